@@ -1,0 +1,248 @@
+// Package loop owns the one goroutine on which the application lives, and its clock. It takes turns: short callbacks
+// that never overlap. A turn may wait for something with Await; other turns are taken meanwhile, and the waiting one
+// goes on later exactly where it stopped. The package knows nothing of what a turn does.
+//
+// The loop runs inside Go coroutines (iter.Pull). Each takes turns until a turn waits inside it; then another coroutine
+// takes over. Control passes by direct switches, so that at any moment one of them runs and no state of the loop's
+// owner needs a lock.
+package loop
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// ErrStopped is returned once the loop has ended or is ending: by Post for a turn that will not be taken, and by Await
+// for a wait that will not be fulfilled.
+var ErrStopped = errors.New("loop: stopped")
+
+// ErrTooManyWaiting is returned by Await when Options.MaxWaiting turns wait already.
+var ErrTooManyWaiting = errors.New("loop: too many turns are waiting")
+
+// Clock tells the time and calls back later. The real one is RealClock; tests and specs move their own.
+type Clock interface {
+	Now() time.Time
+	// AfterFunc calls f on a goroutine of its own after d. stop prevents the call and tells whether it was in time.
+	AfterFunc(d time.Duration, f func()) (stop func() bool)
+}
+
+// RealClock is the clock of the machine.
+type RealClock struct{}
+
+// Now returns the time with its monotonic reading.
+func (RealClock) Now() time.Time { return time.Now() }
+
+// AfterFunc calls f after d.
+func (RealClock) AfterFunc(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
+
+// Options are the limits and observers of a loop. The zero value is usable.
+type Options struct {
+	// QueueSize is how many posted turns may wait to be taken before Post blocks. 0 means 4,096.
+	QueueSize int
+	// MaxWaiting is how many turns may be suspended in Await at once. 0 means 10,000.
+	MaxWaiting int
+	// Clock is RealClock where nil.
+	Clock Clock
+	// SlowTurn is the time a turn may hold the loop, up to its end or its next wait, before Slow hears of it. 0 is off.
+	SlowTurn time.Duration
+	// Slow is called on the loop, after the turn.
+	Slow func(turn string, held time.Duration)
+	// Panicked is called on the loop when a turn panicked; the next turn is taken all the same. Where nil, the panic goes on.
+	Panicked func(turn string, value any, stack []byte)
+}
+
+// turn is one callback and the name it is logged under.
+type turn struct {
+	name string
+	run  func()
+}
+
+// Loop takes turns. Post, Now and Run may be called by any goroutine; everything else only from within a turn.
+type Loop struct {
+	// Set by New, never changed.
+	options Options
+	clock   Clock
+	wake    chan struct{} // capacity 1; Post and waiters send, the loop receives; never closed
+
+	// Guarded by mu.
+	mu      sync.Mutex
+	room    *sync.Cond // signalled when inbox was taken or the loop stopped
+	inbox   []turn     // posted by other goroutines
+	woken   []*routine // waits that are over
+	stopped bool
+
+	// Owned by the loop.
+	current *routine // the coroutine that runs now
+	idle    []*routine
+	waiting map[*routine]*wait
+	batch   []turn // what was taken from inbox; batch[taken:] is still to run
+	taken   int
+	ready   []*routine // what was taken from woken
+	next    []turn     // put there by turns
+	name    string     // of the turn that runs now
+	began   time.Time  // when the slice that runs now began
+	resume  *routine   // whom to switch to when the present coroutine parks
+	ending  bool
+}
+
+// New returns a loop that does nothing until Run.
+func New(options Options) *Loop {
+	if options.QueueSize == 0 {
+		options.QueueSize = 4096
+	}
+	if options.MaxWaiting == 0 {
+		options.MaxWaiting = 10_000
+	}
+	if options.Clock == nil {
+		options.Clock = RealClock{}
+	}
+	l := &Loop{
+		options: options,
+		clock:   options.Clock,
+		wake:    make(chan struct{}, 1),
+		waiting: map[*routine]*wait{},
+	}
+	l.room = sync.NewCond(&l.mu)
+	return l
+}
+
+// Now returns the loop's time. Any goroutine may call it.
+func (l *Loop) Now() time.Time { return l.clock.Now() }
+
+// Post hands the loop a turn, from any goroutine but the loop's own. It blocks while QueueSize turns wait: that is
+// back-pressure on whoever posts. It returns ErrStopped when the turn will never run.
+func (l *Loop) Post(name string, run func()) error {
+	l.mu.Lock()
+	for len(l.inbox) >= l.options.QueueSize && !l.stopped {
+		l.room.Wait()
+	}
+	if l.stopped {
+		l.mu.Unlock()
+		return ErrStopped
+	}
+	l.inbox = append(l.inbox, turn{name, run})
+	first := len(l.inbox) == 1
+	l.mu.Unlock()
+	if first {
+		l.nudge()
+	}
+	return nil
+}
+
+// Next runs a turn after those that are queued on the loop already, without ever blocking.
+func (l *Loop) Next(name string, run func()) {
+	l.next = append(l.next, turn{name, run})
+}
+
+// After runs a turn once d has passed. cancel prevents it, also when its time has come but its turn has not.
+// Both must be called from within a turn.
+func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
+	cancelled := false
+	stop := l.clock.AfterFunc(d, func() {
+		// A loop that has stopped needs no timers any more.
+		_ = l.Post(name, func() {
+			if !cancelled {
+				run()
+			}
+		})
+	})
+	return func() {
+		cancelled = true
+		stop()
+	}
+}
+
+// Run takes turns until ctx ends. Turns that are posted by then are still taken; those that wait are woken with
+// ErrStopped, one after the other. It may be called once.
+func (l *Loop) Run(ctx context.Context) {
+	release := context.AfterFunc(ctx, l.stop)
+	defer release()
+	l.drive()
+}
+
+func (l *Loop) stop() {
+	l.mu.Lock()
+	l.stopped = true
+	l.room.Broadcast()
+	l.mu.Unlock()
+	l.nudge()
+}
+
+func (l *Loop) nudge() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns the next turn, or the coroutine whose wait is over, or neither when the loop ends.
+func (l *Loop) take() (turn, *routine) {
+	for {
+		if len(l.ready) > 0 {
+			r := l.ready[0]
+			l.ready = l.ready[1:]
+			return turn{}, r
+		}
+		if l.taken < len(l.batch) {
+			t := l.batch[l.taken]
+			l.batch[l.taken] = turn{}
+			l.taken++
+			return t, nil
+		}
+		if l.refill() {
+			continue
+		}
+		if l.ending {
+			return turn{}, nil
+		}
+		<-l.wake
+	}
+}
+
+// refill gathers what other goroutines posted and what turns put off, and tells whether there was anything.
+func (l *Loop) refill() bool {
+	l.mu.Lock()
+	l.batch, l.inbox = l.inbox, l.batch[:0]
+	l.ready, l.woken = l.woken, nil
+	l.ending = l.stopped
+	l.room.Broadcast()
+	l.mu.Unlock()
+	l.taken = 0
+	l.batch = append(l.batch, l.next...)
+	clear(l.next)
+	l.next = l.next[:0]
+	return len(l.batch) > 0 || len(l.ready) > 0
+}
+
+// perform runs one turn and keeps a panic from ending the loop.
+func (l *Loop) perform(t turn) {
+	l.begin(t.name)
+	defer l.end()
+	if l.options.Panicked != nil {
+		defer func() {
+			if value := recover(); value != nil {
+				l.options.Panicked(t.name, value, debug.Stack())
+			}
+		}()
+	}
+	t.run()
+}
+
+func (l *Loop) begin(name string) {
+	l.name = name
+	if l.options.SlowTurn > 0 {
+		l.began = time.Now()
+	}
+}
+
+func (l *Loop) end() {
+	if l.options.SlowTurn <= 0 || l.options.Slow == nil {
+		return
+	}
+	if held := time.Since(l.began); held > l.options.SlowTurn {
+		l.options.Slow(l.name, held)
+	}
+}

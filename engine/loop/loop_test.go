@@ -1,0 +1,284 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// start runs a loop for the time of a test and returns it with what ends it and waits for it.
+func start(t *testing.T, options Options) (*Loop, func()) {
+	t.Helper()
+	l := New(options)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { l.Run(ctx) })
+	stop := func() {
+		cancel()
+		wg.Wait()
+	}
+	t.Cleanup(stop)
+	return l, stop
+}
+
+func post(t *testing.T, l *Loop, name string, run func()) {
+	t.Helper()
+	if err := l.Post(name, run); err != nil {
+		t.Fatalf("Post(%q) = %v, want nil", name, err)
+	}
+}
+
+// Turns of one goroutine run in the order in which they were posted.
+func TestOrder(t *testing.T) {
+	l, stop := start(t, Options{})
+	var got []int
+	for i := range 10_000 {
+		post(t, l, "count", func() { got = append(got, i) })
+	}
+	stop()
+	if len(got) != 10_000 || !slices.IsSorted(got) {
+		t.Fatalf("Post of 10000 turns: got %d of them, sorted %v, want all, sorted", len(got), slices.IsSorted(got))
+	}
+}
+
+// A full queue blocks whoever posts and loses nothing.
+func TestBackPressure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, stop := start(t, Options{QueueSize: 2})
+		gate := make(chan struct{})
+		post(t, l, "gate", func() { <-gate })
+		synctest.Wait()
+		ran, posted := 0, 0
+		go func() {
+			for range 5 {
+				_ = l.Post("count", func() { ran++ })
+				posted++
+			}
+		}()
+		synctest.Wait()
+		if posted != 2 {
+			t.Errorf("Post while the loop is busy: %d of 5 returned, want 2", posted)
+		}
+		close(gate)
+		synctest.Wait()
+		stop()
+		if ran != 5 {
+			t.Errorf("after the loop was free: %d turns ran, want 5", ran)
+		}
+	})
+}
+
+// A turn that waits lets others run and goes on where it stopped.
+func TestAwait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, stop := start(t, Options{})
+		var got []string
+		post(t, l, "slow", func() {
+			got = append(got, "slow begins")
+			err := l.Await(func(wake func()) { time.AfterFunc(time.Second, wake) })
+			got = append(got, fmt.Sprint("slow ends ", err))
+		})
+		post(t, l, "quick", func() { got = append(got, "quick") })
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		stop()
+		want := []string{"slow begins", "quick", "slow ends <nil>"}
+		if !slices.Equal(got, want) {
+			t.Errorf("turns: got %q, want %q", got, want)
+		}
+	})
+}
+
+// Ten thousand turns can wait at once; one more is refused; all of them go on.
+func TestManyWaiting(t *testing.T) {
+	l, stop := start(t, Options{MaxWaiting: 10_000})
+	wakes := make([]func(), 0, 10_000)
+	done := 0
+	for range 10_000 {
+		post(t, l, "wait", func() {
+			if err := l.Await(func(wake func()) { wakes = append(wakes, wake) }); err == nil {
+				done++
+			}
+		})
+	}
+	refused := make(chan error, 1)
+	post(t, l, "refused", func() { refused <- l.Await(func(func()) { t.Error("start was called for a refused wait") }) })
+	if err := <-refused; !errors.Is(err, ErrTooManyWaiting) {
+		t.Errorf("Await beyond MaxWaiting = %v, want %v", err, ErrTooManyWaiting)
+	}
+	post(t, l, "wake", func() {
+		for _, wake := range wakes {
+			wake()
+			wake()
+		}
+	})
+	post(t, l, "after", func() {})
+	stop()
+	if done != 10_000 {
+		t.Errorf("turns that went on: got %d, want 10000", done)
+	}
+}
+
+// The end of the loop ends waits, runs what was posted before, and refuses what comes after.
+func TestStop(t *testing.T) {
+	l, stop := start(t, Options{})
+	waited := make(chan error, 1)
+	post(t, l, "wait", func() {
+		waited <- l.Await(func(func()) {})
+	})
+	ran := false
+	post(t, l, "last", func() { ran = true })
+	stop()
+	if err := <-waited; !errors.Is(err, ErrStopped) {
+		t.Errorf("Await at the end = %v, want %v", err, ErrStopped)
+	}
+	if !ran {
+		t.Error("a turn that was posted before the end did not run")
+	}
+	if err := l.Post("late", func() {}); !errors.Is(err, ErrStopped) {
+		t.Errorf("Post after the end = %v, want %v", err, ErrStopped)
+	}
+}
+
+// A wake that comes late, from an earlier wait of the same coroutine, does not end a later wait.
+func TestLateWake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, stop := start(t, Options{})
+		var first func()
+		second := false
+		post(t, l, "twice", func() {
+			_ = l.Await(func(wake func()) { first = wake; wake() })
+			err := l.Await(func(func()) {})
+			second = err == nil
+		})
+		synctest.Wait()
+		first()
+		synctest.Wait()
+		stop()
+		if second {
+			t.Error("the second wait was ended by the wake of the first")
+		}
+	})
+}
+
+// A turn that panics is reported under its name, and the next one runs, also when it panics after a wait.
+func TestPanic(t *testing.T) {
+	var got []string
+	l, stop := start(t, Options{Panicked: func(name string, value any, _ []byte) {
+		got = append(got, fmt.Sprint(name, ": ", value))
+	}})
+	post(t, l, "bad", func() { panic("a") })
+	post(t, l, "worse", func() {
+		_ = l.Await(func(wake func()) { wake() })
+		panic("b")
+	})
+	post(t, l, "good", func() { got = append(got, "good") })
+	stop()
+	slices.Sort(got)
+	if want := []string{"bad: a", "good", "worse: b"}; !slices.Equal(got, want) {
+		t.Errorf("turns: got %q, want %q", got, want)
+	}
+}
+
+// Timers come as turns, and a cancelled one never does, even when its time has passed.
+func TestAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, stop := start(t, Options{})
+		var got []string
+		post(t, l, "timers", func() {
+			l.After(2*time.Second, "second", func() { got = append(got, "second") })
+			l.After(time.Second, "first", func() { got = append(got, "first") })
+			cancel := l.After(time.Millisecond, "never", func() { got = append(got, "never") })
+			time.Sleep(time.Second / 2)
+			cancel()
+		})
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		stop()
+		if want := []string{"first", "second"}; !slices.Equal(got, want) {
+			t.Errorf("timers: got %q, want %q", got, want)
+		}
+	})
+}
+
+// Only the time that a turn holds the loop counts as slow, not the time it waits.
+func TestSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		l, stop := start(t, Options{SlowTurn: 50 * time.Millisecond, Slow: func(name string, held time.Duration) {
+			got = append(got, fmt.Sprint(name, " ", held))
+		}})
+		post(t, l, "patient", func() {
+			_ = l.Await(func(wake func()) { time.AfterFunc(time.Hour, wake) })
+		})
+		post(t, l, "slow", func() { time.Sleep(time.Second) })
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		stop()
+		if want := []string{"slow 1s"}; !slices.Equal(got, want) {
+			t.Errorf("slow turns: got %q, want %q", got, want)
+		}
+	})
+}
+
+// A turn put off by a turn runs after what is queued, and does not keep posted turns from running.
+func TestNext(t *testing.T) {
+	l, stop := start(t, Options{})
+	rounds, posted := 0, make(chan struct{})
+	var again func()
+	again = func() {
+		rounds++
+		select {
+		case <-posted:
+		default:
+			l.Next("again", again)
+		}
+	}
+	post(t, l, "again", again)
+	post(t, l, "posted", func() { close(posted) })
+	stop()
+	if rounds < 1 {
+		t.Errorf("rounds of Next: got %d, want 1 or more", rounds)
+	}
+}
+
+func BenchmarkPost(b *testing.B) {
+	l := New(Options{})
+	ctx, cancel := context.WithCancel(b.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { l.Run(ctx) })
+	n := 0
+	for b.Loop() {
+		if err := l.Post("count", func() { n++ }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	cancel()
+	wg.Wait()
+}
+
+// One wait and its end: two switches between coroutines.
+func BenchmarkAwait(b *testing.B) {
+	l := New(Options{})
+	ctx, cancel := context.WithCancel(b.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { l.Run(ctx) })
+	done := make(chan struct{})
+	err := l.Post("wait", func() {
+		for b.Loop() {
+			_ = l.Await(func(wake func()) { wake() })
+		}
+		close(done)
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	<-done
+	cancel()
+	wg.Wait()
+}
