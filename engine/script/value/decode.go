@@ -1,0 +1,225 @@
+package value
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Decode returns the Lua value of exactly one JSON value. Where null is nil, members that are null are left out of their
+// objects; else they are stored as null. In lists, and alone, null is always [Null]. Names stay strings,
+// whatever they look like; of members with the same name the last one counts, and half a surrogate pair is read as
+// U+FFFD, as JSON.parse in browsers has it. An empty list is marked, so that it stays one.
+//
+// The error is a [*PathError]. It wraps [ErrSyntax], or a [*LimitError] for what breaks a limit and for numbers that Lua
+// cannot hold: integers beyond 2^53, and what is out of the range of a float64.
+func Decode(text []byte, l Limits, null lua.LValue) (lua.LValue, error) {
+	if !utf8.Valid(text) {
+		return nil, fault(fmt.Errorf("%w: invalid UTF-8", ErrSyntax)).while("decode")
+	}
+	d := decoders.Get().(*decoder)
+	defer d.release()
+	d.begin(text, l, null)
+	v, fault := d.whole()
+	if fault != nil {
+		return nil, fault.while("decode")
+	}
+	return v, nil
+}
+
+// decoder reads one text. Members are gathered on stacks until their object ends: only then is it known how much room
+// its table needs.
+type decoder struct {
+	jsontext.Decoder
+	source      bytes.Buffer
+	depth, keys int          // the limits; no limit of keys where 0
+	null        lua.LValue   // what a null member becomes; nil leaves it out
+	count       int          // members so far
+	names       []string     // of the objects that are being read
+	values      []lua.LValue // of the objects and lists that are being read
+}
+
+// decoders holds idle decoders: a new one costs more than a small message. A pool carries nothing from one use to the
+// next that could be observed, so it is no state of the package.
+var decoders = sync.Pool{New: func() any { return new(decoder) }} //nolint:gochecknoglobals // a cache without observable state
+
+func (d *decoder) begin(text []byte, l Limits, null lua.LValue) {
+	d.source = *bytes.NewBuffer(text)
+	d.Reset(&d.source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	d.depth, d.keys, d.null, d.count = l.depth(), l.Keys, null, 0
+}
+
+// release gives the decoder back to the pool, without anything that it has read.
+func (d *decoder) release() {
+	const kept = 1024 // entries; a large text does not make its stacks stay
+	d.source, d.null = bytes.Buffer{}, nil
+	d.Reset(&d.source)
+	clear(d.names)
+	clear(d.values)
+	d.names, d.values = d.names[:0], d.values[:0]
+	if cap(d.names) > kept || cap(d.values) > kept {
+		d.names, d.values = nil, nil
+	}
+	decoders.Put(d)
+}
+
+// whole reads a value and the end of the text.
+func (d *decoder) whole() (lua.LValue, *PathError) {
+	token, err := d.ReadToken()
+	if err != nil {
+		return nil, syntax(err)
+	}
+	v, fault := d.value(token, 0)
+	if fault != nil {
+		return nil, fault
+	}
+	switch _, err := d.ReadToken(); {
+	case err == nil:
+		return nil, syntax(errors.New("more text after the value"))
+	case !errors.Is(err, io.EOF):
+		return nil, syntax(err)
+	}
+	if v == lua.LNil {
+		return marks.null, nil
+	}
+	return v, nil
+}
+
+// value makes the value that begins with a token. null is lua.LNil.
+func (d *decoder) value(token jsontext.Token, depth int) (lua.LValue, *PathError) {
+	switch token.Kind() {
+	case jsontext.KindNull:
+		return lua.LNil, nil
+	case jsontext.KindFalse:
+		return lua.LFalse, nil
+	case jsontext.KindTrue:
+		return lua.LTrue, nil
+	case jsontext.KindString:
+		return lua.LString(token.String()), nil
+	case jsontext.KindNumber:
+		return number(token.String())
+	}
+	if depth == d.depth {
+		return nil, tooDeep(d.depth)
+	}
+	if token.Kind() == jsontext.KindBeginObject {
+		return d.object(depth + 1)
+	}
+	return d.list(depth + 1)
+}
+
+func (d *decoder) object(depth int) (lua.LValue, *PathError) {
+	name, value := len(d.names), len(d.values)
+	for {
+		token, err := d.ReadToken()
+		if err != nil {
+			return nil, syntax(err)
+		}
+		if token.Kind() == jsontext.KindEndObject {
+			break
+		}
+		if d.count++; d.keys > 0 && d.count > d.keys {
+			return nil, tooMuch("more than " + strconv.Itoa(d.keys) + " keys")
+		}
+		key := token.String()
+		d.names = append(d.names, key)
+		if token, err = d.ReadToken(); err != nil {
+			return nil, syntax(err).at(lua.LString(key))
+		}
+		v, fault := d.value(token, depth)
+		if fault != nil {
+			return nil, fault.at(lua.LString(key))
+		}
+		if v == lua.LNil && d.null != nil {
+			v = d.null
+		}
+		d.values = append(d.values, v)
+	}
+	t := newTable(0, len(d.names)-name)
+	for i, v := range d.values[value:] {
+		// A null takes back what the name meant before, and leaves no trace otherwise.
+		if n := d.names[name+i]; v != lua.LNil || t.RawGetString(n) != lua.LNil {
+			t.RawSetString(n, v)
+		}
+	}
+	d.drop(name, value)
+	return t, nil
+}
+
+func (d *decoder) list(depth int) (lua.LValue, *PathError) {
+	name, value := len(d.names), len(d.values)
+	for {
+		token, err := d.ReadToken()
+		if err != nil {
+			return nil, syntax(err)
+		}
+		if token.Kind() == jsontext.KindEndArray {
+			break
+		}
+		index := len(d.values) - value + 1
+		v, fault := d.value(token, depth)
+		if fault != nil {
+			return nil, fault.at(lua.LNumber(index))
+		}
+		if v == lua.LNil {
+			v = marks.null
+		}
+		d.values = append(d.values, v)
+	}
+	length := len(d.values) - value
+	if length >= lua.MaxArrayIndex {
+		return nil, tooMuch("a list of more than " + strconv.Itoa(lua.MaxArrayIndex-1) + " values")
+	}
+	t := newTable(length, 0)
+	if length == 0 {
+		t.Metatable = marks.array
+	}
+	for _, v := range d.values[value:] {
+		t.Append(v)
+	}
+	d.drop(name, value)
+	return t, nil
+}
+
+// drop takes what stands above from both stacks.
+func (d *decoder) drop(name, value int) {
+	clear(d.names[name:])
+	clear(d.values[value:])
+	d.names, d.values = d.names[:name], d.values[:value]
+}
+
+func number(text string) (lua.LValue, *PathError) {
+	if !strings.ContainsAny(text, ".eE") {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n > maxInteger || n < -maxInteger {
+			return nil, tooMuch("an integer beyond 2^53")
+		}
+		return lua.LNumber(n), nil
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return nil, tooMuch("a number out of range")
+	}
+	return lua.LNumber(f), nil
+}
+
+// syntax is the fault of text that is not JSON.
+func syntax(err error) *PathError {
+	var at *jsontext.SyntacticError
+	switch {
+	case errors.As(err, &at):
+		return fault(fmt.Errorf("%w: %w at byte %d", ErrSyntax, at.Err, at.ByteOffset))
+	case errors.Is(err, io.EOF):
+		return fault(fmt.Errorf("%w: no value", ErrSyntax))
+	default:
+		return fault(fmt.Errorf("%w: %w", ErrSyntax, err))
+	}
+}

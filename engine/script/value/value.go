@@ -1,0 +1,79 @@
+// Package value is how JSON and the values of Lua become each other, and how plain data gets into Lua and is copied. It
+// knows no running Lua: nothing here needs a state, so that frames can be decoded on their reader's goroutine. It knows
+// no message either; [Value] and [Fields] fit what travels by their methods alone.
+//
+// A table with the keys 1..n and no others is a list; a table with strings for keys, or with none, is an object. A mark
+// settles it where the keys do not: see [MarkArray] and [MarkObject]. Tables are read as they are, without metamethods.
+//
+// A call that only reads its tables may run on any goroutine that may read them.
+package value
+
+import lua "github.com/yuin/gopher-lua"
+
+const (
+	// maxDepth bounds nesting where no limit is given: every level is a Go call, and Go cannot recover from a stack
+	// that is too large.
+	maxDepth = 1000
+	// maxText bounds what one call writes, in bytes: tables that share their children can be small and their text
+	// endless. It is far above any message and above any state that is still pleasant to save.
+	maxText = 64 << 20
+	// maxInteger is 2^53: up to it, every integer is a Lua number.
+	maxInteger = 1 << 53
+)
+
+// Limits bound what is decoded or encoded.
+type Limits struct {
+	// Depth is how many lists and objects may stand inside each other. 0 is no limit of the caller's; above 1,000
+	// levels is always an error.
+	Depth int
+	// Keys is how many members all objects together may have. 0 is no limit.
+	Keys int
+}
+
+func (l Limits) depth() int {
+	if l.Depth <= 0 || l.Depth > maxDepth {
+		return maxDepth
+	}
+	return l.Depth
+}
+
+// Value is a Lua value that travels as JSON. The zero Value is null.
+type Value struct{ LValue lua.LValue }
+
+// AppendJSON appends the value as [Append] does.
+func (v Value) AppendJSON(dst []byte) ([]byte, error) {
+	return Append(dst, v.LValue, Limits{})
+}
+
+// StringField returns a field of a table that is a string, "" in all other cases.
+func (v Value) StringField(name string) string {
+	if t, ok := v.LValue.(*lua.LTable); ok {
+		if s, ok := t.RawGetString(name).(lua.LString); ok {
+			return string(s)
+		}
+	}
+	return ""
+}
+
+// Fields is a table of fields that a message carries. No table is no fields.
+type Fields struct{ Table *lua.LTable }
+
+// AppendMembers appends the fields as the members of an object, without braces and without id, name and timestamp, which
+// belong to the message's envelope. A table that is a list is an error, as is everything that [Append] refuses.
+func (f Fields) AppendMembers(dst []byte) ([]byte, error) {
+	if f.Table == nil {
+		return dst, nil
+	}
+	e := encoder{depth: maxDepth, start: len(dst)}
+	out, fault := e.fields(dst, f.Table)
+	if fault != nil {
+		return dst, fault.while("encode fields")
+	}
+	return out, nil
+}
+
+// newTable returns a table with room for a list and for string keys. The room for keys matters: without, the first key
+// makes room for 32, which is 2 KB. CreateTable does not look at its state.
+func newTable(list, keys int) *lua.LTable {
+	return (*lua.LState)(nil).CreateTable(list, keys)
+}

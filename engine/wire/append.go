@@ -1,0 +1,50 @@
+package wire
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Append appends a message to a client: the fields, then id (a new UUID), name, and timestamp in seconds with at most
+// six decimals. Fields may be nil. The error is that of the fields, and dst is then returned as it was.
+func Append(dst []byte, name string, fields Fields, at time.Time) ([]byte, error) {
+	start := len(dst)
+	dst = append(dst, '{')
+	if fields != nil {
+		var err error
+		if dst, err = fields.AppendMembers(dst); err != nil {
+			return dst[:start], fmt.Errorf("wire: append %s: %w", name, err)
+		}
+		if len(dst) > start+1 {
+			dst = append(dst, ',')
+		}
+	}
+	dst = append(dst, `"id":"`...)
+	dst = append(dst, NewID()...)
+	dst = append(dst, `","name":`...)
+	dst = AppendString(dst, name)
+	dst = append(dst, `,"timestamp":`...)
+	dst = appendSeconds(dst, at)
+	return append(dst, '}'), nil
+}
+
+// appendSeconds appends a time as seconds since 1970, microseconds as decimals without trailing zeros.
+func appendSeconds(dst []byte, at time.Time) []byte {
+	micros := at.UnixMicro()
+	if micros < 0 {
+		dst = append(dst, '-')
+		micros = -micros
+	}
+	dst = strconv.AppendInt(dst, micros/1e6, 10)
+	fraction := micros % 1e6
+	if fraction == 0 {
+		return dst
+	}
+	dst = append(dst, '.')
+	for digit := int64(1e5); fraction > 0; digit /= 10 {
+		dst = append(dst, '0'+byte(fraction/digit))
+		fraction %= digit
+	}
+	return dst
+}

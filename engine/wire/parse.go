@@ -1,0 +1,162 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+var (
+	// ErrNotObject is wrapped where a frame is not exactly one JSON object.
+	ErrNotObject = errors.New("not a JSON object")
+	// ErrNoName is wrapped where the object has no name, or one that is empty or no string.
+	ErrNoName = errors.New("no name")
+)
+
+// maxID is the longest id that is kept, in bytes: more than any UUID, little enough to be repeated in every answer.
+const maxID = 64
+
+// Message is the envelope of a frame from a client.
+type Message struct {
+	// Name is as the client wrote it.
+	Name string
+	// ID is "" where the client gave none. A string is taken as it is, anything else as its JSON text; what is longer
+	// than 64 bytes is cut at a rune boundary.
+	ID string
+	// Text is the whole frame, not a copy.
+	Text []byte
+}
+
+// Parse reads the envelope of a frame: the members at the top. Nested values are checked for syntax only. Of members
+// with the same name the last one counts, and half a surrogate pair is read as U+FFFD, as JSON.parse in browsers has
+// it. The error wraps [ErrNotObject] or [ErrNoName].
+func Parse(text []byte) (Message, error) {
+	m := Message{Text: text}
+	if !utf8.Valid(text) {
+		return Message{}, fmt.Errorf("wire: parse message: %w: invalid UTF-8", ErrNotObject)
+	}
+	s := newScanner(text)
+	defer s.release()
+	if err := s.envelope(&m); err != nil {
+		return Message{}, fmt.Errorf("wire: parse message: %w: %w", ErrNotObject, err)
+	}
+	if m.Name == "" {
+		return Message{}, fmt.Errorf("wire: parse message: %w", ErrNoName)
+	}
+	return m, nil
+}
+
+// scanner is a JSON decoder together with the buffer that it reads in place.
+type scanner struct {
+	jsontext.Decoder
+	source bytes.Buffer
+}
+
+// scanners holds idle scanners: a new one costs a kilobyte and several allocations, and every frame needs one. A pool
+// carries nothing from one use to the next that could be observed, so it is no state of the package.
+var scanners = sync.Pool{New: func() any { return new(scanner) }} //nolint:gochecknoglobals // a cache without observable state
+
+func newScanner(text []byte) *scanner {
+	s := scanners.Get().(*scanner)
+	s.source = *bytes.NewBuffer(text)
+	s.Reset(&s.source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	return s
+}
+
+// release gives the scanner back. It drops the text, so that the pool does not keep frames alive.
+func (s *scanner) release() {
+	s.source = bytes.Buffer{}
+	s.Reset(&s.source)
+	scanners.Put(s)
+}
+
+// envelope reads the one object of the text.
+func (s *scanner) envelope(m *Message) error {
+	begin, err := s.ReadToken()
+	if err != nil {
+		return err
+	}
+	if begin.Kind() != jsontext.KindBeginObject {
+		return fmt.Errorf("it begins with %s", begin.Kind())
+	}
+	for {
+		key, err := s.ReadToken()
+		if err != nil {
+			return err
+		}
+		if key.Kind() == jsontext.KindEndObject {
+			return s.end()
+		}
+		switch key.String() {
+		case "name":
+			m.Name, err = s.name()
+		case "id":
+			m.ID, err = s.id()
+		default:
+			err = s.SkipValue()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// end refuses text after the value.
+func (s *scanner) end() error {
+	_, err := s.ReadToken()
+	if err == nil {
+		return errors.New("more text after the value")
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// name returns "" where the value is no string.
+func (s *scanner) name() (string, error) {
+	if s.PeekKind() != jsontext.KindString {
+		return "", s.SkipValue()
+	}
+	token, err := s.ReadToken()
+	if err != nil {
+		return "", err
+	}
+	return token.String(), nil
+}
+
+func (s *scanner) id() (string, error) {
+	switch s.PeekKind() {
+	case jsontext.KindNull:
+		return "", s.SkipValue()
+	case jsontext.KindString:
+		token, err := s.ReadToken()
+		if err != nil {
+			return "", err
+		}
+		return strings.Clone(clip(token.String(), maxID)), nil
+	default:
+		text, err := s.ReadValue()
+		if err != nil {
+			return "", err
+		}
+		return string(clip(text, maxID)), nil
+	}
+}
+
+// clip returns the longest beginning of s that has at most limit bytes and ends at a rune boundary. s is valid UTF-8.
+func clip[S ~string | ~[]byte](s S, limit int) S {
+	if len(s) <= limit {
+		return s
+	}
+	for !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}

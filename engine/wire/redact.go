@@ -1,0 +1,69 @@
+package wire
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Redact returns a copy of JSON text in which the value of every member that is called password, key, token, secret or
+// authorization, in any case and at any depth, is "[redacted]". Everything else stays as it was written. Text that is
+// not exactly one JSON value becomes null: what cannot be read cannot be cleaned.
+func Redact(text []byte) []byte {
+	if !utf8.Valid(text) {
+		return []byte("null")
+	}
+	s := newScanner(text)
+	defer s.release()
+	clean, err := s.redact(text)
+	if err != nil {
+		return []byte("null")
+	}
+	return clean
+}
+
+func (s *scanner) redact(text []byte) ([]byte, error) {
+	clean := make([]byte, 0, len(text)+len(`"[redacted]"`))
+	copied := 0 // everything before it has been dealt with
+	for first := true; first || s.StackDepth() > 0; first = false {
+		token, err := s.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		if !s.isName(token) || !isSecret(token.String()) {
+			continue
+		}
+		value, err := s.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		end := int(s.InputOffset())
+		clean = append(clean, text[copied:end-len(value)]...)
+		clean = append(clean, `"[redacted]"`...)
+		copied = end
+	}
+	if err := s.end(); err != nil {
+		return nil, err
+	}
+	return append(clean, text[copied:]...), nil
+}
+
+// isName tells whether the token that was just read is the name of a member.
+func (s *scanner) isName(token jsontext.Token) bool {
+	if token.Kind() != jsontext.KindString {
+		return false
+	}
+	// Names and values are counted separately, so an odd count means that a value follows.
+	in, count := s.StackIndex(s.StackDepth())
+	return in == jsontext.KindBeginObject && count%2 == 1
+}
+
+func isSecret(name string) bool {
+	for _, secret := range [...]string{"password", "key", "token", "secret", "authorization"} {
+		if strings.EqualFold(name, secret) {
+			return true
+		}
+	}
+	return false
+}
