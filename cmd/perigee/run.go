@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"perigee/engine"
+	"perigee/engine/config"
+)
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+	exitConfig = 78 // EX_CONFIG of sysexits.h: a supervisor need not try again
+)
+
+// program is what the subcommands share.
+type program struct {
+	environ        []string
+	stdout, stderr io.Writer
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+// run runs the command line and returns the exit code.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	p := &program{environ: environ, stdout: stdout, stderr: stderr}
+	err := p.root().Run(ctx, args)
+	if err == nil {
+		return 0
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(stderr, "perigee:", line)
+	}
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, `Try "perigee --help".`)
+		return exitUsage
+	case errors.Is(err, engine.ErrDefaultKey):
+		return exitConfig
+	}
+	return exitFailed
+}
+
+func (p *program) root() *cli.Command {
+	return &cli.Command{
+		Name:           "perigee",
+		Usage:          "a realtime WebSocket server whose applications are written in Lua",
+		Writer:         p.stdout,
+		ErrWriter:      p.stderr,
+		HideVersion:    true,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run says what went wrong, and how the program ends
+		OnUsageError:   onUsageError,
+		Commands:       []*cli.Command{p.start(), p.check(), p.version()},
+		Action: func(_ context.Context, c *cli.Command) error {
+			if unknown := c.Args().First(); unknown != "" {
+				return usageError{fmt.Errorf("there is no command %q", unknown)}
+			}
+			return cli.ShowRootCommandHelp(c)
+		},
+	}
+}
+
+func onUsageError(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
+
+// noArguments refuses what a command would silently ignore.
+func noArguments(action cli.ActionFunc) cli.ActionFunc {
+	return func(ctx context.Context, c *cli.Command) error {
+		if extra := c.Args().First(); extra != "" {
+			return usageError{fmt.Errorf("%s: unexpected argument %q", c.Name, extra)}
+		}
+		return action(ctx, c)
+	}
+}
+
+// short are the flags that have a name of one letter, as the server that Perigee replaces has them; by setting.
+func short(setting string) []string {
+	switch setting {
+	case "server.address":
+		return []string{"A"}
+	case "server.port":
+		return []string{"P"}
+	case "server.max_connections":
+		return []string{"M", "max"}
+	case "server.key":
+		return []string{"K"}
+	case "queue.name":
+		return []string{"Q", "queue"}
+	case "queue.driver":
+		return []string{"C", "connector"}
+	}
+	return nil
+}
+
+// flagName is how the command line calls a setting: server.port is --port, lua.manager is --lua-manager.
+func flagName(setting string) string {
+	return strings.NewReplacer(".", "-", "_", "-").Replace(strings.TrimPrefix(setting, "server."))
+}
+
+// settingFlags are a flag for the file and one for each setting.
+func settingFlags() []cli.Flag {
+	flags := []cli.Flag{&cli.StringFlag{
+		Name: "config", Aliases: []string{"c"}, Usage: "the settings file", DefaultText: defaultFile + ", where it exists",
+	}}
+	for _, key := range config.Keys() {
+		section, _, _ := strings.Cut(key.Name, ".")
+		flags = append(flags, &cli.StringFlag{
+			Name:        flagName(key.Name),
+			Aliases:     short(key.Name),
+			Usage:       key.Usage,
+			DefaultText: key.Default,
+			Category:    section,
+		})
+	}
+	return flags
+}
+
+const defaultFile = "server.toml"
+
+// load reads the settings: file, environment, flags.
+func (p *program) load(c *cli.Command) (config.Config, error) {
+	source := config.Source{Path: defaultFile, Env: p.environ, Flags: map[string]string{}}
+	if c.IsSet("config") {
+		source.Path, source.Explicit = c.String("config"), true
+	}
+	for _, key := range config.Keys() {
+		if name := flagName(key.Name); c.IsSet(name) {
+			source.Flags[key.Name] = c.String(name)
+		}
+	}
+	return config.Load(source)
+}
+

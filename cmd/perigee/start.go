@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v3"
+
+	"perigee/engine"
+	"perigee/engine/auth"
+	"perigee/engine/config"
+	"perigee/engine/manager"
+	"perigee/scripts"
+)
+
+func (p *program) start() *cli.Command {
+	return &cli.Command{
+		Name:         "start",
+		Usage:        "serve until SIGTERM or SIGINT",
+		Description:  "Every setting is a line of server.toml, a variable of the environment or a flag; the later wins.",
+		Flags:        settingFlags(),
+		OnUsageError: onUsageError,
+		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
+			settings, err := p.load(c)
+			if err != nil {
+				return err
+			}
+			return engine.Run(ctx, engine.Options{
+				Config:  settings,
+				Log:     p.logger(settings),
+				Scripts: scripts.Files,
+				Started: func(status engine.Status) { p.announce(settings, status) },
+			})
+		}),
+	}
+}
+
+// logger writes to standard error: text for a person, JSON for a program.
+func (p *program) logger(c config.Config) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Server.LogLevel)); err != nil {
+		level = slog.LevelInfo // config has checked it
+	}
+	options := &slog.HandlerOptions{Level: level}
+	format := c.Server.LogFormat
+	if format == "" && isTerminal(p.stderr) {
+		format = "text"
+	}
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(p.stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(p.stderr, options))
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// announce says what is served where.
+func (p *program) announce(c config.Config, status engine.Status) {
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	fmt.Fprintf(w, "perigee %s is running, generation %d\n\n", version(), status.Routes.Generation)
+	if status.HasPage {
+		fmt.Fprintf(w, "page\t%s\n", status.Page)
+	}
+	fmt.Fprintf(w, "websocket\t%s\n", status.Socket)
+	fmt.Fprintf(w, "health\t%shealthz, %sreadyz\n", status.Page, status.Page)
+	fmt.Fprintf(w, "scripts\t%s, manager %s\n", folder(c), c.Lua.Manager)
+	count := countProtections(status.Routes)
+	fmt.Fprintf(w, "messages\t%d: %d for everybody, %d for the client concerned, %d for admins\n\n",
+		len(status.Routes.Messages), count[auth.None], count[auth.Client], count[auth.Admin])
+	writeMessages(w, status.Routes)
+}
+
+func countProtections(routes manager.Routes) map[auth.Protection]int {
+	count := map[auth.Protection]int{}
+	for _, m := range routes.Messages {
+		count[m.Protection]++
+	}
+	return count
+}
+
+// folder says where scripts are looked for.
+func folder(c config.Config) string {
+	if _, err := os.Stat(c.Lua.Path); err != nil {
+		return "those of perigee itself"
+	}
+	return c.Lua.Path
+}
+
+// writeMessages lists who may send what.
+func writeMessages(w io.Writer, routes manager.Routes) {
+	fmt.Fprintln(w, "MESSAGE\tPROTECTION\tOWNER\tDECLARED AT")
+	for _, m := range routes.Messages {
+		owner := m.Owner
+		if owner == "" {
+			owner = "-"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", m.Name, m.Protection, owner, m.Source)
+	}
+}
+
+// version is that of the module, as the build has recorded it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

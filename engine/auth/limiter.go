@@ -1,0 +1,71 @@
+package auth
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Limiter bounds what one address may open, IPv6 by /64: new connections a second, and connections at once. It knows no
+// exceptions: whoever excepts loopback addresses does not ask. Several goroutines may use it.
+type Limiter struct {
+	// Set by NewLimiter, never changed.
+	off bool
+
+	mu sync.Mutex
+	// Guarded by mu.
+	buckets buckets
+	open    map[netip.Addr]int // addresses with connections; bounded by the number of connections
+}
+
+// NewLimiter returns a Limiter that lets each address open rate connections a second, and burst at once (at least 1).
+// A rate of 0 or less is no limit.
+func NewLimiter(rate float64, burst int) *Limiter {
+	l := &Limiter{off: rate <= 0, open: map[netip.Addr]int{}}
+	if !l.off {
+		// An hour for one token is as good as never, and keeps the product with burst in range.
+		interval := min(float64(time.Second)/rate, float64(time.Hour))
+		l.buckets = newBuckets(time.Duration(interval), max(burst, 1))
+	}
+	return l
+}
+
+// Allow counts a new connection from addr and tells whether it may be opened. One that may not is not counted.
+func (l *Limiter) Allow(addr netip.Addr, now time.Time) bool {
+	if l.off {
+		return true
+	}
+	network := network(addr)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.buckets.room(network, now) {
+		return false
+	}
+	l.buckets.take(network, now)
+	return true
+}
+
+// Acquire counts a connection from addr as open and returns true, or returns false when addr has maximum of them
+// already. A maximum of 0 or less is no limit. Each true is to be given back with one Release.
+func (l *Limiter) Acquire(addr netip.Addr, maximum int) bool {
+	network := network(addr)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if maximum > 0 && l.open[network] >= maximum {
+		return false
+	}
+	l.open[network]++
+	return true
+}
+
+// Release counts a connection from addr as closed.
+func (l *Limiter) Release(addr netip.Addr) {
+	network := network(addr)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[network] <= 1 {
+		delete(l.open, network)
+		return
+	}
+	l.open[network]--
+}

@@ -1,0 +1,114 @@
+package auth
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// The schemes of web pages, and the ports that they leave out.
+const (
+	schemeHTTP  = "http"
+	schemeHTTPS = "https"
+	portHTTP    = 80
+	portHTTPS   = 443
+)
+
+// maxHost bounds a host name, in bytes (RFC 1035, 2.3.4).
+const maxHost = 253
+
+// site is an origin, or the server as a client addressed it: two are the same origin when all three are equal (RFC 6454,
+// 5).
+type site struct {
+	scheme string
+	host   string // lower case; IPv6 in brackets
+	port   int
+}
+
+// parseOrigin reads an origin as browsers write it: scheme://host or scheme://host:port and nothing else (RFC 6454, 6.2).
+func parseOrigin(text string) (site, error) {
+	scheme, authority, ok := strings.Cut(text, "://")
+	if !ok {
+		return site{}, errors.New("not an origin; write for example https://app.example.com")
+	}
+	scheme = strings.ToLower(scheme)
+	if scheme != schemeHTTP && scheme != schemeHTTPS {
+		return site{}, errors.New("the scheme is neither http nor https")
+	}
+	return parseSite(scheme, authority)
+}
+
+// parseSite reads host or host:port, with the scheme's port where there is none.
+func parseSite(scheme, authority string) (site, error) {
+	host, port, err := splitPort(authority, defaultPort(scheme))
+	if err != nil {
+		return site{}, err
+	}
+	if host, err = parseHost(host); err != nil {
+		return site{}, err
+	}
+	return site{scheme: scheme, host: host, port: port}, nil
+}
+
+func defaultPort(scheme string) int {
+	if scheme == schemeHTTPS {
+		return portHTTPS
+	}
+	return portHTTP
+}
+
+// splitPort takes the port off a host; an IPv6 address must be in brackets, and keeps them (RFC 3986, 3.2.2).
+func splitPort(authority string, standard int) (host string, port int, err error) {
+	colon := strings.LastIndexByte(authority, ':')
+	if colon < 0 || strings.HasSuffix(authority, "]") {
+		return authority, standard, nil
+	}
+	number, err := strconv.ParseUint(authority[colon+1:], 10, 16)
+	if err != nil || number == 0 {
+		return "", 0, errors.New("the port is not a number from 1 to 65535")
+	}
+	return authority[:colon], int(number), nil
+}
+
+// parseHost checks a host name or address without port and returns it as it is compared.
+func parseHost(host string) (string, error) {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		addr, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+		if err != nil || !strings.HasSuffix(inner, "]") || !addr.Is6() || addr.Zone() != "" {
+			return "", errors.New("not an IPv6 address in brackets")
+		}
+		return "[" + addr.String() + "]", nil
+	}
+	if host == "" || len(host) > maxHost {
+		return "", errors.New("no host name, or one longer than 253 bytes")
+	}
+	host = strings.ToLower(host)
+	for label := range strings.SplitSeq(host, ".") {
+		if !isLabel(label) {
+			return "", errors.New("not a host name; international names are written as xn--")
+		}
+	}
+	return host, nil
+}
+
+// isLabel tells whether s can stand between the dots of a host name. Underscores are no part of host names (RFC 1123,
+// 2.1), but browsers send them.
+func isLabel(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// quote shows text of others in an error: at most 100 bytes, and nothing that a terminal would obey.
+func quote(text string) string {
+	const most = 100
+	if len(text) > most {
+		return strconv.QuoteToASCII(text[:most]) + "..."
+	}
+	return strconv.QuoteToASCII(text)
+}

@@ -1,0 +1,182 @@
+package broker
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// crowdEnv, where it is set, makes the test binary a crowd of clients instead: "address clients bytes-of-a-frame".
+const crowdEnv = "BROKER_TEST_CROWD"
+
+// underWay is how many messages may be on their way at once in the benchmarks.
+const underWay = 8
+
+func TestMain(m *testing.M) {
+	if what := os.Getenv(crowdEnv); what != "" {
+		if err := runCrowd(what, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "crowd:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// crowd is a process of clients that cost little: one thread that reads and counts bytes.
+type crowd struct {
+	command *exec.Cmd
+	stdin   io.Closer // its end is the crowd's
+	stdout  *bufio.Reader
+}
+
+// startCrowd returns once all clients are connected.
+func startCrowd(tb testing.TB, address string, clients, frame int) *crowd {
+	tb.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := &crowd{command: exec.CommandContext(tb.Context(), self)}
+	c.command.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d", crowdEnv, address, clients, frame), "GOMAXPROCS=1")
+	c.command.Stderr = os.Stderr
+	stdout, err := c.command.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c.stdout = bufio.NewReader(stdout)
+	if c.stdin, err = c.command.StdinPipe(); err != nil {
+		tb.Fatal(err)
+	}
+	if err := c.command.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	c.await(tb)
+	return c
+}
+
+// await returns once all clients have got one more message; the first time, once they are connected.
+func (c *crowd) await(tb testing.TB) {
+	tb.Helper()
+	if _, err := c.stdout.ReadByte(); err != nil {
+		tb.Fatalf("crowd: %v", err)
+	}
+}
+
+func (c *crowd) stop(tb testing.TB) {
+	tb.Helper()
+	_ = c.stdin.Close()
+	_ = c.command.Process.Kill()
+	_ = c.command.Wait() // it was killed
+}
+
+// runCrowd connects clients and writes a byte when all are connected, and one for each message that all of them have got.
+func runCrowd(what string, out io.Writer) error {
+	var address string
+	var clients, frame int
+	if _, err := fmt.Sscan(what, &address, &clients, &frame); err != nil {
+		return err
+	}
+	epoll, err := syscall.EpollCreate1(0)
+	if err != nil {
+		return err
+	}
+	got := map[int32]int{} // bytes, by socket
+	for range clients {
+		fd, err := dialCheap(address)
+		if err != nil {
+			return err
+		}
+		event := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)}
+		if err := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, fd, &event); err != nil {
+			return err
+		}
+		got[int32(fd)] = 0
+	}
+	if _, err := out.Write([]byte{0}); err != nil {
+		return err
+	}
+	return countFrames(epoll, got, frame, out)
+}
+
+func countFrames(epoll int, got map[int32]int, frame int, out io.Writer) error {
+	var have [2 * underWay]int // clients that have a message, by its number
+	events := make([]syscall.EpollEvent, 512)
+	p := make([]byte, 64<<10)
+	for {
+		n, err := syscall.EpollWait(epoll, events, -1)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		complete := 0
+		for _, event := range events[:n] {
+			n, err := syscall.Read(int(event.Fd), p)
+			if err != nil || n <= 0 {
+				return fmt.Errorf("read: %d, %w", n, err)
+			}
+			before := got[event.Fd] / frame
+			got[event.Fd] += n
+			for i := before; i < got[event.Fd]/frame; i++ {
+				slot := i % len(have)
+				if have[slot]++; have[slot] == len(got) {
+					have[slot] = 0
+					complete++
+				}
+			}
+		}
+		if complete == 0 {
+			continue
+		}
+		if _, err := out.Write(make([]byte, complete)); err != nil {
+			return nil //nolint:nilerr // the benchmark has what it wants
+		}
+	}
+}
+
+// dialCheap opens a WebSocket with no more than a socket of the system.
+func dialCheap(address string) (int, error) {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return 0, err
+	}
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
+		return 0, err
+	}
+	if _, err := syscall.Write(fd, []byte(handshake(address))); err != nil {
+		return 0, err
+	}
+	var answer []byte
+	p := make([]byte, 1)
+	for !bytes.HasSuffix(answer, []byte("\r\n\r\n")) {
+		if n, err := syscall.Read(fd, p); n != 1 || err != nil {
+			return 0, fmt.Errorf("handshake: %q %w", answer, err)
+		}
+		answer = append(answer, p...)
+	}
+	if !strings.HasPrefix(string(answer), "HTTP/1.1 101 ") {
+		return 0, fmt.Errorf("handshake: %s", strconv.Quote(string(answer)))
+	}
+	return fd, nil
+}
+
+// handshake is the request of a WebSocket client (RFC 6455, 1.2).
+func handshake(host string) string {
+	return "GET / HTTP/1.1\r\nHost: " + host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+}

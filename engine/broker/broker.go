@@ -1,0 +1,200 @@
+// Package broker owns the sockets: it accepts them, bounds what they may cost, reads messages, queues and writes frames,
+// fans out, and closes. It does not know what a message means, who a client is, or why somebody closes it: a [Handler]
+// is told what happens, and calls back through [Conn] and [Broker].
+//
+// Every byte to a client goes one way. Whoever sends gives an order to a shard: one goroutine that owns a part of the
+// connections, takes all orders that have come in, applies them, and then writes each connection once. Sending never
+// blocks. Reading is one goroutine a connection.
+package broker
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"perigee/engine/auth"
+	"perigee/engine/config"
+	"perigee/engine/wire"
+)
+
+// readBuffer is what a connection keeps for reading, in bytes. Longer messages are read past it.
+const readBuffer = 512
+
+// Handler is told what happens on the sockets. For one connection Open comes once, then Message any number of times, then
+// Closed once. The three are called one after the other, on the connection's own reader goroutine: while one of them
+// blocks, nothing more is read from this client. A panic closes this connection with 1011. A connection that is refused
+// is never opened and never closed.
+type Handler interface {
+	Open(c *Conn)
+	// Message hands over a text message: valid UTF-8, within the read limit, possibly empty. The text belongs to the
+	// handler. It is not called any more once the server has begun to close the connection.
+	Message(c *Conn, text []byte)
+	// Closed tells who closed the connection and why: the server's code and reason where the server began it, the
+	// client's otherwise; 1005 where the client gave no code, 1006 where the connection just ended.
+	Closed(c *Conn, why wire.Close)
+}
+
+// Options are the settings of a broker.
+type Options struct {
+	// Limits are those of one client and of all together; a limit of 0 is off.
+	Limits config.Limits
+	// MaxConnections are the clients connected at once. 0 is no limit.
+	MaxConnections int
+	Origins        auth.Origins
+	Hosts          auth.Hosts
+	Proxies        auth.Proxies
+	// Now tells the time; time.Now where nil. Pauses are kept by the machine's clock all the same.
+	Now func() time.Time
+}
+
+// Broker is all sockets together. Its methods may be called by any goroutine.
+type Broker struct {
+	// Set by New, never changed.
+	options  Options
+	handler  Handler
+	log      *slog.Logger
+	clock    func() time.Time
+	epoch    time.Time // now counts from here
+	upgrader websocket.Upgrader
+	limiter  *auth.Limiter
+	shards   []*shard
+	waiting  *waitingRoom
+	emptied  chan struct{} // capacity 1; sent to when the last connection has ended; never closed
+
+	// Used by any goroutine.
+	lastID    atomic.Uint64
+	queued    atomic.Int64   // bytes that wait in all send queues; a shared frame counts once for each queue
+	tasks     sync.WaitGroup // requests, readers and refusals under way
+	writers   sync.WaitGroup // writes that wait for a socket
+	cutLog    seldom
+	acceptLog seldom
+	proxyLog  sync.Once
+	buffers   sync.Pool // of *bytes.Buffer, for messages that are being read
+
+	// Guarded by mu.
+	mu       sync.Mutex
+	count    int         // connections that are open or being upgraded
+	refusing int         // connections that are told that the server is full
+	ending   *wire.Close // why new ones are refused; nil while they are welcome
+}
+
+// New returns a broker that does nothing until [Broker.Run]: what is sent before is queued.
+func New(o Options, h Handler, log *slog.Logger) *Broker {
+	clock := o.Now
+	if clock == nil {
+		clock = time.Now
+	}
+	b := &Broker{
+		options: o,
+		handler: h,
+		log:     log,
+		clock:   clock,
+		epoch:   clock(),
+		limiter: auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
+		waiting: newWaitingRoom(),
+		emptied: make(chan struct{}, 1),
+	}
+	b.upgrader = websocket.Upgrader{
+		HandshakeTimeout: o.Limits.HandshakeTimeout.Std(),
+		ReadBufferSize:   readBuffer,
+		WriteBufferPool:  &sync.Pool{}, // no buffer is ever taken: messages are not written through gorilla
+		CheckOrigin:      checkedBefore,
+	}
+	b.buffers.New = func() any { return new(bytes.Buffer) }
+	shards := o.Limits.Shards
+	if shards <= 0 {
+		shards = max(1, runtime.GOMAXPROCS(0)-1)
+	}
+	for range shards {
+		b.shards = append(b.shards, newShard(b))
+	}
+	return b
+}
+
+// Run serves until ctx ends, cuts what is still connected, and returns after every goroutine of the broker has ended. It
+// may be called once. For an orderly end call [Broker.Shutdown] before ctx ends.
+func (b *Broker) Run(ctx context.Context) error {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var shards sync.WaitGroup
+	for _, s := range b.shards {
+		shards.Go(func() { s.run(serving) })
+	}
+	<-ctx.Done()
+	why := b.refuse(wire.CloseShutdown())
+	for _, s := range b.shards {
+		s.post(order{do: call, call: func(s *shard) { s.cutAll(why) }})
+	}
+	b.tasks.Wait()
+	stop()
+	shards.Wait()
+	b.writers.Wait()
+	return nil
+}
+
+// Count returns how many connections there are, those being upgraded included and those refused not.
+func (b *Broker) Count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.count
+}
+
+// Broadcast sends a frame to every connection.
+func (b *Broker) Broadcast(f *Frame) {
+	for _, s := range b.shards {
+		s.post(order{do: broadcast, frame: f})
+	}
+}
+
+// Publish sends a frame to the subscribers of a topic.
+func (b *Broker) Publish(t TopicID, f *Frame) {
+	for _, s := range b.shards {
+		s.post(order{do: publish, topic: t, frame: f})
+	}
+}
+
+// SendAll sends a frame to some connections. The slice belongs to the broker from then on.
+func (b *Broker) SendAll(to []*Conn, f *Frame) {
+	for _, s := range b.shards {
+		s.post(order{do: sendAll, to: to, frame: f})
+	}
+}
+
+// SendLatestAll is SendAll as [Conn.SendLatest] would send. The slice belongs to the broker from then on.
+func (b *Broker) SendLatestAll(to []*Conn, f *Frame) {
+	for _, s := range b.shards {
+		s.post(order{do: sendLatestAll, to: to, frame: f})
+	}
+}
+
+// now is the time since the broker was made.
+func (b *Broker) now() time.Duration { return b.clock().Sub(b.epoch) }
+
+// refuse makes new connections unwelcome, and returns the first reason that anybody gave.
+func (b *Broker) refuse(why wire.Close) wire.Close {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ending == nil {
+		b.ending = &why
+	}
+	return *b.ending
+}
+
+// release ends what reserve and enter began for a connection.
+func (b *Broker) release(peer auth.Peer) {
+	b.leave(peer)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.count--
+	if b.count == 0 {
+		select {
+		case b.emptied <- struct{}{}:
+		default:
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package broker
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"perigee/engine/wire"
+)
+
+// A client's close is answered with its own code and reason, an empty one with 1000, and the handler is told once.
+func TestClientCloses(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		send         func(c *client)
+		answer, told wire.Close
+	}{
+		{"with a reason", func(c *client) { c.closes(1000, "bye") }, wire.CloseNormal("bye"), wire.CloseNormal("bye")},
+		{"with a code of its own", func(c *client) { c.closes(4123, "") }, wire.Close{Code: 4123}, wire.Close{Code: 4123}},
+		{"without a code", func(c *client) { c.send(closeFrame, "") }, wire.CloseNormal(""), wire.Close{Code: wire.CodeNoStatus}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := newObserver()
+			s := serve(t, nil, o)
+			c := s.dial(t)
+			tt.send(c)
+			c.wantClose(tt.answer)
+			c.wantEnd()
+			if got := next(t, o.ends, "Closed"); got != tt.told {
+				t.Errorf("Closed(%v), want %v", got, tt.told)
+			}
+			s.stop()
+			if len(o.opens) != 1 || len(o.ends) != 0 {
+				t.Errorf("Open was called %d times, Closed %d times, want once each", len(o.opens), 1+len(o.ends))
+			}
+		})
+	}
+}
+
+// A client that vanishes is told of as 1006.
+func TestClientVanishes(t *testing.T) {
+	o := newObserver()
+	s := serve(t, nil, o)
+	c := s.dial(t)
+	c.send(0x01, "half a message")
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := next(t, o.ends, "Closed"); got != wire.CloseLost("") {
+		t.Errorf("Closed(%v), want %v", got, wire.CloseLost(""))
+	}
+}
+
+// The server's close comes after what was sent before it and before what was sent after; of several the first holds;
+// what the client still says is not heard.
+func TestServerCloses(t *testing.T) {
+	o := newObserver()
+	s := serve(t, nil, o)
+	c := s.dial(t)
+	conn := next(t, o.opens, "Open")
+	conn.Send(text("last words"))
+	conn.Close(wire.Close{Code: 4000, Reason: "first"})
+	conn.Send(text("too late"))
+	conn.Close(wire.Close{Code: 4001, Reason: "second"})
+	c.want(textFrame, "last words")
+	c.wantClose(wire.Close{Code: 4000, Reason: "first"})
+	c.send(textFrame, "unheard")
+	c.closes(4000, "first")
+	c.wantEnd()
+	if got, want := next(t, o.ends, "Closed"), (wire.Close{Code: 4000, Reason: "first"}); got != want {
+		t.Errorf("Closed(%v), want %v", got, want)
+	}
+	if len(o.messages) != 0 {
+		t.Errorf("Message(%q) was called after Close", <-o.messages)
+	}
+}
+
+// Codes that must not be sent become 1000, and reasons are clamped.
+func TestCloseCodes(t *testing.T) {
+	long := strings.Repeat("ä", 100)
+	for _, tt := range []struct{ give, want wire.Close }{
+		{wire.Close{}, wire.Close{Code: 1000}},
+		{wire.Close{Code: 1006, Reason: "x"}, wire.Close{Code: 1000, Reason: "x"}},
+		{wire.Close{Code: 70_000}, wire.Close{Code: 1000}},
+		{wire.Close{Code: 4999, Reason: long}, wire.Close{Code: 4999, Reason: long[:122]}},
+		{wire.Close{Code: 1012, Reason: "server restarting"}, wire.CloseRestart()},
+	} {
+		o := newObserver()
+		s := serve(t, nil, o)
+		c := s.dial(t)
+		next(t, o.opens, "Open").Close(tt.give)
+		c.wantClose(tt.want)
+	}
+}
+
+// A client that does not answer the server's close is cut after a second.
+func TestNoAnswerToClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newObserver()
+		s := servePipes(t, nil, o)
+		c := s.dial(t)
+		next(t, o.opens, "Open").Close(wire.CloseNormal("bye"))
+		began := time.Now()
+		c.wantClose(wire.CloseNormal("bye"))
+		c.wantEnd()
+		if took := time.Since(began); took != lingerTime {
+			t.Errorf("the connection ended %v after the close frame, want %v", took, lingerTime)
+		}
+		if got := next(t, o.ends, "Closed"); got != wire.CloseNormal("bye") {
+			t.Errorf("Closed(%v), want 1000 bye", got)
+		}
+	})
+}
+
+// A client that goes on sending after the server's close is cut before the second is over.
+func TestFloodAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newObserver()
+		s := servePipes(t, nil, o)
+		c := s.dial(t)
+		next(t, o.opens, "Open").Close(wire.CloseNormal("bye"))
+		began := time.Now()
+		c.wantClose(wire.CloseNormal("bye"))
+		sent := 0
+		for {
+			n, err := c.Write(masked(textFrame, []byte(strings.Repeat("x", 1000))))
+			sent += n
+			if err != nil {
+				break
+			}
+		}
+		if sent < lingerBytes || sent > lingerBytes+64<<10 {
+			t.Errorf("%d bytes were taken after the close frame, want %d and at most one read more", sent, lingerBytes)
+		}
+		if took := time.Since(began); took >= lingerTime {
+			t.Errorf("the connection ended %v after the close frame, want less than %v", took, lingerTime)
+		}
+		next(t, o.ends, "Closed")
+	})
+}
+
+// A close that the client does not let through ends all the same.
+func TestCloseBehindStuckQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newObserver()
+		s := servePipes(t, nil, o)
+		s.dial(t)
+		conn := next(t, o.opens, "Open")
+		conn.Send(text("never read"))
+		conn.Close(wire.CloseNormal("bye"))
+		if got := next(t, o.ends, "Closed"); got != wire.CloseNormal("bye") {
+			t.Errorf("Closed(%v), want 1000 bye", got)
+		}
+	})
+}
+
+// A client that closes while much is queued for it still gets all of it, and the answer.
+func TestCloseBehindQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newObserver()
+		s := servePipes(t, nil, o)
+		c := s.dial(t)
+		conn := next(t, o.opens, "Open")
+		conn.Send(text("one"))
+		conn.Send(text("two"))
+		c.closes(1000, "bye")
+		if got := next(t, o.ends, "Closed"); got != wire.CloseNormal("bye") {
+			t.Errorf("Closed(%v), want 1000 bye", got)
+		}
+		c.want(textFrame, "one")
+		c.want(textFrame, "two")
+		c.wantClose(wire.CloseNormal("bye"))
+		c.wantEnd()
+	})
+}
+
+// After the end of a connection nothing that is asked of it has an effect.
+func TestAfterTheEnd(t *testing.T) {
+	o := newObserver()
+	s := serve(t, nil, o)
+	c := s.dial(t)
+	conn := next(t, o.opens, "Open")
+	_ = c.Close()
+	next(t, o.ends, "Closed")
+	conn.Send(text("x"))
+	conn.SendLatest(text("x"))
+	conn.Subscribe(1)
+	s.Publish(1, text("x"))
+	conn.Unsubscribe(1)
+	s.SendAll([]*Conn{conn}, text("x"))
+	conn.Close(wire.CloseNormal(""))
+	other := s.dial(t)
+	s.Broadcast(text("still here"))
+	other.want(textFrame, "still here")
+	if got := s.queued.Load(); got != 0 {
+		t.Errorf("%d bytes queued, want 0", got)
+	}
+}

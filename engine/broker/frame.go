@@ -1,0 +1,62 @@
+package broker
+
+import (
+	"encoding/binary"
+	"math"
+
+	"perigee/engine/wire"
+)
+
+// First bytes of frames that are not fragmented (RFC 6455, 5.2): FIN and the opcode.
+const (
+	textFrame  = 0x81
+	closeFrame = 0x88
+	pingFrame  = 0x89
+	pongFrame  = 0x8a
+)
+
+// maxControl is the longest payload of a control frame, in bytes (RFC 6455, 5.5).
+const maxControl = 125
+
+// Frame is a text message on its way to clients: one unmasked frame, built once and shared by all queues that it is in.
+type Frame struct {
+	bytes []byte // header and payload; never changed
+}
+
+// NewFrame returns the frame of a text message. The payload must be UTF-8. It is copied.
+func NewFrame(payload []byte) *Frame { return newFrame(textFrame, payload) }
+
+func newFrame(first byte, payload []byte) *Frame {
+	const longestHeader = 10
+	bytes := make([]byte, 0, longestHeader+len(payload))
+	bytes = append(bytes, first)
+	switch n := len(payload); {
+	case n <= maxControl:
+		bytes = append(bytes, byte(n))
+	case n <= math.MaxUint16:
+		bytes = binary.BigEndian.AppendUint16(append(bytes, 126), uint16(n))
+	default:
+		bytes = binary.BigEndian.AppendUint64(append(bytes, 127), uint64(n))
+	}
+	return &Frame{append(bytes, payload...)}
+}
+
+// newClose returns a close frame. A close without a code is answered with 1000.
+func newClose(why wire.Close) *Frame {
+	if why.Code == wire.CodeNoStatus {
+		why.Code = wire.CodeNormal
+	}
+	payload := binary.BigEndian.AppendUint16(make([]byte, 0, maxControl), uint16(why.Code))
+	return newFrame(closeFrame, append(payload, why.Reason...))
+}
+
+// parseClose reads the close frame of a server, as gorilla builds them.
+func parseClose(frame []byte) (wire.Close, bool) {
+	if len(frame) < 4 || frame[0] != closeFrame {
+		return wire.Close{}, false
+	}
+	return wire.Close{
+		Code:   int(binary.BigEndian.Uint16(frame[2:])),
+		Reason: wire.ClampReason(string(frame[4:])),
+	}, true
+}

@@ -1,0 +1,169 @@
+package broker
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"unicode/utf8"
+
+	"github.com/gorilla/websocket"
+
+	"perigee/engine/wire"
+)
+
+// largestBuffer is the largest buffer, in bytes, that is kept for further messages.
+const largestBuffer = 64 << 10
+
+// reader reads what one client sends. All of it is owned by the connection's goroutine.
+type reader struct {
+	c  *Conn
+	ws *websocket.Conn
+
+	pace     pace
+	answered bool // the client's close frame has come
+}
+
+func newReader(c *Conn, ws *websocket.Conn) *reader {
+	r := &reader{c: c, ws: ws}
+	ws.SetReadLimit(int64(c.broker.options.Limits.ReadLimit))
+	ws.SetCloseHandler(r.hearClose)
+	ws.SetPingHandler(r.hearPing)
+	ws.SetPongHandler(r.hearPong)
+	return r
+}
+
+// run is the life of a connection as its handler sees it.
+func (r *reader) run() {
+	c := r.c
+	defer c.broker.release(c.peer)
+	r.guard(func() {
+		c.busy.Store(true)
+		c.broker.handler.Open(c)
+		c.busy.Store(false)
+		r.readAll()
+	})
+	if c.end.Load() != nil && !r.answered {
+		c.socket.discard() // until the shard, which writes the close frame, has it end
+	}
+	c.end.CompareAndSwap(nil, &ending{why: wire.CloseLost("")})
+	c.shard.post(order{do: leave, conn: c})
+	why := c.end.Load().why
+	r.guard(func() { c.broker.handler.Closed(c, why) })
+}
+
+// guard keeps a panic to this connection.
+func (r *reader) guard(f func()) {
+	defer func() {
+		if value := recover(); value != nil {
+			r.c.broker.log.Error("panic on a connection", "connection", r.c.id, "panic", value,
+				slog.String("stack", string(debug.Stack())))
+			r.c.finish(ending{why: wire.CloseInternal(), lost: true})
+		}
+	}()
+	f()
+}
+
+// readAll reads messages until reading fails, for whatever reason.
+func (r *reader) readAll() {
+	for {
+		kind, from, err := r.ws.NextReader()
+		if err == nil {
+			err = r.message(kind, from)
+		}
+		if err != nil {
+			if errors.Is(err, websocket.ErrReadLimit) {
+				limit := int64(r.c.broker.options.Limits.ReadLimit)
+				r.c.finish(ending{why: wire.CloseTooLarge(limit), lost: true})
+			}
+			return
+		}
+	}
+}
+
+// message reads one message and hands it over.
+func (r *reader) message(kind int, from io.Reader) error {
+	c := r.c
+	if kind != websocket.TextMessage {
+		c.Close(wire.CloseBinary())
+		return nil // gorilla skips the rest
+	}
+	c.begun.Store(max(1, int64(c.broker.now())))
+	text, err := r.readText(from)
+	c.begun.Store(0)
+	switch {
+	case err != nil:
+		return err
+	case c.end.Load() != nil:
+	case !utf8.Valid(text):
+		c.Close(wire.CloseInvalidUTF8())
+	case r.accepts():
+		c.busy.Store(true)
+		defer c.busy.Store(false)
+		c.broker.handler.Message(c, text)
+	}
+	return nil
+}
+
+// readText reads a message into a slice of its own.
+func (r *reader) readText(from io.Reader) ([]byte, error) {
+	buffers := &r.c.broker.buffers
+	buffer := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // nothing else is in there
+	defer func() {
+		if buffer.Cap() <= largestBuffer {
+			buffer.Reset()
+			buffers.Put(buffer)
+		}
+	}()
+	if _, err := buffer.ReadFrom(from); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(buffer.Bytes()), nil
+}
+
+// accepts counts a message or a control frame against the client's rate, and tells whether it is to be heard.
+func (r *reader) accepts() bool {
+	b := r.c.broker
+	limits := &b.options.Limits
+	switch r.pace.judge(limits.MessagesPerSecond, limits.MessagesBurst, b.now()) {
+	case take:
+		return true
+	case dropAndTell:
+		text, err := wire.Append(nil, wire.MessageException, wire.TooManyMessages().Fields(""), b.clock())
+		if err != nil {
+			b.log.Error("encoding an exception", "error", err)
+			break
+		}
+		r.c.Send(NewFrame(text))
+	case dropAndClose:
+		r.c.Close(wire.CloseTooManyMessages())
+	case drop:
+	}
+	return false
+}
+
+// hearPing answers a ping (RFC 6455, 5.5.2).
+func (r *reader) hearPing(payload string) error {
+	if r.accepts() {
+		r.c.Send(newFrame(pongFrame, []byte(payload)))
+	}
+	return nil
+}
+
+// hearPong counts a pong; that the client is alive shows in socket.heard.
+func (r *reader) hearPong(string) error {
+	r.accepts()
+	return nil
+}
+
+// hearClose answers a close frame, unless it is an answer (RFC 6455, 5.5.1).
+func (r *reader) hearClose(code int, reason string) error {
+	if code == wire.CodeNoStatus && r.c.socket.brokenClose() {
+		r.c.finish(ending{why: wire.CloseProtocol("close frame with half a code"), lost: true})
+		return nil
+	}
+	r.answered = true
+	r.c.finish(ending{why: wire.Close{Code: code, Reason: reason}, echo: true})
+	return nil
+}

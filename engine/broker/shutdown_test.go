@@ -1,0 +1,208 @@
+package broker
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"perigee/engine/wire"
+)
+
+// Shutdown writes what is queued, closes everybody, refuses newcomers, and cuts those who do not answer.
+func TestShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newObserver()
+		s := servePipes(t, nil, o)
+		polite, silent, stuck := s.dial(t), s.dial(t), s.dial(t)
+		late := s.connect(t)
+		for range 3 {
+			next(t, o.opens, "Open")
+		}
+		s.Broadcast(text("last words"))
+		forced := make(chan int, 1)
+		began := time.Now()
+		go func() { forced <- s.Shutdown(t.Context(), 3*time.Second, wire.CloseRestart()) }()
+		synctest.Wait()
+		if response := late.request(); response.StatusCode != 503 || response.Header.Get("Retry-After") == "" {
+			t.Errorf("during Shutdown: got %s, want 503 with Retry-After", response.Status)
+		}
+		time.Sleep(time.Second)
+		polite.want(textFrame, "last words")
+		silent.want(textFrame, "last words")
+		go polite.closes(1012, "")
+		polite.wantClose(wire.CloseRestart())
+		silent.wantClose(wire.CloseRestart())
+		polite.wantEnd()
+		if got := <-forced; got != 2 {
+			t.Errorf("Shutdown = %d, want 2", got)
+		}
+		if took := time.Since(began); took != 4*time.Second {
+			t.Errorf("Shutdown took %v, want 3 s for the queue that nobody reads and 1 s for the answers", took)
+		}
+		stuck.wantEnd()
+		for range 3 {
+			if got := next(t, o.ends, "Closed"); got != wire.CloseRestart() {
+				t.Errorf("Closed(%v), want %v", got, wire.CloseRestart())
+			}
+		}
+		if got := s.Count(); got != 0 {
+			t.Errorf("Count() = %d, want 0", got)
+		}
+	})
+}
+
+// Shutdown of clients that answer takes no longer than they do, however many they are.
+func TestShutdownOfMany(t *testing.T) {
+	o := newObserver()
+	s := serve(t, func(o *Options) { o.Limits.Shards = 2 }, o)
+	const clients = 3 * closedAtOnce
+	for range clients {
+		c := s.dial(t)
+		go func() {
+			for {
+				f, err := c.read()
+				if err != nil {
+					return
+				}
+				if f.first == closeFrame {
+					c.closes(1001, "")
+				}
+			}
+		}()
+	}
+	if got := s.Shutdown(t.Context(), 10*time.Second, wire.CloseShutdown()); got != 0 {
+		t.Errorf("Shutdown = %d, want 0", got)
+	}
+	for range clients {
+		if got := next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
+			t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
+		}
+	}
+}
+
+// When its context has ended, Shutdown cuts at once.
+func TestShutdownWithoutTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newObserver()
+		s := servePipes(t, nil, o)
+		s.dial(t)
+		next(t, o.opens, "Open")
+		s.Broadcast(text("never read"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		s.Shutdown(ctx, time.Hour, wire.CloseShutdown())
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("Shutdown took %v, want 1s", took)
+		}
+		if got := next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
+			t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
+		}
+	})
+}
+
+// The end of Run without a Shutdown cuts everybody, with a close frame where there is room for one.
+func TestRunEnds(t *testing.T) {
+	o := newObserver()
+	s := serve(t, nil, o)
+	c := s.dial(t)
+	next(t, o.opens, "Open")
+	s.stop()
+	c.wantClose(wire.CloseShutdown())
+	c.wantEnd()
+	if got := next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
+		t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
+	}
+	s.Broadcast(text("to nobody"))
+	if got := s.Shutdown(t.Context(), 0, wire.CloseShutdown()); got != 0 {
+		t.Errorf("Shutdown after the end = %d, want 0", got)
+	}
+}
+
+// Clients that come and go leave no goroutine and no file descriptor behind.
+func TestComingAndGoing(t *testing.T) {
+	o := newObserver()
+	s := serve(t, func(o *Options) { o.MaxConnections = 100 }, o)
+	o.open = func(c *Conn) {
+		c.Subscribe(TopicID(c.ID() % 3))
+		c.Send(text("welcome"))
+	}
+	o.message = func(_ *Conn, text []byte) { s.Broadcast(NewFrame(text)) }
+	before, files := runtime.NumGoroutine(), openFiles(t)
+	const clients, each = 20, 100
+	done := make(chan struct{})
+	for i := range clients {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for j := range each {
+				comeAndGo(t, s, i+j)
+			}
+		}()
+	}
+	for range clients {
+		next(t, done, "client")
+	}
+	for range clients * each {
+		next(t, o.ends, "Closed")
+	}
+	// What the last ones leave behind goes a moment later.
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	giveUp := time.After(patience)
+	for {
+		goroutines, now := runtime.NumGoroutine(), openFiles(t)
+		if goroutines <= before+1 && now <= files+1 {
+			break
+		}
+		select {
+		case <-ticker.C:
+		case <-giveUp:
+			t.Fatalf("goroutines: %d before, %d after; files: %d before, %d after", before, goroutines, files, now)
+		}
+	}
+	if got := s.Count(); got != 0 {
+		t.Errorf("Count() = %d, want 0", got)
+	}
+	for _, part := range s.shards {
+		left := make(chan [4]int, 1)
+		part.post(order{do: call, call: func(s *shard) {
+			left <- [4]int{len(s.conns), len(s.topics), len(s.blocked), s.queued}
+		}})
+		if got := next(t, left, "shard"); got != [4]int{} {
+			t.Errorf("left in the shard: connections, topics, blocked, bytes %d, want none", got)
+		}
+	}
+}
+
+// comeAndGo is the short life of a client, which ends in one of several ways.
+func comeAndGo(t *testing.T, s *server, way int) {
+	c := s.dial(t)
+	defer c.Close()
+	c.want(textFrame, "welcome")
+	c.send(textFrame, "hello")
+	switch way % 3 {
+	case 0: // just goes
+	case 1:
+		c.closes(1000, "")
+		for {
+			if f, err := c.read(); err != nil || f.first == closeFrame {
+				return
+			}
+		}
+	case 2:
+		c.send(0x83, "") // an opcode that does not exist
+	}
+}
+
+// openFiles counts the file descriptors of this process.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("no /proc/self/fd")
+	}
+	return len(files)
+}

@@ -1,0 +1,144 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// check tells whether a value of the setting's type is in its range, one of its words, or well formed. The error says
+// what would be right.
+func (s setting) check(value any) error {
+	if s.field.Tag.Get("range") != "" {
+		least, most := s.bounds()
+		if number(value) < number(least) || number(value) > number(most) {
+			return s.outOfRange(value)
+		}
+		return nil
+	}
+	text, isText := value.(string)
+	if !isText {
+		return nil
+	}
+	if words, ok := s.field.Tag.Lookup("one"); ok {
+		return checkWord(text, strings.Split(words, " "))
+	}
+	return checkText(s.field.Tag.Get("check"), text)
+}
+
+// bounds returns the least and the most that the setting's range allows, as values of its type.
+func (s setting) bounds() (least, most any) {
+	first, last, _ := strings.Cut(s.field.Tag.Get("range"), "..")
+	least, _ = s.parseText(first) // a test reads all of them
+	most, _ = s.parseText(last)
+	return least, most
+}
+
+func number(value any) int64 {
+	switch value := value.(type) {
+	case int:
+		return int64(value)
+	case Duration:
+		return int64(value)
+	case Size:
+		return int64(value)
+	default:
+		return 0
+	}
+}
+
+func (s setting) outOfRange(value any) error {
+	if _, isInt := value.(int); isInt && s.isPort() {
+		return s.notNumber(show(value))
+	}
+	return fmt.Errorf("%s is out of range; write %s", show(value), s.wanted())
+}
+
+// notNumber is the error for what should have been a number.
+func (s setting) notNumber(shown string) error {
+	if s.isPort() {
+		return fmt.Errorf("%s is not a port; write a number from 1 to 65535, or 0 for any free port", shown)
+	}
+	return fmt.Errorf("%s is not a number; write %s", shown, s.wanted())
+}
+
+func (s setting) isPort() bool { return s.field.Tag.Get("check") == "port" }
+
+// wanted says what the range allows.
+func (s setting) wanted() string {
+	least, most := s.bounds()
+	kind := "a number"
+	switch least.(type) {
+	case Duration:
+		kind = "a duration"
+	case Size:
+		kind = "a size"
+	}
+	return fmt.Sprintf("%s from %v to %v", kind, least, most)
+}
+
+func checkWord(text string, words []string) error {
+	if slices.Contains(words, text) {
+		return nil
+	}
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = strconv.Quote(word)
+	}
+	last := len(quoted) - 1
+	return fmt.Errorf("%s is unknown; write %s or %s", show(text), strings.Join(quoted[:last], ", "), quoted[last])
+}
+
+// errNotBuilt refuses what would silently not happen.
+var errNotBuilt = errors.New("saving state to a file is not built yet; leave this empty")
+
+// checkText checks the form of a text by the rule that the setting's tag names.
+func checkText(rule, text string) error {
+	switch rule {
+	case "address":
+		if _, err := netip.ParseAddr(text); err != nil && text != "localhost" {
+			return fmt.Errorf(`%s is not an IP address; write for example "127.0.0.1", "0.0.0.0" or "localhost"`, show(text))
+		}
+	case "dial":
+		host, port, err := net.SplitHostPort(text)
+		if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || n == 0 || host == "" {
+			return fmt.Errorf(`%s is not a host and port; write for example "127.0.0.1:11300"`, show(text))
+		}
+	case "folder":
+		if text == "" {
+			return errors.New(`there must be a folder; write for example "scripts"`)
+		}
+	case "module":
+		for part := range strings.SplitSeq(text, ".") {
+			if part == "" || !consistsOf(part, "_-") {
+				return fmt.Errorf(`%s is not the name of a module; write for example "giveaway" or "app.manager"`, show(text))
+			}
+		}
+	case "tube":
+		// beanstalkd's protocol.txt, "Tubes"; a leading hyphen is not allowed there either.
+		const longest = 200
+		if text == "" || len(text) > longest || text[0] == '-' || !consistsOf(text, "-+/;.$_()") {
+			return fmt.Errorf(`%s is not the name of a queue; write letters, digits and -+/;.$_() only, for example "default"`, show(text))
+		}
+	case "unbuilt":
+		if text != "" {
+			return errNotBuilt
+		}
+	}
+	return nil
+}
+
+// consistsOf tells whether text has only ASCII letters, digits and the other characters.
+func consistsOf(text, others string) bool {
+	for i := range len(text) {
+		c := text[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,211 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// write puts a settings file into a folder of its own and returns its path.
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "server.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// load returns the settings of sources that are right.
+func load(t *testing.T, src Source) Config {
+	t.Helper()
+	c, err := Load(src)
+	if err != nil {
+		t.Fatalf("Load(%+v) = %v, want no error", src, err)
+	}
+	return c
+}
+
+// Without any source the defaults hold.
+func TestLoadNothing(t *testing.T) {
+	if got := load(t, Source{}); !reflect.DeepEqual(got, Default()) {
+		t.Errorf("Load(nothing) = %+v, want %+v", got, Default())
+	}
+}
+
+// Flags go before the environment, the environment before the file, the file before the defaults.
+func TestLoadOrder(t *testing.T) {
+	file := "[server]\nport = 1\nmax_connections = 1\nlog_level = \"debug\"\norigins = [\"https://a.example\", \"https://b.example\"]\n" +
+		"[limits]\nread_limit = \"1KiB\"\nbytes_burst = 4096\nwrite_timeout = \"1m30s\"\n[queue.map]\n'App\\Jobs\\Add' = \"AddPrize\"\n"
+	got := load(t, Source{
+		Path: write(t, file),
+		Env: []string{
+			"SERVER_MAX_CONNECTIONS=2", "SERVER_LOG_LEVEL=warn", "SERVER_ORIGINS= https://c.example ,,https://d.example", "PORT=9",
+			"SERVER_LIMITS_READ_LIMIT=2KiB", "SERVER_REQUIRE_ORIGIN=1", "SERVER_QUEUE=jobs", "SERVER_QUEUE_DRIVER=memory",
+			"SERVER_QUEUE_WINDOW=", "SERVER_KEY=correct=horse",
+		},
+		Flags: map[string]string{"server.log_level": "error", "roster.interval": "2s", "limits.shards": "3"},
+	})
+	want := Default()
+	want.Path = got.Path
+	want.Server.Port, want.Server.MaxConnections, want.Server.LogLevel = 1, 2, "error"
+	want.Server.Origins = []string{"https://c.example", "https://d.example"}
+	want.Server.RequireOrigin, want.Server.Key = true, "correct=horse"
+	want.Limits.ReadLimit, want.Limits.BytesBurst, want.Limits.Shards = 2048, 4096, 3
+	want.Limits.WriteTimeout = Duration(90 * time.Second)
+	want.Roster.Interval = Duration(2 * time.Second)
+	want.Queue.Name, want.Queue.Driver = "jobs", "memory"
+	want.Queue.Map = map[string]string{`App\Jobs\Add`: "AddPrize"}
+	want.Lua.Path = filepath.Join(filepath.Dir(got.Path), "scripts")
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("Load = %+v\nwant   %+v", got, want)
+	}
+}
+
+// A file that nobody asked for may be missing; one that somebody asked for may not, and none may be unreadable.
+func TestLoadFileMissing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "server.toml")
+	if got := load(t, Source{Path: path}); got.Path != "" || got.Lua.Path != "scripts" {
+		t.Errorf("Load(no such file) has Path %q and Lua.Path %q, want none and scripts", got.Path, got.Lua.Path)
+	}
+	_, err := Load(Source{Path: path, Explicit: true})
+	if want := path + ": no such file or directory"; !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
+		t.Errorf("Load(no such file, explicit) = %v, want %s", err, want)
+	}
+	folder := t.TempDir()
+	_, err = Load(Source{Path: folder})
+	if want := folder + ": is a directory"; err == nil || err.Error() != want {
+		t.Errorf("Load(a folder) = %v, want %s", err, want)
+	}
+	_, err = Load(Source{Path: write(t, strings.Repeat("#", maxFile+1))})
+	if err == nil || !strings.Contains(err.Error(), "larger than 256KiB") {
+		t.Errorf("Load(a large file) = %v, want larger than 256KiB", err)
+	}
+}
+
+// Paths of the file start at its folder, those of the environment and of flags where the server was started.
+func TestLoadPaths(t *testing.T) {
+	path := write(t, "[server]\npublic = \"pages\"\nkey_file = \"../key\"\n[lua]\npath = \"lua\"\n")
+	folder := filepath.Dir(path)
+	tests := []struct {
+		src                  Source
+		lua, public, keyFile string
+	}{
+		{Source{Path: path}, folder + "/lua", folder + "/pages", filepath.Dir(folder) + "/key"},
+		{Source{Path: path, Env: []string{"SERVER_LUA_PATH=lua"}}, "lua", folder + "/pages", filepath.Dir(folder) + "/key"},
+		{Source{Path: path, Flags: map[string]string{"server.public": "p", "server.key_file": "k"}}, folder + "/lua", "p", "k"},
+		{Source{Path: path, Flags: map[string]string{"server.public": "", "server.key": "x"}}, folder + "/lua", "", ""},
+		{Source{Path: write(t, "[server]\npublic = \"/srv\"\n")}, "", "/srv", ""},
+		{Source{Flags: map[string]string{"server.public": "p"}}, "scripts", "p", ""},
+	}
+	for i, test := range tests {
+		got := load(t, test.src)
+		if test.lua == "" {
+			test.lua = filepath.Join(filepath.Dir(test.src.Path), "scripts")
+		}
+		if got.Lua.Path != test.lua || got.Server.Public != test.public || got.Server.KeyFile != test.keyFile {
+			t.Errorf("row %d: paths are %q, %q, %q, want %q, %q, %q", i,
+				got.Lua.Path, got.Server.Public, got.Server.KeyFile, test.lua, test.public, test.keyFile)
+		}
+	}
+}
+
+// The later of key and key_file counts, and one source must not have both.
+func TestLoadKeys(t *testing.T) {
+	const key, file = "[server]\nkey = \"correct horse\"\n", "[server]\nkey_file = \"/key\"\n"
+	tests := []struct {
+		name    string
+		text    string
+		env     []string
+		flags   map[string]string
+		key     Secret
+		keyFile string
+		wrong   bool
+	}{
+		{"nothing", "", nil, nil, "password", "", false},
+		{"key", key, nil, nil, "correct horse", "", false},
+		{"file", file, nil, nil, "", "/key", false},
+		{"file beside the default key", file + "key = \"password\"\n", nil, nil, "", "/key", false},
+		{"both", file + "key = \"correct horse\"\n", nil, nil, "", "", true},
+		{"both in the environment", "", []string{"SERVER_KEY=correct horse", "SERVER_KEY_FILE=/key"}, nil, "", "", true},
+		{"environment over file", file, []string{"SERVER_KEY=correct horse"}, nil, "correct horse", "", false},
+		{"even the default", file, []string{"SERVER_KEY=password"}, nil, "password", "", false},
+		{"file of the environment over key", key, []string{"SERVER_KEY_FILE=/key"}, nil, "", "/key", false},
+		{"flag over environment", key, []string{"SERVER_KEY_FILE=/key"}, map[string]string{"server.key": "battery"}, "battery", "", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := Load(Source{Path: write(t, test.text), Env: test.env, Flags: test.flags})
+			if test.wrong {
+				if !errors.Is(err, errTwoKeys) {
+					t.Errorf("Load = %v, want %v", err, errTwoKeys)
+				}
+				return
+			}
+			if err != nil || got.Server.Key != test.key || got.Server.KeyFile != test.keyFile {
+				t.Errorf("Load = key %q, file %q, %v, want %q, %q", string(got.Server.Key), got.Server.KeyFile, err, string(test.key), test.keyFile)
+			}
+		})
+	}
+}
+
+// Whatever is free stays free: the scripts get it in a few plain types.
+func TestLoadApp(t *testing.T) {
+	text := "[app]\ntitle = \"Fair\"\nprizes = 3\nodds = 0.5\nopen = true\nday = 2026-01-02T03:04:05Z\nlist = [1, \"a\", [true]]\n" +
+		"[app.colors]\nred = \"#f00\"\n[[app.halls]]\nname = \"A\"\n[[app.halls]]\nname = \"B\"\n"
+	want := map[string]any{
+		"title": "Fair", "prizes": int64(3), "odds": 0.5, "open": true, "day": time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		"list":   []any{int64(1), "a", []any{true}},
+		"colors": map[string]any{"red": "#f00"},
+		"halls":  []any{map[string]any{"name": "A"}, map[string]any{"name": "B"}},
+	}
+	if got := load(t, Source{Path: write(t, text)}).App; !reflect.DeepEqual(got, want) {
+		t.Errorf("App = %#v, want %#v", got, want)
+	}
+}
+
+// Two configurations share nothing that one could change for the other.
+func TestDefaultIsFresh(t *testing.T) {
+	c := Default()
+	c.App["x"], c.Queue.Map["x"] = 1, "x"
+	c.Server.Origins = append(c.Server.Origins, "x")
+	if got := Default(); len(got.App)+len(got.Queue.Map)+len(got.Server.Origins) != 0 {
+		t.Errorf("Default() after another was changed = %+v, want empty tables", got)
+	}
+}
+
+// The key is in no log, no text and no error.
+func TestKeyIsNotShown(t *testing.T) {
+	const canary = "S3CRET-canary-123456"
+	c := load(t, Source{Env: []string{"SERVER_KEY=" + canary}})
+	if string(c.Server.Key) != canary {
+		t.Errorf("Key = %q, want %q", string(c.Server.Key), canary)
+	}
+	var out strings.Builder
+	slog.New(slog.NewTextHandler(&out, nil)).Info("start", "config", c, "key", c.Server.Key)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("start", "config", c, "key", c.Server.Key)
+	fmt.Fprintf(&out, "%v %+v %#v %s %q", c, c, c, c.Server.Key, c.Server.Key)
+	wrong := []string{
+		"[server]\nkey = [\"" + canary + "\"]", "[server]\nkey = 20260102123456",
+		"[server]\nkey = 99999999999999999999123456", "server = {key = 99999999999999999999123456}", "[server]\nkey = " + canary,
+		"[server]\nkey = \"" + canary, "[server]\nkey = \"\\" + canary + "\"", "[server]\nkey = 2026-01-02T03:04:05.123456Z",
+		"[server]\nkey = \"" + canary + "\"\nkey_file = \"x\"", "[server]\nkey = {" + canary + " = 1}",
+	}
+	for _, text := range wrong {
+		_, err := Load(Source{Path: write(t, text)})
+		if err == nil {
+			t.Errorf("Load(%q) = nil, want an error", text)
+		}
+		fmt.Fprintln(&out, err)
+	}
+	if strings.Contains(out.String(), "123456") {
+		t.Errorf("the key is shown: %s", out.String())
+	}
+}

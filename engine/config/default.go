@@ -1,0 +1,46 @@
+package config
+
+import "time"
+
+// Default returns the settings that hold where nothing else is said. It is the only place that knows them; server.toml
+// repeats them for the reader.
+func Default() Config {
+	return Config{
+		Server: Server{
+			Address: "127.0.0.1", Port: 8080, MaxConnections: 100,
+			Key:     defaultKey,
+			Origins: []string{}, Hosts: []string{}, TrustedProxies: []string{},
+			LogLevel: "info",
+		},
+		Limits: Limits{
+			ReadLimit: 64 * KiB, MessageDeadline: Duration(10 * time.Second),
+			BytesPerSecond: 256 * KiB, BytesBurst: 1 * MiB,
+			MessagesPerSecond: 50, MessagesBurst: 100, MaxBadMessages: 10,
+			WriteTimeout:   Duration(5 * time.Second),
+			SendQueueBytes: 1 * MiB, SendQueueMessages: 1024, SendMemory: 256 * MiB,
+			PingInterval: Duration(25 * time.Second), PongWait: Duration(10 * time.Second),
+			HandshakeTimeout: Duration(5 * time.Second),
+			ConnectionsPerIP: 32, ConnectsPerSecondPerIP: 10, ConnectsBurstPerIP: 50,
+			Subscriptions: 128, JSONDepth: 32, JSONKeys: 4096,
+			Shards: 0,
+		},
+		Lua: Lua{
+			Path: "scripts", Manager: "giveaway",
+			TurnTimeout: Duration(time.Second), BootTimeout: Duration(5 * time.Second),
+			SlowTurn: Duration(50 * time.Millisecond), AwaitTimeout: Duration(60 * time.Second),
+			MaxWaiting: 10_000, Memory: 512 * MiB, Drain: Duration(10 * time.Second),
+		},
+		Roster: Roster{Interval: Duration(100 * time.Millisecond), BytesPerSecond: 256 * MiB},
+		Queue: Queue{
+			Driver: "beanstalkd", Address: "127.0.0.1:11300", Name: "default",
+			MaxAttempts: 5, Window: 64, HandlerTimeout: Duration(60 * time.Second),
+			Map: map[string]string{},
+		},
+		State: State{File: "", Interval: Duration(10 * time.Second), Sync: "interval"},
+		Stop:  Stop{Timeout: Duration(10 * time.Second), Drain: Duration(3 * time.Second)},
+		App:   map[string]any{},
+	}
+}
+
+// defaultKey is the key of the original's examples. auth.Key.IsDefault knows it as one that opens no public address.
+const defaultKey = "password"

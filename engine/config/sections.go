@@ -1,0 +1,88 @@
+package config
+
+// Server is the section [server]: where the server listens, for whom, and what it logs.
+type Server struct {
+	Address        string   `toml:"address" check:"address" doc:"IP address to listen on, or localhost; 0.0.0.0 and :: are all of the machine's addresses and need a key of 12 bytes or more."`
+	Port           int      `toml:"port" range:"0..65535" check:"port" doc:"TCP port to listen on; 0 takes any free port, and the log names it."`
+	MaxConnections int      `toml:"max_connections" range:"0..1000000" doc:"Most clients connected at once; one more is refused with close code 1013. 0 is no limit."`
+	Key            Secret   `toml:"key" doc:"The admin key that clients send as password; password, or fewer than 12 bytes, is accepted on loopback addresses only."`
+	KeyFile        string   `toml:"key_file" doc:"File with the admin key, in place of key; only its owner may be able to read it (chmod 600). Empty is none."`
+	Origins        []string `toml:"origins" doc:"Origins of pages that may connect besides the server's own, as https://app.example.com or https://*.example.com (one label); * is any."`
+	RequireOrigin  bool     `toml:"require_origin" doc:"Refuse clients that send no Origin header; all browsers send one, most other programs do not."`
+	Hosts          []string `toml:"hosts" doc:"Host names, besides localhost, under which browsers on this machine reach the server; others are refused (DNS rebinding)."`
+	TrustedProxies []string `toml:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For or X-Real-IP tells the client's address."`
+	Public         string   `toml:"public" doc:"Folder of static files that are served at /; relative to the folder of this file. Empty serves what is built in."`
+	LogLevel       string   `toml:"log_level" one:"debug info warn error" doc:"Least level that is logged: debug, info, warn or error."`
+	LogFormat      string   `toml:"log_format" one:" text json" doc:"text or json; empty is text on a terminal and json elsewhere."`
+}
+
+// Limits is the section [limits]: what one client, or all together, may cost. They keep a broken or hostile client from
+// harming the others.
+type Limits struct {
+	ReadLimit              Size     `toml:"read_limit" range:"128B..1GiB" doc:"Largest message a client may send, in bytes; a larger one closes it with 1009."`
+	MessageDeadline        Duration `toml:"message_deadline" range:"10ms..1h" doc:"Longest time from the first frame of a message to its last."`
+	BytesPerSecond         Size     `toml:"bytes_per_second" range:"1KiB..1TiB" doc:"Bytes a second that are read from one client; above that it is held back."`
+	BytesBurst             Size     `toml:"bytes_burst" range:"1KiB..1TiB" doc:"Bytes that one client may send at once before bytes_per_second holds it back."`
+	MessagesPerSecond      int      `toml:"messages_per_second" range:"1..1000000" doc:"Messages a second that are taken from one client; more are dropped and answered with TooManyMessages."`
+	MessagesBurst          int      `toml:"messages_burst" range:"1..1000000" doc:"Messages that one client may send at once before messages_per_second counts; twice as many dropped in 10s close it with 4429."`
+	MaxBadMessages         int      `toml:"max_bad_messages" range:"1..1000000" doc:"Messages within one minute that are no JSON object, unknown or refused by their schema, before the client is closed with 1008."`
+	WriteTimeout           Duration `toml:"write_timeout" range:"10ms..1h" doc:"Longest time that one write to a client may take; after that it is closed with 4408."`
+	SendQueueBytes         Size     `toml:"send_queue_bytes" range:"1KiB..1GiB" doc:"Bytes that may wait to be sent to one client; one that reads more slowly is closed with 4408."`
+	SendQueueMessages      int      `toml:"send_queue_messages" range:"1..1000000" doc:"Messages that may wait to be sent to one client; one that reads more slowly is closed with 4408."`
+	SendMemory             Size     `toml:"send_memory" range:"1KiB..1TiB" doc:"Bytes that may wait to be sent to all clients together; above that the longest queues are closed first."`
+	PingInterval           Duration `toml:"ping_interval" range:"10ms..1h" doc:"Time between two pings to a client; keep it below the idle timeout of proxies in between (nginx: 60s)."`
+	PongWait               Duration `toml:"pong_wait" range:"10ms..1h" doc:"Longest wait for the answer to a ping; a client that stays silent is taken for gone."`
+	HandshakeTimeout       Duration `toml:"handshake_timeout" range:"10ms..1h" doc:"Longest time for the request that opens a connection, from its first byte to the upgrade."`
+	ConnectionsPerIP       int      `toml:"connections_per_ip" range:"0..1000000" doc:"Connections at once from one address, IPv6 by /64, loopback excepted. 0 is no limit."`
+	ConnectsPerSecondPerIP int      `toml:"connects_per_second_per_ip" range:"0..1000000" doc:"New connections a second from one address, IPv6 by /64, loopback excepted; more are refused with HTTP 429. 0 is no limit."`
+	ConnectsBurstPerIP     int      `toml:"connects_burst_per_ip" range:"1..1000000" doc:"New connections that one address may open at once before connects_per_second_per_ip counts."`
+	Subscriptions          int      `toml:"subscriptions" range:"0..1000000" doc:"Topics that one connection may be subscribed to at once; 0 allows none."`
+	JSONDepth              int      `toml:"json_depth" range:"1..1000" doc:"Deepest nesting of objects and lists in a message, in levels."`
+	JSONKeys               int      `toml:"json_keys" range:"1..1000000" doc:"Most keys and list items in one message, all levels together."`
+	Shards                 int      `toml:"shards" range:"0..256" doc:"Goroutines that the sending to clients is spread over; 0 is one fewer than the machine has CPUs, and at least 1."`
+}
+
+// Lua is the section [lua]: the scripts and what one of them may cost.
+type Lua struct {
+	Path         string   `toml:"path" check:"folder" doc:"Folder of the application's scripts, relative to the folder of this file; modules not found there come from the binary."`
+	Manager      string   `toml:"manager" check:"module" doc:"Module whose table has the application's hooks: boot, open, close, error, stop."`
+	TurnTimeout  Duration `toml:"turn_timeout" range:"1ms..1h" doc:"Longest time that one turn of a script may take without waiting; after that it is stopped, and only that message fails."`
+	BootTimeout  Duration `toml:"boot_timeout" range:"1ms..1h" doc:"Longest time that loading the scripts and their boot hook may take together."`
+	SlowTurn     Duration `toml:"slow_turn" range:"0s..1h" doc:"Turns that take longer are logged with the name of their handler. 0s is never."`
+	AwaitTimeout Duration `toml:"await_timeout" range:"1ms..24h" doc:"Longest time that a handler may wait for one thing; after that the wait ends with an error."`
+	MaxWaiting   int      `toml:"max_waiting" range:"1..1000000" doc:"Handlers that may wait at once, at about 30 KiB each."`
+	Memory       Size     `toml:"memory" range:"16MiB..1TiB" doc:"Heap of the whole server, in bytes, above which the script that runs is stopped."`
+	Drain        Duration `toml:"drain" range:"0s..24h" doc:"Longest time that waiting handlers of replaced scripts may go on after a reload. Reloading is not built yet: nothing uses this."`
+}
+
+// Roster is the section [roster]: the list of connections that every client is sent when it changes.
+type Roster struct {
+	Interval       Duration `toml:"interval" range:"1ms..1h" doc:"Shortest time between two rosters; changes in between are gathered."`
+	BytesPerSecond Size     `toml:"bytes_per_second" range:"1KiB..1TiB" doc:"Bytes a second that rosters to all clients together may take; above that clients are served by turns."`
+}
+
+// Queue is the section [queue]: where commands from other programs come from. It is read and checked; no worker takes
+// jobs yet.
+type Queue struct {
+	Driver         string            `toml:"driver" env:"SERVER_QUEUE_DRIVER" one:"beanstalkd memory" doc:"Where jobs come from: beanstalkd or memory."`
+	Address        string            `toml:"address" check:"dial" doc:"Host and port of beanstalkd."`
+	Name           string            `toml:"name" env:"SERVER_QUEUE" check:"tube" doc:"Name of the queue; for beanstalkd the tube."`
+	MaxAttempts    int               `toml:"max_attempts" range:"1..1000" doc:"Times that a failing job is tried before it is buried."`
+	Window         int               `toml:"window" range:"1..1024" doc:"Jobs that are held at once."`
+	HandlerTimeout Duration          `toml:"handler_timeout" range:"1ms..24h" doc:"Longest time that one job may take, waiting included."`
+	Map            map[string]string `toml:"map" doc:"Commands for jobs that go by another name: job or class name = command."`
+}
+
+// State is the section [state]: where server.state is kept through restarts. Saving is not built yet, so that a File is
+// refused and the other two have no effect.
+type State struct {
+	File     string   `toml:"file" check:"unbuilt" doc:"File that keeps server.state through restarts; empty is memory only. Saving is not built yet: anything but empty is refused."`
+	Interval Duration `toml:"interval" range:"10ms..24h" doc:"Time between two saves."`
+	Sync     string   `toml:"sync" one:"interval job" doc:"When a save is forced to disk: interval (with each save) or job (before a job is deleted)."`
+}
+
+// Stop is the section [stop]: how long a graceful stop may take.
+type Stop struct {
+	Timeout Duration `toml:"timeout" range:"10ms..1h" doc:"Longest time that a graceful stop may take, before what is left is cut off."`
+	Drain   Duration `toml:"drain" range:"0s..1h" doc:"Longest time for sending what is queued for clients, as a part of timeout."`
+}

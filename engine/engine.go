@@ -1,0 +1,271 @@
+// Package engine puts the parts of the server together: it is the only one that knows them all. It owns the order in
+// which they start and stop, and nothing else.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"path"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"perigee/engine/auth"
+	"perigee/engine/broker"
+	"perigee/engine/config"
+	"perigee/engine/loop"
+	"perigee/engine/manager"
+	"perigee/engine/script"
+	"perigee/engine/script/value"
+	"perigee/engine/web"
+	"perigee/engine/wire"
+)
+
+// ErrDefaultKey is returned by Run for an address that others can reach while everybody knows the admin key.
+var ErrDefaultKey = errors.New("refusing to listen")
+
+// Options are what a server runs with.
+type Options struct {
+	Config config.Config
+	Log    *slog.Logger
+	// Scripts are the modules and pages of the binary.
+	Scripts fs.FS
+	// Started is called once, from another goroutine, when clients are welcome; nil is nobody.
+	Started func(Status)
+}
+
+// Status is what a server says of itself.
+type Status struct {
+	// Page and Socket are URLs; Page is served where HasPage says so.
+	Page, Socket string
+	HasPage      bool
+	// Routes are what the scripts registered.
+	Routes manager.Routes
+}
+
+// Limits of what a server waits for at its end (robust.md, 2.5).
+const stopHookTimeout = 2 * time.Second
+
+// Limits of a handshake (robust.md, 2.2).
+const (
+	idleTimeout    = 30 * time.Second // of a connection that serves pages
+	maxHeaderBytes = 8 << 10
+)
+
+// server is the parts of a running server.
+type server struct {
+	options Options
+	config  config.Config
+	log     *slog.Logger
+
+	loop    *loop.Loop
+	manager *manager.Manager
+	broker  *broker.Broker
+	program *script.Program
+	http    *http.Server
+	pages   fs.FS
+
+	ready atomic.Bool
+	// stop is cancelled with the reason why the server ends, a *stopping where somebody asked for it.
+	stop context.CancelCauseFunc
+}
+
+// stopping is the cause of an orderly end.
+type stopping struct{ why wire.Close }
+
+func (s *stopping) Error() string { return s.why.Reason }
+
+// Run serves until ctx ends or a script stops the server, and then stops in order; it returns after everything that it
+// started has ended. The error is nil after an orderly end.
+func Run(ctx context.Context, o Options) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	s, err := assemble(o, stop)
+	if err != nil {
+		return err
+	}
+	listener, err := s.listen(ctx)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, listener)
+}
+
+// Check loads configuration and scripts as Run would, without serving, and returns what they register.
+func Check(ctx context.Context, o Options) (Status, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	s, err := assemble(o, stop)
+	if err != nil {
+		return Status{}, err
+	}
+	var parts sync.WaitGroup
+	defer s.close()
+	defer parts.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	parts.Go(func() { s.loop.Run(ctx) })
+	if err := s.load(ctx, &parts); err != nil {
+		return Status{}, err
+	}
+	return s.status(ctx, nil)
+}
+
+// assemble makes the parts and connects them. Nothing runs yet.
+func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
+	c := o.Config
+	s := &server{options: o, config: c, log: o.Log, stop: stop}
+	key, err := s.key()
+	if err != nil {
+		return nil, err
+	}
+	reach, err := s.reach()
+	if err != nil {
+		return nil, err
+	}
+	if s.pages, err = pages(c, o.Scripts); err != nil {
+		return nil, err
+	}
+	s.loop = loop.New(loop.Options{
+		MaxWaiting: c.Lua.MaxWaiting,
+		SlowTurn:   c.Lua.SlowTurn.Std(),
+		Slow: func(turn string, held time.Duration) {
+			s.log.Warn("loop: slow turn", "turn", turn, "held", held)
+		},
+		Panicked: func(turn string, value any, stack []byte) {
+			s.log.Error("loop: turn panicked", "turn", turn, "panic", value, "stack", string(stack))
+		},
+	})
+	s.manager = manager.New(manager.Options{
+		Key:    key,
+		Limits: c.Limits,
+		Roster: c.Roster,
+		Stop:   func(why wire.Close) { stop(&stopping{why}) },
+	}, s.loop, s.log)
+	s.broker = broker.New(reach, s.manager, s.log)
+	s.manager.Connect(s.broker)
+	s.http = &http.Server{
+		Handler:           web.New(web.Options{Socket: s.broker, Pages: s.pages, Ready: s.ready.Load}),
+		ReadHeaderTimeout: c.Limits.HandshakeTimeout.Std(),
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// load runs the scripts. What watches over them belongs to parts.
+func (s *server) load(ctx context.Context, parts *sync.WaitGroup) error {
+	c := s.config
+	store := script.NewStore()
+	return s.manager.Install(ctx, func(h script.Host) (manager.Application, error) {
+		p, err := script.New(script.Options{
+			Folder:      c.Lua.Path,
+			Shown:       path.Base(c.Lua.Path),
+			Builtin:     s.options.Scripts,
+			Manager:     c.Lua.Manager,
+			App:         c.App,
+			Generation:  1,
+			Store:       store,
+			Log:         s.log,
+			TurnTimeout: c.Lua.TurnTimeout.Std(),
+			BootTimeout: c.Lua.BootTimeout.Std(),
+			Memory:      uint64(c.Lua.Memory),
+			JSON:        value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
+			Await:       s.loop.Await,
+			After:       loop.RealClock{}.AfterFunc,
+		}, h)
+		if err != nil {
+			return nil, err
+		}
+		s.program = p
+		parts.Go(func() { p.Watch(ctx) })
+		return p, p.Load()
+	})
+}
+
+// status describes the server as it is.
+func (s *server) status(ctx context.Context, at net.Addr) (Status, error) {
+	routes, err := s.manager.Routes(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{Routes: routes, HasPage: s.pages != nil}
+	if at != nil {
+		status.Page = "http://" + at.String() + "/"
+		status.Socket = "ws://" + at.String() + "/"
+	}
+	return status, nil
+}
+
+// listen opens the address for clients.
+func (s *server) listen(ctx context.Context) (net.Listener, error) {
+	c := s.config.Server
+	if err := checkFiles(c.MaxConnections); err != nil {
+		return nil, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.Address, strconv.Itoa(c.Port)))
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	return s.broker.Listener(listener), nil
+}
+
+// key returns the admin key, and an error where it is one that everybody knows and others than this machine can connect.
+func (s *server) key() (auth.Key, error) {
+	c := s.config.Server
+	secret := string(c.Key)
+	if c.KeyFile != "" {
+		var err error
+		if secret, err = auth.ReadKeyFile(c.KeyFile); err != nil {
+			return auth.Key{}, err
+		}
+	}
+	key := auth.NewKey(secret)
+	if !key.IsDefault() {
+		return key, nil
+	}
+	kind := `shorter than 12 bytes`
+	switch secret {
+	case "":
+		kind = "empty"
+	case "password":
+		kind = `the default "password"`
+	}
+	if !loopback(c.Address) {
+		return key, fmt.Errorf("%w on %s: server.key is %s. Set SERVER_KEY (12 bytes or more) or bind to 127.0.0.1",
+			ErrDefaultKey, net.JoinHostPort(c.Address, strconv.Itoa(c.Port)), kind)
+	}
+	s.log.Warn("engine: the admin key is "+kind+": only clients on this machine can authenticate", "setting", "server.key")
+	return key, nil
+}
+
+// loopback tells whether only this machine reaches an address.
+func loopback(address string) bool {
+	ip := net.ParseIP(address)
+	return address == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// reach says from where clients may come.
+func (s *server) reach() (broker.Options, error) {
+	c := s.config.Server
+	origins, errOrigins := auth.ParseOrigins(c.Origins)
+	hosts, errHosts := auth.ParseHosts(c.Hosts)
+	proxies, errProxies := auth.ParseProxies(c.TrustedProxies)
+	if err := errors.Join(errOrigins, errHosts, errProxies); err != nil {
+		return broker.Options{}, err
+	}
+	return broker.Options{
+		Limits:         s.config.Limits,
+		MaxConnections: c.MaxConnections,
+		Origins:        origins,
+		Hosts:          hosts,
+		Proxies:        proxies,
+	}, nil
+}

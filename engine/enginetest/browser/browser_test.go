@@ -1,0 +1,104 @@
+// Package browser tests what people see: the pages, in a real Chromium, against the real server.
+package browser
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"perigee/engine/enginetest"
+)
+
+// open starts a browser for the time of a test and returns the context of its first tab. Where no Chromium is installed
+// the test is skipped, or fails under CI=true.
+func open(t *testing.T) context.Context {
+	t.Helper()
+	program := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			program = path
+			break
+		}
+	}
+	if program == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("Chromium is not installed")
+		}
+		t.Skip("Chromium is not installed")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*enginetest.Patience)
+	t.Cleanup(cancel)
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(program),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.NoSandbox, // CI runs as root
+		chromedp.DisableGPU,
+		chromedp.WindowSize(1280, 900),
+		chromedp.Flag("disable-quic", true),
+		chromedp.WSURLReadTimeout(enginetest.Patience),
+	)
+	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(cancel)
+	return tab(t, ctx)
+}
+
+// tab opens a tab in the browser of another, or the first one.
+func tab(t *testing.T, parent context.Context) context.Context { //nolint:revive // t.Helper comes first, as everywhere
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(parent)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatalf("opening a tab: %v", err)
+	}
+	return ctx
+}
+
+// person is somebody before a tab.
+type person struct {
+	t    *testing.T
+	name string
+	ctx  context.Context //nolint:containedctx // a tab is a context to chromedp
+}
+
+func (p person) do(what string, actions ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	if err := chromedp.Do(p.ctx, actions...); err != nil {
+		p.fail(what, err)
+	}
+}
+
+// fail ends the test with what the page shows.
+func (p person) fail(what string, err error) {
+	p.t.Helper()
+	text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string]("document.body.innerText")) // for the message only
+	p.t.Fatalf("%s: %s: %v\nthe page shows:\n%s", p.name, what, err, text)
+}
+
+// sees waits until a JavaScript expression holds.
+func (p person) sees(what, expression string) {
+	p.t.Helper()
+	_, err := chromedp.Run(p.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(pollingInterval), chromedp.WithPollingTimeout(enginetest.Patience)))
+	if err != nil {
+		p.fail("sees "+what, err)
+	}
+}
+
+// pollingInterval is how often a page is asked again; tabs in the background have no animation frames to wait for.
+const pollingInterval = 20 * time.Millisecond
+
+// clicks presses a button, once it can be seen.
+func (p person) clicks(selector chromedp.CSS) {
+	p.t.Helper()
+	p.do("clicks "+string(selector), chromedp.Click(selector, chromedp.NodeVisible))
+}
+
+// types writes into a field.
+func (p person) types(selector chromedp.CSS, text string) {
+	p.t.Helper()
+	p.sees(string(selector)+" emptied", `(document.querySelector("`+string(selector)+`").value = "") === ""`)
+	p.do("types into "+string(selector), chromedp.SendKeys(selector, text, chromedp.NodeVisible))
+}

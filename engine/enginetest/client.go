@@ -1,0 +1,206 @@
+package enginetest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// Frame is a message as a client sees it.
+type Frame map[string]any
+
+// Name returns the message's name.
+func (f Frame) Name() string {
+	name, _ := f["name"].(string)
+	return name
+}
+
+// Client is a WebSocket client.
+type Client struct {
+	// UUID is what ConnectionEstablished said.
+	UUID string
+
+	t      testing.TB
+	name   string
+	where  string // the line of a transcript, for messages; owned by the test
+	socket *websocket.Conn
+	frames chan Frame       // sent and closed by read
+	latest map[string]Frame // of those that come by the clock; owned by the test
+	closed error            // what ended the connection; set before frames is closed
+}
+
+// Dial opens a connection and takes its first frame, which must be ConnectionEstablished.
+func (s *Server) Dial(t testing.TB, name string) *Client {
+	t.Helper()
+	c := s.Open(t, name, nil)
+	first := c.Next()
+	connection, _ := first["connection"].(map[string]any)
+	c.UUID, _ = connection["uuid"].(string)
+	if first.Name() != "ConnectionEstablished" || c.UUID == "" {
+		t.Fatalf("first frame to %s = %v, want ConnectionEstablished with a uuid", name, first)
+	}
+	return c
+}
+
+// Open opens a connection with the given header fields and takes nothing from it.
+func (s *Server) Open(t testing.TB, name string, header http.Header) *Client {
+	t.Helper()
+	dialer := websocket.Dialer{HandshakeTimeout: Patience}
+	socket, response, err := dialer.DialContext(t.Context(), s.Socket, header)
+	if err != nil {
+		status := "no answer"
+		if response != nil {
+			status = response.Status
+		}
+		t.Fatalf("opening a WebSocket for %s: %v (%s)", name, err, status)
+	}
+	c := &Client{t: t, name: name, socket: socket, frames: make(chan Frame, 1024), latest: map[string]Frame{}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.read()
+	}()
+	t.Cleanup(func() {
+		_ = socket.Close() // may have ended before
+		<-done
+	})
+	return c
+}
+
+func (c *Client) read() {
+	defer close(c.frames)
+	for {
+		_, text, err := c.socket.ReadMessage()
+		if err != nil {
+			c.closed = err
+			return
+		}
+		var frame Frame
+		if err := json.Unmarshal(text, &frame); err != nil {
+			c.closed = fmt.Errorf("frame %q: %w", text, err)
+			return
+		}
+		select {
+		case c.frames <- frame:
+		case <-time.After(Patience):
+			c.closed = errors.New("the test does not read its frames")
+			return
+		}
+	}
+}
+
+// TrySend sends a text frame; the connection may be closed.
+func (c *Client) TrySend(text string) error {
+	return c.socket.WriteMessage(websocket.TextMessage, []byte(text))
+}
+
+// Send sends a text frame.
+func (c *Client) Send(text string) {
+	c.t.Helper()
+	if err := c.TrySend(text); err != nil {
+		c.t.Fatalf("%s%s > %s: %v", c.where, c.name, text, err)
+	}
+}
+
+// SendBinary sends a binary frame.
+func (c *Client) SendBinary(data []byte) {
+	c.t.Helper()
+	if err := c.socket.WriteMessage(websocket.BinaryMessage, data); err != nil {
+		c.t.Fatalf("%s%s > binary frame: %v", c.where, c.name, err)
+	}
+}
+
+// Close begins the closing handshake.
+func (c *Client) Close(code int, reason string) {
+	c.t.Helper()
+	text := websocket.FormatCloseMessage(code, reason)
+	if err := c.socket.WriteControl(websocket.CloseMessage, text, time.Now().Add(Patience)); err != nil {
+		c.t.Fatalf("%s%s closes: %v", c.where, c.name, err)
+	}
+}
+
+// Next returns the next frame, whatever it is.
+func (c *Client) Next() Frame {
+	c.t.Helper()
+	select {
+	case frame, ok := <-c.frames:
+		if !ok {
+			c.t.Fatalf("%s%s < connection ended: %v, want a frame", c.where, c.name, c.closed)
+		}
+		if ComesByClock(frame.Name()) {
+			c.latest[frame.Name()] = frame
+		}
+		return frame
+	case <-time.After(Patience):
+		c.t.Fatalf("%s%s < nothing, want a frame", c.where, c.name)
+	}
+	return nil
+}
+
+// Expect returns the next frame, which must have that name. Frames that come by the clock, the roster and the uptime,
+// are passed over.
+func (c *Client) Expect(name string) Frame {
+	c.t.Helper()
+	for {
+		frame := c.Next()
+		if frame.Name() == name {
+			return frame
+		}
+		if !ComesByClock(frame.Name()) {
+			c.t.Fatalf("%s%s < %v, want %s", c.where, c.name, frame, name)
+		}
+	}
+}
+
+// Eventually returns a frame that comes by the clock: the last one of that name that came, or a later one, as soon as
+// it is what matches.
+func (c *Client) Eventually(name string, matches func(f Frame) bool) Frame {
+	c.t.Helper()
+	for frame := c.latest[name]; ; frame = c.Next() {
+		if frame.Name() == name && matches(frame) {
+			return frame
+		}
+		if frame != nil && !ComesByClock(frame.Name()) {
+			c.t.Fatalf("%s%s < %v, want %s", c.where, c.name, frame, name)
+		}
+	}
+}
+
+// ComesByClock tells whether frames of that name come when it is time for them, not when something is said.
+func ComesByClock(name string) bool { return name == "UpdateConnections" || name == "CurrentUptime" }
+
+// ExpectNothing proves that no frame is on its way to the client: the answer to a message that does not exist is next.
+func (c *Client) ExpectNothing() {
+	c.t.Helper()
+	c.Send(`{"name":"IsAnythingOnItsWay"}`)
+	if frame := c.Expect("MessageException"); frame["exception"] != "UnknownMessage" {
+		c.t.Fatalf("%s%s < %v, want nothing", c.where, c.name, frame)
+	}
+}
+
+// ExpectClose waits for the end of the connection, passing over what comes before, and returns the code and reason of the
+// close frame; code 1006 where there was none.
+func (c *Client) ExpectClose() (code int, reason string) {
+	c.t.Helper()
+	deadline := time.After(Patience)
+	for {
+		select {
+		case _, ok := <-c.frames:
+			if ok {
+				continue
+			}
+			var closed *websocket.CloseError
+			if errors.As(c.closed, &closed) {
+				return closed.Code, closed.Text
+			}
+			return websocket.CloseAbnormalClosure, ""
+		case <-deadline:
+			c.t.Fatalf("%s%s: the connection is still open, want it closed", c.where, c.name)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+// Package enginetest runs the real server for tests: on a free port of 127.0.0.1, with clients that speak the real
+// protocol, and transcripts of what they say and hear. Only tests import it.
+package enginetest
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"perigee/engine"
+	"perigee/engine/config"
+	"perigee/scripts"
+)
+
+// Patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
+const Patience = 30 * time.Second
+
+// Server is a running server. It ends with the test.
+type Server struct {
+	// URL is where the page is, with the closing slash; Socket is the same for WebSockets.
+	URL, Socket string
+	// Status is what the server said of itself when it came up.
+	Status engine.Status
+
+	log     *logBuffer
+	stop    context.CancelFunc
+	stopped chan struct{} // closed by the goroutine of Run after it set err
+	err     error
+}
+
+// Start runs a server with the default settings, as change alters them; a nil change alters nothing. The port is free,
+// and limits that would hinder tests are as in production.
+func Start(t testing.TB, change func(c *config.Config)) *Server {
+	t.Helper()
+	c := config.Default()
+	c.Server.Port = 0
+	c.Lua.Path = ""
+	if change != nil {
+		change(&c)
+	}
+	s := &Server{log: &logBuffer{}, stopped: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	s.stop = cancel
+	started := make(chan engine.Status, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(s.stopped)
+		s.err = engine.Run(ctx, engine.Options{
+			Config:  c,
+			Log:     slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			Scripts: scripts.Files,
+			Started: func(status engine.Status) { started <- status },
+		})
+	})
+	t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", s.Log())
+		}
+	})
+	select {
+	case s.Status = <-started:
+	case <-s.stopped:
+		t.Fatalf("engine.Run = %v, want a running server", s.err)
+	case <-time.After(Patience):
+		t.Fatal("the server did not start")
+	}
+	s.URL, s.Socket = s.Status.Page, s.Status.Socket
+	return s
+}
+
+// Stop ends the server as SIGTERM would and returns what Run returned.
+func (s *Server) Stop() error {
+	s.stop()
+	return s.Wait()
+}
+
+// Wait returns what Run returns once the server has ended.
+func (s *Server) Wait() error {
+	select {
+	case <-s.stopped:
+		return s.err
+	case <-time.After(Patience):
+		return context.DeadlineExceeded
+	}
+}
+
+// Log returns what the server has logged so far.
+func (s *Server) Log() string { return s.log.String() }
+
+// logBuffer keeps a log.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+// Write implements io.Writer.
+func (b *logBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(line)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

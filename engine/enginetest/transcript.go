@@ -1,0 +1,155 @@
+package enginetest
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Transcript plays a file of what clients say and hear against a server. A line is one of
+//
+//	# what is claimed
+//	alice > {"name":"Ring"}           alice says this
+//	alice < {"name":"Rang","by":"*"}  the next frame to alice has these members, and may have more
+//	alice < nothing                   no frame is on its way to alice
+//	alice < close 1000 reason         the server closes alice's connection
+//	alice closes 4000 bye             alice closes it
+//
+// A client comes when it is first named, and its ConnectionEstablished is taken. $alice is alice's uuid, in what is said
+// and in what is heard. "*" stands for any value. The roster and the uptime, which come by the clock, are passed over;
+// a line that expects one is content as soon as one says so.
+func Transcript(t *testing.T, s *Server, file string) {
+	t.Helper()
+	text, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer text.Close()
+	play := &transcript{t: t, server: s, clients: map[string]*Client{}}
+	lines := bufio.NewScanner(text)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		play.where = fmt.Sprintf("%s:%d: ", file, n)
+		if err := play.line(line); err != nil {
+			t.Fatalf("%s%s: %v", play.where, line, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type transcript struct {
+	t       *testing.T
+	server  *Server
+	clients map[string]*Client
+	where   string // the line that is played
+}
+
+func (p *transcript) line(line string) error {
+	name, rest, _ := strings.Cut(line, " ")
+	verb, text, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	text = strings.TrimSpace(text)
+	c := p.clients[name]
+	if c == nil {
+		c = p.server.Dial(p.t, name)
+		p.clients[name] = c
+	}
+	c.where = p.where
+	switch verb {
+	case ">":
+		c.Send(p.expand(text))
+		return nil
+	case "<":
+		return p.hears(c, p.expand(text))
+	case "closes":
+		code, reason, _ := strings.Cut(text, " ")
+		number, err := strconv.Atoi(code)
+		if err != nil {
+			return err
+		}
+		c.Close(number, reason)
+		return nil
+	case "":
+		return nil // the client only comes
+	}
+	return fmt.Errorf("%q is none of >, <, closes", verb)
+}
+
+// expand puts UUIDs in the place of $names.
+func (p *transcript) expand(text string) string {
+	for name, c := range p.clients {
+		text = strings.ReplaceAll(text, "$"+name, c.UUID)
+	}
+	return text
+}
+
+func (p *transcript) hears(c *Client, text string) error {
+	if text == "nothing" {
+		c.ExpectNothing()
+		return nil
+	}
+	if want, ok := strings.CutPrefix(text, "close "); ok {
+		code, reason := c.ExpectClose()
+		if got := strings.TrimSpace(fmt.Sprint(code, " ", reason)); got != want {
+			return fmt.Errorf("got close %s, want close %s", got, want)
+		}
+		return nil
+	}
+	var want Frame
+	if err := json.Unmarshal([]byte(text), &want); err != nil {
+		return err
+	}
+	if ComesByClock(want.Name()) {
+		c.Eventually(want.Name(), func(f Frame) bool {
+			_, ok := includes(map[string]any(f), map[string]any(want))
+			return ok
+		})
+		return nil
+	}
+	got := c.Expect(want.Name())
+	if where, ok := includes(map[string]any(got), map[string]any(want)); !ok {
+		return fmt.Errorf("got %v, which differs at %s", got, where)
+	}
+	return nil
+}
+
+// includes tells whether got has everything that want has, and where not.
+func includes(got, want any) (where string, ok bool) {
+	switch want := want.(type) {
+	case map[string]any:
+		object, ok := got.(map[string]any)
+		if !ok {
+			return "", false
+		}
+		for key, value := range want {
+			member, found := object[key]
+			if !found {
+				return key, false
+			}
+			if where, ok := includes(member, value); !ok {
+				return strings.TrimSuffix(key+"."+where, "."), false
+			}
+		}
+		return "", true
+	case []any:
+		list, ok := got.([]any)
+		if !ok || len(list) != len(want) {
+			return "", false
+		}
+		for i := range want {
+			if where, ok := includes(list[i], want[i]); !ok {
+				return strings.TrimSuffix(strconv.Itoa(i)+"."+where, "."), false
+			}
+		}
+		return "", true
+	}
+	return "", want == "*" || got == want
+}

@@ -1,0 +1,51 @@
+package engine
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"perigee/engine/config"
+)
+
+// filesReserved is how many open files the server keeps for other things than its clients (robust.md, 2.2).
+const filesReserved = 64
+
+// checkFiles compares how many clients may come with how many files the system lets this process open.
+func checkFiles(maxConnections int) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("engine: reading the limit of open files: %w", err)
+	}
+	if maxConnections > 0 && uint64(maxConnections)+filesReserved > limit.Cur {
+		return fmt.Errorf("engine: server.max_connections is %d, but this process may open only %d files: allow at least %d (ulimit -n, LimitNOFILE=) or set it lower",
+			maxConnections, limit.Cur, maxConnections+filesReserved)
+	}
+	return nil
+}
+
+// pages returns the files served at "/": the folder that server.public names, else the folder public beside the
+// manager's module, in the scripts folder or in the binary; nil where there is none.
+func pages(c config.Config, builtin fs.FS) (fs.FS, error) {
+	if folder := c.Server.Public; folder != "" {
+		root, err := os.OpenRoot(folder)
+		if err != nil {
+			return nil, fmt.Errorf("engine: server.public: %w", err)
+		}
+		return root.FS(), nil
+	}
+	beside := path.Join(strings.ReplaceAll(c.Lua.Manager, ".", "/"), "public")
+	if c.Lua.Path != "" {
+		if root, err := os.OpenRoot(filepath.Join(c.Lua.Path, beside)); err == nil {
+			return root.FS(), nil
+		}
+	}
+	if info, err := fs.Stat(builtin, beside); err == nil && info.IsDir() {
+		return fs.Sub(builtin, beside)
+	}
+	return nil, nil //nolint:nilnil // no pages is not a mistake
+}

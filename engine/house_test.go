@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// floors is the map of the house: what stands on which floor. Imports only go down.
+func floors() map[string]int {
+	return map[string]int{
+		"cmd/perigee":           5,
+		"engine":                4,
+		"engine/manager":        3,
+		"engine/broker":         2,
+		"engine/script":         2,
+		"engine/web":            2,
+		"engine/script/vm":      1,
+		"engine/auth":           0,
+		"engine/config":         0,
+		"engine/loop":           0,
+		"engine/script/compile": 0,
+		"engine/script/lib":     0,
+		"engine/script/value":   0,
+		"engine/wire":           0,
+	}
+}
+
+// homes are the packages in which a third-party module may stand; what begins with one of them is in it.
+func homes() map[string][]string {
+	return map[string][]string{
+		"github.com/BurntSushi/toml":         {"engine/config"},
+		"github.com/go-json-experiment/json": {"engine/wire", "engine/script/value"},
+		"github.com/google/uuid":             {"engine/wire"},
+		"github.com/gorilla/websocket":       {"engine/broker"},
+		"github.com/urfave/cli/v3":           {"cmd/perigee"},
+		"github.com/yuin/gopher-lua":         {"engine/script"},
+	}
+}
+
+// imports returns what the packages of the module import, tests and what only tests use left out.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	root := os.DirFS("..")
+	for _, top := range []string{"cmd", "engine"} {
+		err := fs.WalkDir(root, top, func(file string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
+				return err
+			}
+			folder := path.Dir(file)
+			if strings.HasPrefix(folder, "engine/enginetest") {
+				return nil
+			}
+			parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", file), nil, parser.ImportsOnly)
+			if err != nil {
+				return err
+			}
+			for _, spec := range parsed.Imports {
+				name, err := strconv.Unquote(spec.Path.Value)
+				if err != nil {
+					return err
+				}
+				found[folder] = append(found[folder], name)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return found
+}
+
+// Every package stands on a floor and imports only from floors below its own.
+func TestFloors(t *testing.T) {
+	floors := floors()
+	for folder, names := range imports(t) {
+		floor, known := floors[folder]
+		if !known {
+			t.Errorf("%s stands on no floor", folder)
+		}
+		for _, name := range names {
+			below, ours := strings.CutPrefix(name, "perigee/")
+			if ours && below != "scripts" && floors[below] >= floor {
+				t.Errorf("%s (floor %d) imports %s (floor %d), want only what is below", folder, floor, below, floors[below])
+			}
+		}
+	}
+}
+
+// homeOf returns where the module of a package is at home.
+func homeOf(name string) []string {
+	for module, home := range homes() {
+		if name == module || strings.HasPrefix(name, module+"/") {
+			return home
+		}
+	}
+	return nil
+}
+
+// Each third-party module stands in its own place and in no other.
+func TestHomes(t *testing.T) {
+	for folder, names := range imports(t) {
+		for _, name := range names {
+			first, _, _ := strings.Cut(name, "/")
+			if !strings.Contains(first, ".") {
+				continue // of the standard library, or ours
+			}
+			home := homeOf(name)
+			if !slices.ContainsFunc(home, func(h string) bool { return folder == h || strings.HasPrefix(folder, h+"/") }) {
+				t.Errorf("%s imports %s, which is at home in %v", folder, name, home)
+			}
+		}
+	}
+}

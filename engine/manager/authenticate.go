@@ -1,0 +1,49 @@
+package manager
+
+import (
+	"perigee/engine/auth"
+	"perigee/engine/wire"
+)
+
+// maxFailures is how many wrong passwords close a connection (robust.md, 2.3).
+const maxFailures = 5
+
+// Authenticate compares a password with the key. A failure is answered late, and in the same way whether the password was
+// wrong or not even compared, because the address or the connection has failed too often.
+func (c *connection) Authenticate(password string, done func(ok bool)) {
+	m := c.manager
+	if !c.open {
+		done(false)
+		return
+	}
+	if c.passes(password) {
+		c.failures = 0
+		c.SetAdmin(true)
+		done(true)
+		return
+	}
+	c.failures++
+	last := c.failures == maxFailures
+	m.loop.After(auth.FailureDelay(), "authenticate", func() {
+		done(false)
+		if last {
+			// The answer goes first, also where the handler waits and gives it in the turn to which done woke it.
+			m.loop.Next("authenticate", func() { c.end(wire.CloseTooManyFailures()) })
+		}
+		m.settle()
+	})
+}
+
+// passes tells whether the password opens the door, and counts it against the address where it does not.
+func (c *connection) passes(password string) bool {
+	m, peer, now := c.manager, c.socket.Peer(), c.manager.loop.Now()
+	if c.failures >= maxFailures || !m.throttle.Allow(peer.Addr, now) {
+		return false
+	}
+	if m.options.Key.Matches(password) && (peer.Direct || !m.options.Key.IsDefault()) {
+		return true
+	}
+	m.throttle.Fail(peer.Addr, now)
+	m.log.Warn("manager: authentication failed", "uuid", c.uuid, "ip_address", peer.Addr)
+	return false
+}

@@ -1,0 +1,78 @@
+package manager
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"perigee/engine/auth"
+	"perigee/engine/broker"
+	"perigee/engine/script"
+	"perigee/engine/wire"
+)
+
+// sink is a socket that takes everything.
+type sink struct{ socket }
+
+func (*sink) Send(*broker.Frame)       {}
+func (*sink) SendLatest(*broker.Frame) {}
+
+// One message to a handler that answers: from the reader through the loop, and the loop's part of it alone. The decoding
+// is the application's and left out.
+func BenchmarkMessage(b *testing.B) {
+	r := newRig(b, defaults())
+	answer := wire.Members{{Name: "ok", Value: true}}
+	r.install(func(h script.Host) {
+		err := h.Message(script.Message{Name: "Ping", Protection: auth.None, Source: "bench", Handle: func(c script.Client, _ script.Incoming) error {
+			return c.Send("Pong", answer)
+		}})
+		if err != nil {
+			b.Fatal(err)
+		}
+	})
+	r.m.generation.Load().application = raw{}
+	s := &sink{}
+	r.m.Attach(s)
+	text := []byte(`{"name":"Ping","id":"b1946ac9","value":[1,2,3]}`)
+	b.Run("reader and loop", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			r.m.Receive(s, text)
+		}
+		r.turn(func() {})
+	})
+	b.Run("loop", func(b *testing.B) {
+		b.ReportAllocs()
+		message, err := wire.Parse(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		a := arrival{socket: s, message: message, value: wire.Raw(text)}
+		r.turn(func() {
+			for b.Loop() {
+				r.m.receive(a)
+			}
+		})
+	})
+}
+
+// raw is an application that does nothing and costs nothing.
+type raw struct{ unwritten }
+
+// One change among a thousand connections, and the roster to all of them.
+func BenchmarkRoster(b *testing.B) {
+	r := newRig(b, defaults())
+	r.install(nil)
+	for i := range 1000 {
+		r.m.Attach(&sink{socket{id: uint64(i + 1), opened: time.Now(), peer: auth.Peer{}}})
+	}
+	b.ReportAllocs()
+	r.turn(func() {
+		r.m.roster.waiting = true // no timer sends meanwhile
+		for i := 0; b.Loop(); i++ {
+			r.m.order[i%1000].SetName(fmt.Sprint(i))
+			r.m.sendRoster()
+		}
+	})
+	b.ReportMetric(float64(r.m.roster.size), "bytes/roster")
+}

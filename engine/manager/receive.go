@@ -1,0 +1,151 @@
+package manager
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"perigee/engine/auth"
+	"perigee/engine/loop"
+	"perigee/engine/script"
+	"perigee/engine/wire"
+)
+
+// badMessagesWithin is the span of time in which Limits.MaxBadMessages counts (robust.md, 2.7).
+const badMessagesWithin = time.Minute
+
+// arrival is a frame on its way from its reader to the loop.
+type arrival struct {
+	socket  Socket
+	message wire.Message
+	value   wire.Value // nil where the message is unknown
+	err     error      // of parsing or decoding
+}
+
+// receive does what a client asks for, if it may.
+func (m *Manager) receive(a arrival) {
+	c := m.sockets[a.socket]
+	if c == nil {
+		return // it was closed while this was on its way
+	}
+	known := m.generation.Load().messages[a.message.Name]
+	switch {
+	case a.err != nil:
+		m.refuse(c, wire.InvalidMessage(complaint(a.err)), a.message.ID)
+	case known == nil || a.value == nil:
+		m.refuse(c, wire.UnknownMessage(a.message.Name), a.message.ID)
+	default:
+		if err := m.handle(c, known, a); err != nil {
+			m.fail(known.turn, c, a.message.ID, err)
+		}
+	}
+	m.settle()
+}
+
+// handle runs the handler of a message and the commands that listen to it, after the guard let it pass. The first error
+// ends it.
+func (m *Manager) handle(c *connection, known *message, a arrival) error {
+	in := script.Incoming{Name: known.Name, Value: a.value, Text: a.message.Text}
+	if !allows(known.Protection, c, field(a.value, known.Owner)) {
+		return c.Prompt(in.Text)
+	}
+	if known.Authorize != nil {
+		ok, err := known.Authorize(c, in)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return c.Prompt(in.Text)
+		}
+	}
+	if known.Handle != nil {
+		if err := known.Handle(c, in); err != nil {
+			return err
+		}
+	}
+	for _, l := range known.commands {
+		if _, err := m.run(l.command, in.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allows is the guard, the only caller of Protection.Allows. receive asks it for messages, topics for subscriptions.
+func allows(p auth.Protection, c *connection, owner string) bool {
+	return p.Allows(c.admin, c.uuid, owner)
+}
+
+// field reads the string under a name in a decoded message; "" where there is none.
+func field(v wire.Value, name string) string {
+	object, ok := v.(interface{ StringField(name string) string })
+	if !ok || name == "" {
+		return ""
+	}
+	return object.StringField(name)
+}
+
+// run runs a command within the present turn.
+func (m *Manager) run(name string, arguments wire.Value) (wire.Value, error) {
+	c, err := m.command(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.Run(arguments)
+}
+
+// refuse answers a bad message, and closes a connection that sent too many of them.
+func (m *Manager) refuse(c *connection, e wire.Exception, previous string) {
+	c.sendOwn(wire.MessageException, e.Fields(previous))
+	now := m.loop.Now()
+	for len(c.bad) > 0 && now.Sub(c.bad[0]) >= badMessagesWithin {
+		c.bad = c.bad[1:]
+	}
+	if c.bad = append(c.bad, now); len(c.bad) > m.options.Limits.MaxBadMessages {
+		c.end(wire.CloseBadRequest())
+	}
+}
+
+// complaint is what a client hears of a frame that could not be read.
+func complaint(err error) string {
+	switch {
+	case errors.Is(err, wire.ErrNotObject):
+		return "a message is one JSON object"
+	case errors.Is(err, wire.ErrNoName):
+		return "a message has a name"
+	default:
+		return "the message is nested too deeply, has too many keys, or a number that is too large"
+	}
+}
+
+// fail settles an error of the scripts: the log gets all of it, the client, where there is one, a reference to that, and
+// the scripts their error hook.
+func (m *Manager) fail(turn string, c *connection, previous string, err error) {
+	ref, reported := m.report(turn, c, err)
+	if !reported || c == nil {
+		return
+	}
+	c.sendOwn(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
+	if err := m.application().Failed(c, err.Error()); err != nil {
+		m.report("error", c, err)
+	}
+}
+
+// report logs an error of the scripts under a short reference. What ended because the loop ends is no error.
+func (m *Manager) report(turn string, c *connection, err error) (ref string, reported bool) {
+	if errors.Is(err, loop.ErrStopped) {
+		return "", false
+	}
+	ref = fmt.Sprintf("%04x", rand.Uint32N(1<<16))
+	fields := []any{"turn", turn, "generation", m.generation.Load().number, "ref", ref, "error", err}
+	if c != nil {
+		fields = append(fields, "uuid", c.uuid)
+	}
+	var traced interface{ Traceback() string }
+	if errors.As(err, &traced) {
+		fields = append(fields, "traceback", traced.Traceback())
+	}
+	m.log.Error("manager: script failed", fields...)
+	return ref, true
+}

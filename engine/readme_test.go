@@ -1,0 +1,78 @@
+package engine_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+)
+
+// examples returns the blocks of Lua in a README that begin with a comment that names their file.
+func examples(t *testing.T, readme string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?ms)^```lua\n-- scripts/([a-z/_]+\\.lua)\n(.*?)^```$")
+	found := map[string]string{}
+	for _, match := range block.FindAllStringSubmatch(string(text), -1) {
+		found[match[1]] = match[2]
+	}
+	return found
+}
+
+// write puts files into a folder.
+func write(t testing.TB, folder string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		file := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The first message of the README does what the README says.
+func TestReadmeFirstMessage(t *testing.T) {
+	files := examples(t, "../README.md")
+	if _, ok := files["clicker/init.lua"]; !ok {
+		t.Fatalf("README.md has the examples %v, want scripts/clicker/init.lua", files)
+	}
+	folder := t.TempDir()
+	write(t, folder, files)
+	server := enginetest.Start(t, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = folder, "clicker" })
+	alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
+	alice.Send(`{"name":"Click"}`)
+	if frame := bob.Expect("Clicked"); frame["total"] != 1.0 || frame["by"] != alice.UUID {
+		t.Errorf("bob < %v, want total 1 by %s", frame, alice.UUID)
+	}
+	bob.Send(`{"name":"ResetClicks"}`)
+	bob.Expect("PromptForAuthentication")
+}
+
+// The tables of the README name every message that the giveaway takes, with its protection.
+func TestReadmeMessages(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := enginetest.Start(t, nil)
+	for _, message := range server.Status.Routes.Messages {
+		protection := message.Protection.String()
+		if strings.HasSuffix(message.Name, "ubscribe") {
+			protection = "the topic's" // the message is for everybody, the topic decides
+		}
+		row := regexp.MustCompile("(?m)^\\|[^|]*`" + message.Name + "`[^|]*\\| " + protection + " \\|")
+		if !row.Match(text) {
+			t.Errorf("README.md has no row for %s with protection %s", message.Name, protection)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+
+	"perigee/engine/wire"
+)
+
+// run serves what comes to the listener until ctx ends, then stops in order.
+func (s *server) run(ctx context.Context, listener net.Listener) error {
+	// The parts outlive ctx: what it ends is the serving, and the parts are then stopped one after the other.
+	live, end := context.WithCancel(context.WithoutCancel(ctx))
+	var parts sync.WaitGroup
+	defer s.close()
+	defer parts.Wait()
+	defer end()
+	parts.Go(func() { s.loop.Run(live) })
+	endBroker := s.runBroker(live, &parts)
+	defer endBroker()
+	if err := s.load(live, &parts); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	status, err := s.status(live, listener.Addr())
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	parts.Go(func() {
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.stop(fmt.Errorf("engine: serving: %w", err))
+		}
+	})
+	s.ready.Store(true)
+	if s.options.Started != nil {
+		s.options.Started(status)
+	}
+	<-ctx.Done()
+	s.ready.Store(false)
+	return s.shutdown(live, context.Cause(ctx))
+}
+
+// close gives back what the scripts hold, after everything has ended.
+func (s *server) close() {
+	if s.program != nil {
+		s.program.Close()
+	}
+}
+
+// runBroker starts the broker; its end ends the server.
+func (s *server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end context.CancelFunc) {
+	ctx, end = context.WithCancel(ctx)
+	parts.Go(func() {
+		if err := s.broker.Run(ctx); err != nil {
+			s.stop(fmt.Errorf("engine: broker: %w", err))
+		}
+	})
+	return end
+}
+
+// shutdown stops the parts in order (robust.md, 2.5): no new clients, the scripts' stop hook, what is queued for the
+// clients, the close frame to all of them. The rest ends when run returns.
+func (s *server) shutdown(ctx context.Context, cause error) error {
+	why := wire.CloseShutdown()
+	var asked *stopping
+	switch {
+	case errors.As(cause, &asked):
+		why, cause = asked.why, nil
+	case errors.Is(cause, context.Canceled):
+		cause = nil
+	}
+	s.log.Info("engine: stopping", "reason", why.Reason)
+	ctx, cancel := context.WithTimeout(ctx, s.config.Stop.Timeout.Std())
+	defer cancel()
+	connections := s.broker.Count()
+	// Pages that are being read may end; WebSockets are the broker's.
+	var pages sync.WaitGroup
+	defer pages.Wait()
+	pages.Go(func() {
+		if err := s.http.Shutdown(ctx); err != nil {
+			_ = s.http.Close() // what would not end in time is cut
+		}
+	})
+	s.stopHook(ctx)
+	forced := s.broker.Shutdown(ctx, s.config.Stop.Drain.Std(), why)
+	s.log.Info("engine: stopped", "connections", connections, "forced", forced)
+	if ctx.Err() != nil {
+		return errors.Join(cause, fmt.Errorf("engine: stopping took longer than stop.timeout, %s", s.config.Stop.Timeout))
+	}
+	return cause
+}
+
+// stopHook tells the scripts that the end is near.
+func (s *server) stopHook(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stopHookTimeout)
+	defer cancel()
+	if err := s.manager.StopHook(ctx); err != nil {
+		s.log.Error("engine: the scripts' stop hook", "error", err)
+	}
+}

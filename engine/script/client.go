@@ -1,0 +1,198 @@
+package script
+
+import (
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/value"
+	"perigee/engine/wire"
+)
+
+// connection is a Client in the hands of scripts. It encodes as the connection's JSON object.
+type connection struct{ Client }
+
+func (c *connection) String() string { return fmt.Sprintf("client %s (%s)", c.UUID(), c.Type()) }
+
+// seen is how a generation of scripts sees a connection or topic; it is kept in the Slot.
+type seen struct {
+	by *Program
+	as *lua.LUserData
+}
+
+// see returns the object that stands for something of the host, the same one each time.
+func (p *Program) see(slot *any, make func() *lua.LUserData) *lua.LUserData {
+	if s, ok := (*slot).(*seen); ok && s.by == p {
+		return s.as
+	}
+	s := &seen{by: p, as: make()}
+	*slot = s
+	return s.as
+}
+
+// client returns a connection as scripts see it.
+func (p *Program) client(c Client) *lua.LUserData {
+	return p.see(c.Slot(), func() *lua.LUserData { return object(&connection{c}, p.clients) })
+}
+
+// checkClient returns an argument that must be a client.
+func checkClient(L *lua.LState, n int) Client {
+	if ud, ok := L.Get(n).(*lua.LUserData); ok {
+		if c, ok := ud.Value.(*connection); ok {
+			return c.Client
+		}
+	}
+	L.ArgError(n, "client expected, got "+L.Get(n).Type().String())
+	return nil
+}
+
+// clientIndex answers for the fields of a client.
+func clientIndex(object any, field string) lua.LValue {
+	c, ok := object.(*connection)
+	if !ok {
+		return lua.LNil
+	}
+	switch field {
+	case "uuid":
+		return lua.LString(c.UUID())
+	case "type":
+		return lua.LString(c.Type())
+	case "name":
+		return stringOrNil(c.Name())
+	case "email":
+		return stringOrNil(c.Email())
+	case "ip_address":
+		return lua.LString(c.IPAddress().String())
+	case "admin":
+		return lua.LBool(c.Admin())
+	case "open":
+		return lua.LBool(c.Open())
+	case "timestamp":
+		return lua.LNumber(c.Timestamp().Unix())
+	case "resource_id":
+		return lua.LNumber(c.ResourceID())
+	}
+	return luaValue(c.Attribute(field))
+}
+
+func stringOrNil(s string) lua.LValue {
+	if s == "" {
+		return lua.LNil
+	}
+	return lua.LString(s)
+}
+
+// setClientField is the __newindex of clients.
+func (p *Program) setClientField(L *lua.LState) int {
+	c, field, v := checkClient(L, 1), L.CheckString(2), L.Get(3)
+	switch field {
+	case "type":
+		if v == lua.LNil || v == lua.LString("") {
+			L.RaiseError("client.type must not be empty")
+		}
+		c.SetType(stringField(L, field, v))
+	case "name":
+		c.SetName(stringField(L, field, v))
+	case "email":
+		c.SetEmail(stringField(L, field, v))
+	case "admin":
+		admin, ok := v.(lua.LBool)
+		if !ok {
+			L.RaiseError("client.admin must be true or false, not a %s", v.Type())
+		}
+		c.SetAdmin(bool(admin))
+	case "uuid", "ip_address", "open", "timestamp", "resource_id", "notifications", "subscriptions":
+		L.RaiseError("client.%s is the server's and cannot be set", field)
+	default:
+		p.setAttribute(L, c, field, v)
+	}
+	return 0
+}
+
+// setAttribute sets a field of the application's own. Only what can be sent to clients may be stored.
+func (p *Program) setAttribute(L *lua.LState, c Client, field string, v lua.LValue) {
+	if p.clientMethod[field] {
+		L.RaiseError("client.%s is a method and cannot be set", field)
+	}
+	if v == lua.LNil {
+		c.SetAttribute(field, nil)
+		return
+	}
+	if _, err := value.Copy(v); err != nil {
+		L.RaiseError("client.%s must be plain data: %s", field, err)
+	}
+	c.SetAttribute(field, value.Value{LValue: v})
+}
+
+func stringField(L *lua.LState, field string, v lua.LValue) string {
+	switch v := v.(type) {
+	case *lua.LNilType:
+		return ""
+	case lua.LString:
+		return string(v)
+	case lua.LNumber:
+		return v.String()
+	}
+	L.RaiseError("client.%s must be a string, not a %s", field, v.Type())
+	return ""
+}
+
+func (p *Program) clientMethods() []function {
+	return []function{
+		{"send", func(L *lua.LState) int {
+			raise(L, self[*connection](L, "send").Send(L.CheckString(2), fields(L, 3)))
+			return 0
+		}},
+		{"close", func(L *lua.LState) int {
+			raise(L, self[*connection](L, "close").Close(L.OptInt(2, 0), L.OptString(3, "")))
+			return 0
+		}},
+		{"prompt", func(L *lua.LState) int {
+			raise(L, self[*connection](L, "prompt").Prompt(caller(L).text))
+			return 0
+		}},
+		{"authenticate", p.authenticate},
+		{"notify", func(L *lua.LState) int {
+			self[*connection](L, "notify").Notify(L.CheckString(2))
+			return 0
+		}},
+		{"dismiss", func(L *lua.LState) int {
+			self[*connection](L, "dismiss").Dismiss()
+			return 0
+		}},
+		{"notifications", func(L *lua.LState) int {
+			return p.pushCopy(L, self[*connection](L, "notifications").Notifications())
+		}},
+		{"subscriptions", func(L *lua.LState) int {
+			subscriptions := wire.Members{}
+			for _, t := range self[*connection](L, "subscriptions").Subscriptions() {
+				subscriptions = append(subscriptions, wire.Member{Name: t.UUID(), Value: t})
+			}
+			return p.pushCopy(L, subscriptions)
+		}},
+	}
+}
+
+// authenticate compares a password with the server's key; it waits while a wrong one is being answered.
+func (p *Program) authenticate(L *lua.LState) int {
+	c, password := self[*connection](L, "authenticate"), L.OptString(2, "")
+	right := false
+	raise(L, p.vm.Await(L, func(wake func()) {
+		c.Authenticate(password, func(ok bool) {
+			right = ok
+			wake()
+		})
+	}))
+	L.Push(lua.LBool(right))
+	return 1
+}
+
+// pushCopy returns a table made of a value of the host; changing it changes nothing else.
+func (p *Program) pushCopy(L *lua.LState, v wire.Value) int {
+	text, err := v.AppendJSON(nil)
+	raise(L, err)
+	copied, err := value.Decode(text, value.Limits{}, nil)
+	raise(L, err)
+	L.Push(copied)
+	return 1
+}

@@ -1,0 +1,169 @@
+// Package compile turns the source of a script into a function prototype that gopher-lua runs as Lua 5.1 would. It owns
+// the way from bytes to prototype: the check of the text (scan.go, nest.go), the words for what is wrong with it
+// (complain.go), and the rewriting of the syntax tree around everything that gopher-lua's compiler translates wrongly
+// (rewrite.go and the files beside it). It knows no LState, no library and no file system.
+//
+// What it accepts is Lua 5.1, with three differences that come from gopher-lua's grammar: "goto" is a reserved word and
+// is refused with "::"; a call may be written as a statement in parentheses; "[[" may stand inside "[[ ]]".
+package compile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
+	"github.com/yuin/gopher-lua/parse"
+)
+
+// Bounds on one source. They keep the parser's stack (260 bytes a level), the recursions of the compiler (about 1 KiB a
+// level) and its linear searches within a fraction of a second, and its 18 bit operands from overflowing.
+const (
+	maxSource       = 1 << 20 // bytes
+	maxNesting      = 200     // blocks, brackets and operators that wait for their right side, all within each other; Lua has the same
+	maxDepth        = 1000    // levels of the syntax tree; "a + b + c" and "elseif" add to it but not to the nesting
+	maxFunctions    = 10_000  // in one source; the compiler allocates 12 KiB for each
+	maxUpvalues     = 255     // of one function; the prototype counts them in a byte
+	maxJumpingCode  = 1 << 16 // instructions of one function that jumps: labels and distances take 18 bits
+	maxArrayItems   = 511 * 50
+	registers       = 200 // of one function; a constant of gopher-lua
+	itemsPerFlush   = 50  // of a table constructor; a constant of gopher-lua
+	maxComparisons  = 500_000_000
+	tooManyRegister = "too many local variables, or an expression too long (a function has 200 registers)"
+)
+
+// SyntaxError says why a source cannot be compiled. It is the only type of error that Compile returns.
+type SyntaxError struct {
+	File    string
+	Line    int // from 1
+	Column  int // in bytes, from 1; 0: unknown
+	Message string
+}
+
+func (e *SyntaxError) Error() string {
+	if e.Column == 0 {
+		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+}
+
+// Compile parses, rewrites and compiles a source. name is how errors and tracebacks call it, by convention its path:
+// "scripts/giveaway/manager.lua". A byte order mark and a first line that begins with "#" are skipped. The error, if any,
+// is a *SyntaxError. Any goroutine may call it, and source is not kept. The prototype may be run by any number of states.
+func Compile(name string, source []byte) (*lua.FunctionProto, error) {
+	proto, problem := compile(name, source)
+	if problem != nil {
+		problem.File = name
+		problem.Line = max(problem.Line, 1)
+		return nil, problem
+	}
+	return proto, nil
+}
+
+func compile(name string, source []byte) (*lua.FunctionProto, *SyntaxError) {
+	if len(source) > maxSource {
+		return nil, &SyntaxError{Message: fmt.Sprintf("the source is larger than %d bytes", maxSource)}
+	}
+	text, problem := check(source)
+	chunk, err := parseText(name, text)
+	if err != nil {
+		problem = earlier(text, err, problem)
+	}
+	if problem != nil {
+		return nil, problem
+	}
+	if chunk, problem = rewrite(chunk); problem != nil {
+		return nil, problem
+	}
+	proto, err := compileTree(name, chunk)
+	if err != nil {
+		return nil, compilerProblem(err)
+	}
+	if problem = finish(proto); problem != nil {
+		return nil, problem
+	}
+	return proto, nil
+}
+
+// check reads the source once. It returns the text for the parser, in which comments are blank, and the first thing that
+// is wrong with it, if that can be told without the grammar; then the text ends before that place.
+func check(source []byte) ([]byte, *SyntaxError) {
+	s := newScanner(source)
+	n := newNest()
+	for {
+		t, problem := s.next()
+		if problem == nil {
+			problem = n.take(t)
+		}
+		if problem != nil {
+			return s.text[:t.offset], problem
+		}
+		if t.kind == kindEnd {
+			return s.text, nil
+		}
+	}
+}
+
+// parseText returns an error for whatever the parser panics with: Parse itself hands on only panics that are errors.
+func parseText(name string, text []byte) (chunk []ast.Stmt, err error) {
+	defer guard("parser", &err)
+	chunk, err = parse.Parse(bytes.NewReader(text), name)
+	if chunk == nil && err == nil {
+		err = errors.New("compile: the parser gave up")
+	}
+	return chunk, err
+}
+
+func compileTree(name string, chunk []ast.Stmt) (proto *lua.FunctionProto, err error) {
+	defer guard("compiler", &err)
+	return lua.Compile(chunk, name)
+}
+
+// guard is deferred: it turns a panic of that part of gopher-lua into an error.
+func guard(part string, err *error) {
+	if problem := recover(); problem != nil {
+		*err = fmt.Errorf("compile: the %s stumbled: %v", part, problem)
+	}
+}
+
+// compilerProblem words an error of the compiler. It knows the line at best, often that of the function only.
+func compilerProblem(err error) *SyntaxError {
+	var e *lua.CompileError
+	if !errors.As(err, &e) {
+		return &SyntaxError{Message: err.Error()}
+	}
+	switch e.Message {
+	case "too many local variables", "register overflow", "register overflow(too many local variables)":
+		return &SyntaxError{Line: e.Line, Message: tooManyRegister}
+	}
+	return &SyntaxError{Line: e.Line, Message: e.Message}
+}
+
+// finish refuses what the compiler accepts although it does not fit into its instructions, and lets go of the arrays of
+// 1,024 instructions in which the compiler leaves even the smallest function.
+func finish(proto *lua.FunctionProto) *SyntaxError {
+	if len(proto.DbgUpvalues) > maxUpvalues {
+		return &SyntaxError{Line: proto.LineDefined, Message: fmt.Sprintf("function uses more than %d outer local variables", maxUpvalues)}
+	}
+	if len(proto.Code) > maxJumpingCode && slices.ContainsFunc(proto.Code, jumps) {
+		return &SyntaxError{Line: proto.LineDefined, Message: fmt.Sprintf("function too long (more than %d instructions, with jumps)", maxJumpingCode)}
+	}
+	proto.Code = slices.Clone(proto.Code)
+	proto.DbgSourcePositions = slices.Clone(proto.DbgSourcePositions)
+	for _, inner := range proto.FunctionPrototypes {
+		if problem := finish(inner); problem != nil {
+			return problem
+		}
+	}
+	return nil
+}
+
+func jumps(instruction uint32) bool {
+	switch int(instruction >> 26) {
+	case lua.OP_JMP, lua.OP_FORPREP, lua.OP_FORLOOP, lua.OP_NOP:
+		return true
+	}
+	return false
+}

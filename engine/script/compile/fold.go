@@ -1,0 +1,95 @@
+package compile
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// truth is what is known of an expression as a condition before it runs.
+type truth int
+
+const (
+	unknown truth = iota
+	always
+	never
+)
+
+func truthOf(e ast.Expr) truth {
+	switch e.(type) {
+	case *ast.TrueExpr, *ast.NumberExpr, *ast.StringExpr:
+		return always
+	case *ast.FalseExpr, *ast.NilExpr:
+		return never
+	}
+	return unknown
+}
+
+// foldLogical decides "and" and "or" behind a constant. The compiler would begin them with a jump, and a loop that jumps
+// back to a jump goes astray: it takes the distance of the jump, already in place, for the number of a label.
+func foldLogical(e *ast.LogicalOpExpr) ast.Expr {
+	left := truthOf(e.Lhs)
+	switch {
+	case left == unknown:
+		return e
+	case (left == always) == (e.Operator == "and"):
+		return single(e.Rhs)
+	}
+	return e.Lhs
+}
+
+// single makes an expression that may have several values one that has one.
+func single(e ast.Expr) ast.Expr {
+	switch e := e.(type) {
+	case *ast.FuncCallExpr:
+		e.AdjustRet = true
+	case *ast.Comma3Expr:
+		e.AdjustRet = true
+	}
+	return e
+}
+
+// foldNot decides "not" before a constant, so that foldLogical sees it.
+func foldNot(e *ast.UnaryNotOpExpr) ast.Expr {
+	var result ast.Expr
+	switch truthOf(e.Expr) {
+	case unknown:
+		return e
+	case always:
+		result = &ast.FalseExpr{}
+	case never:
+		result = &ast.TrueExpr{}
+	}
+	result.SetLine(e.Line())
+	return result
+}
+
+// numeral writes a number so that the compiler reads its value. It would read "0010" as octal, and numbers that do not
+// fit ("1e999", "0xffffffffffffffff") as NaN.
+func (r *rewriter) numeral(e *ast.NumberExpr) {
+	value, ok := numeral(e.Value)
+	if !ok {
+		r.fail(e.Line(), "malformed number near '%s'", e.Value)
+	}
+	e.Value = strconv.FormatFloat(value, 'g', -1, 64)
+	r.constant('n', e.Value)
+}
+
+// numeral returns the value of a number as Lua writes them, infinite where it is too large.
+func numeral(text string) (float64, bool) {
+	digits, hexadecimal := strings.CutPrefix(strings.ToLower(text), "0x")
+	if hexadecimal {
+		if strings.Trim(digits, "0123456789abcdef") != "" {
+			return 0, false
+		}
+		text += "p0"
+	} else if strings.Trim(digits, "0123456789.e+-") != "" {
+		return 0, false
+	}
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil && value == 0 {
+		return 0, false
+	}
+	return value, true
+}

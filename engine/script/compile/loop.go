@@ -1,0 +1,136 @@
+package compile
+
+import "github.com/yuin/gopher-lua/ast"
+
+// loopBody rewrites the body of a loop; rest, which may be nil, rewrites what belongs to its scope besides.
+//
+// A body that may begin with a jump gets an idle local variable in front, because the jump back would go astray (see
+// foldLogical). A body with a break that leaves an inner block, out of which a function may have captured variables,
+// gets a captured variable of its own: only then does the compiler let break close the variables of inner blocks.
+func (r *rewriter) loopBody(body []ast.Stmt, rest func()) []ast.Stmt {
+	b := r.enterBlock(true)
+	r.statements(body)
+	if rest != nil {
+		rest()
+	}
+	r.leaveBlock()
+	switch {
+	case r.problem != nil || len(body) == 0:
+		return body
+	case b.leaks:
+		return append(capturedVariable(body[0].Line()), body...)
+	case beginsWithJump(body):
+		return append([]ast.Stmt{idleVariable(body[0].Line())}, body...)
+	}
+	return body
+}
+
+const idle = "(idle)"
+
+func idleVariable(line int) ast.Stmt {
+	s := &ast.LocalAssignStmt{Names: []string{idle}}
+	s.SetLine(line)
+	return s
+}
+
+// capturedVariable returns: local idle; if false then (function() return idle end)() end
+func capturedVariable(line int) []ast.Stmt {
+	result := &ast.ReturnStmt{Exprs: []ast.Expr{identifier(idle, line)}}
+	result.SetLine(line)
+	capture := &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: []ast.Stmt{result}}
+	capture.SetLine(line)
+	capture.SetLastLine(line)
+	call := &ast.FuncCallExpr{Func: capture}
+	call.SetLine(line)
+	statement := &ast.FuncCallStmt{Expr: call}
+	statement.SetLine(line)
+	condition := &ast.FalseExpr{}
+	condition.SetLine(line)
+	branch := &ast.IfStmt{Condition: condition, Then: []ast.Stmt{statement}}
+	branch.SetLine(line)
+	return []ast.Stmt{idleVariable(line), branch}
+}
+
+// beginsWithJump says whether the first instruction of the body may be a jump.
+func beginsWithJump(body []ast.Stmt) bool {
+	if len(body) == 0 {
+		return true
+	}
+	switch s := body[0].(type) {
+	case *ast.DoBlockStmt:
+		return beginsWithJump(s.Stmts)
+	case *ast.IfStmt:
+		return truthOf(s.Condition) != unknown
+	case *ast.WhileStmt:
+		return truthOf(s.Condition) != unknown
+	case *ast.RepeatStmt, *ast.BreakStmt:
+		return true
+	}
+	return false
+}
+
+// while gives a loop that never runs a condition that is not known to be false: the compiler would begin it with a jump.
+func (r *rewriter) while(s *ast.WhileStmt) ast.Stmt {
+	s.Condition = r.expression(s.Condition)
+	s.Stmts = r.loopBody(s.Stmts, nil)
+	if truthOf(s.Condition) == never {
+		nothing := [2]ast.Expr{&ast.NilExpr{}, &ast.NilExpr{}}
+		nothing[0].SetLine(s.Line())
+		nothing[1].SetLine(s.Line())
+		condition := &ast.RelationalOpExpr{Operator: "~=", Lhs: nothing[0], Rhs: nothing[1]}
+		condition.SetLine(s.Line())
+		s.Condition = condition
+	}
+	return s
+}
+
+func (r *rewriter) repeat(s *ast.RepeatStmt) ast.Stmt {
+	s.Stmts = r.loopBody(s.Stmts, func() { s.Condition = r.expression(s.Condition) })
+	return s
+}
+
+func (r *rewriter) numericFor(s *ast.NumberForStmt) ast.Stmt {
+	s.Init, s.Limit, s.Step = r.expression(s.Init), r.expression(s.Limit), r.expression(s.Step)
+	s.Stmts = r.loopBody(s.Stmts, nil)
+	return s
+}
+
+// genericFor computes iterator, state and control before the loop:
+//
+//	for k in next, f() do   becomes   do local i, s, c = next, f(); for k in i, s, c do
+//
+// The compiler drops the values of a call that stands behind as many expressions as the loop has variables, leaves what
+// is missing as it was in the register, and lets a call within the first expression overlap with what follows it.
+func (r *rewriter) genericFor(s *ast.GenericForStmt) ast.Stmt {
+	r.expressions(s.Exprs)
+	s.Stmts = r.loopBody(s.Stmts, nil)
+	if r.problem != nil || len(s.Exprs) == 1 && isPlainCall(s.Exprs[0]) {
+		return s
+	}
+	temporary := &ast.LocalAssignStmt{Exprs: s.Exprs}
+	temporary.SetLine(s.Line())
+	s.Exprs = []ast.Expr{declare(temporary, s.Line()), declare(temporary, s.Line()), declare(temporary, s.Line())}
+	return enclose(s, temporary, s)
+}
+
+// isPlainCall finds a call, with all its results, of something named: pairs(t), t.items(), t:items().
+func isPlainCall(e ast.Expr) bool {
+	call, ok := e.(*ast.FuncCallExpr)
+	if !ok || call.AdjustRet {
+		return false
+	}
+	if call.Func != nil {
+		return isNamed(call.Func)
+	}
+	return isNamed(call.Receiver)
+}
+
+func isNamed(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.IdentExpr:
+		return true
+	case *ast.AttrGetExpr:
+		return isKey(e.Key) && isNamed(e.Object)
+	}
+	return false
+}

@@ -1,0 +1,73 @@
+package compile_test
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/compile"
+)
+
+// run compiles and runs a program and returns what it printed; an error ends the output with a line "error".
+func run(t testing.TB, program string) string {
+	t.Helper()
+	proto, err := compile.Compile("test.lua", []byte(program))
+	if err != nil {
+		t.Fatalf("Compile(%q) = %v, want no error", program, err)
+	}
+	output, err := execute(proto)
+	if err != nil {
+		t.Fatalf("running %q: %v", program, err)
+	}
+	return output
+}
+
+// execute runs a prototype in a state of its own and returns what it printed, in the way of Lua 5.1: 14 digits.
+func execute(proto *lua.FunctionProto) (output string, err error) {
+	var printed strings.Builder
+	state := lua.NewState(lua.Options{SkipOpenLibs: true})
+	defer state.Close()
+	for _, library := range []struct {
+		name string
+		open lua.LGFunction
+	}{{lua.BaseLibName, lua.OpenBase}, {lua.StringLibName, lua.OpenString}, {lua.TabLibName, lua.OpenTable}} {
+		state.Push(state.NewFunction(library.open))
+		state.Push(lua.LString(library.name))
+		state.Call(1, 0)
+	}
+	state.SetGlobal("print", state.NewFunction(func(l *lua.LState) int {
+		for i := range l.GetTop() {
+			if i > 0 {
+				printed.WriteByte('\t')
+			}
+			printed.WriteString(show(l.Get(i + 1)))
+		}
+		printed.WriteByte('\n')
+		return 0
+	}))
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fmt.Errorf("panic: %v", problem)
+		}
+		output = printed.String()
+	}()
+	state.Push(state.NewFunctionFromProto(proto))
+	err = state.PCall(0, 0, nil)
+	return "", err
+}
+
+func show(v lua.LValue) string {
+	switch v := v.(type) {
+	case lua.LNumber:
+		if f := float64(v); math.IsInf(f, 0) || math.IsNaN(f) {
+			return strings.TrimPrefix(strings.ToLower(fmt.Sprint(f)), "+")
+		}
+		return fmt.Sprintf("%.14g", float64(v)+0) // no "-0"
+	case *lua.LTable, *lua.LFunction:
+		return v.Type().String()
+	}
+	return v.String()
+}

@@ -1,0 +1,113 @@
+package compile
+
+import (
+	"fmt"
+
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// table rewrites a constructor. The compiler takes a keyed last field with a call ("{1, 2, x = f()}") for a last item with
+// a call, and stores the result as an item too: such values are cut to one. It stores items in groups of 50, and
+//   - stores a full group again at every keyed field that directly follows it, when the registers hold other values;
+//   - stores the results of a last call that directly follows a full group over the first item of that group;
+//   - loses the number of the group beyond the 511th.
+//
+// Where a keyed field or the 511th group is in the way, the items from the 50th on get their index as a key. That is not
+// possible before a last call; there keyed fields move before the last item of the full group instead, which changes
+// nothing but the order in which these values are computed. The results of the call are joined with that last item.
+func (r *rewriter) table(e *ast.TableExpr) {
+	items, interrupted := 0, false
+	for _, field := range e.Fields {
+		if field.Key != nil {
+			interrupted = interrupted || items > 0 && items%itemsPerFlush == 0
+			field.Key = r.expression(field.Key)
+			field.Value = single(r.expression(field.Value))
+			continue
+		}
+		items++
+		field.Value = r.expression(field.Value)
+	}
+	if r.problem != nil || items < itemsPerFlush {
+		return
+	}
+	switch last := e.Fields[len(e.Fields)-1]; {
+	case last.Key != nil || !hasSeveralValues(last.Value):
+		if interrupted || items > maxArrayItems {
+			r.index(e.Fields)
+		}
+	case items > maxArrayItems:
+		r.fail(e.Line(), "more than %d items before a call in a table constructor", maxArrayItems)
+	default:
+		if interrupted {
+			e.Fields = moveKeyed(e.Fields)
+		}
+		if (items-1)%itemsPerFlush == 0 {
+			e.Fields = joinLast(e.Fields)
+		}
+	}
+}
+
+func hasSeveralValues(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.FuncCallExpr:
+		return !e.AdjustRet
+	case *ast.Comma3Expr:
+		return !e.AdjustRet
+	}
+	return false
+}
+
+// index gives the items from the 50th on a key.
+func (r *rewriter) index(fields []*ast.Field) {
+	items := 0
+	for _, field := range fields {
+		if field.Key != nil {
+			continue
+		}
+		items++
+		if items >= itemsPerFlush {
+			key := &ast.NumberExpr{Value: fmt.Sprint(items)}
+			key.SetLine(field.Value.Line())
+			r.numeral(key)
+			field.Key = key
+		}
+	}
+}
+
+// moveKeyed moves keyed fields from behind a full group to before its last item.
+func moveKeyed(fields []*ast.Field) []*ast.Field {
+	moved := make([]*ast.Field, 0, len(fields))
+	items, full := 0, 0
+	for _, field := range fields {
+		switch {
+		case field.Key == nil:
+			items++
+			full = len(moved)
+			moved = append(moved, field)
+		case items > 0 && items%itemsPerFlush == 0:
+			last := moved[full]
+			moved[full] = field
+			moved = append(moved, last)
+			full++
+		default:
+			moved = append(moved, field)
+		}
+	}
+	return moved
+}
+
+// joinLast makes the last two items one call with the results of both: (function(...) return ... end)(item, call())
+func joinLast(fields []*ast.Field) []*ast.Field {
+	item, call := fields[len(fields)-2], fields[len(fields)-1]
+	line := item.Value.Line()
+	all := &ast.Comma3Expr{}
+	all.SetLine(line)
+	result := &ast.ReturnStmt{Exprs: []ast.Expr{all}}
+	result.SetLine(line)
+	join := &ast.FunctionExpr{ParList: &ast.ParList{HasVargs: true}, Stmts: []ast.Stmt{result}}
+	join.SetLine(line)
+	join.SetLastLine(line)
+	both := &ast.FuncCallExpr{Func: join, Args: []ast.Expr{item.Value, call.Value}}
+	both.SetLine(line)
+	return append(fields[:len(fields)-2], &ast.Field{Value: both})
+}

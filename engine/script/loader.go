@@ -1,0 +1,120 @@
+package script
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/compile"
+)
+
+// loader finds and runs modules: those of the server itself, then files of the scripts folder, then those of the binary.
+type loader struct {
+	folder  *os.Root // nil where there is none; keeps symbolic links from leading out
+	shown   string
+	builtin fs.FS
+	modules map[string]lua.LValue // by name, once loaded
+	loading []string              // modules that are being loaded, outermost first
+}
+
+// newLoader opens the scripts folder. A folder that does not exist is no error: the binary has scripts of its own.
+func newLoader(folder, shown string, builtin fs.FS) (*loader, error) {
+	l := &loader{shown: shown, builtin: builtin, modules: map[string]lua.LValue{}}
+	if folder == "" {
+		return l, nil
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("script: opening the scripts folder: %w", err)
+	}
+	if err == nil {
+		l.folder = root
+	}
+	return l, nil
+}
+
+func (l *loader) close() {
+	if l.folder != nil {
+		_ = l.folder.Close() // opened for reading only
+	}
+}
+
+// require returns a module, loading it the first time. What is wrong is raised.
+func (l *loader) require(L *lua.LState, name string) lua.LValue {
+	if module, ok := l.modules[name]; ok {
+		return module
+	}
+	if err := checkModuleName(name); err != nil {
+		L.RaiseError("%s", err)
+	}
+	for i, loading := range l.loading {
+		if loading == name {
+			L.RaiseError("module %q requires itself: %s", name, strings.Join(append(l.loading[i:], name), " -> "))
+		}
+	}
+	shown, source, err := l.read(name)
+	if err != nil {
+		L.RaiseError("%s", err)
+	}
+	proto, err := compile.Compile(shown, source)
+	if err != nil {
+		// The place of the mistake is in the module, not where it was required.
+		L.Error(lua.LString(err.Error()), 0)
+	}
+	depth := len(l.loading)
+	l.loading = append(l.loading, name)
+	defer func() { l.loading = l.loading[:depth] }()
+	L.Push(L.NewFunctionFromProto(proto))
+	L.Push(lua.LString(name))
+	L.Call(1, 1)
+	module := L.Get(-1)
+	L.Pop(1)
+	if module == lua.LNil {
+		module = lua.LTrue
+	}
+	l.modules[name] = module
+	return module
+}
+
+// read returns the source of a module and how errors call it.
+func (l *loader) read(name string) (shown string, source []byte, err error) {
+	file := strings.ReplaceAll(name, ".", "/")
+	candidates := []string{file + ".lua", file + "/init.lua"}
+	if l.folder != nil {
+		for _, candidate := range candidates {
+			source, err := l.folder.ReadFile(candidate)
+			if err == nil {
+				return path.Join(l.shown, candidate), source, nil
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return "", nil, fmt.Errorf("module %q cannot be read: %w", name, err)
+			}
+		}
+	}
+	for _, candidate := range candidates {
+		if source, err := fs.ReadFile(l.builtin, candidate); err == nil {
+			return path.Join("perigee", candidate), source, nil
+		}
+	}
+	return "", nil, fmt.Errorf("module %q not found: no %s in the scripts folder %q or in perigee itself",
+		name, strings.Join(candidates, " or "), l.shown)
+}
+
+// checkModuleName admits letters, digits, "_", "-" and dots between them.
+func checkModuleName(name string) error {
+	for part := range strings.SplitSeq(name, ".") {
+		bad := func(r rune) bool {
+			return !bytes.ContainsRune([]byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"), r)
+		}
+		if part == "" || strings.ContainsFunc(part, bad) {
+			return fmt.Errorf("%q is not a module name: write letters, digits, _ and -, with dots for folders, as in \"giveaway.messages\"", name)
+		}
+	}
+	return nil
+}

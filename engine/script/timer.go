@@ -1,0 +1,75 @@
+package script
+
+import (
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// timer starts one: milliseconds, command or function, its arguments, and for a repeated one options.
+func (p *Program) timer(L *lua.LState, once bool) int {
+	o := TimerOptions{Every: milliseconds(L, 1), Once: once}
+	if !once && o.Every < time.Millisecond {
+		L.ArgError(1, "an interval of at least 1 ms expected")
+	}
+	arguments := argument(L, 3)
+	switch work := L.Get(2).(type) {
+	case *lua.LFunction:
+		o.Name = "timer " + where(L)
+		o.Run = func() error {
+			_, err := p.call(&call{name: o.Name}, work, luaValue(arguments))
+			return err
+		}
+	case lua.LString:
+		o.Name = string(work)
+		o.Run = func() error {
+			_, err := p.host.Run(o.Name, arguments)
+			return err
+		}
+	default:
+		L.ArgError(2, "the name of a command or a function expected, got "+work.Type().String())
+	}
+	if options := L.OptTable(4, nil); options != nil {
+		raise(L, checkOptions(options, "timeout"))
+		if timeout := options.RawGetString("timeout"); timeout != lua.LNil {
+			ms, ok := timeout.(lua.LNumber)
+			if !ok || ms <= 0 {
+				L.ArgError(4, "timeout must be milliseconds above 0")
+			}
+			o.Timeout = time.Duration(float64(ms) * float64(time.Millisecond))
+		}
+	}
+	L.Push(object(p.host.Timer(o), p.timers))
+	return 1
+}
+
+func timerIndex(object any, field string) lua.LValue {
+	t, ok := object.(Timer)
+	if !ok {
+		return lua.LNil
+	}
+	switch field {
+	case "count":
+		return lua.LNumber(t.Count())
+	case "running":
+		return lua.LBool(t.Running())
+	}
+	return lua.LNil
+}
+
+func timerMethods() []function {
+	return []function{
+		{"pause", func(L *lua.LState) int {
+			self[Timer](L, "pause").Pause()
+			return 0
+		}},
+		{"resume", func(L *lua.LState) int {
+			raise(L, self[Timer](L, "resume").Resume())
+			return 0
+		}},
+		{"cancel", func(L *lua.LState) int {
+			self[Timer](L, "cancel").Cancel()
+			return 0
+		}},
+	}
+}

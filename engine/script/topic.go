@@ -1,0 +1,100 @@
+package script
+
+import (
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/auth"
+)
+
+// topic is a Topic in the hands of scripts. It encodes as the topic's JSON object.
+type topic struct{ Topic }
+
+func (t *topic) String() string { return fmt.Sprintf("topic %q", t.Name()) }
+
+func (p *Program) topic(t Topic) *lua.LUserData {
+	return p.see(t.Slot(), func() *lua.LUserData { return object(&topic{t}, p.topics) })
+}
+
+func (p *Program) pushTopic(L *lua.LState, t Topic) int {
+	if t == nil {
+		L.Push(lua.LNil)
+	} else {
+		L.Push(p.topic(t))
+	}
+	return 1
+}
+
+// checkTopic returns an argument that is a topic, its name or its UUID; nil where there is no such topic.
+func (p *Program) checkTopic(L *lua.LState, n int) Topic {
+	if ud, ok := L.Get(n).(*lua.LUserData); ok {
+		if t, ok := ud.Value.(*topic); ok {
+			return t.Topic
+		}
+	}
+	return p.host.Topic(L.CheckString(n))
+}
+
+// registerTopic creates a topic: name, options.
+func (p *Program) registerTopic(L *lua.LState) int {
+	name := name(L, "topic")
+	options := L.OptTable(2, L.NewTable())
+	raise(L, checkOptions(options, "protection", "owner"))
+	o := TopicOptions{Protection: auth.None}
+	var err error
+	if options.RawGetString("protection") != lua.LNil {
+		o.Protection, err = protectionOf(options)
+		raise(L, err)
+	}
+	o.Owner, err = ownerOf(options, o.Protection, "the uuid of the connection that it belongs to")
+	raise(L, err)
+	t, err := p.host.Register(name, o)
+	raise(L, err)
+	return p.pushTopic(L, t)
+}
+
+func topicIndex(object any, field string) lua.LValue {
+	t, ok := object.(*topic)
+	if !ok {
+		return lua.LNil
+	}
+	switch field {
+	case "name":
+		return lua.LString(t.Name())
+	case "uuid":
+		return lua.LString(t.UUID())
+	case "count":
+		return lua.LNumber(t.Count())
+	}
+	return lua.LNil
+}
+
+func (p *Program) topicMethods() []function {
+	return []function{
+		{"subscribe", func(L *lua.LState) int {
+			if err := self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)); err != nil {
+				L.Push(lua.LNil)
+				L.Push(lua.LString(err.Error()))
+				return 2
+			}
+			L.Push(lua.LTrue)
+			return 1
+		}},
+		{"unsubscribe", func(L *lua.LState) int {
+			self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2))
+			return 0
+		}},
+		{"allows", func(L *lua.LState) int {
+			L.Push(lua.LBool(self[*topic](L, "allows").Allows(checkClient(L, 2))))
+			return 1
+		}},
+		{"connections", func(L *lua.LState) int {
+			return p.pushList(L, self[*topic](L, "connections").Connections())
+		}},
+		{"send", func(L *lua.LState) int {
+			raise(L, self[*topic](L, "send").Send(L.CheckString(2), fields(L, 3)))
+			return 0
+		}},
+	}
+}

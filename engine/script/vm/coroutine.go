@@ -1,0 +1,278 @@
+package vm
+
+import (
+	"context"
+	"iter"
+	"time"
+	"weak"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// maxCoroutines is how many coroutines may be begun and not over; each holds a Lua thread and a Go stack, some 20 KiB.
+const maxCoroutines = 10_000
+
+// request is what a coroutine leaves its Go stack for: to wait for something, or nil for an ordinary yield.
+type request = func(wake func())
+
+// coroutine is a coroutine of Lua, run by one of Go.
+//
+// To scripts it is a bare Lua thread, its handle, on which nothing runs. The handle leads here, but nothing here leads
+// to the handle: so a handle that no script can reach any more is seen to be gone, and the coroutine is let go.
+type coroutine struct {
+	vm      *VM
+	handle  weak.Pointer[lua.LState]
+	body    lua.LValue   // until it begins
+	traced  bool         // errors go on to the resumer, with their traceback
+	over    bool         // returned, failed or was let go
+	resumer *thread      // whose code waits for it; nil while it is suspended
+	level   int          // how many coroutines have resumed one another, up to this one
+	values  []lua.LValue // on their way in or out
+	failed  *Error       // how the body ended
+	waited  error        // how a wait ended
+
+	next  func() (request, bool)
+	stop  func()
+	yield func(request) bool
+}
+
+// coroutines are those of a machine that have begun and are not over.
+type coroutines struct {
+	live      map[*coroutine]struct{}
+	fruitless time.Time // when a collection last let go of few
+}
+
+type handleKey struct{}
+
+// create (f) answers a new coroutine.
+func (v *VM) create(L *lua.LState) int {
+	L.Push(v.newHandle(L, "create", false))
+	return 1
+}
+
+// wrap (f) answers a function that resumes a new coroutine, and raises its errors.
+func (v *VM) wrap(L *lua.LState) int {
+	handle := v.newHandle(L, "wrap", true)
+	L.Push(L.NewFunction(func(L *lua.LState) int {
+		co := coroutineOf(handle)
+		if err := v.resume(L, co, 1); err != nil {
+			Raise(L, err)
+		}
+		return co.take(L)
+	}))
+	return 1
+}
+
+func (v *VM) newHandle(L *lua.LState, name string, traced bool) *lua.LState {
+	body, ok := L.Get(1).(*lua.LFunction)
+	if !ok {
+		panic(argument(L, 1, name, "function"))
+	}
+	co := &coroutine{vm: v, body: body, traced: traced}
+	handle := &lua.LState{G: v.main.G, Env: v.main.Env}
+	handle.SetContext(context.WithValue(context.Background(), handleKey{}, co))
+	co.handle = weak.Make(handle)
+	return handle
+}
+
+func coroutineOf(handle *lua.LState) *coroutine {
+	co, _ := handle.Context().Value(handleKey{}).(*coroutine)
+	return co
+}
+
+// checkCoroutine returns the coroutine that is L's first argument.
+func checkCoroutine(L *lua.LState, name string) *coroutine {
+	handle, ok := L.Get(1).(*lua.LState)
+	if !ok {
+		panic(argument(L, 1, name, "coroutine"))
+	}
+	return coroutineOf(handle)
+}
+
+// resumeCoroutine (co, ...) answers true and what the coroutine yielded or returned, or false and its error.
+func (v *VM) resumeCoroutine(L *lua.LState) int {
+	co := checkCoroutine(L, "resume")
+	if err := v.resume(L, co, 2); err != nil {
+		L.Push(lua.LFalse)
+		L.Push(err.valueIn(L))
+		return 2
+	}
+	L.Push(lua.LTrue)
+	return 1 + co.take(L)
+}
+
+// yieldCoroutine (...) answers what the next resume passes. What runs in a Call within the coroutine cannot yield,
+// just as it could not without the coroutine.
+func (v *VM) yieldCoroutine(L *lua.LState) int {
+	t := threadOf(L)
+	if !t.guest {
+		panic(refusal(L, "attempt to yield from outside a coroutine"))
+	}
+	t.co.put(L, 1)
+	t.co.leave(t, nil)
+	return t.co.take(L)
+}
+
+// status (co) answers "running", "normal", "suspended" or "dead".
+func (v *VM) status(L *lua.LState) int {
+	co, word := checkCoroutine(L, "status"), "normal"
+	switch {
+	case co.over:
+		word = "dead"
+	case co.resumer == nil:
+		word = "suspended"
+	case threadOf(L).co == co:
+		word = "running"
+	}
+	L.Push(lua.LString(word))
+	return 1
+}
+
+// running () answers the coroutine that calls it, or nil outside of any.
+func (v *VM) running(L *lua.LState) int {
+	if t := threadOf(L); t.guest {
+		L.Push(t.co.handle.Value())
+	} else {
+		L.Push(lua.LNil)
+	}
+	return 1
+}
+
+// resume goes on with a coroutine until it yields or ends. L's values from place first on are passed to it, and what it
+// passes back is in co.values. The error is its own or why it was not resumed; that of a slice that has to end is
+// raised at once.
+func (v *VM) resume(L *lua.LState, co *coroutine, first int) *Error {
+	t := threadOf(L)
+	level := 1
+	if t.co != nil {
+		level += t.co.level
+	}
+	switch {
+	case co.over:
+		return refusal(L, "cannot resume dead coroutine")
+	case co.resumer != nil:
+		return refusal(L, "cannot resume non-suspended coroutine")
+	case level > maxDepth || t.depth >= maxDepth:
+		return refusal(L, overflowText)
+	case co.next == nil && !v.coroutines.admit(v, co):
+		return refusal(L, "too many coroutines")
+	}
+	co.put(L, first)
+	co.resumer, co.level = t, level
+	for {
+		wait, more := co.next()
+		v.enter(t)
+		if !more {
+			v.coroutines.remove(co)
+		}
+		if wait == nil {
+			break
+		}
+		co.waited = v.await(t, wait)
+	}
+	co.resumer = nil
+	err := co.failed
+	co.failed = nil
+	if err != nil && v.limits.cause() != nil {
+		panic(err)
+	}
+	return err
+}
+
+// run is the Go coroutine.
+func (co *coroutine) run(yield func(request) bool) {
+	defer func() {
+		switch value := recover(); value.(type) {
+		case nil, killed:
+		default: // the arguments did not fit
+			co.failed = &Error{Value: lua.LString(overflowText), bare: true}
+		}
+	}()
+	co.yield = yield
+	t := co.vm.borrow(co.resumer)
+	t.call, t.guest, t.co = nil, true, co
+	t.push(co.body)
+	co.body = nil
+	n := len(co.values)
+	co.take(t.L)
+	if co.failed = t.run(n, lua.MultRet, co.traced); co.failed == nil {
+		co.put(t.L, 1)
+		co.vm.giveBack(t)
+	}
+}
+
+// leave switches from t, on the coroutine's Go stack, to whoever resumed it, and comes back when it is resumed.
+func (co *coroutine) leave(t *thread, wait request) {
+	if !co.yield(wait) {
+		panic(killed{})
+	}
+	co.vm.enter(t)
+}
+
+func (co *coroutine) put(L *lua.LState, first int) {
+	for i := first; i <= L.GetTop(); i++ {
+		co.values = append(co.values, L.Get(i))
+	}
+}
+
+func (co *coroutine) take(L *lua.LState) int {
+	n := len(co.values)
+	for _, value := range co.values {
+		L.Push(value)
+	}
+	clear(co.values)
+	co.values = co.values[:0]
+	return n
+}
+
+// admit begins a coroutine, unless there are too many that cannot be let go.
+func (c *coroutines) admit(v *VM, co *coroutine) bool {
+	v.tidy()
+	if len(c.live) >= maxCoroutines && time.Since(c.fruitless) > time.Second {
+		v.collect()
+		if len(c.live) > maxCoroutines/2 {
+			c.fruitless = time.Now()
+		}
+	}
+	if len(c.live) >= maxCoroutines {
+		return false
+	}
+	if c.live == nil {
+		c.live = map[*coroutine]struct{}{}
+	}
+	c.live[co] = struct{}{}
+	co.next, co.stop = iter.Pull(co.run)
+	return true
+}
+
+func (c *coroutines) remove(co *coroutine) {
+	co.over = true
+	delete(c.live, co)
+}
+
+// sweep lets those go whose handles are gone.
+func (c *coroutines) sweep(v *VM) {
+	for co := range c.live {
+		if co.handle.Value() == nil {
+			c.release(v, co)
+		}
+	}
+}
+
+// close lets all go.
+func (c *coroutines) close(v *VM) {
+	for co := range c.live {
+		c.release(v, co)
+	}
+}
+
+// release unwinds the Go stack of a suspended coroutine.
+func (c *coroutines) release(v *VM, co *coroutine) {
+	if co.resumer != nil {
+		return
+	}
+	current := v.current
+	co.stop()
+	v.enter(current)
+	c.remove(co)
+}

@@ -1,0 +1,155 @@
+package vm
+
+import (
+	"context"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// How often the watcher looks.
+const (
+	watchTime = 10 * time.Millisecond
+	watchHeap = 25 * time.Millisecond
+)
+
+// limits says whether a slice runs and whether it has to end. It is one word, so that the watcher can trip exactly the
+// slice that it looked at: bit 0 says that a slice runs, bits 62 and 63 why it tripped, the bits between count.
+type limits struct {
+	word    atomic.Uint64
+	timeout atomic.Int64 // of the slice that runs, ns; 0 is none
+	closed  chan struct{}
+}
+
+// Why a slice tripped.
+const (
+	trippedTime    = 1 << 62
+	trippedMemory  = 2 << 62
+	trippedStopped = 3 << 62
+)
+
+func newLimits() *limits {
+	l := &limits{closed: make(chan struct{})}
+	close(l.closed)
+	return l
+}
+
+// begin starts a slice.
+func (l *limits) begin(timeout time.Duration) {
+	l.timeout.Store(int64(timeout))
+	l.word.Store(l.word.Load()&^trippedStopped + 1)
+}
+
+// end ends the slice and returns its timeout. What tripped it is forgotten.
+func (l *limits) end() time.Duration {
+	l.word.Store(l.word.Load()&^trippedStopped + 1)
+	return time.Duration(l.timeout.Load())
+}
+
+// trip makes a slice end, unless it has ended or tripped already.
+func (l *limits) trip(slice, why uint64) {
+	if slice&1 == 1 && slice < trippedTime {
+		l.word.CompareAndSwap(slice, slice|why)
+	}
+}
+
+// done returns a closed channel once the slice has tripped; nil blocks for ever and is cheap to ask.
+func (l *limits) done() <-chan struct{} {
+	if l.word.Load() < trippedTime {
+		return nil
+	}
+	return l.closed
+}
+
+// cause returns why the slice tripped, or nil.
+func (l *limits) cause() error {
+	switch l.word.Load() & trippedStopped {
+	case trippedTime:
+		return ErrTimeout
+	case trippedMemory:
+		return ErrMemory
+	case trippedStopped:
+		return ErrStopped
+	}
+	return nil
+}
+
+// Watch looks after the limits until ctx ends; without it there are none. The owner runs it on a goroutine of its own.
+func (v *VM) Watch(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { v.watchHeap(ctx) })
+	v.watchTime(ctx)
+	wg.Wait()
+}
+
+func (v *VM) watchTime(ctx context.Context) {
+	ticker := time.NewTicker(watchTime)
+	defer ticker.Stop()
+	var slice uint64
+	var since time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := v.limits.word.Load()
+		timeout := time.Duration(v.limits.timeout.Load())
+		switch {
+		case now != slice:
+			slice, since = now, time.Now()
+		case timeout > 0 && time.Since(since) >= timeout:
+			v.limits.trip(slice, trippedTime)
+		}
+	}
+}
+
+// Places of the samples of watchHeap.
+const (
+	sampleHeap = iota
+	sampleStacks
+	sampleCollections
+)
+
+func (v *VM) watchHeap(ctx context.Context) {
+	samples := []metrics.Sample{
+		sampleHeap:        {Name: "/memory/classes/heap/objects:bytes"},
+		sampleStacks:      {Name: "/memory/classes/heap/stacks:bytes"},
+		sampleCollections: {Name: "/gc/cycles/total:gc-cycles"},
+	}
+	over := func() bool {
+		metrics.Read(samples)
+		return max(samples[sampleHeap].Value.Uint64(), samples[sampleStacks].Value.Uint64()) > v.options.Memory
+	}
+	ticker := time.NewTicker(watchHeap)
+	defer ticker.Stop()
+	var collections uint64
+	var rest time.Time // until when no collection is forced
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		slice := v.limits.word.Load()
+		high := over()
+		if n := samples[sampleCollections].Value.Uint64(); n != collections {
+			collections = n
+			v.collected.Store(true)
+		}
+		if v.options.Memory == 0 || !high || slice&1 == 0 || time.Now().Before(rest) {
+			continue
+		}
+		// What was read includes garbage that no slice can be blamed for. Collections are spaced, so that a heap that is
+		// merely large does not spend its time on them.
+		began := time.Now()
+		runtime.GC()
+		if over() {
+			v.limits.trip(slice, trippedMemory)
+		} else {
+			rest = time.Now().Add(2 * time.Since(began))
+		}
+	}
+}

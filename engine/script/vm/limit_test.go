@@ -1,0 +1,232 @@
+package vm
+
+import (
+	"errors"
+	"runtime"
+	"runtime/metrics"
+	"testing"
+	"time"
+)
+
+// How a script may try not to end. Each is also run below pcall, xpcall and a coroutine.
+var endless = []script{
+	{name: "loop", source: `while true do end`},
+	{name: "recursion", source: `local function f() return f() end f()`},
+	{name: "pcall", source: `pcall(function() while true do end end) say("went on")`},
+	{name: "pcall in a loop", source: `while true do pcall(function() while true do end end) end`},
+	{name: "pcall of pcall", source: `pcall(pcall, function() while true do end end) say("went on")`},
+	{name: "xpcall", source: `xpcall(function() while true do end end, function() say("went on") end) say("went on")`},
+	{name: "xpcall handler", source: `xpcall(error, function() while true do end end) say("went on")`},
+	{name: "coroutine", source: `coroutine.resume(coroutine.create(function() while true do end end)) say("went on")`},
+	{name: "wrap", source: `pcall(coroutine.wrap(function() while true do end end)) say("went on")`},
+	{name: "yields", source: `local f = coroutine.wrap(function() while true do coroutine.yield() end end) while true do f() end`},
+	{name: "metamethod", source: `return setmetatable({}, {__index = function() while true do end end}).x`},
+	{name: "iterator", source: `for _ in function() while true do end end do end`},
+	{name: "sort", source: `table.sort({1, 2, 3}, function() while true do end end)`},
+	{name: "gsub", source: `return (("x"):gsub("x", function() while true do end end))`},
+	{name: "tostring", source: `return tostring(setmetatable({}, {__tostring = function() while true do end end}))`},
+	{name: "error object", source: `error(setmetatable({}, {__tostring = function() while true do end end}))`},
+	{name: "call", source: `call("inner", function() while true do end end) say("went on")`},
+	{name: "pcall of call", source: `pcall(call, "inner", function() while true do end end) say("went on")`},
+}
+
+// A slice that takes too long is stopped wherever it is, nothing of the script runs any more, and the next call is free.
+func TestTimeout(t *testing.T) {
+	m := start(t, Options{TurnTimeout: 30 * time.Millisecond})
+	for _, s := range endless {
+		t.Run(s.name, func(t *testing.T) {
+			o := m.run(t, s.source)
+			// Of the error object that will not tell what it is, the error is what is reported.
+			if s.name != "error object" && !errors.Is(o.err, ErrTimeout) {
+				t.Errorf("%s: got %v, want %v", s.source, o, ErrTimeout)
+			}
+			if o := m.run(t, `local n = 0 for i = 1, 1000 do n = n + i end return n`); o.String() != "500500" {
+				t.Errorf("the call after: got %v, want 500500", o)
+			}
+		})
+	}
+	if len(m.said) > 0 {
+		t.Errorf("scripts that were stopped said %q", m.said)
+	}
+}
+
+// The error of a stopped slice says where and which functions ran, also on the threads below.
+func TestTimeoutTrace(t *testing.T) {
+	m := start(t, Options{TurnTimeout: 30 * time.Millisecond})
+	o := m.run(t, `local function spin()
+		while true do end
+	end
+	pcall(function()
+		spin()
+	end)`)
+	var e *Error
+	if !errors.As(o.err, &e) {
+		t.Fatalf("Call = %v, want an *Error", o)
+	}
+	if want := "test.lua:2: time limit exceeded"; e.Message != want {
+		t.Errorf("Message: got %q, want %q", e.Message, want)
+	}
+	want := "test.lua:2: in function 'spin'\n" +
+		"test.lua:5: in function <test.lua:4>\n" +
+		"[Go]: in function 'pcall'\n" +
+		"test.lua:4: in main chunk"
+	if e.Traceback != want {
+		t.Errorf("Traceback: got\n%s\nwant\n%s", e.Traceback, want)
+	}
+}
+
+// Each call may have a timeout of its own; 0 without TurnTimeout is none.
+func TestTimeoutOfCall(t *testing.T) {
+	m := start(t, Options{})
+	if o := m.runFor(t, 20*time.Millisecond, `while true do end`); !errors.Is(o.err, ErrTimeout) {
+		t.Errorf("Call with a timeout: got %v, want %v", o, ErrTimeout)
+	}
+	if o := m.run(t, `for i = 1, 3000000 do end return "done"`); o.String() != "done" {
+		t.Errorf("Call without a timeout: got %v, want done", o)
+	}
+}
+
+// Time that a call waits is not charged to it, however long others run meanwhile; what it runs after the wait is.
+func TestTimeoutAfterWait(t *testing.T) {
+	m := start(t, Options{TurnTimeout: 30 * time.Millisecond})
+	patient := m.begin(t, `wait() for i = 1, 1000 do end return "patient"`)
+	endless := m.begin(t, `wait() while true do end`)
+	protected := m.begin(t, `pcall(function() wait() while true do end end) say("went on")`)
+	for range 2 {
+		if o := m.run(t, `while true do end`); !errors.Is(o.err, ErrTimeout) {
+			t.Errorf("busy call: got %v, want %v", o, ErrTimeout)
+		}
+	}
+	m.wake(t)
+	if o := await(t, patient); o.String() != "patient" {
+		t.Errorf("call that waited while others ran: got %v, want patient", o)
+	}
+	for _, out := range []<-chan outcome{endless, protected} {
+		if o := await(t, out); !errors.Is(o.err, ErrTimeout) {
+			t.Errorf("call that runs on after its wait: got %v, want %v", o, ErrTimeout)
+		}
+	}
+	if len(m.said) > 0 {
+		t.Errorf("scripts that were stopped said %q", m.said)
+	}
+}
+
+// A slice that has tripped cannot save itself by waiting.
+func TestTrippedCannotWait(t *testing.T) {
+	m := start(t, Options{})
+	m.turn(t, func() {
+		_, err := m.Call("call", 0, m.compiled(t, `trip() pause()`))
+		if !errors.Is(err, ErrTimeout) {
+			t.Errorf("Call = %v, want %v", err, ErrTimeout)
+		}
+	})
+}
+
+// A watcher that was late trips nothing: neither the time between calls nor the slice that came after.
+func TestTripIsExact(t *testing.T) {
+	l := newLimits()
+	l.begin(0)
+	first := l.word.Load()
+	l.end()
+	idle := l.word.Load()
+	l.begin(time.Second)
+	l.trip(first, trippedTime)
+	l.trip(idle, trippedTime)
+	if err := l.cause(); err != nil {
+		t.Errorf("cause after a trip of another slice = %v, want nil", err)
+	}
+	l.trip(l.word.Load(), trippedMemory)
+	l.trip(l.word.Load(), trippedTime)
+	if err := l.cause(); !errors.Is(err, ErrMemory) {
+		t.Errorf("cause = %v, want %v", err, ErrMemory)
+	}
+	if timeout := l.end(); timeout != time.Second {
+		t.Errorf("end() = %v, want 1s", timeout)
+	}
+	l.begin(0)
+	if err := l.cause(); err != nil || l.done() != nil {
+		t.Errorf("cause of the next slice = %v, want nil", err)
+	}
+}
+
+// heap returns the live bytes of the process.
+func heap() uint64 {
+	runtime.GC()
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64()
+}
+
+// A slice under which the memory grows too much is stopped. The scripts stop growing by themselves, for the sake of
+// the machine that the test runs on, but they do not end by themselves.
+func TestMemory(t *testing.T) {
+	m := start(t, Options{Memory: heap() + 32<<20, TurnTimeout: 20 * time.Second})
+	for _, s := range []script{
+		{name: "concatenation", source: `local s = "x" for i = 1, 27 do s = s .. s end while s do end`},
+		{name: "pcall", source: `local s = "x" for i = 1, 27 do pcall(function() s = s .. s end) end while s do end`},
+		{name: "table", source: `local t = {} for i = 1, 1e6 do t[i] = {} end while t do end`},
+		{name: "coroutine", source: `local t = {} coroutine.wrap(function() for i = 1, 1e6 do t[i] = {} end while t do end end)()`},
+		{name: "stacks", source: `
+			local all = {}
+			local deep = setmetatable({}, {__index = function(t, n)
+				if n == 0 then return coroutine.yield() end
+				return t[n - 1] .. ""
+			end})
+			for i = 1, 1000 do
+				local co = coroutine.create(function() return deep[300] end)
+				all[#all + 1] = co
+				coroutine.resume(co)
+			end
+			while all do end`},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			if o := m.run(t, s.source); !errors.Is(o.err, ErrMemory) {
+				t.Errorf("%s: got %v, want %v", s.source, o, ErrMemory)
+			}
+			if o := m.run(t, `for i = 1, 2e6 do end return "done"`); o.String() != "done" {
+				t.Errorf("the call after: got %v, want done", o)
+			}
+		})
+	}
+}
+
+// A slice that leaves garbage behind is not blamed for it, even when the heap is beyond the limit because of it.
+func TestGarbage(t *testing.T) {
+	live := make([]byte, 64<<20)
+	m := start(t, Options{Memory: heap() + 48<<20, TurnTimeout: time.Minute})
+	o := m.run(t, `local s = ("x"):rep(1000) for i = 1, 200000 do local garbage = s .. i end return "done"`)
+	if o.String() != "done" {
+		t.Errorf("200 MB of garbage: got %v, want done", o)
+	}
+	runtime.KeepAlive(live)
+}
+
+// Handlers that were stopped leave neither memory nor goroutines behind.
+func TestStoppedLeaveNothing(t *testing.T) {
+	m := start(t, Options{TurnTimeout: time.Minute})
+	stopped := func(n int) {
+		for range n {
+			m.turn(t, func() {
+				_, err := m.Call("call", 0, m.compiled(t, `
+					local text = ("x"):rep(100000) .. tostring({})
+					local function grip() return text, grip end
+					local gen = coroutine.wrap(function() coroutine.yield(grip) end)
+					gen()
+					pcall(function() local mine = text .. "y"; (function() trip() return mine end)() end)`))
+				if !errors.Is(err, ErrTimeout) {
+					t.Fatalf("Call = %v, want %v", err, ErrTimeout)
+				}
+			})
+		}
+	}
+	stopped(10)
+	memory, goroutines := heap(), runtime.NumGoroutine()
+	stopped(1000)
+	m.turn(t, func() { m.collect() })
+	if grown := int64(heap() - memory); grown > 4<<20 {
+		t.Errorf("heap after 1000 stopped calls: grown by %d bytes, want less than 4 MiB", grown)
+	}
+	if n := runtime.NumGoroutine() - goroutines; n > 10 {
+		t.Errorf("goroutines after 1000 stopped calls: %d more, want none", n)
+	}
+}

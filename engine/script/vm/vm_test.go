@@ -1,0 +1,239 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/loop"
+	"perigee/engine/script/compile"
+)
+
+// machine is a VM on a loop, both running for the time of a test, with functions that scripts of the tests call.
+type machine struct {
+	*VM
+	loop *loop.Loop
+	stop func() // ends the loop and the watcher, and waits for them
+
+	wakes []func() // of scripts that wait in `wait`; owned by the loop
+	said  []string // by `say`; owned by the loop
+}
+
+func start(t testing.TB, o Options) *machine {
+	t.Helper()
+	m := &machine{loop: loop.New(loop.Options{})}
+	o.Await, o.Stopped = m.loop.Await, loop.ErrStopped
+	m.VM = New(o)
+	m.register()
+	var running, watching sync.WaitGroup
+	run, cancelRun := context.WithCancel(context.Background())
+	watch, cancelWatch := context.WithCancel(context.Background())
+	running.Go(func() { m.loop.Run(run) })
+	watching.Go(func() { m.Watch(watch) })
+	m.stop = sync.OnceFunc(func() {
+		cancelRun()
+		running.Wait()
+		cancelWatch()
+		watching.Wait()
+		m.Close()
+	})
+	t.Cleanup(m.stop)
+	return m
+}
+
+func (m *machine) register() {
+	L := m.State()
+	functions := map[string]lua.LGFunction{
+		// say (...) notes what it is given.
+		"say": func(L *lua.LState) int {
+			for i := 1; i <= L.GetTop(); i++ {
+				m.said = append(m.said, L.ToStringMeta(L.Get(i)).String())
+			}
+			return 0
+		},
+		// pause () waits for one turn of the loop.
+		"pause": func(L *lua.LState) int {
+			if err := m.Await(L, func(wake func()) { m.loop.Next("wake", wake) }); err != nil {
+				Raise(L, err)
+			}
+			L.Push(lua.LString("paused"))
+			return 1
+		},
+		// wait () waits until the test wakes it.
+		"wait": func(L *lua.LState) int {
+			if err := m.Await(L, func(wake func()) { m.wakes = append(m.wakes, wake) }); err != nil {
+				Raise(L, err)
+			}
+			return 0
+		},
+		// caller () answers the call argument.
+		"caller": func(L *lua.LState) int {
+			L.Push(lua.LString(fmt.Sprint(Caller(L))))
+			return 1
+		},
+		// call (name, f, ...) is a Call within the Call.
+		"call": func(L *lua.LState) int {
+			var args []lua.LValue
+			for i := 3; i <= L.GetTop(); i++ {
+				args = append(args, L.Get(i))
+			}
+			result, err := m.Call(L.CheckString(1), 0, L.Get(2), args...)
+			if err != nil {
+				Raise(L, err)
+			}
+			L.Push(result)
+			return 1
+		},
+		// trip () is what the watcher does when the time is over.
+		"trip": func(*lua.LState) int {
+			m.limits.trip(m.limits.word.Load(), trippedTime)
+			return 0
+		},
+		// crash () panics.
+		"crash": func(*lua.LState) int {
+			var nothing *machine
+			nothing.said = nil
+			return 0
+		},
+	}
+	for name, f := range functions {
+		L.SetGlobal(name, L.NewFunction(f))
+	}
+}
+
+// compiled returns the function that a script is.
+func (m *machine) compiled(t testing.TB, source string) *lua.LFunction {
+	t.Helper()
+	proto, err := compile.Compile("test.lua", []byte(source))
+	if err != nil {
+		t.Fatalf("compile %s: %v", source, err)
+	}
+	return m.State().NewFunctionFromProto(proto)
+}
+
+// outcome is how a call ended.
+type outcome struct {
+	value string
+	err   error
+}
+
+func (o outcome) String() string {
+	if o.err != nil {
+		return "error: " + o.err.Error()
+	}
+	return o.value
+}
+
+// turn runs f on the loop and waits for its end.
+func (m *machine) turn(t testing.TB, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	if err := m.loop.Post("test", func() { defer close(done); f() }); err != nil {
+		t.Fatalf("Post: %v", err)
+	}
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal("a turn has not ended within a minute")
+	}
+}
+
+// run runs a script as a turn and waits for its end.
+func (m *machine) run(t testing.TB, source string) outcome {
+	t.Helper()
+	return m.runFor(t, 0, source)
+}
+
+func (m *machine) runFor(t testing.TB, timeout time.Duration, source string) outcome {
+	t.Helper()
+	var o outcome
+	m.turn(t, func() {
+		value, err := m.Call("call", timeout, m.compiled(t, source))
+		o = outcome{value.String(), err}
+	})
+	return o
+}
+
+// begin posts a script as a turn and returns where its outcome will be.
+func (m *machine) begin(t testing.TB, source string) <-chan outcome {
+	t.Helper()
+	out := make(chan outcome, 1)
+	fn := m.compiled(t, source)
+	err := m.loop.Post("test", func() {
+		value, err := m.Call("call", 0, fn)
+		out <- outcome{value.String(), err}
+	})
+	if err != nil {
+		t.Fatalf("Post: %v", err)
+	}
+	return out
+}
+
+// wake wakes every script that waits.
+func (m *machine) wake(t testing.TB) {
+	t.Helper()
+	m.turn(t, func() {
+		for _, wake := range m.wakes {
+			wake()
+		}
+		m.wakes = nil
+	})
+}
+
+// await returns an outcome.
+func await(t testing.TB, out <-chan outcome) outcome {
+	t.Helper()
+	select {
+	case o := <-out:
+		return o
+	case <-time.After(time.Minute):
+		t.Fatal("a call has not ended within a minute")
+		return outcome{}
+	}
+}
+
+// script is a script and what its call comes to.
+type script struct{ name, source, want string }
+
+func runAll(t *testing.T, m *machine, scripts []script) {
+	t.Helper()
+	for _, s := range scripts {
+		t.Run(s.name, func(t *testing.T) {
+			if got := m.run(t, s.source).String(); got != s.want {
+				t.Errorf("%s\ngot  %s\nwant %s", s.source, got, s.want)
+			}
+		})
+	}
+}
+
+// A call passes its arguments on and answers the first result; what failed is told with its place and way.
+func TestCall(t *testing.T) {
+	m := start(t, Options{})
+	runAll(t, m, []script{
+		{"result", `return 1, 2`, "1"},
+		{"nothing", `local x = 1`, "nil"},
+		{"error", `error("oh")`, "error: test.lua:1: oh"},
+		{"without place", "\nerror('oh', 0)", "error: test.lua:2: oh"},
+		{"in a function", "local function f()\nlocal x = nil + 1\nend\nf()", "error: test.lua:2: cannot perform add operation between nil and number"},
+		{"nil", `error(nil)`, "error: test.lua:1: (error object is a nil value)"},
+		{"table", `error({})`, "error: test.lua:1: (error object is a table value)"},
+		{"__tostring", `error(setmetatable({}, {__tostring = function() return "said" end}))`, "error: test.lua:1: said"},
+		{"__tostring raises", `error(setmetatable({}, {__tostring = error}))`, "error: test.lua:1: (error object is a table value)"},
+		{"__tostring of no string", `error(setmetatable({}, {__tostring = function() return {} end}))`, "error: test.lua:1: (error object is a table value)"},
+		{"__tostring waits", `error(setmetatable({}, {__tostring = function() return pause() end}))`, "error: test.lua:1: paused"},
+		{"Go panic", "\ncrash()", "error: test.lua:2: internal error"},
+	})
+	m.turn(t, func() {
+		id := m.State().NewFunction(func(L *lua.LState) int { return 1 })
+		if got, err := m.Call(nil, 0, id, lua.LNumber(1), lua.LNumber(2)); got != lua.LNumber(2) || err != nil {
+			t.Errorf("Call(id, 1, 2) = %v, %v, want 2, nil", got, err)
+		}
+		if _, err := m.Call(nil, 0, lua.LNil); err == nil || err.Error() != "attempt to call a nil value" {
+			t.Errorf("Call(nil) = %v, want an error", err)
+		}
+	})
+}

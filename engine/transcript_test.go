@@ -1,0 +1,39 @@
+package engine_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+)
+
+// What clients say and hear is as the transcripts tell. One with a Lua file of its name runs that as the manager, the
+// giveaway runs the giveaway, and the others run the base manager.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("Glob = %v, %v, want transcripts", files, err)
+	}
+	folder, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := enginetest.Start(t, func(c *config.Config) {
+				switch _, err := os.Stat(filepath.Join(folder, name+".lua")); {
+				case err == nil:
+					c.Lua.Path, c.Lua.Manager = folder, name
+				case name != "giveaway":
+					c.Lua.Manager = "manager"
+				}
+			})
+			enginetest.Transcript(t, server, file)
+		})
+	}
+}

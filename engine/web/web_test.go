@@ -1,0 +1,110 @@
+package web
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func get(t *testing.T, h http.Handler, method, path string, header http.Header) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func site() fstest.MapFS {
+	return fstest.MapFS{
+		"index.html":     {Data: []byte("<title>page</title>")},
+		"js/app.js":      {Data: []byte("let x")},
+		".env":           {Data: []byte("SECRET=1")},
+		".git/config":    {Data: []byte("x")},
+		"sub/index.html": {Data: []byte("sub")},
+	}
+}
+
+// Pages are served, hidden files and listings are not, and nothing but reading is allowed.
+func TestPages(t *testing.T) {
+	h := New(Options{Pages: site(), Ready: func() bool { return true }, Socket: http.NotFoundHandler()})
+	rows := []struct {
+		method, path string
+		status       int
+		body         string
+	}{
+		{"GET", "/", 200, "<title>page</title>"},
+		{"HEAD", "/", 200, ""},
+		{"GET", "/js/app.js", 200, "let x"},
+		{"GET", "/sub/", 200, "sub"},
+		{"GET", "/js/", 404, ""},
+		{"GET", "/.env", 404, ""},
+		{"GET", "/.git/config", 404, ""},
+		{"GET", "/missing", 404, ""},
+		{"POST", "/", 405, ""},
+		{"GET", "/healthz", 200, "ok\n"},
+		{"GET", "/readyz", 200, "ready\n"},
+	}
+	for _, row := range rows {
+		w := get(t, h, row.method, row.path, nil)
+		if w.Code != row.status || row.body != "" && w.Body.String() != row.body {
+			t.Errorf("%s %s = %d %q, want %d %q", row.method, row.path, w.Code, w.Body, row.status, row.body)
+		}
+	}
+	w := get(t, h, "GET", "/", nil)
+	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'self'") {
+		t.Errorf("GET /: Content-Security-Policy = %q, want one that keeps to the server itself", csp)
+	}
+}
+
+// A request for a WebSocket goes to the socket handler on any path.
+func TestSocket(t *testing.T) {
+	var paths []string
+	h := New(Options{Pages: site(), Ready: func() bool { return true }, Socket: http.HandlerFunc(
+		func(_ http.ResponseWriter, r *http.Request) { paths = append(paths, r.URL.Path) },
+	)})
+	for _, path := range []string{"/", "/server/", "/healthz"} {
+		get(t, h, "GET", path, http.Header{"Upgrade": {"WebSocket"}, "Connection": {"keep-alive, Upgrade"}})
+	}
+	get(t, h, "GET", "/", http.Header{"Upgrade": {"h2c"}})
+	if got := strings.Join(paths, " "); got != "/ /server/ /healthz" {
+		t.Errorf("paths that reached the socket handler: %q, want %q", got, "/ /server/ /healthz")
+	}
+}
+
+// Without pages a plain request is told to upgrade; a server that stops is not ready.
+func TestNoPages(t *testing.T) {
+	h := New(Options{Ready: func() bool { return false }, Socket: http.NotFoundHandler()})
+	if w := get(t, h, "GET", "/", nil); w.Code != http.StatusUpgradeRequired || w.Header().Get("Upgrade") != "websocket" {
+		t.Errorf("GET / without pages = %d, Upgrade %q, want 426 with websocket", w.Code, w.Header().Get("Upgrade"))
+	}
+	if w := get(t, h, "GET", "/readyz", nil); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("GET /readyz while stopping = %d, want 503", w.Code)
+	}
+}
+
+// A symbolic link out of the public folder leads nowhere.
+func TestLinkOut(t *testing.T) {
+	outside, inside := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(outside, "secret"), filepath.Join(inside, "link")); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(inside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	h := New(Options{Pages: root.FS(), Ready: func() bool { return true }, Socket: http.NotFoundHandler()})
+	if w := get(t, h, "GET", "/link", nil); w.Code != http.StatusNotFound {
+		t.Errorf("GET of a link out of the folder = %d %q, want 404", w.Code, w.Body)
+	}
+}

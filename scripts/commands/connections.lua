@@ -1,0 +1,49 @@
+--- Commands about connections: giving one its name and type, and closing them.
+
+local fields = require "manager.fields"
+local server = require "server"
+
+-- Without blanks around it; nil where nothing is left. Linear in the length, also for long rows of
+-- blanks.
+local function trim(text)
+  local first = text:find("%S")
+  return first and text:sub(first):match("^.*%S")
+end
+
+-- First and last name, as far as they are known.
+local function full_name(registration)
+  local parts = {}
+  for _, part in ipairs({ "first_name", "last_name" }) do
+    parts[#parts + 1] = trim(fields.text(registration, part) or "")
+  end
+  return #parts > 0 and table.concat(parts, " ") or "Anonymous"
+end
+
+--- RegisterConnection {connection = {uuid, first_name, last_name, email, type}}: from now on
+--- everybody sees who this connection is. An unknown uuid does nothing.
+server.command("RegisterConnection", function(arguments)
+  local registration = fields.get(arguments, "connection")
+  local uuid = fields.text(registration, "uuid")
+  local client = uuid and server.connections():find(uuid)
+  if not client then
+    return
+  end
+
+  client.name = full_name(registration)
+  client.email = fields.text(registration, "email") or "Not Available"
+  client.type = fields.text(registration, "type") or "anonymous"
+
+  client:send("ConnectionRegistered", { connection = client })
+  server.roster()
+end)
+
+--- CloseConnections {uuid, type}: closes the connections that are both, where given; all where
+--- neither is. A value that no connection can have closes none.
+server.command("CloseConnections", function(arguments)
+  local uuid = fields.get(arguments, "uuid")
+  local kind = fields.get(arguments, "type")
+  local function matches(client)
+    return (uuid == nil or client.uuid == uuid) and (kind == nil or client.type == kind)
+  end
+  server.connections():where(matches):close()
+end)

@@ -1,0 +1,30 @@
+--- The giveaway: people join as players, an admin adds prizes and draws winners, everybody watches
+--- it happen.
+
+local base = require "manager"
+local json = require "json"
+local server = require "server"
+
+local giveaway = base:extend()
+
+function giveaway:boot()
+  base.boot(self)
+  require "giveaway.commands"
+  require "giveaway.messages"
+  self.prizes = server.state("prizes", {})
+
+  server.listen("ResetPrizes", "ResetPrizes")
+  server.every(1000, "BroadcastUptime")
+end
+
+function giveaway:open(client)
+  base.open(self, client)
+  client:send("UpdatePrizes", { prizes = json.array(self.prizes) })
+end
+
+--- The page has columns for everything, e-mail and IP address too.
+function giveaway:roster(client)
+  return client
+end
+
+return giveaway

@@ -1,0 +1,41 @@
+--- The rules of a pool of prizes: a plain list, in the order in which they are given away. Knows no
+--- server.
+
+local prizes = {}
+
+--- Adds a prize {name, sponsor, uuid} to the end of the pool and returns it.
+function prizes.add(pool, prize)
+  local added = {
+    awarded = false,
+    name = prize.name,
+    sponsor = prize.sponsor,
+    uuid = prize.uuid,
+  }
+  pool[#pool + 1] = added
+  return added
+end
+
+--- The first prize that nobody has won, or nil.
+function prizes.available(pool)
+  for _, prize in ipairs(pool) do
+    if not prize.winner then
+      return prize
+    end
+  end
+  return nil
+end
+
+--- Gives a prize to the connection with that uuid.
+function prizes.award(prize, uuid)
+  prize.awarded = true
+  prize.winner = uuid
+end
+
+--- Takes all prizes out of the pool.
+function prizes.clear(pool)
+  for index = #pool, 1, -1 do
+    pool[index] = nil
+  end
+end
+
+return prizes

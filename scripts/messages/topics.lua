@@ -1,0 +1,57 @@
+--- Admins make topics, clients join them. These messages call a topic's name `topic`, since `name`
+--- is the message's own.
+
+local exceptions = require "manager.exceptions"
+local fields = require "manager.fields"
+local server = require "server"
+
+-- The topic that a message names, where this client may join and leave it; else the client is told
+-- why not.
+local function open_topic(client, message)
+  local key = fields.text(message, "topic")
+  local topic = key and server.topic(key)
+  if not topic then
+    local problem = { exception = "UnknownTopic", message = "There is no such topic.", code = 404 }
+    exceptions.send(client, message, problem)
+    return nil
+  elseif not topic:allows(client) then
+    client:prompt()
+    return nil
+  end
+  return topic
+end
+
+--- Subscribe {topic = name or uuid}. The topic's own protection decides.
+server.message("Subscribe", { protection = "none" }, function(client, message)
+  local topic = open_topic(client, message)
+  if not topic then
+    return
+  end
+  local _, reason = topic:subscribe(client)
+  if reason then
+    local sentence = "This connection has as many subscriptions as it may have."
+    local problem = { exception = "TooManySubscriptions", message = sentence, code = 429 }
+    exceptions.send(client, message, problem)
+  end
+end)
+
+--- Unsubscribe {topic = name or uuid}. The topic's own protection decides.
+server.message("Unsubscribe", { protection = "none" }, function(client, message)
+  local topic = open_topic(client, message)
+  if topic then
+    topic:unsubscribe(client)
+  end
+end)
+
+--- RegisterTopic {topic = name}
+server.message("RegisterTopic", { protection = "admin" }, function(client, message)
+  local problem = server.run("RegisterTopic", { name = message.topic })
+  if problem then
+    exceptions.send(client, message, problem)
+  end
+end)
+
+--- UnregisterTopic {topic = name or uuid} or {uuid}
+server.message("UnregisterTopic", { protection = "admin" }, function(_, message)
+  server.run("UnregisterTopic", { name = message.topic, uuid = message.uuid })
+end)
