@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -121,13 +121,14 @@ func take(raw net.Conn, reader *bufio.Reader, name string, want int) (n int, err
 			return n, err
 		}
 		length, skip := int(header[1]&127), 2
-		if length == 126 {
+		switch length {
+		case 126:
 			if header, err = reader.Peek(4); err != nil {
 				return n, err
 			}
 			length, skip = int(binary.BigEndian.Uint16(header[2:])), 4
-		} else if length == 127 {
-			return n, fmt.Errorf("a frame larger than 64 KiB")
+		case 127:
+			return n, errors.New("a frame larger than 64 KiB")
 		}
 		frame := make([]byte, skip+length)
 		if _, err := io.ReadFull(reader, frame); err != nil {

@@ -166,20 +166,21 @@ func (s *server) load(ctx context.Context, parts *sync.WaitGroup) error {
 	store := script.NewStore()
 	return s.manager.Install(ctx, func(h script.Host) (manager.Application, error) {
 		p, err := script.New(script.Options{
-			Folder:      c.Lua.Path,
-			Shown:       path.Base(c.Lua.Path),
-			Builtin:     s.options.Scripts,
-			Manager:     c.Lua.Manager,
-			App:         c.App,
-			Generation:  1,
-			Store:       store,
-			Log:         s.log,
-			TurnTimeout: c.Lua.TurnTimeout.Std(),
-			BootTimeout: c.Lua.BootTimeout.Std(),
-			Memory:      uint64(c.Lua.Memory),
-			JSON:        value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
-			Await:       s.loop.Await,
-			After:       loop.RealClock{}.AfterFunc,
+			Folder:       c.Lua.Path,
+			Shown:        path.Base(c.Lua.Path),
+			Builtin:      s.options.Scripts,
+			Manager:      c.Lua.Manager,
+			App:          c.App,
+			Generation:   1,
+			Store:        store,
+			Log:          s.log,
+			TurnTimeout:  c.Lua.TurnTimeout.Std(),
+			BootTimeout:  c.Lua.BootTimeout.Std(),
+			AwaitTimeout: c.Lua.AwaitTimeout.Std(),
+			Memory:       uint64(c.Lua.Memory),
+			JSON:         value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
+			Await:        s.loop.Await,
+			After:        loop.RealClock{}.AfterFunc,
 		}, h)
 		if err != nil {
 			return nil, err
@@ -231,7 +232,7 @@ func (s *server) key() (auth.Key, error) {
 	if !key.IsDefault() {
 		return key, nil
 	}
-	kind := `shorter than 12 bytes`
+	kind := "shorter than 12 bytes"
 	switch secret {
 	case "":
 		kind = "empty"
@@ -242,7 +243,7 @@ func (s *server) key() (auth.Key, error) {
 		return key, fmt.Errorf("%w on %s: server.key is %s. Set SERVER_KEY (12 bytes or more) or bind to 127.0.0.1",
 			ErrDefaultKey, net.JoinHostPort(c.Address, strconv.Itoa(c.Port)), kind)
 	}
-	s.log.Warn("engine: the admin key is "+kind+": only clients on this machine can authenticate", "setting", "server.key")
+	s.log.Warn("engine: only clients on this machine can authenticate, since everybody knows the key", "setting", "server.key", "key", kind)
 	return key, nil
 }
 
@@ -260,6 +261,13 @@ func (s *server) reach() (broker.Options, error) {
 	proxies, errProxies := auth.ParseProxies(c.TrustedProxies)
 	if err := errors.Join(errOrigins, errHosts, errProxies); err != nil {
 		return broker.Options{}, err
+	}
+	origins = origins.Behind(proxies)
+	if c.RequireOrigin {
+		origins = origins.Required()
+	}
+	if origins.Any() {
+		s.log.Warn("engine: pages of every origin may connect", "setting", "server.origins")
 	}
 	return broker.Options{
 		Limits:         s.config.Limits,

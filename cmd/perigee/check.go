@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v3"
 
@@ -27,11 +26,8 @@ func (p *program) check() *cli.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-			defer w.Flush()
-			writeMessages(w, status.Routes)
-			fmt.Fprintf(w, "\nok: %d messages, %d commands\n", len(status.Routes.Messages), len(status.Routes.Commands))
-			return nil
+			return p.print(messageTable(status.Routes) +
+				fmt.Sprintf("\nok: %d messages, %d commands\n", len(status.Routes.Messages), len(status.Routes.Commands)))
 		}),
 	}
 }

@@ -36,18 +36,15 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if err == nil {
 		return 0
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintln(stderr, "perigee:", line)
+	complaint, code := "perigee: "+strings.ReplaceAll(err.Error(), "\n", "\nperigee: ")+"\n", exitFailed
+	if _, ok := errors.AsType[usageError](err); ok {
+		complaint += "Try \"perigee --help\".\n"
+		code = exitUsage
+	} else if errors.Is(err, engine.ErrDefaultKey) {
+		code = exitConfig
 	}
-	var usage usageError
-	switch {
-	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, `Try "perigee --help".`)
-		return exitUsage
-	case errors.Is(err, engine.ErrDefaultKey):
-		return exitConfig
-	}
-	return exitFailed
+	_, _ = io.WriteString(stderr, complaint) // there is nobody else to tell
+	return code
 }
 
 func (p *program) root() *cli.Command {
@@ -100,11 +97,6 @@ func short(setting string) []string {
 	return nil
 }
 
-// flagName is how the command line calls a setting: server.port is --port, lua.manager is --lua-manager.
-func flagName(setting string) string {
-	return strings.NewReplacer(".", "-", "_", "-").Replace(strings.TrimPrefix(setting, "server."))
-}
-
 // settingFlags are a flag for the file and one for each setting.
 func settingFlags() []cli.Flag {
 	flags := []cli.Flag{&cli.StringFlag{
@@ -113,7 +105,7 @@ func settingFlags() []cli.Flag {
 	for _, key := range config.Keys() {
 		section, _, _ := strings.Cut(key.Name, ".")
 		flags = append(flags, &cli.StringFlag{
-			Name:        flagName(key.Name),
+			Name:        key.Flag,
 			Aliases:     short(key.Name),
 			Usage:       key.Usage,
 			DefaultText: key.Default,
@@ -132,10 +124,9 @@ func (p *program) load(c *cli.Command) (config.Config, error) {
 		source.Path, source.Explicit = c.String("config"), true
 	}
 	for _, key := range config.Keys() {
-		if name := flagName(key.Name); c.IsSet(name) {
-			source.Flags[key.Name] = c.String(name)
+		if c.IsSet(key.Flag) {
+			source.Flags[key.Name] = c.String(key.Flag)
 		}
 	}
 	return config.Load(source)
 }
-

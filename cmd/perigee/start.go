@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v3"
@@ -30,11 +32,16 @@ func (p *program) start() *cli.Command {
 			if err != nil {
 				return err
 			}
+			log := p.logger(settings)
 			return engine.Run(ctx, engine.Options{
 				Config:  settings,
-				Log:     p.logger(settings),
+				Log:     log,
 				Scripts: scripts.Files,
-				Started: func(status engine.Status) { p.announce(settings, status) },
+				Started: func(status engine.Status) {
+					if err := p.print(announcement(settings, status)); err != nil {
+						log.Warn("perigee: saying what is served", "error", err)
+					}
+				},
 			})
 		}),
 	}
@@ -51,10 +58,14 @@ func (p *program) logger(c config.Config) *slog.Logger {
 	if format == "" && isTerminal(p.stderr) {
 		format = "text"
 	}
+	log := slog.New(slog.NewJSONHandler(p.stderr, options))
 	if format == "text" {
-		return slog.New(slog.NewTextHandler(p.stderr, options))
+		log = slog.New(slog.NewTextHandler(p.stderr, options))
 	}
-	return slog.New(slog.NewJSONHandler(p.stderr, options))
+	for _, warning := range c.Warnings {
+		log.Warn("perigee: settings", "problem", warning)
+	}
+	return log
 }
 
 func isTerminal(w io.Writer) bool {
@@ -66,21 +77,21 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// announce says what is served where.
-func (p *program) announce(c config.Config, status engine.Status) {
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	defer w.Flush()
-	fmt.Fprintf(w, "perigee %s is running, generation %d\n\n", version(), status.Routes.Generation)
+// announcement says what is served where, and who may send what.
+func announcement(c config.Config, status engine.Status) string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "perigee %s is running, generation %d\n\n", version(), status.Routes.Generation)
 	if status.HasPage {
-		fmt.Fprintf(w, "page\t%s\n", status.Page)
+		fmt.Fprintf(&w, "page\t%s\n", status.Page)
 	}
-	fmt.Fprintf(w, "websocket\t%s\n", status.Socket)
-	fmt.Fprintf(w, "health\t%shealthz, %sreadyz\n", status.Page, status.Page)
-	fmt.Fprintf(w, "scripts\t%s, manager %s\n", folder(c), c.Lua.Manager)
+	fmt.Fprintf(&w, "websocket\t%s\n", status.Socket)
+	fmt.Fprintf(&w, "health\t%shealthz, %sreadyz\n", status.Page, status.Page)
+	fmt.Fprintf(&w, "scripts\t%s, manager %s\n", folder(c), c.Lua.Manager)
 	count := countProtections(status.Routes)
-	fmt.Fprintf(w, "messages\t%d: %d for everybody, %d for the client concerned, %d for admins\n\n",
+	fmt.Fprintf(&w, "messages\t%d: %d for everybody, %d for the client concerned, %d for admins\n\n",
 		len(status.Routes.Messages), count[auth.None], count[auth.Client], count[auth.Admin])
-	writeMessages(w, status.Routes)
+	w.WriteString(messageTable(status.Routes))
+	return w.String()
 }
 
 func countProtections(routes manager.Routes) map[auth.Protection]int {
@@ -99,16 +110,25 @@ func folder(c config.Config) string {
 	return c.Lua.Path
 }
 
-// writeMessages lists who may send what.
-func writeMessages(w io.Writer, routes manager.Routes) {
-	fmt.Fprintln(w, "MESSAGE\tPROTECTION\tOWNER\tDECLARED AT")
+// messageTable lists who may send what.
+func messageTable(routes manager.Routes) string {
+	var w strings.Builder
+	w.WriteString("MESSAGE\tPROTECTION\tOWNER\tDECLARED AT\n")
 	for _, m := range routes.Messages {
 		owner := m.Owner
 		if owner == "" {
 			owner = "-"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", m.Name, m.Protection, owner, m.Source)
+		fmt.Fprintf(&w, "%s\t%s\t%s\t%s\n", m.Name, m.Protection, owner, m.Source)
 	}
+	return w.String()
+}
+
+// print writes to standard output, tabs aligned.
+func (p *program) print(text string) error {
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	_, err := io.WriteString(w, text)
+	return errors.Join(err, w.Flush())
 }
 
 // version is that of the module, as the build has recorded it.

@@ -35,37 +35,37 @@ type Client struct {
 }
 
 // Dial opens a connection and takes its first frame, which must be ConnectionEstablished.
-func (s *Server) Dial(t testing.TB, name string) *Client {
-	t.Helper()
-	c := s.Open(t, name, nil)
+func (s *Server) Dial(tb testing.TB, name string) *Client {
+	tb.Helper()
+	c := s.Open(tb, name, nil)
 	first := c.Next()
 	connection, _ := first["connection"].(map[string]any)
 	c.UUID, _ = connection["uuid"].(string)
 	if first.Name() != "ConnectionEstablished" || c.UUID == "" {
-		t.Fatalf("first frame to %s = %v, want ConnectionEstablished with a uuid", name, first)
+		tb.Fatalf("first frame to %s = %v, want ConnectionEstablished with a uuid", name, first)
 	}
 	return c
 }
 
 // Open opens a connection with the given header fields and takes nothing from it.
-func (s *Server) Open(t testing.TB, name string, header http.Header) *Client {
-	t.Helper()
+func (s *Server) Open(tb testing.TB, name string, header http.Header) *Client {
+	tb.Helper()
 	dialer := websocket.Dialer{HandshakeTimeout: Patience}
-	socket, response, err := dialer.DialContext(t.Context(), s.Socket, header)
+	socket, response, err := dialer.DialContext(tb.Context(), s.Socket, header) //nolint:bodyclose // gorilla: the body of an upgrade need not be closed
 	if err != nil {
 		status := "no answer"
 		if response != nil {
 			status = response.Status
 		}
-		t.Fatalf("opening a WebSocket for %s: %v (%s)", name, err, status)
+		tb.Fatalf("opening a WebSocket for %s: %v (%s)", name, err, status)
 	}
-	c := &Client{t: t, name: name, socket: socket, frames: make(chan Frame, 1024), latest: map[string]Frame{}}
+	c := &Client{t: tb, name: name, socket: socket, frames: make(chan Frame, 1024), latest: map[string]Frame{}}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		c.read()
 	}()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = socket.Close() // may have ended before
 		<-done
 	})
@@ -194,8 +194,7 @@ func (c *Client) ExpectClose() (code int, reason string) {
 			if ok {
 				continue
 			}
-			var closed *websocket.CloseError
-			if errors.As(c.closed, &closed) {
+			if closed, ok := errors.AsType[*websocket.CloseError](c.closed); ok {
 				return closed.Code, closed.Text
 			}
 			return websocket.CloseAbnormalClosure, ""

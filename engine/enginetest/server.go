@@ -33,8 +33,8 @@ type Server struct {
 
 // Start runs a server with the default settings, as change alters them; a nil change alters nothing. The port is free,
 // and limits that would hinder tests are as in production.
-func Start(t testing.TB, change func(c *config.Config)) *Server {
-	t.Helper()
+func Start(tb testing.TB, change func(c *config.Config)) *Server {
+	tb.Helper()
 	c := config.Default()
 	c.Server.Port = 0
 	c.Lua.Path = ""
@@ -42,7 +42,7 @@ func Start(t testing.TB, change func(c *config.Config)) *Server {
 		change(&c)
 	}
 	s := &Server{log: &logBuffer{}, stopped: make(chan struct{})}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	s.stop = cancel
 	started := make(chan engine.Status, 1)
 	var wg sync.WaitGroup
@@ -55,19 +55,19 @@ func Start(t testing.TB, change func(c *config.Config)) *Server {
 			Started: func(status engine.Status) { started <- status },
 		})
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		wg.Wait()
-		if t.Failed() {
-			t.Logf("the server's log:\n%s", s.Log())
+		if tb.Failed() {
+			tb.Logf("the server's log:\n%s", s.Log())
 		}
 	})
 	select {
 	case s.Status = <-started:
 	case <-s.stopped:
-		t.Fatalf("engine.Run = %v, want a running server", s.err)
+		tb.Fatalf("engine.Run = %v, want a running server", s.err)
 	case <-time.After(Patience):
-		t.Fatal("the server did not start")
+		tb.Fatal("the server did not start")
 	}
 	s.URL, s.Socket = s.Status.Page, s.Status.Socket
 	return s

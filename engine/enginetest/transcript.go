@@ -28,7 +28,11 @@ func Transcript(t *testing.T, s *Server, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer text.Close()
+	t.Cleanup(func() {
+		if err := text.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	play := &transcript{t: t, server: s, clients: map[string]*Client{}}
 	lines := bufio.NewScanner(text)
 	for n := 1; lines.Scan(); n++ {

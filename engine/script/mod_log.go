@@ -21,7 +21,7 @@ func (p *Program) logFunctions() []function {
 				slog.String("turn", caller(L).name),
 				slog.Int("generation", p.options.Generation),
 			}
-			p.options.Log.LogAttrs(L.Context(), level, text, append(all, p.attributes(attributes)...)...)
+			p.options.Log.LogAttrs(L.Context(), level, text, append(all, p.attributes(attributes)...)...) //nolint:sloglint // the text is the script's
 			return 0
 		}}
 	}

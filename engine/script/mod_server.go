@@ -83,6 +83,9 @@ func (p *Program) clockFunctions() []function {
 	return []function{
 		{"sleep", func(L *lua.LState) int {
 			d := milliseconds(L, 1)
+			if longest := p.options.AwaitTimeout; longest > 0 && d > longest {
+				L.ArgError(1, "a handler may wait "+longest.String()+" at most (lua.await_timeout)")
+			}
 			raise(L, p.vm.Await(L, func(wake func()) { p.options.After(d, wake) }))
 			return 0
 		}},

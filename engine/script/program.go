@@ -38,6 +38,8 @@ type Options struct {
 
 	// TurnTimeout is how long a turn may hold the loop, BootTimeout the same for loading and boot; 0 is for ever.
 	TurnTimeout, BootTimeout time.Duration
+	// AwaitTimeout is how long a handler may wait for one thing; 0 is for ever.
+	AwaitTimeout time.Duration
 	// Memory is the size of the heap, in bytes, above which a running turn is stopped; 0 is no limit.
 	Memory uint64
 	// JSON bounds what is decoded and encoded.
@@ -132,8 +134,11 @@ func (p *Program) Load() error {
 	return wrap("boot", err)
 }
 
-// Close gives back what the machine holds. Handlers that still wait are not waited for.
-func (p *Program) Close() { p.vm.Close() }
+// Close gives back what the machine holds. It is called after the loop has ended.
+func (p *Program) Close() {
+	p.vm.Close()
+	p.loader.close()
+}
 
 // Decode turns the text of a frame into what handlers get. Any goroutine may call it.
 func (p *Program) Decode(text []byte) (wire.Value, error) {

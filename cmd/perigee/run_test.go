@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// perigee runs a command line in a folder of its own and returns what it did.
+func perigee(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = run(t.Context(), append([]string{"perigee"}, args...), environ, &out, &err)
+	return code, out.String(), err.String()
+}
+
+// Every command line ends with the exit code that the README promises, and says what is wrong.
+func TestExitCodes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("bad.toml", "[server]\nprot = 80\nport = \"x\"\n")
+	write("scripts/broken.lua", "local server = require(\"server\")\nserver.message(\"Ring\", {}, print)\n")
+	rows := []struct {
+		name    string
+		environ []string
+		args    []string
+		code    int
+		stdout  string // regular expressions
+		stderr  string
+	}{
+		{"help", nil, []string{"--help"}, 0, "start", ""},
+		{"nothing", nil, nil, 0, "start", ""},
+		{"version", nil, []string{"version"}, 0, "^perigee .* go1", ""},
+		{"check", nil, []string{"check"}, 0, `AddPrize +admin[\s\S]*ok: 16 messages`, "everybody knows the key"},
+		{"check with a key", []string{"SERVER_KEY=long enough to be good"}, []string{"check"}, 0, "ok: ", "^$"},
+		{"unknown command", nil, []string{"serve"}, 2, "", `no command "serve"`},
+		{"unknown flag", nil, []string{"start", "--bogus"}, 2, "", "bogus"},
+		{"extra argument", nil, []string{"check", "scripts"}, 2, "", `unexpected argument "scripts"`},
+		{"bad file", nil, []string{"check", "-c", "bad.toml"}, 1, "", `bad.toml:2: .*prot.*\n.*bad.toml:3: .*port`},
+		{"missing file", nil, []string{"check", "-c", "none.toml"}, 1, "", "none.toml"},
+		{"bad flag value", nil, []string{"check", "-P", "x"}, 1, "", "--port"},
+		{"bad environment", []string{"SERVER_PORT=x"}, []string{"check"}, 1, "", "SERVER_PORT"},
+		{"misspelt environment", []string{"SERVER_PROT=80"}, []string{"check"}, 0, "ok", "SERVER_PROT"},
+		{"broken script", nil, []string{"check", "--lua-manager", "broken"}, 1, "", `scripts/broken.lua:2: .*protection`},
+		{"default key for all", nil, []string{"start", "-A", "0.0.0.0", "-P", "0"}, 78, "", `refusing to listen on 0.0.0.0:0: .*SERVER_KEY`},
+	}
+	for _, row := range rows {
+		code, stdout, stderr := perigee(t, row.environ, row.args...)
+		if code != row.code {
+			t.Errorf("%s: exit code %d, want %d", row.name, code, row.code)
+		}
+		if !regexp.MustCompile(row.stdout).MatchString(stdout) {
+			t.Errorf("%s: stdout %q, want %s", row.name, stdout, row.stdout)
+		}
+		if !regexp.MustCompile(row.stderr).MatchString(stderr) {
+			t.Errorf("%s: stderr %q, want %s", row.name, stderr, row.stderr)
+		}
+	}
+}
+
+// start says where it serves, serves there, and ends with 0 when it is told to.
+func TestStart(t *testing.T) {
+	t.Chdir(t.TempDir())
+	ctx, stop := context.WithCancel(t.Context())
+	said, stdout := io.Pipe()
+	var stderr bytes.Buffer // read only after the program has ended
+	ended := make(chan int, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() {
+		ended <- run(ctx, []string{"perigee", "start", "-P", "0"}, nil, stdout, &stderr)
+		_ = stdout.Close() // of a pipe, without error
+	})
+	address := ""
+	lines := bufio.NewScanner(said)
+	for address == "" && lines.Scan() {
+		if match := regexp.MustCompile(`^page +(http://\S+)`).FindStringSubmatch(lines.Text()); match != nil {
+			address = match[1]
+		}
+	}
+	wg.Go(func() { _, _ = io.Copy(io.Discard, said) })
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(body), "<title>") {
+		t.Errorf("GET %s = %.100q, %v, want a page", request.URL, body, err)
+	}
+	stop()
+	if code := <-ended; code != 0 {
+		t.Errorf("start ended with %d, want 0; stderr:\n%s", code, stderr.String())
+	}
+}
