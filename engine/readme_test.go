@@ -1,14 +1,17 @@
 package engine_test
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/scripts"
 )
 
 // examples returns the blocks of Lua in a README that begin with a comment that names their file.
@@ -18,10 +21,10 @@ func examples(t *testing.T, readme string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?ms)^```lua\n-- scripts/([a-z/_]+\\.lua)\n(.*?)^```$")
+	block := regexp.MustCompile("(?ms)^```lua\n(-- scripts/([a-z/_]+\\.lua)\n.*?)^```$")
 	found := map[string]string{}
 	for _, match := range block.FindAllStringSubmatch(string(text), -1) {
-		found[match[1]] = match[2]
+		found[match[2]] = match[1]
 	}
 	return found
 }
@@ -56,6 +59,28 @@ func TestReadmeFirstMessage(t *testing.T) {
 	}
 	bob.Send(`{"name":"ResetClicks"}`)
 	bob.Expect("PromptForAuthentication")
+}
+
+// The mistake that the README shows is answered as the README says.
+func TestReadmeMistake(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := regexp.MustCompile(`(?m)^perigee: (scripts/clicker/init.lua:.*)$`).FindStringSubmatch(string(text))
+	if said == nil {
+		t.Fatal("README.md shows no mistake in scripts/clicker/init.lua")
+	}
+	files := examples(t, "../README.md")
+	files["clicker/init.lua"] = strings.Replace(files["clicker/init.lua"], `{ protection = "none" }`, "{}", 1)
+	folder := filepath.Join(t.TempDir(), "scripts")
+	write(t, folder, files)
+	c := config.Default()
+	c.Lua.Path, c.Lua.Manager = folder, "clicker"
+	_, err = engine.Check(t.Context(), engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files})
+	if err == nil || err.Error() != said[1] {
+		t.Errorf("Check without a protection = %v, want %s", err, said[1])
+	}
 }
 
 // The tables of the README name every message that the giveaway takes, with its protection.
