@@ -10,7 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -36,7 +36,8 @@ type Options struct {
 	Log    *slog.Logger
 	// Scripts are the modules and pages of the binary.
 	Scripts fs.FS
-	// Started is called once, from another goroutine, when clients are welcome; nil is nobody.
+	// Started is called once, by the goroutine of Run, when clients are welcome; until it returns nothing ends the server.
+	// Nil is nobody.
 	Started func(Status)
 }
 
@@ -49,13 +50,17 @@ type Status struct {
 	Routes manager.Routes
 }
 
-// Limits of what a server waits for at its end (robust.md, 2.5).
+// stopHookTimeout is how long the scripts' stop hook may take, waiting included, as a part of stop.timeout.
 const stopHookTimeout = 2 * time.Second
 
-// Limits of a handshake (robust.md, 2.2).
+// bootGrace is how long a boot that is over its time is given to end by the limit of its turn.
+const bootGrace = time.Second
+
+// Limits of plain HTTP that are no settings.
 const (
 	idleTimeout    = 30 * time.Second // of a connection that serves pages
-	maxHeaderBytes = 8 << 10
+	pageTimeout    = 30 * time.Second // for writing one page
+	maxHeaderBytes = 8 << 10          // of a request; net/http adds some 4 KiB
 )
 
 // server is the parts of a running server.
@@ -70,6 +75,9 @@ type server struct {
 	program *script.Program
 	http    *http.Server
 	pages   fs.FS
+
+	watched  func(p *script.Program) // has a program watched; set by watch
+	watchers sync.WaitGroup
 
 	ready atomic.Bool
 	// stop is cancelled with the reason why the server ends, a *stopping where somebody asked for it.
@@ -107,11 +115,12 @@ func Check(ctx context.Context, o Options) (Status, error) {
 	}
 	var parts sync.WaitGroup
 	defer s.close()
+	defer s.watch(ctx)()
 	defer parts.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	parts.Go(func() { s.loop.Run(ctx) })
-	if err := s.load(ctx, &parts); err != nil {
+	if err := s.load(ctx); err != nil {
 		return Status{}, err
 	}
 	return s.status(ctx, nil)
@@ -136,7 +145,9 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),
 		Slow: func(turn string, held time.Duration) {
-			s.log.Warn("loop: slow turn", "turn", turn, "held", held)
+			if turn != manager.InstallTurn { // which has a limit of its own
+				s.log.Warn("loop: slow turn", "turn", turn, "held", held)
+			}
 		},
 		Panicked: func(turn string, value any, stack []byte) {
 			s.log.Error("loop: turn panicked", "turn", turn, "panic", value, "stack", string(stack))
@@ -153,6 +164,8 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 	s.http = &http.Server{
 		Handler:           web.New(web.Options{Socket: s.broker, Pages: s.pages, Ready: s.ready.Load}),
 		ReadHeaderTimeout: c.Limits.HandshakeTimeout.Std(),
+		ReadTimeout:       c.Limits.HandshakeTimeout.Std(),
+		WriteTimeout:      pageTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
@@ -160,14 +173,18 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 	return s, nil
 }
 
-// load runs the scripts. What watches over them belongs to parts.
-func (s *server) load(ctx context.Context, parts *sync.WaitGroup) error {
+// load runs the scripts, for lua.boot_timeout; where they hold the loop for longer the machine ends them by itself, and
+// says where.
+func (s *server) load(ctx context.Context) error {
 	c := s.config
+	ctx, cancel := context.WithTimeoutCause(ctx, c.Lua.BootTimeout.Std()+bootGrace,
+		fmt.Errorf("engine: loading the scripts took longer than lua.boot_timeout, %s: they wait for something", c.Lua.BootTimeout))
+	defer cancel()
 	store := script.NewStore()
 	return s.manager.Install(ctx, func(h script.Host) (manager.Application, error) {
 		p, err := script.New(script.Options{
 			Folder:       c.Lua.Path,
-			Shown:        path.Base(c.Lua.Path),
+			Shown:        filepath.Base(c.Lua.Path),
 			Builtin:      s.options.Scripts,
 			Manager:      c.Lua.Manager,
 			App:          c.App,
@@ -180,13 +197,14 @@ func (s *server) load(ctx context.Context, parts *sync.WaitGroup) error {
 			Memory:       uint64(c.Lua.Memory),
 			JSON:         value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
 			Await:        s.loop.Await,
+			Stopped:      loop.ErrStopped,
 			After:        loop.RealClock{}.AfterFunc,
 		}, h)
 		if err != nil {
 			return nil, err
 		}
 		s.program = p
-		parts.Go(func() { p.Watch(ctx) })
+		s.watched(p)
 		return p, p.Load()
 	})
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,7 +13,7 @@ import (
 	"perigee/engine/config"
 )
 
-// filesReserved is how many open files the server keeps for other things than its clients (robust.md, 2.2).
+// filesReserved is how many open files the server keeps for other things than its clients.
 const filesReserved = 64
 
 // checkFiles compares how many clients may come with how many files the system lets this process open.
@@ -40,8 +41,12 @@ func pages(c config.Config, builtin fs.FS) (fs.FS, error) {
 	}
 	beside := path.Join(strings.ReplaceAll(c.Lua.Manager, ".", "/"), "public")
 	if c.Lua.Path != "" {
-		if root, err := os.OpenRoot(filepath.Join(c.Lua.Path, beside)); err == nil {
+		root, err := os.OpenRoot(filepath.Join(c.Lua.Path, beside))
+		if err == nil {
 			return root.FS(), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("engine: the application's page: %w", err)
 		}
 	}
 	if info, err := fs.Stat(builtin, beside); err == nil && info.IsDir() {

@@ -30,15 +30,15 @@ func examples(t *testing.T, readme string) map[string]string {
 }
 
 // write puts files into a folder.
-func write(t testing.TB, folder string, files map[string]string) {
-	t.Helper()
+func write(tb testing.TB, folder string, files map[string]string) {
+	tb.Helper()
 	for name, text := range files {
 		file := filepath.Join(folder, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 
+	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
@@ -17,12 +18,16 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	var parts sync.WaitGroup
 	defer s.close()
+	defer s.watch(ctx)()
 	defer parts.Wait()
 	defer end()
 	parts.Go(func() { s.loop.Run(live) })
 	endBroker := s.runBroker(live, &parts)
 	defer endBroker()
-	if err := s.load(live, &parts); err != nil {
+	if err := s.load(ctx); err != nil {
+		if errors.Is(err, context.Canceled) {
+			err = nil // told to stop before it had begun
+		}
 		return errors.Join(err, listener.Close())
 	}
 	status, err := s.status(live, listener.Addr())
@@ -43,6 +48,17 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 	return s.shutdown(live, context.Cause(ctx))
 }
 
+// watch makes s.watched, under which the scripts are watched, and returns what ends that. It outlives the loop: nothing
+// else ends a turn that does not end by itself.
+func (s *server) watch(ctx context.Context) (end func()) {
+	watched, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.watched = func(p *script.Program) { s.watchers.Go(func() { p.Watch(watched) }) }
+	return func() {
+		cancel()
+		s.watchers.Wait()
+	}
+}
+
 // close gives back what the scripts hold, after everything has ended.
 func (s *server) close() {
 	if s.program != nil {
@@ -61,7 +77,7 @@ func (s *server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end cont
 	return end
 }
 
-// shutdown stops the parts in order (robust.md, 2.5): no new clients, the scripts' stop hook, what is queued for the
+// shutdown stops the parts in order: no new clients, the scripts' stop hook, what is queued for the
 // clients, the close frame to all of them. The rest ends when run returns.
 func (s *server) shutdown(ctx context.Context, cause error) error {
 	why := wire.CloseShutdown()

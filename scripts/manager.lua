@@ -14,7 +14,6 @@
 --- It registers the messages and commands of connections, notifications, topics and the server
 --- itself.
 
-local json = require "json"
 local server = require "server"
 
 local manager = {}
@@ -67,7 +66,7 @@ function manager:stop() end
 --- What others see of a connection: a table or the client itself; nil keeps it off the roster. It
 --- is asked again only when the connection has changed.
 function manager:roster(client)
-  local row = json.decode(json.encode(client)) -- a copy of all fields
+  local row = client:fields()
   row.email = nil
   row.ip_address = nil
   return row

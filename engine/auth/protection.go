@@ -41,8 +41,8 @@ func (p Protection) String() string {
 }
 
 // Allows tells whether a connection may send a message: admin says whether it is an admin, self is its UUID and owner
-// the UUID of the connection that the message is about ("" where it names none). The manager's receive is the only
-// caller, so that there is one guard.
+// the UUID of the connection that the message, or topic, is about ("" where it names none). The manager has one guard,
+// which is the only caller.
 func (p Protection) Allows(admin bool, self, owner string) bool {
 	switch p {
 	case None:

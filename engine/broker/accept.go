@@ -47,7 +47,9 @@ func (l *listener) Accept() (net.Conn, error) {
 		if !passes(err) {
 			return nil, err
 		}
-		l.broker.acceptLog.warn(l.broker.log, l.broker.now(), "accepting a connection", "error", err, "pause", pause)
+		if times, ok := l.broker.acceptLog.due(l.broker.now()); ok {
+			l.broker.log.Warn("accepting a connection", "error", err, "pause", pause, "times", times)
+		}
 		select {
 		case <-time.After(pause):
 		case <-l.closed:

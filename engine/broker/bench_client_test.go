@@ -162,12 +162,13 @@ func dialCheap(address string) (int, error) {
 		return 0, err
 	}
 	var answer []byte
-	p := make([]byte, 1)
+	p := make([]byte, 1024)
 	for !bytes.HasSuffix(answer, []byte("\r\n\r\n")) {
-		if n, err := syscall.Read(fd, p); n != 1 || err != nil {
+		n, err := syscall.Read(fd, p)
+		if n <= 0 || err != nil {
 			return 0, fmt.Errorf("handshake: %q %w", answer, err)
 		}
-		answer = append(answer, p...)
+		answer = append(answer, p[:n]...)
 	}
 	if !strings.HasPrefix(string(answer), "HTTP/1.1 101 ") {
 		return 0, fmt.Errorf("handshake: %s", strconv.Quote(string(answer)))

@@ -36,20 +36,23 @@ type Handler interface {
 	// handler. It is not called any more once the server has begun to close the connection.
 	Message(c *Conn, text []byte)
 	// Closed tells who closed the connection and why: the server's code and reason where the server began it, the
-	// client's otherwise; 1005 where the client gave no code, 1006 where the connection just ended.
+	// client's otherwise; 1005 where the client gave no code, 1006 where the connection just ended. After a close by the
+	// server it comes when the client has answered, or a second later; later yet while the client does not read.
 	Closed(c *Conn, why wire.Close)
 }
 
 // Options are the settings of a broker.
 type Options struct {
-	// Limits are those of one client and of all together; a limit of 0 is off.
+	// Limits are those of one client and of all together; a limit of 0 is off. SendMemory counts what is left in the
+	// queues after writing; a frame that several queues share counts for each of them.
 	Limits config.Limits
 	// MaxConnections are the clients connected at once. 0 is no limit.
 	MaxConnections int
 	Origins        auth.Origins
 	Hosts          auth.Hosts
 	Proxies        auth.Proxies
-	// Now tells the time; time.Now where nil. Pauses are kept by the machine's clock all the same.
+	// Now tells what time it is to OpenedAt, to messages and to the limits of addresses; time.Now where nil. All other
+	// times are the machine's.
 	Now func() time.Time
 }
 
@@ -95,7 +98,7 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		handler: h,
 		log:     log,
 		clock:   clock,
-		epoch:   clock(),
+		epoch:   time.Now(),
 		limiter: auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
 		waiting: newWaitingRoom(),
 		emptied: make(chan struct{}, 1),
@@ -144,7 +147,8 @@ func (b *Broker) Count() int {
 	return b.count
 }
 
-// Broadcast sends a frame to every connection.
+// Broadcast sends a frame to every connection that has been sent something of its own, or subscribed: whoever greets a
+// new connection knows that the greeting is the first that the client gets.
 func (b *Broker) Broadcast(f *Frame) {
 	for _, s := range b.shards {
 		s.post(order{do: broadcast, frame: f})
@@ -173,7 +177,7 @@ func (b *Broker) SendLatestAll(to []*Conn, f *Frame) {
 }
 
 // now is the time since the broker was made.
-func (b *Broker) now() time.Duration { return b.clock().Sub(b.epoch) }
+func (b *Broker) now() time.Duration { return time.Since(b.epoch) }
 
 // refuse makes new connections unwelcome, and returns the first reason that anybody gave.
 func (b *Broker) refuse(why wire.Close) wire.Close {

@@ -185,13 +185,13 @@ func newObserver() *observer {
 }
 
 // next returns what comes from a channel.
-func next[T any](t testing.TB, from <-chan T, what string) T {
-	t.Helper()
+func next[T any](tb testing.TB, from <-chan T, what string) T {
+	tb.Helper()
 	select {
 	case v := <-from:
 		return v
 	case <-time.After(patience):
-		t.Fatalf("%s: nothing came, want one", what)
+		tb.Fatalf("%s: nothing came, want one", what)
 		panic("unreachable")
 	}
 }
@@ -204,34 +204,34 @@ type client struct {
 }
 
 // connect opens a connection and sends nothing.
-func (s *server) connect(t testing.TB) *client {
-	t.Helper()
+func (s *server) connect(tb testing.TB) *client {
+	tb.Helper()
 	var conn net.Conn
 	if s.pipes != nil {
 		ours, theirs := net.Pipe()
 		select {
 		case s.pipes.conns <- pipe{theirs}:
 		case <-s.pipes.closed:
-			t.Fatal("dialling a server that has ended")
+			tb.Fatal("dialling a server that has ended")
 		}
 		conn = ours
 	} else {
 		var dialer net.Dialer
 		var err error
-		if conn, err = dialer.DialContext(t.Context(), "tcp", s.address); err != nil {
-			t.Fatal(err)
+		if conn, err = dialer.DialContext(tb.Context(), "tcp", s.address); err != nil {
+			tb.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { _ = conn.Close() }) // it may have ended before
-	return &client{Conn: conn, t: t, in: bufio.NewReader(conn)}
+	tb.Cleanup(func() { _ = conn.Close() }) // it may have ended before
+	return &client{Conn: conn, t: tb, in: bufio.NewReader(conn)}
 }
 
 // dial opens a WebSocket, with more lines in the header of the request.
-func (s *server) dial(t testing.TB, lines ...string) *client {
-	t.Helper()
-	c := s.connect(t)
+func (s *server) dial(tb testing.TB, lines ...string) *client {
+	tb.Helper()
+	c := s.connect(tb)
 	if response := c.request(lines...); response.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("handshake: got %s, want 101", response.Status)
+		tb.Fatalf("handshake: got %s, want 101", response.Status)
 	}
 	return c
 }

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"perigee/engine/wire"
@@ -80,8 +81,7 @@ func (s *shard) cutAll(why wire.Close) int {
 // tick looks after the times of all connections.
 func (s *shard) tick(now time.Duration) {
 	// Backwards, since a connection that is cut has the last one take its slot.
-	for i := len(s.conns) - 1; i >= 0; i-- {
-		c := s.conns[i]
+	for _, c := range slices.Backward(s.conns) {
 		if c.state != open {
 			if now >= c.due {
 				s.remove(c)

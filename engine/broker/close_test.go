@@ -122,6 +122,7 @@ func TestFloodAfterClose(t *testing.T) {
 		next(t, o.opens, "Open").Close(wire.CloseNormal("bye"))
 		began := time.Now()
 		c.wantClose(wire.CloseNormal("bye"))
+		synctest.Wait()
 		sent := 0
 		for {
 			n, err := c.Write(masked(textFrame, []byte(strings.Repeat("x", 1000))))
@@ -191,6 +192,7 @@ func TestAfterTheEnd(t *testing.T) {
 	s.SendAll([]*Conn{conn}, text("x"))
 	conn.Close(wire.CloseNormal(""))
 	other := s.dial(t)
+	greet(t, o)
 	s.Broadcast(text("still here"))
 	other.want(textFrame, "still here")
 	if got := s.queued.Load(); got != 0 {

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"log/slog"
 	"sync"
 	"time"
 )
@@ -69,7 +68,7 @@ func (p *pace) judge(rate, burst int, now time.Duration) verdict {
 	return drop
 }
 
-// seldom logs a warning at most once a second, with how often it was due since the last time.
+// seldom keeps a warning from being logged more than once a second.
 type seldom struct {
 	mu sync.Mutex
 	// Guarded by mu.
@@ -77,16 +76,15 @@ type seldom struct {
 	times int
 }
 
-func (s *seldom) warn(log *slog.Logger, now time.Duration, message string, attributes ...any) {
+// due counts an occasion for the warning and tells whether to log it, with how many there were since the last time.
+func (s *seldom) due(now time.Duration) (times int, ok bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.times++
-	times := s.times
-	due := now >= s.next
-	if due {
-		s.next, s.times = now+time.Second, 0
+	if now < s.next {
+		return 0, false
 	}
-	s.mu.Unlock()
-	if due {
-		log.Warn(message, append(attributes, slog.Int("times", times))...)
-	}
+	times = s.times
+	s.next, s.times = now+time.Second, 0
+	return times, true
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"log/slog"
 	"runtime/debug"
 	"unicode/utf8"
 
@@ -14,7 +13,7 @@ import (
 )
 
 // largestBuffer is the largest buffer, in bytes, that is kept for further messages.
-const largestBuffer = 64 << 10
+const largestBuffer = 128 << 10
 
 // reader reads what one client sends. All of it is owned by the connection's goroutine.
 type reader struct {
@@ -57,8 +56,7 @@ func (r *reader) run() {
 func (r *reader) guard(f func()) {
 	defer func() {
 		if value := recover(); value != nil {
-			r.c.broker.log.Error("panic on a connection", "connection", r.c.id, "panic", value,
-				slog.String("stack", string(debug.Stack())))
+			r.c.broker.log.Error("panic on a connection", "connection", r.c.id, "panic", value, "stack", string(debug.Stack()))
 			r.c.finish(ending{why: wire.CloseInternal(), lost: true})
 		}
 	}()
@@ -135,7 +133,7 @@ func (r *reader) accepts() bool {
 			b.log.Error("encoding an exception", "error", err)
 			break
 		}
-		r.c.Send(NewFrame(text))
+		r.c.answer(NewFrame(text))
 	case dropAndClose:
 		r.c.Close(wire.CloseTooManyMessages())
 	case drop:
@@ -146,7 +144,7 @@ func (r *reader) accepts() bool {
 // hearPing answers a ping (RFC 6455, 5.5.2).
 func (r *reader) hearPing(payload string) error {
 	if r.accepts() {
-		r.c.Send(newFrame(pongFrame, []byte(payload)))
+		r.c.answer(newFrame(pongFrame, []byte(payload)))
 	}
 	return nil
 }

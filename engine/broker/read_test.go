@@ -281,11 +281,13 @@ func TestPanic(t *testing.T) {
 					panic("at " + at)
 				}
 			}
-			o.open = func(c *Conn) { fail("Open", c) }
+			o.open = func(c *Conn) { o.opens <- c; fail("Open", c) }
 			o.message = func(c *Conn, text []byte) { fail("Message", c); o.messages <- string(text) }
 			o.closed = func(c *Conn, why wire.Close) { o.ends <- why; fail("Closed", c) }
 			s := serve(t, nil, o)
-			bad, good := s.dial(t), s.dial(t)
+			bad := s.dial(t)
+			next(t, o.opens, "Open")
+			good := s.dial(t)
 			want := wire.CloseInternal()
 			if where == "Closed" {
 				want = wire.Close{Code: 1000, Reason: "bye"}
@@ -328,7 +330,9 @@ func TestBackPressure(t *testing.T) {
 			o.messages <- string(text)
 		}
 		s := servePipes(t, nil, o)
-		held, other := s.dial(t), s.dial(t)
+		held := s.dial(t)
+		next(t, o.opens, "Open")
+		other := s.dial(t)
 		sent := make(chan struct{})
 		go func() {
 			held.send(textFrame, "held 1")

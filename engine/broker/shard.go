@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"runtime"
-
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,7 @@ type verb uint8
 const (
 	join verb = iota
 	leave
+	answer
 	send
 	sendLatest
 	sendAll
@@ -89,12 +89,12 @@ func newShard(b *Broker) *shard {
 	return s
 }
 
-// post hands the shard an order.
-func (s *shard) post(o order) {
+// post hands the shard an order. It returns false when nobody will take it any more.
+func (s *shard) post(o order) bool {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
-		return
+		return false
 	}
 	s.orders = append(s.orders, o)
 	first := len(s.orders) == 1
@@ -104,6 +104,21 @@ func (s *shard) post(o order) {
 		case s.wake <- struct{}{}:
 		default:
 		}
+	}
+	return true
+}
+
+// ask has the shard call f, and waits for that. It returns false when ctx ends before, or nobody will call it.
+func (s *shard) ask(ctx context.Context, f func()) bool {
+	done := make(chan struct{})
+	if !s.post(order{do: call, call: func(*shard) { f(); close(done) }}) {
+		return false
+	}
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -165,9 +180,13 @@ func (s *shard) apply(o *order) {
 		s.join(c)
 	case leave:
 		s.leave(c)
+	case answer:
+		s.push(c, o.frame)
 	case send:
+		c.greeted = true
 		s.push(c, o.frame)
 	case sendLatest:
+		c.greeted = true
 		s.pushLatest(c, o.frame)
 	case closeConn:
 		s.close(c)
@@ -177,8 +196,10 @@ func (s *shard) apply(o *order) {
 		s.unsubscribe(c, o.topic)
 	case broadcast:
 		// Backwards, since a connection that is cut has the last one take its slot.
-		for i := len(s.conns) - 1; i >= 0; i-- {
-			s.push(s.conns[i], o.frame)
+		for _, c := range slices.Backward(s.conns) {
+			if c.greeted {
+				s.push(c, o.frame)
+			}
 		}
 	case publish:
 		for c := range s.topics[o.topic] {
@@ -186,11 +207,13 @@ func (s *shard) apply(o *order) {
 		}
 	case sendAll, sendLatestAll:
 		for _, c := range o.to {
-			switch {
-			case c.shard != s:
-			case o.do == sendAll:
+			if c.shard != s {
+				continue
+			}
+			c.greeted = true
+			if o.do == sendAll {
 				s.push(c, o.frame)
-			default:
+			} else {
 				s.pushLatest(c, o.frame)
 			}
 		}
@@ -231,6 +254,7 @@ func (s *shard) subscribe(c *Conn, t TopicID) {
 	if c.state != open || slices.Contains(c.topics, t) {
 		return
 	}
+	c.greeted = true
 	c.topics = append(c.topics, t)
 	subscribers := s.topics[t]
 	if subscribers == nil {

@@ -17,7 +17,7 @@ const (
 
 // Shutdown ends all connections in order: new ones are refused, what is queued is written for as long as drain, then
 // everybody is closed with why and has one second to answer, and the rest is cut. Shutdown returns how many were cut,
-// once their handlers have been told. When ctx ends it cuts at once.
+// once their handlers have been told, but waits for handlers no longer than a second. When ctx ends it cuts at once.
 func (b *Broker) Shutdown(ctx context.Context, drain time.Duration, why wire.Close) (forced int) {
 	why = b.refuse(why)
 	b.drain(ctx, drain)
@@ -25,19 +25,15 @@ func (b *Broker) Shutdown(ctx context.Context, drain time.Duration, why wire.Clo
 	if b.awaitEmpty(ctx) {
 		return 0
 	}
-	answers := make(chan int, len(b.shards))
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lingerTime)
+	defer cancel()
 	for _, s := range b.shards {
-		s.post(order{do: call, call: func(s *shard) { answers <- s.cutAll(why) }})
-	}
-	for range b.shards {
-		select {
-		case n := <-answers:
+		n := 0
+		if s.ask(last, func() { n = s.cutAll(why) }) {
 			forced += n
-		case <-ctx.Done():
-			return forced
 		}
 	}
-	b.awaitEmpty(ctx)
+	b.awaitEmpty(last)
 	return forced
 }
 
@@ -47,7 +43,9 @@ func (b *Broker) drain(ctx context.Context, patience time.Duration) {
 	defer cancel()
 	for _, s := range b.shards {
 		done := make(chan struct{})
-		s.post(order{do: call, call: func(s *shard) { s.drained = append(s.drained, done) }})
+		if !s.ask(ctx, func() { s.drained = append(s.drained, done) }) {
+			return
+		}
 		select {
 		case <-done:
 		case <-ctx.Done():
@@ -60,14 +58,11 @@ func (b *Broker) drain(ctx context.Context, patience time.Duration) {
 func (b *Broker) closeAll(ctx context.Context, why wire.Close) {
 	for _, s := range b.shards {
 		for more := true; more; {
-			answer := make(chan bool, 1)
-			s.post(order{do: call, call: func(s *shard) { answer <- s.closeSome(why) }})
-			select {
-			case more = <-answer:
-			case <-ctx.Done():
+			var some bool
+			if !s.ask(ctx, func() { some = s.closeSome(why) }) {
 				return
 			}
-			if !more {
+			if more = some; !more {
 				break
 			}
 			select {

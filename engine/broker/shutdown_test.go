@@ -19,9 +19,8 @@ func TestShutdown(t *testing.T) {
 		polite, silent, stuck := s.dial(t), s.dial(t), s.dial(t)
 		late := s.connect(t)
 		for range 3 {
-			next(t, o.opens, "Open")
+			next(t, o.opens, "Open").Send(text("last words"))
 		}
-		s.Broadcast(text("last words"))
 		forced := make(chan int, 1)
 		began := time.Now()
 		go func() { forced <- s.Shutdown(t.Context(), 3*time.Second, wire.CloseRestart()) }()
@@ -32,9 +31,8 @@ func TestShutdown(t *testing.T) {
 		time.Sleep(time.Second)
 		polite.want(textFrame, "last words")
 		silent.want(textFrame, "last words")
-		go polite.closes(1012, "")
 		polite.wantClose(wire.CloseRestart())
-		silent.wantClose(wire.CloseRestart())
+		polite.closes(1012, "")
 		polite.wantEnd()
 		if got := <-forced; got != 2 {
 			t.Errorf("Shutdown = %d, want 2", got)
@@ -42,6 +40,7 @@ func TestShutdown(t *testing.T) {
 		if took := time.Since(began); took != 4*time.Second {
 			t.Errorf("Shutdown took %v, want 3 s for the queue that nobody reads and 1 s for the answers", took)
 		}
+		silent.wantEnd()
 		stuck.wantEnd()
 		for range 3 {
 			if got := next(t, o.ends, "Closed"); got != wire.CloseRestart() {
@@ -89,8 +88,7 @@ func TestShutdownWithoutTime(t *testing.T) {
 		o := newObserver()
 		s := servePipes(t, nil, o)
 		s.dial(t)
-		next(t, o.opens, "Open")
-		s.Broadcast(text("never read"))
+		next(t, o.opens, "Open").Send(text("never read"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
@@ -127,8 +125,8 @@ func TestComingAndGoing(t *testing.T) {
 	o := newObserver()
 	s := serve(t, func(o *Options) { o.MaxConnections = 100 }, o)
 	o.open = func(c *Conn) {
-		c.Subscribe(TopicID(c.ID() % 3))
 		c.Send(text("welcome"))
+		c.Subscribe(TopicID(c.ID() % 3))
 	}
 	o.message = func(_ *Conn, text []byte) { s.Broadcast(NewFrame(text)) }
 	before, files := runtime.NumGoroutine(), openFiles(t)
@@ -179,6 +177,7 @@ func TestComingAndGoing(t *testing.T) {
 
 // comeAndGo is the short life of a client, which ends in one of several ways.
 func comeAndGo(t *testing.T, s *server, way int) {
+	t.Helper()
 	c := s.dial(t)
 	defer c.Close()
 	c.want(textFrame, "welcome")

@@ -17,8 +17,8 @@ const (
 	lingerTime  = time.Second
 	lingerBytes = 64 << 10
 
-	// longestNap bounds how long a reader sleeps at once because its client sends too fast, and with it how much is
-	// read at once.
+	// longestNap is about how long a reader sleeps at the most because its client sends too fast. No more is read at once
+	// than may come in that time.
 	longestNap = 250 * time.Millisecond
 )
 
@@ -54,7 +54,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	limits := &s.broker.options.Limits
 	rate := int64(limits.BytesPerSecond)
 	if rate > 0 {
-		p = p[:min(int64(len(p)), max(rate*int64(longestNap)/int64(time.Second), readBuffer))]
+		p = p[:min(int64(len(p)), max(rate/int64(time.Second/longestNap), readBuffer))]
 	}
 	s.reading.Store(true)
 	n, err := s.Conn.Read(p)
@@ -73,7 +73,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	if rate > 0 {
 		cost, depth := spread(int64(n), rate), spread(int64(limits.BytesBurst), rate)
 		if debt := s.bytes.spend(cost, depth, now); debt > 0 {
-			time.Sleep(min(debt, longestNap))
+			time.Sleep(debt) // about longestNap at most
 		}
 	}
 	return n, err

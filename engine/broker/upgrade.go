@@ -214,7 +214,7 @@ func (b *Broker) turnAway(w http.ResponseWriter, r *http.Request, peer auth.Peer
 	}
 	b.tasks.Go(func() {
 		defer b.turnedAway(peer)
-		defer s.Close() // the client was told; nobody is left to hear of an error
+		defer func() { _ = s.Close() }() // the client has been told, or is gone
 		text, err := wire.Append(nil, wire.MessageException, wire.TooManyConnections().Fields(""), b.clock())
 		if err != nil {
 			b.log.Error("encoding an exception", "error", err)

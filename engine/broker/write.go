@@ -291,6 +291,8 @@ func (b *Broker) heaviest() *shard {
 // cutSlow ends a connection that does not take what it is sent.
 func (s *shard) cutSlow(c *Conn) {
 	b := s.broker
-	b.cutLog.warn(b.log, b.now(), "client too slow", "connection", c.id, "peer", c.peer.Addr, "queued_bytes", c.total)
+	if times, ok := b.cutLog.due(b.now()); ok {
+		b.log.Warn("client too slow", "connection", c.id, "peer", c.peer.Addr, "queued_bytes", c.total, "times", times)
+	}
 	s.cut(c, wire.CloseTooSlow())
 }

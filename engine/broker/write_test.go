@@ -46,6 +46,7 @@ func TestOrder(t *testing.T) {
 				conns = append(conns, next(t, o.opens, "Open"))
 			}
 			const topic = 7
+			s.Broadcast(text("nobody has been greeted yet"))
 			for _, c := range conns {
 				c.Subscribe(topic)
 				c.Subscribe(topic)
@@ -217,13 +218,22 @@ func TestWriteTimeout(t *testing.T) {
 	})
 }
 
+// greet lets broadcasts reach the connection that is opened next.
+func greet(t *testing.T, o *observer) *Conn {
+	t.Helper()
+	c := next(t, o.opens, "Open")
+	c.Subscribe(99)
+	return c
+}
+
 // A client that does not read is cut and delays nobody.
 func TestSlowReader(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
 	s.dial(t)
-	slow := next(t, o.opens, "Open").ID()
+	slow := greet(t, o).ID()
 	quick := s.dial(t)
+	greet(t, o)
 	ends := make(chan uint64, 2)
 	o.closed = func(c *Conn, why wire.Close) {
 		if why == wire.CloseTooSlow() {

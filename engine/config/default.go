@@ -30,7 +30,7 @@ func Default() Config {
 			SlowTurn: Duration(50 * time.Millisecond), AwaitTimeout: Duration(60 * time.Second),
 			MaxWaiting: 10_000, Memory: 512 * MiB, Drain: Duration(10 * time.Second),
 		},
-		Roster: Roster{Interval: Duration(100 * time.Millisecond), BytesPerSecond: 256 * MiB},
+		Roster: Roster{Interval: Duration(100 * time.Millisecond), BytesPerSecond: 64 * MiB},
 		Queue: Queue{
 			Driver: "beanstalkd", Address: "127.0.0.1:11300", Name: "default",
 			MaxAttempts: 5, Window: 64, HandlerTimeout: Duration(60 * time.Second),

@@ -25,7 +25,7 @@ type Limits struct {
 	BytesBurst             Size     `toml:"bytes_burst" range:"1KiB..1TiB" doc:"Bytes that one client may send at once before bytes_per_second holds it back."`
 	MessagesPerSecond      int      `toml:"messages_per_second" range:"1..1000000" doc:"Messages a second that are taken from one client; more are dropped and answered with TooManyMessages."`
 	MessagesBurst          int      `toml:"messages_burst" range:"1..1000000" doc:"Messages that one client may send at once before messages_per_second counts; twice as many dropped in 10s close it with 4429."`
-	MaxBadMessages         int      `toml:"max_bad_messages" range:"1..1000000" doc:"Messages within one minute that are no JSON object, unknown or refused by their schema, before the client is closed with 1008."`
+	MaxBadMessages         int      `toml:"max_bad_messages" range:"1..1000000" doc:"Messages within one minute that are no JSON object, unknown, or beyond json_depth or json_keys, before the client is closed with 1008."`
 	WriteTimeout           Duration `toml:"write_timeout" range:"10ms..1h" doc:"Longest time that one write to a client may take; after that it is closed with 4408."`
 	SendQueueBytes         Size     `toml:"send_queue_bytes" range:"1KiB..1GiB" doc:"Bytes that may wait to be sent to one client; one that reads more slowly is closed with 4408."`
 	SendQueueMessages      int      `toml:"send_queue_messages" range:"1..1000000" doc:"Messages that may wait to be sent to one client; one that reads more slowly is closed with 4408."`
@@ -38,18 +38,18 @@ type Limits struct {
 	ConnectsBurstPerIP     int      `toml:"connects_burst_per_ip" range:"1..1000000" doc:"New connections that one address may open at once before connects_per_second_per_ip counts."`
 	Subscriptions          int      `toml:"subscriptions" range:"0..1000000" doc:"Topics that one connection may be subscribed to at once; 0 allows none."`
 	JSONDepth              int      `toml:"json_depth" range:"1..1000" doc:"Deepest nesting of objects and lists in a message, in levels."`
-	JSONKeys               int      `toml:"json_keys" range:"1..1000000" doc:"Most keys and list items in one message, all levels together."`
+	JSONKeys               int      `toml:"json_keys" range:"1..1000000" doc:"Most keys in one message, those of all its objects together; items of lists do not count."`
 	Shards                 int      `toml:"shards" range:"0..256" doc:"Goroutines that the sending to clients is spread over; 0 is one fewer than the machine has CPUs, and at least 1."`
 }
 
 // Lua is the section [lua]: the scripts and what one of them may cost.
 type Lua struct {
 	Path         string   `toml:"path" check:"folder" doc:"Folder of the application's scripts, relative to the folder of this file; modules not found there come from the binary."`
-	Manager      string   `toml:"manager" check:"module" doc:"Module whose table has the application's hooks: boot, open, close, error, stop."`
+	Manager      string   `toml:"manager" check:"module" doc:"Module whose table has the application's hooks: boot, open, close, error, stop, roster."`
 	TurnTimeout  Duration `toml:"turn_timeout" range:"1ms..1h" doc:"Longest time that one turn of a script may take without waiting; after that it is stopped, and only that message fails."`
 	BootTimeout  Duration `toml:"boot_timeout" range:"1ms..1h" doc:"Longest time that loading the scripts and their boot hook may take together."`
 	SlowTurn     Duration `toml:"slow_turn" range:"0s..1h" doc:"Turns that take longer are logged with the name of their handler. 0s is never."`
-	AwaitTimeout Duration `toml:"await_timeout" range:"1ms..24h" doc:"Longest time that a handler may wait for one thing; after that the wait ends with an error."`
+	AwaitTimeout Duration `toml:"await_timeout" range:"1ms..24h" doc:"Longest time that a handler may wait for one thing; to wait longer is an error."`
 	MaxWaiting   int      `toml:"max_waiting" range:"1..1000000" doc:"Handlers that may wait at once, at about 30 KiB each."`
 	Memory       Size     `toml:"memory" range:"16MiB..1TiB" doc:"Heap of the whole server, in bytes, above which the script that runs is stopped."`
 	Drain        Duration `toml:"drain" range:"0s..24h" doc:"Longest time that waiting handlers of replaced scripts may go on after a reload. Reloading is not built yet: nothing uses this."`

@@ -86,7 +86,12 @@ type Loop struct {
 	began   time.Time  // when the slice that runs now began
 	resume  *routine   // whom to switch to when the present coroutine parks
 	ending  bool
+	rounds  int // in which turns were gathered since the end began
 }
+
+// lastRounds bounds how often turns may put off others once the loop ends: one that always puts off another would keep
+// it from its end.
+const lastRounds = 100
 
 // New returns a loop that does nothing until Run.
 func New(options Options) *Loop {
@@ -132,7 +137,8 @@ func (l *Loop) Post(name string, run func()) error {
 	return nil
 }
 
-// Next runs a turn after those that are queued on the loop already, without ever blocking.
+// Next runs a turn after those that are queued on the loop already, without ever blocking. Once the loop ends, turns that
+// are put off by turns that were put off themselves, a hundred times over, are dropped.
 func (l *Loop) Next(name string, run func()) {
 	l.next = append(l.next, turn{name, run})
 }
@@ -211,6 +217,12 @@ func (l *Loop) refill() bool {
 	l.room.Broadcast()
 	l.mu.Unlock()
 	l.taken = 0
+	if l.ending {
+		if l.rounds++; l.rounds > lastRounds {
+			clear(l.next)
+			l.next = l.next[:0]
+		}
+	}
 	l.batch = append(l.batch, l.next...)
 	clear(l.next)
 	l.next = l.next[:0]

@@ -226,25 +226,43 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// A turn put off by a turn runs after what is queued, and does not keep posted turns from running.
+// Turns put off by turns run in their order, after what is queued.
 func TestNext(t *testing.T) {
 	l, stop := start(t, Options{})
-	rounds, posted := 0, make(chan struct{})
+	var got []string
+	note := func(name string) func() { return func() { got = append(got, name) } }
+	gate := make(chan struct{})
+	post(t, l, "gate", func() { <-gate }) // so that the next two are queued together
+	post(t, l, "first", func() {
+		l.Next("put off", note("put off"))
+		l.Next("put off too", note("put off too"))
+		note("first")()
+	})
+	post(t, l, "second", note("second"))
+	close(gate)
+	stop()
+	if want := []string{"first", "second", "put off", "put off too"}; !slices.Equal(got, want) {
+		t.Errorf("turns: got %q, want %q", got, want)
+	}
+}
+
+// A turn that puts itself off for ever keeps no posted turn from running; the test would not end.
+func TestNextForever(t *testing.T) {
+	l, _ := start(t, Options{})
+	over := false
 	var again func()
 	again = func() {
-		rounds++
-		select {
-		case <-posted:
-		default:
+		if !over {
 			l.Next("again", again)
 		}
 	}
 	post(t, l, "again", again)
-	post(t, l, "posted", func() { close(posted) })
-	stop()
-	if rounds < 1 {
-		t.Errorf("rounds of Next: got %d, want 1 or more", rounds)
-	}
+	ran := make(chan struct{})
+	post(t, l, "posted", func() {
+		over = true
+		close(ran)
+	})
+	<-ran
 }
 
 func BenchmarkPost(b *testing.B) {
@@ -281,4 +299,13 @@ func BenchmarkAwait(b *testing.B) {
 	<-done
 	cancel()
 	wg.Wait()
+}
+
+// A turn that puts itself off for ever does not keep the loop from its end.
+func TestNextAtTheEnd(t *testing.T) {
+	l, stop := start(t, Options{})
+	var again func()
+	again = func() { l.Next("again", again) }
+	post(t, l, "again", again)
+	stop()
 }

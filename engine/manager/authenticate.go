@@ -5,7 +5,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// maxFailures is how many wrong passwords close a connection (robust.md, 2.3).
+// maxFailures is how many wrong passwords close a connection.
 const maxFailures = 5
 
 // Authenticate compares a password with the key. A failure is answered late, and in the same way whether the password was

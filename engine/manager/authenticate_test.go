@@ -69,8 +69,13 @@ func TestAuthenticateClosesConnection(t *testing.T) {
 		s, c := r.open()
 		r.quiet()
 		r.turn(func() {
-			for range 5 {
-				c.Authenticate("wrong", func(bool) { r.must(c.Prompt(nil)) })
+			for i := range 5 {
+				c.Authenticate("wrong", func(bool) {
+					if i == 4 && !c.open {
+						r.Error("the fifth is answered after the close, want before")
+					}
+					r.must(c.Prompt(nil))
+				})
 			}
 			c.Authenticate(goodKey, func(ok bool) {
 				if ok {
@@ -83,8 +88,7 @@ func TestAuthenticateClosesConnection(t *testing.T) {
 		if len(s.ends()) != 1 || s.ends()[0] != wire.CloseTooManyFailures() {
 			r.Errorf("closed with %v, want once with %v", s.ends(), wire.CloseTooManyFailures())
 		}
-		heard := len(s.take())
-		if heard == 0 {
+		if len(s.take()) == 0 {
 			r.Error("heard nothing, want the answer to the fifth before the close")
 		}
 		if got := r.tries(c, goodKey); got[0] != "false at once" {

@@ -48,9 +48,9 @@ type notification struct {
 	at           time.Time
 }
 
-// maxNotifications is how many notifications a connection keeps, the latest ones: senders come and go, and each could
-// leave one.
-const maxNotifications = 1000
+// maxNotifications is how many notifications a connection keeps, the latest ones: senders come and go, each could leave
+// one, and all of them travel with each.
+const maxNotifications = 100
 
 // attach takes in a new connection and calls the open hook.
 func (m *Manager) attach(s Socket, uuid string) {

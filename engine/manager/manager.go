@@ -107,11 +107,14 @@ func (m *Manager) Connect(out Outlet) { m.outlet = out }
 // Host returns what scripts reach the server through; its methods are for the loop.
 func (m *Manager) Host() script.Host { return &host{m} }
 
+// InstallTurn is what the loop calls the turn of Install.
+const InstallTurn = "install"
+
 // Install makes a set of scripts the one that runs. load is called on the loop; while it lasts, what it registers with
 // Host is gathered, and takes effect all at once when both load and what was registered are without fault. Otherwise
 // nothing changes, and the error has every fault. Install waits for the outcome, at most until ctx ends.
 func (m *Manager) Install(ctx context.Context, load func(h script.Host) (Application, error)) error {
-	return m.ask(ctx, "install", func() error { return m.install(load) })
+	return m.ask(ctx, InstallTurn, func() error { return m.install(load) })
 }
 
 // StopHook runs the scripts' stop hook and returns its error. It waits for it at most until ctx ends.

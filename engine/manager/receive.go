@@ -12,7 +12,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// badMessagesWithin is the span of time in which Limits.MaxBadMessages counts (robust.md, 2.7).
+// badMessagesWithin is the span of time in which Limits.MaxBadMessages counts.
 const badMessagesWithin = time.Minute
 
 // arrival is a frame on its way from its reader to the loop.

@@ -111,7 +111,7 @@ func TestBadMessages(t *testing.T) {
 		s, _ := r.open()
 		for _, row := range []struct{ text, exception, message, previous string }{
 			{`[1]`, "InvalidMessage", "one JSON object", ""},
-			{`{"id":"a"}`, "InvalidMessage", "has a name", ""},
+			{`{"id":"a"}`, "InvalidMessage", "has a name", "a"},
 			{`{"id":"a","name":"Free","x":[[[[1]]]]}`, "InvalidMessage", "too deeply", "a"},
 			{`{"id":7,"name":"Nope"}`, "UnknownMessage", "Nope", "7"},
 		} {

@@ -10,7 +10,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// maxTopicName is how many bytes the name of a topic may have (robust.md, 2.2).
+// maxTopicName is how many bytes the name of a topic may have: UpdateTopics takes all of them to everybody.
 const maxTopicName = 255
 
 // topics are all topics there are.

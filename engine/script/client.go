@@ -160,6 +160,9 @@ func (p *Program) clientMethods() []function {
 			self[*connection](L, "dismiss").Dismiss()
 			return 0
 		}},
+		{"fields", func(L *lua.LState) int {
+			return p.pushCopy(L, self[*connection](L, "fields"))
+		}},
 		{"notifications", func(L *lua.LState) int {
 			return p.pushCopy(L, self[*connection](L, "notifications").Notifications())
 		}},

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -20,7 +21,13 @@ type loader struct {
 	shown   string
 	builtin fs.FS
 	modules map[string]lua.LValue // by name, once loaded
-	loading []string              // modules that are being loaded, outermost first
+	loading []loading             // modules that are being loaded, outermost first
+}
+
+// loading is a module that is being loaded.
+type loading struct {
+	name string
+	by   *call // whose turn loads it; another may come while it waits
 }
 
 // newLoader opens the scripts folder. A folder that does not exist is no error: the binary has scripts of its own.
@@ -53,11 +60,8 @@ func (l *loader) require(L *lua.LState, name string) lua.LValue {
 	if err := checkModuleName(name); err != nil {
 		L.RaiseError("%s", err)
 	}
-	for i, loading := range l.loading {
-		if loading == name {
-			L.RaiseError("module %q requires itself: %s", name, strings.Join(append(l.loading[i:], name), " -> "))
-		}
-	}
+	by := caller(L)
+	l.checkLoading(L, name, by)
 	shown, source, err := l.read(name)
 	if err != nil {
 		L.RaiseError("%s", err)
@@ -67,9 +71,11 @@ func (l *loader) require(L *lua.LState, name string) lua.LValue {
 		// The place of the mistake is in the module, not where it was required.
 		L.Error(lua.LString(err.Error()), 0)
 	}
-	depth := len(l.loading)
-	l.loading = append(l.loading, name)
-	defer func() { l.loading = l.loading[:depth] }()
+	now := loading{name, by}
+	l.loading = append(l.loading, now)
+	defer func() {
+		l.loading = slices.DeleteFunc(l.loading, func(other loading) bool { return other == now })
+	}()
 	L.Push(L.NewFunctionFromProto(proto))
 	L.Push(lua.LString(name))
 	L.Call(1, 1)
@@ -80,6 +86,26 @@ func (l *loader) require(L *lua.LState, name string) lua.LValue {
 	}
 	l.modules[name] = module
 	return module
+}
+
+// checkLoading raises what is wrong with a module that is being loaded already.
+func (l *loader) checkLoading(L *lua.LState, name string, by *call) {
+	chain := ""
+	for _, m := range l.loading {
+		if chain != "" && m.by == by {
+			chain += " -> " + m.name
+		}
+		if m.name != name {
+			continue
+		}
+		if m.by != by {
+			L.RaiseError("module %q is being loaded by %s, which waits", name, m.by.name)
+		}
+		chain = name
+	}
+	if chain != "" {
+		L.RaiseError("module %q requires itself: %s -> %s", name, chain, name)
+	}
 }
 
 // read returns the source of a module and how errors call it.

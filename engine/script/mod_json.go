@@ -10,13 +10,13 @@ import (
 func (p *Program) jsonModule() *lua.LTable {
 	t := p.module([]function{
 		{"encode", func(L *lua.LState) int {
-			text, err := value.Append(nil, L.CheckAny(1), p.options.JSON)
+			text, err := value.Append(nil, L.CheckAny(1), value.Limits{})
 			raise(L, err)
 			L.Push(lua.LString(text))
 			return 1
 		}},
 		{"decode", func(L *lua.LState) int {
-			v, err := value.Decode([]byte(L.CheckString(1)), p.options.JSON, value.Null())
+			v, err := value.Decode([]byte(L.CheckString(1)), value.Limits{}, value.Null())
 			if err != nil {
 				L.Push(lua.LNil)
 				L.Push(lua.LString(err.Error()))

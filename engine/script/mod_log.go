@@ -49,7 +49,7 @@ func (p *Program) attributes(t *lua.LTable) []slog.Attr {
 		case lua.LBool:
 			all = append(all, slog.Bool(key, bool(v)))
 		default:
-			text, err := value.Append(nil, v, p.options.JSON)
+			text, err := value.Append(nil, v, value.Limits{})
 			if err != nil {
 				text = []byte(v.Type().String())
 			}

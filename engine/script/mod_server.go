@@ -229,9 +229,17 @@ func luaValue(v wire.Value) lua.LValue {
 
 // milliseconds returns an argument as a span of time: 0 up to a year.
 func milliseconds(L *lua.LState, n int) time.Duration {
-	ms := float64(L.CheckNumber(n))
-	if !(ms >= 0 && ms <= 365*24*3600*1000) {
+	d := span(float64(L.CheckNumber(n)))
+	if d < 0 {
 		L.ArgError(n, "milliseconds from 0 to a year expected")
+	}
+	return d
+}
+
+// span returns milliseconds, 0 up to a year, as a span of time, and -1 for what is not among these.
+func span(ms float64) time.Duration {
+	if !(ms >= 0 && ms <= 365*24*3600*1000) {
+		return -1
 	}
 	return time.Duration(ms * float64(time.Millisecond))
 }

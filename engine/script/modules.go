@@ -67,7 +67,11 @@ func (p *Program) metatable(kind string, index func(object any, field string) lu
 		return 0
 	}))
 	mt.RawSetString("__tostring", L.NewFunction(func(L *lua.LState) int {
-		L.Push(lua.LString(fmt.Sprint(L.CheckUserData(1).Value)))
+		text := kind
+		if named, ok := L.CheckUserData(1).Value.(fmt.Stringer); ok {
+			text = named.String()
+		}
+		L.Push(lua.LString(text))
 		return 1
 	}))
 	mt.RawSetString("__metatable", lua.LString(kind))

@@ -42,11 +42,13 @@ type Options struct {
 	AwaitTimeout time.Duration
 	// Memory is the size of the heap, in bytes, above which a running turn is stopped; 0 is no limit.
 	Memory uint64
-	// JSON bounds what is decoded and encoded.
+	// JSON bounds what clients send.
 	JSON value.Limits
 
 	// Await suspends the turn that calls it, as loop.Loop has it.
 	Await func(start func(wake func())) error
+	// Stopped is what Await returns once the loop ends: it ends the call that waits, and is the cause of its error.
+	Stopped error
 	// After calls back on any goroutine, as loop.Clock has it.
 	After func(d time.Duration, f func()) (stop func() bool)
 }
@@ -84,6 +86,7 @@ func New(o Options, host Host) (*Program, error) {
 		Print:       func(text string) { o.Log.Info("script: print", "text", text, "generation", o.Generation) },
 		Now:         host.Now,
 		Await:       o.Await,
+		Stopped:     o.Stopped,
 	})
 	p.clients = p.metatable("client", clientIndex, p.clientMethods())
 	for _, f := range p.clientMethods() {
@@ -96,7 +99,7 @@ func New(o Options, host Host) (*Program, error) {
 	p.listeners = p.metatable("listener", nil, listenerMethods())
 	p.handles = p.metatable("handle", nil, handleMethods())
 	if err := p.openModules(); err != nil {
-		p.vm.Close()
+		p.Close()
 		return nil, err
 	}
 	return p, nil
@@ -131,13 +134,15 @@ func (p *Program) Load() error {
 		return 0
 	})
 	_, err := p.vm.Call(&call{name: "boot"}, p.options.BootTimeout, boot)
-	return wrap("boot", err)
+	return p.wrap("boot", err)
 }
 
 // Close gives back what the machine holds. It is called after the loop has ended.
 func (p *Program) Close() {
 	p.vm.Close()
-	p.loader.close()
+	if p.loader != nil {
+		p.loader.close()
+	}
 }
 
 // Decode turns the text of a frame into what handlers get. Any goroutine may call it.
@@ -183,10 +188,14 @@ func (p *Program) Roster(c Client) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if row == lua.LNil {
+	switch row.(type) {
+	case *lua.LNilType:
 		return nil, nil
+	case *lua.LTable, *lua.LUserData:
+	default:
+		return nil, fmt.Errorf("script: roster: the hook returned a %s; it must return a table, the client or nil", row.Type())
 	}
-	text, err := value.Append(nil, row, p.options.JSON)
+	text, err := value.Append(nil, row, value.Limits{})
 	if err != nil {
 		return nil, fmt.Errorf("script: roster: %w", err)
 	}
@@ -205,7 +214,7 @@ func (p *Program) hook(name string, args ...lua.LValue) (lua.LValue, error) {
 // call runs a function of the scripts as one protected call.
 func (p *Program) call(c *call, fn lua.LValue, args ...lua.LValue) (lua.LValue, error) {
 	v, err := p.vm.Call(c, 0, fn, args...)
-	return v, wrap(c.name, err)
+	return v, p.wrap(c.name, err)
 }
 
 // Error is what a script did wrong, with the place. It never reaches a client.
@@ -226,7 +235,7 @@ func (e *Error) Traceback() string { return e.trace }
 func (e *Error) Unwrap() error { return e.cause }
 
 // wrap gives a machine's error the name of what ran.
-func wrap(name string, err error) error {
+func (p *Program) wrap(name string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -234,5 +243,9 @@ func wrap(name string, err error) error {
 	if !errors.As(err, &failure) {
 		return fmt.Errorf("script: %s: %w", name, err)
 	}
-	return &Error{Name: name, Message: failure.Message, trace: failure.Traceback, cause: failure.Cause}
+	cause := failure.Cause
+	if errors.Is(cause, vm.ErrStopped) && p.options.Stopped != nil {
+		cause = p.options.Stopped
+	}
+	return &Error{Name: name, Message: failure.Message, trace: failure.Traceback, cause: cause}
 }

@@ -15,9 +15,9 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 	arguments := argument(L, 3)
 	switch work := L.Get(2).(type) {
 	case *lua.LFunction:
-		o.Name = "timer " + where(L)
+		o.Name = where(L)
 		o.Run = func() error {
-			_, err := p.call(&call{name: o.Name}, work, luaValue(arguments))
+			_, err := p.call(&call{name: "timer " + o.Name}, work, luaValue(arguments))
 			return err
 		}
 	case lua.LString:
@@ -33,10 +33,9 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 		raise(L, checkOptions(options, "timeout"))
 		if timeout := options.RawGetString("timeout"); timeout != lua.LNil {
 			ms, ok := timeout.(lua.LNumber)
-			if !ok || ms <= 0 {
-				L.ArgError(4, "timeout must be milliseconds above 0")
+			if o.Timeout = span(float64(ms)); !ok || o.Timeout <= 0 {
+				L.ArgError(4, "timeout must be milliseconds above 0, up to a year")
 			}
-			o.Timeout = time.Duration(float64(ms) * float64(time.Millisecond))
 		}
 	}
 	L.Push(object(p.host.Timer(o), p.timers))

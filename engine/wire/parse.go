@@ -35,7 +35,7 @@ type Message struct {
 
 // Parse reads the envelope of a frame: the members at the top. Nested values are checked for syntax only. Of members
 // with the same name the last one counts, and half a surrogate pair is read as U+FFFD, as JSON.parse in browsers has
-// it. The error wraps [ErrNotObject] or [ErrNoName].
+// it. The error wraps [ErrNotObject], or [ErrNoName]; with the latter the ID is there all the same.
 func Parse(text []byte) (Message, error) {
 	m := Message{Text: text}
 	if !utf8.Valid(text) {
@@ -47,7 +47,7 @@ func Parse(text []byte) (Message, error) {
 		return Message{}, fmt.Errorf("wire: parse message: %w: %w", ErrNotObject, err)
 	}
 	if m.Name == "" {
-		return Message{}, fmt.Errorf("wire: parse message: %w", ErrNoName)
+		return m, fmt.Errorf("wire: parse message: %w", ErrNoName)
 	}
 	return m, nil
 }

@@ -3,6 +3,12 @@
 local fields = require "manager.fields"
 local server = require "server"
 
+-- How much of a name, an e-mail address and a type everybody gets to see, in bytes. An address has
+-- no more (RFC 5321, 4.5.3.1.3).
+local MAX_NAME = 200
+local MAX_EMAIL = 254
+local MAX_TYPE = 64
+
 -- Without blanks around it; nil where nothing is left. Linear in the length, also for long rows of
 -- blanks.
 local function trim(text)
@@ -29,9 +35,9 @@ server.command("RegisterConnection", function(arguments)
     return
   end
 
-  client.name = full_name(registration)
-  client.email = fields.text(registration, "email") or "Not Available"
-  client.type = fields.text(registration, "type") or "anonymous"
+  client.name = fields.clip(full_name(registration), MAX_NAME)
+  client.email = fields.clip(fields.text(registration, "email") or "Not Available", MAX_EMAIL)
+  client.type = fields.clip(fields.text(registration, "type") or "anonymous", MAX_TYPE)
 
   client:send("ConnectionRegistered", { connection = client })
   server.roster()

@@ -15,6 +15,17 @@ function fields.get(value, ...)
   return value
 end
 
+--- The first bytes of a text, at most so many, with no character cut in two.
+function fields.clip(text, bytes)
+  if #text <= bytes then
+    return text
+  end
+  while bytes > 0 and text:byte(bytes + 1) >= 0x80 and text:byte(bytes + 1) < 0xC0 do
+    bytes = bytes - 1
+  end
+  return text:sub(1, bytes)
+end
+
 --- The string at the end of a path, or nil where there is another type, nothing, or an empty
 --- string.
 function fields.text(value, ...)

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -36,12 +37,12 @@ func (r *rewriter) assignment(s *ast.AssignStmt) ast.Stmt {
 	temporary.Exprs = append(temporary.Exprs, s.Rhs...)
 
 	block := enclose(s, temporary)
-	for i := len(s.Lhs) - 1; i >= 0; i-- {
+	for i, target := range slices.Backward(s.Lhs) {
 		one := &ast.AssignStmt{
-			Lhs: []ast.Expr{s.Lhs[i]},
-			Rhs: []ast.Expr{identifier(temporary.Names[held+i], s.Lhs[i].Line())},
+			Lhs: []ast.Expr{target},
+			Rhs: []ast.Expr{identifier(temporary.Names[held+i], target.Line())},
 		}
-		one.SetLine(s.Lhs[i].Line())
+		one.SetLine(target.Line())
 		block.Stmts = append(block.Stmts, one)
 	}
 	return block

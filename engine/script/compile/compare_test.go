@@ -2,43 +2,100 @@ package compile_test
 
 import (
 	"bytes"
-	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	lua "github.com/yuin/gopher-lua"
+
 	"perigee/engine/script/compile"
 )
 
-// programs is how many random programs are compared; PROGRAMS and SEED in the environment set other numbers.
-const programs = 300
+// randomPrograms is how many are compared; PROGRAMS and SEED in the environment set other numbers.
+const randomPrograms = 200
 
-// TestRandomProgramsPrintWhatLuaPrints compares with the reference implementation, Debian's lua5.1.
 func TestRandomProgramsPrintWhatLuaPrints(t *testing.T) {
-	lua, err := exec.LookPath("lua5.1")
+	binary := reference(t)
+	sources := make([]string, setting(t, "PROGRAMS", randomPrograms))
+	seed := setting(t, "SEED", 1)
+	for i := range sources {
+		sources[i] = generate(uint64(seed + i))
+	}
+	for i, want := range outcomes(t, binary, sources, runProgram) {
+		if got := outcome(sources[i]); got != want {
+			t.Errorf("program of seed %d printed\n%s\nwant\n%s\nprogram:%s", seed+i, got, want, sources[i])
+		}
+	}
+}
+
+func TestRandomTextIsRefusedWhereLuaRefusesIt(t *testing.T) {
+	binary := reference(t)
+	sources := make([]string, setting(t, "PROGRAMS", randomPrograms)/2)
+	seed := setting(t, "SEED", 1)
+	for i := range sources {
+		sources[i] = garble(uint64(seed + i))
+	}
+	for i, want := range outcomes(t, binary, sources, loadProgram) {
+		got := "ok\n"
+		if _, err := compile.Compile("program", []byte(sources[i])); err != nil {
+			got = "refused\n"
+			if want != got {
+				got += err.Error()
+			}
+		}
+		if got != want {
+			t.Errorf("Compile of seed %d: %s, want %s\nprogram:%s", seed+i, got, want, sources[i])
+		}
+	}
+}
+
+// garble returns a random program in which words are left out, doubled, changed or exchanged. Empty statements, which
+// only we accept, are avoided.
+func garble(seed uint64) string {
+	program := strings.TrimPrefix(generate(seed), prelude)
+	program = strings.ReplaceAll(program[:min(len(program), 1500)], ";", "\n")
+	word := regexp.MustCompile(`\[\[[^\]]*\]\]|"[^"\n]*"|\w+|[=~<>]=|\.+|\n|[^\s\w]`)
+	words := word.FindAllString(program, -1)
+	others := strings.Fields(`( ) [ ] { } and or not end do then if while repeat until for in function local return break ,
+		= == .. ... . : + - # ^ x "s" 5 nil true else elseif ~ $ 3x "a \ (f) 0x "\400"`)
+	random := rand.New(rand.NewPCG(seed, 1))
+	for range 1 + random.IntN(2) {
+		at, other := random.IntN(len(words)), random.IntN(len(words))
+		switch random.IntN(5) {
+		case 0:
+			words = slices.Delete(words, at, at+1)
+		case 1:
+			words[at] = others[random.IntN(len(others))]
+		case 2:
+			words = slices.Insert(words, at, others[random.IntN(len(others))])
+		case 3:
+			words[at], words[other] = words[other], words[at]
+		case 4:
+			words = slices.Insert(words, at, "\n")
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// reference returns the path of the reference implementation, Debian's lua5.1.
+func reference(t *testing.T) string {
+	t.Helper()
+	binary, err := exec.LookPath("lua5.1")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("looking for the reference implementation: %v", err)
 		}
 		t.Skipf("no lua5.1 to compare with: %v", err)
 	}
-	sources := make([]string, setting(t, "PROGRAMS", programs))
-	seed := setting(t, "SEED", 1)
-	for i := range sources {
-		sources[i] = generate(uint64(seed + i))
-	}
-	for i, want := range reference(t, lua, sources) {
-		if got := outcome(sources[i]); got != want {
-			t.Errorf("program of seed %d: printed\n%s\nwant\n%s\nprogram:%s", seed+i, got, want, sources[i])
-			if os.Getenv("KEEP") != "" { 
-				os.WriteFile(fmt.Sprintf("%s/%d.lua", os.Getenv("KEEP"), seed+i), []byte(sources[i]), 0o644)
-			}
-		}
-	}
+	return binary
 }
 
 func setting(t *testing.T, name string, otherwise int) int {
@@ -70,10 +127,14 @@ func outcome(source string) string {
 	if problem := err.Error(); strings.Contains(problem, "runtime error") || strings.Contains(problem, "panic") {
 		return output + "crash " + problem + "\n"
 	}
+	var stop *lua.ApiError
+	if errors.As(err, &stop) && strings.HasSuffix(stop.Object.String(), "stop") {
+		return output + stop.Object.String() + "\n" // with its line
+	}
 	return output + "error\n"
 }
 
-// runner is the Lua program that runs programs and prints a line of dots after the output of each.
+// runner begins the Lua program that handles all programs in one process, with a line of dots behind each.
 const runner = `
 local function text(v)
   if v ~= v then return "nan" elseif v == 0 then return "0" end
@@ -86,36 +147,39 @@ function print(...)
 end
 for _, program in ipairs(programs) do
   local f, problem = loadstring(program, "=program")
-  if not f then
-    io.write("syntax ", problem, "\n")
-  else
-    local ok, problem = pcall(f)
-    if not ok then io.write(problem:find("budget") and "budget" or "error", "\n") end
-  end
+  HANDLE
   io.write("......\n")
 end
 `
 
-// reference returns what the programs print in the reference implementation, which runs all of them in one process.
-func reference(t *testing.T, lua string, sources []string) []string {
+// What the runner does with a program.
+const (
+	runProgram = `
+  local ok, problem = pcall(f)
+  if not ok then io.write(problem:find("budget") and "budget" or problem:find("stop$") and problem or "error", "\n") end`
+	loadProgram = `io.write(f and "ok" or "refused", "\n")`
+)
+
+// outcomes returns what the reference implementation prints for the programs.
+func outcomes(t *testing.T, binary string, sources []string, handle string) []string {
 	t.Helper()
 	var script bytes.Buffer
 	script.WriteString("local programs = {}\n")
 	for i, source := range sources {
 		fmt.Fprintf(&script, "programs[%d] = [====[\n%s]====]\n", i+1, source)
 	}
-	script.WriteString(runner)
+	script.WriteString(strings.Replace(runner, "HANDLE", handle, 1))
 	file := filepath.Join(t.TempDir(), "programs.lua")
 	if err := os.WriteFile(file, script.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	output, err := exec.CommandContext(context.Background(), lua, file).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), binary, file).CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", lua, file, err, output)
+		t.Fatalf("%s %s: %v\n%s", binary, file, err, output)
 	}
-	outputs := strings.Split(string(output), "......\n")
-	if len(outputs) != len(sources)+1 {
-		t.Fatalf("%s printed the output of %d programs, want %d:\n%s", lua, len(outputs)-1, len(sources), output)
+	printed := strings.Split(string(output), "......\n")
+	if len(printed) != len(sources)+1 {
+		t.Fatalf("%s printed the output of %d programs, want %d:\n%s", binary, len(printed)-1, len(sources), output)
 	}
-	return outputs[:len(sources)]
+	return printed[:len(sources)]
 }

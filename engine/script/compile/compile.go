@@ -3,8 +3,8 @@
 // (complain.go), and the rewriting of the syntax tree around everything that gopher-lua's compiler translates wrongly
 // (rewrite.go and the files beside it). It knows no LState, no library and no file system.
 //
-// What it accepts is Lua 5.1, with three differences that come from gopher-lua's grammar: "goto" is a reserved word and
-// is refused with "::"; a call may be written as a statement in parentheses; "[[" may stand inside "[[ ]]".
+// What it accepts is Lua 5.1, with three differences: "goto" is a reserved word, and refused; "[[" may stand in "[[ ]]";
+// a ";" may stand alone.
 package compile
 
 import (
@@ -19,19 +19,22 @@ import (
 )
 
 // Bounds on one source. They keep the parser's stack (260 bytes a level), the recursions of the compiler (about 1 KiB a
-// level) and its linear searches within a fraction of a second, and its 18 bit operands from overflowing.
+// level) and its linear searches within bounds, and its operands of 8 and 18 bits from overflowing.
 const (
-	maxSource       = 1 << 20 // bytes
-	maxNesting      = 200     // blocks, brackets and operators that wait for their right side, all within each other; Lua has the same
-	maxDepth        = 1000    // levels of the syntax tree; "a + b + c" and "elseif" add to it but not to the nesting
-	maxFunctions    = 10_000  // in one source; the compiler allocates 12 KiB for each
-	maxUpvalues     = 255     // of one function; the prototype counts them in a byte
-	maxJumpingCode  = 1 << 16 // instructions of one function that jumps: labels and distances take 18 bits
-	maxArrayItems   = 511 * 50
-	registers       = 200 // of one function; a constant of gopher-lua
-	itemsPerFlush   = 50  // of a table constructor; a constant of gopher-lua
-	maxComparisons  = 500_000_000
-	tooManyRegister = "too many local variables, or an expression too long (a function has 200 registers)"
+	maxSource     = 1 << 20     // bytes
+	maxNesting    = 200         // blocks, brackets and operators that wait for their right side, all within each other; as in Lua
+	maxDepth      = 1000        // levels of the syntax tree; "a + b + c" and "elseif" add to it but not to the nesting
+	maxFunctions  = 10_000      // in one source; the compiler allocates 12 KiB for each
+	maxUpvalues   = 255         // of one function; the prototype counts them in a byte
+	maxJumpCode   = 1 << 16     // instructions of a function with jumps: their distances and labels take 18 bits
+	maxArrayItems = 511 * 50    // of a table constructor in groups of 50; the number of the group takes 9 bits
+	maxWork       = 200_000_000 // comparisons of 3 to 10 ns: 20,000 different constants in one function
+)
+
+// Constants of gopher-lua.
+const (
+	registers     = 200 // of one function
+	itemsPerFlush = 50  // of a table constructor, which make a group
 )
 
 // SyntaxError says why a source cannot be compiled. It is the only type of error that Compile returns.
@@ -136,7 +139,7 @@ func compilerProblem(err error) *SyntaxError {
 	}
 	switch e.Message {
 	case "too many local variables", "register overflow", "register overflow(too many local variables)":
-		return &SyntaxError{Line: e.Line, Message: tooManyRegister}
+		return &SyntaxError{Line: e.Line, Message: fmt.Sprintf("too many local variables, or an expression too long (a function has %d registers)", registers)}
 	}
 	return &SyntaxError{Line: e.Line, Message: e.Message}
 }
@@ -147,8 +150,8 @@ func finish(proto *lua.FunctionProto) *SyntaxError {
 	if len(proto.DbgUpvalues) > maxUpvalues {
 		return &SyntaxError{Line: proto.LineDefined, Message: fmt.Sprintf("function uses more than %d outer local variables", maxUpvalues)}
 	}
-	if len(proto.Code) > maxJumpingCode && slices.ContainsFunc(proto.Code, jumps) {
-		return &SyntaxError{Line: proto.LineDefined, Message: fmt.Sprintf("function too long (more than %d instructions, with jumps)", maxJumpingCode)}
+	if len(proto.Code) > maxJumpCode && slices.ContainsFunc(proto.Code, jumps) {
+		return &SyntaxError{Line: proto.LineDefined, Message: fmt.Sprintf("function too long (more than %d instructions, with jumps)", maxJumpCode)}
 	}
 	proto.Code = slices.Clone(proto.Code)
 	proto.DbgSourcePositions = slices.Clone(proto.DbgSourcePositions)

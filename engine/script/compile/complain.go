@@ -3,7 +3,6 @@ package compile
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/yuin/gopher-lua/parse"
 )
@@ -38,46 +37,42 @@ func earlier(text []byte, err error, known *SyntaxError) *SyntaxError {
 // complaint says what is wrong about a token that cannot stand here, in the words of Lua where it can tell.
 func (n *nest) complaint(t token) string {
 	top := n.top()
-	bracket := strings.Contains("([{", top.word) && top.word != ""
-	block := top.word != "" && !bracket
+	bracket := top.word == "(" || top.word == "[" || top.word == "{"
 	switch {
 	case n.wantsName():
-		return "<name> expected"
+		return "'<name>' expected"
 	case t.kind == kindEnd && bracket:
-		return n.expected(closer(top.word))
+		return n.expected(closer(top.word), t)
 	case n.wantsOperand():
 		return "unexpected symbol"
 	case top.waits && top.word == "if":
-		return n.expected("then")
+		return n.expected("then", t)
 	case top.waits && t.text == "do":
 		return "'=' or 'in' expected"
 	case top.waits:
-		return n.expected("do")
-	case bracket:
-		return n.expected(closer(top.word))
-	case block && (ends(t) || n.last.text == "break"):
-		return n.expected(closer(top.word))
-	case t.kind != kindEnd && ends(t):
-		return n.expected(closer(top.word))
+		return n.expected("do", t)
+	case bracket, n.last.text == "break", endsBlock(t):
+		return n.expected(closer(top.word), t)
 	}
 	return "unexpected symbol"
 }
 
 // expected names a missing token, and what it would close when that stands on another line.
-func (n *nest) expected(missing string) string {
+func (n *nest) expected(missing string, t token) string {
 	top := n.top()
-	if missing != closer(top.word) || top.word == "" || top.line == n.last.endLine {
+	switch {
+	case missing == "<eof>" && t.kind == kindEnd:
+		return "unexpected symbol"
+	case missing != closer(top.word) || top.word == "" || top.line == t.line:
 		return fmt.Sprintf("'%s' expected", missing)
 	}
 	return fmt.Sprintf("'%s' expected (to close '%s' at line %d)", missing, top.word, top.line)
 }
 
-// ends says whether the token ends a block or a bracket.
-func ends(t token) bool {
+// endsBlock says whether the token ends a block, or the source.
+func endsBlock(t token) bool {
 	switch t.text {
-	case "": // the end of the source
-		return true
-	case "end", "until", "else", "elseif", ")", "]", "}":
+	case "", "end", "until", "else", "elseif":
 		return true
 	}
 	return false
@@ -93,6 +88,18 @@ func (n *nest) wantsName() bool {
 	return false
 }
 
+// wantsOperand says whether the last token needs something behind it.
+func (n *nest) wantsOperand() bool {
+	if n.complete() {
+		return false
+	}
+	switch n.last.text {
+	case "", ";", "then", "do", "else", "repeat", "return", "break":
+		return false
+	}
+	return true
+}
+
 // complete says whether the last token may end an expression.
 func (n *nest) complete() bool {
 	switch n.last.kind {
@@ -104,16 +111,4 @@ func (n *nest) complete() bool {
 		return true
 	}
 	return false
-}
-
-// wantsOperand says whether the last token needs something behind it.
-func (n *nest) wantsOperand() bool {
-	if n.complete() {
-		return false
-	}
-	switch n.last.text {
-	case "", ";", "then", "do", "else", "repeat", "return", "break":
-		return false
-	}
-	return true
 }

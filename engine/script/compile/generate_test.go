@@ -15,6 +15,7 @@ local function dump(t) print(t[1], t[2], t[3], t[4], t[5], t.x, t.y) end
 local function number(v) if type(v) == "number" then return v end return 7 end
 local function range(n) return function(last, i) if i < last then return i + 1, i * 2 end end, n, 0 end
 local function pack(...) return {n = select("#", ...), ...} end
+local function check(n) if n == 12 then error("stop", 2) end return n end
 local fs = {}
 local o = {v = 1}
 function o:add(n) self.v = (self.v + n) % 50; return self end
@@ -162,7 +163,7 @@ func (g *generator) several2(depth int) string {
 
 func (g *generator) multiple(depth int) string {
 	if g.IntN(6) == 0 {
-		return g.pick("m("+g.several(depth-1)+")", "count("+g.several2(depth-1)+")")
+		return g.pick("m("+g.several(depth-1)+")", "m"+g.table(depth-1), "m[[s]]", "m'c'", "count("+g.several2(depth-1)+")")
 	}
 	if g.vararg && g.IntN(2) == 0 {
 		return "..."
@@ -181,7 +182,9 @@ func (g *generator) number(depth int) string {
 		return fmt.Sprint(g.IntN(7))
 	}
 	sub := func() string { return g.number(depth - 1) }
-	switch g.IntN(18) {
+	switch g.IntN(20) {
+	case 17:
+		return fmt.Sprintf("(check(%s))", sub())
 	case 13:
 		return strings.Replace(g.pick("(m + @)", "(@ + m)", "-m + @ % 7", "m(@, 2)", "(m(@))"), "@", g.number(0), 1)
 	case 14:
@@ -268,7 +271,7 @@ func (g *generator) any(depth int) string {
 		case 3:
 			return g.number(0)
 		case 4:
-			return g.pick("G", "H")
+			return g.pick("G", "H", "o.w")
 		case 5:
 			return g.text(0)
 		}
@@ -325,7 +328,7 @@ func (g *generator) condition(depth int) string {
 
 // size is a number of items: few, or about where constructors store full groups of items.
 func (g *generator) size() int {
-	if g.IntN(40) == 0 {
+	if g.IntN(15) == 0 {
 		return 50*(1+g.IntN(3)) - 2 + g.IntN(4)
 	}
 	return g.IntN(5)

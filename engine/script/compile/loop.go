@@ -69,18 +69,9 @@ func beginsWithJump(body []ast.Stmt) bool {
 	return false
 }
 
-// while gives a loop that never runs a condition that is not known to be false: the compiler would begin it with a jump.
 func (r *rewriter) while(s *ast.WhileStmt) ast.Stmt {
 	s.Condition = r.expression(s.Condition)
 	s.Stmts = r.loopBody(s.Stmts, nil)
-	if truthOf(s.Condition) == never {
-		nothing := [2]ast.Expr{&ast.NilExpr{}, &ast.NilExpr{}}
-		nothing[0].SetLine(s.Line())
-		nothing[1].SetLine(s.Line())
-		condition := &ast.RelationalOpExpr{Operator: "~=", Lhs: nothing[0], Rhs: nothing[1]}
-		condition.SetLine(s.Line())
-		s.Condition = condition
-	}
 	return s
 }
 

@@ -57,9 +57,14 @@ func (n *nest) refusal(t token) string {
 		if !n.acceptVarargs() {
 			return "cannot use '...' outside a vararg function"
 		}
+	case ",", ";":
+		if n.top().word == "{" && (n.last.text == "," || n.last.text == ";") {
+			return "unexpected symbol"
+		}
 	case "(":
 		// Without this a statement that begins with a bracket would silently become the arguments of the one before.
-		if n.callable && t.line != n.last.endLine {
+		// Lua too does not mind behind a name that is the item of a table.
+		if n.callable && t.line != n.last.endLine && n.top().word != "{" {
 			return "ambiguous syntax (function call x new statement)"
 		}
 	}

@@ -3,6 +3,7 @@ package compile_test
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,15 +13,15 @@ import (
 )
 
 // run compiles and runs a program and returns what it printed; an error ends the output with a line "error".
-func run(t testing.TB, program string) string {
+func run(t *testing.T, program string) string {
 	t.Helper()
 	proto, err := compile.Compile("test.lua", []byte(program))
 	if err != nil {
-		t.Fatalf("Compile(%q) = %v, want no error", program, err)
+		t.Fatalf("Compile(%s) = %v, want no error", short(program), err)
 	}
 	output, err := execute(proto)
 	if err != nil {
-		t.Fatalf("running %q: %v", program, err)
+		t.Fatalf("running %s: %v", short(program), err)
 	}
 	return output
 }
@@ -48,6 +49,16 @@ func execute(proto *lua.FunctionProto) (output string, err error) {
 		printed.WriteByte('\n')
 		return 0
 	}))
+	// The error of gopher-lua does not find the main chunk at level 2.
+	state.SetGlobal("error", state.NewFunction(func(l *lua.LState) int {
+		where := ""
+		if caller, ok := l.GetStack(l.OptInt(2, 1)); ok {
+			_, _ = l.GetInfo("Sl", caller, nil)
+			where = fmt.Sprintf("%s:%d: ", caller.Source, caller.CurrentLine)
+		}
+		l.Error(lua.LString(where+l.CheckString(1)), 0)
+		return 0
+	}))
 	defer func() {
 		if problem := recover(); problem != nil {
 			err = fmt.Errorf("panic: %v", problem)
@@ -70,4 +81,13 @@ func show(v lua.LValue) string {
 		return v.Type().String()
 	}
 	return v.String()
+}
+
+// short is a program as failures show it.
+func short(program string) string {
+	const longest = 500 // bytes
+	if len(program) > longest {
+		return fmt.Sprintf("%.*q... (%d bytes)", longest, program, len(program))
+	}
+	return strconv.Quote(program)
 }

@@ -2,8 +2,9 @@ package compile
 
 import (
 	"bytes"
-	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -27,19 +28,24 @@ type token struct {
 	endLine, endColumn int // of its last byte
 }
 
-// near describes the token for an error message.
+// near describes the token for an error message: one line, fit for a log.
 func (t token) near() string {
 	const longest = 40 // bytes of a token worth quoting
-	text := t.text
-	switch {
-	case t.kind == kindEnd:
-		text = "<eof>"
-	case len(text) > longest:
-		cut := longest
-		for cut > 0 && !utf8.RuneStart(text[cut]) {
-			cut--
+	if t.kind == kindEnd {
+		return " near '<eof>'"
+	}
+	text, _, cut := strings.Cut(t.text, "\n")
+	if len(text) > longest {
+		text, cut = strings.ToValidUTF8(text[:longest], ""), true
+	}
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
 		}
-		text = text[:cut] + "..."
+		return utf8.RuneError
+	}, text)
+	if cut {
+		text += "..."
 	}
 	return " near '" + text + "'"
 }
@@ -141,7 +147,7 @@ func (s *scanner) skip() *SyntaxError {
 
 func (s *scanner) comment() *SyntaxError {
 	begin := s.pos
-	opening := token{line: s.line, column: s.pos - s.start + 1}
+	opening := token{kind: kindSymbol, text: "--[[", line: s.line, column: s.pos - s.start + 1}
 	s.pos += 2
 	level := s.bracketLevel()
 	if level < 0 {
@@ -156,7 +162,7 @@ func (s *scanner) comment() *SyntaxError {
 		}
 	}
 	if !closed {
-		return opening.problem(fmt.Sprintf("unfinished long comment (it begins at line %d)", opening.line))
+		return opening.problem("unfinished long comment")
 	}
 	return nil
 }
@@ -230,15 +236,16 @@ func (s *scanner) read(t *token) string {
 			return "unfinished long string"
 		}
 		return ""
-	case c == '[' && s.at(1) == '=':
-		s.pos += 2
-		return "invalid long string delimiter"
 	}
 	t.kind = kindSymbol
 	return s.symbol()
 }
 
 func (s *scanner) symbol() string {
+	if s.at(0) == '[' && s.at(1) == '=' {
+		s.pos += 2
+		return "invalid long string delimiter"
+	}
 	rest := s.text[s.pos:min(s.pos+3, len(s.text))]
 	for _, long := range [...]string{"...", "..", "==", "~=", "<=", ">=", "::"} {
 		if bytes.HasPrefix(rest, []byte(long)) {

@@ -62,49 +62,20 @@ func (g *generator) branch() {
 	g.depth--
 }
 
+// loops writes a loop. All of them call tick, and those without an end of their own may end in the middle.
 func (g *generator) loops() {
 	outer := g.loop
-	defer func() { g.loop = outer }()
-	g.scopes = append(g.scopes, nil)
-	defer func() { g.scopes = g.scopes[:len(g.scopes)-1] }()
-	var head, tail string
-	first := g.pick("tick()", "")
-	tail = "end"
-	switch g.IntN(6) {
-	case 0:
-		head = fmt.Sprintf("while %s do", g.pick("true", g.condition(2), "not (false)", "1"))
-	case 1:
-		head, tail = "repeat", ""
-	case 2:
-		n := g.fresh(number)
-		head = fmt.Sprintf("for %s = %s, %s%s do", n, g.number(1), g.number(1), g.pick("", "", ", 2", ", -1", ", 0.5"))
-		g.declare(n)
-	case 3:
-		n, m := g.fresh(number), g.fresh(number)
-		head = fmt.Sprintf("for %s, %s in %s do", n, m, g.pick("ipairs({4, 5, 6})", "range(3)", "next, {4, 5}", "next, {3, 1}, nil", "(range(3)), 2, 0", "range(2), 3, 1"))
-		g.declare(n)
-		g.declare(m)
-	case 4:
-		n := g.fresh(number)
-		head = fmt.Sprintf("for %s in %s do", n, g.pick("next, {4, 5}", "next, pack(1, 2) and {7}", "range(2)", "(function() return range end)()(2)"))
-		g.declare(n)
-	case 5:
-		n := g.fresh(number)
-		head = fmt.Sprintf("for %s, a, b, c in %s do", n, g.pick("range(3)", "next, {true}", "(range(2)), 2, 0"))
-		g.declare(n)
-		g.declare("a")
-		g.declare("b")
-		g.declare("c")
-	}
-	g.line("%s", head)
 	g.loop = true
-	if first != "" || strings.HasPrefix(head, "while") || head == "repeat" && g.IntN(2) == 0 {
-		g.depth++
-		g.shape()
-		g.depth--
-	}
-	g.scopes = append(g.scopes, nil)
+	g.scopes = append(g.scopes, nil, nil)
+	head := g.head()
+	g.line("%s", head)
 	g.depth++
+	if g.IntN(2) == 0 {
+		g.line("tick()")
+	}
+	if g.IntN(2) == 0 {
+		g.shape()
+	}
 	if g.IntN(3) == 0 {
 		g.line("if %s then %s break end", g.pick("false", "true", "nil"), g.pick("G = 2", "", "local a = 1"))
 	}
@@ -122,14 +93,50 @@ func (g *generator) loops() {
 	if head == "repeat" {
 		g.line("until %s", g.condition(1))
 	} else {
-		g.line("%s", tail)
+		g.line("end")
 	}
-	g.scopes = g.scopes[:len(g.scopes)-1]
+	g.scopes = g.scopes[:len(g.scopes)-2]
+	g.loop = outer
+}
+
+// head returns the head of a loop and declares its variables. There are never more than three expressions behind "in":
+// the reference implementation gives the variables wrong registers then.
+func (g *generator) head() string {
+	n, m := g.fresh(number), g.fresh(number)
+	switch g.IntN(6) {
+	case 0:
+		return fmt.Sprintf("while %s do", g.pick("true", g.condition(2), "not (false)", "1"))
+	case 1:
+		return "repeat"
+	case 2:
+		limits := g.number(1) + ", " + g.number(1) + g.pick("", "", ", 2", ", -1", ", 0.5")
+		g.declare(n)
+		return fmt.Sprintf("for %s = %s do", n, limits)
+	case 3:
+		g.declare(n)
+		g.declare(m)
+		return fmt.Sprintf("for %s, %s in %s do", n, m,
+			g.pick("ipairs({4, 5, 6})", "range(3)", "next, {4, 5}", "next, {3, 1}, nil", "(range(3)), 2, 0", "range(2), 3, 1"))
+	case 4:
+		g.declare(n)
+		return fmt.Sprintf("for %s in %s do", n,
+			g.pick("next, {4, 5}", "next, pack(1, 2) and {7}", "range(2)", "(function() return range end)()(2)"))
+	}
+	for _, name := range []string{n, "a", "b", "c"} {
+		g.declare(name)
+	}
+	return fmt.Sprintf("for %s, a, b, c in %s do", n, g.pick("range(3)", "next, {true}", "(range(2)), 2, 0"))
 }
 
 // shape writes what loops may begin with that is not plain code.
 func (g *generator) shape() {
-	switch g.IntN(6) {
+	switch g.IntN(9) {
+	case 5:
+		g.line("while (%s and G) == false do tick() %s end", g.pick("false", "nil", "not 1"), g.pick("", "break", "if G then break end"))
+	case 6:
+		g.line("repeat local a = %s and G; tick() until %s", g.pick("false", "nil", "true"), g.condition(2))
+	case 7:
+		g.line("if %s then %s else %s end", g.pick("not not nil", "not 1", "nil or false", "not not true"), g.pick("", "G = 3"), g.pick("", "G = 4"))
 	case 0:
 		g.line("if false then %s else %s end", g.pick("", "G = 3"), g.pick("", "G = 4"))
 	case 1:
@@ -184,7 +191,7 @@ func (g *generator) body() (body string) {
 	inner.calls = true
 	parameters := g.pick("i", "i, j", "j, i, a", "i, k, ...", "n, k, d, ...", "n, n, a, b")
 	inner.vararg = strings.Contains(parameters, "...")
-	for _, p := range strings.Split(parameters, ", ") {
+	for p := range strings.SplitSeq(parameters, ", ") {
 		if p != "..." {
 			inner.declare(p)
 		}
@@ -208,7 +215,15 @@ func (g *generator) declareOne(s sort) {
 }
 
 func (g *generator) simple() {
-	switch g.IntN(14) {
+	switch g.IntN(18) {
+	case 10, 11:
+		v := g.target(anything)
+		g.line("%s = %s", v, g.pick(g.logical(2), g.logical(1), "("+g.multiple(1)+")"))
+		g.line("print(%s)", v)
+	case 9:
+		if g.IntN(6) == 0 {
+			g.line("if %s then error(\"stop\") end", g.condition(2))
+		}
 	case 7:
 		g.line("m%s = %s", g.pick(".x", "[1]"), g.any(2))
 	case 8:
@@ -255,13 +270,25 @@ func (g *generator) target(s sort) string {
 			return t + g.pick(".x", ".y", key)
 		}
 	}
-	if s == anything && g.IntN(5) == 0 {
-		return "G"
+	if s == anything && g.IntN(4) == 0 {
+		return g.pick("G", "o.w", "o:me().w", "o.me(o).me(o).w", "m[1]")
 	}
 	if v := g.variable(s); v != "" {
 		return v
 	}
 	return "G"
+}
+
+// logical is "and" and "or" without brackets around them.
+func (g *generator) logical(depth int) string {
+	if depth == 0 {
+		return g.pick(g.any(1), g.any(0), g.any(0), g.condition(1))
+	}
+	left := g.logical(depth - 1)
+	if g.IntN(3) == 0 {
+		left = "(" + left + ")"
+	}
+	return left + g.pick(" and ", " or ") + g.logical(depth-1)
 }
 
 func (g *generator) assign() {

@@ -12,33 +12,38 @@ import (
 //   - stores the results of a last call that directly follows a full group over the first item of that group;
 //   - loses the number of the group beyond the 511th.
 //
-// Where a keyed field or the 511th group is in the way, the items from the 50th on get their index as a key. That is not
-// possible before a last call; there keyed fields move before the last item of the full group instead, which changes
-// nothing but the order in which these values are computed. The results of the call are joined with that last item.
+// Where a keyed field or the 511th group is in the way, the items from the last of the full group on get their index as a
+// key. That is not possible before a last call; there keyed fields move before the last item of the full group instead,
+// which changes nothing but the order in which these values are computed. The results of a last call are joined with the
+// last item of the full group.
 func (r *rewriter) table(e *ast.TableExpr) {
-	items, interrupted := 0, false
+	items, interrupted := 0, 0 // interrupted: items of the first full group before a keyed field
 	for _, field := range e.Fields {
-		if field.Key != nil {
-			interrupted = interrupted || items > 0 && items%itemsPerFlush == 0
-			field.Key = r.expression(field.Key)
-			field.Value = single(r.expression(field.Value))
+		if field.Key == nil {
+			items++
+			field.Value = r.expression(field.Value)
 			continue
 		}
-		items++
-		field.Value = r.expression(field.Value)
+		if interrupted == 0 && items%itemsPerFlush == 0 {
+			interrupted = items
+		}
+		field.Key = r.expression(field.Key)
+		field.Value = single(r.expression(field.Value))
 	}
 	if r.problem != nil || items < itemsPerFlush {
 		return
 	}
 	switch last := e.Fields[len(e.Fields)-1]; {
 	case last.Key != nil || !hasSeveralValues(last.Value):
-		if interrupted || items > maxArrayItems {
-			r.index(e.Fields)
+		if interrupted > 0 {
+			r.index(e.Fields, interrupted)
+		} else if items > maxArrayItems {
+			r.index(e.Fields, maxArrayItems)
 		}
-	case items > maxArrayItems:
+	case items-1 > maxArrayItems:
 		r.fail(e.Line(), "more than %d items before a call in a table constructor", maxArrayItems)
 	default:
-		if interrupted {
+		if interrupted > 0 {
 			e.Fields = moveKeyed(e.Fields)
 		}
 		if (items-1)%itemsPerFlush == 0 {
@@ -57,15 +62,15 @@ func hasSeveralValues(e ast.Expr) bool {
 	return false
 }
 
-// index gives the items from the 50th on a key.
-func (r *rewriter) index(fields []*ast.Field) {
+// index gives the items from that one on a key.
+func (r *rewriter) index(fields []*ast.Field, from int) {
 	items := 0
 	for _, field := range fields {
 		if field.Key != nil {
 			continue
 		}
 		items++
-		if items >= itemsPerFlush {
+		if items >= from {
 			key := &ast.NumberExpr{Value: fmt.Sprint(items)}
 			key.SetLine(field.Value.Line())
 			r.numeral(key)

@@ -3,6 +3,7 @@ package vm
 import (
 	"errors"
 	"runtime"
+	"runtime/debug"
 	"testing"
 
 	lua "github.com/yuin/gopher-lua"
@@ -123,6 +124,8 @@ func TestCoroutineOutlives(t *testing.T) {
 // Coroutines that no script can reach are let go, with what they hold; those that wait for their turn are not.
 func TestAbandoned(t *testing.T) {
 	m := start(t, Options{})
+	// Left to itself the collector may be in time; that there is room must not depend on it.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	before := runtime.NumGoroutine()
 	o := m.run(t, `
 		local function numbers() for i = 1, 10 do coroutine.yield(i) end end
@@ -171,6 +174,37 @@ func TestTooManyCoroutines(t *testing.T) {
 	m.turn(t, func() { m.collect() })
 	if n := len(m.coroutines.live); n > 10 {
 		t.Errorf("coroutines after all were out of reach: got %d, want none", n)
+	}
+}
+
+// A coroutine does not keep what has passed through it.
+func TestCoroutinePasses(t *testing.T) {
+	m := start(t, Options{})
+	m.run(t, `kept = coroutine.create(function() while true do coroutine.yield({}) end end) coroutine.resume(kept, {})`)
+	m.turn(t, func() {
+		co := coroutineOf(m.State().GetGlobal("kept").(*lua.LState))
+		for _, value := range co.values[:cap(co.values)] {
+			if value != nil {
+				t.Errorf("values after they were passed: got %v, want none", value)
+			}
+		}
+	})
+}
+
+// Close in the midst of a call spares the coroutines that run.
+func TestCloseWithin(t *testing.T) {
+	m := start(t, Options{})
+	m.State().SetGlobal("close", m.State().NewFunction(func(*lua.LState) int {
+		m.Close()
+		return 0
+	}))
+	o := m.run(t, `
+		local other = coroutine.wrap(coroutine.yield)
+		other()
+		local s = coroutine.wrap(function() return coroutine.wrap(function() close() return "goes on" end)() end)()
+		return s .. ", " .. select(2, pcall(other))`)
+	if want := "goes on, test.lua:5: cannot resume dead coroutine"; o.String() != want {
+		t.Errorf("a call that closes: got %v, want %s", o, want)
 	}
 }
 

@@ -80,11 +80,10 @@ func argument(L *lua.LState, n int, name, kind string) *Error {
 
 // valueIn returns what was raised, for code on L to have.
 func (e *Error) valueIn(L *lua.LState) lua.LValue {
-	text, ok := e.Value.(lua.LString)
-	if place := where(L); ok && e.bare && place != "" {
-		return lua.LString(place + " " + string(text))
+	if !e.bare {
+		return e.Value
 	}
-	return e.Value
+	return lua.LString(strings.TrimSpace(where(L) + " " + e.Value.String()))
 }
 
 // fail makes an Error of what was recovered, while the frames of t are still there.
@@ -194,7 +193,7 @@ func (v *VM) text(value lua.LValue, outer *thread, call any) string {
 	}
 	plain := fmt.Sprintf("(error object is a %s value)", value.Type())
 	speak := v.main.GetMetaField(value, "__tostring")
-	if speak == lua.LNil || v.limits.cause() != nil {
+	if speak == lua.LNil {
 		return plain
 	}
 	t := v.borrow(outer)
@@ -290,13 +289,15 @@ func frames(L *lua.LState, see func(d *lua.Debug) bool) {
 
 // tailCalls returns how many calls a frame has replaced: gopher-lua counts each of them as a level.
 func tailCalls(d *lua.Debug) int {
+	if d.CurrentLine < 0 {
+		return 0
+	}
 	frame := reflect.ValueOf(d).Elem().FieldByName("frame")
 	if !frame.IsValid() || frame.IsNil() {
 		return 0
 	}
-	count := frame.Elem().FieldByName("TailCall")
-	if !count.IsValid() || d.CurrentLine < 0 {
-		return 0
+	if count := frame.Elem().FieldByName("TailCall"); count.IsValid() {
+		return int(count.Int())
 	}
-	return int(count.Int())
+	return 0
 }

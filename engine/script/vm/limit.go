@@ -76,7 +76,8 @@ func (l *limits) cause() error {
 	return nil
 }
 
-// Watch looks after the limits until ctx ends; without it there are none. The owner runs it on a goroutine of its own.
+// Watch looks after the limits until ctx ends; without it there are none. The owner runs it on a goroutine of its own,
+// and lets it outlive the goroutine that runs Lua: nothing else can end a script that does not.
 func (v *VM) Watch(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { v.watchHeap(ctx) })

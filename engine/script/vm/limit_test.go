@@ -6,41 +6,48 @@ import (
 	"runtime/metrics"
 	"testing"
 	"time"
+
+	lua "github.com/yuin/gopher-lua"
 )
 
 // How a script may try not to end. Each is also run below pcall, xpcall and a coroutine.
-var endless = []script{
-	{name: "loop", source: `while true do end`},
-	{name: "recursion", source: `local function f() return f() end f()`},
-	{name: "pcall", source: `pcall(function() while true do end end) say("went on")`},
-	{name: "pcall in a loop", source: `while true do pcall(function() while true do end end) end`},
-	{name: "pcall of pcall", source: `pcall(pcall, function() while true do end end) say("went on")`},
-	{name: "xpcall", source: `xpcall(function() while true do end end, function() say("went on") end) say("went on")`},
-	{name: "xpcall handler", source: `xpcall(error, function() while true do end end) say("went on")`},
-	{name: "coroutine", source: `coroutine.resume(coroutine.create(function() while true do end end)) say("went on")`},
-	{name: "wrap", source: `pcall(coroutine.wrap(function() while true do end end)) say("went on")`},
-	{name: "yields", source: `local f = coroutine.wrap(function() while true do coroutine.yield() end end) while true do f() end`},
-	{name: "metamethod", source: `return setmetatable({}, {__index = function() while true do end end}).x`},
-	{name: "iterator", source: `for _ in function() while true do end end do end`},
-	{name: "sort", source: `table.sort({1, 2, 3}, function() while true do end end)`},
-	{name: "gsub", source: `return (("x"):gsub("x", function() while true do end end))`},
-	{name: "tostring", source: `return tostring(setmetatable({}, {__tostring = function() while true do end end}))`},
-	{name: "error object", source: `error(setmetatable({}, {__tostring = function() while true do end end}))`},
-	{name: "call", source: `call("inner", function() while true do end end) say("went on")`},
-	{name: "pcall of call", source: `pcall(call, "inner", function() while true do end end) say("went on")`},
+func endless() []script {
+	return []script{
+		{name: "loop", source: `while true do end`},
+		{name: "recursion", source: `local function f() return f() end f()`},
+		{name: "pcall", source: `pcall(function() while true do end end) say("went on")`},
+		{name: "pcall in a loop", source: `while true do pcall(function() while true do end end) end`},
+		{name: "pcall of pcall", source: `pcall(pcall, function() while true do end end) say("went on")`},
+		{name: "xpcall", source: `xpcall(function() while true do end end, function() say("went on") end) say("went on")`},
+		{name: "xpcall handler", source: `xpcall(error, function() while true do end end) say("went on")`},
+		{name: "coroutine", source: `coroutine.resume(coroutine.create(function() while true do end end)) say("went on")`},
+		{name: "tail call of pcall", source: `return pcall(function() while true do end end)`},
+		{name: "tail call of xpcall", source: `return xpcall(error, function() while true do end end)`},
+		{name: "tail call of resume", source: `return coroutine.resume(coroutine.create(function() while true do end end))`},
+		{name: "wrap", source: `pcall(coroutine.wrap(function() while true do end end)) say("went on")`},
+		{name: "yields", source: `local f = coroutine.wrap(function() while true do coroutine.yield() end end) while true do f() end`},
+		{name: "metamethod", source: `return setmetatable({}, {__index = function() while true do end end}).x`},
+		{name: "iterator", source: `for _ in function() while true do end end do end`},
+		{name: "sort", source: `table.sort({1, 2, 3}, function() while true do end end)`},
+		{name: "gsub", source: `return (("x"):gsub("x", function() while true do end end))`},
+		{name: "tostring", source: `return tostring(setmetatable({}, {__tostring = function() while true do end end}))`},
+		{name: "error object", source: `error(setmetatable({}, {__tostring = function() while true do end end}))`},
+		{name: "call", source: `call("inner", function() while true do end end) say("went on")`},
+		{name: "pcall of call", source: `pcall(call, "inner", function() while true do end end) say("went on")`},
+	}
 }
 
 // A slice that takes too long is stopped wherever it is, nothing of the script runs any more, and the next call is free.
 func TestTimeout(t *testing.T) {
 	m := start(t, Options{TurnTimeout: 30 * time.Millisecond})
-	for _, s := range endless {
+	for _, s := range endless() {
 		t.Run(s.name, func(t *testing.T) {
 			o := m.run(t, s.source)
 			// Of the error object that will not tell what it is, the error is what is reported.
 			if s.name != "error object" && !errors.Is(o.err, ErrTimeout) {
 				t.Errorf("%s: got %v, want %v", s.source, o, ErrTimeout)
 			}
-			if o := m.run(t, `local n = 0 for i = 1, 1000 do n = n + i end return n`); o.String() != "500500" {
+			if o := m.runFor(t, time.Minute, `local n = 0 for i = 1, 1000 do n = n + i end return n`); o.String() != "500500" {
 				t.Errorf("the call after: got %v, want 500500", o)
 			}
 		})
@@ -81,15 +88,15 @@ func TestTimeoutOfCall(t *testing.T) {
 	if o := m.runFor(t, 20*time.Millisecond, `while true do end`); !errors.Is(o.err, ErrTimeout) {
 		t.Errorf("Call with a timeout: got %v, want %v", o, ErrTimeout)
 	}
-	if o := m.run(t, `for i = 1, 3000000 do end return "done"`); o.String() != "done" {
+	if o := m.run(t, `for i = 1, 2e6 do end return "done"`); o.String() != "done" {
 		t.Errorf("Call without a timeout: got %v, want done", o)
 	}
 }
 
 // Time that a call waits is not charged to it, however long others run meanwhile; what it runs after the wait is.
 func TestTimeoutAfterWait(t *testing.T) {
-	m := start(t, Options{TurnTimeout: 30 * time.Millisecond})
-	patient := m.begin(t, `wait() for i = 1, 1000 do end return "patient"`)
+	m := start(t, Options{TurnTimeout: 300 * time.Millisecond})
+	patient := m.begin(t, `wait() return "patient"`)
 	endless := m.begin(t, `wait() while true do end`)
 	protected := m.begin(t, `pcall(function() wait() while true do end end) say("went on")`)
 	for range 2 {
@@ -111,15 +118,25 @@ func TestTimeoutAfterWait(t *testing.T) {
 	}
 }
 
-// A slice that has tripped cannot save itself by waiting.
+// A slice that has tripped cannot save itself by waiting, nor by raising something else.
 func TestTrippedCannotWait(t *testing.T) {
 	m := start(t, Options{})
-	m.turn(t, func() {
-		_, err := m.Call("call", 0, m.compiled(t, `trip() pause()`))
-		if !errors.Is(err, ErrTimeout) {
-			t.Errorf("Call = %v, want %v", err, ErrTimeout)
+	m.State().SetGlobal("doze", m.State().NewFunction(func(L *lua.LState) int {
+		m.limits.trip(m.limits.word.Load(), trippedTime)
+		if err := m.Await(L, func(wake func()) { wake() }); !errors.Is(err, ErrTimeout) {
+			t.Errorf("Await in a slice that has tripped = %v, want %v", err, ErrTimeout)
 		}
-	})
+		return 0
+	}))
+	m.State().SetGlobal("refuse", m.State().NewFunction(func(L *lua.LState) int {
+		m.limits.trip(m.limits.word.Load(), trippedTime)
+		panic(refusal(L, "refused"))
+	}))
+	for _, source := range []string{`doze() say("went on")`, `refuse() say("went on")`} {
+		if o := m.run(t, source); !errors.Is(o.err, ErrTimeout) {
+			t.Errorf("%s: got %v, want %v", source, o, ErrTimeout)
+		}
+	}
 }
 
 // A watcher that was late trips nothing: neither the time between calls nor the slice that came after.
@@ -129,6 +146,10 @@ func TestTripIsExact(t *testing.T) {
 	first := l.word.Load()
 	l.end()
 	idle := l.word.Load()
+	l.trip(idle, trippedTime)
+	if err := l.cause(); err != nil {
+		t.Errorf("cause between slices = %v, want nil", err)
+	}
 	l.begin(time.Second)
 	l.trip(first, trippedTime)
 	l.trip(idle, trippedTime)
@@ -142,6 +163,9 @@ func TestTripIsExact(t *testing.T) {
 	}
 	if timeout := l.end(); timeout != time.Second {
 		t.Errorf("end() = %v, want 1s", timeout)
+	}
+	if err := l.cause(); err != nil {
+		t.Errorf("cause after the end = %v, want nil", err)
 	}
 	l.begin(0)
 	if err := l.cause(); err != nil || l.done() != nil {
@@ -162,20 +186,19 @@ func heap() uint64 {
 func TestMemory(t *testing.T) {
 	m := start(t, Options{Memory: heap() + 32<<20, TurnTimeout: 20 * time.Second})
 	for _, s := range []script{
-		{name: "concatenation", source: `local s = "x" for i = 1, 27 do s = s .. s end while s do end`},
-		{name: "pcall", source: `local s = "x" for i = 1, 27 do pcall(function() s = s .. s end) end while s do end`},
+		{name: "concatenation", source: `local s = "x" for i = 1, 26 do s = s .. s end while s do end`},
+		{name: "pcall", source: `local s = "x" for i = 1, 26 do pcall(function() s = s .. s end) end while s do end`},
 		{name: "table", source: `local t = {} for i = 1, 1e6 do t[i] = {} end while t do end`},
 		{name: "coroutine", source: `local t = {} coroutine.wrap(function() for i = 1, 1e6 do t[i] = {} end while t do end end)()`},
 		{name: "stacks", source: `
-			local all = {}
-			local deep = setmetatable({}, {__index = function(t, n)
+			local function deep(n)
 				if n == 0 then return coroutine.yield() end
-				return t[n - 1] .. ""
-			end})
-			for i = 1, 1000 do
-				local co = coroutine.create(function() return deep[300] end)
-				all[#all + 1] = co
-				coroutine.resume(co)
+				return (("x"):gsub("x", function() return deep(n - 1) end))
+			end
+			local all = {}
+			for i = 1, 200 do
+				all[i] = coroutine.wrap(deep)
+				all[i](100)
 			end
 			while all do end`},
 	} {
@@ -187,6 +210,17 @@ func TestMemory(t *testing.T) {
 				t.Errorf("the call after: got %v, want done", o)
 			}
 		})
+	}
+}
+
+// A number from outside that is used as an index does not make gopher-lua fill an array up to it.
+func TestHugeIndex(t *testing.T) {
+	if lua.MaxArrayIndex != 1<<20 {
+		t.Errorf("lua.MaxArrayIndex: got %d, want %d", lua.MaxArrayIndex, 1<<20)
+	}
+	m := start(t, Options{TurnTimeout: 20 * time.Second})
+	if o := m.run(t, `local t = {1} t[60000000] = 2 return #t + t[60000000]`); o.String() != "3" {
+		t.Errorf("t[60000000] = 2: got %v, want 3", o)
 	}
 }
 
@@ -204,19 +238,22 @@ func TestGarbage(t *testing.T) {
 // Handlers that were stopped leave neither memory nor goroutines behind.
 func TestStoppedLeaveNothing(t *testing.T) {
 	m := start(t, Options{TurnTimeout: time.Minute})
+	fn := m.compiled(t, `
+		local text = ("x"):rep(100000) .. tostring({})
+		local function grip() return text, grip end
+		local gen = coroutine.wrap(function() coroutine.yield(grip) end)
+		gen()
+		pcall(function() local mine = text .. "y"; (function() trip() return mine end)() end)`)
 	stopped := func(n int) {
 		for range n {
+			var o outcome
 			m.turn(t, func() {
-				_, err := m.Call("call", 0, m.compiled(t, `
-					local text = ("x"):rep(100000) .. tostring({})
-					local function grip() return text, grip end
-					local gen = coroutine.wrap(function() coroutine.yield(grip) end)
-					gen()
-					pcall(function() local mine = text .. "y"; (function() trip() return mine end)() end)`))
-				if !errors.Is(err, ErrTimeout) {
-					t.Fatalf("Call = %v, want %v", err, ErrTimeout)
-				}
+				_, err := m.Call("call", 0, fn)
+				o.err = err
 			})
+			if !errors.Is(o.err, ErrTimeout) {
+				t.Fatalf("Call = %v, want %v", o, ErrTimeout)
+			}
 		}
 	}
 	stopped(10)

@@ -83,7 +83,7 @@ func TestDepth(t *testing.T) {
 	for _, s := range []script{
 		{"Lua", `local function f() return 1 + f() end f()`, overflow},
 		{"many registers", `local function f(...) local a, b, c, d = ... return f(1, 2, 3, a, b, c, d, ...), 1 end f()`, overflow},
-		{"growing tail call", "local function f(...) return f(1" + strings.Repeat(", 1", 199) + ", ...) end f()", overflow},
+		{"growing tail call", "local function f(...) return f(1" + strings.Repeat(", 1", 149) + ", ...) end f()", overflow},
 		{"pcall", `local function f() local ok, e = pcall(f) if not ok then error(e, 0) end end f()`, overflow},
 		{"xpcall", `local function f() local ok, e = xpcall(f, function(e) return e end) if not ok then error(e, 0) end end f()`, overflow},
 		{"xpcall handler", `local function f(e) local ok, e = xpcall(error, f) if not ok then error(e, 0) end end f()`, overflow},
@@ -95,6 +95,10 @@ func TestDepth(t *testing.T) {
 		{"iterator", `local function f() for _ in f do end end f()`, overflow},
 		{"call", `local function f() return call("f", f) end f()`, overflow},
 		{"resume", `local function f() return coroutine.wrap(f)() end f()`, overflow},
+		{"Lua below many pcalls", `
+			local function deep(n) if n == 0 then return 0 end return 1 + deep(n - 1) end
+			local function f(n) if n == 0 then return deep(500) end local ok, e = pcall(f, n - 1) if not ok then error(e, 0) end end
+			f(20)`, overflow},
 		{"all of them", `
 			local t, f = {}
 			setmetatable(t, {__index = function(t, n) if n > 400 then return f() end return t[n + 1] .. "" end})
@@ -165,6 +169,16 @@ func TestTraceback(t *testing.T) {
 	if got != want {
 		t.Errorf("Traceback of tail calls: got\n%s\nwant\n%s", got, want)
 	}
+	m.State().SetGlobal("count", m.State().NewFunction(func(L *lua.LState) int {
+		n := 0
+		frames(L, func(*lua.Debug) bool { n++; return true })
+		L.Push(lua.LNumber(n))
+		return 1
+	}))
+	const loop = `local function f(n) if n == 0 then local c = count() return c end return f(n - 1) end return `
+	if few, many := m.run(t, loop+`f(0)`).String(), m.run(t, loop+`f(1000)`).String(); few != many {
+		t.Errorf("frames after 1000 tail calls: got %s, want %s", many, few)
+	}
 	got = trace(`crash()`)
 	if !strings.HasPrefix(got, "[Go]: panic: runtime error: invalid memory address or nil pointer dereference (perigee/engine/script/vm.") ||
 		!strings.HasSuffix(got, ")\n[Go]: in function 'crash'\ntest.lua:1: in main chunk") {
@@ -184,29 +198,26 @@ func TestLongMessage(t *testing.T) {
 // Threads are used again, unless they panicked or grew big, and few are kept.
 func TestPool(t *testing.T) {
 	m := start(t, Options{})
-	m.turn(t, func() {
-		keep := m.State().NewFunction(func(L *lua.LState) int {
-			threadOf(L).broken = true
-			return 0
-		})
-		for name, c := range map[string]struct {
-			fn   lua.LValue
-			want int
-		}{
-			"plain":  {m.compiled(t, `return 1`), 1},
-			"error":  {m.compiled(t, `error("oh")`), 1},
-			"broken": {keep, 0},
-			"panic":  {m.compiled(t, `crash()`), 0},
-			"big":    {m.compiled(t, `local function f(n) if n > 0 then return 1 + f(n - 1) end return 0 end f(900)`), 0},
-		} {
+	for _, c := range []struct {
+		name, source string
+		want         int
+	}{
+		{"plain", `return 1`, 1},
+		{"error", `error("oh")`, 1},
+		{"panic", `crash()`, 0},
+		{"big", `local function f(n) if n > 0 then return 1 + f(n - 1) end return 0 end f(900)`, 0},
+	} {
+		fn := m.compiled(t, c.source)
+		m.turn(t, func() {
 			m.deep.idle = nil
-			_, _ = m.Call(nil, 0, c.fn)
-			_, _ = m.Call(nil, 0, c.fn)
-			if got := len(m.deep.idle); got != c.want {
-				t.Errorf("idle threads after calls of %s: got %d, want %d", name, got, c.want)
+			for range 3 {
+				_, _ = m.Call(nil, 0, fn)
 			}
-		}
-	})
+			if got := len(m.deep.idle); got != c.want {
+				t.Errorf("idle threads after calls of %s: got %d, want %d", c.name, got, c.want)
+			}
+		})
+	}
 	for range 1000 {
 		m.begin(t, `wait()`)
 	}
@@ -214,6 +225,12 @@ func TestPool(t *testing.T) {
 	m.turn(t, func() {
 		if n := len(m.deep.idle); n > 256 {
 			t.Errorf("idle threads: got %d, want 256 or less", n)
+		}
+		for range 10 {
+			m.collect()
+		}
+		if n := len(m.deep.idle); n > 1 {
+			t.Errorf("idle threads after 10 collections: got %d, want 1", n)
 		}
 	})
 }

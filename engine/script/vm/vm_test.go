@@ -23,15 +23,16 @@ type machine struct {
 	said  []string // by `say`; owned by the loop
 }
 
-func start(t testing.TB, o Options) *machine {
-	t.Helper()
+func start(tb testing.TB, o Options) *machine {
+	tb.Helper()
 	m := &machine{loop: loop.New(loop.Options{})}
 	o.Await, o.Stopped = m.loop.Await, loop.ErrStopped
 	m.VM = New(o)
 	m.register()
 	var running, watching sync.WaitGroup
-	run, cancelRun := context.WithCancel(context.Background())
-	watch, cancelWatch := context.WithCancel(context.Background())
+	// The watcher must outlive the loop: without it a script without end would go on for ever.
+	run, cancelRun := context.WithCancel(context.WithoutCancel(tb.Context()))
+	watch, cancelWatch := context.WithCancel(context.WithoutCancel(tb.Context()))
 	running.Go(func() { m.loop.Run(run) })
 	watching.Go(func() { m.Watch(watch) })
 	m.stop = sync.OnceFunc(func() {
@@ -41,7 +42,7 @@ func start(t testing.TB, o Options) *machine {
 		watching.Wait()
 		m.Close()
 	})
-	t.Cleanup(m.stop)
+	tb.Cleanup(m.stop)
 	return m
 }
 
@@ -106,11 +107,11 @@ func (m *machine) register() {
 }
 
 // compiled returns the function that a script is.
-func (m *machine) compiled(t testing.TB, source string) *lua.LFunction {
-	t.Helper()
+func (m *machine) compiled(tb testing.TB, source string) *lua.LFunction {
+	tb.Helper()
 	proto, err := compile.Compile("test.lua", []byte(source))
 	if err != nil {
-		t.Fatalf("compile %s: %v", source, err)
+		tb.Fatalf("compile %s: %v", source, err)
 	}
 	return m.State().NewFunctionFromProto(proto)
 }
@@ -129,54 +130,55 @@ func (o outcome) String() string {
 }
 
 // turn runs f on the loop and waits for its end.
-func (m *machine) turn(t testing.TB, f func()) {
-	t.Helper()
+func (m *machine) turn(tb testing.TB, f func()) {
+	tb.Helper()
 	done := make(chan struct{})
 	if err := m.loop.Post("test", func() { defer close(done); f() }); err != nil {
-		t.Fatalf("Post: %v", err)
+		tb.Fatalf("Post: %v", err)
 	}
 	select {
 	case <-done:
 	case <-time.After(time.Minute):
-		t.Fatal("a turn has not ended within a minute")
+		tb.Fatal("a turn has not ended within a minute")
 	}
 }
 
 // run runs a script as a turn and waits for its end.
-func (m *machine) run(t testing.TB, source string) outcome {
-	t.Helper()
-	return m.runFor(t, 0, source)
+func (m *machine) run(tb testing.TB, source string) outcome {
+	tb.Helper()
+	return m.runFor(tb, 0, source)
 }
 
-func (m *machine) runFor(t testing.TB, timeout time.Duration, source string) outcome {
-	t.Helper()
+func (m *machine) runFor(tb testing.TB, timeout time.Duration, source string) outcome {
+	tb.Helper()
 	var o outcome
-	m.turn(t, func() {
-		value, err := m.Call("call", timeout, m.compiled(t, source))
+	fn := m.compiled(tb, source)
+	m.turn(tb, func() {
+		value, err := m.Call("call", timeout, fn)
 		o = outcome{value.String(), err}
 	})
 	return o
 }
 
 // begin posts a script as a turn and returns where its outcome will be.
-func (m *machine) begin(t testing.TB, source string) <-chan outcome {
-	t.Helper()
+func (m *machine) begin(tb testing.TB, source string) <-chan outcome {
+	tb.Helper()
 	out := make(chan outcome, 1)
-	fn := m.compiled(t, source)
+	fn := m.compiled(tb, source)
 	err := m.loop.Post("test", func() {
 		value, err := m.Call("call", 0, fn)
 		out <- outcome{value.String(), err}
 	})
 	if err != nil {
-		t.Fatalf("Post: %v", err)
+		tb.Fatalf("Post: %v", err)
 	}
 	return out
 }
 
 // wake wakes every script that waits.
-func (m *machine) wake(t testing.TB) {
-	t.Helper()
-	m.turn(t, func() {
+func (m *machine) wake(tb testing.TB) {
+	tb.Helper()
+	m.turn(tb, func() {
 		for _, wake := range m.wakes {
 			wake()
 		}
@@ -185,13 +187,13 @@ func (m *machine) wake(t testing.TB) {
 }
 
 // await returns an outcome.
-func await(t testing.TB, out <-chan outcome) outcome {
-	t.Helper()
+func await(tb testing.TB, out <-chan outcome) outcome {
+	tb.Helper()
 	select {
 	case o := <-out:
 		return o
 	case <-time.After(time.Minute):
-		t.Fatal("a call has not ended within a minute")
+		tb.Fatal("a call has not ended within a minute")
 		return outcome{}
 	}
 }

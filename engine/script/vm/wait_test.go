@@ -3,6 +3,7 @@ package vm
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -13,26 +14,27 @@ import (
 )
 
 // places are the places from which a script may wait: %s is the call that waits.
-var places = []script{
-	{"plain", `return %s`, ""},
-	{"function", `local function f() local x = %s return x end return f()`, ""},
-	{"pcall", `return select(2, pcall(function() return %s end))`, ""},
-	{"xpcall", `return select(2, xpcall(function() return %s end, error))`, ""},
-	{"handler", `return select(2, xpcall(error, function() return %s end))`, ""},
-	{"nested pcall", `return select(4, pcall(pcall, pcall, function() return %s end))`, ""},
-	{"index", `return setmetatable({}, {__index = function() return %s end}).x`, ""},
-	{"newindex", `local r setmetatable({}, {__newindex = function() r = %s end}).x = 1 return r`, ""},
-	{"arithmetic", `return setmetatable({}, {__add = function() return %s end}) + 1`, ""},
-	{"concatenation", `return setmetatable({}, {__concat = function() return %s end}) .. "x"`, ""},
-	{"iterator", `for x in function() return %s end do return x end`, ""},
-	{"sort", `local r table.sort({1, 2}, function() r = r or %s return false end) return r`, ""},
-	{"gsub", `return (("x"):gsub("x", function() return %s end))`, ""},
-	{"tostring", `return tostring(setmetatable({}, {__tostring = function() return %s end}))`, ""},
-	{"call", `return call("inner", function() return %s end)`, ""},
-	{"wrap", `return coroutine.wrap(function() return %s end)()`, ""},
-	{"resume", `return select(2, coroutine.resume(coroutine.create(function() return %s end)))`, ""},
-	{"yield", `return coroutine.wrap(function() coroutine.yield(%s) end)()`, ""},
-	{"coroutines", `
+func places() []script {
+	return []script{
+		{"plain", `return %s`, ""},
+		{"function", `local function f() local x = %s return x end return f()`, ""},
+		{"pcall", `return select(2, pcall(function() return %s end))`, ""},
+		{"xpcall", `return select(2, xpcall(function() return %s end, error))`, ""},
+		{"handler", `return select(2, xpcall(error, function() return %s end))`, ""},
+		{"nested pcall", `return select(4, pcall(pcall, pcall, function() return %s end))`, ""},
+		{"index", `return setmetatable({}, {__index = function() return %s end}).x`, ""},
+		{"newindex", `local r setmetatable({}, {__newindex = function() r = %s end}).x = 1 return r`, ""},
+		{"arithmetic", `return setmetatable({}, {__add = function() return %s end}) + 1`, ""},
+		{"concatenation", `return setmetatable({}, {__concat = function() return %s end}) .. "x"`, ""},
+		{"iterator", `for x in function() return %s end do return x end`, ""},
+		{"sort", `local r table.sort({1, 2}, function() r = r or %s return false end) return r`, ""},
+		{"gsub", `return (("x"):gsub("x", function() return %s end))`, ""},
+		{"tostring", `return tostring(setmetatable({}, {__tostring = function() return %s end}))`, ""},
+		{"call", `return call("inner", function() return %s end)`, ""},
+		{"wrap", `return coroutine.wrap(function() return %s end)()`, ""},
+		{"resume", `return select(2, coroutine.resume(coroutine.create(function() return %s end)))`, ""},
+		{"yield", `return coroutine.wrap(function() coroutine.yield(%s) end)()`, ""},
+		{"coroutines", `
 		local wrap = coroutine.wrap
 		return wrap(function()
 			return wrap(function()
@@ -41,7 +43,7 @@ var places = []script{
 				return f()
 			end)()
 		end)()`, ""},
-	{"all of them", `
+		{"all of them", `
 		return coroutine.wrap(function()
 			return select(2, pcall(function()
 				return call("inner", function()
@@ -51,12 +53,13 @@ var places = []script{
 				end)
 			end))
 		end)()`, ""},
+	}
 }
 
 // A script waits wherever it is, others run meanwhile, and it goes on where it stopped, under its own caller.
 func TestWait(t *testing.T) {
 	m := start(t, Options{})
-	for _, s := range places {
+	for _, s := range places() {
 		t.Run(s.name, func(t *testing.T) {
 			out := m.begin(t, "local n = 0 local function waits() n = n + 1 wait() n = n + 1 return n .. caller() end "+
 				fmt.Sprintf(s.source, "waits()"))
@@ -83,6 +86,30 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// Whatever stands on whatever, a script waits below it, beside others that do.
+func TestWaitNested(t *testing.T) {
+	m := start(t, Options{})
+	random := rand.New(rand.NewPCG(1, 2))
+	nested := func(inner string) string {
+		for range 1 + random.IntN(6) {
+			place := places()[random.IntN(len(places()))]
+			inner = "(function() " + fmt.Sprintf(place.source, inner) + " end)()"
+		}
+		return inner
+	}
+	sources, outs := make([]string, 200), make([]<-chan outcome, 200)
+	for i := range sources {
+		sources[i] = fmt.Sprintf(`return "got " .. %s`, nested(fmt.Sprintf(`(function() wait() pause() return %d end)()`, i)))
+		outs[i] = m.begin(t, sources[i])
+	}
+	m.wake(t)
+	for i, out := range outs {
+		if o, want := await(t, out), fmt.Sprint("got ", i); o.String() != want {
+			t.Errorf("%s\ngot  %v\nwant %s", sources[i], o, want)
+		}
+	}
+}
+
 // After a wait the thread that waited is the current one again.
 func TestCurrentThread(t *testing.T) {
 	m := start(t, Options{})
@@ -102,6 +129,9 @@ func TestCurrentThread(t *testing.T) {
 		pause() check()`)
 	if o.err != nil {
 		t.Error(o)
+	}
+	if main := m.State(); main.G.MainThread != main {
+		t.Error("the main thread is not the one that State returns")
 	}
 }
 
@@ -130,7 +160,7 @@ func TestStopped(t *testing.T) {
 	m := start(t, Options{})
 	var outs []<-chan outcome
 	var sources []string
-	for _, s := range places {
+	for _, s := range places() {
 		source := "pcall(function() " + fmt.Sprintf(s.source, "wait()") + ` end) say("went on")`
 		sources, outs = append(sources, source), append(outs, m.begin(t, source))
 	}

@@ -11,7 +11,7 @@ export function serverURL(page) {
 
 // How long to wait, in ms, before connecting again after a close with this code; null where the server, or the user,
 // meant it. Random, so that a restarted server does not meet all its clients at once.
-export function retryDelay(code, attempt, random = Math.random) {
+function retryDelay(code, attempt, random = Math.random) {
   switch (code) {
     case 1001: // server shutting down
     case 1012: // server restarting

@@ -6,7 +6,7 @@ const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "narrow"
 
 export const find = (id) => document.getElementById(id);
 
-export function element(tag, properties = {}, ...children) {
+function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
@@ -40,7 +40,7 @@ function timeAgo(timestamp, now) {
 
 const dateOf = (timestamp) => new Date(timestamp * 1000);
 
-export function clock(seconds) {
+function clock(seconds) {
   const two = (number) => String(number).padStart(2, "0");
   return `${two(Math.floor(seconds / 60))}:${two(Math.floor(seconds) % 60)}`;
 }

@@ -1,0 +1,84 @@
+package engine_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"perigee/engine"
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+	"perigee/scripts"
+)
+
+// application is the source of a manager with one message, Go, and this in its boot.
+func application(boot string) map[string]string {
+	return map[string]string{"app.lua": `
+local base = require("manager")
+local server = require("server")
+local app = base:extend()
+function app:boot()
+  base.boot(self)
+  ` + boot + `
+end
+return app
+`}
+}
+
+// The server stops whatever its scripts do, and scripts that wait at its end are no errors in the log.
+func TestStopWithScripts(t *testing.T) {
+	const message = `server.message("Go", { protection = "none" }, `
+	rows := []struct{ name, boot, logged string }{
+		{"one that waits", message + `function(c) c:send("Gone") server.sleep(30000) end)`, ""},
+		{"one that waits again", message + `function(c) c:send("Gone") while true do pcall(server.sleep, 1000) end end)`, ""},
+		{"one that waits when it is too late", `function app:close() while true do pcall(server.sleep, 1000) end end ` +
+			message + `function(c) c:send("Gone") end)`, ""},
+		{"one that puts itself off", `server.command("Spin", function() server.next("Spin") end) ` +
+			message + `function(c) server.next("Spin") c:send("Gone") end)`, ""},
+		{"a close hook without end", `function app:close() while true do end end ` +
+			message + `function(c) c:send("Gone") end)`, "time limit exceeded"},
+		{"a stop hook without end", `function app:stop() while true do end end ` +
+			message + `function(c) c:send("Gone") end)`, "time limit exceeded"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			write(t, folder, application(row.boot))
+			server := enginetest.Start(t, func(c *config.Config) {
+				c.Lua.Path, c.Lua.Manager, c.Lua.TurnTimeout = folder, "app", config.Duration(100*time.Millisecond)
+			})
+			alice := server.Dial(t, "alice")
+			alice.Send(`{"name":"Go"}`)
+			alice.Expect("Gone")
+			if err := server.Stop(); err != nil {
+				t.Errorf("Run = %v, want nil", err)
+			}
+			failed := strings.Contains(server.Log(), "level=ERROR")
+			if failed != (row.logged != "") || !strings.Contains(server.Log(), row.logged) {
+				t.Errorf("log:\n%s\nwant errors only about %q", server.Log(), row.logged)
+			}
+		})
+	}
+}
+
+// Scripts that wait for ever in their boot do not start, and do not keep the server from being stopped.
+func TestBootThatWaits(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, application(`while true do server.sleep(50) end`))
+	c := config.Default()
+	c.Server.Port, c.Lua.Path, c.Lua.Manager = 0, folder, "app"
+	c.Lua.BootTimeout = config.Duration(100 * time.Millisecond)
+	options := engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files}
+	if err := engine.Run(t.Context(), options); err == nil || !strings.Contains(err.Error(), "lua.boot_timeout") {
+		t.Errorf("Run = %v, want an error that names lua.boot_timeout", err)
+	}
+	options.Config.Lua.BootTimeout = config.Duration(time.Hour)
+	ctx, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	if err := engine.Run(ctx, options); err == nil || !strings.Contains(err.Error(), context.DeadlineExceeded.Error()) {
+		t.Errorf("Run that is stopped while it boots = %v, want %v", err, context.DeadlineExceeded)
+	}
+}
