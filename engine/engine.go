@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"perigee/engine/auth"
@@ -130,15 +131,11 @@ func Check(ctx context.Context, o Options) (Status, error) {
 func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 	c := o.Config
 	s := &server{options: o, config: c, log: o.Log, stop: stop}
-	key, err := s.key()
-	if err != nil {
-		return nil, err
-	}
-	reach, err := s.reach()
-	if err != nil {
-		return nil, err
-	}
-	if s.pages, err = pages(c, o.Scripts); err != nil {
+	key, errKey := s.key()
+	reach, errReach := s.reach()
+	var errPages error
+	s.pages, errPages = pages(c, o.Scripts)
+	if err := errors.Join(errKey, errReach, errPages); err != nil {
 		return nil, err
 	}
 	s.loop = loop.New(loop.Options{
@@ -146,7 +143,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 		SlowTurn:   c.Lua.SlowTurn.Std(),
 		Slow: func(turn string, held time.Duration) {
 			if turn != manager.InstallTurn { // which has a limit of its own
-				s.log.Warn("loop: slow turn", "turn", turn, "held", held)
+				s.log.Warn("loop: slow turn", "turn", turn, "held", held.String())
 			}
 		},
 		Panicked: func(turn string, value any, stack []byte) {
@@ -230,6 +227,9 @@ func (s *server) listen(ctx context.Context) (net.Listener, error) {
 		return nil, err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.Address, strconv.Itoa(c.Port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("engine: %w: another program serves there; choose another port with --port or server.port", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
@@ -243,7 +243,7 @@ func (s *server) key() (auth.Key, error) {
 	if c.KeyFile != "" {
 		var err error
 		if secret, err = auth.ReadKeyFile(c.KeyFile); err != nil {
-			return auth.Key{}, err
+			return auth.Key{}, fmt.Errorf("server.key_file: %w", err)
 		}
 	}
 	key := auth.NewKey(secret)
@@ -277,8 +277,17 @@ func (s *server) reach() (broker.Options, error) {
 	origins, errOrigins := auth.ParseOrigins(c.Origins)
 	hosts, errHosts := auth.ParseHosts(c.Hosts)
 	proxies, errProxies := auth.ParseProxies(c.TrustedProxies)
-	if err := errors.Join(errOrigins, errHosts, errProxies); err != nil {
-		return broker.Options{}, err
+	var faults []error
+	for _, setting := range []struct {
+		name string
+		err  error
+	}{{"server.origins", errOrigins}, {"server.hosts", errHosts}, {"server.trusted_proxies", errProxies}} {
+		if setting.err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", setting.name, setting.err))
+		}
+	}
+	if len(faults) > 0 {
+		return broker.Options{}, errors.Join(faults...)
 	}
 	origins = origins.Behind(proxies)
 	if c.RequireOrigin {

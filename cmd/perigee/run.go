@@ -38,7 +38,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	}
 	complaint, code := "perigee: "+strings.ReplaceAll(err.Error(), "\n", "\nperigee: ")+"\n", exitFailed
 	if _, ok := errors.AsType[usageError](err); ok {
-		complaint += "Try \"perigee --help\".\n"
+		complaint += "Try --help, for perigee or for one of its commands.\n"
 		code = exitUsage
 	} else if errors.Is(err, engine.ErrDefaultKey) {
 		code = exitConfig

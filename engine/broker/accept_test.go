@@ -76,6 +76,10 @@ func TestAcceptFails(t *testing.T) {
 
 // However many connections stay silent before the upgrade, a new client gets in.
 func TestSilentConnections(t *testing.T) {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < 3*maxWaiting {
+		t.Skipf("the limit of open files is %d, %v; this needs %d", files.Cur, err, 3*maxWaiting)
+	}
 	o := newObserver()
 	s := serve(t, nil, o)
 	for range maxWaiting + 100 {

@@ -246,6 +246,12 @@ func (c *client) request(lines ...string) *http.Response {
 	return c.http(text)
 }
 
+// handshake is the request of a WebSocket client (RFC 6455, 1.2).
+func handshake(host string) string {
+	return "GET / HTTP/1.1\r\nHost: " + host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+}
+
 // http sends a request and returns the answer.
 func (c *client) http(request string) *http.Response {
 	c.t.Helper()

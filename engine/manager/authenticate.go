@@ -44,6 +44,10 @@ func (c *connection) passes(password string) bool {
 		return true
 	}
 	m.throttle.Fail(peer.Addr, now)
-	m.log.Warn("manager: authentication failed", "uuid", c.uuid, "ip_address", peer.Addr)
+	why := "not the key"
+	if m.options.Key.IsDefault() && !peer.Direct {
+		why = "a key that everybody knows is good for clients on this machine only, without a proxy"
+	}
+	m.log.Warn("manager: authentication failed", "uuid", c.uuid, "ip_address", peer.Addr, "reason", why)
 	return false
 }

@@ -55,6 +55,10 @@ func (m *Manager) handle(c *connection, known *message, a arrival) error {
 		if err != nil {
 			return err
 		}
+		if !ok && c.admin {
+			// Another password would not help.
+			return c.Send(wire.MessageException, wire.NotAllowed().Fields(a.message.ID))
+		}
 		if !ok {
 			return c.Prompt(in.Text)
 		}

@@ -62,12 +62,16 @@ func topicList(list []*topic) []script.Topic {
 	return all
 }
 
-// registerTopic returns the topic of that name, and makes it where there is none.
+// registerTopic returns the topic of that name, and makes it where there is none. One that has other options is an error:
+// it must not become open, or closed, behind the back of whoever made it.
 func (m *Manager) registerTopic(name string, o script.TopicOptions) (*topic, error) {
 	if name == "" || len(name) > maxTopicName {
 		return nil, fmt.Errorf("manager: register topic: the name has %d bytes; 1 to %d may be", len(name), maxTopicName)
 	}
 	if t := m.topics.names[name]; t != nil {
+		if t.options != o {
+			return nil, fmt.Errorf("manager: register topic: %q is there already, with protection %q", name, t.options.Protection)
+		}
 		return t, nil
 	}
 	m.topics.last++
@@ -78,7 +82,7 @@ func (m *Manager) registerTopic(name string, o script.TopicOptions) (*topic, err
 	return t, nil
 }
 
-// unregisterTopic removes a topic. Its subscribers hear of it as everybody does.
+// unregisterTopic removes a topic and tells everybody, and its subscribers what they are still subscribed to.
 func (m *Manager) unregisterTopic(t *topic) {
 	if !t.registered {
 		return
@@ -90,7 +94,7 @@ func (m *Manager) unregisterTopic(t *topic) {
 		i, _ := c.subscription(t)
 		c.subscriptions = slices.Delete(c.subscriptions, i, i+1)
 		c.socket.Unsubscribe(t.id)
-		c.outdate()
+		c.tellSubscriptions()
 	}
 	t.subscribers = nil
 	m.tellTopics()

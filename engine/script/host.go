@@ -41,9 +41,11 @@ type Host interface {
 	// Topics returns all topics, sorted by name; Topic finds one by name or UUID, or returns nil.
 	Topics() []Topic
 	Topic(nameOrUUID string) Topic
-	// Register creates a topic, or returns the one of that name, and tells every connection (UpdateTopics) when it is new.
+	// Register creates a topic and tells every connection (UpdateTopics), or returns the one of that name and these
+	// options; one with others is an error.
 	Register(name string, o TopicOptions) (Topic, error)
-	// Unregister removes a topic with its subscriptions and tells every connection.
+	// Unregister removes a topic with its subscriptions and tells its subscribers (UpdateSubscriptions) and every
+	// connection (UpdateTopics).
 	Unregister(t Topic)
 
 	// Stop ends the server gracefully after this turn; clients are told to come back (1012).

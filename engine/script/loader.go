@@ -128,8 +128,14 @@ func (l *loader) read(name string) (shown string, source []byte, err error) {
 			return path.Join("perigee", candidate), source, nil
 		}
 	}
-	return "", nil, fmt.Errorf("module %q not found: no %s in the scripts folder %q or in perigee itself",
-		name, strings.Join(candidates, " or "), l.shown)
+	folder := l.shown
+	if l.folder == nil {
+		folder += ", which does not exist,"
+	} else {
+		folder = l.folder.Name()
+	}
+	return "", nil, fmt.Errorf("module %q not found: no %s in the scripts folder %s or in perigee itself",
+		name, strings.Join(candidates, " or "), folder)
 }
 
 // checkModuleName admits letters, digits, "_", "-" and dots between them.

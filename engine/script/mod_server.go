@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,6 +108,9 @@ func (p *Program) clockFunctions() []function {
 // message registers a message: name, options, handler.
 func (p *Program) message(L *lua.LState) int {
 	m := Message{Name: name(L, "message"), Source: where(L)}
+	if L.Get(2).Type() == lua.LTFunction {
+		L.RaiseError("message %q: %s: write server.message(name, { protection = ... }, handler)", m.Name, errNoProtection)
+	}
 	options := L.CheckTable(2)
 	raise(L, checkOptions(options, "protection", "owner", "authorize"))
 	protection, err := protectionOf(options)
@@ -255,12 +259,15 @@ func checkOptions(options *lua.LTable, known ...string) error {
 	return err
 }
 
+// errNoProtection is what is wrong with a message, or a topic's options, that do not say who may.
+var errNoProtection = errors.New(`protection = "none", "client" or "admin" is missing`)
+
 func protectionOf(options *lua.LTable) (auth.Protection, error) {
 	switch v := options.RawGetString("protection").(type) {
 	case lua.LString:
 		return auth.ParseProtection(string(v))
 	default:
-		return auth.Admin, fmt.Errorf(`protection = "none", "client" or "admin" is missing`)
+		return auth.Admin, errNoProtection
 	}
 }
 

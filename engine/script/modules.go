@@ -23,15 +23,28 @@ func (p *Program) openModules() error {
 	if err != nil {
 		return err
 	}
-	l.modules["server"] = server
-	l.modules["log"] = p.module(p.logFunctions())
-	l.modules["json"] = p.jsonModule()
+	l.modules["server"] = p.strict("server", server)
+	l.modules["log"] = p.strict("log", p.module(p.logFunctions()))
+	l.modules["json"] = p.strict("json", p.jsonModule())
 	L := p.vm.State()
 	L.SetGlobal("require", L.NewFunction(func(L *lua.LState) int {
 		L.Push(l.require(L, L.CheckString(1)))
 		return 1
 	}))
 	return nil
+}
+
+// strict has a module say so when a script asks for something that it does not have, instead of being nil.
+func (p *Program) strict(name string, module *lua.LTable) *lua.LTable {
+	L := p.vm.State()
+	mt := L.NewTable()
+	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
+		L.RaiseError("there is no %s.%s", name, L.Get(2).String())
+		return 0
+	}))
+	mt.RawSetString("__metatable", lua.LString(name))
+	module.Metatable = mt
+	return module
 }
 
 func (p *Program) module(functions []function) *lua.LTable {

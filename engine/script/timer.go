@@ -1,6 +1,7 @@
 package script
 
 import (
+	"fmt"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -12,7 +13,7 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 	if !once && o.Every < time.Millisecond {
 		L.ArgError(1, "an interval of at least 1 ms expected")
 	}
-	arguments := argument(L, 3)
+	arguments, started := argument(L, 3), where(L)
 	switch work := L.Get(2).(type) {
 	case *lua.LFunction:
 		o.Name = where(L)
@@ -24,7 +25,10 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 		o.Name = string(work)
 		o.Run = func() error {
 			_, err := p.host.Run(o.Name, arguments)
-			return err
+			if err != nil {
+				return fmt.Errorf("timer at %s: %w", started, err)
+			}
+			return nil
 		}
 	default:
 		L.ArgError(2, "the name of a command or a function expected, got "+work.Type().String())

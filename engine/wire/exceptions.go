@@ -27,6 +27,11 @@ func UnknownMessage(name string) Exception {
 	return Exception{Name: "UnknownMessage", Code: 404, Message: "unknown message " + name}
 }
 
+// NotAllowed is the answer to an admin whom the message's own condition refuses.
+func NotAllowed() Exception {
+	return Exception{Name: "NotAllowed", Code: 403, Message: "this is not allowed now"}
+}
+
 // InvalidFields is for a message whose fields are not as its declaration demands.
 func InvalidFields(message string) Exception {
 	return Exception{Name: "InvalidFields", Code: 422, Message: message}

@@ -6,15 +6,17 @@ local server = require "server"
 
 local MAX_NAME = 255 -- bytes
 
---- RegisterTopic {name}: a topic that everybody may subscribe to. Returns the problem where there
---- is one.
+--- RegisterTopic {name}: a topic that everybody may subscribe to; one that is there stays as it is.
+--- Returns the problem where there is one.
 server.command("RegisterTopic", function(arguments)
   local name = fields.text(arguments, "name")
   if not name or #name > MAX_NAME then
     local sentence = "A topic needs a name of at most " .. MAX_NAME .. " bytes."
     return { exception = "InvalidFields", message = sentence, code = 422 }
   end
-  server.register(name, { protection = "none" })
+  if not server.topic(name) then
+    server.register(name, { protection = "none" })
+  end
 end)
 
 --- UnregisterTopic {uuid} or {name}. An unknown topic does nothing.

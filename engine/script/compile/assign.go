@@ -62,15 +62,9 @@ func needsTemporaries(s *ast.AssignStmt) bool {
 		}
 		return false
 	}
-	switch value := s.Rhs[0].(type) {
-	case *ast.LogicalOpExpr:
-		return true
-	case *ast.FuncCallExpr:
-		return value.AdjustRet
-	case *ast.Comma3Expr:
-		return value.AdjustRet
-	}
-	return false
+	_, logical := s.Rhs[0].(*ast.LogicalOpExpr)
+	mark := cut(s.Rhs[0])
+	return logical || mark != nil && *mark
 }
 
 // isKey finds keys that need no variable: nothing can change them.

@@ -20,7 +20,7 @@ import (
 )
 
 // randomPrograms is how many are compared; PROGRAMS and SEED in the environment set other numbers.
-const randomPrograms = 200
+const randomPrograms = 150
 
 func TestRandomProgramsPrintWhatLuaPrints(t *testing.T) {
 	binary := reference(t)

@@ -39,27 +39,33 @@ func foldLogical(e *ast.LogicalOpExpr) ast.Expr {
 	return e.Lhs
 }
 
-// single makes an expression that may have several values one that has one.
-func single(e ast.Expr) ast.Expr {
+// cut returns the mark that cuts an expression to one value, nil for expressions that always have one.
+func cut(e ast.Expr) *bool {
 	switch e := e.(type) {
 	case *ast.FuncCallExpr:
-		e.AdjustRet = true
+		return &e.AdjustRet
 	case *ast.Comma3Expr:
-		e.AdjustRet = true
+		return &e.AdjustRet
+	}
+	return nil
+}
+
+// single makes an expression that may have several values one that has one.
+func single(e ast.Expr) ast.Expr {
+	if mark := cut(e); mark != nil {
+		*mark = true
 	}
 	return e
 }
 
 // foldNot decides "not" before a constant, so that foldLogical sees it.
 func foldNot(e *ast.UnaryNotOpExpr) ast.Expr {
-	var result ast.Expr
+	var result ast.Expr = &ast.TrueExpr{}
 	switch truthOf(e.Expr) {
 	case unknown:
 		return e
 	case always:
 		result = &ast.FalseExpr{}
-	case never:
-		result = &ast.TrueExpr{}
 	}
 	result.SetLine(e.Line())
 	return result

@@ -2,6 +2,24 @@ package compile
 
 import "github.com/yuin/gopher-lua/ast"
 
+func (r *rewriter) loop(statement ast.Stmt) ast.Stmt {
+	switch s := statement.(type) {
+	case *ast.WhileStmt:
+		s.Condition = r.expression(s.Condition)
+		s.Stmts = r.loopBody(s.Stmts, nil)
+	case *ast.RepeatStmt:
+		s.Stmts = r.loopBody(s.Stmts, func() { s.Condition = r.expression(s.Condition) })
+	case *ast.NumberForStmt:
+		s.Init, s.Limit, s.Step = r.expression(s.Init), r.expression(s.Limit), r.expression(s.Step)
+		s.Stmts = r.loopBody(s.Stmts, nil)
+	case *ast.GenericForStmt:
+		return r.genericFor(s)
+	default:
+		r.fail(statement.Line(), "unknown statement %T", statement)
+	}
+	return statement
+}
+
 // loopBody rewrites the body of a loop; rest, which may be nil, rewrites what belongs to its scope besides.
 //
 // A body that may begin with a jump gets an idle local variable in front, because the jump back would go astray (see
@@ -33,20 +51,14 @@ func idleVariable(line int) ast.Stmt {
 	return s
 }
 
-// capturedVariable returns: local idle; if false then (function() return idle end)() end
+// capturedVariable returns: local idle; if false then (function() return idle end)() end. What never runs needs no lines.
 func capturedVariable(line int) []ast.Stmt {
 	result := &ast.ReturnStmt{Exprs: []ast.Expr{identifier(idle, line)}}
-	result.SetLine(line)
 	capture := &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: []ast.Stmt{result}}
 	capture.SetLine(line)
 	capture.SetLastLine(line)
-	call := &ast.FuncCallExpr{Func: capture}
-	call.SetLine(line)
-	statement := &ast.FuncCallStmt{Expr: call}
-	statement.SetLine(line)
-	condition := &ast.FalseExpr{}
-	condition.SetLine(line)
-	branch := &ast.IfStmt{Condition: condition, Then: []ast.Stmt{statement}}
+	statement := &ast.FuncCallStmt{Expr: &ast.FuncCallExpr{Func: capture}}
+	branch := &ast.IfStmt{Condition: &ast.FalseExpr{}, Then: []ast.Stmt{statement}}
 	branch.SetLine(line)
 	return []ast.Stmt{idleVariable(line), branch}
 }
@@ -67,23 +79,6 @@ func beginsWithJump(body []ast.Stmt) bool {
 		return true
 	}
 	return false
-}
-
-func (r *rewriter) while(s *ast.WhileStmt) ast.Stmt {
-	s.Condition = r.expression(s.Condition)
-	s.Stmts = r.loopBody(s.Stmts, nil)
-	return s
-}
-
-func (r *rewriter) repeat(s *ast.RepeatStmt) ast.Stmt {
-	s.Stmts = r.loopBody(s.Stmts, func() { s.Condition = r.expression(s.Condition) })
-	return s
-}
-
-func (r *rewriter) numericFor(s *ast.NumberForStmt) ast.Stmt {
-	s.Init, s.Limit, s.Step = r.expression(s.Init), r.expression(s.Limit), r.expression(s.Step)
-	s.Stmts = r.loopBody(s.Stmts, nil)
-	return s
 }
 
 // genericFor computes iterator, state and control before the loop:

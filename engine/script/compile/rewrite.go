@@ -173,21 +173,6 @@ func (r *rewriter) statement(statement ast.Stmt) ast.Stmt {
 	return statement
 }
 
-func (r *rewriter) loop(statement ast.Stmt) ast.Stmt {
-	switch s := statement.(type) {
-	case *ast.WhileStmt:
-		return r.while(s)
-	case *ast.RepeatStmt:
-		return r.repeat(s)
-	case *ast.NumberForStmt:
-		return r.numericFor(s)
-	case *ast.GenericForStmt:
-		return r.genericFor(s)
-	}
-	r.fail(statement.Line(), "unknown statement %T", statement)
-	return statement
-}
-
 func (r *rewriter) expressions(list []ast.Expr) {
 	for i := range list {
 		list[i] = r.expression(list[i])

@@ -33,8 +33,9 @@ func (r *rewriter) table(e *ast.TableExpr) {
 	if r.problem != nil || items < itemsPerFlush {
 		return
 	}
-	switch last := e.Fields[len(e.Fields)-1]; {
-	case last.Key != nil || !hasSeveralValues(last.Value):
+	last := e.Fields[len(e.Fields)-1]
+	switch mark := cut(last.Value); {
+	case last.Key != nil || mark == nil || *mark:
 		if interrupted > 0 {
 			r.index(e.Fields, interrupted)
 		} else if items > maxArrayItems {
@@ -50,16 +51,6 @@ func (r *rewriter) table(e *ast.TableExpr) {
 			e.Fields = joinLast(e.Fields)
 		}
 	}
-}
-
-func hasSeveralValues(e ast.Expr) bool {
-	switch e := e.(type) {
-	case *ast.FuncCallExpr:
-		return !e.AdjustRet
-	case *ast.Comma3Expr:
-		return !e.AdjustRet
-	}
-	return false
 }
 
 // index gives the items from that one on a key.

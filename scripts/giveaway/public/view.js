@@ -98,6 +98,7 @@ function renderStats({ connections, prizes, uptime, link }) {
 
   const left = prizes.filter((prize) => !prize.awarded);
   setText(find("prizes-left"), String(left.length));
+  find("draw-winner").disabled = left.length === 0;
   setText(find("prizes-total"), String(prizes.length));
   const next = left.length > 0 ? `Next: ${text(left[0].name, "a surprise")}` : "All prizes are won";
   setText(find("prizes-next"), prizes.length > 0 ? next : "No prize to win yet");

@@ -175,9 +175,3 @@ func dialCheap(address string) (int, error) {
 	}
 	return fd, nil
 }
-
-// handshake is the request of a WebSocket client (RFC 6455, 1.2).
-func handshake(host string) string {
-	return "GET / HTTP/1.1\r\nHost: " + host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-}
