@@ -80,6 +80,8 @@ type server struct {
 	watched  func(p *script.Program) // has a program watched; set by watch
 	watchers sync.WaitGroup
 
+	abort *time.Timer // gives the scripts no more time once the end takes too long; set by shutdown
+
 	ready atomic.Bool
 	// stop is cancelled with the reason why the server ends, a *stopping where somebody asked for it.
 	stop context.CancelCauseFunc

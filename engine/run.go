@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"perigee/engine/script"
 	"perigee/engine/wire"
@@ -61,6 +62,9 @@ func (s *server) watch(ctx context.Context) (end func()) {
 
 // close gives back what the scripts hold, after everything has ended.
 func (s *server) close() {
+	if s.abort != nil {
+		s.abort.Stop()
+	}
 	if s.program != nil {
 		s.program.Close()
 	}
@@ -100,6 +104,7 @@ func (s *server) shutdown(ctx context.Context, cause error) error {
 			_ = s.http.Close() // what would not end in time is cut
 		}
 	})
+	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.program.Abort) // also for the last turns of the loop
 	s.stopHook(ctx)
 	forced := s.broker.Shutdown(ctx, s.config.Stop.Drain.Std(), why)
 	s.log.Info("engine: stopped", "connections", connections, "forced", forced)

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -61,6 +62,23 @@ func TestStopWithScripts(t *testing.T) {
 				t.Errorf("log:\n%s\nwant errors only about %q", server.Log(), row.logged)
 			}
 		})
+	}
+}
+
+// Close hooks without end, one for each of many connections, do not make the end take longer than stop.timeout each.
+func TestStopGivesUp(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, application(`function app:close() while true do end end`))
+	server := enginetest.Start(t, func(c *config.Config) {
+		c.Lua.Path, c.Lua.Manager, c.Lua.TurnTimeout = folder, "app", config.Duration(time.Minute)
+		c.Stop.Timeout, c.Stop.Drain = config.Duration(200*time.Millisecond), config.Duration(100*time.Millisecond)
+	})
+	for range 20 {
+		server.Dial(t, "client")
+	}
+	// With a minute for each hook the end would come long after the test's patience.
+	if err := server.Stop(); errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Run has not ended, want it ended soon after stop.timeout")
 	}
 }
 

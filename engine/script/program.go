@@ -137,6 +137,9 @@ func (p *Program) Load() error {
 	return p.wrap("boot", err)
 }
 
+// Abort gives the scripts no more time: what runs ends now, and what begins ends at once. Any goroutine may call it.
+func (p *Program) Abort() { p.vm.Abort() }
+
 // Close gives back what the machine holds. It is called after the loop has ended.
 func (p *Program) Close() {
 	p.vm.Close()

@@ -20,6 +20,7 @@ const (
 type limits struct {
 	word    atomic.Uint64
 	timeout atomic.Int64 // of the slice that runs, ns; 0 is none
+	aborted atomic.Bool  // every slice trips as soon as it begins
 	closed  chan struct{}
 }
 
@@ -39,7 +40,11 @@ func newLimits() *limits {
 // begin starts a slice.
 func (l *limits) begin(timeout time.Duration) {
 	l.timeout.Store(int64(timeout))
-	l.word.Store(l.word.Load()&^trippedStopped + 1)
+	slice := l.word.Load()&^trippedStopped + 1
+	l.word.Store(slice)
+	if l.aborted.Load() {
+		l.trip(slice, trippedStopped)
+	}
 }
 
 // end ends the slice and returns its timeout. What tripped it is forgotten.
@@ -74,6 +79,13 @@ func (l *limits) cause() error {
 		return ErrStopped
 	}
 	return nil
+}
+
+// Abort ends the slice that runs, and each that begins from now on as soon as it begins, with ErrStopped: scripts get no
+// more time. Any goroutine may call it.
+func (v *VM) Abort() {
+	v.limits.aborted.Store(true)
+	v.limits.trip(v.limits.word.Load(), trippedStopped)
 }
 
 // Watch looks after the limits until ctx ends; without it there are none. The owner runs it on a goroutine of its own,

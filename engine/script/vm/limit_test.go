@@ -88,7 +88,7 @@ func TestTimeoutOfCall(t *testing.T) {
 	if o := m.runFor(t, 20*time.Millisecond, `while true do end`); !errors.Is(o.err, ErrTimeout) {
 		t.Errorf("Call with a timeout: got %v, want %v", o, ErrTimeout)
 	}
-	if o := m.run(t, `for i = 1, 2e6 do end return "done"`); o.String() != "done" {
+	if o := m.run(t, `for i = 1, 1e6 do end return "done"`); o.String() != "done" {
 		t.Errorf("Call without a timeout: got %v, want done", o)
 	}
 }
@@ -184,19 +184,19 @@ func heap() uint64 {
 // A slice under which the memory grows too much is stopped. The scripts stop growing by themselves, for the sake of
 // the machine that the test runs on, but they do not end by themselves.
 func TestMemory(t *testing.T) {
-	m := start(t, Options{Memory: heap() + 32<<20, TurnTimeout: 20 * time.Second})
+	m := start(t, Options{Memory: heap() + 16<<20, TurnTimeout: 20 * time.Second})
 	for _, s := range []script{
-		{name: "concatenation", source: `local s = "x" for i = 1, 26 do s = s .. s end while s do end`},
-		{name: "pcall", source: `local s = "x" for i = 1, 26 do pcall(function() s = s .. s end) end while s do end`},
-		{name: "table", source: `local t = {} for i = 1, 1e6 do t[i] = {} end while t do end`},
-		{name: "coroutine", source: `local t = {} coroutine.wrap(function() for i = 1, 1e6 do t[i] = {} end while t do end end)()`},
+		{name: "concatenation", source: `local s = "x" for i = 1, 25 do s = s .. s end while s do end`},
+		{name: "pcall", source: `local s = "x" for i = 1, 25 do pcall(function() s = s .. s end) end while s do end`},
+		{name: "table", source: `local t = {} for i = 1, 4e5 do t[i] = {} end while t do end`},
+		{name: "coroutine", source: `local t = {} coroutine.wrap(function() for i = 1, 4e5 do t[i] = {} end while t do end end)()`},
 		{name: "stacks", source: `
 			local function deep(n)
 				if n == 0 then return coroutine.yield() end
 				return (("x"):gsub("x", function() return deep(n - 1) end))
 			end
 			local all = {}
-			for i = 1, 200 do
+			for i = 1, 120 do
 				all[i] = coroutine.wrap(deep)
 				all[i](100)
 			end
@@ -239,7 +239,7 @@ func TestGarbage(t *testing.T) {
 func TestStoppedLeaveNothing(t *testing.T) {
 	m := start(t, Options{TurnTimeout: time.Minute})
 	fn := m.compiled(t, `
-		local text = ("x"):rep(100000) .. tostring({})
+		local text = ("x"):rep(20000) .. tostring({})
 		local function grip() return text, grip end
 		local gen = coroutine.wrap(function() coroutine.yield(grip) end)
 		gen()
