@@ -71,14 +71,15 @@ type Broker struct {
 	emptied  chan struct{} // capacity 1; sent to when the last connection has ended; never closed
 
 	// Used by any goroutine.
-	lastID    atomic.Uint64
-	queued    atomic.Int64   // bytes that wait in all send queues; a shared frame counts once for each queue
-	tasks     sync.WaitGroup // requests, readers and refusals under way
-	writers   sync.WaitGroup // writes that wait for a socket
-	cutLog    seldom
-	acceptLog seldom
-	proxyLog  sync.Once
-	buffers   sync.Pool // of *bytes.Buffer, for messages that are being read
+	lastID     atomic.Uint64
+	queued     atomic.Int64   // bytes that wait in all send queues; a shared frame counts once for each queue
+	tasks      sync.WaitGroup // requests, readers and refusals under way
+	writers    sync.WaitGroup // writes that wait for a socket
+	cutLog     seldom
+	acceptLog  seldom
+	refusedLog seldom
+	proxyLog   sync.Once
+	buffers    sync.Pool // of *bytes.Buffer, for messages that are being read
 
 	// Guarded by mu.
 	mu       sync.Mutex
@@ -159,20 +160,6 @@ func (b *Broker) Broadcast(f *Frame) {
 func (b *Broker) Publish(t TopicID, f *Frame) {
 	for _, s := range b.shards {
 		s.post(order{do: publish, topic: t, frame: f})
-	}
-}
-
-// SendAll sends a frame to some connections. The slice belongs to the broker from then on.
-func (b *Broker) SendAll(to []*Conn, f *Frame) {
-	for _, s := range b.shards {
-		s.post(order{do: sendAll, to: to, frame: f})
-	}
-}
-
-// SendLatestAll is SendAll as [Conn.SendLatest] would send. The slice belongs to the broker from then on.
-func (b *Broker) SendLatestAll(to []*Conn, f *Frame) {
-	for _, s := range b.shards {
-		s.post(order{do: sendLatestAll, to: to, frame: f})
 	}
 }
 

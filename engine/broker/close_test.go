@@ -189,7 +189,6 @@ func TestAfterTheEnd(t *testing.T) {
 	conn.Subscribe(1)
 	s.Publish(1, text("x"))
 	conn.Unsubscribe(1)
-	s.SendAll([]*Conn{conn}, text("x"))
 	conn.Close(wire.CloseNormal(""))
 	other := s.dial(t)
 	greet(t, o)

@@ -130,7 +130,7 @@ func (r *reader) accepts() bool {
 	case dropAndTell:
 		text, err := wire.Append(nil, wire.MessageException, wire.TooManyMessages().Fields(""), b.clock())
 		if err != nil {
-			b.log.Error("encoding an exception", "error", err)
+			b.log.Error("broker: encoding an exception", "error", err)
 			break
 		}
 		r.c.answer(NewFrame(text))

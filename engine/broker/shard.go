@@ -18,8 +18,6 @@ const (
 	answer
 	send
 	sendLatest
-	sendAll
-	sendLatestAll
 	broadcast
 	publish
 	subscribe
@@ -34,7 +32,6 @@ type order struct {
 	conn  *Conn
 	frame *Frame
 	topic TopicID
-	to    []*Conn
 	call  func(s *shard)
 }
 
@@ -204,18 +201,6 @@ func (s *shard) apply(o *order) {
 	case publish:
 		for c := range s.topics[o.topic] {
 			s.push(c, o.frame)
-		}
-	case sendAll, sendLatestAll:
-		for _, c := range o.to {
-			if c.shard != s {
-				continue
-			}
-			c.greeted = true
-			if o.do == sendAll {
-				s.push(c, o.frame)
-			} else {
-				s.pushLatest(c, o.frame)
-			}
 		}
 	case call:
 		o.call(s)

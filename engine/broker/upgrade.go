@@ -54,7 +54,7 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer := b.options.Proxies.Client(r)
 	if peer.Untrusted {
 		b.proxyLog.Do(func() {
-			b.log.Warn("a proxy on this machine is not trusted: clients have its address", "setting", "server.trusted_proxies")
+			b.log.Warn("broker: a proxy on this machine is not trusted: clients have its address", "setting", "server.trusted_proxies")
 		})
 	}
 	if no := b.check(r, peer); no != nil {
@@ -97,14 +97,21 @@ func (b *Broker) check(r *http.Request, peer auth.Peer) *refusal {
 		}
 	}
 	if err := b.options.Hosts.Check(r, peer.Addr); err != nil {
-		b.log.Debug("refusing a connection", "peer", peer.Addr, "error", err)
+		b.logRefused(peer, "server.hosts", err)
 		return &refusal{status: http.StatusMisdirectedRequest, text: "host not served here"}
 	}
 	if err := b.options.Origins.Check(r); err != nil {
-		b.log.Debug("refusing a connection", "peer", peer.Addr, "error", err)
+		b.logRefused(peer, "server.origins", err)
 		return &refusal{status: http.StatusForbidden, text: "origin not allowed"}
 	}
 	return nil
+}
+
+// logRefused tells the operator which setting would let a refused client in, at most once a second.
+func (b *Broker) logRefused(peer auth.Peer, setting string, err error) {
+	if times, ok := b.refusedLog.due(b.now()); ok {
+		b.log.Warn("broker: refusing a connection", "peer", peer.Addr, "setting", setting, "error", err, "times", times)
+	}
 }
 
 func refuseStopping() *refusal {
@@ -198,7 +205,7 @@ func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Con
 	}
 	s, ok := ws.NetConn().(*socket)
 	if !ok {
-		b.log.Error("a connection did not come through the broker's listener")
+		b.log.Error("broker: a connection did not come through the broker's listener")
 		_ = ws.Close() // nothing was said on it
 		return nil, nil
 	}
@@ -217,7 +224,7 @@ func (b *Broker) turnAway(w http.ResponseWriter, r *http.Request, peer auth.Peer
 		defer func() { _ = s.Close() }() // the client has been told, or is gone
 		text, err := wire.Append(nil, wire.MessageException, wire.TooManyConnections().Fields(""), b.clock())
 		if err != nil {
-			b.log.Error("encoding an exception", "error", err)
+			b.log.Error("broker: encoding an exception", "error", err)
 			return
 		}
 		if err := s.SetWriteDeadline(time.Now().Add(lingerTime)); err != nil {

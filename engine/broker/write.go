@@ -292,7 +292,7 @@ func (b *Broker) heaviest() *shard {
 func (s *shard) cutSlow(c *Conn) {
 	b := s.broker
 	if times, ok := b.cutLog.due(b.now()); ok {
-		b.log.Warn("client too slow", "connection", c.id, "peer", c.peer.Addr, "queued_bytes", c.total, "times", times)
+		b.log.Warn("broker: client too slow", "connection", c.id, "peer", c.peer.Addr, "queued_bytes", c.total, "times", times)
 	}
 	s.cut(c, wire.CloseTooSlow())
 }

@@ -55,7 +55,6 @@ func TestOrder(t *testing.T) {
 			for i := range rounds {
 				s.Broadcast(text(fmt.Sprint("broadcast ", i)))
 				s.Publish(topic, text(fmt.Sprint("publish ", i)))
-				s.SendAll(conns, text(fmt.Sprint("all ", i)))
 				for _, c := range conns {
 					c.Send(text(fmt.Sprint("send ", i)))
 				}
@@ -64,14 +63,14 @@ func TestOrder(t *testing.T) {
 				c.Unsubscribe(topic)
 			}
 			s.Publish(topic, text("nobody hears this"))
-			s.SendLatestAll(conns, text("latest"))
 			for _, c := range conns {
+				c.SendLatest(text("latest"))
 				c.Close(wire.CloseNormal("done"))
 				c.Send(text("after the close"))
 			}
 			for _, c := range clients {
 				for i := range rounds {
-					for _, how := range []string{"broadcast", "publish", "all", "send"} {
+					for _, how := range []string{"broadcast", "publish", "send"} {
 						c.want(textFrame, fmt.Sprint(how, " ", i))
 					}
 				}

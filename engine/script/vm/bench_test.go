@@ -8,6 +8,7 @@ import (
 
 // bench calls a function of a script again and again, on the loop.
 func bench(b *testing.B, source string) {
+	b.Helper()
 	m := start(b, Options{TurnTimeout: 1 << 40})
 	chunk := m.compiled(b, source)
 	m.turn(b, func() {
