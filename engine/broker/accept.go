@@ -48,7 +48,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if times, ok := l.broker.acceptLog.due(l.broker.now()); ok {
-			l.broker.log.Warn("accepting a connection", "error", err, "pause", pause, "times", times)
+			l.broker.log.Warn("broker: accepting a connection", "error", err, "pause", pause, "times", times)
 		}
 		select {
 		case <-time.After(pause):

@@ -56,7 +56,7 @@ func (r *reader) run() {
 func (r *reader) guard(f func()) {
 	defer func() {
 		if value := recover(); value != nil {
-			r.c.broker.log.Error("panic on a connection", "connection", r.c.id, "panic", value, "stack", string(debug.Stack()))
+			r.c.broker.log.Error("broker: panic on a connection", "connection", r.c.id, "panic", value, "stack", string(debug.Stack()))
 			r.c.finish(ending{why: wire.CloseInternal(), lost: true})
 		}
 	}()

@@ -2,8 +2,10 @@ package vm
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
+	"weak"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -231,6 +233,40 @@ func TestPool(t *testing.T) {
 		}
 		if n := len(m.deep.idle); n > 1 {
 			t.Errorf("idle threads after 10 collections: got %d, want 1", n)
+		}
+	})
+}
+
+// A new thread does not hold on to what ran on threads that are gone.
+func TestScrub(t *testing.T) {
+	m := start(t, Options{})
+	var held []weak.Pointer[lua.LTable]
+	m.State().SetGlobal("held", m.State().NewFunction(func(L *lua.LState) int {
+		held = append(held, weak.Make(L.CheckTable(1)))
+		return 0
+	}))
+	m.run(t, `
+		local function down(n)
+			local mine = {}
+			held(mine)
+			return (function() if n > 0 then local x = down(n - 1) return mine end crash() end)()
+		end
+		down(50)`)
+	m.turn(t, func() {
+		m.deep.idle = nil
+		for range 10 {
+			m.deep.idle = append(m.deep.idle, m.newThread(&m.deep))
+		}
+		runtime.GC()
+		runtime.GC()
+		n := 0
+		for _, pointer := range held {
+			if pointer.Value() != nil {
+				n++
+			}
+		}
+		if n > 0 {
+			t.Errorf("tables that are held: got %d of %d, want none", n, len(held))
 		}
 	})
 }

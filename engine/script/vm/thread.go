@@ -110,7 +110,24 @@ func (v *VM) newThread(p *pool) *thread {
 	t := &thread{vm: v, L: L, limits: v.limits, home: p}
 	t.entry = L.NewFunction(t.enter)
 	L.SetContext(t)
+	scrub(L)
 	return t
+}
+
+// scrub overwrites the call frames that a new thread begins with: gopher-lua takes them from threads that have used
+// them, with the functions that ran there, and those hold on to their variables.
+func scrub(L *lua.LState) {
+	left := lua.FramesPerSegment
+	var down *lua.LFunction
+	down = L.NewFunction(func(L *lua.LState) int {
+		if left--; left > 0 {
+			L.Push(down)
+			L.Call(0, 0)
+		}
+		return 0
+	})
+	L.Push(down)
+	L.Call(0, 0)
 }
 
 // giveBack makes a thread idle whose run is over and whose results are taken.
