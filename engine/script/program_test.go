@@ -1,0 +1,189 @@
+package script
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"perigee/engine/wire"
+)
+
+// recorder is a host that takes registrations and nothing else; any other call is a nil pointer.
+type recorder struct {
+	Host
+	messages map[string]Message
+	commands map[string]Command
+}
+
+func (h *recorder) Now() time.Time { return time.Unix(1795384421, 0) }
+
+func (h *recorder) Message(m Message) error {
+	h.messages[m.Name] = m
+	return nil
+}
+
+func (h *recorder) Command(c Command) error {
+	h.commands[c.Name] = c
+	return nil
+}
+
+func (h *recorder) Run(command string, arguments wire.Value) (wire.Value, error) {
+	return h.commands[command].Run(arguments)
+}
+
+// load runs a manager whose boot is the given text, in a folder with the given files.
+func load(t *testing.T, boot string, files map[string]string) (*recorder, string, error) {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "scripts")
+	files["app.lua"] = "local server = require(\"server\")\nlocal app = {}\nfunction app:boot()\n" + boot + "\nend\nreturn app\n"
+	for name, text := range files {
+		file := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/etc/hostname", filepath.Join(folder, "outside.lua")); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	h := &recorder{messages: map[string]Message{}, commands: map[string]Command{}}
+	p, err := New(Options{
+		Folder: folder, Shown: "scripts", Manager: "app",
+		Builtin: fstest.MapFS{"builtin.lua": {Data: []byte("return \"from the binary\"")}},
+		App:     map[string]any{"greeting": "hello", "list": []any{int64(1), int64(2)}},
+		Log:     slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		Store:   NewStore(), Generation: 3, TurnTimeout: time.Minute, BootTimeout: time.Minute,
+	}, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { p.Watch(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+		p.Close()
+	})
+	err = p.Load()
+	return h, log.String(), err
+}
+
+// Modules come from the scripts folder, else from the binary, once each, and from nowhere else.
+func TestRequire(t *testing.T) {
+	rows := []struct{ boot, want string }{
+		{`assert(require("builtin") == "from the binary")`, ""},
+		{`assert(require("folder.module").name == "folder.module")`, ""},
+		{`assert(require("folder") == "its init")`, ""},
+		{`assert(require("folder.module") == require("folder.module"))`, ""},
+		{`assert(require("silent") == true)`, ""},
+		{`require("outside")`, "outside"},
+		{`require("../app")`, "not a module name"},
+		{`require("/etc/passwd")`, "not a module name"},
+		{`require("")`, "not a module name"},
+		{`require("nowhere")`, `module "nowhere" not found: no nowhere.lua or nowhere/init.lua`},
+		{`require("first")`, `module "first" requires itself: first -> second -> first`},
+		{`require("broken")`, "scripts/broken.lua:2"},
+	}
+	for _, row := range rows {
+		_, _, err := load(t, row.boot, map[string]string{
+			"folder/module.lua": "return { name = ... }",
+			"folder/init.lua":   "return \"its init\"",
+			"silent.lua":        "local nothing",
+			"first.lua":         "return require(\"second\")",
+			"second.lua":        "return require(\"first\")",
+			"broken.lua":        "local x = 1\nlocal = 2",
+		})
+		if row.want == "" && err != nil || row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want)) {
+			t.Errorf("%s: Load = %v, want %q", row.boot, err, row.want)
+		}
+	}
+}
+
+// A registration says who may send the message and where it stands.
+func TestMessage(t *testing.T) {
+	h, _, err := load(t, `server.message("Ring", { protection = "client", owner = "who" }, function() end)`, map[string]string{})
+	if err != nil {
+		t.Fatalf("Load = %v, want nil", err)
+	}
+	m := h.messages["Ring"]
+	if m.Protection.String() != "client" || m.Owner != "who" || m.Source != "scripts/app.lua:4" || m.Handle == nil || m.Authorize != nil {
+		t.Errorf("Message = %+v, want client, owner who, scripts/app.lua:4, a handler", m)
+	}
+}
+
+// What is wrong with a call is said at the line of the call.
+func TestWrongCalls(t *testing.T) {
+	rows := []struct{ boot, want string }{
+		{`server.message("Ring", function() end)`, "protection = "},
+		{`server.message("", { protection = "none" }, print)`, "1 to 255 bytes"},
+		{`server.message("Ring", { protection = "none", authorize = 1 }, print)`, "authorize is a number"},
+		{`server.message("Ring", { protection = "none", owner = "x" }, print)`, "owner goes with"},
+		{`server.command("Ring")`, "function expected"},
+		{`server.mesage()`, "there is no server.mesage"},
+		{`server.sleep(-1)`, "milliseconds"},
+		{`server.every(0, "Ring")`, "at least 1 ms"},
+		{`server.every(5, 7)`, "command or a function"},
+		{`server.state("x", { print })`, "plain data"},
+		{`require("json").encode({ 1, key = 2 })`, "key"},
+		{`require("log").shout("x")`, "there is no log.shout"},
+	}
+	for _, row := range rows {
+		_, _, err := load(t, row.boot, map[string]string{})
+		if err == nil || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "scripts/app.lua:4") {
+			t.Errorf("%s: Load = %v, want scripts/app.lua:4 and %q", row.boot, err, row.want)
+		}
+	}
+}
+
+// The log has the text, the fields, the place and the generation; settings, generation and state are there to be read.
+func TestLogAndConfig(t *testing.T) {
+	_, log, err := load(t, `
+		local log = require("log")
+		log.debug("too quiet")
+		log.warn("ready", { count = 3, name = "x", ok = true, list = { 1, 2 } })
+		print("hello", 1)
+		assert(server.config.greeting == "hello" and #server.config.list == 2 and server.generation == 3)
+		local state = server.state("counts", { n = 1 })
+		state.n = 2
+		assert(server.state("counts").n == 2 and #server.uuid() == 36 and server.time() == 1795384421)
+	`, map[string]string{})
+	if err != nil {
+		t.Fatalf("Load = %v, want nil", err)
+	}
+	for _, want := range []string{`level=WARN msg=ready source=scripts/app.lua:7 turn=boot generation=3 count=3 name=x ok=true list=[1,2]`, "hello\\t1"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("log = %s, want %s in it", log, want)
+		}
+	}
+	if strings.Contains(log, "too quiet") {
+		t.Errorf("log = %s, want nothing below its level", log)
+	}
+}
+
+// Commands take and return values, and their errors carry the place and how it was reached.
+func TestCommand(t *testing.T) {
+	h, _, err := load(t, `
+		server.command("Double", function(n) return { doubled = n * 2 } end)
+		server.command("Fail", function() server.run("Double", "x") end)
+		assert(server.run("Double", 4).doubled == 8)
+	`, map[string]string{})
+	if err != nil {
+		t.Fatalf("Load = %v, want nil", err)
+	}
+	_, err = h.commands["Fail"].Run(nil)
+	traced, ok := err.(interface{ Traceback() string }) //nolint:errorlint // its own type is what is tested
+	if !ok || !strings.Contains(err.Error(), "scripts/app.lua:5") || traced.Traceback() == "" {
+		t.Errorf("Fail = %v, want scripts/app.lua:5 with a traceback", err)
+	}
+}
