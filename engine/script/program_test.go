@@ -182,7 +182,7 @@ func TestCommand(t *testing.T) {
 		t.Fatalf("Load = %v, want nil", err)
 	}
 	_, err = h.commands["Fail"].Run(nil)
-	traced, ok := err.(interface{ Traceback() string }) //nolint:errorlint // its own type is what is tested
+	traced, ok := err.(interface{ Traceback() string })
 	if !ok || !strings.Contains(err.Error(), "scripts/app.lua:5") || traced.Traceback() == "" {
 		t.Errorf("Fail = %v, want scripts/app.lua:5 with a traceback", err)
 	}

@@ -119,23 +119,8 @@ func (v *VM) watchTime(ctx context.Context) {
 	}
 }
 
-// Places of the samples of watchHeap.
-const (
-	sampleHeap = iota
-	sampleStacks
-	sampleCollections
-)
-
 func (v *VM) watchHeap(ctx context.Context) {
-	samples := []metrics.Sample{
-		sampleHeap:        {Name: "/memory/classes/heap/objects:bytes"},
-		sampleStacks:      {Name: "/memory/classes/heap/stacks:bytes"},
-		sampleCollections: {Name: "/gc/cycles/total:gc-cycles"},
-	}
-	over := func() bool {
-		metrics.Read(samples)
-		return max(samples[sampleHeap].Value.Uint64(), samples[sampleStacks].Value.Uint64()) > v.options.Memory
-	}
+	memory := newMemory()
 	ticker := time.NewTicker(watchHeap)
 	defer ticker.Stop()
 	var collections uint64
@@ -147,22 +132,48 @@ func (v *VM) watchHeap(ctx context.Context) {
 		case <-ticker.C:
 		}
 		slice := v.limits.word.Load()
-		high := over()
-		if n := samples[sampleCollections].Value.Uint64(); n != collections {
+		memory.read()
+		if n := memory.value(collected); n != collections {
 			collections = n
 			v.collected.Store(true)
 		}
+		high := max(memory.value(heapObjects), memory.value(heapStacks)) > v.options.Memory
 		if v.options.Memory == 0 || !high || slice&1 == 0 || time.Now().Before(rest) {
 			continue
 		}
-		// What was read includes garbage that no slice can be blamed for. Collections are spaced, so that a heap that is
-		// merely large does not spend its time on them.
+		// What was read includes garbage, and stacks that the Go runtime keeps for later, which no slice can be blamed for.
+		// Collections are spaced to take a fifth of the time at most, however large the heap is.
 		began := time.Now()
 		runtime.GC()
-		if over() {
+		memory.read()
+		if max(memory.value(heapObjects), memory.value(stacksInUse)) > v.options.Memory {
 			v.limits.trip(slice, trippedMemory)
 		} else {
-			rest = time.Now().Add(2 * time.Since(began))
+			rest = time.Now().Add(4 * time.Since(began))
 		}
 	}
 }
+
+// memory is what the Go runtime tells of its memory, in bytes, and of its collections.
+type memory []metrics.Sample
+
+// Places in memory.
+const (
+	heapObjects = iota // with those that the next collection will free
+	heapStacks
+	stacksInUse // as of the last collection
+	collected
+)
+
+func newMemory() memory {
+	return memory{
+		heapObjects: {Name: "/memory/classes/heap/objects:bytes"},
+		heapStacks:  {Name: "/memory/classes/heap/stacks:bytes"},
+		stacksInUse: {Name: "/gc/scan/stack:bytes"},
+		collected:   {Name: "/gc/cycles/total:gc-cycles"},
+	}
+}
+
+func (m memory) read() { metrics.Read(m) }
+
+func (m memory) value(place int) uint64 { return m[place].Value.Uint64() }
