@@ -137,16 +137,16 @@ func (v *VM) watchHeap(ctx context.Context) {
 			collections = n
 			v.collected.Store(true)
 		}
-		high := max(memory.value(heapObjects), memory.value(heapStacks)) > v.options.Memory
+		high := memory.value(heapObjects) > v.options.Memory
 		if v.options.Memory == 0 || !high || slice&1 == 0 || time.Now().Before(rest) {
 			continue
 		}
-		// What was read includes garbage, and stacks that the Go runtime keeps for later, which no slice can be blamed for.
-		// Collections are spaced to take a fifth of the time at most, however large the heap is.
+		// What was read includes garbage, which no slice can be blamed for. Collections are spaced to take a fifth of the
+		// time at most, however large the heap is.
 		began := time.Now()
 		runtime.GC()
 		memory.read()
-		if max(memory.value(heapObjects), memory.value(stacksInUse)) > v.options.Memory {
+		if memory.value(heapObjects) > v.options.Memory {
 			v.limits.trip(slice, trippedMemory)
 		} else {
 			rest = time.Now().Add(4 * time.Since(began))
@@ -160,16 +160,12 @@ type memory []metrics.Sample
 // Places in memory.
 const (
 	heapObjects = iota // with those that the next collection will free
-	heapStacks
-	stacksInUse // as of the last collection
 	collected
 )
 
 func newMemory() memory {
 	return memory{
 		heapObjects: {Name: "/memory/classes/heap/objects:bytes"},
-		heapStacks:  {Name: "/memory/classes/heap/stacks:bytes"},
-		stacksInUse: {Name: "/gc/scan/stack:bytes"},
 		collected:   {Name: "/gc/cycles/total:gc-cycles"},
 	}
 }

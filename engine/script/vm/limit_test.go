@@ -94,7 +94,7 @@ func TestTimeoutOfCall(t *testing.T) {
 
 // Time that a call waits is not charged to it, however long others run meanwhile; what it runs after the wait is.
 func TestTimeoutAfterWait(t *testing.T) {
-	m := start(t, Options{TurnTimeout: 300 * time.Millisecond})
+	m := start(t, Options{TurnTimeout: 200 * time.Millisecond})
 	patient := m.begin(t, `wait() return "patient"`)
 	endless := m.begin(t, `wait() while true do end`)
 	protected := m.begin(t, `pcall(function() wait() while true do end end) say("went on")`)
@@ -114,6 +114,30 @@ func TestTimeoutAfterWait(t *testing.T) {
 	}
 	if len(m.said) > 0 {
 		t.Errorf("scripts that were stopped said %q", m.said)
+	}
+}
+
+// Abort ends the slice that runs, every one that begins later, and those that go on after a wait.
+func TestAbort(t *testing.T) {
+	m := start(t, Options{})
+	running := make(chan struct{})
+	m.State().SetGlobal("ready", m.State().NewFunction(func(*lua.LState) int {
+		close(running)
+		return 0
+	}))
+	waits := m.begin(t, `pcall(wait) say("went on")`)
+	spins := m.begin(t, `ready() while true do pcall(function() while true do end end) end`)
+	<-running
+	m.Abort()
+	m.wake(t)
+	later := m.begin(t, `say("begun")`)
+	for name, out := range map[string]<-chan outcome{"running": spins, "waiting": waits, "later": later} {
+		if o := await(t, out); !errors.Is(o.err, ErrStopped) {
+			t.Errorf("%s call after Abort: got %v, want %v", name, o, ErrStopped)
+		}
+	}
+	if len(m.said) > 0 {
+		t.Errorf("scripts that were aborted said %q", m.said)
 	}
 }
 
@@ -189,13 +213,13 @@ func TestMemory(t *testing.T) {
 		{name: "pcall", source: `local s = "x" for i = 1, 25 do pcall(function() s = s .. s end) end while s do end`},
 		{name: "table", source: `local t = {} for i = 1, 4e5 do t[i] = {} end while t do end`},
 		{name: "coroutine", source: `local t = {} coroutine.wrap(function() for i = 1, 4e5 do t[i] = {} end while t do end end)()`},
-		{name: "stacks", source: `
+		{name: "coroutines", source: `
 			local function deep(n)
 				if n == 0 then return coroutine.yield() end
 				return (("x"):gsub("x", function() return deep(n - 1) end))
 			end
 			local all = {}
-			for i = 1, 150 do
+			for i = 1, 200 do
 				all[i] = coroutine.wrap(deep)
 				all[i](100)
 			end
@@ -210,7 +234,7 @@ func TestMemory(t *testing.T) {
 					t.Errorf("coroutines after the call: got %d, want none", n)
 				}
 			})
-			if o := m.run(t, `for i = 1, 2e6 do end return "done"`); o.String() != "done" {
+			if o := m.run(t, `local t = os.clock() while os.clock() - t < 0.06 do end return "done"`); o.String() != "done" {
 				t.Errorf("the call after: got %v, want done", o)
 			}
 		})

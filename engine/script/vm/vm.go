@@ -27,8 +27,8 @@ import (
 type Options struct {
 	// TurnTimeout is how long one slice may hold the machine. 0 is no limit. It is kept to within some 20 ms.
 	TurnTimeout time.Duration
-	// Memory is how many bytes of live heap, or of Go stacks in use, the process may have before the slice that runs is
-	// stopped. 0 is no limit.
+	// Memory is how many bytes of live heap the process may have before the slice that runs is stopped. 0 is no limit. Go
+	// stacks come on top of it: of scripts that recurse in thousands of coroutines, two to three times as much.
 	Memory uint64
 	// Print and Now are what the library prints with and tells the time by.
 	Print func(string)
