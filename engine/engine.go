@@ -180,6 +180,8 @@ func (s *server) load(ctx context.Context, parts *sync.WaitGroup) error {
 			Memory:       uint64(c.Lua.Memory),
 			JSON:         value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
 			Await:        s.loop.Await,
+			Next:         s.loop.Next,
+			Rouse:        s.loop.Rouse,
 			After:        loop.RealClock{}.AfterFunc,
 		}, h)
 		if err != nil {

@@ -132,9 +132,21 @@ func (l *Loop) Post(name string, run func()) error {
 	return nil
 }
 
-// Next runs a turn after those that are queued on the loop already, without ever blocking.
+// Next runs a turn after those that are queued on the loop already, without ever blocking. A loop that is ending takes no
+// more: turns that call each other for ever must not keep it from its end.
 func (l *Loop) Next(name string, run func()) {
+	if l.ending {
+		return
+	}
 	l.next = append(l.next, turn{name, run})
+}
+
+// Rouse has the turns whose waits are over go on right after the present turn, before those that are queued.
+func (l *Loop) Rouse() {
+	l.mu.Lock()
+	l.ready = append(l.ready, l.woken...)
+	l.woken = nil
+	l.mu.Unlock()
 }
 
 // After runs a turn once d has passed. cancel prevents it, also when its time has come but its turn has not.

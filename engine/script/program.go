@@ -15,6 +15,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/loop"
 	"perigee/engine/script/value"
 	"perigee/engine/script/vm"
 	"perigee/engine/wire"
@@ -47,6 +48,10 @@ type Options struct {
 
 	// Await suspends the turn that calls it, as loop.Loop has it.
 	Await func(start func(wake func())) error
+	// Next runs a turn after those that are queued already, as loop.Loop has it.
+	Next func(name string, run func())
+	// Rouse has those whose waits are over go on right after the present turn, as loop.Loop has it.
+	Rouse func()
 	// After calls back on any goroutine, as loop.Clock has it.
 	After func(d time.Duration, f func()) (stop func() bool)
 }
@@ -61,8 +66,10 @@ type Program struct {
 	hooks   map[string]lua.LValue // of the manager, by name; functions only
 
 	// Metatables of what scripts hold in their hands.
-	clients, lists, topics, timers, listeners, handles *lua.LTable
-	clientMethod                                       map[string]bool // by name; fields cannot be called so
+	clients, lists, topics, timers, listeners, handles, promises *lua.LTable
+	clientMethod                                                 map[string]bool // by name; fields cannot be called so
+
+	task *task // the async function that runs; nil where none does
 }
 
 // hookNames are the methods of a manager that the server calls; boot is called by Load.
@@ -84,6 +91,7 @@ func New(o Options, host Host) (*Program, error) {
 		Print:       func(text string) { o.Log.Info("script: print", "text", text, "generation", o.Generation) },
 		Now:         host.Now,
 		Await:       o.Await,
+		Stopped:     loop.ErrStopped,
 	})
 	p.clients = p.metatable("client", clientIndex, p.clientMethods())
 	for _, f := range p.clientMethods() {
@@ -95,6 +103,7 @@ func New(o Options, host Host) (*Program, error) {
 	p.timers = p.metatable("timer", timerIndex, timerMethods())
 	p.listeners = p.metatable("listener", nil, listenerMethods())
 	p.handles = p.metatable("handle", nil, handleMethods())
+	p.promises = p.metatable("promise", nil, p.promiseMethods())
 	if err := p.openModules(); err != nil {
 		p.vm.Close()
 		return nil, err
@@ -225,7 +234,7 @@ func (e *Error) Traceback() string { return e.trace }
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// wrap gives a machine's error the name of what ran.
+// wrap gives a machine's error the name of what ran. One that was cut off because the server stops is a loop.ErrStopped.
 func wrap(name string, err error) error {
 	if err == nil {
 		return nil
@@ -234,5 +243,9 @@ func wrap(name string, err error) error {
 	if !errors.As(err, &failure) {
 		return fmt.Errorf("script: %s: %w", name, err)
 	}
-	return &Error{Name: name, Message: failure.Message, trace: failure.Traceback, cause: failure.Cause}
+	cause := failure.Cause
+	if errors.Is(cause, vm.ErrStopped) {
+		cause = loop.ErrStopped
+	}
+	return &Error{Name: name, Message: failure.Message, trace: failure.Traceback, cause: cause}
 }
