@@ -43,8 +43,10 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 	return s.shutdown(live, context.Cause(ctx))
 }
 
-// close gives back what the scripts hold, after everything has ended.
+// close gives back what the scripts hold, after everything has ended. The loop has called off the requests that handlers
+// were waiting for.
 func (s *server) close() {
+	s.fetch.Close()
 	if s.program != nil {
 		s.program.Close()
 	}

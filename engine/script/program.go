@@ -15,6 +15,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/fetch"
 	"perigee/engine/loop"
 	"perigee/engine/script/value"
 	"perigee/engine/script/vm"
@@ -52,6 +53,8 @@ type Options struct {
 	Next func(name string, run func())
 	// Rouse has those whose waits are over go on right after the present turn, as loop.Loop has it.
 	Rouse func()
+	// Fetch begins a request, as fetch.Client has it.
+	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
 	// After calls back on any goroutine, as loop.Clock has it.
 	After func(d time.Duration, f func()) (stop func() bool)
 }
@@ -66,8 +69,8 @@ type Program struct {
 	hooks   map[string]lua.LValue // of the manager, by name; functions only
 
 	// Metatables of what scripts hold in their hands.
-	clients, lists, topics, timers, listeners, handles, promises *lua.LTable
-	clientMethod                                                 map[string]bool // by name; fields cannot be called so
+	clients, lists, topics, timers, listeners, handles, promises, responses *lua.LTable
+	clientMethod                                                            map[string]bool // by name; fields cannot be called so
 
 	task *task // the async function that runs; nil where none does
 }
@@ -103,6 +106,7 @@ func New(o Options, host Host) (*Program, error) {
 	p.timers = p.metatable("timer", timerIndex, timerMethods())
 	p.listeners = p.metatable("listener", nil, listenerMethods())
 	p.handles = p.metatable("handle", nil, handleMethods())
+	p.responses = p.responseMetatable()
 	p.promises = p.metatable("promise", nil, p.promiseMethods())
 	if err := p.openModules(); err != nil {
 		p.vm.Close()
