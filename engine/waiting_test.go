@@ -152,6 +152,13 @@ function app:boot()
     server.async(function() error("handled") end)():catch(function() end)
     pcall(function() server.async(function() error("handled") end)():await() end)
     server.promise(function() end):cancel()
+    local late = server.async(function()
+      pcall(server.sleep, 1000)
+      error("lost after all")
+    end)()
+    server.async(function() server.sleep(1000) end)():cancel()
+    server.sleep(1)
+    late:cancel()
     server.sleep(1)
     client:send("Rejected")
   end)
@@ -160,10 +167,10 @@ end`, nil)
 	alice.Send(`{"name":"Reject"}`)
 	alice.Expect("Rejected")
 	log := server.Log()
-	if n := strings.Count(log, "nobody handles it"); n != 2 {
-		t.Errorf("%d rejections in the log, want 2:\n%s", n, log)
+	if n := strings.Count(log, "nobody handles it"); n != 3 {
+		t.Errorf("%d rejections in the log, want 3:\n%s", n, log)
 	}
-	for _, want := range []string{"app.lua:11 error=", "app.lua:11: lost", "app.lua:12 error=", "also lost"} {
+	for _, want := range []string{"app.lua:11 error=", "app.lua:11: lost", "app.lua:12 error=", "also lost", "lost after all"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log has no %q:\n%s", want, log)
 		}

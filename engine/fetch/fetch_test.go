@@ -70,8 +70,8 @@ func TestDo(t *testing.T) {
 			r.Method, r.Host, r.UserAgent(), r.Header.Get("X-Mine"), user, password, string(body),
 		}, " "))
 		w.WriteHeader(http.StatusTeapot)
-		_, err = io.WriteString(w, strings.Repeat("x", 1000))
-		if err != nil {
+		_, errWrite := io.WriteString(w, strings.Repeat("x", 1000))
+		if err := errors.Join(err, errWrite); err != nil {
 			t.Error(err)
 		}
 	})

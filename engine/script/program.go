@@ -122,6 +122,9 @@ func (p *Program) Watch(ctx context.Context) { p.vm.Watch(ctx) }
 // error names file and line. A Program whose Load failed can only be closed.
 func (p *Program) Load() error {
 	boot := p.vm.State().NewFunction(func(L *lua.LState) int {
+		if _, taken := p.loader.modules[p.options.Manager]; taken {
+			L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
+		}
 		manager, ok := p.loader.require(L, p.options.Manager).(*lua.LTable)
 		if !ok {
 			L.RaiseError("module %q must return its manager: local manager = require(\"manager\"):extend() ... return manager", p.options.Manager)

@@ -234,9 +234,12 @@ local function cancels()
     local pending = later("too late")
     pending:cancel()
     server.sleep(5)
-    say(select(2, pcall(function()
-      pending:await()
-    end)))
+    say(select(
+      2,
+      pcall(function()
+        pending:await()
+      end)
+    ))
   end)
 end
 

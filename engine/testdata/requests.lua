@@ -23,7 +23,9 @@ function app:boot()
   end)
 
   server.message("Post", { protection = "none" }, function(client)
-    local plain = http.post(url .. "/echo", "some text", { headers = { ["Content-Type"] = "text/plain" } }):json()
+    local plain = http
+      .post(url .. "/echo", "some text", { headers = { ["Content-Type"] = "text/plain" } })
+      :json()
     local object = http.post(url .. "/echo", nil, { json = { list = { 1, 2 } } }):json()
     local put = http.request({ method = "PUT", url = url .. "/echo", body = "x" }):json()
     client:send("Posted", {
@@ -36,7 +38,8 @@ function app:boot()
   end)
 
   server.message("Fail", { protection = "none" }, function(client, message)
-    local response, reason = http.get(message.url or (url .. message.path), { timeout = message.timeout })
+    local response, reason =
+      http.get(message.url or (url .. message.path), { timeout = message.timeout })
     client:send("Failed", { got = response ~= nil, reason = reason })
   end)
 
@@ -63,7 +66,7 @@ function app:boot()
     client:send("Wronged", { said = said })
   end)
 
-  -- The loop goes on while a handler waits for the server, which answers only after it was asked again.
+  -- The loop goes on while a handler waits for the server, which answers once it was asked again.
   server.message("Slow", { protection = "none" }, function(client)
     client:send("Begun")
     client:send("Slowed", { body = http.get(url .. "/wait").body })
