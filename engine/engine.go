@@ -20,6 +20,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/config"
+	"perigee/engine/fetch"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
 	"perigee/engine/script"
@@ -74,6 +75,7 @@ type server struct {
 	manager *manager.Manager
 	broker  *broker.Broker
 	program *script.Program
+	fetch   *fetch.Client
 	http    *http.Server
 	pages   fs.FS
 
@@ -160,6 +162,12 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 	}, s.loop, s.log)
 	s.broker = broker.New(reach, s.manager, s.log)
 	s.manager.Connect(s.broker)
+	s.fetch = fetch.New(fetch.Options{
+		Timeout:            c.HTTP.Timeout.Std(),
+		MaxBody:            int64(c.HTTP.MaxBody),
+		MaxRequests:        c.HTTP.MaxRequests,
+		RedirectsToPrivate: c.HTTP.RedirectsToPrivate,
+	})
 	s.http = &http.Server{
 		Handler:           web.New(web.Options{Socket: s.broker, Pages: s.pages, Ready: s.ready.Load}),
 		ReadHeaderTimeout: c.Limits.HandshakeTimeout.Std(),
@@ -196,7 +204,9 @@ func (s *server) load(ctx context.Context) error {
 			Memory:       uint64(c.Lua.Memory),
 			JSON:         value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
 			Await:        s.loop.Await,
-			Stopped:      loop.ErrStopped,
+			Next:         s.loop.Next,
+			Rouse:        s.loop.Rouse,
+			Fetch:        s.fetch.Start,
 			After:        loop.RealClock{}.AfterFunc,
 		}, h)
 		if err != nil {

@@ -287,3 +287,15 @@ func TestBrokenScripts(t *testing.T) {
 		})
 	}
 }
+
+// A manager cannot have the name of a module that the server has itself.
+func TestManagerNamedAsModule(t *testing.T) {
+	for _, name := range []string{"server", "http", "json", "log"} {
+		c := config.Default()
+		c.Lua.Path, c.Lua.Manager = "", name
+		_, err := engine.Check(t.Context(), engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files})
+		if want := "is a module of the server"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Check with the manager %q = %v, want an error with %q", name, err, want)
+		}
+	}
+}

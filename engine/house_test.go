@@ -25,6 +25,7 @@ func floors() map[string]int {
 		"engine/script/vm":      1,
 		"engine/auth":           0,
 		"engine/config":         0,
+		"engine/fetch":          0,
 		"engine/loop":           0,
 		"engine/script/compile": 0,
 		"engine/script/lib":     0,

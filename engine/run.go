@@ -60,11 +60,13 @@ func (s *server) watch(ctx context.Context) (end func()) {
 	}
 }
 
-// close gives back what the scripts hold, after everything has ended.
+// close gives back what the scripts hold, after everything has ended. The loop has called off the requests that handlers
+// were waiting for.
 func (s *server) close() {
 	if s.abort != nil {
 		s.abort.Stop()
 	}
+	s.fetch.Close()
 	if s.program != nil {
 		s.program.Close()
 	}

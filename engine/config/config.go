@@ -16,6 +16,7 @@ type Config struct {
 	Server Server `toml:"server"`
 	Limits Limits `toml:"limits"`
 	Lua    Lua    `toml:"lua"`
+	HTTP   HTTP   `toml:"http"`
 	Roster Roster `toml:"roster"`
 	Queue  Queue  `toml:"queue"`
 	State  State  `toml:"state"`

@@ -55,6 +55,14 @@ type Lua struct {
 	Drain        Duration `toml:"drain" range:"0s..24h" doc:"Longest time that waiting handlers of replaced scripts may go on after a reload. Reloading is not built yet: nothing uses this."`
 }
 
+// HTTP is the section [http]: the requests that scripts make to other servers.
+type HTTP struct {
+	Timeout            Duration `toml:"timeout" range:"1ms..24h" doc:"Longest time that a request may take, redirects and body included, unless the script says otherwise."`
+	MaxBody            Size     `toml:"max_body" range:"1KiB..1GiB" doc:"Largest body of a response, and of a request, in bytes; a larger one fails."`
+	MaxRequests        int      `toml:"max_requests" range:"1..100000" doc:"Requests that are under way at once; more wait for their turn."`
+	RedirectsToPrivate bool     `toml:"redirects_to_private" doc:"Let public servers redirect to addresses of this machine and of private networks."`
+}
+
 // Roster is the section [roster]: the list of connections that every client is sent when it changes.
 type Roster struct {
 	Interval       Duration `toml:"interval" range:"1ms..1h" doc:"Shortest time between two rosters; changes in between are gathered."`

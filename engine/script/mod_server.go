@@ -21,7 +21,8 @@ func (p *Program) serverModule() (*lua.LTable, error) {
 	if err != nil {
 		return nil, fmt.Errorf("script: server.config: %w", err)
 	}
-	t := p.module(slices.Concat(p.registerFunctions(), p.commandFunctions(), p.connectionFunctions(), p.clockFunctions()))
+	t := p.module(slices.Concat(p.registerFunctions(), p.commandFunctions(), p.connectionFunctions(),
+		p.clockFunctions(), p.promiseFunctions()))
 	t.RawSetString("config", app)
 	t.RawSetString("generation", lua.LNumber(p.options.Generation))
 	return t, nil
@@ -82,14 +83,6 @@ func (p *Program) connectionFunctions() []function {
 
 func (p *Program) clockFunctions() []function {
 	return []function{
-		{"sleep", func(L *lua.LState) int {
-			d := milliseconds(L, 1)
-			if longest := p.options.AwaitTimeout; longest > 0 && d > longest {
-				L.ArgError(1, "a handler may wait "+longest.String()+" at most (lua.await_timeout)")
-			}
-			raise(L, p.vm.Await(L, func(wake func()) { p.options.After(d, wake) }))
-			return 0
-		}},
 		{"time", func(L *lua.LState) int {
 			L.Push(lua.LNumber(float64(p.host.Now().UnixMicro()) / 1e6))
 			return 1
