@@ -245,6 +245,7 @@ end`, func(c *config.Config) {
 		c.Lua.AwaitTimeout, c.Lua.TurnTimeout = config.Duration(10*time.Minute), config.Duration(time.Minute)
 		c.Lua.Memory = 4 * config.GiB
 		c.HTTP.MaxRequests = 64
+		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000 // it asks until all have begun
 	})
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Begin","count":10000}`)
