@@ -69,6 +69,7 @@ type server struct {
 	broker  *broker.Broker
 	program *script.Program
 	http    *http.Server
+	keeper  *keeper
 	pages   fs.FS
 
 	ready atomic.Bool
@@ -132,6 +133,9 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 	if s.pages, err = pages(c, o.Scripts); err != nil {
 		return nil, err
 	}
+	if s.keeper, err = newKeeper(c.State, o.Log); err != nil {
+		return nil, err
+	}
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),
@@ -163,7 +167,6 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 // load runs the scripts. What watches over them belongs to parts.
 func (s *server) load(ctx context.Context, parts *sync.WaitGroup) error {
 	c := s.config
-	store := script.NewStore()
 	return s.manager.Install(ctx, func(h script.Host) (manager.Application, error) {
 		p, err := script.New(script.Options{
 			Folder:       c.Lua.Path,
@@ -172,7 +175,7 @@ func (s *server) load(ctx context.Context, parts *sync.WaitGroup) error {
 			Manager:      c.Lua.Manager,
 			App:          c.App,
 			Generation:   1,
-			Store:        store,
+			Store:        s.keeper.store,
 			Log:          s.log,
 			TurnTimeout:  c.Lua.TurnTimeout.Std(),
 			BootTimeout:  c.Lua.BootTimeout.Std(),
