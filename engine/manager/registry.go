@@ -190,6 +190,8 @@ type MessageRoute struct {
 	Protection auth.Protection
 	// Owner is the field that names the connection a Client message is about.
 	Owner string
+	// Schema tells whether the fields are checked before the handler runs.
+	Schema bool
 	// Handled tells whether the message has a handler of its own; Commands are what listeners bind it to, in their order.
 	Handled  bool
 	Commands []string
@@ -205,7 +207,7 @@ func (g *generation) routes() Routes {
 	for _, msg := range g.messages {
 		route := MessageRoute{
 			Name: msg.Name, Protection: msg.Protection, Owner: msg.Owner,
-			Handled: msg.Handle != nil, Source: msg.Source,
+			Schema: msg.Check != nil, Handled: msg.Handle != nil, Source: msg.Source,
 		}
 		for _, l := range msg.commands {
 			route.Commands = append(route.Commands, l.command)

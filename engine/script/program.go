@@ -15,6 +15,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/schema"
 	"perigee/engine/script/value"
 	"perigee/engine/script/vm"
 	"perigee/engine/wire"
@@ -59,6 +60,7 @@ type Program struct {
 	loader  *loader
 	manager *lua.LTable
 	hooks   map[string]lua.LValue // of the manager, by name; functions only
+	schemas *schema.Compiler      // nil until a message has a schema
 
 	// Metatables of what scripts hold in their hands.
 	clients, lists, topics, timers, listeners, handles *lua.LTable
