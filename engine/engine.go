@@ -77,6 +77,7 @@ type server struct {
 	program *script.Program
 	fetch   *fetch.Client
 	http    *http.Server
+	keeper  *keeper
 	pages   fs.FS
 
 	watched  func(p *script.Program) // has a program watched; set by watch
@@ -137,10 +138,13 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 	s := &server{options: o, config: c, log: o.Log, stop: stop}
 	key, errKey := s.key()
 	reach, errReach := s.reach()
-	var errPages error
+	var errPages, errState error
 	s.pages, errPages = pages(c, o.Scripts)
 	if err := errors.Join(errKey, errReach, errPages); err != nil {
 		return nil, err
+	}
+	if s.keeper, errState = newKeeper(c.State, o.Log); errState != nil {
+		return nil, errState
 	}
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
@@ -187,7 +191,6 @@ func (s *server) load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Lua.BootTimeout.Std()+bootGrace,
 		fmt.Errorf("engine: loading the scripts took longer than lua.boot_timeout, %s: they wait for something", c.Lua.BootTimeout))
 	defer cancel()
-	store := script.NewStore()
 	return s.manager.Install(ctx, func(h script.Host) (manager.Application, error) {
 		p, err := script.New(script.Options{
 			Folder:       c.Lua.Path,
@@ -196,7 +199,7 @@ func (s *server) load(ctx context.Context) error {
 			Manager:      c.Lua.Manager,
 			App:          c.App,
 			Generation:   1,
-			Store:        store,
+			Store:        s.keeper.store,
 			Log:          s.log,
 			TurnTimeout:  c.Lua.TurnTimeout.Std(),
 			BootTimeout:  c.Lua.BootTimeout.Std(),

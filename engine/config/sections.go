@@ -81,12 +81,11 @@ type Queue struct {
 	Map            map[string]string `toml:"map" doc:"Commands for jobs that go by another name: job or class name = command."`
 }
 
-// State is the section [state]: where server.state is kept through restarts. Saving is not built yet, so that a File is
-// refused and the other two have no effect.
+// State is the section [state]: where server.state is kept through restarts.
 type State struct {
-	File     string   `toml:"file" check:"unbuilt" doc:"File that keeps server.state through restarts; empty is memory only. Saving is not built yet: anything but empty is refused."`
-	Interval Duration `toml:"interval" range:"10ms..24h" doc:"Time between two saves."`
-	Sync     string   `toml:"sync" one:"interval job" doc:"When a save is forced to disk: interval (with each save) or job (before a job is deleted)."`
+	File     string   `toml:"file" doc:"File that keeps server.state through restarts, relative to the folder of this file; its folder must exist. Empty is memory only."`
+	Interval Duration `toml:"interval" range:"10ms..24h" doc:"Time between two saves; where nothing has changed, nothing is written. An orderly stop saves too."`
+	Sync     string   `toml:"sync" one:"interval job" check:"sync" doc:"When a save is forced to disk: interval (with each save) or job (before a job is deleted). The queue is not built yet: job is refused."`
 }
 
 // Stop is the section [stop]: how long a graceful stop may take.

@@ -10,6 +10,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/auth"
+	"perigee/engine/schema"
 	"perigee/engine/script/value"
 	"perigee/engine/script/vm"
 	"perigee/engine/wire"
@@ -105,7 +106,7 @@ func (p *Program) message(L *lua.LState) int {
 		L.RaiseError("message %q: %s: write server.message(name, { protection = ... }, handler)", m.Name, errNoProtection)
 	}
 	options := L.CheckTable(2)
-	raise(L, checkOptions(options, "protection", "owner", "authorize"))
+	raise(L, checkOptions(options, "protection", "owner", "authorize", "schema"))
 	protection, err := protectionOf(options)
 	raise(L, err)
 	m.Protection = protection
@@ -122,6 +123,10 @@ func (p *Program) message(L *lua.LState) int {
 	default:
 		L.RaiseError("message %q: authorize is a %s; it must be a function", m.Name, authorize.Type())
 	}
+	m.Check, err = p.check(options.RawGetString("schema"))
+	if err != nil {
+		L.RaiseError("message %q: %s", m.Name, err)
+	}
 	if handler := L.OptFunction(3, nil); handler != nil {
 		m.Handle = func(c Client, in Incoming) error {
 			_, err := p.call(&call{name: m.Name, text: in.Text}, handler, p.client(c), luaValue(in.Value))
@@ -130,6 +135,30 @@ func (p *Program) message(L *lua.LState) int {
 	}
 	raise(L, p.host.Message(m))
 	return 0
+}
+
+// check returns what checks the fields of a message by the schema option; nil where there is none.
+func (p *Program) check(option lua.LValue) (func(text []byte) error, error) {
+	if option == lua.LNil {
+		return nil, nil
+	}
+	if option.Type() != lua.LTTable {
+		return nil, fmt.Errorf("schema is a %s; it must be a table", option.Type())
+	}
+	text, err := value.Append(nil, option, value.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	if p.schemas == nil {
+		if p.schemas, err = schema.NewCompiler("id", "name", "timestamp"); err != nil {
+			return nil, err
+		}
+	}
+	s, err := p.schemas.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	return s.Check, nil
 }
 
 // command registers a command: name, function.

@@ -17,6 +17,7 @@ import (
 
 	"perigee/engine/fetch"
 	"perigee/engine/loop"
+	"perigee/engine/schema"
 	"perigee/engine/script/value"
 	"perigee/engine/script/vm"
 	"perigee/engine/wire"
@@ -67,6 +68,7 @@ type Program struct {
 	loader  *loader
 	manager *lua.LTable
 	hooks   map[string]lua.LValue // of the manager, by name; functions only
+	schemas *schema.Compiler      // nil until a message has a schema
 
 	// Metatables of what scripts hold in their hands.
 	clients, lists, topics, timers, listeners, handles, promises, responses *lua.LTable
