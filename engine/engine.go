@@ -20,6 +20,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/config"
+	"perigee/engine/fetch"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
 	"perigee/engine/script"
@@ -74,7 +75,9 @@ type server struct {
 	manager *manager.Manager
 	broker  *broker.Broker
 	program *script.Program
+	fetch   *fetch.Client
 	http    *http.Server
+	keeper  *keeper
 	pages   fs.FS
 
 	watched  func(p *script.Program) // has a program watched; set by watch
@@ -135,10 +138,13 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 	s := &server{options: o, config: c, log: o.Log, stop: stop}
 	key, errKey := s.key()
 	reach, errReach := s.reach()
-	var errPages error
+	var errPages, errState error
 	s.pages, errPages = pages(c, o.Scripts)
 	if err := errors.Join(errKey, errReach, errPages); err != nil {
 		return nil, err
+	}
+	if s.keeper, errState = newKeeper(c.State, o.Log); errState != nil {
+		return nil, errState
 	}
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
@@ -160,6 +166,12 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 	}, s.loop, s.log)
 	s.broker = broker.New(reach, s.manager, s.log)
 	s.manager.Connect(s.broker)
+	s.fetch = fetch.New(fetch.Options{
+		Timeout:            c.HTTP.Timeout.Std(),
+		MaxBody:            int64(c.HTTP.MaxBody),
+		MaxRequests:        c.HTTP.MaxRequests,
+		RedirectsToPrivate: c.HTTP.RedirectsToPrivate,
+	})
 	s.http = &http.Server{
 		Handler:           web.New(web.Options{Socket: s.broker, Pages: s.pages, Ready: s.ready.Load}),
 		ReadHeaderTimeout: c.Limits.HandshakeTimeout.Std(),
@@ -179,7 +191,6 @@ func (s *server) load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Lua.BootTimeout.Std()+bootGrace,
 		fmt.Errorf("engine: loading the scripts took longer than lua.boot_timeout, %s: they wait for something", c.Lua.BootTimeout))
 	defer cancel()
-	store := script.NewStore()
 	return s.manager.Install(ctx, func(h script.Host) (manager.Application, error) {
 		p, err := script.New(script.Options{
 			Folder:       c.Lua.Path,
@@ -188,7 +199,7 @@ func (s *server) load(ctx context.Context) error {
 			Manager:      c.Lua.Manager,
 			App:          c.App,
 			Generation:   1,
-			Store:        store,
+			Store:        s.keeper.store,
 			Log:          s.log,
 			TurnTimeout:  c.Lua.TurnTimeout.Std(),
 			BootTimeout:  c.Lua.BootTimeout.Std(),
@@ -196,7 +207,9 @@ func (s *server) load(ctx context.Context) error {
 			Memory:       uint64(c.Lua.Memory),
 			JSON:         value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
 			Await:        s.loop.Await,
-			Stopped:      loop.ErrStopped,
+			Next:         s.loop.Next,
+			Rouse:        s.loop.Rouse,
+			Fetch:        s.fetch.Start,
 			After:        loop.RealClock{}.AfterFunc,
 		}, h)
 		if err != nil {

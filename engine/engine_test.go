@@ -258,6 +258,9 @@ func TestBrokenScripts(t *testing.T) {
 		{"unknown protection", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"all\" }, print) end return app", "scripts/app.lua:5"},
 		{"client without owner", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"client\" }, print) end return app", "needs owner"},
 		{"unknown option", head + "function app:boot()\nserver.message(\"Ring\", { protect = \"none\" }, print) end return app", "unknown option \"protect\""},
+		{"bad schema", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"none\", schema = { properties = { by = { tipe = \"string\" } } } }, print) end return app", "scripts/app.lua:5: message \"Ring\": schema: properties.by.tipe: is not known"},
+		{"schema from elsewhere", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"none\", schema = { [\"$ref\"] = \"file:///etc/passwd\" } }, print) end return app", "scripts/app.lua:5: message \"Ring\": schema: \"file:///etc/passwd\": a schema refers only to itself"},
+		{"schema that is no table", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"none\", schema = \"x\" }, print) end return app", "scripts/app.lua:5: message \"Ring\": schema is a string"},
 		{"twice", head + "function app:boot()\nbase.boot(self)\nserver.message(\"JoinAsPlayer\", { protection = \"none\" }, print) end return app", "twice"},
 		{"missing module", head + "require(\"nowhere\") return app", "module \"nowhere\" not found"},
 		{"module name", head + "require(\"../../etc/passwd\") return app", "not a module name"},
@@ -285,5 +288,17 @@ func TestBrokenScripts(t *testing.T) {
 				t.Errorf("Check = %v, want an error with %q", err, row.want)
 			}
 		})
+	}
+}
+
+// A manager cannot have the name of a module that the server has itself.
+func TestManagerNamedAsModule(t *testing.T) {
+	for _, name := range []string{"server", "http", "json", "log"} {
+		c := config.Default()
+		c.Lua.Path, c.Lua.Manager = "", name
+		_, err := engine.Check(t.Context(), engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files})
+		if want := "is a module of the server"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Check with the manager %q = %v, want an error with %q", name, err, want)
+		}
 	}
 }

@@ -25,10 +25,13 @@ func floors() map[string]int {
 		"engine/script/vm":      1,
 		"engine/auth":           0,
 		"engine/config":         0,
+		"engine/fetch":          0,
 		"engine/loop":           0,
+		"engine/schema":         0,
 		"engine/script/compile": 0,
 		"engine/script/lib":     0,
 		"engine/script/value":   0,
+		"engine/state":          0,
 		"engine/wire":           0,
 	}
 }
@@ -36,12 +39,13 @@ func floors() map[string]int {
 // homes are the packages in which a third-party module may stand; what begins with one of them is in it.
 func homes() map[string][]string {
 	return map[string][]string{
-		"github.com/BurntSushi/toml":         {"engine/config"},
-		"github.com/go-json-experiment/json": {"engine/wire", "engine/script/value"},
-		"github.com/google/uuid":             {"engine/wire"},
-		"github.com/gorilla/websocket":       {"engine/broker"},
-		"github.com/urfave/cli/v3":           {"cmd/perigee"},
-		"github.com/yuin/gopher-lua":         {"engine/script"},
+		"github.com/BurntSushi/toml":               {"engine/config"},
+		"github.com/go-json-experiment/json":       {"engine/wire", "engine/script/value"},
+		"github.com/google/uuid":                   {"engine/wire"},
+		"github.com/gorilla/websocket":             {"engine/broker"},
+		"github.com/santhosh-tekuri/jsonschema/v6": {"engine/schema"},
+		"github.com/urfave/cli/v3":                 {"cmd/perigee"},
+		"github.com/yuin/gopher-lua":               {"engine/script"},
 	}
 }
 

@@ -14,12 +14,18 @@ import (
 )
 
 // run serves what comes to the listener until ctx ends, then stops in order.
-func (s *server) run(ctx context.Context, listener net.Listener) error {
+func (s *server) run(ctx context.Context, listener net.Listener) (err error) {
 	// The parts outlive ctx: what it ends is the serving, and the parts are then stopped one after the other.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	var parts sync.WaitGroup
+	booted := false
 	defer s.close()
 	defer s.watch(ctx)()
+	defer func() {
+		if booted { // else the scripts have made nothing that is worth keeping
+			err = errors.Join(err, s.keeper.last())
+		}
+	}()
 	defer parts.Wait()
 	defer end()
 	parts.Go(func() { s.loop.Run(live) })
@@ -31,6 +37,8 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 		}
 		return errors.Join(err, listener.Close())
 	}
+	booted = true
+	parts.Go(func() { s.keeper.run(live, s.loop) })
 	status, err := s.status(live, listener.Addr())
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -60,11 +68,13 @@ func (s *server) watch(ctx context.Context) (end func()) {
 	}
 }
 
-// close gives back what the scripts hold, after everything has ended.
+// close gives back what the scripts hold, after everything has ended. The loop has called off the requests that handlers
+// were waiting for.
 func (s *server) close() {
 	if s.abort != nil {
 		s.abort.Stop()
 	}
+	s.fetch.Close()
 	if s.program != nil {
 		s.program.Close()
 	}
@@ -81,8 +91,9 @@ func (s *server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end cont
 	return end
 }
 
-// shutdown stops the parts in order: no new clients, the scripts' stop hook, what is queued for the
-// clients, the close frame to all of them. The rest ends when run returns.
+// shutdown stops the parts in order: no new clients, the scripts' stop hook, the state to its file, what
+// is queued for the clients, the close frame to all of them. The rest ends when run returns, which saves the state again
+// if the end has changed it.
 func (s *server) shutdown(ctx context.Context, cause error) error {
 	why := wire.CloseShutdown()
 	var asked *stopping
@@ -106,6 +117,9 @@ func (s *server) shutdown(ctx context.Context, cause error) error {
 	})
 	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.program.Abort) // also for the last turns of the loop
 	s.stopHook(ctx)
+	if err := s.keeper.save(ctx, s.loop); err != nil {
+		s.log.Error("engine: saving the state", "error", err) // and tried again in the very end
+	}
 	forced := s.broker.Shutdown(ctx, s.config.Stop.Drain.Std(), why)
 	s.log.Info("engine: stopped", "connections", connections, "forced", forced)
 	if ctx.Err() != nil {

@@ -14,8 +14,8 @@ import (
 	"perigee/scripts"
 )
 
-// application is the source of a manager with one message, Go, and this in its boot.
-func application(boot string) map[string]string {
+// bootOnly is the source of a manager with one message, Go, and this in its boot.
+func bootOnly(boot string) map[string]string {
 	return map[string]string{"app.lua": `
 local base = require("manager")
 local server = require("server")
@@ -47,7 +47,7 @@ func TestStopWithScripts(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
-			write(t, folder, application(row.boot))
+			write(t, folder, bootOnly(row.boot))
 			server := enginetest.Start(t, func(c *config.Config) {
 				c.Lua.Path, c.Lua.Manager, c.Lua.TurnTimeout = folder, "app", config.Duration(100*time.Millisecond)
 			})
@@ -68,7 +68,7 @@ func TestStopWithScripts(t *testing.T) {
 // Close hooks without end, one for each of many connections, do not make the end take longer than stop.timeout each.
 func TestStopGivesUp(t *testing.T) {
 	folder := t.TempDir()
-	write(t, folder, application(`function app:close() while true do end end`))
+	write(t, folder, bootOnly(`function app:close() while true do end end`))
 	server := enginetest.Start(t, func(c *config.Config) {
 		c.Lua.Path, c.Lua.Manager, c.Lua.TurnTimeout = folder, "app", config.Duration(time.Minute)
 		c.Stop.Timeout, c.Stop.Drain = config.Duration(200*time.Millisecond), config.Duration(100*time.Millisecond)
@@ -85,7 +85,7 @@ func TestStopGivesUp(t *testing.T) {
 // Scripts that wait for ever in their boot do not start, and do not keep the server from being stopped.
 func TestBootThatWaits(t *testing.T) {
 	folder := t.TempDir()
-	write(t, folder, application(`while true do server.sleep(50) end`))
+	write(t, folder, bootOnly(`while true do server.sleep(50) end`))
 	c := config.Default()
 	c.Server.Port, c.Lua.Path, c.Lua.Manager = 0, folder, "app"
 	c.Lua.BootTimeout = config.Duration(100 * time.Millisecond)

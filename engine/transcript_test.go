@@ -11,7 +11,7 @@ import (
 )
 
 // What clients say and hear is as the transcripts tell. One with a Lua file of its name runs that as the manager, the
-// giveaway runs the giveaway, and the others run the base manager.
+// giveaway runs the giveaway, and the others run the base manager. server.config.url is another server.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -21,11 +21,13 @@ func TestTranscripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other := otherServer(t)
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txt")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := enginetest.Start(t, func(c *config.Config) {
+				c.App = map[string]any{"url": other.URL}
 				switch _, err := os.Stat(filepath.Join(folder, name+".lua")); {
 				case err == nil:
 					c.Lua.Path, c.Lua.Manager = folder, name

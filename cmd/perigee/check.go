@@ -2,34 +2,51 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
-	"perigee/engine"
-	"perigee/scripts"
+	"perigee/engine/manager"
 )
 
 func (p *program) check() *cli.Command {
 	return &cli.Command{
 		Name:         "check",
 		Usage:        "load settings and scripts without serving, and list the messages",
-		Flags:        settingFlags(),
+		Flags:        append(settingFlags(), jsonFlag()),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
-			settings, err := p.load(c)
-			if err != nil {
+			routes, err := p.examine(ctx, c)
+			switch {
+			case c.Bool("json"):
+				return errors.Join(err, p.printJSON(verdictOf(routes, err)))
+			case err != nil:
 				return err
+			default:
+				return p.print(messageTable(routes) +
+					fmt.Sprintf("\nok: %d messages, %d commands\n", len(routes.Messages), len(routes.Commands)))
 			}
-			status, err := engine.Check(ctx, engine.Options{Config: settings, Log: p.logger(settings), Scripts: scripts.Files})
-			if err != nil {
-				return err
-			}
-			return p.print(messageTable(status.Routes) +
-				fmt.Sprintf("\nok: %d messages, %d commands\n", len(status.Routes.Messages), len(status.Routes.Commands)))
 		}),
 	}
+}
+
+// verdict is what check --json writes: a promise to programs.
+type verdict struct {
+	OK       bool     `json:"ok"`
+	Messages int      `json:"messages"`
+	Commands int      `json:"commands"`
+	Problems []string `json:"problems"`
+}
+
+func verdictOf(routes manager.Routes, err error) verdict {
+	v := verdict{OK: err == nil, Messages: len(routes.Messages), Commands: len(routes.Commands), Problems: []string{}}
+	if err != nil {
+		v.Problems = strings.Split(err.Error(), "\n")
+	}
+	return v
 }
 
 func (p *program) version() *cli.Command {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"os"
@@ -49,6 +50,10 @@ func TestExitCodes(t *testing.T) {
 		{"version", nil, []string{"version"}, 0, "^perigee .* go1", ""},
 		{"check", nil, []string{"check"}, 0, `AddPrize +admin[\s\S]*ok: 16 messages`, "everybody knows the key"},
 		{"check with a key", []string{"SERVER_KEY=long enough to be good", "SERVER_LUA_SLOW_TURN=0s"}, []string{"check"}, 0, "ok: ", "^$"},
+		{"check for programs", nil, []string{"check", "--json"}, 0, `^\{\n  "ok": true,\n  "messages": 16,\n  "commands": [0-9]+,\n  "problems": \[\]\n\}\n$`, ""},
+		{"failed check for programs", nil, []string{"check", "--json", "-c", "bad.toml"}, 1, `"ok": false,[\s\S]*"problems": \[\n +"bad.toml:2: .*",\n +"bad.toml:3: .*"`, "bad.toml:2"},
+		{"routes", nil, []string{"routes"}, 0, `AddPrize +admin +- +yes +perigee/giveaway/messages.lua:\d+\n[\s\S]*DismissNotifications +client +connection +no +perigee/messages/[\s\S]*COMMAND[\s\S]*BroadcastUptime +perigee/giveaway/commands.lua:\d+\n[\s\S]*ResetPrizes +ResetPrizes +perigee/giveaway/init.lua:\d+\n`, ""},
+		{"routes of broken script", nil, []string{"routes", "--lua-manager", "broken"}, 1, "^$", `scripts/broken.lua:2: .*protection`},
 		{"unknown command", nil, []string{"serve"}, 2, "", `no command "serve"`},
 		{"unknown flag", nil, []string{"start", "--bogus"}, 2, "", "bogus"},
 		{"extra argument", nil, []string{"check", "scripts"}, 2, "", `unexpected argument "scripts"`},
@@ -70,6 +75,41 @@ func TestExitCodes(t *testing.T) {
 		}
 		if !regexp.MustCompile(row.stderr).MatchString(stderr) {
 			t.Errorf("%s: stderr %q, want %s", row.name, stderr, row.stderr)
+		}
+	}
+}
+
+// routes --json lists everything with the place where it stands.
+func TestRoutesJSON(t *testing.T) {
+	t.Chdir(t.TempDir())
+	code, stdout, _ := perigee(t, nil, "routes", "--json")
+	var got struct {
+		Messages []struct {
+			Name, Protection, Owner, Source string
+			Schema, Handler                 bool
+		}
+		Commands  []struct{ Name, Source string }
+		Listeners []struct{ Message, Command, Source string }
+	}
+	if err := json.Unmarshal([]byte(stdout), &got); code != 0 || err != nil {
+		t.Fatalf("routes --json = %d, %q, %v, want JSON", code, stdout, err)
+	}
+	if len(got.Messages) != 16 || len(got.Commands) == 0 || len(got.Listeners) == 0 {
+		t.Errorf("routes --json lists %d messages, %d commands, %d listeners, want 16 and some of each", len(got.Messages), len(got.Commands), len(got.Listeners))
+	}
+	for _, m := range got.Messages {
+		if !strings.Contains(m.Source, ".lua:") {
+			t.Errorf("%s is declared at %q, want file and line", m.Name, m.Source)
+		}
+		switch m.Name {
+		case "AddPrize":
+			if m.Protection != "admin" || !m.Schema || !m.Handler || m.Owner != "" {
+				t.Errorf("AddPrize = %+v, want admin, with schema and handler", m)
+			}
+		case "DismissNotifications":
+			if m.Protection != "client" || m.Schema || m.Handler || m.Owner != "connection" {
+				t.Errorf("DismissNotifications = %+v, want client by connection, without schema and handler", m)
+			}
 		}
 	}
 }

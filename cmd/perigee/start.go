@@ -110,20 +110,6 @@ func folder(c config.Config) string {
 	return c.Lua.Path
 }
 
-// messageTable lists who may send what.
-func messageTable(routes manager.Routes) string {
-	var w strings.Builder
-	w.WriteString("MESSAGE\tPROTECTION\tOWNER\tDECLARED AT\n")
-	for _, m := range routes.Messages {
-		owner := m.Owner
-		if owner == "" {
-			owner = "-"
-		}
-		fmt.Fprintf(&w, "%s\t%s\t%s\t%s\n", m.Name, m.Protection, owner, m.Source)
-	}
-	return w.String()
-}
-
 // print writes to standard output, tabs aligned.
 func (p *program) print(text string) error {
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)

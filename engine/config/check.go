@@ -25,7 +25,9 @@ func (s setting) check(value any) error {
 		return nil
 	}
 	if words, ok := s.field.Tag.Lookup("one"); ok {
-		return checkWord(text, strings.Split(words, " "))
+		if err := checkWord(text, strings.Split(words, " ")); err != nil {
+			return err
+		}
 	}
 	return checkText(s.field.Tag.Get("check"), text)
 }
@@ -94,7 +96,7 @@ func checkWord(text string, words []string) error {
 }
 
 // errNotBuilt refuses what would silently not happen.
-var errNotBuilt = errors.New("saving state to a file is not built yet; leave this empty")
+var errNotBuilt = errors.New(`"job" goes with the queue, which is not built yet; write "interval"`)
 
 // checkText checks the form of a text by the rule that the setting's tag names.
 func checkText(rule, text string) error {
@@ -124,8 +126,8 @@ func checkText(rule, text string) error {
 		if text == "" || len(text) > longest || text[0] == '-' || !consistsOf(text, "-+/;.$_()") {
 			return fmt.Errorf(`%s is not the name of a queue; write letters, digits and -+/;.$_() only, for example "default"`, show(text))
 		}
-	case "unbuilt":
-		if text != "" {
+	case "sync":
+		if text == "job" {
 			return errNotBuilt
 		}
 	}

@@ -16,6 +16,7 @@ type Config struct {
 	Server Server `toml:"server"`
 	Limits Limits `toml:"limits"`
 	Lua    Lua    `toml:"lua"`
+	HTTP   HTTP   `toml:"http"`
 	Roster Roster `toml:"roster"`
 	Queue  Queue  `toml:"queue"`
 	State  State  `toml:"state"`
@@ -40,7 +41,7 @@ type Source struct {
 // Load reads the settings. Its error names everything that is wrong, one line each: the place (file and line, variable or
 // flag), the setting, and what would be right.
 //
-// Lua.Path, Server.Public and Server.KeyFile are relative to the folder of the file, unless the environment or a flag
+// Lua.Path, Server.Public, Server.KeyFile and State.File are relative to the folder of the file, unless the environment or a flag
 // set them: then to the working directory. At most one of Server.Key and Server.KeyFile is set: a key replaces the key
 // file of a source before it, and the other way round.
 func Load(src Source) (Config, error) {
@@ -165,6 +166,7 @@ func (l *loader) resolvePaths() {
 		"lua.path":        &l.config.Lua.Path,
 		"server.public":   &l.config.Server.Public,
 		"server.key_file": &l.config.Server.KeyFile,
+		"state.file":      &l.config.State.File,
 	} {
 		if *path != "" && !filepath.IsAbs(*path) && l.places[name].layer <= fromFile {
 			*path = filepath.Join(filepath.Dir(l.config.Path), *path)

@@ -117,6 +117,17 @@ func TestLoadPaths(t *testing.T) {
 	}
 }
 
+// The state file is found the same way.
+func TestLoadStatePath(t *testing.T) {
+	path := write(t, "[state]\nfile = \"state.json\"\n")
+	if got, want := load(t, Source{Path: path}).State.File, filepath.Join(filepath.Dir(path), "state.json"); got != want {
+		t.Errorf("state.file of a file = %q, want %q", got, want)
+	}
+	if got := load(t, Source{Path: path, Env: []string{"SERVER_STATE_FILE=state.json"}}).State.File; got != "state.json" {
+		t.Errorf("SERVER_STATE_FILE = %q, want it as it is", got)
+	}
+}
+
 // The later of key and key_file counts, and one source must not have both.
 func TestLoadKeys(t *testing.T) {
 	const key, file = "[server]\nkey = \"correct horse\"\n", "[server]\nkey_file = \"/key\"\n"

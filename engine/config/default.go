@@ -30,6 +30,9 @@ func Default() Config {
 			SlowTurn: Duration(50 * time.Millisecond), AwaitTimeout: Duration(60 * time.Second),
 			MaxWaiting: 10_000, Memory: 512 * MiB, Drain: Duration(10 * time.Second),
 		},
+		HTTP: HTTP{
+			Timeout: Duration(10 * time.Second), MaxBody: 1 * MiB, MaxRequests: 256, RedirectsToPrivate: false,
+		},
 		Roster: Roster{Interval: Duration(100 * time.Millisecond), BytesPerSecond: 64 * MiB},
 		Queue: Queue{
 			Driver: "beanstalkd", Address: "127.0.0.1:11300", Name: "default",

@@ -61,7 +61,7 @@ func TestFileProblems(t *testing.T) {
 		{"empty entry of the map", "[queue]\nmap.Add = \"\"", `2: queue.map.Add: "" is not the name of a command`},
 		{"long text", "[lua]\nmanager = \"" + strings.Repeat("x/", 500) + "\"", `2: lua.manager: "` + strings.Repeat("x/", 32) + `"... is not the name of a module; write for example "giveaway" or "app.manager"`},
 
-		{"state file", "[state]\nfile = \"state.db\"", `2: state.file: saving state to a file is not built yet; leave this empty`},
+		{"sync with jobs", "[state]\nsync = \"job\"", `2: state.sync: "job" goes with the queue, which is not built yet; write "interval"`},
 		{"process", "[processes.ls]\ncommand = \"/bin/ls\"\nargs = \"x\"", `1: processes.ls: child processes are not built yet; remove this table`},
 		{"processes that are no tables", "processes = 1", `1: processes: child processes are not built yet; remove this table`},
 		{"drain over timeout", "[stop]\ndrain = \"20s\"", `2: stop.drain: 20s is more than stop.timeout, which is 10s`},

@@ -55,6 +55,14 @@ type Lua struct {
 	Drain        Duration `toml:"drain" range:"0s..24h" doc:"Longest time that waiting handlers of replaced scripts may go on after a reload. Reloading is not built yet: nothing uses this."`
 }
 
+// HTTP is the section [http]: the requests that scripts make to other servers.
+type HTTP struct {
+	Timeout            Duration `toml:"timeout" range:"1ms..24h" doc:"Longest time that a request may take, redirects and body included, unless the script says otherwise."`
+	MaxBody            Size     `toml:"max_body" range:"1KiB..1GiB" doc:"Largest body of a response, and of a request, in bytes; a larger one fails."`
+	MaxRequests        int      `toml:"max_requests" range:"1..100000" doc:"Requests that are under way at once; more wait for their turn."`
+	RedirectsToPrivate bool     `toml:"redirects_to_private" doc:"Let public servers redirect to addresses of this machine and of private networks."`
+}
+
 // Roster is the section [roster]: the list of connections that every client is sent when it changes.
 type Roster struct {
 	Interval       Duration `toml:"interval" range:"1ms..1h" doc:"Shortest time between two rosters; changes in between are gathered."`
@@ -73,12 +81,11 @@ type Queue struct {
 	Map            map[string]string `toml:"map" doc:"Commands for jobs that go by another name: job or class name = command."`
 }
 
-// State is the section [state]: where server.state is kept through restarts. Saving is not built yet, so that a File is
-// refused and the other two have no effect.
+// State is the section [state]: where server.state is kept through restarts.
 type State struct {
-	File     string   `toml:"file" check:"unbuilt" doc:"File that keeps server.state through restarts; empty is memory only. Saving is not built yet: anything but empty is refused."`
-	Interval Duration `toml:"interval" range:"10ms..24h" doc:"Time between two saves."`
-	Sync     string   `toml:"sync" one:"interval job" doc:"When a save is forced to disk: interval (with each save) or job (before a job is deleted)."`
+	File     string   `toml:"file" doc:"File that keeps server.state through restarts, relative to the folder of this file; its folder must exist. Empty is memory only."`
+	Interval Duration `toml:"interval" range:"10ms..24h" doc:"Time between two saves; where nothing has changed, nothing is written. An orderly stop saves too."`
+	Sync     string   `toml:"sync" one:"interval job" check:"sync" doc:"When a save is forced to disk: interval (with each save) or job (before a job is deleted). The queue is not built yet: job is refused."`
 }
 
 // Stop is the section [stop]: how long a graceful stop may take.

@@ -143,6 +143,14 @@ func (l *Loop) Next(name string, run func()) {
 	l.next = append(l.next, turn{name, run})
 }
 
+// Rouse has the turns whose waits are over go on right after the present turn, before those that are queued.
+func (l *Loop) Rouse() {
+	l.mu.Lock()
+	l.ready = append(l.ready, l.woken...)
+	l.woken = nil
+	l.mu.Unlock()
+}
+
 // After runs a turn once d has passed. cancel prevents it, also when its time has come but its turn has not.
 // Both must be called from within a turn.
 func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {

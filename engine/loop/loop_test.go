@@ -301,11 +301,42 @@ func BenchmarkAwait(b *testing.B) {
 	wg.Wait()
 }
 
-// A turn that puts itself off for ever does not keep the loop from its end.
-func TestNextAtTheEnd(t *testing.T) {
+// Turns that call each other for ever do not keep the loop from its end.
+func TestNextWithoutEnd(t *testing.T) {
 	l, stop := start(t, Options{})
+	count, begun := 0, make(chan struct{})
 	var again func()
-	again = func() { l.Next("again", again) }
+	again = func() {
+		if count++; count == 100 {
+			close(begun)
+		}
+		l.Next("again", again)
+	}
 	post(t, l, "again", again)
+	<-begun
 	stop()
+	if count < 100 {
+		t.Errorf("turns: got %d, want 100 or more", count)
+	}
+}
+
+// A roused turn goes on before those that are queued.
+func TestRouse(t *testing.T) {
+	l, stop := start(t, Options{})
+	var got []string
+	done := make(chan struct{})
+	post(t, l, "waits", func() {
+		if err := l.Await(func(wake func()) {
+			l.Next("wakes", func() { wake(); l.Rouse() })
+			l.Next("queued", func() { got = append(got, "queued"); close(done) })
+		}); err != nil {
+			t.Errorf("Await = %v, want nil", err)
+		}
+		got = append(got, "woken")
+	})
+	<-done
+	stop()
+	if want := []string{"woken", "queued"}; !slices.Equal(got, want) {
+		t.Errorf("order after Rouse: got %v, want %v", got, want)
+	}
 }

@@ -21,6 +21,19 @@ type arrival struct {
 	message wire.Message
 	value   wire.Value // nil where the message is unknown
 	err     error      // of parsing or decoding
+	checked *message   // whose schema the fields were checked against
+	invalid error      // what that check found
+}
+
+// check looks whether the fields are as a message demands, unless it has done so already.
+func (a *arrival) check(known *message) {
+	if a.err != nil || a.checked == known {
+		return
+	}
+	a.checked, a.invalid = known, nil
+	if known.Check != nil {
+		a.invalid = known.Check(a.message.Text)
+	}
 }
 
 // receive does what a client asks for, if it may.
@@ -36,6 +49,7 @@ func (m *Manager) receive(a arrival) {
 	case known == nil || a.value == nil:
 		m.refuse(c, wire.UnknownMessage(a.message.Name), a.message.ID)
 	default:
+		a.check(known) // again only where the scripts have changed since
 		if err := m.handle(c, known, a); err != nil {
 			m.fail(known.turn, c, a.message.ID, err)
 		}
@@ -43,25 +57,28 @@ func (m *Manager) receive(a arrival) {
 	m.settle()
 }
 
-// handle runs the handler of a message and the commands that listen to it, after the guard let it pass. The first error
-// ends it.
+// handle runs the handler of a message and the commands that listen to it, after the guard let it pass and if its fields
+// are as they should be. The first error ends it. Whoever may not send the message hears that first.
 func (m *Manager) handle(c *connection, known *message, a arrival) error {
 	in := script.Incoming{Name: known.Name, Value: a.value, Text: a.message.Text}
 	if !allows(known.Protection, c, field(a.value, known.Owner)) {
 		return c.Prompt(in.Text)
 	}
+	ok, err := true, error(nil)
 	if known.Authorize != nil {
-		ok, err := known.Authorize(c, in)
-		if err != nil {
-			return err
-		}
-		if !ok && c.admin {
-			// Another password would not help.
-			return c.Send(wire.MessageException, wire.NotAllowed().Fields(a.message.ID))
-		}
-		if !ok {
-			return c.Prompt(in.Text)
-		}
+		ok, err = known.Authorize(c, in)
+	}
+	switch {
+	case err == nil && !ok && c.admin:
+		// Another password would not help.
+		return c.Send(wire.MessageException, wire.NotAllowed().Fields(a.message.ID))
+	case err == nil && !ok:
+		return c.Prompt(in.Text)
+	case a.invalid != nil:
+		m.refuse(c, wire.InvalidFields(a.invalid.Error()), a.message.ID)
+		return nil //nolint:nilerr // where authorize failed, these fields may well be why
+	case err != nil:
+		return err
 	}
 	if known.Handle != nil {
 		if err := known.Handle(c, in); err != nil {

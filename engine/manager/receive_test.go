@@ -235,6 +235,112 @@ func TestHooksFail(t *testing.T) {
 	})
 }
 
+// Fields are checked once, before the handler; whoever may not send the message hears that and nothing of its fields.
+func TestSchema(t *testing.T) {
+	checks, handled := 0, 0
+	check := func(text []byte) error {
+		checks++
+		if !strings.Contains(string(text), `"good"`) {
+			return errors.New("word: must be good")
+		}
+		return nil
+	}
+	handle := func(script.Client, script.Incoming) error {
+		handled++
+		return nil
+	}
+	authorize := func(_ script.Client, in script.Incoming) (bool, error) {
+		switch in.Value.(object).StringField("by") {
+		case "eve":
+			return false, nil
+		case "nobody":
+			return true, errors.New("boom")
+		}
+		return true, nil
+	}
+	o := defaults()
+	o.Limits.MaxBadMessages = 3
+	inBubble(t, o, func(r *rig) {
+		register(
+			r, r.h,
+			script.Message{Name: "Say", Protection: auth.None, Check: check, Handle: handle, Authorize: authorize},
+			script.Message{Name: "Rule", Protection: auth.Admin, Check: check, Handle: handle},
+		)
+	}, func(r *rig) {
+		s, _ := r.open()
+		r.quiet()
+		for _, row := range []struct {
+			text, want string
+			handled    int
+		}{
+			{`{"name":"Say","word":"good"}`, "", 1},
+			{`{"name":"Say","word":"bad","id":"7"}`, "InvalidFields", 0},
+			{`{"name":"Say","word":"bad","by":"eve"}`, "Authorization", 0},
+			{`{"name":"Say","word":"good","by":"nobody"}`, "HandlerFailed", 0},
+			{`{"name":"Say","word":"bad","by":"nobody"}`, "InvalidFields", 0},
+			{`{"name":"Rule","word":"bad"}`, "Authorization", 0},
+			{`{"name":"Rule","word":"good"}`, "Authorization", 0},
+			{`{"name":"Say","word":bad}`, "InvalidMessage", 0},
+		} {
+			checks, handled = 0, 0
+			r.say(s, row.text)
+			heard := ""
+			for _, f := range s.take() {
+				heard += string(f)
+			}
+			if row.want == "" && heard != "" || !strings.Contains(heard, row.want) || handled != row.handled || checks > 1 {
+				r.Errorf("%s: heard %s, handled %d times after %d checks, want %q and %d", row.text, heard, handled, checks, row.want, row.handled)
+			}
+			if row.want == "InvalidFields" && !strings.Contains(heard, `"message":"word: must be good","code":422`) {
+				r.Errorf("%s: heard %s, want what is wrong and 422", row.text, heard)
+			}
+		}
+		if len(s.ends()) != 0 {
+			r.Errorf("closed with %v after 3 bad messages, want open", s.ends())
+		}
+		r.say(s, `{"name":"Say","word":"bad"}`)
+		if ends := s.ends(); len(ends) != 1 || ends[0] != wire.CloseBadRequest() {
+			r.Errorf("closed with %v after one bad message too many, want %v", ends, wire.CloseBadRequest())
+		}
+	})
+}
+
+// Fields that were checked by a schema which scripts have replaced since are checked again.
+func TestSchemaReplaced(t *testing.T) {
+	load := func(want string) func(r *rig) {
+		return func(r *rig) {
+			register(r, r.h, script.Message{Name: "Say", Protection: auth.None, Check: func(text []byte) error {
+				if !strings.Contains(string(text), want) {
+					return errors.New("word: must be " + want)
+				}
+				return nil
+			}})
+		}
+	}
+	inBubble(t, defaults(), load("old"), func(r *rig) {
+		s, _ := r.open()
+		r.quiet()
+		r.turn(func() {
+			// The message is on its way while other scripts take over.
+			arrived := make(chan struct{})
+			go func() {
+				r.m.Receive(s, []byte(`{"name":"Say","word":"old"}`))
+				close(arrived)
+			}()
+			<-arrived
+			err := r.m.install(func(script.Host) (Application, error) {
+				load("new")(r)
+				return r.app, nil
+			})
+			if err != nil {
+				r.Error(err)
+			}
+		})
+		synctest.Wait()
+		s.hears(r, "a message checked by the old schema", "MessageException")
+	})
+}
+
 // Listeners run after the handler, in the order of listening, until one fails; a silenced one does not.
 func TestListeners(t *testing.T) {
 	var ran []string

@@ -177,11 +177,12 @@ func (m *Manager) command(name string) (script.Command, error) {
 	return c, nil
 }
 
-// Routes is what is registered, each list sorted by name.
+// Routes is what is registered: messages and commands sorted by name, listeners in the order of listening.
 type Routes struct {
 	Generation int
 	Messages   []MessageRoute
 	Commands   []CommandRoute
+	Listeners  []ListenerRoute
 }
 
 // MessageRoute is a message that clients may send.
@@ -190,6 +191,8 @@ type MessageRoute struct {
 	Protection auth.Protection
 	// Owner is the field that names the connection a Client message is about.
 	Owner string
+	// Schema tells whether the fields are checked before the handler runs.
+	Schema bool
 	// Handled tells whether the message has a handler of its own; Commands are what listeners bind it to, in their order.
 	Handled  bool
 	Commands []string
@@ -200,12 +203,15 @@ type MessageRoute struct {
 // CommandRoute is a command.
 type CommandRoute struct{ Name, Source string }
 
+// ListenerRoute says that a command runs after a message.
+type ListenerRoute struct{ Message, Command, Source string }
+
 func (g *generation) routes() Routes {
 	r := Routes{Generation: g.number}
 	for _, msg := range g.messages {
 		route := MessageRoute{
 			Name: msg.Name, Protection: msg.Protection, Owner: msg.Owner,
-			Handled: msg.Handle != nil, Source: msg.Source,
+			Schema: msg.Check != nil, Handled: msg.Handle != nil, Source: msg.Source,
 		}
 		for _, l := range msg.commands {
 			route.Commands = append(route.Commands, l.command)
@@ -214,6 +220,11 @@ func (g *generation) routes() Routes {
 	}
 	for _, c := range g.commands {
 		r.Commands = append(r.Commands, CommandRoute{c.Name, c.Source})
+	}
+	for _, l := range g.listeners {
+		if !l.silenced {
+			r.Listeners = append(r.Listeners, ListenerRoute{l.message, l.command, l.source})
+		}
 	}
 	slices.SortFunc(r.Messages, func(a, b MessageRoute) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(r.Commands, func(a, b CommandRoute) int { return cmp.Compare(a.Name, b.Name) })

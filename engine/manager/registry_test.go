@@ -125,7 +125,7 @@ func TestBoot(t *testing.T) {
 func TestRoutes(t *testing.T) {
 	inBubble(t, defaults(), func(r *rig) {
 		for _, m := range []script.Message{
-			{Name: "B", Protection: auth.Client, Owner: "who", Handle: handle, Source: "b.lua:1"},
+			{Name: "B", Protection: auth.Client, Owner: "who", Check: func([]byte) error { return nil }, Handle: handle, Source: "b.lua:1"},
 			{Name: "A", Protection: auth.None, Source: "a.lua:1"},
 		} {
 			if err := r.h.Message(m); err != nil {
@@ -146,9 +146,10 @@ func TestRoutes(t *testing.T) {
 			Generation: 1,
 			Messages: []MessageRoute{
 				{Name: "A", Protection: auth.None, Commands: []string{"Z", "Y"}, Source: "a.lua:1"},
-				{Name: "B", Protection: auth.Client, Owner: "who", Handled: true, Source: "b.lua:1"},
+				{Name: "B", Protection: auth.Client, Owner: "who", Schema: true, Handled: true, Source: "b.lua:1"},
 			},
-			Commands: []CommandRoute{{"Y", "Y"}, {"Z", "Z"}},
+			Commands:  []CommandRoute{{"Y", "Y"}, {"Z", "Z"}},
+			Listeners: []ListenerRoute{{"A", "Z", "a.lua:2"}, {"A", "Y", "a.lua:2"}},
 		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			r.Errorf("Routes() = %+v, %v, want %+v", got, err, want)

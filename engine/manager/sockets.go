@@ -63,6 +63,7 @@ func (m *Manager) Receive(s Socket, text []byte) {
 		if known := g.messages[a.message.Name]; known != nil {
 			turn = known.turn
 			a.value, a.err = g.application.Decode(text)
+			a.check(known)
 		}
 	}
 	m.post(turn, func() { m.receive(a) })

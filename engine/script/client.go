@@ -180,12 +180,13 @@ func (p *Program) clientMethods() []function {
 func (p *Program) authenticate(L *lua.LState) int {
 	c, password := self[*connection](L, "authenticate"), L.OptString(2, "")
 	right := false
-	raise(L, p.vm.Await(L, func(wake func()) {
+	p.wait(L, p.options.AwaitTimeout, func(wake func()) func() {
 		c.Authenticate(password, func(ok bool) {
 			right = ok
 			wake()
 		})
-	}))
+		return nil
+	})
 	L.Push(lua.LBool(right))
 	return 1
 }

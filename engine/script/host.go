@@ -63,6 +63,9 @@ type Message struct {
 	Owner string
 	// Authorize narrows the protection; nil where the script has none.
 	Authorize func(c Client, m Incoming) (bool, error)
+	// Check tells whether the text of a frame has the fields that the message demands; nil where it demands none. Any
+	// goroutine may call it. The error is a sentence for the client.
+	Check func(text []byte) error
 	// Handle is nil where a listener does the work.
 	Handle func(c Client, m Incoming) error
 	// Source is where it was declared: "scripts/giveaway/messages.lua:12".

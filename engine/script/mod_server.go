@@ -10,6 +10,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/auth"
+	"perigee/engine/schema"
 	"perigee/engine/script/value"
 	"perigee/engine/script/vm"
 	"perigee/engine/wire"
@@ -21,7 +22,8 @@ func (p *Program) serverModule() (*lua.LTable, error) {
 	if err != nil {
 		return nil, fmt.Errorf("script: server.config: %w", err)
 	}
-	t := p.module(slices.Concat(p.registerFunctions(), p.commandFunctions(), p.connectionFunctions(), p.clockFunctions()))
+	t := p.module(slices.Concat(p.registerFunctions(), p.commandFunctions(), p.connectionFunctions(),
+		p.clockFunctions(), p.promiseFunctions()))
 	t.RawSetString("config", app)
 	t.RawSetString("generation", lua.LNumber(p.options.Generation))
 	return t, nil
@@ -82,14 +84,6 @@ func (p *Program) connectionFunctions() []function {
 
 func (p *Program) clockFunctions() []function {
 	return []function{
-		{"sleep", func(L *lua.LState) int {
-			d := milliseconds(L, 1)
-			if longest := p.options.AwaitTimeout; longest > 0 && d > longest {
-				L.ArgError(1, "a handler may wait "+longest.String()+" at most (lua.await_timeout)")
-			}
-			raise(L, p.vm.Await(L, func(wake func()) { p.options.After(d, wake) }))
-			return 0
-		}},
 		{"time", func(L *lua.LState) int {
 			L.Push(lua.LNumber(float64(p.host.Now().UnixMicro()) / 1e6))
 			return 1
@@ -112,7 +106,7 @@ func (p *Program) message(L *lua.LState) int {
 		L.RaiseError("message %q: %s: write server.message(name, { protection = ... }, handler)", m.Name, errNoProtection)
 	}
 	options := L.CheckTable(2)
-	raise(L, checkOptions(options, "protection", "owner", "authorize"))
+	raise(L, checkOptions(options, "protection", "owner", "authorize", "schema"))
 	protection, err := protectionOf(options)
 	raise(L, err)
 	m.Protection = protection
@@ -129,6 +123,10 @@ func (p *Program) message(L *lua.LState) int {
 	default:
 		L.RaiseError("message %q: authorize is a %s; it must be a function", m.Name, authorize.Type())
 	}
+	m.Check, err = p.check(options.RawGetString("schema"))
+	if err != nil {
+		L.RaiseError("message %q: %s", m.Name, err)
+	}
 	if handler := L.OptFunction(3, nil); handler != nil {
 		m.Handle = func(c Client, in Incoming) error {
 			_, err := p.call(&call{name: m.Name, text: in.Text}, handler, p.client(c), luaValue(in.Value))
@@ -137,6 +135,30 @@ func (p *Program) message(L *lua.LState) int {
 	}
 	raise(L, p.host.Message(m))
 	return 0
+}
+
+// check returns what checks the fields of a message by the schema option; nil where there is none.
+func (p *Program) check(option lua.LValue) (func(text []byte) error, error) {
+	if option == lua.LNil {
+		return nil, nil
+	}
+	if option.Type() != lua.LTTable {
+		return nil, fmt.Errorf("schema is a %s; it must be a table", option.Type())
+	}
+	text, err := value.Append(nil, option, value.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	if p.schemas == nil {
+		if p.schemas, err = schema.NewCompiler("id", "name", "timestamp"); err != nil {
+			return nil, err
+		}
+	}
+	s, err := p.schemas.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	return s.Check, nil
 }
 
 // command registers a command: name, function.

@@ -26,6 +26,7 @@ func (p *Program) openModules() error {
 	l.modules["server"] = p.strict("server", server)
 	l.modules["log"] = p.strict("log", p.module(p.logFunctions()))
 	l.modules["json"] = p.strict("json", p.jsonModule())
+	l.modules["http"] = p.strict("http", p.module(p.httpFunctions()))
 	L := p.vm.State()
 	L.SetGlobal("require", L.NewFunction(func(L *lua.LState) int {
 		L.Push(l.require(L, L.CheckString(1)))

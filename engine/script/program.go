@@ -15,6 +15,9 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/fetch"
+	"perigee/engine/loop"
+	"perigee/engine/schema"
 	"perigee/engine/script/value"
 	"perigee/engine/script/vm"
 	"perigee/engine/wire"
@@ -47,8 +50,12 @@ type Options struct {
 
 	// Await suspends the turn that calls it, as loop.Loop has it.
 	Await func(start func(wake func())) error
-	// Stopped is what Await returns once the loop ends: it ends the call that waits, and is the cause of its error.
-	Stopped error
+	// Next runs a turn after those that are queued already, as loop.Loop has it.
+	Next func(name string, run func())
+	// Rouse has those whose waits are over go on right after the present turn, as loop.Loop has it.
+	Rouse func()
+	// Fetch begins a request, as fetch.Client has it.
+	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
 	// After calls back on any goroutine, as loop.Clock has it.
 	After func(d time.Duration, f func()) (stop func() bool)
 }
@@ -61,10 +68,13 @@ type Program struct {
 	loader  *loader
 	manager *lua.LTable
 	hooks   map[string]lua.LValue // of the manager, by name; functions only
+	schemas *schema.Compiler      // nil until a message has a schema
 
 	// Metatables of what scripts hold in their hands.
-	clients, lists, topics, timers, listeners, handles *lua.LTable
-	clientMethod                                       map[string]bool // by name; fields cannot be called so
+	clients, lists, topics, timers, listeners, handles, promises, responses *lua.LTable
+	clientMethod                                                            map[string]bool // by name; fields cannot be called so
+
+	task *task // the async function that runs; nil where none does
 }
 
 // hookNames are the methods of a manager that the server calls; boot is called by Load.
@@ -86,7 +96,7 @@ func New(o Options, host Host) (*Program, error) {
 		Print:       func(text string) { o.Log.Info("script: print", "text", text, "generation", o.Generation) },
 		Now:         host.Now,
 		Await:       o.Await,
-		Stopped:     o.Stopped,
+		Stopped:     loop.ErrStopped,
 	})
 	p.clients = p.metatable("client", clientIndex, p.clientMethods())
 	for _, f := range p.clientMethods() {
@@ -98,6 +108,8 @@ func New(o Options, host Host) (*Program, error) {
 	p.timers = p.metatable("timer", timerIndex, timerMethods())
 	p.listeners = p.metatable("listener", nil, listenerMethods())
 	p.handles = p.metatable("handle", nil, handleMethods())
+	p.responses = p.responseMetatable()
+	p.promises = p.metatable("promise", nil, p.promiseMethods())
 	if err := p.openModules(); err != nil {
 		p.Close()
 		return nil, err
@@ -112,6 +124,9 @@ func (p *Program) Watch(ctx context.Context) { p.vm.Watch(ctx) }
 // error names file and line. A Program whose Load failed can only be closed.
 func (p *Program) Load() error {
 	boot := p.vm.State().NewFunction(func(L *lua.LState) int {
+		if _, taken := p.loader.modules[p.options.Manager]; taken {
+			L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
+		}
 		manager, ok := p.loader.require(L, p.options.Manager).(*lua.LTable)
 		if !ok {
 			L.RaiseError("module %q must return its manager: local manager = require(\"manager\"):extend() ... return manager", p.options.Manager)
@@ -134,7 +149,7 @@ func (p *Program) Load() error {
 		return 0
 	})
 	_, err := p.vm.Call(&call{name: "boot"}, p.options.BootTimeout, boot)
-	return p.wrap("boot", err)
+	return wrap("boot", err)
 }
 
 // Abort gives the scripts no more time: what runs ends now, and what begins ends at once. Any goroutine may call it.
@@ -217,7 +232,7 @@ func (p *Program) hook(name string, args ...lua.LValue) (lua.LValue, error) {
 // call runs a function of the scripts as one protected call.
 func (p *Program) call(c *call, fn lua.LValue, args ...lua.LValue) (lua.LValue, error) {
 	v, err := p.vm.Call(c, 0, fn, args...)
-	return v, p.wrap(c.name, err)
+	return v, wrap(c.name, err)
 }
 
 // Error is what a script did wrong, with the place. It never reaches a client.
@@ -237,8 +252,8 @@ func (e *Error) Traceback() string { return e.trace }
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// wrap gives a machine's error the name of what ran.
-func (p *Program) wrap(name string, err error) error {
+// wrap gives a machine's error the name of what ran. One that was cut off because the server stops is a loop.ErrStopped.
+func wrap(name string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -247,8 +262,8 @@ func (p *Program) wrap(name string, err error) error {
 		return fmt.Errorf("script: %s: %w", name, err)
 	}
 	cause := failure.Cause
-	if errors.Is(cause, vm.ErrStopped) && p.options.Stopped != nil {
-		cause = p.options.Stopped
+	if errors.Is(cause, vm.ErrStopped) {
+		cause = loop.ErrStopped
 	}
 	return &Error{Name: name, Message: failure.Message, trace: failure.Traceback, cause: cause}
 }

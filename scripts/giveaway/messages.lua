@@ -4,8 +4,18 @@
 local exceptions = require "manager.exceptions"
 local server = require "server"
 
---- AddPrize {prize = {name, sponsor}}
-server.message("AddPrize", { protection = "admin" }, function(_, message)
+local TEXT = { type = { "string", "null" } }
+
+--- AddPrize {prize = {name, sponsor}}. A prize may lack either.
+server.message("AddPrize", {
+  protection = "admin",
+  schema = {
+    required = { "prize" },
+    properties = {
+      prize = { type = "object", properties = { name = TEXT, sponsor = TEXT } },
+    },
+  },
+}, function(_, message)
   server.run("AddPrize", { prize = message.prize })
 end)
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	lua "github.com/yuin/gopher-lua"
@@ -36,6 +37,9 @@ type encoder struct {
 	start       int // where in dst the call began
 	count       int // members so far
 
+	exact bool // what would not be the same when it is read again is refused, and marks are written
+	tags  int  // objects around the present place that only hold a mark
+
 	// The tables that are being written, from the outside in: two places, as most tables are not deep and an encoder
 	// with one slice of them would not fit on the stack.
 	level   int
@@ -50,12 +54,21 @@ func (e *encoder) value(dst []byte, v lua.LValue) ([]byte, *PathError) {
 	case lua.LBool:
 		return strconv.AppendBool(dst, bool(v)), nil
 	case lua.LNumber:
+		if e.exact && v == 0 && math.Signbit(float64(v)) {
+			return append(dst, "-0.0"...), nil
+		}
 		return appendNumber(dst, float64(v))
 	case lua.LString:
+		if e.exact && !utf8.ValidString(string(v)) {
+			return dst, refuse("a string that is not UTF-8 has no JSON form")
+		}
 		return appendString(dst, string(v)), nil
 	case *lua.LTable:
 		return e.table(dst, v)
 	case *lua.LUserData:
+		if e.exact && v != marks.null {
+			return dst, refuse("userdata is no plain data")
+		}
 		return appendUserData(dst, v)
 	default:
 		return dst, refuse(kind(v) + " has no JSON form")
@@ -104,7 +117,7 @@ func (e *encoder) enter(t *lua.LTable) *PathError {
 	if slices.Contains(e.outer[:min(e.level, len(e.outer))], t) || slices.Contains(e.further, t) {
 		return refuse("the table contains itself")
 	}
-	if e.level == e.depth {
+	if e.level+e.tags >= e.depth {
 		return tooDeep(e.depth)
 	}
 	if e.level < len(e.outer) {
@@ -128,6 +141,13 @@ func (e *encoder) table(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 		return dst, fault
 	}
 	defer e.leave()
+	if e.exact {
+		return e.tagged(dst, t)
+	}
+	return e.contents(dst, t)
+}
+
+func (e *encoder) contents(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 	if isMarked(t, marks.array) || t.RawGetInt(1) != lua.LNil && !isMarked(t, marks.object) {
 		return e.list(dst, t)
 	}
@@ -209,9 +229,12 @@ func (e *encoder) key(dst []byte, t *lua.LTable, key lua.LValue) ([]byte, *PathE
 	}
 	switch k := key.(type) {
 	case lua.LString:
+		if e.exact && !utf8.ValidString(string(k)) {
+			return dst, refuse("a key that is not UTF-8 has no JSON form")
+		}
 		return appendString(dst, string(k)), nil
 	case lua.LNumber:
-		if isMarked(t, marks.object) && isInteger(float64(k)) {
+		if isMarked(t, marks.object) && isInteger(float64(k)) && !e.exact {
 			return integerKey(dst, t, int64(k))
 		}
 	}

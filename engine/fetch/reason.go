@@ -1,0 +1,82 @@
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+)
+
+// Reasons of our own. Their texts are Error.Reason.
+var (
+	errURL             = errors.New("bad url")
+	errScheme          = errors.New("neither http nor https")
+	errRequest         = errors.New("bad request")
+	errRequestTooLarge = errors.New("request too large")
+	errTooLarge        = errors.New("too large")
+	errTooMany         = errors.New("too many requests")
+	errRedirects       = errors.New("too many redirects")
+	errPrivate         = errors.New("redirect to a private address")
+)
+
+// Error is why there is no response.
+type Error struct {
+	// Reason is short and stays the same from version to version: those above, or "timeout", "refused", "unreachable",
+	// "unknown host", "bad certificate", "closed", "cancelled", or "failed" for whatever else.
+	Reason string
+	cause  error
+}
+
+func (e *Error) Error() string {
+	text := "fetch: " + e.Reason
+	if cause := e.cause.Error(); cause != e.Reason {
+		text += ": " + cause
+	}
+	return text
+}
+
+// Unwrap returns what net/http said.
+func (e *Error) Unwrap() error { return e.cause }
+
+// bare takes the URL off an error: it may hold secrets.
+func bare(err error) error {
+	if at, ok := errors.AsType[*url.Error](err); ok {
+		return at.Err
+	}
+	return err
+}
+
+// reason returns the word for an error.
+func reason(err error) string {
+	for _, own := range []error{errURL, errScheme, errRequestTooLarge, errRequest, errTooLarge, errTooMany, errRedirects, errPrivate} {
+		if errors.Is(err, own) {
+			return own.Error()
+		}
+	}
+	var timeout interface{ Timeout() bool }
+	var host *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	case errors.As(err, &host):
+		return "unknown host"
+	case errors.As(err, &certificate):
+		return "bad certificate"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "unreachable"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "closed"
+	case strings.Contains(err.Error(), "invalid header field"), strings.Contains(err.Error(), "invalid method"):
+		return errRequest.Error() // net/http has no value for it
+	}
+	return "failed"
+}

@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"perigee/engine/config"
+	"perigee/engine/loop"
+)
+
+// The state is saved at its interval and only when something changed; what failed is tried again; the end saves too.
+func TestKeeper(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	if err := os.WriteFile(path, []byte("{\"version\":1,\"state\":{\"a\":{ \"x\":1}}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var journal bytes.Buffer
+		k, err := newKeeper(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&journal, nil)))
+		if err != nil {
+			t.Fatalf("newKeeper = %v, want nil", err)
+		}
+		l := loop.New(loop.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { l.Run(ctx) })
+		wg.Go(func() { k.run(ctx, l) })
+		holds := func(when, want string) {
+			t.Helper()
+			synctest.Wait()
+			text, err := os.ReadFile(path)
+			if err != nil || !strings.Contains(string(text), want) {
+				t.Errorf("%s: the file holds %q, %v, want %s", when, text, err, want)
+			}
+		}
+		time.Sleep(9 * time.Second)
+		holds("before the interval", `{ "x":1}`)
+		time.Sleep(2 * time.Second)
+		holds("after the interval", `{"x":1}`)
+
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if _, err := os.Stat(path); err == nil {
+			t.Error("nothing has changed and the file was written")
+		}
+
+		// A folder stands where the temporary file would be, so that saving fails.
+		if err := os.Mkdir(path+".tmp", 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(path+".tmp", "x"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := take(ctx, l, func() error { return k.store.Restore(map[string][]byte{"b": []byte(`{ "y":2}`)}) }); !ok {
+			t.Fatal("the loop did not take the change")
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if failed := strings.Count(journal.String(), "saving the state"); failed != 2 {
+			t.Errorf("failed saves in the log: %d, want 2:\n%s", failed, journal.String())
+		}
+		if err := os.RemoveAll(path + ".tmp"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		holds("after a save that failed", `{"y":2}`)
+
+		if _, ok := take(ctx, l, func() error { return k.store.Restore(map[string][]byte{"c": []byte(`{ "z":3}`)}) }); !ok {
+			t.Fatal("the loop did not take the change")
+		}
+		cancel()
+		wg.Wait()
+		if err := k.last(); err != nil {
+			t.Errorf("last = %v, want nil", err)
+		}
+		holds("at the end", `{"z":3}`)
+	})
+}
+
+// Without a file, state lives in memory and nothing is written.
+func TestKeeperInMemory(t *testing.T) {
+	k, err := newKeeper(config.Default().State, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatalf("newKeeper = %v, want nil", err)
+	}
+	if err := k.last(); err != nil {
+		t.Errorf("last = %v, want nil", err)
+	}
+}

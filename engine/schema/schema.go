@@ -1,0 +1,132 @@
+// Package schema checks JSON against JSON Schema (draft 2020-12 unless "$schema" names another). It owns what a schema may
+// be here, and how a fault is put into words; the checking itself is done by jsonschema. It knows neither messages
+// nor Lua.
+//
+// Keywords that do not exist are refused, since a slip of the pen would switch a check off; formats are checked; references
+// lead nowhere but into the schema itself.
+package schema
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// Names by which schemas are known to each other. The scheme is one that nothing could load.
+const (
+	base      = "perigee:///"
+	ownURL    = base + "schema"
+	strictURL = base + "strict"
+	draftURL  = "https://json-schema.org/draft/2020-12/schema"
+)
+
+// strict is the schema of schemas, closed: also in the parts of a schema, which it reaches by its anchor.
+const strict = `{"$schema":"` + draftURL + `","$id":"` + strictURL + `","$dynamicAnchor":"meta","$ref":"` + draftURL + `","unevaluatedProperties":false}`
+
+// errReference is why nothing is loaded.
+var errReference = errors.New("a schema refers only to itself")
+
+// Schema is a compiled schema. Any goroutine may use it.
+type Schema struct {
+	compiled *jsonschema.Schema
+	ignored  []string
+}
+
+// Compiler makes schemas. It may be used by one goroutine at a time.
+type Compiler struct {
+	keywords *jsonschema.Schema // what strict is compiled to
+	envelope []string
+}
+
+// NewCompiler returns a compiler. The members of objects that envelope names are not looked at by the keywords
+// additionalProperties and unevaluatedProperties at the top of its schemas.
+func NewCompiler(envelope ...string) (*Compiler, error) {
+	var document any
+	if err := json.Unmarshal([]byte(strict), &document); err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	keywords, err := compile(strictURL, document)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	return &Compiler{keywords, envelope}, nil
+}
+
+// Compile makes a schema of its JSON. The error names the place in the schema, and what is wrong there.
+func (c *Compiler) Compile(text []byte) (*Schema, error) {
+	var document any
+	if err := json.Unmarshal(text, &document); err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	if isOfDraft(document) {
+		if err := c.keywords.Validate(document); err != nil {
+			return nil, fmt.Errorf("schema: %w", plain(err, document))
+		}
+	}
+	compiled, err := compile(ownURL, document)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", plain(err, document))
+	}
+	return &Schema{compiled, ignored(document, c.envelope)}, nil
+}
+
+// isOfDraft tells whether a schema is of the draft whose keywords are known here. One of another draft is left alone.
+func isOfDraft(document any) bool {
+	object, _ := document.(map[string]any)
+	draft, given := object["$schema"]
+	return !given || draft == draftURL
+}
+
+// compile compiles a document under a name, formats included, without loading another.
+func compile(url string, document any) (*jsonschema.Schema, error) {
+	c := jsonschema.NewCompiler()
+	c.UseLoader(nowhere{})
+	c.AssertFormat()
+	if err := c.AddResource(url, document); err != nil {
+		return nil, err
+	}
+	return c.Compile(url)
+}
+
+// nowhere loads nothing.
+type nowhere struct{}
+
+// Load implements jsonschema.URLLoader.
+func (nowhere) Load(string) (any, error) { return nil, errReference }
+
+// ignored returns which members of the envelope a schema would refuse only because it does not mention them.
+func ignored(document any, envelope []string) []string {
+	object, _ := document.(map[string]any)
+	if object["additionalProperties"] == nil && object["unevaluatedProperties"] == nil {
+		return nil
+	}
+	properties, _ := object["properties"].(map[string]any)
+	var names []string
+	for _, name := range envelope {
+		if _, mentioned := properties[name]; !mentioned {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Check returns nil for JSON that is as the schema demands. The error is a sentence for whoever sent it, of at most 300
+// bytes: "prize.name: is missing".
+func (s *Schema) Check(text []byte) error {
+	// Numbers become float64: as exact fractions, a few digits could stand for more memory than there is.
+	var document any
+	if err := json.Unmarshal(text, &document); err != nil {
+		return err
+	}
+	if object, ok := document.(map[string]any); ok {
+		for _, name := range s.ignored {
+			delete(object, name)
+		}
+	}
+	if err := s.compiled.Validate(document); err != nil {
+		return plain(err, document)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package schema
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+const prize = `{
+	"type": "object", "required": ["prize"],
+	"properties": {
+		"prize": {
+			"type": "object", "required": ["name"], "additionalProperties": false,
+			"properties": {"name": {"type": ["string", "null"], "maxLength": 5}, "sponsor": {"$ref": "#/$defs/text"}, "a b": {"type": "null"}}
+		},
+		"list": {"items": {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0}}}},
+		"kind": {"enum": ["gold", 2]},
+		"mail": {"format": "email"},
+		"form": {"anyOf": [{"type": "string"}, {"type": "number"}]},
+		"other": {"not": {"type": "string"}},
+		"never": false
+	},
+	"$defs": {"text": {"type": "string"}}
+}`
+
+func compileTest(tb testing.TB, text string, envelope ...string) *Schema {
+	tb.Helper()
+	c, err := NewCompiler(envelope...)
+	if err != nil {
+		tb.Fatalf("NewCompiler = %v, want nil", err)
+	}
+	s, err := c.Compile([]byte(text))
+	if err != nil {
+		tb.Fatalf("Compile(%s) = %v, want nil", text, err)
+	}
+	return s
+}
+
+func TestCheck(t *testing.T) {
+	// The fault names the place in the document and what is wrong there, the same each time.
+	s := compileTest(t, prize)
+	for _, c := range []struct{ text, want string }{
+		{`{"prize":{"name":"Mug","sponsor":"Acme"},"id":7}`, ""},
+		{`{"prize":{"name":null}}`, ""},
+		{`{}`, "prize: is missing"},
+		{`{"prize":7}`, "prize: must be an object, not a number"},
+		{`[]`, "it must be an object, not an array"},
+		{`{"prize":{}}`, "prize.name: is missing"},
+		{`{"prize":{"name":1}}`, "prize.name: must be null or a string, not a number"},
+		{`{"prize":{"name":"Mugs and cups"}}`, "prize.name: maxLength: got 13, want 5"},
+		{`{"prize":{"name":"x","sponsor":[]}}`, "prize.sponsor: must be a string, not an array"},
+		{`{"prize":{"name":"x","z":1,"b":1}}`, "prize.b: is not known"},
+		{`{"prize":{"name":"x","a b":1}}`, `prize["a b"]: must be null, not a number`},
+		{`{"prize":{"name":"x"},"list":[{},{"n":1},{"n":0.5}]}`, "list[2].n: must be an integer, not a number"},
+		{`{"prize":{"name":"x"},"list":[{"n":-1}]}`, "list[0].n: minimum: got -1, want 0"},
+		{`{"prize":{"name":"x"},"kind":"tin"}`, "kind: value must be one of 'gold', 2"},
+		{`{"prize":{"name":"x"},"mail":"nobody"}`, "mail: 'nobody' is not valid email"},
+		{`{"prize":{"name":"x"},"form":true}`, "form: has none of the forms"},
+		{`{"prize":{"name":"x"},"other":"x"}`, "other: has a form that is not allowed"},
+		{`{"prize":{"name":"x"},"never":1}`, "never: is not known"},
+		{`{"prize":{"name":5,"sponsor":5},"list":[{"n":"x"}]}`, "list[0].n: must be an integer, not a string"},
+	} {
+		for range 5 {
+			err := s.Check([]byte(c.text))
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want)) {
+				t.Errorf("Check(%s) = %v, want %q", c.text, err, c.want)
+				break
+			}
+		}
+	}
+}
+
+func TestCheckEnvelope(t *testing.T) {
+	// A closed schema need not mention the envelope, and may.
+	closed := compileTest(t, `{"properties":{"by":{}},"additionalProperties":false}`, "id", "name")
+	unevaluated := compileTest(t, `{"properties":{"by":{}},"unevaluatedProperties":false}`, "id", "name")
+	mentions := compileTest(t, `{"properties":{"id":{"type":"string"}},"required":["id"],"additionalProperties":false}`, "id", "name")
+	open := compileTest(t, `{"required":["name"]}`, "id", "name")
+	for _, c := range []struct {
+		s    *Schema
+		text string
+		want string
+	}{
+		{closed, `{"name":"Ring","id":7,"by":1}`, ""},
+		{closed, `{"name":"Ring","from":1}`, "from: is not known"},
+		{unevaluated, `{"name":"Ring","id":7,"by":1}`, ""},
+		{unevaluated, `{"name":"Ring","from":1}`, "from: is not known"},
+		{mentions, `{"name":"Ring","id":"7"}`, ""},
+		{mentions, `{"name":"Ring","id":7}`, "id: must be a string, not a number"},
+		{mentions, `{"name":"Ring"}`, "id: is missing"},
+		{open, `{"name":"Ring"}`, ""},
+	} {
+		err := c.s.Check([]byte(c.text))
+		if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != c.want) {
+			t.Errorf("Check(%s) = %v, want %q", c.text, err, c.want)
+		}
+	}
+}
+
+func TestCompileRefuses(t *testing.T) {
+	// A schema that would not check what it seems to is refused, with the place.
+	compiler, err := NewCompiler()
+	if err != nil {
+		t.Fatalf("NewCompiler = %v, want nil", err)
+	}
+	for _, c := range []struct{ text, want string }{
+		{`{"type":"objekt"}`, "schema: type: "},
+		{`{"properties":{"prize":{"type":"objekt"}}}`, "schema: properties.prize.type: "},
+		{`{"required":"prize"}`, "schema: required: must be an array, not a string"},
+		{`{"requird":["prize"]}`, "schema: requird: is not known"},
+		{`{"properties":{"prize":{"items":{"requird":["prize"]}}}}`, "schema: properties.prize.items.requird: is not known"},
+		{`{"properties":{"a":{"pattern":"("}}}`, "schema: properties.a.pattern: '(' is not valid regex"},
+		{`{"$ref":"#/$defs/none"}`, "schema: "},
+		{`{"$ref":"file:///etc/passwd"}`, `schema: "file:///etc/passwd": a schema refers only to itself`},
+		{`{"$ref":"https://example.com/schema"}`, `schema: "https://example.com/schema": a schema refers only to itself`},
+		{`{"$ref":"other.json"}`, `a schema refers only to itself`},
+		{`{"$schema":"https://example.com/meta"}`, `schema: "https://example.com/meta": a schema refers only to itself`},
+		{`{"minLength":-1}`, "schema: minLength: "},
+		{`7`, "schema: it must be"},
+		{`{`, "schema: unexpected end"},
+	} {
+		if _, err := compiler.Compile([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Compile(%s) = %v, want %s", c.text, err, c.want)
+		}
+	}
+}
+
+func TestCompileAccepts(t *testing.T) {
+	// Everything that the draft has may be used, notes and other drafts too.
+	for _, text := range []string{
+		`true`, `{}`,
+		`{"title":"t","description":"d","$comment":"c","default":1,"examples":[1],"deprecated":true,"if":{},"then":{},"dependentRequired":{"a":["b"]}}`,
+		`{"$schema":"https://json-schema.org/draft/2020-12/schema","prefixItems":[{"type":"string"}],"contains":{},"propertyNames":{"pattern":"^a"}}`,
+		`{"$schema":"http://json-schema.org/draft-07/schema#","definitions":{"a":{}},"properties":{"x":{"$ref":"#/definitions/a"}}}`,
+	} {
+		compileTest(t, text)
+	}
+}
+
+func TestCheckNumbers(t *testing.T) {
+	// A number that is short to write and long to hold costs nothing.
+	s := compileTest(t, `{"items":{"multipleOf":2,"maximum":9}}`)
+	for _, text := range []string{`[1e-999999999]`, `[0e999999999]`, `[1e-300]`} {
+		_ = s.Check([]byte(text)) // it comes back
+	}
+}
+
+// A fault is one short sentence of UTF-8, whatever was sent.
+func FuzzCheck(f *testing.F) {
+	s := compileTest(f, prize, "id", "name", "timestamp")
+	for _, text := range []string{`{"prize":{"name":5}}`, `{"prize":{"\ud800":1,"name":""}}`, `{"list":[{"n":1e400}]}`, `{"mail":"` + strings.Repeat("é", 400) + `"}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		err := s.Check(text)
+		if err == nil {
+			return
+		}
+		if said := err.Error(); len(said) > longest || said == "" || utf8.Valid(text) && !utf8.ValidString(said) {
+			t.Errorf("Check(%q) = %q, want a sentence of at most %d bytes", text, said, longest)
+		}
+	})
+}

@@ -1,0 +1,200 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/vm"
+)
+
+// cancelledText is what a cancelled promise is rejected with.
+const cancelledText = "cancelled"
+
+// promise is a result that comes later. It settles once, with a value or with the reason why there is none.
+type promise struct {
+	program *Program
+	place   string // where it was made
+	task    *task  // the call that it stands for; nil where none
+
+	settled  bool
+	rejected bool
+	value    lua.LValue // or the reason
+	trace    string     // of the error that is the reason
+
+	claimed   bool // resolve or reject was called; it may still wait for the promise that it was resolved with
+	handled   bool // somebody wants to know of a rejection
+	reactions []*reaction
+}
+
+// reaction is what happens on the loop, within the turn that settles a promise.
+type reaction struct{ run func() }
+
+func (p *promise) String() string {
+	switch {
+	case !p.settled:
+		return "promise (pending)"
+	case p.rejected:
+		return "promise (rejected)"
+	}
+	return "promise (resolved)"
+}
+
+// newPromise returns one that somebody has yet to settle.
+func (p *Program) newPromise(place string) *promise {
+	return &promise{program: p, place: place, value: lua.LNil}
+}
+
+// turn runs something in a turn of its own.
+func (p *Program) turn(name string, run func()) {
+	p.options.Next(name, func() {
+		defer p.host.Roster() // as at the end of every turn
+		run()
+	})
+}
+
+// resolve settles a promise with a value; with that of another promise once that has settled.
+func (p *promise) resolve(value lua.LValue) {
+	if p.claimed {
+		return
+	}
+	p.claimed = true
+	other := asPromise(value)
+	switch other {
+	case nil:
+		p.settle(false, value)
+	case p:
+		p.settle(true, lua.LString("a promise cannot wait for itself"))
+	default:
+		other.whenSettled(func() { p.follow(other) })
+	}
+}
+
+// reject settles a promise with the reason why there is no value.
+func (p *promise) reject(reason lua.LValue) {
+	if !p.claimed {
+		p.claimed = true
+		p.settle(true, reason)
+	}
+}
+
+// finish settles a promise as a call ended. A call that was cut off because the server stops leaves it as it is.
+func (p *promise) finish(result lua.LValue, err error) {
+	if err == nil {
+		p.resolve(result)
+		return
+	}
+	var failure *vm.Error
+	switch {
+	case !errors.As(err, &failure):
+		p.reject(lua.LString(err.Error()))
+	case errors.Is(failure, vm.ErrStopped):
+	default:
+		if !p.claimed {
+			p.trace = failure.Traceback
+		}
+		p.reject(failure.Value)
+	}
+}
+
+// follow settles a promise as another one has been.
+func (p *promise) follow(other *promise) {
+	if !p.settled {
+		p.trace = other.trace
+	}
+	p.settle(other.rejected, other.value)
+}
+
+// cancel rejects a promise that has not settled, and interrupts the call that it stands for.
+func (p *promise) cancel() {
+	if p.settled {
+		return
+	}
+	p.claimed = true
+	p.settle(true, lua.LString(cancelledText))
+	if p.task != nil {
+		p.task.cancel()
+	}
+}
+
+func (p *promise) settle(rejected bool, value lua.LValue) {
+	if p.settled {
+		return
+	}
+	p.settled, p.rejected, p.value = true, rejected, value
+	reactions := p.reactions
+	p.reactions = nil
+	for _, r := range reactions {
+		r.run()
+	}
+	if rejected && !p.handled && value != lua.LString(cancelledText) {
+		// Whoever gets the promise in this turn may still handle it.
+		p.program.options.Next("promise "+p.place, p.complain)
+	}
+}
+
+// complain logs a rejection that nobody handles.
+func (p *promise) complain() {
+	if p.handled {
+		return
+	}
+	fields := []any{"place", p.place, "error", text(p.value), "generation", p.program.options.Generation}
+	if p.trace != "" {
+		fields = append(fields, "traceback", p.trace)
+	}
+	p.program.options.Log.Error("script: a promise was rejected and nobody handles it", fields...)
+}
+
+// text returns a reason for the log, without running any Lua.
+func text(reason lua.LValue) string {
+	if table, ok := reason.(*lua.LTable); ok {
+		if message, ok := table.RawGetString("message").(lua.LString); ok {
+			return fmt.Sprintf("(a table with message %q)", string(message))
+		}
+	}
+	if lua.LVCanConvToString(reason) {
+		return reason.String()
+	}
+	return fmt.Sprintf("(a %s value)", reason.Type())
+}
+
+// whenSettled runs something within the turn that settles a promise, now if it has settled. forget takes that back. A
+// rejection counts as handled.
+func (p *promise) whenSettled(run func()) (forget func()) {
+	p.handled = true
+	if p.settled {
+		run()
+		return func() {}
+	}
+	r := &reaction{run}
+	p.reactions = append(p.reactions, r)
+	return func() {
+		p.reactions = slices.DeleteFunc(p.reactions, func(other *reaction) bool { return other == r })
+	}
+}
+
+// then returns the promise of what a callback makes of this one. A callback that is nil hands on what there is.
+func (p *promise) then(c *call, place string, fulfilled, failed *lua.LFunction) *promise {
+	program := p.program
+	next := program.newPromise(place)
+	p.whenSettled(func() {
+		program.turn(c.name, func() {
+			fn := fulfilled
+			if p.rejected {
+				fn = failed
+			}
+			if next.settled {
+				return // it was cancelled
+			}
+			if fn == nil {
+				next.claimed = true
+				next.follow(p)
+				return
+			}
+			next.finish(program.vm.Call(c, 0, fn, p.value))
+		})
+	})
+	return next
+}

@@ -1,0 +1,173 @@
+package script
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/value"
+)
+
+// storeWith returns a store with the tables that Lua makes, by name.
+func storeWith(t *testing.T, source string) (*Store, *lua.LState) {
+	t.Helper()
+	l := lua.NewState()
+	t.Cleanup(l.Close)
+	s := NewStore()
+	if err := l.DoString(source); err != nil {
+		t.Fatalf("%s: %v", source, err)
+	}
+	all, _ := l.Get(-1).(*lua.LTable)
+	all.ForEach(func(name, v lua.LValue) {
+		table, _ := v.(*lua.LTable)
+		s.tables[name.String()] = table
+		l.SetGlobal(name.String(), table)
+	})
+	return s, l
+}
+
+func run(t *testing.T, l *lua.LState, source string) {
+	t.Helper()
+	if err := l.DoString(source); err != nil {
+		t.Fatalf("%s: %v", source, err)
+	}
+}
+
+func texts(saved Saved) string {
+	var b strings.Builder
+	for name, text := range saved.Texts {
+		fmt.Fprintf(&b, "%s=%s ", name, text)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func TestStoreSave(t *testing.T) {
+	// Only a change makes a new version, and what was handed out stays as it is.
+	s, l := storeWith(t, `return {prizes = {}}`)
+	first := s.Save()
+	if first.Version != 1 || texts(first) != `prizes={}` {
+		t.Errorf("Save = %s, version %d, want prizes={}, version 1", texts(first), first.Version)
+	}
+	if again := s.Save(); again.Version != 1 {
+		t.Errorf("Save without a change = version %d, want 1", again.Version)
+	}
+	run(t, l, `prizes[1] = {name = "Mug"}`)
+	if changed := s.Save(); changed.Version != 2 || texts(changed) != `prizes=[{"name":"Mug"}]` {
+		t.Errorf("Save after a change = %s, version %d, want the prize, version 2", texts(changed), changed.Version)
+	}
+	if texts(first) != `prizes={}` {
+		t.Errorf("what Save returned before the change is now %s, want prizes={}", texts(first))
+	}
+}
+
+func TestStoreSaveFaults(t *testing.T) {
+	// A table that is no plain data keeps its last text and does not hinder the others; why is told once.
+	s, l := storeWith(t, `return {bad = {x = 1}, good = {y = 1}}`)
+	s.Save()
+	run(t, l, `bad.list = {1, print} bad.x = 2 good.y = 2`)
+	saved := s.Save()
+	if got := string(saved.Texts["bad"]) + string(saved.Texts["good"]); got != `{"x":1}{"y":2}` {
+		t.Errorf("Save of a table with a function = %s, want the last text of bad and the new one of good", got)
+	}
+	want := `script: state "bad": value: save list[2]: a function has no JSON form`
+	if len(saved.Faults) != 1 || saved.Faults[0].Error() != want {
+		t.Errorf("faults = %v, want %s", saved.Faults, want)
+	}
+	if again := s.Save(); len(again.Faults) != 0 {
+		t.Errorf("faults of the next Save = %v, want none: it has been told", again.Faults)
+	}
+	run(t, l, `bad.list = nil`)
+	if mended := s.Save(); string(mended.Texts["bad"]) != `{"x":2}` {
+		t.Errorf("Save after bad is plain data again = %s, want {\"x\":2}", mended.Texts["bad"])
+	}
+	run(t, l, `bad.self = bad`)
+	if broken := s.Save(); len(broken.Faults) != 1 || !strings.Contains(broken.Faults[0].Error(), "save self: the table contains itself") {
+		t.Errorf("faults of another kind = %v, want the cycle", broken.Faults)
+	}
+}
+
+func TestStoreRestore(t *testing.T) {
+	// What Save made is what Restore takes, and is no change.
+	s, _ := storeWith(t, `return {prizes = {{name = "Mug", awarded = false}}, scores = {alice = 0.1}, empty = {}}`)
+	saved := s.Save()
+	restored := NewStore()
+	if err := restored.Restore(saved.Texts); err != nil {
+		t.Fatalf("Restore = %v, want nil", err)
+	}
+	again := restored.Save()
+	if again.Version != 0 || !maps.EqualFunc(again.Texts, saved.Texts, func(a, b []byte) bool { return string(a) == string(b) }) {
+		t.Errorf("Save after Restore = %s, version %d, want %s, version 0", texts(again), again.Version, texts(saved))
+	}
+}
+
+func TestStoreRestoreRefuses(t *testing.T) {
+	// Every table that is damaged is named.
+	err := NewStore().Restore(map[string][]byte{"a": []byte(`7`), "b": []byte(`{"x":[1e999]}`), "c": []byte(`{}`), "d": []byte(`null`)})
+	if err == nil {
+		t.Fatal("Restore = nil, want errors")
+	}
+	for _, want := range []string{`state "a": a number; a state is a table`, `state "b": value: decode x[1]: a number out of range`, `state "d"`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("Restore = %v, want also %s", err, want)
+		}
+	}
+	if strings.Contains(err.Error(), `"c"`) {
+		t.Errorf("Restore = %v, want nothing of c, which is fine", err)
+	}
+}
+
+func TestStoreTidy(t *testing.T) {
+	// Keys that come and go do not add up, at whatever depth, also in tables that contain themselves, and those that
+	// are left stay.
+	s, l := storeWith(t, `return {flat = {}, deep = {list = {{players = {}}}}}`)
+	run(t, l, `deep.self = deep deep.list[1].players.stays = 1`)
+	churn := func(round int) {
+		run(t, l, fmt.Sprintf(`
+			for i = 1, 1000 do
+				local key = "player-%d-" .. i
+				for _, t in ipairs({flat, deep.list[1].players}) do t[key] = {i} t[key] = nil end
+			end`, round))
+	}
+	for round := range 50 {
+		churn(round)
+		if !s.Tidy() {
+			t.Fatal("Tidy of a handful of tables = false, want a whole round")
+		}
+	}
+	players := l.GetGlobal("deep").(*lua.LTable).RawGetString("list").(*lua.LTable).RawGetInt(1).(*lua.LTable).RawGetString("players")
+	for name, v := range map[string]lua.LValue{"flat": l.GetGlobal("flat"), "players": players} {
+		if value.Compact(v.(*lua.LTable)) {
+			t.Errorf("%s was still to be compacted after Tidy", name)
+		}
+	}
+	if got := players.(*lua.LTable).RawGetString("stays"); got != lua.LNumber(1) {
+		t.Errorf("what was left in players = %v, want 1", got)
+	}
+}
+
+func TestStoreTidyInPieces(t *testing.T) {
+	// A state too large for one call is gone through in several, while scripts change it.
+	s, l := storeWith(t, `local big = {} for i = 1, 25000 do big["k" .. i] = {i} end big.churn = {} return {big = big}`)
+	calls := 0
+	for done := false; !done; calls++ {
+		run(t, l, fmt.Sprintf(`big["k%d"] = nil for i = 1, 1000 do big.churn["c" .. i + %d] = 1 big.churn["c" .. i + %d] = nil end`,
+			calls*9000+1, calls*1000, calls*1000))
+		done = s.Tidy()
+		if calls > 100 {
+			t.Fatal("Tidy does not come to an end")
+		}
+	}
+	if calls < 3 {
+		t.Errorf("Tidy looked at 50,000 entries in %d calls, want several", calls)
+	}
+	for range calls {
+		s.Tidy()
+	}
+	churn := l.GetGlobal("big").(*lua.LTable).RawGetString("churn").(*lua.LTable)
+	if value.Compact(churn) {
+		t.Error("after a round of Tidy the table that had changed was still to be compacted")
+	}
+}

@@ -1,0 +1,109 @@
+package value
+
+import (
+	lua "github.com/yuin/gopher-lua"
+)
+
+// The tags of Save: an object whose only member is called so stands for a table that JSON alone would not bring back.
+// The first two are also what getmetatable shows of such a table.
+const (
+	tagArray  = "json.array"  // a list that is marked
+	tagObject = "json.object" // an object that is marked
+	tagTable  = "json.table"  // an unmarked object whose only member has the name of a tag
+)
+
+// Save appends plain data as JSON from which [Restore] makes the same again: numbers to the last bit, marks, [Null]. Beyond
+// what [Append] refuses, the error, a [*PathError], is for what would not come back as it was: userdata, tables with
+// a metatable of their own, numbers as keys of an object, and strings that are not UTF-8. A table that stands in two
+// places is two tables afterwards.
+func Save(dst []byte, v lua.LValue) ([]byte, error) {
+	e := encoder{depth: maxDepth, start: len(dst), exact: true}
+	out, fault := e.value(dst, v)
+	if fault != nil {
+		return dst, fault.while("save")
+	}
+	return out, nil
+}
+
+// Restore makes a value of what Save wrote. The error is that of [Decode].
+func Restore(text []byte) (lua.LValue, error) {
+	v, err := Decode(text, Limits{}, marks.null)
+	if err != nil {
+		return nil, err
+	}
+	return untag(v), nil
+}
+
+// tagged writes a table, inside of its tag if it needs one.
+func (e *encoder) tagged(dst []byte, t *lua.LTable) ([]byte, *PathError) {
+	if !isPlain(t) {
+		return dst, refuse("a table with a metatable is no plain data")
+	}
+	tag := tagOf(t)
+	if tag == "" {
+		return e.contents(dst, t)
+	}
+	if e.level+e.tags >= e.depth {
+		return dst, tooDeep(e.depth)
+	}
+	e.tags++
+	defer func() { e.tags-- }()
+	dst, fault := e.contents(append(appendString(append(dst, '{'), tag), ':'), t)
+	if fault != nil {
+		return dst, fault
+	}
+	return append(dst, '}'), nil
+}
+
+// tagOf returns the tag that a table needs; an empty list needs none, since Decode marks it.
+func tagOf(t *lua.LTable) string {
+	first, _ := t.Next(lua.LNil)
+	switch {
+	case isMarked(t, marks.object):
+		return tagObject
+	case isMarked(t, marks.array) && first != lua.LNil:
+		return tagArray
+	}
+	if tag, _ := onlyMember(t); tag != "" {
+		return tagTable
+	}
+	return ""
+}
+
+// onlyMember returns the member of a table that has no other and whose name is that of a tag.
+func onlyMember(t *lua.LTable) (tag string, v lua.LValue) {
+	key, v := t.Next(lua.LNil)
+	switch key {
+	case lua.LString(tagArray), lua.LString(tagObject), lua.LString(tagTable):
+		if next, _ := t.Next(key); next == lua.LNil {
+			return key.String(), v
+		}
+	}
+	return "", nil
+}
+
+// untag puts what stands inside of tags in their place, in a value that was just decoded.
+func untag(v lua.LValue) lua.LValue {
+	t, ok := v.(*lua.LTable)
+	if !ok {
+		return v
+	}
+	tag, inner := onlyMember(t)
+	if within, ok := inner.(*lua.LTable); ok {
+		t = within
+		switch tag {
+		case tagArray:
+			t.Metatable = marks.array
+		case tagObject:
+			t.Metatable = marks.object
+		}
+	}
+	for key, item := t.Next(lua.LNil); key != lua.LNil; key, item = t.Next(key) {
+		if before, ok := item.(*lua.LTable); ok {
+			if after := untag(before); after != lua.LValue(before) {
+				t.RawSet(key, after)
+			}
+		}
+	}
+	return t
+}

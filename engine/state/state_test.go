@@ -1,0 +1,224 @@
+package state
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// open returns a file in a folder of the test's own.
+func open(t *testing.T) *File {
+	t.Helper()
+	f, err := Open(filepath.Join(t.TempDir(), "state.json"))
+	if err != nil {
+		t.Fatalf("Open = %v, want nil", err)
+	}
+	return f
+}
+
+// write puts a text where the file is.
+func write(t *testing.T, f *File, text string) {
+	t.Helper()
+	if err := os.WriteFile(f.Path(), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read returns the text of the file.
+func read(t *testing.T, f *File) string {
+	t.Helper()
+	text, err := os.ReadFile(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func texts(pairs ...string) map[string][]byte {
+	all := map[string][]byte{}
+	for i := 0; i < len(pairs); i += 2 {
+		all[pairs[i]] = []byte(pairs[i+1])
+	}
+	return all
+}
+
+func same(a, b map[string][]byte) bool {
+	return maps.EqualFunc(a, b, func(a, b []byte) bool { return string(a) == string(b) })
+}
+
+func TestSaveAndRead(t *testing.T) {
+	// What is saved is read back to the byte, whatever the names, and replaces what was there.
+	f := open(t)
+	if got, err := f.Read(); err != nil || len(got) != 0 {
+		t.Errorf("Read without a file = %v, %v, want nothing", got, err)
+	}
+	for _, want := range []map[string][]byte{
+		texts("prizes", `[{"name":"Mug"}]`, "clicks", `{"total":-0.0}`),
+		texts(),
+		texts("", `{}`, "a\"b\nc\u2028<é>", `[1e300,"\u00e9",null]`),
+		texts("prizes", `[]`),
+	} {
+		if err := f.Save(want); err != nil {
+			t.Fatalf("Save(%s) = %v, want nil", want, err)
+		}
+		if got, err := f.Read(); err != nil || !same(got, want) {
+			t.Errorf("Read after Save = %s, %v, want %s", got, err, want)
+		}
+	}
+	if got, want := read(t, f), "{\"version\":1,\"state\":{\n\"prizes\":[]\n}}\n"; got != want {
+		t.Errorf("the file = %q, want %q", got, want)
+	}
+	entries, err := os.ReadDir(filepath.Dir(f.Path()))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the folder has %v, %v, want the state file only", entries, err)
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	// A file that is not whole, or something else, is refused with its path and what is wrong, and stays as it is.
+	for _, c := range []struct{ text, want string }{
+		{"", "the file is empty"},
+		{"\x00\x00\x00\x00", "damaged at byte 1"},
+		{`{"version":1,"state":{"prizes":[{"na`, "cut off"},
+		{`{"version":1,"state":{"prizes":[}}`, "damaged at byte 33"},
+		{`{"version":1,"state":{}} {}`, "more after the end"},
+		{`{"version":2,"state":{}}`, `"version" is 2; this program knows only 1`},
+		{`{"state":{}}`, `"version" is 0`},
+		{`{"version":1}`, `"state" is missing`},
+		{`{"version":1,"state":[]}`, "not a state file: at byte 22 stands a array"},
+		{`{"version":1,"state":{},"more":1}`, `unknown field "more"`},
+		{`[server]`, "damaged at byte 2"},
+		{`7`, "not a state file"},
+	} {
+		f := open(t)
+		write(t, f, c.text)
+		_, err := f.Read()
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "state: reading "+f.Path()+": ") {
+			t.Errorf("Read of %q = %v, want the path and %s", c.text, err, c.want)
+		}
+		if got := read(t, f); got != c.text {
+			t.Errorf("after Read of %q the file is %q, want it as it was", c.text, got)
+		}
+	}
+}
+
+func TestReadUnreadable(t *testing.T) {
+	// What is there and cannot be read is refused too.
+	f := open(t)
+	if err := os.Mkdir(f.Path(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Read(); err == nil || !strings.Contains(err.Error(), f.Path()) {
+		t.Errorf("Read of a folder = %v, want an error with its path", err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	// A folder that is missing shows when the server starts, not when it saves.
+	missing := filepath.Join(t.TempDir(), "missing", "state.json")
+	if _, err := Open(missing); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open(%s) = %v, want %v", missing, err, fs.ErrNotExist)
+	}
+	f := open(t)
+	write(t, f, "x")
+	if _, err := Open(filepath.Join(f.Path(), "state.json")); err == nil {
+		t.Error("Open in a file that is no folder = nil, want an error")
+	}
+}
+
+func TestSaveFails(t *testing.T) {
+	// A save that fails leaves the file as it was and nothing beside it.
+	f := open(t)
+	if err := f.Save(texts("a", `{}`)); err != nil {
+		t.Fatal(err)
+	}
+	before := read(t, f)
+	if err := os.Mkdir(f.Path()+".tmp", 0o700); err != nil { // where the temporary file would be
+		t.Fatal(err)
+	}
+	if err := f.Save(texts("a", `{"b":1}`)); err == nil {
+		t.Error("Save without a place for its temporary file = nil, want an error")
+	}
+	if got := read(t, f); got != before {
+		t.Errorf("after a failed Save the file is %q, want %q", got, before)
+	}
+	// The next one is not hindered by what the last one left.
+	if err := f.Save(texts("a", `{"b":1}`)); err != nil {
+		t.Errorf("Save after a failed one = %v, want nil", err)
+	}
+}
+
+func TestSaveOverLeftovers(t *testing.T) {
+	// What a crash left of the temporary file does not get into the next save.
+	f := open(t)
+	if err := os.WriteFile(f.Path()+".tmp", []byte(strings.Repeat("x", 10_000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := texts("a", `{}`)
+	if err := f.Save(want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.Read(); err != nil || !same(got, want) {
+		t.Errorf("Read after Save = %s, %v, want %s", got, err, want)
+	}
+}
+
+func TestSaveKeepsMode(t *testing.T) {
+	// Only the owner can read a new file; whom the owner lets read it keeps that.
+	f := open(t)
+	for _, want := range []fs.FileMode{0o600, 0o640} {
+		if err := f.Save(texts()); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(f.Path())
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("mode after Save = %v, %v, want %v", info.Mode(), err, want)
+		}
+		if err := os.Chmod(f.Path(), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSaveThroughLink(t *testing.T) {
+	// A symbolic link to the file stays one.
+	f := open(t)
+	if err := f.Save(texts()); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link.json")
+	if err := os.Symlink(f.Path(), link); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+	linked, err := Open(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := linked.Save(texts("a", `{}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.Read(); err != nil || len(got) != 1 {
+		t.Errorf("Read of what the link points to = %s, %v, want what was saved through it", got, err)
+	}
+}
+
+// Whatever a file holds, it is read or refused, and what is read can be saved and read again.
+func FuzzRead(f *testing.F) {
+	for _, text := range []string{`{"version":1,"state":{"a":{"b":[1]}}}`, `{"version":1,"state":{"a":1,"a":2}}`, `{}`, `{"version":1,"state":{"\ud800":1}}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		saved, err := parse(text)
+		if err != nil {
+			t.Skip()
+		}
+		again, err := parse(compose(saved))
+		if err != nil || !same(again, saved) {
+			t.Errorf("parse(compose(%s)) = %s, %v, want the same", saved, again, err)
+		}
+	})
+}

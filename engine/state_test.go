@@ -1,0 +1,139 @@
+package engine_test
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"perigee/engine"
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+	"perigee/scripts"
+)
+
+// stateful returns what makes a server keep its state in a file.
+func stateful(file string) func(c *config.Config) {
+	return func(c *config.Config) { c.State.File = file }
+}
+
+func stop(t *testing.T, server *enginetest.Server) {
+	t.Helper()
+	if err := server.Stop(); err != nil {
+		t.Fatalf("Run = %v, want nil", err)
+	}
+}
+
+// What scripts keep in server.state is there again after a restart, before boot.
+func TestStateOutlivesRestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	server := enginetest.Start(t, stateful(file))
+	admin := server.Dial(t, "admin")
+	admin.Expect("UpdatePrizes")
+	admin.Send(`{"name":"Authenticate","password":"password"}`)
+	admin.Expect("ConnectionAuthenticated")
+	admin.Send(`{"name":"AddPrize","prize":{"name":"Mug","sponsor":"Acme"}}`)
+	admin.Expect("UpdatePrizes")
+	stop(t, server)
+
+	server = enginetest.Start(t, stateful(file))
+	frame := server.Dial(t, "alice").Expect("UpdatePrizes")
+	prizes, _ := frame["prizes"].([]any)
+	if len(prizes) != 1 || prizes[0].(map[string]any)["name"] != "Mug" {
+		t.Errorf("UpdatePrizes after a restart = %v, want the mug", frame)
+	}
+	stop(t, server)
+}
+
+// State is saved while the server runs.
+func TestStateIsSavedAtInterval(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	enginetest.Start(t, func(c *config.Config) {
+		c.State.File, c.State.Interval = file, config.Duration(10*time.Millisecond)
+	})
+	for deadline := time.Now().Add(enginetest.Patience); ; {
+		text, err := os.ReadFile(file)
+		if err == nil && strings.Contains(string(text), `"prizes":{}`) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s = %q, %v, want the prizes", file, text, err)
+		}
+		runtime.Gosched()
+	}
+}
+
+// What cannot be saved is named in the log; the rest is saved, and the server goes on.
+func TestStateThatIsNoData(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "state.json")
+	app := `
+local base = require("manager")
+local server = require("server")
+local app = base:extend()
+function app:boot()
+  base.boot(self)
+  server.state("bad", {}).nested = { callback = function() end }
+  server.state("good", {}).x = 1
+end
+return app`
+	if err := os.WriteFile(filepath.Join(folder, "app.lua"), []byte(app), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := enginetest.Start(t, func(c *config.Config) {
+		c.State.File, c.Lua.Path, c.Lua.Manager = file, folder, "app"
+	})
+	stop(t, server)
+	if want := `state \"bad\": value: save nested.callback: a function has no JSON form`; !strings.Contains(server.Log(), want) {
+		t.Errorf("the log says\n%swant %s", server.Log(), want)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), `"good":{"x":1}`) || strings.Contains(string(text), "bad") {
+		t.Errorf("the file holds %s, %v, want good and nothing of bad", text, err)
+	}
+}
+
+// A state file that is damaged keeps the server from starting, and stays as it is.
+func TestDamagedState(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{``, "the file is empty"},
+		{`{"version":1,"state":{"prizes":[{"name`, "cut off"},
+		{`{"version":1,"state":{"prizes":7}}`, `state "prizes": a number; a state is a table`},
+		{`{"version":9,"state":{}}`, `"version" is 9`},
+	} {
+		file := filepath.Join(t.TempDir(), "state.json")
+		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		settings := config.Default()
+		settings.Server.Port, settings.Lua.Path, settings.State.File = 0, "", file
+		options := engine.Options{Config: settings, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files}
+		if err := engine.Run(t.Context(), options); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Run with the state file %q = %v, want its path and %s", c.text, err, c.want)
+		}
+		if _, err := engine.Check(t.Context(), options); err == nil {
+			t.Errorf("Check with the state file %q = nil, want what Run says", c.text)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != c.text {
+			t.Errorf("after Run the state file %q is %q, %v, want it as it was", c.text, got, err)
+		}
+	}
+}
+
+// A check writes nothing.
+func TestCheckSavesNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	settings := config.Default()
+	settings.Lua.Path, settings.State.File = "", file
+	if _, err := engine.Check(t.Context(), engine.Options{Config: settings, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files}); err != nil {
+		t.Fatalf("Check = %v, want nil", err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after Check, Stat(%s) = %v, want no file", file, err)
+	}
+}
