@@ -41,6 +41,9 @@ type Options struct {
 	// Started is called once, by the goroutine of Run, when clients are welcome; until it returns nothing ends the server.
 	// Nil is nobody.
 	Started func(Status)
+	// Stuck is called once, from another goroutine, when a script holds the loop and cannot be stopped (robust.md, 2.7):
+	// nothing but the end of the process helps, and Run will not return. nil is nobody.
+	Stuck func(held time.Duration)
 }
 
 // Status is what a server says of itself.
@@ -203,6 +206,7 @@ func (s *server) load(ctx context.Context) error {
 			Log:          s.log,
 			TurnTimeout:  c.Lua.TurnTimeout.Std(),
 			BootTimeout:  c.Lua.BootTimeout.Std(),
+			Stuck:        s.options.Stuck,
 			AwaitTimeout: c.Lua.AwaitTimeout.Std(),
 			Memory:       uint64(c.Lua.Memory),
 			JSON:         value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},

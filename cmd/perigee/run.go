@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -17,6 +18,7 @@ import (
 const (
 	exitFailed = 1
 	exitUsage  = 2
+	exitStuck  = 70 // EX_SOFTWARE: a supervisor starts it again
 	exitConfig = 78 // EX_CONFIG of sysexits.h: a supervisor need not try again
 )
 
@@ -24,6 +26,7 @@ const (
 type program struct {
 	environ        []string
 	stdout, stderr io.Writer
+	exit           func(code int) // ends the process at once
 }
 
 // usageError is a command line that makes no sense.
@@ -31,7 +34,7 @@ type usageError struct{ error }
 
 // run runs the command line and returns the exit code.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	p := &program{environ: environ, stdout: stdout, stderr: stderr}
+	p := &program{environ: environ, stdout: stdout, stderr: stderr, exit: os.Exit}
 	err := p.root().Run(ctx, args)
 	if err == nil {
 		return 0

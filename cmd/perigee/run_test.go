@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // perigee runs a command line in a folder of its own and returns what it did.
@@ -111,6 +112,20 @@ func TestRoutesJSON(t *testing.T) {
 				t.Errorf("DismissNotifications = %+v, want client by connection, without schema and handler", m)
 			}
 		}
+	}
+}
+
+// A server that hangs for good says what its goroutines are at, and ends with 70.
+func TestStuck(t *testing.T) {
+	var stderr bytes.Buffer
+	code := 0
+	p := &program{stderr: &stderr, exit: func(c int) { code = c }}
+	p.stuck(6 * time.Second)
+	if code != 70 {
+		t.Errorf("exit code %d, want 70", code)
+	}
+	if said := stderr.String(); !strings.Contains(said, "for 6s and cannot be stopped") || !strings.Contains(said, "TestStuck") {
+		t.Errorf("stderr %q, want what happened and the goroutines", said)
 	}
 }
 

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"runtime/pprof"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -37,6 +39,7 @@ func (p *program) start() *cli.Command {
 				Config:  settings,
 				Log:     log,
 				Scripts: scripts.Files,
+				Stuck:   p.stuck,
 				Started: func(status engine.Status) {
 					if err := p.print(announcement(settings, status)); err != nil {
 						log.Warn("perigee: saying what is served", "error", err)
@@ -45,6 +48,14 @@ func (p *program) start() *cli.Command {
 			})
 		}),
 	}
+}
+
+// stuck ends a server that a script holds for good: only a new process helps. What every goroutine was at goes to
+// standard error.
+func (p *program) stuck(held time.Duration) {
+	_, _ = fmt.Fprintf(p.stderr, "perigee: a script has held the server for %s and cannot be stopped; the goroutines:\n\n", held)
+	_ = pprof.Lookup("goroutine").WriteTo(p.stderr, 2) // there is nobody to tell
+	p.exit(exitStuck)
 }
 
 // logger writes to standard error: text for a person, JSON for a program.

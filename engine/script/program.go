@@ -41,6 +41,8 @@ type Options struct {
 
 	// TurnTimeout is how long a turn may hold the loop, BootTimeout the same for loading and boot; 0 is for ever.
 	TurnTimeout, BootTimeout time.Duration
+	// Stuck is called from another goroutine when a turn could not be stopped and holds the loop for good; nil is nobody.
+	Stuck func(held time.Duration)
 	// AwaitTimeout is how long a handler may wait for one thing; 0 is for ever.
 	AwaitTimeout time.Duration
 	// Memory is the size of the heap, in bytes, above which a running turn is stopped; 0 is no limit.
@@ -93,6 +95,7 @@ func New(o Options, host Host) (*Program, error) {
 	p.vm = vm.New(vm.Options{
 		TurnTimeout: o.TurnTimeout,
 		Memory:      o.Memory,
+		Stuck:       o.Stuck,
 		Print:       func(text string) { o.Log.Info("script: print", "text", text, "generation", o.Generation) },
 		Now:         host.Now,
 		Await:       o.Await,

@@ -15,6 +15,13 @@ const (
 	watchHeap = 25 * time.Millisecond
 )
 
+// A slice that goes on although its limit has tripped is stuck once it has taken stuckAfter times its timeout, and at
+// least leastStuck beyond it: to unwind a deep stack of calls takes seconds.
+const (
+	stuckAfter = 5
+	leastStuck = 5 * time.Second
+)
+
 // limits says whether a slice runs and whether it has to end. It is one word, so that the watcher can trip exactly the
 // slice that it looked at: bit 0 says that a slice runs, bits 62 and 63 why it tripped, the bits between count.
 type limits struct {
@@ -102,6 +109,7 @@ func (v *VM) watchTime(ctx context.Context) {
 	defer ticker.Stop()
 	var slice uint64
 	var since time.Time
+	ticks := 0 // since the slice tripped; counted, so that a process that was halted does not look stuck
 	for {
 		select {
 		case <-ctx.Done():
@@ -112,11 +120,20 @@ func (v *VM) watchTime(ctx context.Context) {
 		timeout := time.Duration(v.limits.timeout.Load())
 		switch {
 		case now != slice:
-			slice, since = now, time.Now()
+			slice, since, ticks = now, time.Now(), 0
+		case slice >= trippedTime:
+			if ticks++; ticks == stuckTicks(timeout) && v.options.Stuck != nil {
+				v.options.Stuck(timeout + time.Duration(ticks)*watchTime)
+			}
 		case timeout > 0 && time.Since(since) >= timeout:
 			v.limits.trip(slice, trippedTime)
 		}
 	}
+}
+
+// stuckTicks is how often the watcher sees a slice that has tripped before it takes it for stuck.
+func stuckTicks(timeout time.Duration) int {
+	return int(max((stuckAfter-1)*timeout, leastStuck) / watchTime)
 }
 
 func (v *VM) watchHeap(ctx context.Context) {
