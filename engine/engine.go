@@ -58,13 +58,16 @@ type Status struct {
 // stopHookTimeout is how long the scripts' stop hook may take, waiting included, as a part of stop.timeout.
 const stopHookTimeout = 2 * time.Second
 
+// pagesDrain is how long pages that are being read at the end may take.
+const pagesDrain = time.Second
+
 // bootGrace is how long a boot that is over its time is given to end by the limit of its turn.
 const bootGrace = time.Second
 
 // Limits of plain HTTP that are no settings.
 const (
 	idleTimeout    = 30 * time.Second // of a connection that serves pages
-	pageTimeout    = 30 * time.Second // for writing one page
+	pageTimeout    = 10 * time.Second // for writing one page
 	maxHeaderBytes = 8 << 10          // of a request; net/http adds some 4 KiB
 )
 

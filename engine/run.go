@@ -111,6 +111,8 @@ func (s *server) shutdown(ctx context.Context, cause error) error {
 	var pages sync.WaitGroup
 	defer pages.Wait()
 	pages.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, pagesDrain)
+		defer cancel()
 		if err := s.http.Shutdown(ctx); err != nil {
 			_ = s.http.Close() // what would not end in time is cut
 		}

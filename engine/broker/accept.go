@@ -144,7 +144,7 @@ func (w *waitingRoom) silent(before time.Duration) *socket {
 		if s.since > before {
 			return nil
 		}
-		if s.reading.Load() {
+		if s.reading.Load() || s.writing.Load() {
 			return s
 		}
 	}

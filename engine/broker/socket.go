@@ -38,6 +38,7 @@ type socket struct {
 	// Used by any goroutine.
 	conn      atomic.Pointer[Conn] // set by the upgrade
 	reading   atomic.Bool          // a Read waits for the client
+	writing   atomic.Bool          // a Write before the upgrade waits for the client
 	lingering atomic.Bool          // the close frame has been written
 	heard     atomic.Int64         // when bytes came last
 
@@ -98,6 +99,8 @@ func (s *socket) brokenClose() bool { return s.tail[0] == closeFrame && s.tail[1
 func (s *socket) Write(p []byte) (int, error) {
 	c := s.conn.Load()
 	if c == nil {
+		s.writing.Store(true)
+		defer s.writing.Store(false)
 		return s.Conn.Write(p)
 	}
 	if why, ok := parseClose(p); ok {

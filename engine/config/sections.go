@@ -38,7 +38,7 @@ type Limits struct {
 	ConnectsBurstPerIP     int      `toml:"connects_burst_per_ip" range:"1..1000000" doc:"New connections that one address may open at once before connects_per_second_per_ip counts."`
 	Subscriptions          int      `toml:"subscriptions" range:"0..1000000" doc:"Topics that one connection may be subscribed to at once; 0 allows none."`
 	JSONDepth              int      `toml:"json_depth" range:"1..1000" doc:"Deepest nesting of objects and lists in a message, in levels."`
-	JSONKeys               int      `toml:"json_keys" range:"1..1000000" doc:"Most keys in one message, those of all its objects together; items of lists do not count."`
+	JSONKeys               int      `toml:"json_keys" range:"1..1000000" doc:"Most keys of objects, and most objects and lists inside lists, in one message together."`
 	Shards                 int      `toml:"shards" range:"0..256" doc:"Goroutines that the sending to clients is spread over; 0 is one fewer than the machine has CPUs, and at least 1."`
 }
 

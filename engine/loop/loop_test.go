@@ -117,10 +117,15 @@ func TestManyWaiting(t *testing.T) {
 			wake()
 		}
 	})
+	idle := 0
 	post(t, l, "after", func() {})
+	post(t, l, "idle", func() { l.Next("idle", func() { idle = len(l.idle) }) })
 	stop()
 	if done != 10_000 {
 		t.Errorf("turns that went on: got %d, want 10000", done)
+	}
+	if idle > maxIdle {
+		t.Errorf("coroutines that are kept: got %d, want %d at most", idle, maxIdle)
 	}
 }
 

@@ -18,7 +18,7 @@ func (l *Loop) drive() {
 			r = l.spare()
 		}
 		l.current = r
-		if _, more := r.next(); !more {
+		if _, more := r.next(); !more && l.resume == nil {
 			break
 		}
 	}
@@ -43,14 +43,21 @@ func (l *Loop) spare() *routine {
 	return r
 }
 
-// turns is the body of a coroutine. It returns when the loop has ended, or when drive stops it while it is idle.
+// maxIdle is how many coroutines are kept for later: after ten thousand turns have waited at once, most are given back.
+const maxIdle = 64
+
+// turns is the body of a coroutine. It returns when the loop has ended, when enough others are idle, or when drive stops
+// it while it is idle.
 func (l *Loop) turns(r *routine) {
 	for {
 		t, woken := l.take()
 		switch {
 		case woken != nil:
-			l.idle = append(l.idle, r)
 			l.resume = woken
+			if len(l.idle) >= maxIdle {
+				return
+			}
+			l.idle = append(l.idle, r)
 			if !r.yield(struct{}{}) {
 				return
 			}

@@ -22,6 +22,10 @@ func (c *connection) Authenticate(password string, done func(ok bool)) {
 		done(true)
 		return
 	}
+	if c.failures >= maxFailures {
+		done(false) // it is about to be closed; more need not wait
+		return
+	}
 	c.failures++
 	last := c.failures == maxFailures
 	m.loop.After(auth.FailureDelay(), "authenticate", func() {

@@ -16,7 +16,7 @@ const (
 	maxDepth = 1000
 	// maxText bounds what one call writes, in bytes: tables that share their children can be small and their text
 	// endless. It is far above any message and above any state that is still pleasant to save.
-	maxText = 64 << 20
+	maxText = 16 << 20
 	// maxInteger is 2^53: up to it, every integer is a Lua number.
 	maxInteger = 1 << 53
 )
@@ -26,7 +26,7 @@ type Limits struct {
 	// Depth is how many lists and objects may stand inside each other. 0 is no limit of the caller's; above 1,000
 	// levels is always an error.
 	Depth int
-	// Keys is how many members all objects together may have. 0 is no limit.
+	// Keys is how many members all objects, and how many objects and lists all lists, may have together. 0 is no limit.
 	Keys int
 }
 
