@@ -74,11 +74,23 @@ type Program struct {
 	clients, lists, topics, timers, listeners, handles, promises, responses *lua.LTable
 	clientMethod                                                            map[string]bool // by name; fields cannot be called so
 
-	task *task // the async function that runs; nil where none does
+	app  lua.LValue // server.config
+	task *task      // the async function that runs; nil where none does
 }
 
-// hookNames are the methods of a manager that the server calls; boot is called by Load.
-func hookNames() []string { return []string{"open", "close", "error", "stop", "roster"} }
+// hooks are the methods of a manager that the server calls; boot is called by Load.
+func hooks() []function {
+	return []function{
+		{"open", "(client: perigee.Client)", "Runs for a new connection.", nil},
+		{"close", "(client: perigee.Client, reason: string)", "Runs after a connection has closed.", nil},
+		{"error", "(client: perigee.Client, problem: string)", "Runs after a message of the client failed.", nil},
+		{"stop", "()", "Runs before the server stops.", nil},
+		{
+			"roster", "(client: perigee.Client): table|perigee.Client|nil",
+			"Returns what others see of a connection; nil keeps it off the roster.", nil,
+		},
+	}
+}
 
 // call is what a handler runs for: how logs name it and the message it answers.
 type call struct {
@@ -98,18 +110,13 @@ func New(o Options, host Host) (*Program, error) {
 		Await:       o.Await,
 		Stopped:     loop.ErrStopped,
 	})
-	p.clients = p.metatable("client", clientIndex, p.clientMethods())
+	for _, k := range p.kinds() {
+		*k.as = p.metatable(k)
+	}
 	for _, f := range p.clientMethods() {
 		p.clientMethod[f.name] = true
 	}
 	p.clients.RawSetString("__newindex", p.vm.State().NewFunction(p.setClientField))
-	p.lists = p.metatable("connections", nil, p.listMethods())
-	p.topics = p.metatable("topic", topicIndex, p.topicMethods())
-	p.timers = p.metatable("timer", timerIndex, timerMethods())
-	p.listeners = p.metatable("listener", nil, listenerMethods())
-	p.handles = p.metatable("handle", nil, handleMethods())
-	p.responses = p.responseMetatable()
-	p.promises = p.metatable("promise", nil, p.promiseMethods())
 	if err := p.openModules(); err != nil {
 		p.Close()
 		return nil, err
@@ -137,7 +144,8 @@ func (p *Program) Load() error {
 			L.Push(manager)
 			L.Call(1, 0)
 		}
-		for _, name := range hookNames() {
+		for _, h := range hooks() {
+			name := h.name
 			switch hook := L.GetField(manager, name).(type) {
 			case *lua.LFunction:
 				p.hooks[name] = hook
