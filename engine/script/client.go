@@ -146,18 +146,26 @@ func (p *Program) clientMethods() []function {
 			raise(L, self[*connection](L, "send").Send(L.CheckString(2), fields(L, 3)))
 			return 0
 		}},
-		{"close", "(code?: integer, reason?: string)",
-			"Closes it after what was sent before; 1000 without a code.", func(L *lua.LState) int {
+		{
+			"close", "(code?: integer, reason?: string)",
+			"Closes it after what was sent before; 1000 without a code.",
+			func(L *lua.LState) int {
 				raise(L, self[*connection](L, "close").Close(L.OptInt(2, 0), L.OptString(3, "")))
 				return 0
-			}},
-		{"prompt", "()",
-			"Asks for a password on account of the message that is being handled (PromptForAuthentication).", func(L *lua.LState) int {
+			},
+		},
+		{
+			"prompt", "()",
+			"Asks for a password on account of the message that is being handled (PromptForAuthentication).",
+			func(L *lua.LState) int {
 				raise(L, self[*connection](L, "prompt").Prompt(caller(L).text))
 				return 0
-			}},
-		{"authenticate", "(password?: string): boolean",
-			"Waits; returns true and makes it an admin when the password is right.", p.authenticate},
+			},
+		},
+		{
+			"authenticate", "(password?: string): boolean",
+			"Waits; returns true and makes it an admin when the password is right.", p.authenticate,
+		},
 		{"notify", "(sender_uuid: string)", "Keeps a notification, one for each sender.", func(L *lua.LState) int {
 			self[*connection](L, "notify").Notify(L.CheckString(2))
 			return 0
@@ -166,22 +174,31 @@ func (p *Program) clientMethods() []function {
 			self[*connection](L, "dismiss").Dismiss()
 			return 0
 		}},
-		{"fields", "(): table",
-			"Returns a copy of everything that ConnectionEstablished shows.", func(L *lua.LState) int {
+		{
+			"fields", "(): table",
+			"Returns a copy of everything that ConnectionEstablished shows.",
+			func(L *lua.LState) int {
 				return p.pushCopy(L, self[*connection](L, "fields"))
-			}},
-		{"notifications", "(): table<string, table>",
-			"Returns its notifications by the uuid of the sender.", func(L *lua.LState) int {
+			},
+		},
+		{
+			"notifications", "(): table<string, table>",
+			"Returns its notifications by the uuid of the sender.",
+			func(L *lua.LState) int {
 				return p.pushCopy(L, self[*connection](L, "notifications").Notifications())
-			}},
-		{"subscriptions", "(): table<string, table>",
-			"Returns the topics that it subscribes to by their uuid.", func(L *lua.LState) int {
+			},
+		},
+		{
+			"subscriptions", "(): table<string, table>",
+			"Returns the topics that it subscribes to by their uuid.",
+			func(L *lua.LState) int {
 				subscriptions := wire.Members{}
 				for _, t := range self[*connection](L, "subscriptions").Subscriptions() {
 					subscriptions = append(subscriptions, wire.Member{Name: t.UUID(), Value: t})
 				}
 				return p.pushCopy(L, subscriptions)
-			}},
+			},
+		},
 	}
 }
 

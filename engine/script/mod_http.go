@@ -16,26 +16,35 @@ import (
 // httpFunctions are the module http.
 func (p *Program) httpFunctions() []function {
 	return []function{
-		{"request", "(options: perigee.RequestOptions): perigee.Response?, string?",
-			"Waits for the answer to a request; returns nil and the reason where there is none.", func(L *lua.LState) int {
+		{
+			"request", "(options: perigee.RequestOptions): perigee.Response?, string?",
+			"Waits for the answer to a request; returns nil and the reason where there is none.",
+			func(L *lua.LState) int {
 				options := L.CheckTable(1)
 				raise(L, checkOptions(options, "method", "url", "headers", "body", "json", "timeout"))
 				return p.request(L, options)
-			}},
-		{"get", "(url: string, options?: perigee.GetOptions): perigee.Response?, string?",
-			"Waits for the answer to a GET.", func(L *lua.LState) int {
+			},
+		},
+		{
+			"get", "(url: string, options?: perigee.GetOptions): perigee.Response?, string?",
+			"Waits for the answer to a GET.",
+			func(L *lua.LState) int {
 				options := shortOptions(L, 2, "headers", "timeout")
 				options.RawSetString("url", L.CheckAny(1))
 				return p.request(L, options)
-			}},
-		{"post", "(url: string, body?: string, options?: perigee.PostOptions): perigee.Response?, string?",
-			"Waits for the answer to a POST.", func(L *lua.LState) int {
+			},
+		},
+		{
+			"post", "(url: string, body?: string, options?: perigee.PostOptions): perigee.Response?, string?",
+			"Waits for the answer to a POST.",
+			func(L *lua.LState) int {
 				options := shortOptions(L, 3, "headers", "timeout", "json")
 				options.RawSetString("method", lua.LString(http.MethodPost))
 				options.RawSetString("url", L.CheckAny(1))
 				options.RawSetString("body", L.Get(2))
 				return p.request(L, options)
-			}},
+			},
+		},
 	}
 }
 

@@ -15,8 +15,10 @@ func jsonFunctions() []function {
 			L.Push(lua.LString(text))
 			return 1
 		}},
-		{"decode", "(text: string): any, string?",
-			"Returns the value of a text, or nil and the reason where it is no JSON.", func(L *lua.LState) int {
+		{
+			"decode", "(text: string): any, string?",
+			"Returns the value of a text, or nil and the reason where it is no JSON.",
+			func(L *lua.LState) int {
 				v, err := value.Decode([]byte(L.CheckString(1)), value.Limits{}, value.Null())
 				if err != nil {
 					L.Push(lua.LNil)
@@ -25,21 +27,28 @@ func jsonFunctions() []function {
 				}
 				L.Push(v)
 				return 1
-			}},
-		{"array", "(list?: table): table",
-			"Marks a table as a list, so that an empty one is []; a new one without it.", func(L *lua.LState) int {
+			},
+		},
+		{
+			"array", "(list?: table): table",
+			"Marks a table as a list, so that an empty one is []; a new one without it.",
+			func(L *lua.LState) int {
 				list := L.OptTable(1, L.NewTable())
 				raise(L, value.MarkArray(list))
 				L.Push(list)
 				return 1
-			}},
-		{"object", "(object?: table): table",
-			"Marks a table as an object; a new one without it.", func(L *lua.LState) int {
+			},
+		},
+		{
+			"object", "(object?: table): table",
+			"Marks a table as an object; a new one without it.",
+			func(L *lua.LState) int {
 				object := L.OptTable(1, L.NewTable())
 				raise(L, value.MarkObject(object))
 				L.Push(object)
 				return 1
-			}},
+			},
+		},
 	}
 }
 

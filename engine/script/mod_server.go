@@ -32,51 +32,83 @@ func (p *Program) serverFields() []field {
 
 func (p *Program) registerFunctions() []function {
 	return []function{
-		{"message", "(name: string, options: perigee.MessageOptions, handler?: fun(client: perigee.Client, message: table))",
-			"Registers a message that clients may send.", p.message},
+		{
+			"message", "(name: string, options: perigee.MessageOptions, handler?: fun(client: perigee.Client, message: table))",
+			"Registers a message that clients may send.", p.message,
+		},
 		{"command", "(name: string, fn: fun(arguments: any): any)", "Registers named work.", p.command},
-		{"listen", "(message: string, command: string): perigee.Listener",
-			"Has a command run after the message's handler, with the message as arguments.", p.listen},
-		{"state", "(name: string, initial?: table): table",
-			"Returns the table of plain data of that name, which lives on; a copy of initial where there is none yet.", p.state},
+		{
+			"listen", "(message: string, command: string): perigee.Listener",
+			"Has a command run after the message's handler, with the message as arguments.", p.listen,
+		},
+		{
+			"state", "(name: string, initial?: table): table",
+			"Returns the table of plain data of that name, which lives on; a copy of initial where there is none yet.", p.state,
+		},
 	}
 }
 
 func (p *Program) commandFunctions() []function {
 	return []function{
-		{"run", "(command: string, arguments?: any): any",
-			"Runs a command within this turn and returns its result.", p.run},
-		{"next", "(command: string, arguments?: any): perigee.Handle",
-			"Runs a command in the next turn.", func(L *lua.LState) int {
+		{
+			"run", "(command: string, arguments?: any): any",
+			"Runs a command within this turn and returns its result.", p.run,
+		},
+		{
+			"next", "(command: string, arguments?: any): perigee.Handle",
+			"Runs a command in the next turn.",
+			func(L *lua.LState) int {
 				abort, err := p.host.Next(L.CheckString(1), argument(L, 2))
 				return p.pushHandle(L, abort, err)
-			}},
-		{"delay", "(ms: number, command: string, arguments?: any): perigee.Handle",
-			"Runs a command later.", func(L *lua.LState) int {
+			},
+		},
+		{
+			"delay", "(ms: number, command: string, arguments?: any): perigee.Handle",
+			"Runs a command later.",
+			func(L *lua.LState) int {
 				abort, err := p.host.Delay(milliseconds(L, 1), L.CheckString(2), argument(L, 3))
 				return p.pushHandle(L, abort, err)
-			}},
-		{"every", "(ms: number, work: string|fun(arguments: any), arguments?: any, options?: perigee.TimerOptions): perigee.Timer",
-			"Runs a command or a function again and again.", func(L *lua.LState) int { return p.timer(L, false) }},
-		{"after", "(ms: number, work: string|fun(arguments: any), arguments?: any): perigee.Timer",
-			"Runs a command or a function once.", func(L *lua.LState) int { return p.timer(L, true) }},
+			},
+		},
+		{
+			"every", "(ms: number, work: string|fun(arguments: any), arguments?: any, options?: perigee.TimerOptions): perigee.Timer",
+			"Runs a command or a function again and again.",
+			func(L *lua.LState) int { return p.timer(L, false) },
+		},
+		{
+			"after", "(ms: number, work: string|fun(arguments: any), arguments?: any): perigee.Timer",
+			"Runs a command or a function once.",
+			func(L *lua.LState) int { return p.timer(L, true) },
+		},
 		{"stop", "()", "Stops the server after this turn.", func(*lua.LState) int { p.host.Stop(); return 0 }},
 	}
 }
 
 func (p *Program) connectionFunctions() []function {
 	return []function{
-		{"connections", "(): perigee.Connections",
-			"Returns all open connections.", func(L *lua.LState) int { return p.pushList(L, p.host.Connections()) }},
-		{"broadcast", "(name: string, fields?: table)",
-			"Sends a message to every connection.", func(L *lua.LState) int {
+		{
+			"connections", "(): perigee.Connections",
+			"Returns all open connections.",
+			func(L *lua.LState) int { return p.pushList(L, p.host.Connections()) },
+		},
+		{
+			"broadcast", "(name: string, fields?: table)",
+			"Sends a message to every connection.",
+			func(L *lua.LState) int {
 				raise(L, p.host.Broadcast(L.CheckString(1), fields(L, 2)))
 				return 0
-			}},
-		{"roster", "()",
-			"Sends what changed of the roster at this point of the turn.", func(*lua.LState) int { p.host.Roster(); return 0 }},
-		{"topic", "(key: string): perigee.Topic?",
-			"Returns the topic of that name or uuid, or nil.", func(L *lua.LState) int { return p.pushTopic(L, p.host.Topic(L.CheckString(1))) }},
+			},
+		},
+		{
+			"roster", "()",
+			"Sends what changed of the roster at this point of the turn.",
+			func(*lua.LState) int { p.host.Roster(); return 0 },
+		},
+		{
+			"topic", "(key: string): perigee.Topic?",
+			"Returns the topic of that name or uuid, or nil.",
+			func(L *lua.LState) int { return p.pushTopic(L, p.host.Topic(L.CheckString(1))) },
+		},
 		{"topics", "(): perigee.Topic[]", "Returns all topics, sorted by name.", func(L *lua.LState) int {
 			topics := L.NewTable()
 			for _, t := range p.host.Topics() {
@@ -85,15 +117,20 @@ func (p *Program) connectionFunctions() []function {
 			L.Push(topics)
 			return 1
 		}},
-		{"register", "(name: string, options?: perigee.TopicOptions): perigee.Topic",
-			"Makes a topic, or returns the one of that name.", p.registerTopic},
-		{"unregister", "(topic: perigee.Topic|string)",
-			"Removes a topic, or the one of that name or uuid, with its subscriptions.", func(L *lua.LState) int {
+		{
+			"register", "(name: string, options?: perigee.TopicOptions): perigee.Topic",
+			"Makes a topic, or returns the one of that name.", p.registerTopic,
+		},
+		{
+			"unregister", "(topic: perigee.Topic|string)",
+			"Removes a topic, or the one of that name or uuid, with its subscriptions.",
+			func(L *lua.LState) int {
 				if t := p.checkTopic(L, 1); t != nil {
 					p.host.Unregister(t)
 				}
 				return 0
-			}},
+			},
+		},
 	}
 }
 

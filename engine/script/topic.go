@@ -72,8 +72,10 @@ func topicFields() []field {
 
 func (p *Program) topicMethods() []function {
 	return []function{
-		{"subscribe", "(client: perigee.Client): true?, string?",
-			"Subscribes a client and tells it; returns nil and the reason when it has too many subscriptions.", func(L *lua.LState) int {
+		{
+			"subscribe", "(client: perigee.Client): true?, string?",
+			"Subscribes a client and tells it; returns nil and the reason when it has too many subscriptions.",
+			func(L *lua.LState) int {
 				if err := self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)); err != nil {
 					L.Push(lua.LNil)
 					L.Push(lua.LString(err.Error()))
@@ -81,17 +83,24 @@ func (p *Program) topicMethods() []function {
 				}
 				L.Push(lua.LTrue)
 				return 1
-			}},
-		{"unsubscribe", "(client: perigee.Client)",
-			"Ends a subscription and tells the client.", func(L *lua.LState) int {
+			},
+		},
+		{
+			"unsubscribe", "(client: perigee.Client)",
+			"Ends a subscription and tells the client.",
+			func(L *lua.LState) int {
 				self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2))
 				return 0
-			}},
-		{"allows", "(client: perigee.Client): boolean",
-			"Tells whether that client may subscribe by itself.", func(L *lua.LState) int {
+			},
+		},
+		{
+			"allows", "(client: perigee.Client): boolean",
+			"Tells whether that client may subscribe by itself.",
+			func(L *lua.LState) int {
 				L.Push(lua.LBool(self[*topic](L, "allows").Allows(checkClient(L, 2))))
 				return 1
-			}},
+			},
+		},
 		{"connections", "(): perigee.Connections", "Returns the subscribers.", func(L *lua.LState) int {
 			return p.pushList(L, self[*topic](L, "connections").Connections())
 		}},
