@@ -104,9 +104,10 @@ func (p *Program) setClientField(L *lua.LState) int {
 			L.RaiseError("client.admin must be true or false, not a %s", v.Type())
 		}
 		c.SetAdmin(bool(admin))
-	case "uuid", "ip_address", "open", "timestamp", "resource_id", "notifications", "subscriptions":
-		L.RaiseError("client.%s is the server's and cannot be set", field)
 	default:
+		if p.clientField[field] {
+			L.RaiseError("client.%s is the server's and cannot be set", field)
+		}
 		p.setAttribute(L, c, field, v)
 	}
 	return 0

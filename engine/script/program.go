@@ -72,7 +72,7 @@ type Program struct {
 
 	// Metatables of what scripts hold in their hands.
 	clients, lists, topics, timers, listeners, handles, promises, responses *lua.LTable
-	clientMethod                                                            map[string]bool // by name; fields cannot be called so
+	clientMethod, clientField                                               map[string]bool // by name; what the application adds cannot be called so
 
 	app  lua.LValue // server.config
 	task *task      // the async function that runs; nil where none does
@@ -101,7 +101,7 @@ type call struct {
 // New makes a machine with the server's modules in it, and no script yet. The owner runs Watch, calls Load once, and Close
 // in the end.
 func New(o Options, host Host) (*Program, error) {
-	p := &Program{options: o, host: host, hooks: map[string]lua.LValue{}, clientMethod: map[string]bool{}}
+	p := &Program{options: o, host: host, hooks: map[string]lua.LValue{}, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
 	p.vm = vm.New(vm.Options{
 		TurnTimeout: o.TurnTimeout,
 		Memory:      o.Memory,
@@ -115,6 +115,9 @@ func New(o Options, host Host) (*Program, error) {
 	}
 	for _, f := range p.clientMethods() {
 		p.clientMethod[f.name] = true
+	}
+	for _, f := range clientFields() {
+		p.clientField[f.name] = true
 	}
 	p.clients.RawSetString("__newindex", p.vm.State().NewFunction(p.setClientField))
 	if err := p.openModules(); err != nil {
