@@ -46,33 +46,36 @@ func checkClient(L *lua.LState, n int) Client {
 	return nil
 }
 
-// clientIndex answers for the fields of a client.
-func clientIndex(object any, field string) lua.LValue {
+// clientFields are the fields of a client; any other is the application's own.
+func clientFields() []field {
+	get := func(of func(c Client) lua.LValue) func(object any) lua.LValue {
+		return func(object any) lua.LValue {
+			if c, ok := object.(*connection); ok {
+				return of(c.Client)
+			}
+			return lua.LNil
+		}
+	}
+	return []field{
+		{"uuid", "string", "Fixed.", get(func(c Client) lua.LValue { return lua.LString(c.UUID()) })},
+		{"resource_id", "integer", "Its number; fixed.", get(func(c Client) lua.LValue { return lua.LNumber(c.ResourceID()) })},
+		{"ip_address", "string", "Fixed.", get(func(c Client) lua.LValue { return lua.LString(c.IPAddress().String()) })},
+		{"timestamp", "integer", "When it was opened, in seconds since 1970; fixed.", get(func(c Client) lua.LValue { return lua.LNumber(c.Timestamp().Unix()) })},
+		{"open", "boolean", "False once it has closed; fixed.", get(func(c Client) lua.LValue { return lua.LBool(c.Open()) })},
+		{"type", "string", "Settable.", get(func(c Client) lua.LValue { return lua.LString(c.Type()) })},
+		{"name", "string?", "Settable.", get(func(c Client) lua.LValue { return stringOrNil(c.Name()) })},
+		{"email", "string?", "Settable.", get(func(c Client) lua.LValue { return stringOrNil(c.Email()) })},
+		{"admin", "boolean", "Settable.", get(func(c Client) lua.LValue { return lua.LBool(c.Admin()) })},
+	}
+}
+
+// clientAttribute answers for the fields of a client that are the application's own.
+func clientAttribute(object any, name string) lua.LValue {
 	c, ok := object.(*connection)
 	if !ok {
 		return lua.LNil
 	}
-	switch field {
-	case "uuid":
-		return lua.LString(c.UUID())
-	case "type":
-		return lua.LString(c.Type())
-	case "name":
-		return stringOrNil(c.Name())
-	case "email":
-		return stringOrNil(c.Email())
-	case "ip_address":
-		return lua.LString(c.IPAddress().String())
-	case "admin":
-		return lua.LBool(c.Admin())
-	case "open":
-		return lua.LBool(c.Open())
-	case "timestamp":
-		return lua.LNumber(c.Timestamp().Unix())
-	case "resource_id":
-		return lua.LNumber(c.ResourceID())
-	}
-	return luaValue(c.Attribute(field))
+	return luaValue(c.Attribute(name))
 }
 
 func stringOrNil(s string) lua.LValue {
@@ -101,9 +104,10 @@ func (p *Program) setClientField(L *lua.LState) int {
 			L.RaiseError("client.admin must be true or false, not a %s", v.Type())
 		}
 		c.SetAdmin(bool(admin))
-	case "uuid", "ip_address", "open", "timestamp", "resource_id", "notifications", "subscriptions":
-		L.RaiseError("client.%s is the server's and cannot be set", field)
 	default:
+		if p.clientField[field] {
+			L.RaiseError("client.%s is the server's and cannot be set", field)
+		}
 		p.setAttribute(L, c, field, v)
 	}
 	return 0
@@ -139,40 +143,63 @@ func stringField(L *lua.LState, field string, v lua.LValue) string {
 
 func (p *Program) clientMethods() []function {
 	return []function{
-		{"send", func(L *lua.LState) int {
+		{"send", "(name: string, fields?: table)", "Sends it a message.", func(L *lua.LState) int {
 			raise(L, self[*connection](L, "send").Send(L.CheckString(2), fields(L, 3)))
 			return 0
 		}},
-		{"close", func(L *lua.LState) int {
-			raise(L, self[*connection](L, "close").Close(L.OptInt(2, 0), L.OptString(3, "")))
-			return 0
-		}},
-		{"prompt", func(L *lua.LState) int {
-			raise(L, self[*connection](L, "prompt").Prompt(caller(L).text))
-			return 0
-		}},
-		{"authenticate", p.authenticate},
-		{"notify", func(L *lua.LState) int {
+		{
+			"close", "(code?: integer, reason?: string)",
+			"Closes it after what was sent before; 1000 without a code.",
+			func(L *lua.LState) int {
+				raise(L, self[*connection](L, "close").Close(L.OptInt(2, 0), L.OptString(3, "")))
+				return 0
+			},
+		},
+		{
+			"prompt", "()",
+			"Asks for a password on account of the message that is being handled (PromptForAuthentication).",
+			func(L *lua.LState) int {
+				raise(L, self[*connection](L, "prompt").Prompt(caller(L).text))
+				return 0
+			},
+		},
+		{
+			"authenticate", "(password?: string): boolean",
+			"Waits; returns true and makes it an admin when the password is right.", p.authenticate,
+		},
+		{"notify", "(sender_uuid: string)", "Keeps a notification, one for each sender.", func(L *lua.LState) int {
 			self[*connection](L, "notify").Notify(L.CheckString(2))
 			return 0
 		}},
-		{"dismiss", func(L *lua.LState) int {
+		{"dismiss", "()", "Clears its notifications.", func(L *lua.LState) int {
 			self[*connection](L, "dismiss").Dismiss()
 			return 0
 		}},
-		{"fields", func(L *lua.LState) int {
-			return p.pushCopy(L, self[*connection](L, "fields"))
-		}},
-		{"notifications", func(L *lua.LState) int {
-			return p.pushCopy(L, self[*connection](L, "notifications").Notifications())
-		}},
-		{"subscriptions", func(L *lua.LState) int {
-			subscriptions := wire.Members{}
-			for _, t := range self[*connection](L, "subscriptions").Subscriptions() {
-				subscriptions = append(subscriptions, wire.Member{Name: t.UUID(), Value: t})
-			}
-			return p.pushCopy(L, subscriptions)
-		}},
+		{
+			"fields", "(): table",
+			"Returns a copy of everything that ConnectionEstablished shows.",
+			func(L *lua.LState) int {
+				return p.pushCopy(L, self[*connection](L, "fields"))
+			},
+		},
+		{
+			"notifications", "(): table<string, table>",
+			"Returns its notifications by the uuid of the sender.",
+			func(L *lua.LState) int {
+				return p.pushCopy(L, self[*connection](L, "notifications").Notifications())
+			},
+		},
+		{
+			"subscriptions", "(): table<string, table>",
+			"Returns the topics that it subscribes to by their uuid.",
+			func(L *lua.LState) int {
+				subscriptions := wire.Members{}
+				for _, t := range self[*connection](L, "subscriptions").Subscriptions() {
+					subscriptions = append(subscriptions, wire.Member{Name: t.UUID(), Value: t})
+				}
+				return p.pushCopy(L, subscriptions)
+			},
+		},
 	}
 }
 

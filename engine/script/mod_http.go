@@ -16,23 +16,35 @@ import (
 // httpFunctions are the module http.
 func (p *Program) httpFunctions() []function {
 	return []function{
-		{"request", func(L *lua.LState) int {
-			options := L.CheckTable(1)
-			raise(L, checkOptions(options, "method", "url", "headers", "body", "json", "timeout"))
-			return p.request(L, options)
-		}},
-		{"get", func(L *lua.LState) int {
-			options := shortOptions(L, 2, "headers", "timeout")
-			options.RawSetString("url", L.CheckAny(1))
-			return p.request(L, options)
-		}},
-		{"post", func(L *lua.LState) int {
-			options := shortOptions(L, 3, "headers", "timeout", "json")
-			options.RawSetString("method", lua.LString(http.MethodPost))
-			options.RawSetString("url", L.CheckAny(1))
-			options.RawSetString("body", L.Get(2))
-			return p.request(L, options)
-		}},
+		{
+			"request", "(options: perigee.RequestOptions): perigee.Response?, string?",
+			"Waits for the answer to a request; returns nil and the reason where there is none.",
+			func(L *lua.LState) int {
+				options := L.CheckTable(1)
+				raise(L, checkOptions(options, "method", "url", "headers", "body", "json", "timeout"))
+				return p.request(L, options)
+			},
+		},
+		{
+			"get", "(url: string, options?: perigee.GetOptions): perigee.Response?, string?",
+			"Waits for the answer to a GET.",
+			func(L *lua.LState) int {
+				options := shortOptions(L, 2, "headers", "timeout")
+				options.RawSetString("url", L.CheckAny(1))
+				return p.request(L, options)
+			},
+		},
+		{
+			"post", "(url: string, body?: string, options?: perigee.PostOptions): perigee.Response?, string?",
+			"Waits for the answer to a POST.",
+			func(L *lua.LState) int {
+				options := shortOptions(L, 3, "headers", "timeout", "json")
+				options.RawSetString("method", lua.LString(http.MethodPost))
+				options.RawSetString("url", L.CheckAny(1))
+				options.RawSetString("body", L.Get(2))
+				return p.request(L, options)
+			},
+		},
 	}
 }
 
@@ -154,23 +166,31 @@ func setHeaders(header http.Header, given lua.LValue) error {
 	return err
 }
 
-// responseMetatable is that of what a request returns.
-func (p *Program) responseMetatable() *lua.LTable {
-	mt := p.vm.State().NewTable()
-	mt.RawSetString("__index", p.module([]function{{"json", func(L *lua.LState) int {
-		body, ok := L.CheckTable(1).RawGetString("body").(lua.LString)
-		if !ok {
-			L.RaiseError("json is a method: write response:json() with a colon")
-		}
-		v, err := value.Decode([]byte(body), p.httpJSON(), value.Null())
-		if err != nil {
-			L.Push(lua.LNil)
-			L.Push(lua.LString(err.Error()))
-			return 2
-		}
-		L.Push(v)
-		return 1
-	}}}))
-	mt.RawSetString("__metatable", lua.LString("response"))
-	return mt
+// responseFields are those that request sets; the answer is a plain table.
+func responseFields() []field {
+	return []field{
+		{"status", "integer", "As in 200.", nil},
+		{"headers", "table<string, string>", "By lower-case name.", nil},
+		{"body", "string", "As it was sent.", nil},
+	}
+}
+
+// responseMethods are those of what a request returns.
+func (p *Program) responseMethods() []function {
+	return []function{
+		{"json", "(): any, string?", "Decodes the body; returns nil and the reason where it is no JSON.", func(L *lua.LState) int {
+			body, ok := L.CheckTable(1).RawGetString("body").(lua.LString)
+			if !ok {
+				L.RaiseError("json is a method: write response:json() with a colon")
+			}
+			v, err := value.Decode([]byte(body), p.httpJSON(), value.Null())
+			if err != nil {
+				L.Push(lua.LNil)
+				L.Push(lua.LString(err.Error()))
+				return 2
+			}
+			L.Push(v)
+			return 1
+		}},
+	}
 }

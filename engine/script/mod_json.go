@@ -6,38 +6,55 @@ import (
 	"perigee/engine/script/value"
 )
 
-// jsonModule is what require "json" returns.
-func (p *Program) jsonModule() *lua.LTable {
-	t := p.module([]function{
-		{"encode", func(L *lua.LState) int {
+// jsonFunctions are the module json.
+func jsonFunctions() []function {
+	return []function{
+		{"encode", "(value: any): string", "Returns the text of a value.", func(L *lua.LState) int {
 			text, err := value.Append(nil, L.CheckAny(1), value.Limits{})
 			raise(L, err)
 			L.Push(lua.LString(text))
 			return 1
 		}},
-		{"decode", func(L *lua.LState) int {
-			v, err := value.Decode([]byte(L.CheckString(1)), value.Limits{}, value.Null())
-			if err != nil {
-				L.Push(lua.LNil)
-				L.Push(lua.LString(err.Error()))
-				return 2
-			}
-			L.Push(v)
-			return 1
-		}},
-		{"array", func(L *lua.LState) int {
-			list := L.OptTable(1, L.NewTable())
-			raise(L, value.MarkArray(list))
-			L.Push(list)
-			return 1
-		}},
-		{"object", func(L *lua.LState) int {
-			object := L.OptTable(1, L.NewTable())
-			raise(L, value.MarkObject(object))
-			L.Push(object)
-			return 1
-		}},
-	})
-	t.RawSetString("null", value.Null())
-	return t
+		{
+			"decode", "(text: string): any, string?",
+			"Returns the value of a text, or nil and the reason where it is no JSON.",
+			func(L *lua.LState) int {
+				v, err := value.Decode([]byte(L.CheckString(1)), value.Limits{}, value.Null())
+				if err != nil {
+					L.Push(lua.LNil)
+					L.Push(lua.LString(err.Error()))
+					return 2
+				}
+				L.Push(v)
+				return 1
+			},
+		},
+		{
+			"array", "(list?: table): table",
+			"Marks a table as a list, so that an empty one is []; a new one without it.",
+			func(L *lua.LState) int {
+				list := L.OptTable(1, L.NewTable())
+				raise(L, value.MarkArray(list))
+				L.Push(list)
+				return 1
+			},
+		},
+		{
+			"object", "(object?: table): table",
+			"Marks a table as an object; a new one without it.",
+			func(L *lua.LState) int {
+				object := L.OptTable(1, L.NewTable())
+				raise(L, value.MarkObject(object))
+				L.Push(object)
+				return 1
+			},
+		},
+	}
+}
+
+// jsonFields are the values of the module json.
+func jsonFields() []field {
+	return []field{
+		{"null", "userdata", "Null; one in a client's message is simply absent.", func(any) lua.LValue { return value.Null() }},
+	}
 }

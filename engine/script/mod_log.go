@@ -11,7 +11,7 @@ import (
 // logFunctions are the module log: a text, and a table of fields.
 func (p *Program) logFunctions() []function {
 	at := func(name string, level slog.Level) function {
-		return function{name, func(L *lua.LState) int {
+		return function{name, "(text: string, fields?: table)", "Logs a fixed sentence, and a table of fields, at this level.", func(L *lua.LState) int {
 			text, attributes := L.CheckString(1), L.OptTable(2, nil)
 			if !p.options.Log.Enabled(L.Context(), level) {
 				return 0

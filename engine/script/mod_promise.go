@@ -24,20 +24,40 @@ func (p *Program) pushPromise(L *lua.LState, made *promise) int {
 // promiseFunctions are those of the module server.
 func (p *Program) promiseFunctions() []function {
 	return []function{
-		{"sleep", p.sleep},
-		{"promise", p.promise},
-		{"async", p.async},
-		{"all", p.all},
-		{"race", p.race},
+		{"sleep", "(ms: number)", "Waits here, while other turns go on.", p.sleep},
+		{
+			"promise", "(fn: fun(resolve: fun(value?: any), reject: fun(reason?: any))): perigee.Promise",
+			"Returns a promise that the function settles; it is called at once.", p.promise,
+		},
+		{
+			"async", "(fn: fun(...: any): any): fun(...: any): perigee.Promise",
+			"Returns a function that runs this one in a turn of its own and returns the promise of its result.", p.async,
+		},
+		{
+			"all", "(list: table): perigee.Promise",
+			"Returns the promise of a table with the value of each, under the same keys.", p.all,
+		},
+		{
+			"race", "(list: table): perigee.Promise",
+			"Returns a promise that is settled as the first of them is.", p.race,
+		},
 	}
 }
 
 func (p *Program) promiseMethods() []function {
 	return []function{
-		{"next", func(L *lua.LState) int { return p.then(L, "next", L.OptFunction(2, nil), L.OptFunction(3, nil)) }},
-		{"catch", func(L *lua.LState) int { return p.then(L, "catch", nil, L.CheckFunction(2)) }},
-		{"await", p.await},
-		{"cancel", func(L *lua.LState) int {
+		{
+			"next", "(fulfilled?: fun(value: any): any, failed?: fun(reason: any): any): perigee.Promise",
+			"Returns the promise of what a callback makes of the value, or of the reason.",
+			func(L *lua.LState) int { return p.then(L, "next", L.OptFunction(2, nil), L.OptFunction(3, nil)) },
+		},
+		{
+			"catch", "(failed: fun(reason: any): any): perigee.Promise",
+			"Returns the promise of what a callback makes of the reason.",
+			func(L *lua.LState) int { return p.then(L, "catch", nil, L.CheckFunction(2)) },
+		},
+		{"await", "(): any", "Waits; returns the value, or raises the reason.", p.await},
+		{"cancel", "()", `Rejects it with "cancelled", unless it has settled.`, func(L *lua.LState) int {
 			self[*promise](L, "cancel").cancel()
 			return 0
 		}},

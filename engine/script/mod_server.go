@@ -16,55 +16,100 @@ import (
 	"perigee/engine/wire"
 )
 
-// serverModule is what require "server" returns.
-func (p *Program) serverModule() (*lua.LTable, error) {
-	app, err := value.FromGo(p.options.App)
-	if err != nil {
-		return nil, fmt.Errorf("script: server.config: %w", err)
+// serverFunctions are the module server.
+func (p *Program) serverFunctions() []function {
+	return slices.Concat(p.registerFunctions(), p.commandFunctions(), p.connectionFunctions(), p.clockFunctions(),
+		p.promiseFunctions())
+}
+
+// serverFields are the values of the module server.
+func (p *Program) serverFields() []field {
+	return []field{
+		{"config", "table", "The [app] table of server.toml.", func(any) lua.LValue { return p.app }},
+		{"generation", "integer", "The number of this set of scripts, 1 at start.", func(any) lua.LValue { return lua.LNumber(p.options.Generation) }},
 	}
-	t := p.module(slices.Concat(p.registerFunctions(), p.commandFunctions(), p.connectionFunctions(),
-		p.clockFunctions(), p.promiseFunctions()))
-	t.RawSetString("config", app)
-	t.RawSetString("generation", lua.LNumber(p.options.Generation))
-	return t, nil
 }
 
 func (p *Program) registerFunctions() []function {
 	return []function{
-		{"message", p.message},
-		{"command", p.command},
-		{"listen", p.listen},
-		{"state", p.state},
+		{
+			"message", "(name: string, options: perigee.MessageOptions, handler?: fun(client: perigee.Client, message: table))",
+			"Registers a message that clients may send.", p.message,
+		},
+		{"command", "(name: string, fn: fun(arguments: any): any)", "Registers named work.", p.command},
+		{
+			"listen", "(message: string, command: string): perigee.Listener",
+			"Has a command run after the message's handler, with the message as arguments.", p.listen,
+		},
+		{
+			"state", "(name: string, initial?: table): table",
+			"Returns the table of plain data of that name, which lives on; a copy of initial where there is none yet.", p.state,
+		},
 	}
 }
 
 func (p *Program) commandFunctions() []function {
 	return []function{
-		{"run", p.run},
-		{"next", func(L *lua.LState) int {
-			abort, err := p.host.Next(L.CheckString(1), argument(L, 2))
-			return p.pushHandle(L, abort, err)
-		}},
-		{"delay", func(L *lua.LState) int {
-			abort, err := p.host.Delay(milliseconds(L, 1), L.CheckString(2), argument(L, 3))
-			return p.pushHandle(L, abort, err)
-		}},
-		{"every", func(L *lua.LState) int { return p.timer(L, false) }},
-		{"after", func(L *lua.LState) int { return p.timer(L, true) }},
-		{"stop", func(*lua.LState) int { p.host.Stop(); return 0 }},
+		{
+			"run", "(command: string, arguments?: any): any",
+			"Runs a command within this turn and returns its result.", p.run,
+		},
+		{
+			"next", "(command: string, arguments?: any): perigee.Handle",
+			"Runs a command in the next turn.",
+			func(L *lua.LState) int {
+				abort, err := p.host.Next(L.CheckString(1), argument(L, 2))
+				return p.pushHandle(L, abort, err)
+			},
+		},
+		{
+			"delay", "(ms: number, command: string, arguments?: any): perigee.Handle",
+			"Runs a command later.",
+			func(L *lua.LState) int {
+				abort, err := p.host.Delay(milliseconds(L, 1), L.CheckString(2), argument(L, 3))
+				return p.pushHandle(L, abort, err)
+			},
+		},
+		{
+			"every", "(ms: number, work: string|fun(arguments: any), arguments?: any, options?: perigee.TimerOptions): perigee.Timer",
+			"Runs a command or a function again and again.",
+			func(L *lua.LState) int { return p.timer(L, false) },
+		},
+		{
+			"after", "(ms: number, work: string|fun(arguments: any), arguments?: any): perigee.Timer",
+			"Runs a command or a function once.",
+			func(L *lua.LState) int { return p.timer(L, true) },
+		},
+		{"stop", "()", "Stops the server after this turn.", func(*lua.LState) int { p.host.Stop(); return 0 }},
 	}
 }
 
 func (p *Program) connectionFunctions() []function {
 	return []function{
-		{"connections", func(L *lua.LState) int { return p.pushList(L, p.host.Connections()) }},
-		{"broadcast", func(L *lua.LState) int {
-			raise(L, p.host.Broadcast(L.CheckString(1), fields(L, 2)))
-			return 0
-		}},
-		{"roster", func(*lua.LState) int { p.host.Roster(); return 0 }},
-		{"topic", func(L *lua.LState) int { return p.pushTopic(L, p.host.Topic(L.CheckString(1))) }},
-		{"topics", func(L *lua.LState) int {
+		{
+			"connections", "(): perigee.Connections",
+			"Returns all open connections.",
+			func(L *lua.LState) int { return p.pushList(L, p.host.Connections()) },
+		},
+		{
+			"broadcast", "(name: string, fields?: table)",
+			"Sends a message to every connection.",
+			func(L *lua.LState) int {
+				raise(L, p.host.Broadcast(L.CheckString(1), fields(L, 2)))
+				return 0
+			},
+		},
+		{
+			"roster", "()",
+			"Sends what changed of the roster at this point of the turn.",
+			func(*lua.LState) int { p.host.Roster(); return 0 },
+		},
+		{
+			"topic", "(key: string): perigee.Topic?",
+			"Returns the topic of that name or uuid, or nil.",
+			func(L *lua.LState) int { return p.pushTopic(L, p.host.Topic(L.CheckString(1))) },
+		},
+		{"topics", "(): perigee.Topic[]", "Returns all topics, sorted by name.", func(L *lua.LState) int {
 			topics := L.NewTable()
 			for _, t := range p.host.Topics() {
 				topics.Append(p.topic(t))
@@ -72,27 +117,34 @@ func (p *Program) connectionFunctions() []function {
 			L.Push(topics)
 			return 1
 		}},
-		{"register", p.registerTopic},
-		{"unregister", func(L *lua.LState) int {
-			if t := p.checkTopic(L, 1); t != nil {
-				p.host.Unregister(t)
-			}
-			return 0
-		}},
+		{
+			"register", "(name: string, options?: perigee.TopicOptions): perigee.Topic",
+			"Makes a topic, or returns the one of that name.", p.registerTopic,
+		},
+		{
+			"unregister", "(topic: perigee.Topic|string)",
+			"Removes a topic, or the one of that name or uuid, with its subscriptions.",
+			func(L *lua.LState) int {
+				if t := p.checkTopic(L, 1); t != nil {
+					p.host.Unregister(t)
+				}
+				return 0
+			},
+		},
 	}
 }
 
 func (p *Program) clockFunctions() []function {
 	return []function{
-		{"time", func(L *lua.LState) int {
+		{"time", "(): number", "Returns the seconds since 1970.", func(L *lua.LState) int {
 			L.Push(lua.LNumber(float64(p.host.Now().UnixMicro()) / 1e6))
 			return 1
 		}},
-		{"uptime", func(L *lua.LState) int {
+		{"uptime", "(): number", "Returns the seconds since the server started.", func(L *lua.LState) int {
 			L.Push(lua.LNumber(p.host.Uptime().Seconds()))
 			return 1
 		}},
-		{"uuid", func(L *lua.LState) int {
+		{"uuid", "(): string", "Returns a new random UUID.", func(L *lua.LState) int {
 			L.Push(lua.LString(wire.NewID()))
 			return 1
 		}},
@@ -188,7 +240,7 @@ func (p *Program) listen(L *lua.LState) int {
 type listener struct{ silence func() }
 
 func listenerMethods() []function {
-	return []function{{"silence", func(L *lua.LState) int {
+	return []function{{"silence", "()", "Ends it: the command no longer runs after the message.", func(L *lua.LState) int {
 		self[*listener](L, "silence").silence()
 		return 0
 	}}}
@@ -212,7 +264,7 @@ func (p *Program) pushHandle(L *lua.LState, abort func(), err error) int {
 }
 
 func handleMethods() []function {
-	return []function{{"abort", func(L *lua.LState) int {
+	return []function{{"abort", "()", "Prevents the command from running, unless it has.", func(L *lua.LState) int {
 		self[*handle](L, "abort").abort()
 		return 0
 	}}}

@@ -4,12 +4,92 @@ import (
 	"fmt"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/value"
 )
 
 // function is one entry of a module or of a kind of object.
 type function struct {
 	name string
-	run  lua.LGFunction
+	// signature is written as LuaCATS has it: "(name: string, fields?: table): boolean". A second line is another way to
+	// call it.
+	signature string
+	doc       string // a sentence
+	run       lua.LGFunction
+}
+
+// field is a value of a module or of a kind of object.
+type field struct {
+	name, kind string // the kind as LuaCATS has it: "string?"
+	doc        string // a sentence
+	get        func(object any) lua.LValue
+}
+
+// module is what scripts get from require without a file.
+type module struct {
+	name, doc string
+	fields    []field
+	functions []function
+}
+
+// modules are the server's own, sorted as people read them.
+func (p *Program) modules() []module {
+	return []module{
+		{"server", "The server.", p.serverFields(), p.serverFunctions()},
+		{"log", "The log of the server.", nil, p.logFunctions()},
+		{"json", "JSON.", jsonFields(), jsonFunctions()},
+		{"http", "Requests to other servers.", nil, p.httpFunctions()},
+	}
+}
+
+// kind is a kind of object that scripts hold in their hands.
+type kind struct {
+	name  string // as in errors
+	class string // as in the types for editors
+	doc   string
+	as    **lua.LTable // where its metatable is kept
+	// plain objects are tables with fields of their own; into others scripts cannot look.
+	plain   bool
+	fields  []field
+	other   func(object any, field string) lua.LValue // answers for fields that have no entry; nil where there are none
+	methods []function
+}
+
+func (p *Program) kinds() []kind {
+	return []kind{
+		{
+			name: "client", class: "Client", doc: "A connection.", as: &p.clients,
+			fields: clientFields(), other: clientAttribute, methods: p.clientMethods(),
+		},
+		{
+			name: "connections", class: "Connections", doc: "A choice of connections, in the order in which they were opened.",
+			as: &p.lists, methods: p.listMethods(),
+		},
+		{
+			name: "topic", class: "Topic", doc: "A named set of connections.", as: &p.topics,
+			fields: topicFields(), methods: p.topicMethods(),
+		},
+		{
+			name: "timer", class: "Timer", doc: "Repeated or delayed work.", as: &p.timers,
+			fields: timerFields(), methods: timerMethods(),
+		},
+		{
+			name: "promise", class: "Promise", doc: "A result that comes later.", as: &p.promises,
+			methods: p.promiseMethods(),
+		},
+		{
+			name: "listener", class: "Listener", doc: "What binds a message to a command.", as: &p.listeners,
+			methods: listenerMethods(),
+		},
+		{
+			name: "handle", class: "Handle", doc: "A command that will run later.", as: &p.handles,
+			methods: handleMethods(),
+		},
+		{
+			name: "response", class: "Response", doc: "The answer to a request.", as: &p.responses, plain: true,
+			fields: responseFields(), methods: p.responseMethods(),
+		},
+	}
 }
 
 // openModules sets up require and the modules that need no file.
@@ -19,14 +99,16 @@ func (p *Program) openModules() error {
 		return err
 	}
 	p.loader = l
-	server, err := p.serverModule()
-	if err != nil {
-		return err
+	if p.app, err = value.FromGo(p.options.App); err != nil {
+		return fmt.Errorf("script: server.config: %w", err)
 	}
-	l.modules["server"] = p.strict("server", server)
-	l.modules["log"] = p.strict("log", p.module(p.logFunctions()))
-	l.modules["json"] = p.strict("json", p.jsonModule())
-	l.modules["http"] = p.strict("http", p.module(p.httpFunctions()))
+	for _, m := range p.modules() {
+		t := p.functions(m.functions)
+		for _, f := range m.fields {
+			t.RawSetString(f.name, f.get(nil))
+		}
+		l.modules[m.name] = p.strict(m.name, t)
+	}
 	L := p.vm.State()
 	L.SetGlobal("require", L.NewFunction(func(L *lua.LState) int {
 		L.Push(l.require(L, L.CheckString(1)))
@@ -48,7 +130,8 @@ func (p *Program) strict(name string, module *lua.LTable) *lua.LTable {
 	return module
 }
 
-func (p *Program) module(functions []function) *lua.LTable {
+// functions returns a table of functions by their names.
+func (p *Program) functions(functions []function) *lua.LTable {
 	L := p.vm.State()
 	t := L.NewTable()
 	for _, f := range functions {
@@ -57,38 +140,47 @@ func (p *Program) module(functions []function) *lua.LTable {
 	return t
 }
 
-// metatable makes the metatable of a kind of object that scripts hold but cannot look into. index answers for fields that
-// are no methods; nil where there are none.
-func (p *Program) metatable(kind string, index func(object any, field string) lua.LValue, methods []function) *lua.LTable {
+// metatable makes the metatable of a kind of object.
+func (p *Program) metatable(k kind) *lua.LTable {
 	L := p.vm.State()
-	table := p.module(methods)
-	mt := L.NewTable()
+	mt, methods := L.NewTable(), p.functions(k.methods)
+	mt.RawSetString("__metatable", lua.LString(k.name))
+	if k.plain {
+		mt.RawSetString("__index", methods)
+		return mt
+	}
+	fields := map[string]func(object any) lua.LValue{}
+	for _, f := range k.fields {
+		fields[f.name] = f.get
+	}
 	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
-		field := L.CheckString(2)
-		if method := table.RawGetString(field); method != lua.LNil {
+		name := L.CheckString(2)
+		if method := methods.RawGetString(name); method != lua.LNil {
 			L.Push(method)
 			return 1
 		}
-		if index == nil {
+		switch get := fields[name]; {
+		case get != nil:
+			L.Push(get(L.CheckUserData(1).Value))
+		case k.other != nil:
+			L.Push(k.other(L.CheckUserData(1).Value, name))
+		default:
 			L.Push(lua.LNil)
-			return 1
 		}
-		L.Push(index(L.CheckUserData(1).Value, field))
 		return 1
 	}))
 	mt.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
-		L.RaiseError("a %s has no field %q that could be set", kind, L.CheckString(2))
+		L.RaiseError("a %s has no field %q that could be set", k.name, L.CheckString(2))
 		return 0
 	}))
 	mt.RawSetString("__tostring", L.NewFunction(func(L *lua.LState) int {
-		text := kind
+		text := k.name
 		if named, ok := L.CheckUserData(1).Value.(fmt.Stringer); ok {
 			text = named.String()
 		}
 		L.Push(lua.LString(text))
 		return 1
 	}))
-	mt.RawSetString("__metatable", lua.LString(kind))
 	return mt
 }
 

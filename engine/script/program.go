@@ -74,13 +74,25 @@ type Program struct {
 
 	// Metatables of what scripts hold in their hands.
 	clients, lists, topics, timers, listeners, handles, promises, responses *lua.LTable
-	clientMethod                                                            map[string]bool // by name; fields cannot be called so
+	clientMethod, clientField                                               map[string]bool // by name; what the application adds cannot be called so
 
-	task *task // the async function that runs; nil where none does
+	app  lua.LValue // server.config
+	task *task      // the async function that runs; nil where none does
 }
 
-// hookNames are the methods of a manager that the server calls; boot is called by Load.
-func hookNames() []string { return []string{"open", "close", "error", "stop", "roster"} }
+// hooks are the methods of a manager that the server calls; boot is called by Load.
+func hooks() []function {
+	return []function{
+		{"open", "(client: perigee.Client)", "Runs for a new connection.", nil},
+		{"close", "(client: perigee.Client, reason: string)", "Runs after a connection has closed.", nil},
+		{"error", "(client: perigee.Client, problem: string)", "Runs after a message of the client failed.", nil},
+		{"stop", "()", "Runs before the server stops.", nil},
+		{
+			"roster", "(client: perigee.Client): table|perigee.Client|nil",
+			"Returns what others see of a connection; nil keeps it off the roster.", nil,
+		},
+	}
+}
 
 // call is what a handler runs for: how logs name it and the message it answers.
 type call struct {
@@ -91,7 +103,7 @@ type call struct {
 // New makes a machine with the server's modules in it, and no script yet. The owner runs Watch, calls Load once, and Close
 // in the end.
 func New(o Options, host Host) (*Program, error) {
-	p := &Program{options: o, host: host, hooks: map[string]lua.LValue{}, clientMethod: map[string]bool{}}
+	p := &Program{options: o, host: host, hooks: map[string]lua.LValue{}, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
 	p.vm = vm.New(vm.Options{
 		TurnTimeout: o.TurnTimeout,
 		Memory:      o.Memory,
@@ -101,18 +113,16 @@ func New(o Options, host Host) (*Program, error) {
 		Await:       o.Await,
 		Stopped:     loop.ErrStopped,
 	})
-	p.clients = p.metatable("client", clientIndex, p.clientMethods())
+	for _, k := range p.kinds() {
+		*k.as = p.metatable(k)
+	}
 	for _, f := range p.clientMethods() {
 		p.clientMethod[f.name] = true
 	}
+	for _, f := range clientFields() {
+		p.clientField[f.name] = true
+	}
 	p.clients.RawSetString("__newindex", p.vm.State().NewFunction(p.setClientField))
-	p.lists = p.metatable("connections", nil, p.listMethods())
-	p.topics = p.metatable("topic", topicIndex, p.topicMethods())
-	p.timers = p.metatable("timer", timerIndex, timerMethods())
-	p.listeners = p.metatable("listener", nil, listenerMethods())
-	p.handles = p.metatable("handle", nil, handleMethods())
-	p.responses = p.responseMetatable()
-	p.promises = p.metatable("promise", nil, p.promiseMethods())
 	if err := p.openModules(); err != nil {
 		p.Close()
 		return nil, err
@@ -140,7 +150,8 @@ func (p *Program) Load() error {
 			L.Push(manager)
 			L.Call(1, 0)
 		}
-		for _, name := range hookNames() {
+		for _, h := range hooks() {
+			name := h.name
 			switch hook := L.GetField(manager, name).(type) {
 			case *lua.LFunction:
 				p.hooks[name] = hook

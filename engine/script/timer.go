@@ -46,31 +46,32 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 	return 1
 }
 
-func timerIndex(object any, field string) lua.LValue {
-	t, ok := object.(Timer)
-	if !ok {
-		return lua.LNil
+func timerFields() []field {
+	get := func(of func(t Timer) lua.LValue) func(object any) lua.LValue {
+		return func(object any) lua.LValue {
+			if t, ok := object.(Timer); ok {
+				return of(t)
+			}
+			return lua.LNil
+		}
 	}
-	switch field {
-	case "count":
-		return lua.LNumber(t.Count())
-	case "running":
-		return lua.LBool(t.Running())
+	return []field{
+		{"count", "integer", "How often it has run.", get(func(t Timer) lua.LValue { return lua.LNumber(t.Count()) })},
+		{"running", "boolean", "Whether it is neither paused nor over.", get(func(t Timer) lua.LValue { return lua.LBool(t.Running()) })},
 	}
-	return lua.LNil
 }
 
 func timerMethods() []function {
 	return []function{
-		{"pause", func(L *lua.LState) int {
+		{"pause", "()", "Keeps it from running until it is resumed.", func(L *lua.LState) int {
 			self[Timer](L, "pause").Pause()
 			return 0
 		}},
-		{"resume", func(L *lua.LState) int {
+		{"resume", "()", "Lets it run again, after the time that was left.", func(L *lua.LState) int {
 			raise(L, self[Timer](L, "resume").Resume())
 			return 0
 		}},
-		{"cancel", func(L *lua.LState) int {
+		{"cancel", "()", "Ends it for good.", func(L *lua.LState) int {
 			self[Timer](L, "cancel").Cancel()
 			return 0
 		}},

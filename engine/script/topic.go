@@ -54,45 +54,57 @@ func (p *Program) registerTopic(L *lua.LState) int {
 	return p.pushTopic(L, t)
 }
 
-func topicIndex(object any, field string) lua.LValue {
-	t, ok := object.(*topic)
-	if !ok {
-		return lua.LNil
+func topicFields() []field {
+	get := func(of func(t Topic) lua.LValue) func(object any) lua.LValue {
+		return func(object any) lua.LValue {
+			if t, ok := object.(*topic); ok {
+				return of(t.Topic)
+			}
+			return lua.LNil
+		}
 	}
-	switch field {
-	case "name":
-		return lua.LString(t.Name())
-	case "uuid":
-		return lua.LString(t.UUID())
-	case "count":
-		return lua.LNumber(t.Count())
+	return []field{
+		{"name", "string", "Fixed.", get(func(t Topic) lua.LValue { return lua.LString(t.Name()) })},
+		{"uuid", "string", "Fixed.", get(func(t Topic) lua.LValue { return lua.LString(t.UUID()) })},
+		{"count", "integer", "The number of subscribers.", get(func(t Topic) lua.LValue { return lua.LNumber(t.Count()) })},
 	}
-	return lua.LNil
 }
 
 func (p *Program) topicMethods() []function {
 	return []function{
-		{"subscribe", func(L *lua.LState) int {
-			if err := self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)); err != nil {
-				L.Push(lua.LNil)
-				L.Push(lua.LString(err.Error()))
-				return 2
-			}
-			L.Push(lua.LTrue)
-			return 1
-		}},
-		{"unsubscribe", func(L *lua.LState) int {
-			self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2))
-			return 0
-		}},
-		{"allows", func(L *lua.LState) int {
-			L.Push(lua.LBool(self[*topic](L, "allows").Allows(checkClient(L, 2))))
-			return 1
-		}},
-		{"connections", func(L *lua.LState) int {
+		{
+			"subscribe", "(client: perigee.Client): true?, string?",
+			"Subscribes a client and tells it; returns nil and the reason when it has too many subscriptions.",
+			func(L *lua.LState) int {
+				if err := self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)); err != nil {
+					L.Push(lua.LNil)
+					L.Push(lua.LString(err.Error()))
+					return 2
+				}
+				L.Push(lua.LTrue)
+				return 1
+			},
+		},
+		{
+			"unsubscribe", "(client: perigee.Client)",
+			"Ends a subscription and tells the client.",
+			func(L *lua.LState) int {
+				self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2))
+				return 0
+			},
+		},
+		{
+			"allows", "(client: perigee.Client): boolean",
+			"Tells whether that client may subscribe by itself.",
+			func(L *lua.LState) int {
+				L.Push(lua.LBool(self[*topic](L, "allows").Allows(checkClient(L, 2))))
+				return 1
+			},
+		},
+		{"connections", "(): perigee.Connections", "Returns the subscribers.", func(L *lua.LState) int {
 			return p.pushList(L, self[*topic](L, "connections").Connections())
 		}},
-		{"send", func(L *lua.LState) int {
+		{"send", "(name: string, fields?: table)", "Sends a message to all subscribers.", func(L *lua.LState) int {
 			raise(L, self[*topic](L, "send").Send(L.CheckString(2), fields(L, 3)))
 			return 0
 		}},

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+	"perigee/engine/script"
+)
+
+// A new application passes the check and has everything that init promises.
+func TestInit(t *testing.T) {
+	t.Chdir(t.TempDir())
+	code, stdout, stderr := perigee(t, nil, "init", "new/shop")
+	if code != 0 || stderr != "" {
+		t.Fatalf("init = %d, %q, %q, want a new application", code, stdout, stderr)
+	}
+	for _, name := range []string{
+		".gitignore", ".luarc.json", "README.md", "server.toml", "scripts/app/init.lua",
+		"scripts/app/public/app.js", "scripts/app/public/index.html", "scripts/app/public/style.css", "types/server.lua",
+	} {
+		if _, err := os.Stat(filepath.Join("new/shop", name)); err != nil {
+			t.Errorf("init wrote no %s: %v", name, err)
+		}
+	}
+	if types, err := os.ReadFile("new/shop/types/perigee.lua"); err != nil || string(types) != script.Types() {
+		t.Errorf("types/perigee.lua: %v, or not what perigee types prints", err)
+	}
+	t.Chdir("new/shop")
+	code, stdout, stderr = perigee(t, nil, "check")
+	for _, row := range []string{`Press +none +-`, `Rename +client +connection +yes`, `Reset +admin`, `ok: `} {
+		if !regexp.MustCompile(row).MatchString(stdout) || code != 0 {
+			t.Errorf("check of a new application = %d, %q, %q, want %s", code, stdout, stderr, row)
+		}
+	}
+}
+
+// init writes into an empty folder, and overwrites nothing.
+func TestInitOverwritesNothing(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, folder := range []string{"empty", "full"} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile("full/mine", []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rows := []struct {
+		args   []string
+		code   int
+		stderr string
+	}{
+		{[]string{"init", "empty"}, 0, "^$"},
+		{[]string{"init", "empty"}, 1, "empty is not empty; nothing was written"},
+		{[]string{"init", "full"}, 1, "full is not empty; nothing was written"},
+		{[]string{"init", "full/mine"}, 1, "full/mine is not a folder; nothing was written"},
+		{[]string{"init"}, 2, "perigee init DIR"},
+		{[]string{"init", "a", "b"}, 2, `unexpected argument "b"`},
+	}
+	for _, row := range rows {
+		code, _, stderr := perigee(t, nil, row.args...)
+		if code != row.code || !regexp.MustCompile(row.stderr).MatchString(stderr) {
+			t.Errorf("%q = %d, %q, want %d, %s", row.args, code, stderr, row.code, row.stderr)
+		}
+	}
+	if found, err := os.ReadDir("full"); err != nil || len(found) != 1 {
+		t.Errorf("full has %v, %v, want only what was in it", found, err)
+	}
+}
+
+// The messages of a new application do what they say, for those who may send them.
+func TestInitServes(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "shop")
+	if code, _, stderr := perigee(t, nil, "init", folder); code != 0 {
+		t.Fatalf("init = %d, %q", code, stderr)
+	}
+	settings, err := config.Load(config.Source{Path: filepath.Join(folder, "server.toml"), Explicit: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := enginetest.Start(t, func(c *config.Config) {
+		*c = settings
+		c.Server.Port = 0
+	})
+	if !server.Status.HasPage {
+		t.Error("the new application has no page")
+	}
+	presses := func(c *enginetest.Client, want float64) {
+		t.Helper()
+		if frame := c.Expect("UpdateButton"); frame["presses"] != want {
+			t.Errorf("UpdateButton = %v, want %v presses", frame, want)
+		}
+	}
+	alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
+	presses(alice, 0)
+	presses(bob, 0)
+	named := func(name string) func(f enginetest.Frame) bool {
+		return func(f enginetest.Frame) bool {
+			all, _ := f["connections"].(map[string]any)
+			row, _ := all[alice.UUID].(map[string]any)
+			return row["name"] == name
+		}
+	}
+
+	alice.Send(`{"name":"Press"}`)
+	presses(alice, 1)
+	presses(bob, 1)
+
+	alice.Send(`{"name":"Rename","connection":"` + alice.UUID + `","nickname":"Alice"}`)
+	bob.Eventually("UpdateConnections", named("Alice"))
+	alice.Send(`{"name":"Rename","connection":"` + alice.UUID + `"}`)
+	if frame := alice.Expect("MessageException"); frame["exception"] != "InvalidFields" {
+		t.Errorf("Rename without a nickname = %v, want InvalidFields", frame)
+	}
+	bob.Send(`{"name":"Rename","connection":"` + alice.UUID + `","nickname":"Mallory"}`)
+	bob.Expect("PromptForAuthentication")
+
+	bob.Send(`{"name":"Reset"}`)
+	bob.Expect("PromptForAuthentication")
+	bob.Send(`{"name":"Authenticate","password":"password"}`)
+	bob.Expect("ConnectionAuthenticated")
+	bob.Send(`{"name":"Reset"}`)
+	presses(bob, 0)
+	presses(alice, 0)
+	bob.Send(`{"name":"Rename","connection":"` + alice.UUID + `","nickname":"Alison"}`)
+	alice.Eventually("UpdateConnections", named("Alison"))
+	if err := server.Stop(); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "state.json")); err != nil {
+		t.Errorf("no state was saved: %v", err)
+	}
+}

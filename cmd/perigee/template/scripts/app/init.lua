@@ -1,0 +1,59 @@
+--- A button that everybody may press and everybody watches.
+
+local base = require "manager"
+local server = require "server"
+
+local app = base:extend()
+
+-- Plain data that lives on when the server starts again.
+local button = server.state("button", { presses = 0 })
+
+local function tell()
+  server.broadcast("UpdateButton", { presses = button.presses, by = button.by })
+end
+
+function app:boot()
+  base.boot(self)
+
+  --- Press: for everybody.
+  server.message("Press", { protection = "none" }, function(client)
+    button.presses = button.presses + 1
+    button.by = client.name
+    tell()
+  end)
+
+  --- Rename {connection, nickname}: for the connection with that uuid, and for admins. Messages
+  --- that are not as the schema says never come here.
+  server.message("Rename", {
+    protection = "client",
+    owner = "connection",
+    schema = {
+      required = { "connection", "nickname" },
+      properties = {
+        connection = { type = "string" },
+        nickname = { type = "string", minLength = 1, maxLength = 40 },
+      },
+    },
+  }, function(_, message)
+    local client = server.connections():find(message.connection)
+    if client then
+      client.name = message.nickname -- everybody hears of it
+    end
+  end)
+
+  --- Reset: for admins. Others are asked for the password first.
+  server.message("Reset", { protection = "admin" }, function()
+    button.presses = 0
+    button.by = nil
+    tell()
+  end)
+end
+
+--- Runs for every new connection.
+---@param client perigee.Client
+function app:open(client)
+  base.open(self, client)
+  client:send("UpdateButton", { presses = button.presses, by = button.by })
+end
+
+return app

@@ -1,0 +1,82 @@
+// Says what the user wants, and shows what the server says.
+
+const find = (id) => document.getElementById(id);
+
+let socket;
+let me; // the uuid of this connection
+let refused; // the message that waits for the password
+
+function send(name, fields = {}) {
+  if (socket.readyState === WebSocket.OPEN) {
+    socket.send(JSON.stringify({ ...fields, name }));
+  }
+}
+
+// What the server says, by the message's name; others are none of this page's business.
+const messages = {
+  ConnectionEstablished({ connection }) {
+    me = connection.uuid;
+  },
+  UpdateButton({ presses, by }) {
+    find("presses").value = presses;
+    find("by").textContent = presses === 0 ? "Nobody has pressed it yet." : `${by ?? "Somebody"} pressed it last.`;
+  },
+  UpdateConnections({ connections }) {
+    const people = Object.values(connections).map(({ uuid, name }) => {
+      const row = document.createElement("li");
+      row.textContent = (name ?? "Somebody") + (uuid === me ? " (you)" : "");
+      return row;
+    });
+    find("people").replaceChildren(...people);
+  },
+  PromptForAuthentication({ previous }) {
+    if (previous && previous.name !== "Authenticate") {
+      refused = previous.name;
+    }
+    find("password").value = "";
+    if (!find("ask").open) {
+      find("ask").showModal();
+    }
+  },
+  ConnectionAuthenticated() {
+    find("ask").close();
+    if (refused === "Reset") {
+      send("Reset");
+    }
+    refused = undefined;
+  },
+};
+
+function connect() {
+  // The server is beside this page, wherever a proxy has put the two.
+  const url = new URL(".", location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  socket = new WebSocket(url);
+  socket.onopen = () => {
+    find("status").textContent = "Connected.";
+  };
+  socket.onmessage = (event) => {
+    const message = JSON.parse(event.data);
+    if (Object.hasOwn(messages, message.name)) {
+      messages[message.name](message);
+    }
+  };
+  socket.onclose = () => {
+    find("status").textContent = "Not connected; trying again…";
+    setTimeout(connect, 1000 + Math.random() * 4000); // not all at the same time
+  };
+}
+
+find("press").addEventListener("click", () => send("Press"));
+find("reset").addEventListener("click", () => send("Reset"));
+find("cancel").addEventListener("click", () => find("ask").close());
+find("rename").addEventListener("submit", (event) => {
+  event.preventDefault();
+  send("Rename", { connection: me, nickname: find("nickname").value });
+});
+find("authenticate").addEventListener("submit", (event) => {
+  event.preventDefault(); // the dialog closes once the password was right
+  send("Authenticate", { password: find("password").value });
+});
+
+connect();
