@@ -23,7 +23,7 @@ func (p *Program) serverModule() (*lua.LTable, error) {
 		return nil, fmt.Errorf("script: server.config: %w", err)
 	}
 	t := p.module(slices.Concat(p.registerFunctions(), p.commandFunctions(), p.connectionFunctions(),
-		p.clockFunctions(), p.promiseFunctions()))
+		p.clockFunctions(), p.promiseFunctions(), p.processFunctions()))
 	t.RawSetString("config", app)
 	t.RawSetString("generation", lua.LNumber(p.options.Generation))
 	return t, nil
