@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	"perigee/engine/fetch"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
+	"perigee/engine/process"
 	"perigee/engine/script"
 	"perigee/engine/script/value"
 	"perigee/engine/web"
@@ -82,6 +84,7 @@ type server struct {
 	broker  *broker.Broker
 	program *script.Program
 	fetch   *fetch.Client
+	process *process.Supervisor
 	http    *http.Server
 	keeper  *keeper
 	pages   fs.FS
@@ -172,12 +175,16 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 	}, s.loop, s.log)
 	s.broker = broker.New(reach, s.manager, s.log)
 	s.manager.Connect(s.broker)
+	var err error
 	s.fetch = fetch.New(fetch.Options{
 		Timeout:            c.HTTP.Timeout.Std(),
 		MaxBody:            int64(c.HTTP.MaxBody),
 		MaxRequests:        c.HTTP.MaxRequests,
 		RedirectsToPrivate: c.HTTP.RedirectsToPrivate,
 	})
+	if s.process, err = s.processes(); err != nil {
+		return nil, err
+	}
 	s.http = &http.Server{
 		Handler:           web.New(web.Options{Socket: s.broker, Pages: s.pages, Ready: s.ready.Load}),
 		ReadHeaderTimeout: c.Limits.HandshakeTimeout.Std(),
@@ -188,6 +195,22 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
+}
+
+// maxProcesses is how many processes scripts may have at once.
+const maxProcesses = 8
+
+// processes returns what starts the programs that the settings name.
+func (s *server) processes() (*process.Supervisor, error) {
+	programs := map[string]process.Program{}
+	for name, p := range s.config.Processes {
+		env := map[string]string{}
+		for variable, value := range p.Env {
+			env[variable] = string(value)
+		}
+		programs[name] = process.Program{Command: p.Command, Args: p.Args, Env: env, Cwd: p.Cwd}
+	}
+	return process.New(process.Options{Programs: programs, Max: maxProcesses, Path: os.Getenv("PATH"), Log: s.log})
 }
 
 // load runs the scripts, for lua.boot_timeout; where they hold the loop for longer the machine ends them by itself, and
@@ -215,8 +238,10 @@ func (s *server) load(ctx context.Context) error {
 			JSON:         value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
 			Await:        s.loop.Await,
 			Next:         s.loop.Next,
+			Post:         s.loop.Post,
 			Rouse:        s.loop.Rouse,
 			Fetch:        s.fetch.Start,
+			Processes:    s.process,
 			After:        loop.RealClock{}.AfterFunc,
 		}, h)
 		if err != nil {

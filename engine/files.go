@@ -13,8 +13,8 @@ import (
 	"perigee/engine/config"
 )
 
-// filesReserved is how many open files the server keeps for other things than its clients.
-const filesReserved = 64
+// filesReserved is how many open files the server keeps for other things than its clients; four for each process are in it.
+const filesReserved = 64 + 4*maxProcesses
 
 // checkFiles compares how many clients may come with how many files the system lets this process open.
 func checkFiles(maxConnections int) error {

@@ -27,6 +27,7 @@ func floors() map[string]int {
 		"engine/config":         0,
 		"engine/fetch":          0,
 		"engine/loop":           0,
+		"engine/process":        0,
 		"engine/schema":         0,
 		"engine/script/compile": 0,
 		"engine/script/lib":     0,

@@ -75,6 +75,7 @@ func (s *server) close() {
 		s.abort.Stop()
 	}
 	s.fetch.Close()
+	s.process.Close(context.Background()) // where shutdown has not come
 	if s.program != nil {
 		s.program.Close()
 	}
@@ -91,9 +92,9 @@ func (s *server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end cont
 	return end
 }
 
-// shutdown stops the parts in order: no new clients, the scripts' stop hook, the state to its file, what
-// is queued for the clients, the close frame to all of them. The rest ends when run returns, which saves the state again
-// if the end has changed it.
+// shutdown stops the parts in order: no new clients, the scripts' stop hook, the state to its file, what is queued for the
+// clients, the close frame to all of them, and from the stop hook on the processes. The rest ends when run returns, which
+// saves the state again if the end has changed it.
 func (s *server) shutdown(ctx context.Context, cause error) error {
 	why := wire.CloseShutdown()
 	var asked *stopping
@@ -119,10 +120,13 @@ func (s *server) shutdown(ctx context.Context, cause error) error {
 	})
 	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.program.Abort) // also for the last turns of the loop
 	s.stopHook(ctx)
+	var processes sync.WaitGroup
+	processes.Go(func() { s.process.Close(ctx) })
 	if err := s.keeper.save(ctx, s.loop); err != nil {
 		s.log.Error("engine: saving the state", "error", err) // and tried again in the very end
 	}
 	forced := s.broker.Shutdown(ctx, s.config.Stop.Drain.Std(), why)
+	processes.Wait()
 	s.log.Info("engine: stopped", "connections", connections, "forced", forced)
 	if ctx.Err() != nil {
 		return errors.Join(cause, fmt.Errorf("engine: stopping took longer than stop.timeout, %s", s.config.Stop.Timeout))

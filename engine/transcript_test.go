@@ -28,6 +28,7 @@ func TestTranscripts(t *testing.T) {
 			t.Parallel()
 			server := enginetest.Start(t, func(c *config.Config) {
 				c.App = map[string]any{"url": other.URL}
+				c.Processes = programs()
 				switch _, err := os.Stat(filepath.Join(folder, name+".lua")); {
 				case err == nil:
 					c.Lua.Path, c.Lua.Manager = folder, name

@@ -21,6 +21,8 @@ type Config struct {
 	Queue  Queue  `toml:"queue"`
 	State  State  `toml:"state"`
 	Stop   Stop   `toml:"stop"`
+	// Processes are the tables [processes.NAME]: the programs that scripts may start, by name.
+	Processes map[string]Process `toml:"processes"`
 	// App is the table [app], free for the scripts: string, int64, float64, bool, time.Time, []any and map[string]any.
 	App map[string]any `toml:"app"`
 
@@ -41,8 +43,8 @@ type Source struct {
 // Load reads the settings. Its error names everything that is wrong, one line each: the place (file and line, variable or
 // flag), the setting, and what would be right.
 //
-// Lua.Path, Server.Public, Server.KeyFile and State.File are relative to the folder of the file, unless the environment or a flag
-// set them: then to the working directory. At most one of Server.Key and Server.KeyFile is set: a key replaces the key
+// Lua.Path, Server.Public, Server.KeyFile, State.File and the Cwd of processes are relative to the folder of the file, unless
+// the environment or a flag set them: then to the working directory. At most one of Server.Key and Server.KeyFile is set: a key replaces the key
 // file of a source before it, and the other way round.
 func Load(src Source) (Config, error) {
 	l := newLoader()
@@ -170,6 +172,12 @@ func (l *loader) resolvePaths() {
 	} {
 		if *path != "" && !filepath.IsAbs(*path) && l.places[name].layer <= fromFile {
 			*path = filepath.Join(filepath.Dir(l.config.Path), *path)
+		}
+	}
+	for name, p := range l.config.Processes {
+		if p.Cwd != "" && !filepath.IsAbs(p.Cwd) {
+			p.Cwd = filepath.Join(filepath.Dir(l.config.Path), p.Cwd)
+			l.config.Processes[name] = p
 		}
 	}
 }

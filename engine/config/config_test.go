@@ -167,6 +167,21 @@ func TestLoadKeys(t *testing.T) {
 	}
 }
 
+// Programs that scripts may start come from the file; their folders are found as all others are.
+func TestLoadProcesses(t *testing.T) {
+	path := write(t, "[processes.list]\ncommand = [\"/bin/ls\", \"-l\"]\nargs = \"[a-z]+\"\ncwd = \"lists\"\nenv.LANG = \"C\"\n[processes.top]\ncommand = [\"/bin/top\"]\n")
+	want := map[string]Process{
+		"list": {
+			Command: []string{"/bin/ls", "-l"}, Args: "[a-z]+", Env: map[string]Secret{"LANG": "C"},
+			Cwd: filepath.Join(filepath.Dir(path), "lists"),
+		},
+		"top": {Command: []string{"/bin/top"}},
+	}
+	if got := load(t, Source{Path: path}).Processes; !reflect.DeepEqual(got, want) {
+		t.Errorf("Processes = %v, want %v", got, want)
+	}
+}
+
 // Whatever is free stays free: the scripts get it in a few plain types.
 func TestLoadApp(t *testing.T) {
 	text := "[app]\ntitle = \"Fair\"\nprizes = 3\nodds = 0.5\nopen = true\nday = 2026-01-02T03:04:05Z\nlist = [1, \"a\", [true]]\n" +

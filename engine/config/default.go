@@ -42,6 +42,8 @@ func Default() Config {
 		State: State{File: "", Interval: Duration(10 * time.Second), Sync: "interval"},
 		Stop:  Stop{Timeout: Duration(10 * time.Second), Drain: Duration(3 * time.Second)},
 		App:   map[string]any{},
+
+		Processes: map[string]Process{},
 	}
 }
 

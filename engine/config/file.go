@@ -146,11 +146,7 @@ func (l *loader) takeKey(f *file, key toml.Key) {
 	_, isTable := f.values[key[0]].(map[string]any)
 	switch {
 	case key[0] == "processes":
-		if len(key) > 1 && f.first(key[:2]) {
-			l.problems.add(f.place(key[:2], key), errNoProcesses)
-		} else if !isTable && f.first(section) {
-			l.problems.add(f.place(section, key), errNoProcesses)
-		}
+		l.takeProcess(f, key)
 	case key[0] != "app" && !l.hasSection(key[0]):
 		if f.first(section) {
 			l.problems.add(f.place(section, key), l.unknown(key[0], isTable))

@@ -62,8 +62,16 @@ func TestFileProblems(t *testing.T) {
 		{"long text", "[lua]\nmanager = \"" + strings.Repeat("x/", 500) + "\"", `2: lua.manager: "` + strings.Repeat("x/", 32) + `"... is not the name of a module; write for example "giveaway" or "app.manager"`},
 
 		{"sync with jobs", "[state]\nsync = \"job\"", `2: state.sync: "job" goes with the queue, which is not built yet; write "interval"`},
-		{"process", "[processes.ls]\ncommand = \"/bin/ls\"\nargs = \"x\"", `1: processes.ls: child processes are not built yet; remove this table`},
-		{"processes that are no tables", "processes = 1", `1: processes: child processes are not built yet; remove this table`},
+		{"process without command", "[processes.ls]\nargs = \"x\"", `1: processes.ls: command is missing; write for example command = ["/usr/bin/convert", "-strip"]`},
+		{"process whose command is a text", "[processes.ls]\ncommand = \"/bin/ls\"", `2: processes.ls.command: "/bin/ls" is not a list; write for example ["first", "second"]`},
+		{"process by name", "[processes.ls]\ncommand = [\"ls\"]", `2: processes.ls.command: the program has no absolute path; write for example ["/usr/bin/convert", "-strip"]`},
+		{"process with a bad pattern", "[processes.ls]\ncommand = [\"/bin/ls\"]\nargs = \"(\"", `3: processes.ls.args: "(" is not a regular expression; write for example "[a-z0-9-]{1,32}"`},
+		{"process with a bad environment", "[processes.ls]\ncommand = [\"/bin/ls\"]\nenv = { A = 1 }", `3: processes.ls.env: the environment is a table of texts; write for example { LANG = "C.UTF-8" }`},
+		{"process with a folder that is none", "[processes.ls]\ncommand = [\"/bin/ls\"]\ncwd = 1", `3: processes.ls.cwd: 1 is not a text; write it in quotes`},
+		{"process with an unknown key", "[processes.ls]\ncomand = 1\ncommand = [\"/bin/ls\"]", `2: processes.ls.comand: unknown key; did you mean "command"?`},
+		{"process with a name in dots", "[processes.\"a b\"]\ncommand = [\"/bin/ls\"]", `1: processes."a b": the name of a process has letters, digits, _ and - only`},
+		{"process that is no table", "[processes]\nls = 1", `2: processes.ls: it is not a table; write [processes.NAME]`},
+		{"processes that are no tables", "processes = 1", `1: processes: it is not a table; write [processes.NAME]`},
 		{"drain over timeout", "[stop]\ndrain = \"20s\"", `2: stop.drain: 20s is more than stop.timeout, which is 10s`},
 		{"timeout under drain", "[stop]\ntimeout = \"1s\"", `2: stop.timeout: 1s is less than stop.drain, which is 3s`},
 		{"queue over memory", "[limits]\nsend_memory = \"512KiB\"", `2: limits.send_memory: 512KiB is less than limits.send_queue_bytes, which is 1MiB`},
@@ -144,6 +152,7 @@ func FuzzLoad(f *testing.F) {
 	for _, text := range []string{
 		"", "[server]\nport = 1", "[server]\nprot = \"x\"\n[limits]\nread_limit = \"1KiB\"", "a.b = {c = [1, {d = 2}]}", "[[app.x]]\ny = 1",
 		"[queue.map]\nA = \"B\"", "server = {port = 1}", "\ufeff[stop]\ndrain = 10", "[processes.x]\n[app]\nt = 07:32:00",
+		"[processes.x]\ncommand = [\"/bin/x\"]\nargs = \"[a-z]\"\nenv = {A = \"b\"}",
 	} {
 		f.Add([]byte(text))
 	}

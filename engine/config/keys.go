@@ -15,8 +15,8 @@ type Key struct {
 	Default string // as the environment or a flag would write it; lists with commas
 }
 
-// Keys returns all of them in the order of Config. The tables [queue.map] and [app] are not among them: they come from
-// the file only.
+// Keys returns all of them in the order of Config. The tables [queue.map], [processes.NAME] and [app] are not among
+// them: they come from the file only.
 func Keys() []Key {
 	var keys []Key
 	for _, s := range settings() {

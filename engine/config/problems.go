@@ -9,9 +9,8 @@ import (
 
 // What is wrong with keys, whatever their values.
 var (
-	errNotSetting  = errors.New("no such setting")
-	errNoProcesses = errors.New("child processes are not built yet; remove this table")
-	errTooMany     = errors.New("too many problems; the rest of the file was not looked at")
+	errNotSetting = errors.New("no such setting")
+	errTooMany    = errors.New("too many problems; the rest of the file was not looked at")
 )
 
 // maxProblems bounds what Load reports of one file: whoever has more has some other file.
@@ -56,7 +55,7 @@ func (l *loader) setting(section, key string) (setting, bool) {
 
 // unknown says that there is no such section, or no key outside of sections, and what may be meant.
 func (l *loader) unknown(name string, isTable bool) error {
-	sections := []string{"app"}
+	sections := []string{"app", "processes"}
 	for _, s := range l.settings {
 		sections = append(sections, s.section)
 	}

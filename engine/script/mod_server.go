@@ -19,7 +19,7 @@ import (
 // serverFunctions are the module server.
 func (p *Program) serverFunctions() []function {
 	return slices.Concat(p.registerFunctions(), p.commandFunctions(), p.connectionFunctions(), p.clockFunctions(),
-		p.promiseFunctions())
+		p.promiseFunctions(), p.processFunctions())
 }
 
 // serverFields are the values of the module server.

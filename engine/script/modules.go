@@ -86,6 +86,10 @@ func (p *Program) kinds() []kind {
 			methods: handleMethods(),
 		},
 		{
+			name: "process", class: "Process", doc: "A program that runs beside the server.", as: &p.processes,
+			fields: processFields(), methods: p.processMethods(),
+		},
+		{
 			name: "response", class: "Response", doc: "The answer to a request.", as: &p.responses, plain: true,
 			fields: responseFields(), methods: p.responseMethods(),
 		},

@@ -17,6 +17,7 @@ import (
 
 	"perigee/engine/fetch"
 	"perigee/engine/loop"
+	"perigee/engine/process"
 	"perigee/engine/schema"
 	"perigee/engine/script/value"
 	"perigee/engine/script/vm"
@@ -54,10 +55,14 @@ type Options struct {
 	Await func(start func(wake func())) error
 	// Next runs a turn after those that are queued already, as loop.Loop has it.
 	Next func(name string, run func())
+	// Post hands the loop a turn from another goroutine, as loop.Loop has it.
+	Post func(name string, run func()) error
 	// Rouse has those whose waits are over go on right after the present turn, as loop.Loop has it.
 	Rouse func()
 	// Fetch begins a request, as fetch.Client has it.
 	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
+	// Processes starts programs; whoever made it ends them.
+	Processes *process.Supervisor
 	// After calls back on any goroutine, as loop.Clock has it.
 	After func(d time.Duration, f func()) (stop func() bool)
 }
@@ -73,8 +78,8 @@ type Program struct {
 	schemas *schema.Compiler      // nil until a message has a schema
 
 	// Metatables of what scripts hold in their hands.
-	clients, lists, topics, timers, listeners, handles, promises, responses *lua.LTable
-	clientMethod, clientField                                               map[string]bool // by name; what the application adds cannot be called so
+	clients, lists, topics, timers, listeners, handles, promises, responses, processes *lua.LTable
+	clientMethod, clientField                                                          map[string]bool // by name; what the application adds cannot be called so
 
 	app  lua.LValue // server.config
 	task *task      // the async function that runs; nil where none does

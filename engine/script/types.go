@@ -78,6 +78,13 @@ func optionClasses() []kind {
 		{class: "TimerOptions", doc: "When a timer ends.", fields: []field{
 			{"timeout?", "number", "How many milliseconds after its start.", nil},
 		}},
+		{class: "ProcessOptions", doc: "What a program is started with.", fields: []field{
+			{"args?", "string[]", "Added to its arguments, where the settings allow them.", nil},
+			{"on_output?", "fun(line: string)", "Hears each line that it writes.", nil},
+			{"on_error?", "fun(line: string)", "Hears each line that it writes to its standard error.", nil},
+			{"on_exit?", "fun(code: integer)", "Hears of its end.", nil},
+			{"restart?", "boolean", "Starts it again when it has ended, with growing pauses.", nil},
+		}},
 		{class: "GetOptions", doc: "Options of http.get.", fields: []field{headers, timeout}},
 		{class: "PostOptions", doc: "Options of http.post.", fields: []field{headers, timeout, json}},
 		{class: "RequestOptions", doc: "A request.", fields: []field{

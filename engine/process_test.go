@@ -1,0 +1,103 @@
+package engine_test
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+)
+
+// programs are those that the transcript processes.txt starts.
+func programs() map[string]config.Process {
+	return map[string]config.Process{
+		"say":     {Command: []string{"/bin/sh", "-c", `echo "$1"; echo; printf last; exit 3`, "sh"}, Args: "[a-z]+"},
+		"cat":     {Command: []string{"/bin/cat"}},
+		"count":   {Command: []string{"/bin/sh", "-c", "printf '3\n1\n2\n'"}},
+		"sort":    {Command: []string{"/bin/sh", "-c", "sort -n"}},
+		"missing": {Command: []string{"/nowhere/missing"}},
+	}
+}
+
+// A program that ignores SIGTERM, floods and has a child is gone within 2 s of the stop, with its child; the stop hook
+// runs before, and a callback that fails is logged.
+func TestProcessesEnd(t *testing.T) {
+	notes := filepath.Join(t.TempDir(), "notes")
+	server := application(t, `
+local log = require("log")
+function app:boot()
+  base.boot(self)
+  server.message("Start", { protection = "none" }, function(client)
+    self.note = server.execute("note")
+    server.execute("stubborn", { restart = true, on_error = function(line) client:send("Child", { pid = line }) end,
+      on_output = function() error("no flood, please") end, on_exit = function(code) log.info("over", { code = code }) end })
+  end)
+end
+function app:stop()
+  log.info("stop hook", { running = self.note.running })
+end`, func(c *config.Config) {
+		c.Processes = map[string]config.Process{
+			"stubborn": {Command: []string{"/bin/sh", "-c", `trap "" TERM; sleep 100 & echo $! >&2; yes; while :; do sleep 1; done`}},
+			"note":     {Command: []string{"/bin/sh", "-c", `trap "echo ended >` + notes + `; exit" TERM; while :; do sleep 0.05; done`}},
+		}
+	})
+	alice := server.Dial(t, "alice")
+	alice.Send(`{"name":"Start"}`)
+	text, _ := alice.Expect("Child")["pid"].(string)
+	pid, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("the child's number is %q, want a number", text)
+	}
+	time.Sleep(200 * time.Millisecond)
+	began := time.Now()
+	if err := server.Stop(); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("the stop took %s, want some 1.5 s", took)
+	}
+	if stat, err := os.ReadFile("/proc/" + text + "/stat"); err == nil && !strings.Contains(string(stat), ") Z") {
+		t.Errorf("the child %d is still there: %s", pid, stat)
+	}
+	if text, err := os.ReadFile(notes); err != nil || string(text) != "ended\n" {
+		t.Errorf("the note is %q, %v, want what it does on SIGTERM", text, err)
+	}
+	for _, want := range []string{"turn=manager:stop generation=1 running=true", "msg=\"script: a process's callback failed\" process=stubborn callback=on_output"} {
+		if !strings.Contains(server.Log(), want) {
+			t.Errorf("the log lacks %s", want)
+		}
+	}
+}
+
+// A flood does not keep the others from being answered.
+func TestProcessFlood(t *testing.T) {
+	server := application(t, `
+local lines = 0
+function app:boot()
+  base.boot(self)
+  server.execute("flood", { on_output = function() lines = lines + 1 end })
+  server.message("Lines", { protection = "none" }, function(client)
+    client:send("Lines", { lines = lines })
+  end)
+end`, func(c *config.Config) {
+		c.Processes = map[string]config.Process{"flood": {Command: []string{"/bin/sh", "-c", "yes"}}}
+	})
+	alice := server.Dial(t, "alice")
+	last := 0.0
+	for range 20 {
+		began := time.Now()
+		alice.Send(`{"name":"Lines"}`)
+		lines, _ := alice.Expect("Lines")["lines"].(float64)
+		if took := time.Since(began); took > enginetest.Patience/10 {
+			t.Errorf("the answer took %s", took)
+		}
+		last = lines
+	}
+	if last == 0 {
+		t.Error("no line of the flood has come")
+	}
+}
