@@ -37,6 +37,8 @@ func TestExitCodes(t *testing.T) {
 	}
 	write("bad.toml", "[server]\nprot = 80\nport = \"x\"\n")
 	write("scripts/broken.lua", "local server = require(\"server\")\nserver.message(\"Ring\", {}, print)\n")
+	write("specs/good_spec.lua", "it(\"is good\", function() require(\"spec\").client():expect(\"UpdatePrizes\") end)\n"+
+		"\nit(\"is wrong\", function()\n  assert.equal(1, 2)\nend)\n")
 	rows := []struct {
 		name    string
 		environ []string
@@ -54,6 +56,9 @@ func TestExitCodes(t *testing.T) {
 		{"failed check for programs", nil, []string{"check", "--json", "-c", "bad.toml"}, 1, `"ok": false,[\s\S]*"problems": \[\n +"bad.toml:2: .*",\n +"bad.toml:3: .*"`, "bad.toml:2"},
 		{"routes", nil, []string{"routes"}, 0, `AddPrize +admin +- +yes +perigee/giveaway/messages.lua:\d+\n[\s\S]*DismissNotifications +client +connection +no +perigee/messages/[\s\S]*COMMAND[\s\S]*BroadcastUptime +perigee/giveaway/commands.lua:\d+\n[\s\S]*ResetPrizes +ResetPrizes +perigee/giveaway/init.lua:\d+\n`, ""},
 		{"routes of broken script", nil, []string{"routes", "--lua-manager", "broken"}, 1, "^$", `scripts/broken.lua:2: .*protection`},
+		{"specs", nil, []string{"test", "specs"}, 1, `^specs/good_spec.lua:4: is wrong: expected 1, got 2\n1 passed, 1 failed\n$`, "specs failed"},
+		{"no specs", nil, []string{"test", "scripts"}, 1, "^$", "no .*_spec.lua in scripts"},
+		{"specs of two folders", nil, []string{"test", "specs", "scripts"}, 2, "^$", `unexpected argument "scripts"`},
 		{"unknown command", nil, []string{"serve"}, 2, "", `no command "serve"`},
 		{"unknown flag", nil, []string{"start", "--bogus"}, 2, "", "bogus"},
 		{"extra argument", nil, []string{"check", "scripts"}, 2, "", `unexpected argument "scripts"`},

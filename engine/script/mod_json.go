@@ -6,9 +6,9 @@ import (
 	"perigee/engine/script/value"
 )
 
-// jsonModule is what require "json" returns.
-func (p *Program) jsonModule() *lua.LTable {
-	t := p.module([]function{
+// JSON returns a new table of what require "json" returns, for L and its threads.
+func JSON(L *lua.LState) *lua.LTable {
+	t := moduleOf(L, []function{
 		{"encode", func(L *lua.LState) int {
 			text, err := value.Append(nil, L.CheckAny(1), value.Limits{})
 			raise(L, err)

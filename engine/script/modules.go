@@ -25,7 +25,7 @@ func (p *Program) openModules() error {
 	}
 	l.modules["server"] = p.strict("server", server)
 	l.modules["log"] = p.strict("log", p.module(p.logFunctions()))
-	l.modules["json"] = p.strict("json", p.jsonModule())
+	l.modules["json"] = p.strict("json", JSON(p.vm.State()))
 	l.modules["http"] = p.strict("http", p.module(p.httpFunctions()))
 	L := p.vm.State()
 	L.SetGlobal("require", L.NewFunction(func(L *lua.LState) int {
@@ -48,8 +48,9 @@ func (p *Program) strict(name string, module *lua.LTable) *lua.LTable {
 	return module
 }
 
-func (p *Program) module(functions []function) *lua.LTable {
-	L := p.vm.State()
+func (p *Program) module(functions []function) *lua.LTable { return moduleOf(p.vm.State(), functions) }
+
+func moduleOf(L *lua.LState, functions []function) *lua.LTable {
 	t := L.NewTable()
 	for _, f := range functions {
 		t.RawSetString(f.name, L.NewFunction(f.run))
