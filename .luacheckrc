@@ -82,3 +82,25 @@ std = {
 -- The manager's hooks take `self` whether they need it or not.
 self = false
 max_line_length = 100
+
+-- What specs find besides.
+files["**/*_spec.lua"] = {
+  read_globals = {
+    "after_each",
+    "before_each",
+    "describe",
+    "it",
+    assert = {
+      fields = {
+        "equal",
+        "has_error",
+        "is_false",
+        "is_nil",
+        "is_not_nil",
+        "is_true",
+        "matches",
+        "same",
+      },
+    },
+  },
+}

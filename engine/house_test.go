@@ -18,6 +18,7 @@ func floors() map[string]int {
 	return map[string]int{
 		"cmd/perigee":           5,
 		"engine":                4,
+		"engine/spec":           4,
 		"engine/manager":        3,
 		"engine/broker":         2,
 		"engine/script":         2,
@@ -46,7 +47,7 @@ func homes() map[string][]string {
 		"github.com/gorilla/websocket":             {"engine/broker"},
 		"github.com/santhosh-tekuri/jsonschema/v6": {"engine/schema"},
 		"github.com/urfave/cli/v3":                 {"cmd/perigee"},
-		"github.com/yuin/gopher-lua":               {"engine/script"},
+		"github.com/yuin/gopher-lua":               {"engine/script", "engine/spec"},
 	}
 }
 

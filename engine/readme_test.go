@@ -11,6 +11,7 @@ import (
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/spec"
 	"perigee/scripts"
 )
 
@@ -99,5 +100,24 @@ func TestReadmeMessages(t *testing.T) {
 		if !row.Match(text) {
 			t.Errorf("README.md has no row for %s with protection %s", message.Name, protection)
 		}
+	}
+}
+
+// The example of a spec in scripts/README.md passes, beside the example that it is about; and fails where that is wrong.
+func TestReadmeSpec(t *testing.T) {
+	files := examples(t, "../scripts/README.md")
+	folder := filepath.Join(t.TempDir(), "scripts")
+	write(t, folder, files)
+	c := config.Default()
+	c.Lua.Path = folder
+	report, err := spec.Run(t.Context(), spec.Options{Config: c, Scripts: scripts.Files})
+	if err != nil || report.Passed == 0 || len(report.Failures) > 0 {
+		t.Errorf("Run of the example = %v, %v, want it to pass", report, err)
+	}
+	files["doorbell.lua"] = strings.Replace(files["doorbell.lua"], "by = arguments.by", `by = "nobody"`, 1)
+	write(t, folder, files)
+	report, err = spec.Run(t.Context(), spec.Options{Config: c, Scripts: scripts.Files})
+	if err != nil || len(report.Failures) != 1 || !strings.Contains(report.String(), `by: expected "`) {
+		t.Errorf("Run with another doorbell = %v, %v, want a failure that shows by", report, err)
 	}
 }

@@ -38,6 +38,8 @@ func TestExitCodes(t *testing.T) {
 	}
 	write("bad.toml", "[server]\nprot = 80\nport = \"x\"\n")
 	write("scripts/broken.lua", "local server = require(\"server\")\nserver.message(\"Ring\", {}, print)\n")
+	write("specs/good_spec.lua", "it(\"is good\", function() require(\"spec\").client():expect(\"UpdatePrizes\") end)\n"+
+		"\nit(\"is wrong\", function()\n  assert.equal(1, 2)\nend)\n")
 	rows := []struct {
 		name    string
 		environ []string
@@ -58,6 +60,9 @@ func TestExitCodes(t *testing.T) {
 		{"types", nil, []string{"types"}, 0, `^---@meta\n[\s\S]*\nfunction server.message\(name, options, handler\) end\n[\s\S]*\n---@class perigee.manager\n`, "^$"},
 		{"types into a file", nil, []string{"types", "--output", "types.lua"}, 0, "^$", "^$"},
 		{"types into no folder", nil, []string{"types", "--output", "none/types.lua"}, 1, "^$", "none/types.lua"},
+		{"specs", nil, []string{"test", "specs"}, 1, `^specs/good_spec.lua:4: is wrong: expected 1, got 2\n1 passed, 1 failed\n$`, "specs failed"},
+		{"no specs", nil, []string{"test", "scripts"}, 1, "^$", "no .*_spec.lua in scripts"},
+		{"specs of two folders", nil, []string{"test", "specs", "scripts"}, 2, "^$", `unexpected argument "scripts"`},
 		{"unknown command", nil, []string{"serve"}, 2, "", `no command "serve"`},
 		{"unknown flag", nil, []string{"start", "--bogus"}, 2, "", "bogus"},
 		{"extra argument", nil, []string{"check", "scripts"}, 2, "", `unexpected argument "scripts"`},

@@ -26,6 +26,18 @@ type Frame struct {
 // NewFrame returns the frame of a text message. The payload must be UTF-8. It is copied.
 func NewFrame(payload []byte) *Frame { return newFrame(textFrame, payload) }
 
+// Payload returns the text of the message, for what stands in for a connection. Nobody changes it.
+func (f *Frame) Payload() []byte {
+	switch f.bytes[1] { // the header has 2, 4 or 10 bytes (RFC 6455, 5.2)
+	case 126:
+		return f.bytes[4:]
+	case 127:
+		return f.bytes[10:]
+	default:
+		return f.bytes[2:]
+	}
+}
+
 func newFrame(first byte, payload []byte) *Frame {
 	const longestHeader = 10
 	bytes := make([]byte, 0, longestHeader+len(payload))

@@ -31,6 +31,9 @@ type Error struct {
 	cause  error
 }
 
+// Failure is an error with that reason, for what stands in for a Client.
+func Failure(reason string) *Error { return &Error{reason, errors.New(reason)} }
+
 func (e *Error) Error() string {
 	text := "fetch: " + e.Reason
 	if cause := e.cause.Error(); cause != e.Reason {

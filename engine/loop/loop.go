@@ -143,6 +143,13 @@ func (l *Loop) Next(name string, run func()) {
 	l.next = append(l.next, turn{name, run})
 }
 
+// Queued returns how many turns and ended waits are to be taken after the present turn.
+func (l *Loop) Queued() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.batch) - l.taken + len(l.next) + len(l.ready) + len(l.inbox) + len(l.woken)
+}
+
 // Rouse has the turns whose waits are over go on right after the present turn, before those that are queued.
 func (l *Loop) Rouse() {
 	l.mu.Lock()

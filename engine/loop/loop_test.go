@@ -345,3 +345,30 @@ func TestRouse(t *testing.T) {
 		t.Errorf("order after Rouse: got %v, want %v", got, want)
 	}
 }
+
+// Queued counts what will follow the present turn: turns that were put off or posted, and waits that are over.
+func TestQueued(t *testing.T) {
+	l, _ := start(t, Options{})
+	var wake func()
+	post(t, l, "wait", func() {
+		if err := l.Await(func(w func()) { wake = w }); err != nil {
+			t.Errorf("Await = %v, want nil", err)
+		}
+	})
+	var got []int
+	done := make(chan struct{})
+	post(t, l, "count", func() {
+		got = append(got, l.Queued())
+		wake()
+		got = append(got, l.Queued())
+		l.Next("next", func() {
+			got = append(got, l.Queued())
+			close(done)
+		})
+		got = append(got, l.Queued())
+	})
+	<-done
+	if want := []int{0, 1, 2, 0}; !slices.Equal(got, want) {
+		t.Errorf("Queued = %v, want %v", got, want)
+	}
+}

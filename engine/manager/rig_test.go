@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -217,7 +216,7 @@ func (s *socket) Send(f *broker.Frame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.closed) == 0 {
-		s.heard = append(s.heard, payload(f))
+		s.heard = append(s.heard, frame(f.Payload()))
 	}
 }
 
@@ -244,19 +243,6 @@ func (s *socket) Unsubscribe(t broker.TopicID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.topics = slices.DeleteFunc(s.topics, func(other broker.TopicID) bool { return other == t })
-}
-
-// payload takes the text out of a frame: a header of 2, 4 or 10 bytes, then the payload (RFC 6455, 5.2).
-func payload(f *broker.Frame) frame {
-	b := reflect.ValueOf(f).Elem().FieldByName("bytes").Bytes()
-	switch b[1] {
-	case 126:
-		return frame(b[4:])
-	case 127:
-		return frame(b[10:])
-	default:
-		return frame(b[2:])
-	}
 }
 
 // journal keeps a log.

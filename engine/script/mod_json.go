@@ -52,6 +52,15 @@ func jsonFunctions() []function {
 	}
 }
 
+// JSON returns a new table of what require "json" returns, for L and its threads.
+func JSON(L *lua.LState) *lua.LTable {
+	t := tableOf(L, jsonFunctions())
+	for _, f := range jsonFields() {
+		t.RawSetString(f.name, f.get(nil))
+	}
+	return t
+}
+
 // jsonFields are the values of the module json.
 func jsonFields() []field {
 	return []field{

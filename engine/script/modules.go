@@ -136,7 +136,10 @@ func (p *Program) strict(name string, module *lua.LTable) *lua.LTable {
 
 // functions returns a table of functions by their names.
 func (p *Program) functions(functions []function) *lua.LTable {
-	L := p.vm.State()
+	return tableOf(p.vm.State(), functions)
+}
+
+func tableOf(L *lua.LState, functions []function) *lua.LTable {
 	t := L.NewTable()
 	for _, f := range functions {
 		t.RawSetString(f.name, L.NewFunction(f.run))

@@ -1,0 +1,100 @@
+package spec
+
+import (
+	"errors"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/vm"
+)
+
+// openAssert sets assert: Lua's own, with more words.
+func (f *file) openAssert() {
+	L := f.vm.State()
+	own := L.GetGlobal("assert")
+	t := f.table("assert", map[string]lua.LGFunction{
+		"same":       assertSame,
+		"equal":      assertEqual,
+		"is_true":    assertThat("true", func(v lua.LValue) bool { return v == lua.LTrue }),
+		"is_false":   assertThat("false", func(v lua.LValue) bool { return v == lua.LFalse }),
+		"is_nil":     assertThat("nothing", func(v lua.LValue) bool { return v == lua.LNil }),
+		"is_not_nil": assertThat("something", func(v lua.LValue) bool { return v != lua.LNil }),
+		"has_error":  f.assertError,
+		"matches":    assertMatches,
+	})
+	mt, _ := t.Metatable.(*lua.LTable)
+	mt.RawSetString("__call", L.NewFunction(func(L *lua.LState) int {
+		L.Remove(1)
+		n := L.GetTop()
+		L.Insert(own, 1)
+		L.Call(n, lua.MultRet)
+		return L.GetTop()
+	}))
+	L.SetGlobal("assert", t)
+}
+
+// fail raises a failure with a line for each difference.
+func fail(L *lua.LState, sentence string, lines ...string) {
+	L.RaiseError("%s", strings.Join(append([]string{sentence}, lines...), "\n"))
+}
+
+// assertSame (expected, actual) compares deeply.
+func assertSame(L *lua.LState) int {
+	if lines := compare(L.Get(1), L.Get(2), false); len(lines) > 0 {
+		fail(L, "not the same:", lines...)
+	}
+	return 0
+}
+
+// assertEqual (expected, actual) compares as == does; a table equals itself only.
+func assertEqual(L *lua.LState) int {
+	if expected, actual := L.Get(1), L.Get(2); !L.Equal(expected, actual) {
+		fail(L, "expected "+show(expected)+", got "+show(actual))
+	}
+	return 0
+}
+
+func assertThat(what string, is func(v lua.LValue) bool) lua.LGFunction {
+	return func(L *lua.LState) int {
+		if v := L.Get(1); !is(v) {
+			fail(L, "expected "+what+", got "+show(v))
+		}
+		return 0
+	}
+}
+
+// assertError (fn, text) calls fn, which must fail with an error that contains the text, if one is given. It returns the
+// error.
+func (f *file) assertError(L *lua.LState) int {
+	fn, text := L.CheckFunction(1), L.OptString(2, "")
+	_, err := f.vm.Call(nil, 0, fn)
+	failure, known := errors.AsType[*vm.Error](err)
+	switch {
+	case err == nil:
+		fail(L, "expected an error, got none")
+	case known && failure.Cause != nil:
+		vm.Raise(L, err)
+	case !strings.Contains(err.Error(), text):
+		fail(L, "expected an error with "+show(lua.LString(text))+", got "+show(lua.LString(err.Error())))
+	}
+	L.Push(lua.LString(err.Error()))
+	return 1
+}
+
+// assertMatches (pattern, text) looks for a pattern of Lua.
+func assertMatches(L *lua.LState) int {
+	pattern, text := L.CheckString(1), L.Get(2)
+	subject, ok := text.(lua.LString)
+	if !ok {
+		fail(L, "expected a text like "+show(lua.LString(pattern))+", got "+show(text))
+	}
+	L.Push(L.GetField(L.GetGlobal("string"), "find"))
+	L.Push(subject)
+	L.Push(lua.LString(pattern))
+	L.Call(2, 1)
+	if L.Get(-1) == lua.LNil {
+		fail(L, "expected a text like "+show(lua.LString(pattern))+", got "+show(text))
+	}
+	return 0
+}

@@ -1,0 +1,233 @@
+package spec
+
+import (
+	"bytes"
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script"
+	"perigee/engine/script/value"
+	"perigee/engine/wire"
+)
+
+// client is a client that a spec plays.
+type client struct {
+	server     *server
+	socket     *socket
+	uuid       string
+	connection []byte // as the manager has it after opening
+}
+
+// aside tells whether a frame is passed over by who does not ask for it: it comes when the clock says so.
+func aside(name string) bool { return name == "UpdateConnections" || name == "CurrentUptime" }
+
+func (f *file) clientMetatable() *lua.LTable {
+	L := f.vm.State()
+	methods := map[string]*lua.LFunction{
+		"send":           L.NewFunction(f.send),
+		"expect":         L.NewFunction(f.expect),
+		"expect_nothing": L.NewFunction(f.expectNothing),
+		"close":          L.NewFunction(f.closeClient),
+	}
+	mt := L.NewTable()
+	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
+		c, field := f.client(L), L.CheckString(2)
+		if method, ok := methods[field]; ok {
+			L.Push(method)
+			return 1
+		}
+		switch field {
+		case "uuid":
+			L.Push(lua.LString(c.uuid))
+		case "connection":
+			return pushJSON(L, c.connection)
+		case "closed":
+			L.Push(closedOf(L, c.socket.closed))
+		default:
+			L.RaiseError("a client of a spec has no %q", field)
+		}
+		return 1
+	}))
+	mt.RawSetString("__metatable", lua.LString("client"))
+	return mt
+}
+
+// closedOf is how a client was closed, nil while it is open.
+func closedOf(L *lua.LState, why *wire.Close) lua.LValue {
+	if why == nil {
+		return lua.LNil
+	}
+	t := L.NewTable()
+	t.RawSetString("code", lua.LNumber(why.Code))
+	t.RawSetString("reason", lua.LString(why.Reason))
+	return t
+}
+
+// client returns what a method was called on.
+func (f *file) client(L *lua.LState) *client {
+	if object, ok := L.Get(1).(*lua.LUserData); ok {
+		if c, ok := object.Value.(*client); ok {
+			if c.server != f.server {
+				L.RaiseError("this client is one of another example")
+			}
+			return c
+		}
+	}
+	L.RaiseError("this is a method of a client: write client:method(...) with a colon")
+	return nil
+}
+
+// openClient (fields) opens a client; its first frame, ConnectionEstablished, is taken.
+func (f *file) openClient(L *lua.LState) int {
+	s, fields := f.present(L), L.OptTable(1, L.NewTable())
+	socket, err := s.open()
+	raise(L, err)
+	c := &client{server: s, socket: socket}
+	errTurn := s.turn(func() {
+		for _, known := range s.manager.Host().Connections() {
+			if known.ResourceID() == socket.id {
+				err = c.become(known, fields)
+			}
+		}
+	})
+	raise(L, errTurn)
+	raise(L, err)
+	if len(socket.heard) > 0 {
+		if name, _, err := read(socket.heard[0]); err == nil && name == "ConnectionEstablished" {
+			socket.heard = socket.heard[1:]
+		}
+	}
+	if c.connection == nil {
+		c.connection = []byte("null") // the open hook has closed it
+	}
+	L.Push(&lua.LUserData{Value: c, Metatable: f.clients})
+	return 1
+}
+
+// become gives a connection the fields that the spec wants it to have. It runs on the loop, while the spec waits.
+func (c *client) become(known script.Client, fields *lua.LTable) (err error) {
+	c.uuid = known.UUID()
+	for key, v := range members(fields) {
+		if err := setField(known, key.String(), v); err != nil {
+			return err
+		}
+	}
+	c.connection, err = known.AppendJSON(nil)
+	return err
+}
+
+func setField(known script.Client, name string, v lua.LValue) error {
+	switch name {
+	case "uuid", "resource_id", "ip_address", "timestamp", "notifications", "subscriptions":
+		return fmt.Errorf("a spec cannot choose the %s of a client", name)
+	case "admin":
+		known.SetAdmin(lua.LVAsBool(v))
+		return nil
+	}
+	set := map[string]func(string){"type": known.SetType, "name": known.SetName, "email": known.SetEmail}[name]
+	if set == nil {
+		there, err := cross(v)
+		if err == nil {
+			known.SetAttribute(name, there)
+		}
+		return err
+	}
+	text, ok := v.(lua.LString)
+	if !ok {
+		return fmt.Errorf("the %s of a client is a string, not a %s", name, v.Type())
+	}
+	set(string(text))
+	return nil
+}
+
+// send (name, fields) or (message) is what the client says.
+func (f *file) send(L *lua.LState) int {
+	c := f.client(L)
+	message := L.NewTable()
+	fields := L.OptTable(3, L.NewTable())
+	switch first := L.Get(2).(type) {
+	case lua.LString:
+		message.RawSetString("name", first)
+	case *lua.LTable:
+		fields = first
+	default:
+		L.ArgError(2, "the name of a message, or a whole message as a table")
+	}
+	for key, v := range members(fields) {
+		if message.RawGet(key) == lua.LNil {
+			message.RawSet(key, v)
+		}
+	}
+	text, err := value.Append(nil, message, value.Limits{})
+	raise(L, err)
+	if c.socket.closed != nil {
+		L.RaiseError("the client is closed: %s", c.socket.closed)
+	}
+	f.server.manager.Receive(c.socket, bytes.Clone(text))
+	raise(L, f.server.rest())
+	return 0
+}
+
+// read decodes a frame.
+func read(text []byte) (name string, frame *lua.LTable, err error) {
+	v, err := value.Decode(text, value.Limits{}, value.Null())
+	if err != nil {
+		return "", nil, err
+	}
+	frame, ok := v.(*lua.LTable)
+	if !ok {
+		return "", nil, fmt.Errorf("a frame that is no object: %s", text)
+	}
+	return frame.RawGetString("name").String(), frame, nil
+}
+
+// next takes the next frame that is of that name or not passed over; nil is none.
+func (c *client) next(L *lua.LState, want string) (name string, frame *lua.LTable) {
+	for len(c.socket.heard) > 0 {
+		text := c.socket.heard[0]
+		c.socket.heard = c.socket.heard[1:]
+		name, frame, err := read(text)
+		raise(L, err)
+		if name == want || !aside(name) {
+			return name, frame
+		}
+	}
+	return "", nil
+}
+
+// expect (name, fields) takes the next frame, which must have that name and the fields, and returns it.
+func (f *file) expect(L *lua.LState) int {
+	c, want := f.client(L), L.CheckString(2)
+	fields := L.OptTable(3, L.NewTable())
+	name, frame := c.next(L, want)
+	switch {
+	case frame == nil && c.socket.closed != nil:
+		fail(L, fmt.Sprintf("expected %s, got nothing: the client was closed with %s", want, c.socket.closed))
+	case frame == nil:
+		fail(L, fmt.Sprintf("expected %s, got nothing", want))
+	case name != want:
+		fail(L, fmt.Sprintf("expected %s, got %s", want, name), "the frame: "+show(frame))
+	}
+	if lines := compare(fields, frame, true); len(lines) > 0 {
+		fail(L, want+" is not as expected:", append(lines, "the frame: "+show(frame))...)
+	}
+	L.Push(frame)
+	return 1
+}
+
+// expectNothing () fails where there is a frame.
+func (f *file) expectNothing(L *lua.LState) int {
+	if name, frame := f.client(L).next(L, ""); frame != nil {
+		fail(L, "expected nothing, got "+name, "the frame: "+show(frame))
+	}
+	return 0
+}
+
+// closeClient () is the client going away.
+func (f *file) closeClient(L *lua.LState) int {
+	c := f.client(L)
+	c.socket.Close(wire.CloseNormal(""))
+	raise(L, f.server.rest())
+	return 0
+}

@@ -1,0 +1,215 @@
+package spec_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"perigee/engine/config"
+	"perigee/engine/spec"
+	"perigee/scripts"
+)
+
+// app is what the specs of these tests are about.
+const app = `local base = require "manager"
+local http = require "http"
+local server = require "server"
+local app = base:extend()
+function app:boot()
+  base.boot(self)
+  server.message("Boom", { protection = "none" }, function() local x = nil; return x.y end)
+  server.message("Spin", { protection = "none" }, function() while true do end end)
+  server.message("Ask", { protection = "none" }, function(client)
+    local found, reason = http.get("http://weather.test/bern?now")
+    client:send("Told", { status = found and found.status, body = found and found.body, reason = reason })
+  end)
+  server.message("Later", { protection = "none" }, function(client)
+    server.sleep(1000)
+    client:send("Now", { at = server.uptime() })
+  end)
+  server.message("Again", { protection = "none" }, function() server.next("Again") end)
+  server.message("Reject", { protection = "none" }, function() server.promise(function(_, no) no("sour") end) end)
+  server.command("Again", function() server.next("Again") end)
+  server.command("Sum", function(a) return { sum = a.x + a.y } end)
+  server.command("Wait", function() server.sleep(10) end)
+  server.command("Keep", function(a) server.state("kept", {}).value = a.value end)
+end
+return app
+`
+
+// run runs one file of specs for that application.
+func run(t *testing.T, text string, change func(o *spec.Options)) spec.Report {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "scripts")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"app.lua": app, "x_spec.lua": text} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := spec.Options{Config: config.Default(), Scripts: scripts.Files}
+	o.Config.Lua.Path, o.Config.Lua.Manager = folder, "app"
+	if change != nil {
+		change(&o)
+	}
+	report, err := spec.Run(t.Context(), o)
+	if err != nil {
+		t.Fatalf("Run = %v, want nil", err)
+	}
+	return report
+}
+
+// The specs of the scripts that Perigee brings pass.
+func TestScripts(t *testing.T) {
+	o := spec.Options{Config: config.Default(), Scripts: scripts.Files}
+	o.Config.Lua.Path = filepath.Join("..", "..", "scripts")
+	report, err := spec.Run(t.Context(), o)
+	if err != nil || len(report.Failures) > 0 || report.Passed < 40 {
+		t.Errorf("Run = %v, %v, want at least 40 examples that all pass", report, err)
+	}
+}
+
+// What stands in an example, and what is wrong in it or in the scripts, is shown with its place.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	rows := []struct{ name, body, want string }{
+		{"an other value", `assert.equal("a", "b")`, `scripts/x_spec.lua:4: things work: expected "a", got "b"`},
+		{"deep", `assert.same({ a = { 1, 2 } }, { a = { 1, 3 }, ["x y"] = true })`, "x_spec.lua:4: things work: not the same:\n    a[2]: expected 2, got 3\n    [\"x y\"]: expected nothing, got true\n"},
+		{"own assert", `assert(false, "because")`, "scripts/x_spec.lua:4: things work: because\n"},
+		{"own assert alone", `assert(1 == 2)`, "scripts/x_spec.lua:4: things work: "},
+		{"error", `local t = nil; t.x = 1`, "scripts/x_spec.lua:4: things work: attempt to index"},
+		{"no error", `assert.has_error(function() end)`, "x_spec.lua:4: things work: expected an error, got none"},
+		{"other error", `assert.has_error(function() error("one") end, "two")`, `expected an error with "two", got "scripts/x_spec.lua:4: one"`},
+		{"pattern", `assert.matches("^b", "abc")`, `expected a text like "^b", got "abc"`},
+		{"slip", `assert.equals(1, 1)`, "x_spec.lua:4: things work: there is no assert.equals"},
+		{"no frame", `spec.client():expect("Rang")`, "x_spec.lua:4: things work: expected Rang, got nothing"},
+		{"other frame", `local c = spec.client(); c:send("Nope"); c:expect("Rang")`, "expected Rang, got MessageException\n    the frame: {"},
+		{"other fields", `local c = spec.client(); c:send("Nope"); c:expect("MessageException", { code = 400 })`, "MessageException is not as expected:\n    code: expected 400, got 404\n"},
+		{"unexpected frame", `local c = spec.client(); c:send("Nope"); c:expect_nothing()`, "expected nothing, got MessageException"},
+		{"handler", `spec.client():send("Boom")`, "scripts/x_spec.lua:3: things work: the scripts failed: scripts/app.lua:7: attempt to index"},
+		{"endless handler", `spec.client():send("Spin")`, "scripts/x_spec.lua:3: things work: the scripts failed: scripts/app.lua:8: time limit exceeded"},
+		{"endless spec", `while true do end`, "scripts/x_spec.lua:4: things work: time limit exceeded"},
+		{"endless spec under pcall", `while true do pcall(function() while true do end end) end`, "scripts/x_spec.lua:4: things work: time limit exceeded"},
+		{"endless work", `spec.client():send("Again")`, "x_spec.lua:4: things work: the scripts do not come to rest"},
+		{"rejection", `spec.client():send("Reject")`, "the scripts failed: scripts/app.lua:18: a promise was rejected and nobody handles it: sour"},
+		{"roster", `local c = spec.client(); spec.advance(100); c:expect("UpdateConnections", { connections = { x = {} } })`, "connections.x: expected {}, got nothing"},
+		{"no plain data", `spec.client():send("Boom", { f = print })`, "x_spec.lua:4: things work: encode f: a function has no JSON form"},
+		{"unknown server", `spec.client():send("Ask")`, "the scripts failed: no spec.http answers the scripts' request GET http://weather.test/bern?now"},
+		{"waiting command", `spec.run("Wait")`, `command "Wait" waits for something`},
+		{"unknown command", `spec.run("Nope")`, "unknown command"},
+		{"closed client", `local c = spec.client(); c:close(); c:send("Boom")`, "the client is closed: 1000"},
+		{"no module", `require("server")`, `a spec finds no module "server"`},
+		{"describe within", `describe("x", function() end)`, "x_spec.lua:4: things work: describe stands outside of it"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			report := run(t, "local spec = require \"spec\"\ndescribe(\"things\", function()\nit(\"work\", function()\n"+row.body+"\nend) end)\n", func(o *spec.Options) {
+				o.Timeout = 2 * time.Second
+				o.Config.Lua.TurnTimeout = config.Duration(200 * time.Millisecond)
+				if strings.HasPrefix(row.name, "endless spec") {
+					o.Timeout = 100 * time.Millisecond
+				}
+			})
+			got := report.String()
+			if !strings.Contains(got, row.want) || !strings.HasSuffix(got, "\n0 passed, 1 failed\n") {
+				t.Errorf("%s:\n%s\nwant %s", row.body, got, row.want)
+			}
+		})
+	}
+}
+
+// A file or an application that does not load is one failure with the place.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"describe(":    "scripts/x_spec.lua:1: ",
+		"\nerror('x')": "scripts/x_spec.lua:2: x\n",
+		"require('spec').manager('gone')\nit('works', function() end)": "scripts/x_spec.lua:2: works: ",
+		"require('spec').client()":                                     "there is a server only within it",
+	} {
+		if got := run(t, text, nil).String(); !strings.Contains(got, want) || !strings.HasSuffix(got, "\n0 passed, 1 failed\n") {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// Clock, commands, state, other servers and errors are the spec's, and each example begins anew.
+func TestWords(t *testing.T) {
+	t.Parallel()
+	report := run(t, `local json = require "json"
+local spec = require "spec"
+local order = {}
+before_each(function() order[#order + 1] = "outer" end)
+after_each(function() order[#order + 1] = "after" end)
+describe("one", function()
+  before_each(function() order[#order + 1] = "inner" end)
+  it("waits", function()
+    local c = spec.client({ score = { 1, 2 }, name = "Ada" })
+    assert.same({ 1, 2 }, c.connection.score)
+    assert.equal("Ada", c.connection.name)
+    c:send({ name = "Later" })
+    spec.advance(999)
+    c:expect_nothing()
+    spec.advance(1)
+    c:expect("Now", { at = 1 })
+  end)
+  it("has the order", function()
+    assert.same({ "outer", "inner", "after", "outer", "inner" }, order)
+  end)
+end)
+it("runs commands", function()
+  assert.same({ sum = 3 }, spec.run("Sum", { x = 1, y = 2 }))
+  assert.is_nil(spec.state("kept"))
+  assert.is_nil(spec.run("Keep", { value = { 1, json.null } }))
+  assert.same({ value = { 1, json.null } }, spec.state("kept"))
+  assert.matches("app.lua:%d+: ", assert.has_error(function() spec.run("Sum", {}) end, "between nil and nil"))
+end)
+it("begins anew", function() assert.is_nil(spec.state("kept")) end)
+it("answers requests", function()
+  local c = spec.client()
+  spec.http("http://weather.test/*", { status = 404, body = "no" })
+  c:send("Ask")
+  c:expect("Told", { status = 404, body = "no" })
+  spec.http("http://weather.test/bern?now", { reason = "timeout" })
+  c:send("Ask")
+  assert.is_nil(c:expect("Told", { reason = "timeout" }).status)
+end)
+it("knows what failed", function()
+  local c = spec.client()
+  c:send("Boom")
+  c:expect("MessageException", { exception = "HandlerFailed", code = 500 })
+  assert.matches("^scripts/app.lua:7: ", spec.errors()[1])
+end)
+it("sees rosters when it asks", function()
+  local a, b = spec.client(), spec.client()
+  spec.advance(100)
+  a:expect("UpdateConnections", { connections = { [b.uuid] = { type = "anonymous" } } })
+  b:close()
+  assert.equal(1000, b.closed.code)
+  spec.advance(100)
+  assert.is_nil(a:expect("UpdateConnections").connections[b.uuid])
+end)
+it("is Lua's own assert", function()
+  assert.same({ 1, "x" }, { assert(1, "x") })
+  assert.is_true(true); assert.is_false(false); assert.is_not_nil(0)
+end)
+`, nil)
+	if report.Passed != 8 || len(report.Failures) > 0 {
+		t.Errorf("got %v, want 8 that pass", report)
+	}
+}
+
+// Where there is nothing to run, Run says so.
+func TestNothing(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{t.TempDir(), filepath.Join(t.TempDir(), "gone")} {
+		if report, err := spec.Run(t.Context(), spec.Options{Config: config.Default(), Scripts: scripts.Files, Path: at}); err == nil {
+			t.Errorf("Run of %s = %v, nil, want an error", at, report)
+		}
+	}
+}

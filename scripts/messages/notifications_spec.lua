@@ -1,0 +1,57 @@
+local json = require "json"
+local spec = require "spec"
+
+spec.manager("manager")
+
+describe("notifications", function()
+  local alice, bob
+
+  before_each(function()
+    alice, bob = spec.client(), spec.client()
+  end)
+
+  it("go to the receiver and name the sender", function()
+    alice:send("NotifyConnection", { receiver = bob.uuid, sender = "somebody else" })
+    local told = bob:expect("UpdateNotifications").notifications
+    assert.equal(alice.uuid, told[alice.uuid].sender)
+    alice:expect_nothing()
+  end)
+
+  it("are one for each sender", function()
+    alice:send("NotifyConnection", { receiver = bob.uuid })
+    bob:expect("UpdateNotifications")
+    bob:send("NotifyConnection", { receiver = bob.uuid })
+    bob:expect("UpdateNotifications")
+    alice:send("NotifyConnection", { receiver = bob.uuid })
+    local told = bob:expect("UpdateNotifications").notifications
+    assert.is_not_nil(told[alice.uuid])
+    assert.is_not_nil(told[bob.uuid])
+  end)
+
+  it("for nobody are swallowed", function()
+    alice:send("NotifyConnection", { receiver = "nobody" })
+    alice:send("NotifyConnection", { receiver = json.array({ bob.uuid }) })
+    alice:send("NotifyConnection")
+    alice:expect_nothing()
+    bob:expect_nothing()
+  end)
+
+  it("are dismissed by the one they are for", function()
+    alice:send("NotifyConnection", { receiver = bob.uuid })
+    bob:expect("UpdateNotifications")
+    bob:send("DismissNotifications", { connection = bob.uuid })
+    assert.same({}, bob:expect("UpdateNotifications").notifications)
+  end)
+
+  it("are dismissed by admins, and by nobody else", function()
+    alice:send("NotifyConnection", { receiver = bob.uuid })
+    bob:expect("UpdateNotifications")
+    alice:send("DismissNotifications", { connection = bob.uuid })
+    alice:expect("PromptForAuthentication", { previous = { connection = bob.uuid } })
+    alice:send("DismissNotifications")
+    alice:expect("PromptForAuthentication")
+    bob:expect_nothing()
+    spec.client({ admin = true }):send("DismissNotifications", { connection = bob.uuid })
+    assert.same({}, bob:expect("UpdateNotifications").notifications)
+  end)
+end)
