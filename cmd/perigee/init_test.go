@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"perigee/engine/config"
@@ -11,7 +12,7 @@ import (
 	"perigee/engine/script"
 )
 
-// A new application passes the check and has everything that init promises.
+// A new application passes the check and its own specs, and has everything that init promises.
 func TestInit(t *testing.T) {
 	t.Chdir(t.TempDir())
 	code, stdout, stderr := perigee(t, nil, "init", "new/shop")
@@ -35,6 +36,10 @@ func TestInit(t *testing.T) {
 		if !regexp.MustCompile(row).MatchString(stdout) || code != 0 {
 			t.Errorf("check of a new application = %d, %q, %q, want %s", code, stdout, stderr, row)
 		}
+	}
+	code, stdout, stderr = perigee(t, nil, "test")
+	if code != 0 || !strings.HasSuffix(stdout, " passed, 0 failed\n") {
+		t.Errorf("test of a new application = %d, %q, %q, want all specs passed", code, stdout, stderr)
 	}
 }
 
