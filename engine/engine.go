@@ -43,7 +43,7 @@ type Options struct {
 	// Started is called once, by the goroutine of Run, when clients are welcome; until it returns nothing ends the server.
 	// Nil is nobody.
 	Started func(Status)
-	// Stuck is called once, from another goroutine, when a script holds the loop and cannot be stopped (robust.md, 2.7):
+	// Stuck is called once, from another goroutine, when a script holds the loop and cannot be stopped:
 	// nothing but the end of the process helps, and Run will not return. nil is nobody.
 	Stuck func(held time.Duration)
 }
