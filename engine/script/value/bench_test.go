@@ -25,7 +25,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Decode([]byte(text), Limits{Depth: 32, Keys: 4096}, nil); err != nil {
+				if _, err := Decode([]byte(text), Limits{Depth: 32, Keys: 1 << 16}, nil); err != nil {
 					b.Fatal(err)
 				}
 			}
