@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -26,7 +25,6 @@ import (
 	"perigee/engine/manager"
 	"perigee/engine/process"
 	"perigee/engine/script"
-	"perigee/engine/script/value"
 	"perigee/engine/web"
 	"perigee/engine/wire"
 )
@@ -221,29 +219,16 @@ func (s *server) load(ctx context.Context) error {
 		fmt.Errorf("engine: loading the scripts took longer than lua.boot_timeout, %s: they wait for something", c.Lua.BootTimeout))
 	defer cancel()
 	return s.manager.Install(ctx, func(h script.Host) (manager.Application, error) {
-		p, err := script.New(script.Options{
-			Folder:       c.Lua.Path,
-			Shown:        filepath.Base(c.Lua.Path),
-			Builtin:      s.options.Scripts,
-			Manager:      c.Lua.Manager,
-			App:          c.App,
-			Generation:   1,
-			Store:        s.keeper.store,
-			Log:          s.log,
-			TurnTimeout:  c.Lua.TurnTimeout.Std(),
-			BootTimeout:  c.Lua.BootTimeout.Std(),
-			Stuck:        s.options.Stuck,
-			AwaitTimeout: c.Lua.AwaitTimeout.Std(),
-			Memory:       uint64(c.Lua.Memory),
-			JSON:         value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
-			Await:        s.loop.Await,
-			Next:         s.loop.Next,
-			Post:         s.loop.Post,
-			Rouse:        s.loop.Rouse,
-			Fetch:        s.fetch.Start,
-			Processes:    s.process,
-			After:        loop.RealClock{}.AfterFunc,
-		}, h)
+		options := script.Settings(c, s.loop)
+		options.Builtin = s.options.Scripts
+		options.Generation = 1
+		options.Store = s.keeper.store
+		options.Log = s.log
+		options.Stuck = s.options.Stuck
+		options.Fetch = s.fetch.Start
+		options.Processes = s.process
+		options.After = loop.RealClock{}.AfterFunc
+		p, err := script.New(options, h)
 		if err != nil {
 			return nil, err
 		}

@@ -73,7 +73,7 @@ func (p *Program) request(L *lua.LState, options *lua.LTable) int {
 		if known, ok := errors.AsType[*fetch.Error](failure); ok {
 			reason = known.Reason
 		}
-		p.options.Log.Debug("script: request failed", "handler", caller(L).name, "place", where(L), "error", failure)
+		p.options.Log.Debug("script: request failed", "handler", caller(L).name, "place", Where(L), "error", failure)
 		L.Push(lua.LNil)
 		L.Push(lua.LString(reason))
 		return 2
@@ -183,14 +183,7 @@ func (p *Program) responseMethods() []function {
 			if !ok {
 				L.RaiseError("json is a method: write response:json() with a colon")
 			}
-			v, err := value.Decode([]byte(body), p.httpJSON(), value.Null())
-			if err != nil {
-				L.Push(lua.LNil)
-				L.Push(lua.LString(err.Error()))
-				return 2
-			}
-			L.Push(v)
-			return 1
+			return pushDecoded(L, string(body), p.httpJSON())
 		}},
 	}
 }

@@ -19,14 +19,7 @@ func jsonFunctions() []function {
 			"decode", "(text: string): any, string?",
 			"Returns the value of a text, or nil and the reason where it is no JSON.",
 			func(L *lua.LState) int {
-				v, err := value.Decode([]byte(L.CheckString(1)), value.Limits{}, value.Null())
-				if err != nil {
-					L.Push(lua.LNil)
-					L.Push(lua.LString(err.Error()))
-					return 2
-				}
-				L.Push(v)
-				return 1
+				return pushDecoded(L, L.CheckString(1), value.Limits{})
 			},
 		},
 		{
@@ -50,6 +43,18 @@ func jsonFunctions() []function {
 			},
 		},
 	}
+}
+
+// pushDecoded returns the value of a text, or nil and the reason where it is no JSON.
+func pushDecoded(L *lua.LState, text string, limits value.Limits) int {
+	v, err := value.Decode([]byte(text), limits, value.Null())
+	if err != nil {
+		L.Push(lua.LNil)
+		L.Push(lua.LString(err.Error()))
+		return 2
+	}
+	L.Push(v)
+	return 1
 }
 
 // JSON returns a new table of what require "json" returns, for L and its threads.

@@ -17,7 +17,7 @@ func (p *Program) logFunctions() []function {
 				return 0
 			}
 			all := []slog.Attr{
-				slog.String("source", where(L)),
+				slog.String("source", Where(L)),
 				slog.String("turn", caller(L).name),
 				slog.Int("generation", p.options.Generation),
 			}

@@ -67,7 +67,7 @@ func (p *Program) promiseMethods() []function {
 // promise makes one that a function settles: the function is called at once with resolve and reject.
 func (p *Program) promise(L *lua.LState) int {
 	executor := L.CheckFunction(1)
-	made := p.newPromise(where(L))
+	made := p.newPromise(Where(L))
 	settler := func(settle func(value lua.LValue)) lua.LValue {
 		return L.NewFunction(func(L *lua.LState) int {
 			settle(L.Get(1))
@@ -84,9 +84,9 @@ func (p *Program) promise(L *lua.LState) int {
 // async returns a function that runs another in a turn of its own, and returns the promise of its result.
 func (p *Program) async(L *lua.LState) int {
 	fn := L.CheckFunction(1)
-	name := "async " + where(L)
+	name := "async " + Where(L)
 	L.Push(L.NewFunction(func(L *lua.LState) int {
-		made := p.newPromise(where(L))
+		made := p.newPromise(Where(L))
 		made.task = &task{}
 		c := &call{name: name, text: caller(L).text}
 		args := make([]lua.LValue, L.GetTop())
@@ -118,7 +118,7 @@ func (p *Program) perform(made *promise, c *call, fn *lua.LFunction, args []lua.
 
 // then is promise:next and promise:catch.
 func (p *Program) then(L *lua.LState, method string, fulfilled, failed *lua.LFunction) int {
-	place := where(L)
+	place := Where(L)
 	c := &call{name: "promise " + place, text: caller(L).text}
 	return p.pushPromise(L, self[*promise](L, method).then(c, place, fulfilled, failed))
 }
@@ -145,7 +145,7 @@ func (p *Program) await(L *lua.LState) int {
 // all returns the promise of a table with the values of others, under their keys. The first rejection is its own.
 func (p *Program) all(L *lua.LState) int {
 	given := L.CheckTable(1)
-	made, values, open := p.newPromise(where(L)), L.NewTable(), 1
+	made, values, open := p.newPromise(Where(L)), L.NewTable(), 1
 	count := func() {
 		if open--; open == 0 {
 			made.resolve(values)
@@ -176,7 +176,7 @@ func (p *Program) all(L *lua.LState) int {
 // race returns the promise that is settled as the first of others is.
 func (p *Program) race(L *lua.LState) int {
 	given := L.CheckTable(1)
-	made := p.newPromise(where(L))
+	made := p.newPromise(Where(L))
 	key, value := given.Next(lua.LNil)
 	if key == lua.LNil {
 		L.ArgError(1, "a race needs somebody to win it: the table is empty")

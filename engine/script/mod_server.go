@@ -153,7 +153,7 @@ func (p *Program) clockFunctions() []function {
 
 // message registers a message: name, options, handler.
 func (p *Program) message(L *lua.LState) int {
-	m := Message{Name: name(L, "message"), Source: where(L)}
+	m := Message{Name: name(L, "message"), Source: Where(L)}
 	if L.Get(2).Type() == lua.LTFunction {
 		L.RaiseError("message %q: %s: write server.message(name, { protection = ... }, handler)", m.Name, errNoProtection)
 	}
@@ -215,7 +215,7 @@ func (p *Program) check(option lua.LValue) (func(text []byte) error, error) {
 
 // command registers a command: name, function.
 func (p *Program) command(L *lua.LState) int {
-	c := Command{Name: name(L, "command"), Source: where(L)}
+	c := Command{Name: name(L, "command"), Source: Where(L)}
 	fn := L.CheckFunction(2)
 	c.Run = func(arguments wire.Value) (wire.Value, error) {
 		result, err := p.call(&call{name: c.Name}, fn, luaValue(arguments))
@@ -230,7 +230,7 @@ func (p *Program) command(L *lua.LState) int {
 
 // listen binds a message to a command.
 func (p *Program) listen(L *lua.LState) int {
-	silence, err := p.host.Listen(L.CheckString(1), L.CheckString(2), where(L))
+	silence, err := p.host.Listen(L.CheckString(1), L.CheckString(2), Where(L))
 	raise(L, err)
 	L.Push(object(&listener{silence}, p.listeners))
 	return 1

@@ -207,8 +207,8 @@ func self[T any](L *lua.LState, method string) T {
 	panic("unreachable")
 }
 
-// where returns the place in the scripts that called the Go function that runs: "scripts/chat.lua:12".
-func where(L *lua.LState) string {
+// Where returns the place in the scripts that called the Go function that runs: "scripts/chat.lua:12".
+func Where(L *lua.LState) string {
 	debug, ok := L.GetStack(1)
 	if !ok {
 		return "?"

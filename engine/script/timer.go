@@ -13,10 +13,10 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 	if !once && o.Every < time.Millisecond {
 		L.ArgError(1, "an interval of at least 1 ms expected")
 	}
-	arguments, started := argument(L, 3), where(L)
+	arguments, started := argument(L, 3), Where(L)
 	switch work := L.Get(2).(type) {
 	case *lua.LFunction:
-		o.Name = where(L)
+		o.Name = Where(L)
 		o.Run = func() error {
 			_, err := p.call(&call{name: "timer " + o.Name}, work, luaValue(arguments))
 			return err

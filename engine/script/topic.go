@@ -76,13 +76,7 @@ func (p *Program) topicMethods() []function {
 			"subscribe", "(client: perigee.Client): true?, string?",
 			"Subscribes a client and tells it; returns nil and the reason when it has too many subscriptions.",
 			func(L *lua.LState) int {
-				if err := self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)); err != nil {
-					L.Push(lua.LNil)
-					L.Push(lua.LString(err.Error()))
-					return 2
-				}
-				L.Push(lua.LTrue)
-				return 1
+				return pushDone(L, self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
 			},
 		},
 		{

@@ -68,7 +68,7 @@ func (p *Program) wait(L *lua.LState, limit time.Duration, start func(wake func(
 	}
 	switch w.outcome.Load() {
 	case overdue:
-		p.options.Log.Warn("script: handler waited too long", "handler", caller(L).name, "place", where(L),
+		p.options.Log.Warn("script: handler waited too long", "handler", caller(L).name, "place", Where(L),
 			"await_timeout", limit, "generation", p.options.Generation)
 		L.RaiseError("waited longer than lua.await_timeout, %s", limit)
 	case interrupted:

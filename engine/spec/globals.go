@@ -66,7 +66,7 @@ func (f *file) describe(L *lua.LState) int {
 // it (name, fn) is an example.
 func (f *file) it(L *lua.LState) int {
 	s := f.describing(L, "it")
-	f.examples = append(f.examples, &example{s, L.CheckString(1), place(L), L.CheckFunction(2)})
+	f.examples = append(f.examples, &example{s, L.CheckString(1), script.Where(L), L.CheckFunction(2)})
 	return 0
 }
 
@@ -77,18 +77,6 @@ func (f *file) around(list func(s *suite) *[]lua.LValue) lua.LGFunction {
 		*functions = append(*functions, L.CheckFunction(1))
 		return 0
 	}
-}
-
-// place is where the Lua stands that called the Go function that runs: "scripts/chat_spec.lua:12".
-func place(L *lua.LState) string {
-	debug, ok := L.GetStack(1)
-	if !ok {
-		return "?"
-	}
-	if _, err := L.GetInfo("Sl", debug, lua.LNil); err != nil {
-		return "?"
-	}
-	return fmt.Sprintf("%s:%d", debug.Source, debug.CurrentLine)
 }
 
 // require returns "spec", "json", or a module of the scripts that needs no server: rules that can be looked at alone.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"perigee/engine/manager"
 	"perigee/engine/process"
 	"perigee/engine/script"
-	"perigee/engine/script/value"
 	"perigee/engine/wire"
 )
 
@@ -117,29 +115,16 @@ func start(ctx context.Context, o Options, name string) (*server, error) {
 
 // options are those of the engine, with a clock and other servers that the spec decides about.
 func (s *server) options(o Options, name string, log *slog.Logger) script.Options {
-	c := o.Config
-	return script.Options{
-		Folder:       c.Lua.Path,
-		Shown:        filepath.Base(c.Lua.Path),
-		Builtin:      o.Scripts,
-		Manager:      name,
-		App:          c.App,
-		Generation:   1,
-		Store:        s.store,
-		Log:          log,
-		TurnTimeout:  c.Lua.TurnTimeout.Std(),
-		BootTimeout:  c.Lua.BootTimeout.Std(),
-		AwaitTimeout: c.Lua.AwaitTimeout.Std(),
-		Memory:       uint64(c.Lua.Memory),
-		JSON:         value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
-		Await:        s.loop.Await,
-		Next:         s.loop.Next,
-		Post:         s.loop.Post,
-		Rouse:        s.loop.Rouse,
-		Fetch:        s.fetch,
-		Processes:    s.process,
-		After:        s.clock.AfterFunc,
-	}
+	options := script.Settings(o.Config, s.loop)
+	options.Manager = name
+	options.Builtin = o.Scripts
+	options.Generation = 1
+	options.Store = s.store
+	options.Log = log
+	options.Fetch = s.fetch
+	options.Processes = s.process
+	options.After = s.clock.AfterFunc
+	return options
 }
 
 // turn runs f on the loop, and everything that follows from it.
