@@ -180,14 +180,14 @@ func (p *Program) clientMethods() []api.Function {
 			Name: "fields", Signature: "(): table",
 			Doc: "Returns a copy of everything that ConnectionEstablished shows.",
 			Run: func(L *lua.LState) int {
-				return p.pushCopy(L, api.Self[*connection](L, "fields"))
+				return api.PushCopy(L, api.Self[*connection](L, "fields"))
 			},
 		},
 		{
 			Name: "notifications", Signature: "(): table<string, table>",
 			Doc: "Returns its notifications by the uuid of the sender.",
 			Run: func(L *lua.LState) int {
-				return p.pushCopy(L, api.Self[*connection](L, "notifications").Notifications())
+				return api.PushCopy(L, api.Self[*connection](L, "notifications").Notifications())
 			},
 		},
 		{
@@ -198,7 +198,7 @@ func (p *Program) clientMethods() []api.Function {
 				for _, t := range api.Self[*connection](L, "subscriptions").Subscriptions() {
 					subscriptions = append(subscriptions, wire.Member{Name: t.UUID(), Value: t})
 				}
-				return p.pushCopy(L, subscriptions)
+				return api.PushCopy(L, subscriptions)
 			},
 		},
 	}
@@ -216,15 +216,5 @@ func (p *Program) authenticate(L *lua.LState) int {
 		return nil
 	})
 	L.Push(lua.LBool(right))
-	return 1
-}
-
-// pushCopy returns a table made of a value of the host; changing it changes nothing else.
-func (p *Program) pushCopy(L *lua.LState, v wire.Value) int {
-	text, err := v.AppendJSON(nil)
-	api.Raise(L, err)
-	copied, err := value.Decode(text, value.Limits{}, nil)
-	api.Raise(L, err)
-	L.Push(copied)
 	return 1
 }

@@ -77,7 +77,7 @@ func (p *Program) choosingMethods() []api.Function {
 			Doc: "Returns those whose type is one of these.",
 			Run: func(L *lua.LState) int {
 				clients := api.Self[*list](L, "types").clients
-				wanted := stringsFrom(L, 2)
+				wanted := api.Strings(L, 2)
 				return p.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
 					return !slices.Contains(wanted, c.Type())
 				}))
@@ -145,24 +145,4 @@ func (p *Program) each(L *lua.LState) int {
 		return p.pushClient(L, c)
 	}))
 	return 1
-}
-
-// stringsFrom returns the arguments from n on, which are strings or lists of strings.
-func stringsFrom(L *lua.LState, n int) []string {
-	var all []string
-	for ; n <= L.GetTop(); n++ {
-		t, ok := L.Get(n).(*lua.LTable)
-		if !ok {
-			all = append(all, L.CheckString(n))
-			continue
-		}
-		for i := 1; i <= t.Len(); i++ {
-			s, ok := t.RawGetInt(i).(lua.LString)
-			if !ok {
-				L.ArgError(n, fmt.Sprintf("strings expected, got a %s", t.RawGetInt(i).Type()))
-			}
-			all = append(all, string(s))
-		}
-	}
-	return all
 }

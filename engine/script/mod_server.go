@@ -1,14 +1,12 @@
 package script
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/auth"
 	"perigee/engine/schema"
 	"perigee/engine/script/api"
 	"perigee/engine/script/value"
@@ -152,16 +150,16 @@ func (p *Program) clockFunctions() []api.Function {
 
 // message registers a message: name, options, handler.
 func (p *Program) message(L *lua.LState) int {
-	m := Message{Name: name(L, "message"), Source: api.Where(L)}
+	m := Message{Name: api.Name(L, "message"), Source: api.Where(L)}
 	if L.Get(2).Type() == lua.LTFunction {
-		L.RaiseError("message %q: %s: write server.message(name, { protection = ... }, handler)", m.Name, errNoProtection)
+		L.RaiseError("message %q: %s: write server.message(name, { protection = ... }, handler)", m.Name, api.ErrNoProtection)
 	}
 	options := L.CheckTable(2)
 	api.Raise(L, api.CheckOptions(options, "protection", "owner", "authorize", "schema"))
-	protection, err := protectionOf(options)
+	protection, err := api.Protection(options)
 	api.Raise(L, err)
 	m.Protection = protection
-	if m.Owner, err = ownerOf(options, protection, `the field with the uuid of the connection it is about`); err != nil {
+	if m.Owner, err = api.Owner(options, protection, `the field with the uuid of the connection it is about`); err != nil {
 		L.RaiseError("message %q: %s", m.Name, err)
 	}
 	switch authorize := options.RawGetString("authorize").(type) {
@@ -214,7 +212,7 @@ func (p *Program) check(option lua.LValue) (func(text []byte) error, error) {
 
 // state returns the table of that name, made of initial the first time.
 func (p *Program) state(L *lua.LState) int {
-	name, initial := name(L, "state"), L.OptTable(2, L.NewTable())
+	name, initial := api.Name(L, "state"), L.OptTable(2, L.NewTable())
 	if !utf8.ValidString(name) {
 		L.ArgError(1, "a state's name is UTF-8")
 	}
@@ -228,7 +226,7 @@ func (p *Program) state(L *lua.LState) int {
 
 // command registers a command: name, function.
 func (p *Program) command(L *lua.LState) int {
-	c := Command{Name: name(L, "command"), Source: api.Where(L)}
+	c := Command{Name: api.Name(L, "command"), Source: api.Where(L)}
 	fn := L.CheckFunction(2)
 	c.Run = func(arguments wire.Value) (wire.Value, error) {
 		result, err := p.call(&api.Call{Name: c.Name}, fn, luaValue(arguments))
@@ -283,15 +281,6 @@ func handleMethods() []api.Function {
 	}}}
 }
 
-// name returns the first argument, the name of something that is registered.
-func name(L *lua.LState, kind string) string {
-	name := L.CheckString(1)
-	if name == "" || len(name) > 255 {
-		L.ArgError(1, "a "+kind+"'s name has 1 to 255 bytes")
-	}
-	return name
-}
-
 // argument returns an argument as what commands are given: any value, nil included.
 func argument(L *lua.LState, n int) wire.Value { return value.Value{LValue: L.Get(n)} }
 
@@ -304,31 +293,4 @@ func luaValue(v wire.Value) lua.LValue {
 		return v.LValue
 	}
 	return lua.LNil
-}
-
-// errNoProtection is what is wrong with a message, or a topic's options, that do not say who may.
-var errNoProtection = errors.New(`protection = "none", "client" or "admin" is missing`)
-
-func protectionOf(options *lua.LTable) (auth.Protection, error) {
-	switch v := options.RawGetString("protection").(type) {
-	case lua.LString:
-		return auth.ParseProtection(string(v))
-	default:
-		return auth.Admin, errNoProtection
-	}
-}
-
-// ownerOf returns the owner option, which a client protection needs and the others must not have.
-func ownerOf(options *lua.LTable, protection auth.Protection, meaning string) (string, error) {
-	owner, given := options.RawGetString("owner").(lua.LString)
-	if !given && options.RawGetString("owner") != lua.LNil {
-		return "", fmt.Errorf("owner must be a string: %s", meaning)
-	}
-	if protection == auth.Client && owner == "" {
-		return "", fmt.Errorf(`protection = "client" needs owner: %s`, meaning)
-	}
-	if protection != auth.Client && given {
-		return "", fmt.Errorf(`owner goes with protection = "client" only`)
-	}
-	return string(owner), nil
 }

@@ -39,16 +39,16 @@ func (p *Program) checkTopic(L *lua.LState, n int) Topic {
 
 // registerTopic creates a topic: name, options.
 func (p *Program) registerTopic(L *lua.LState) int {
-	name := name(L, "topic")
+	name := api.Name(L, "topic")
 	options := L.OptTable(2, L.NewTable())
 	api.Raise(L, api.CheckOptions(options, "protection", "owner"))
 	o := TopicOptions{Protection: auth.None}
 	var err error
 	if options.RawGetString("protection") != lua.LNil {
-		o.Protection, err = protectionOf(options)
+		o.Protection, err = api.Protection(options)
 		api.Raise(L, err)
 	}
-	o.Owner, err = ownerOf(options, o.Protection, "the uuid of the connection that it belongs to")
+	o.Owner, err = api.Owner(options, o.Protection, "the uuid of the connection that it belongs to")
 	api.Raise(L, err)
 	t, err := p.host.Register(name, o)
 	api.Raise(L, err)

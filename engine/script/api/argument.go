@@ -7,7 +7,39 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/value"
+	"perigee/engine/wire"
 )
+
+// Name returns the first argument, the name of something that is registered.
+func Name(L *lua.LState, kind string) string {
+	name := L.CheckString(1)
+	if name == "" || len(name) > 255 {
+		L.ArgError(1, "a "+kind+"'s name has 1 to 255 bytes")
+	}
+	return name
+}
+
+// Strings returns the arguments from n on, which are strings or lists of strings.
+func Strings(L *lua.LState, n int) []string {
+	var all []string
+	for ; n <= L.GetTop(); n++ {
+		t, ok := L.Get(n).(*lua.LTable)
+		if !ok {
+			all = append(all, L.CheckString(n))
+			continue
+		}
+		for i := 1; i <= t.Len(); i++ {
+			s, ok := t.RawGetInt(i).(lua.LString)
+			if !ok {
+				L.ArgError(n, fmt.Sprintf("strings expected, got a %s", t.RawGetInt(i).Type()))
+			}
+			all = append(all, string(s))
+		}
+	}
+	return all
+}
 
 // Milliseconds returns an argument as a span of time: 0 up to a year.
 func Milliseconds(L *lua.LState, n int) time.Duration {
@@ -46,4 +78,14 @@ func PushDone(L *lua.LState, err error) int {
 	L.Push(lua.LNil)
 	L.Push(lua.LString(err.Error()))
 	return 2
+}
+
+// PushCopy returns a table made of a value of the host; changing it changes nothing else.
+func PushCopy(L *lua.LState, v wire.Value) int {
+	text, err := v.AppendJSON(nil)
+	Raise(L, err)
+	copied, err := value.Decode(text, value.Limits{}, nil)
+	Raise(L, err)
+	L.Push(copied)
+	return 1
 }
