@@ -10,7 +10,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/loop"
-	"perigee/engine/script"
+	"perigee/engine/script/store"
 	"perigee/engine/state"
 )
 
@@ -24,7 +24,7 @@ var errNotTaken = errors.New("engine: the loop could not look at the state")
 // made on the loop; the disk is waited for elsewhere.
 type keeper struct {
 	// Set by newKeeper, never changed.
-	store    *script.Store // for the loop
+	store    *store.Store  // for the loop
 	file     *state.File   // nil where state lives in memory only
 	interval time.Duration // between two saves
 	log      *slog.Logger
@@ -37,7 +37,7 @@ type keeper struct {
 // newKeeper reads the file that the settings name, if any. One that cannot be read is an error: to go on without it would
 // be to overwrite it.
 func newKeeper(c config.State, log *slog.Logger) (*keeper, error) {
-	k := &keeper{store: script.NewStore(), interval: c.Interval.Std(), log: log}
+	k := &keeper{store: store.New(), interval: c.Interval.Std(), log: log}
 	if c.File == "" {
 		return k, nil
 	}
@@ -96,7 +96,7 @@ func (k *keeper) last() error {
 	return k.write(k.store.Save())
 }
 
-func (k *keeper) write(saved script.Saved) error {
+func (k *keeper) write(saved store.Saved) error {
 	for _, fault := range saved.Faults {
 		k.log.Error("engine: a state cannot be saved and stays in the file as it was", "error", fault)
 	}

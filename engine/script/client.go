@@ -5,6 +5,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/script/api"
 	"perigee/engine/script/value"
 	"perigee/engine/wire"
 )
@@ -32,7 +33,7 @@ func (p *Program) see(slot *any, make func() *lua.LUserData) *lua.LUserData {
 
 // client returns a connection as scripts see it.
 func (p *Program) client(c Client) *lua.LUserData {
-	return p.see(c.Slot(), func() *lua.LUserData { return object(&connection{c}, p.clients) })
+	return p.see(c.Slot(), func() *lua.LUserData { return api.Object(&connection{c}, p.clients) })
 }
 
 // checkClient returns an argument that must be a client.
@@ -47,7 +48,7 @@ func checkClient(L *lua.LState, n int) Client {
 }
 
 // clientFields are the fields of a client; any other is the application's own.
-func clientFields() []field {
+func clientFields() []api.Field {
 	get := func(of func(c Client) lua.LValue) func(object any) lua.LValue {
 		return func(object any) lua.LValue {
 			if c, ok := object.(*connection); ok {
@@ -56,16 +57,16 @@ func clientFields() []field {
 			return lua.LNil
 		}
 	}
-	return []field{
-		{"uuid", "string", "Fixed.", get(func(c Client) lua.LValue { return lua.LString(c.UUID()) })},
-		{"resource_id", "integer", "Its number; fixed.", get(func(c Client) lua.LValue { return lua.LNumber(c.ResourceID()) })},
-		{"ip_address", "string", "Fixed.", get(func(c Client) lua.LValue { return lua.LString(c.IPAddress().String()) })},
-		{"timestamp", "integer", "When it was opened, in seconds since 1970; fixed.", get(func(c Client) lua.LValue { return lua.LNumber(c.Timestamp().Unix()) })},
-		{"open", "boolean", "False once it has closed; fixed.", get(func(c Client) lua.LValue { return lua.LBool(c.Open()) })},
-		{"type", "string", "Settable.", get(func(c Client) lua.LValue { return lua.LString(c.Type()) })},
-		{"name", "string?", "Settable.", get(func(c Client) lua.LValue { return stringOrNil(c.Name()) })},
-		{"email", "string?", "Settable.", get(func(c Client) lua.LValue { return stringOrNil(c.Email()) })},
-		{"admin", "boolean", "Settable.", get(func(c Client) lua.LValue { return lua.LBool(c.Admin()) })},
+	return []api.Field{
+		{Name: "uuid", Type: "string", Doc: "Fixed.", Get: get(func(c Client) lua.LValue { return lua.LString(c.UUID()) })},
+		{Name: "resource_id", Type: "integer", Doc: "Its number; fixed.", Get: get(func(c Client) lua.LValue { return lua.LNumber(c.ResourceID()) })},
+		{Name: "ip_address", Type: "string", Doc: "Fixed.", Get: get(func(c Client) lua.LValue { return lua.LString(c.IPAddress().String()) })},
+		{Name: "timestamp", Type: "integer", Doc: "When it was opened, in seconds since 1970; fixed.", Get: get(func(c Client) lua.LValue { return lua.LNumber(c.Timestamp().Unix()) })},
+		{Name: "open", Type: "boolean", Doc: "False once it has closed; fixed.", Get: get(func(c Client) lua.LValue { return lua.LBool(c.Open()) })},
+		{Name: "type", Type: "string", Doc: "Settable.", Get: get(func(c Client) lua.LValue { return lua.LString(c.Type()) })},
+		{Name: "name", Type: "string?", Doc: "Settable.", Get: get(func(c Client) lua.LValue { return stringOrNil(c.Name()) })},
+		{Name: "email", Type: "string?", Doc: "Settable.", Get: get(func(c Client) lua.LValue { return stringOrNil(c.Email()) })},
+		{Name: "admin", Type: "boolean", Doc: "Settable.", Get: get(func(c Client) lua.LValue { return lua.LBool(c.Admin()) })},
 	}
 }
 
@@ -141,63 +142,63 @@ func stringField(L *lua.LState, field string, v lua.LValue) string {
 	return ""
 }
 
-func (p *Program) clientMethods() []function {
-	return []function{
-		{"send", "(name: string, fields?: table)", "Sends it a message.", func(L *lua.LState) int {
-			raise(L, self[*connection](L, "send").Send(L.CheckString(2), fields(L, 3)))
+func (p *Program) clientMethods() []api.Function {
+	return []api.Function{
+		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends it a message.", Run: func(L *lua.LState) int {
+			api.Raise(L, api.Self[*connection](L, "send").Send(L.CheckString(2), fields(L, 3)))
 			return 0
 		}},
 		{
-			"close", "(code?: integer, reason?: string)",
-			"Closes it after what was sent before; 1000 without a code.",
-			func(L *lua.LState) int {
-				raise(L, self[*connection](L, "close").Close(L.OptInt(2, 0), L.OptString(3, "")))
+			Name: "close", Signature: "(code?: integer, reason?: string)",
+			Doc: "Closes it after what was sent before; 1000 without a code.",
+			Run: func(L *lua.LState) int {
+				api.Raise(L, api.Self[*connection](L, "close").Close(L.OptInt(2, 0), L.OptString(3, "")))
 				return 0
 			},
 		},
 		{
-			"prompt", "()",
-			"Asks for a password on account of the message that is being handled (PromptForAuthentication).",
-			func(L *lua.LState) int {
-				raise(L, self[*connection](L, "prompt").Prompt(caller(L).text))
+			Name: "prompt", Signature: "()",
+			Doc: "Asks for a password on account of the message that is being handled (PromptForAuthentication).",
+			Run: func(L *lua.LState) int {
+				api.Raise(L, api.Self[*connection](L, "prompt").Prompt(api.Caller(L).Text))
 				return 0
 			},
 		},
 		{
-			"authenticate", "(password?: string): boolean",
-			"Waits; returns true and makes it an admin when the password is right.", p.authenticate,
+			Name: "authenticate", Signature: "(password?: string): boolean",
+			Doc: "Waits; returns true and makes it an admin when the password is right.", Run: p.authenticate,
 		},
-		{"notify", "(sender_uuid: string)", "Keeps a notification, one for each sender.", func(L *lua.LState) int {
-			self[*connection](L, "notify").Notify(L.CheckString(2))
+		{Name: "notify", Signature: "(sender_uuid: string)", Doc: "Keeps a notification, one for each sender.", Run: func(L *lua.LState) int {
+			api.Self[*connection](L, "notify").Notify(L.CheckString(2))
 			return 0
 		}},
-		{"dismiss", "()", "Clears its notifications.", func(L *lua.LState) int {
-			self[*connection](L, "dismiss").Dismiss()
+		{Name: "dismiss", Signature: "()", Doc: "Clears its notifications.", Run: func(L *lua.LState) int {
+			api.Self[*connection](L, "dismiss").Dismiss()
 			return 0
 		}},
 		{
-			"fields", "(): table",
-			"Returns a copy of everything that ConnectionEstablished shows.",
-			func(L *lua.LState) int {
-				return p.pushCopy(L, self[*connection](L, "fields"))
+			Name: "fields", Signature: "(): table",
+			Doc: "Returns a copy of everything that ConnectionEstablished shows.",
+			Run: func(L *lua.LState) int {
+				return api.PushCopy(L, api.Self[*connection](L, "fields"))
 			},
 		},
 		{
-			"notifications", "(): table<string, table>",
-			"Returns its notifications by the uuid of the sender.",
-			func(L *lua.LState) int {
-				return p.pushCopy(L, self[*connection](L, "notifications").Notifications())
+			Name: "notifications", Signature: "(): table<string, table>",
+			Doc: "Returns its notifications by the uuid of the sender.",
+			Run: func(L *lua.LState) int {
+				return api.PushCopy(L, api.Self[*connection](L, "notifications").Notifications())
 			},
 		},
 		{
-			"subscriptions", "(): table<string, table>",
-			"Returns the topics that it subscribes to by their uuid.",
-			func(L *lua.LState) int {
+			Name: "subscriptions", Signature: "(): table<string, table>",
+			Doc: "Returns the topics that it subscribes to by their uuid.",
+			Run: func(L *lua.LState) int {
 				subscriptions := wire.Members{}
-				for _, t := range self[*connection](L, "subscriptions").Subscriptions() {
+				for _, t := range api.Self[*connection](L, "subscriptions").Subscriptions() {
 					subscriptions = append(subscriptions, wire.Member{Name: t.UUID(), Value: t})
 				}
-				return p.pushCopy(L, subscriptions)
+				return api.PushCopy(L, subscriptions)
 			},
 		},
 	}
@@ -205,9 +206,9 @@ func (p *Program) clientMethods() []function {
 
 // authenticate compares a password with the server's key; it waits while a wrong one is being answered.
 func (p *Program) authenticate(L *lua.LState) int {
-	c, password := self[*connection](L, "authenticate"), L.OptString(2, "")
+	c, password := api.Self[*connection](L, "authenticate"), L.OptString(2, "")
 	right := false
-	p.wait(L, p.options.AwaitTimeout, func(wake func()) func() {
+	p.promises.Wait(L, func(wake func()) func() {
 		c.Authenticate(password, func(ok bool) {
 			right = ok
 			wake()
@@ -215,15 +216,5 @@ func (p *Program) authenticate(L *lua.LState) int {
 		return nil
 	})
 	L.Push(lua.LBool(right))
-	return 1
-}
-
-// pushCopy returns a table made of a value of the host; changing it changes nothing else.
-func (p *Program) pushCopy(L *lua.LState, v wire.Value) int {
-	text, err := v.AppendJSON(nil)
-	raise(L, err)
-	copied, err := value.Decode(text, value.Limits{}, nil)
-	raise(L, err)
-	L.Push(copied)
 	return 1
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/api"
 )
 
 // list is a choice of connections, in the order in which they were opened.
@@ -14,7 +16,7 @@ type list struct{ clients []Client }
 func (l *list) String() string { return fmt.Sprintf("%d connections", len(l.clients)) }
 
 func (p *Program) pushList(L *lua.LState, clients []Client) int {
-	L.Push(object(&list{clients}, p.lists))
+	L.Push(api.Object(&list{clients}, p.lists))
 	return 1
 }
 
@@ -27,26 +29,26 @@ func (p *Program) pushClient(L *lua.LState, c Client) int {
 	return 1
 }
 
-func (p *Program) listMethods() []function {
-	return slices.Concat(p.choosingMethods(), []function{
-		{"count", "(): integer", "Returns how many they are.", func(L *lua.LState) int {
-			L.Push(lua.LNumber(len(self[*list](L, "count").clients)))
+func (p *Program) listMethods() []api.Function {
+	return slices.Concat(p.choosingMethods(), []api.Function{
+		{Name: "count", Signature: "(): integer", Doc: "Returns how many they are.", Run: func(L *lua.LState) int {
+			L.Push(lua.LNumber(len(api.Self[*list](L, "count").clients)))
 			return 1
 		}},
 		{
-			"each", "(fn: fun(client: perigee.Client))\n(): fun(): perigee.Client?",
-			"Calls a function with each of them; without one, it is what a for loop goes over.", p.each,
+			Name: "each", Signature: "(fn: fun(client: perigee.Client))\n(): fun(): perigee.Client?",
+			Doc: "Calls a function with each of them; without one, it is what a for loop goes over.", Run: p.each,
 		},
-		{"send", "(name: string, fields?: table)", "Sends a message to all of them.", func(L *lua.LState) int {
-			raise(L, p.host.Send(self[*list](L, "send").clients, L.CheckString(2), fields(L, 3)))
+		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all of them.", Run: func(L *lua.LState) int {
+			api.Raise(L, p.host.Send(api.Self[*list](L, "send").clients, L.CheckString(2), fields(L, 3)))
 			return 0
 		}},
 		{
-			"close", "(code?: integer, reason?: string)",
-			"Closes all of them after what was sent before; with 1000 without a code.",
-			func(L *lua.LState) int {
-				for _, c := range self[*list](L, "close").clients {
-					raise(L, c.Close(L.OptInt(2, 0), L.OptString(3, "")))
+			Name: "close", Signature: "(code?: integer, reason?: string)",
+			Doc: "Closes all of them after what was sent before; with 1000 without a code.",
+			Run: func(L *lua.LState) int {
+				for _, c := range api.Self[*list](L, "close").clients {
+					api.Raise(L, c.Close(L.OptInt(2, 0), L.OptString(3, "")))
 				}
 				return 0
 			},
@@ -55,14 +57,14 @@ func (p *Program) listMethods() []function {
 }
 
 // choosingMethods narrow a list or pick from it.
-func (p *Program) choosingMethods() []function {
-	return []function{
+func (p *Program) choosingMethods() []api.Function {
+	return []api.Function{
 		{
-			"find", "(uuid: string): perigee.Client?",
-			"Returns the one with that uuid, or nil.",
-			func(L *lua.LState) int {
+			Name: "find", Signature: "(uuid: string): perigee.Client?",
+			Doc: "Returns the one with that uuid, or nil.",
+			Run: func(L *lua.LState) int {
 				uuid := L.CheckString(2)
-				clients := self[*list](L, "find").clients
+				clients := api.Self[*list](L, "find").clients
 				i := slices.IndexFunc(clients, func(c Client) bool { return c.UUID() == uuid })
 				if i < 0 {
 					return p.pushClient(L, nil)
@@ -71,21 +73,21 @@ func (p *Program) choosingMethods() []function {
 			},
 		},
 		{
-			"types", "(...: string|string[]): perigee.Connections",
-			"Returns those whose type is one of these.",
-			func(L *lua.LState) int {
-				clients := self[*list](L, "types").clients
-				wanted := stringsFrom(L, 2)
+			Name: "types", Signature: "(...: string|string[]): perigee.Connections",
+			Doc: "Returns those whose type is one of these.",
+			Run: func(L *lua.LState) int {
+				clients := api.Self[*list](L, "types").clients
+				wanted := api.Strings(L, 2)
 				return p.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
 					return !slices.Contains(wanted, c.Type())
 				}))
 			},
 		},
 		{
-			"where", "(fn: fun(client: perigee.Client): boolean?): perigee.Connections",
-			"Returns those for which the function returns true.",
-			func(L *lua.LState) int {
-				clients, fn := self[*list](L, "where").clients, L.CheckFunction(2)
+			Name: "where", Signature: "(fn: fun(client: perigee.Client): boolean?): perigee.Connections",
+			Doc: "Returns those for which the function returns true.",
+			Run: func(L *lua.LState) int {
+				clients, fn := api.Self[*list](L, "where").clients, L.CheckFunction(2)
 				return p.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
 					L.Push(fn)
 					L.Push(p.client(c))
@@ -97,10 +99,10 @@ func (p *Program) choosingMethods() []function {
 			},
 		},
 		{
-			"topic", "(topic: perigee.Topic|string): perigee.Connections",
-			"Returns those that subscribe to the topic, or to the one of that name or uuid.",
-			func(L *lua.LState) int {
-				clients := self[*list](L, "topic").clients
+			Name: "topic", Signature: "(topic: perigee.Topic|string): perigee.Connections",
+			Doc: "Returns those that subscribe to the topic, or to the one of that name or uuid.",
+			Run: func(L *lua.LState) int {
+				clients := api.Self[*list](L, "topic").clients
 				t := p.checkTopic(L, 2)
 				if t == nil {
 					return p.pushList(L, nil)
@@ -112,8 +114,8 @@ func (p *Program) choosingMethods() []function {
 				return p.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool { return !subscribed[c] }))
 			},
 		},
-		{"random", "(): perigee.Client?", "Returns any of them; nil where there is none.", func(L *lua.LState) int {
-			clients := self[*list](L, "random").clients
+		{Name: "random", Signature: "(): perigee.Client?", Doc: "Returns any of them; nil where there is none.", Run: func(L *lua.LState) int {
+			clients := api.Self[*list](L, "random").clients
 			if len(clients) == 0 {
 				return p.pushClient(L, nil)
 			}
@@ -124,7 +126,7 @@ func (p *Program) choosingMethods() []function {
 
 // each calls a function with each connection, or without one returns an iterator for a for loop.
 func (p *Program) each(L *lua.LState) int {
-	clients := self[*list](L, "each").clients
+	clients := api.Self[*list](L, "each").clients
 	if fn := L.OptFunction(2, nil); fn != nil {
 		for _, c := range clients {
 			L.Push(fn)
@@ -143,24 +145,4 @@ func (p *Program) each(L *lua.LState) int {
 		return p.pushClient(L, c)
 	}))
 	return 1
-}
-
-// stringsFrom returns the arguments from n on, which are strings or lists of strings.
-func stringsFrom(L *lua.LState, n int) []string {
-	var all []string
-	for ; n <= L.GetTop(); n++ {
-		t, ok := L.Get(n).(*lua.LTable)
-		if !ok {
-			all = append(all, L.CheckString(n))
-			continue
-		}
-		for i := 1; i <= t.Len(); i++ {
-			s, ok := t.RawGetInt(i).(lua.LString)
-			if !ok {
-				L.ArgError(n, fmt.Sprintf("strings expected, got a %s", t.RawGetInt(i).Type()))
-			}
-			all = append(all, string(s))
-		}
-	}
-	return all
 }

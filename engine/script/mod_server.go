@@ -1,115 +1,112 @@
 package script
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
+	"unicode/utf8"
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/auth"
 	"perigee/engine/schema"
+	"perigee/engine/script/api"
 	"perigee/engine/script/value"
-	"perigee/engine/script/vm"
 	"perigee/engine/wire"
 )
 
 // serverFunctions are the module server.
-func (p *Program) serverFunctions() []function {
+func (p *Program) serverFunctions() []api.Function {
 	return slices.Concat(p.registerFunctions(), p.commandFunctions(), p.connectionFunctions(), p.clockFunctions(),
-		p.promiseFunctions(), p.processFunctions())
+		p.promises.Functions(), p.children.Functions())
 }
 
 // serverFields are the values of the module server.
-func (p *Program) serverFields() []field {
-	return []field{
-		{"config", "table", "The [app] table of server.toml.", func(any) lua.LValue { return p.app }},
-		{"generation", "integer", "The number of this set of scripts, 1 at start.", func(any) lua.LValue { return lua.LNumber(p.options.Generation) }},
+func (p *Program) serverFields() []api.Field {
+	return []api.Field{
+		{Name: "config", Type: "table", Doc: "The [app] table of server.toml.", Get: func(any) lua.LValue { return p.app }},
+		{Name: "generation", Type: "integer", Doc: "The number of this set of scripts, 1 at start.", Get: func(any) lua.LValue { return lua.LNumber(p.options.Generation) }},
 	}
 }
 
-func (p *Program) registerFunctions() []function {
-	return []function{
+func (p *Program) registerFunctions() []api.Function {
+	return []api.Function{
 		{
-			"message", "(name: string, options: perigee.MessageOptions, handler?: fun(client: perigee.Client, message: table))",
-			"Registers a message that clients may send.", p.message,
+			Name: "message", Signature: "(name: string, options: perigee.MessageOptions, handler?: fun(client: perigee.Client, message: table))",
+			Doc: "Registers a message that clients may send.", Run: p.message,
 		},
-		{"command", "(name: string, fn: fun(arguments: any): any)", "Registers named work.", p.command},
+		{Name: "command", Signature: "(name: string, fn: fun(arguments: any): any)", Doc: "Registers named work.", Run: p.command},
 		{
-			"listen", "(message: string, command: string): perigee.Listener",
-			"Has a command run after the message's handler, with the message as arguments.", p.listen,
+			Name: "listen", Signature: "(message: string, command: string): perigee.Listener",
+			Doc: "Has a command run after the message's handler, with the message as arguments.", Run: p.listen,
 		},
 		{
-			"state", "(name: string, initial?: table): table",
-			"Returns the table of plain data of that name, which lives on; a copy of initial where there is none yet.", p.state,
+			Name: "state", Signature: "(name: string, initial?: table): table",
+			Doc: "Returns the table of plain data of that name, which lives on; a copy of initial where there is none yet.", Run: p.state,
 		},
 	}
 }
 
-func (p *Program) commandFunctions() []function {
-	return []function{
+func (p *Program) commandFunctions() []api.Function {
+	return []api.Function{
 		{
-			"run", "(command: string, arguments?: any): any",
-			"Runs a command within this turn and returns its result.", p.run,
+			Name: "run", Signature: "(command: string, arguments?: any): any",
+			Doc: "Runs a command within this turn and returns its result.", Run: p.run,
 		},
 		{
-			"next", "(command: string, arguments?: any): perigee.Handle",
-			"Runs a command in the next turn.",
-			func(L *lua.LState) int {
+			Name: "next", Signature: "(command: string, arguments?: any): perigee.Handle",
+			Doc: "Runs a command in the next turn.",
+			Run: func(L *lua.LState) int {
 				abort, err := p.host.Next(L.CheckString(1), argument(L, 2))
 				return p.pushHandle(L, abort, err)
 			},
 		},
 		{
-			"delay", "(ms: number, command: string, arguments?: any): perigee.Handle",
-			"Runs a command later.",
-			func(L *lua.LState) int {
-				abort, err := p.host.Delay(milliseconds(L, 1), L.CheckString(2), argument(L, 3))
+			Name: "delay", Signature: "(ms: number, command: string, arguments?: any): perigee.Handle",
+			Doc: "Runs a command later.",
+			Run: func(L *lua.LState) int {
+				abort, err := p.host.Delay(api.Milliseconds(L, 1), L.CheckString(2), argument(L, 3))
 				return p.pushHandle(L, abort, err)
 			},
 		},
 		{
-			"every", "(ms: number, work: string|fun(arguments: any), arguments?: any, options?: perigee.TimerOptions): perigee.Timer",
-			"Runs a command or a function again and again.",
-			func(L *lua.LState) int { return p.timer(L, false) },
+			Name: "every", Signature: "(ms: number, work: string|fun(arguments: any), arguments?: any, options?: perigee.TimerOptions): perigee.Timer",
+			Doc: "Runs a command or a function again and again.",
+			Run: func(L *lua.LState) int { return p.timer(L, false) },
 		},
 		{
-			"after", "(ms: number, work: string|fun(arguments: any), arguments?: any): perigee.Timer",
-			"Runs a command or a function once.",
-			func(L *lua.LState) int { return p.timer(L, true) },
+			Name: "after", Signature: "(ms: number, work: string|fun(arguments: any), arguments?: any): perigee.Timer",
+			Doc: "Runs a command or a function once.",
+			Run: func(L *lua.LState) int { return p.timer(L, true) },
 		},
-		{"stop", "()", "Stops the server after this turn.", func(*lua.LState) int { p.host.Stop(); return 0 }},
+		{Name: "stop", Signature: "()", Doc: "Stops the server after this turn.", Run: func(*lua.LState) int { p.host.Stop(); return 0 }},
 	}
 }
 
-func (p *Program) connectionFunctions() []function {
-	return []function{
+func (p *Program) connectionFunctions() []api.Function {
+	return []api.Function{
 		{
-			"connections", "(): perigee.Connections",
-			"Returns all open connections.",
-			func(L *lua.LState) int { return p.pushList(L, p.host.Connections()) },
+			Name: "connections", Signature: "(): perigee.Connections",
+			Doc: "Returns all open connections.",
+			Run: func(L *lua.LState) int { return p.pushList(L, p.host.Connections()) },
 		},
 		{
-			"broadcast", "(name: string, fields?: table)",
-			"Sends a message to every connection.",
-			func(L *lua.LState) int {
-				raise(L, p.host.Broadcast(L.CheckString(1), fields(L, 2)))
+			Name: "broadcast", Signature: "(name: string, fields?: table)",
+			Doc: "Sends a message to every connection.",
+			Run: func(L *lua.LState) int {
+				api.Raise(L, p.host.Broadcast(L.CheckString(1), fields(L, 2)))
 				return 0
 			},
 		},
 		{
-			"roster", "()",
-			"Sends what changed of the roster at this point of the turn.",
-			func(*lua.LState) int { p.host.Roster(); return 0 },
+			Name: "roster", Signature: "()",
+			Doc: "Sends what changed of the roster at this point of the turn.",
+			Run: func(*lua.LState) int { p.host.Roster(); return 0 },
 		},
 		{
-			"topic", "(key: string): perigee.Topic?",
-			"Returns the topic of that name or uuid, or nil.",
-			func(L *lua.LState) int { return p.pushTopic(L, p.host.Topic(L.CheckString(1))) },
+			Name: "topic", Signature: "(key: string): perigee.Topic?",
+			Doc: "Returns the topic of that name or uuid, or nil.",
+			Run: func(L *lua.LState) int { return p.pushTopic(L, p.host.Topic(L.CheckString(1))) },
 		},
-		{"topics", "(): perigee.Topic[]", "Returns all topics, sorted by name.", func(L *lua.LState) int {
+		{Name: "topics", Signature: "(): perigee.Topic[]", Doc: "Returns all topics, sorted by name.", Run: func(L *lua.LState) int {
 			topics := L.NewTable()
 			for _, t := range p.host.Topics() {
 				topics.Append(p.topic(t))
@@ -118,13 +115,13 @@ func (p *Program) connectionFunctions() []function {
 			return 1
 		}},
 		{
-			"register", "(name: string, options?: perigee.TopicOptions): perigee.Topic",
-			"Makes a topic, or returns the one of that name.", p.registerTopic,
+			Name: "register", Signature: "(name: string, options?: perigee.TopicOptions): perigee.Topic",
+			Doc: "Makes a topic, or returns the one of that name.", Run: p.registerTopic,
 		},
 		{
-			"unregister", "(topic: perigee.Topic|string)",
-			"Removes a topic, or the one of that name or uuid, with its subscriptions.",
-			func(L *lua.LState) int {
+			Name: "unregister", Signature: "(topic: perigee.Topic|string)",
+			Doc: "Removes a topic, or the one of that name or uuid, with its subscriptions.",
+			Run: func(L *lua.LState) int {
 				if t := p.checkTopic(L, 1); t != nil {
 					p.host.Unregister(t)
 				}
@@ -134,17 +131,17 @@ func (p *Program) connectionFunctions() []function {
 	}
 }
 
-func (p *Program) clockFunctions() []function {
-	return []function{
-		{"time", "(): number", "Returns the seconds since 1970.", func(L *lua.LState) int {
+func (p *Program) clockFunctions() []api.Function {
+	return []api.Function{
+		{Name: "time", Signature: "(): number", Doc: "Returns the seconds since 1970.", Run: func(L *lua.LState) int {
 			L.Push(lua.LNumber(float64(p.host.Now().UnixMicro()) / 1e6))
 			return 1
 		}},
-		{"uptime", "(): number", "Returns the seconds since the server started.", func(L *lua.LState) int {
+		{Name: "uptime", Signature: "(): number", Doc: "Returns the seconds since the server started.", Run: func(L *lua.LState) int {
 			L.Push(lua.LNumber(p.host.Uptime().Seconds()))
 			return 1
 		}},
-		{"uuid", "(): string", "Returns a new random UUID.", func(L *lua.LState) int {
+		{Name: "uuid", Signature: "(): string", Doc: "Returns a new random UUID.", Run: func(L *lua.LState) int {
 			L.Push(lua.LString(wire.NewID()))
 			return 1
 		}},
@@ -153,23 +150,23 @@ func (p *Program) clockFunctions() []function {
 
 // message registers a message: name, options, handler.
 func (p *Program) message(L *lua.LState) int {
-	m := Message{Name: name(L, "message"), Source: Where(L)}
+	m := Message{Name: api.Name(L, "message"), Source: api.Where(L)}
 	if L.Get(2).Type() == lua.LTFunction {
-		L.RaiseError("message %q: %s: write server.message(name, { protection = ... }, handler)", m.Name, errNoProtection)
+		L.RaiseError("message %q: %s: write server.message(name, { protection = ... }, handler)", m.Name, api.ErrNoProtection)
 	}
 	options := L.CheckTable(2)
-	raise(L, checkOptions(options, "protection", "owner", "authorize", "schema"))
-	protection, err := protectionOf(options)
-	raise(L, err)
+	api.Raise(L, api.CheckOptions(options, "protection", "owner", "authorize", "schema"))
+	protection, err := api.Protection(options)
+	api.Raise(L, err)
 	m.Protection = protection
-	if m.Owner, err = ownerOf(options, protection, `the field with the uuid of the connection it is about`); err != nil {
+	if m.Owner, err = api.Owner(options, protection, `the field with the uuid of the connection it is about`); err != nil {
 		L.RaiseError("message %q: %s", m.Name, err)
 	}
 	switch authorize := options.RawGetString("authorize").(type) {
 	case *lua.LNilType:
 	case *lua.LFunction:
 		m.Authorize = func(c Client, in Incoming) (bool, error) {
-			ok, err := p.call(&call{name: m.Name + ".authorize", text: in.Text}, authorize, p.client(c), luaValue(in.Value))
+			ok, err := p.call(&api.Call{Name: m.Name + ".authorize", Text: in.Text}, authorize, p.client(c), luaValue(in.Value))
 			return ok == lua.LTrue, err
 		}
 	default:
@@ -181,11 +178,11 @@ func (p *Program) message(L *lua.LState) int {
 	}
 	if handler := L.OptFunction(3, nil); handler != nil {
 		m.Handle = func(c Client, in Incoming) error {
-			_, err := p.call(&call{name: m.Name, text: in.Text}, handler, p.client(c), luaValue(in.Value))
+			_, err := p.call(&api.Call{Name: m.Name, Text: in.Text}, handler, p.client(c), luaValue(in.Value))
 			return err
 		}
 	}
-	raise(L, p.host.Message(m))
+	api.Raise(L, p.host.Message(m))
 	return 0
 }
 
@@ -213,35 +210,49 @@ func (p *Program) check(option lua.LValue) (func(text []byte) error, error) {
 	return s.Check, nil
 }
 
+// state returns the table of that name, made of initial the first time.
+func (p *Program) state(L *lua.LState) int {
+	name, initial := api.Name(L, "state"), L.OptTable(2, L.NewTable())
+	if !utf8.ValidString(name) {
+		L.ArgError(1, "a state's name is UTF-8")
+	}
+	table, err := p.options.Store.Table(name, initial)
+	if err != nil {
+		L.RaiseError("state %q must be plain data: %s", name, err)
+	}
+	L.Push(table)
+	return 1
+}
+
 // command registers a command: name, function.
 func (p *Program) command(L *lua.LState) int {
-	c := Command{Name: name(L, "command"), Source: Where(L)}
+	c := Command{Name: api.Name(L, "command"), Source: api.Where(L)}
 	fn := L.CheckFunction(2)
 	c.Run = func(arguments wire.Value) (wire.Value, error) {
-		result, err := p.call(&call{name: c.Name}, fn, luaValue(arguments))
+		result, err := p.call(&api.Call{Name: c.Name}, fn, luaValue(arguments))
 		if err != nil {
 			return nil, err
 		}
 		return value.Value{LValue: result}, nil
 	}
-	raise(L, p.host.Command(c))
+	api.Raise(L, p.host.Command(c))
 	return 0
 }
 
 // listen binds a message to a command.
 func (p *Program) listen(L *lua.LState) int {
-	silence, err := p.host.Listen(L.CheckString(1), L.CheckString(2), Where(L))
-	raise(L, err)
-	L.Push(object(&listener{silence}, p.listeners))
+	silence, err := p.host.Listen(L.CheckString(1), L.CheckString(2), api.Where(L))
+	api.Raise(L, err)
+	L.Push(api.Object(&listener{silence}, p.listeners))
 	return 1
 }
 
 // listener is what server.listen returns.
 type listener struct{ silence func() }
 
-func listenerMethods() []function {
-	return []function{{"silence", "()", "Ends it: the command no longer runs after the message.", func(L *lua.LState) int {
-		self[*listener](L, "silence").silence()
+func listenerMethods() []api.Function {
+	return []api.Function{{Name: "silence", Signature: "()", Doc: "Ends it: the command no longer runs after the message.", Run: func(L *lua.LState) int {
+		api.Self[*listener](L, "silence").silence()
 		return 0
 	}}}
 }
@@ -249,7 +260,7 @@ func listenerMethods() []function {
 // run runs a command within this turn and returns its result.
 func (p *Program) run(L *lua.LState) int {
 	result, err := p.host.Run(L.CheckString(1), argument(L, 2))
-	raise(L, err)
+	api.Raise(L, err)
 	L.Push(luaValue(result))
 	return 1
 }
@@ -258,37 +269,16 @@ func (p *Program) run(L *lua.LState) int {
 type handle struct{ abort func() }
 
 func (p *Program) pushHandle(L *lua.LState, abort func(), err error) int {
-	raise(L, err)
-	L.Push(object(&handle{abort}, p.handles))
+	api.Raise(L, err)
+	L.Push(api.Object(&handle{abort}, p.handles))
 	return 1
 }
 
-func handleMethods() []function {
-	return []function{{"abort", "()", "Prevents the command from running, unless it has.", func(L *lua.LState) int {
-		self[*handle](L, "abort").abort()
+func handleMethods() []api.Function {
+	return []api.Function{{Name: "abort", Signature: "()", Doc: "Prevents the command from running, unless it has.", Run: func(L *lua.LState) int {
+		api.Self[*handle](L, "abort").abort()
 		return 0
 	}}}
-}
-
-// raise raises an error of Go as one of Lua, at the line that called. A Lua error that comes back from a command keeps its
-// own place.
-func raise(L *lua.LState, err error) {
-	switch failure := err.(type) { //nolint:errorlint // only an error that is itself of that type has a place of its own
-	case nil:
-	case *Error:
-		L.Error(lua.LString(failure.Message), 0)
-	default:
-		L.RaiseError("%s", strings.TrimPrefix(err.Error(), "script: "))
-	}
-}
-
-// name returns the first argument, the name of something that is registered.
-func name(L *lua.LState, kind string) string {
-	name := L.CheckString(1)
-	if name == "" || len(name) > 255 {
-		L.ArgError(1, "a "+kind+"'s name has 1 to 255 bytes")
-	}
-	return name
 }
 
 // argument returns an argument as what commands are given: any value, nil included.
@@ -303,68 +293,4 @@ func luaValue(v wire.Value) lua.LValue {
 		return v.LValue
 	}
 	return lua.LNil
-}
-
-// milliseconds returns an argument as a span of time: 0 up to a year.
-func milliseconds(L *lua.LState, n int) time.Duration {
-	d := span(float64(L.CheckNumber(n)))
-	if d < 0 {
-		L.ArgError(n, "milliseconds from 0 to a year expected")
-	}
-	return d
-}
-
-// span returns milliseconds, 0 up to a year, as a span of time, and -1 for what is not among these.
-func span(ms float64) time.Duration {
-	if !(ms >= 0 && ms <= 365*24*3600*1000) {
-		return -1
-	}
-	return time.Duration(ms * float64(time.Millisecond))
-}
-
-// checkOptions names the first option that does not exist.
-func checkOptions(options *lua.LTable, known ...string) error {
-	var err error
-	options.ForEach(func(k, _ lua.LValue) {
-		if key, ok := k.(lua.LString); (!ok || !slices.Contains(known, string(key))) && err == nil {
-			err = fmt.Errorf("unknown option %q; there are: %s", k.String(), strings.Join(known, ", "))
-		}
-	})
-	return err
-}
-
-// errNoProtection is what is wrong with a message, or a topic's options, that do not say who may.
-var errNoProtection = errors.New(`protection = "none", "client" or "admin" is missing`)
-
-func protectionOf(options *lua.LTable) (auth.Protection, error) {
-	switch v := options.RawGetString("protection").(type) {
-	case lua.LString:
-		return auth.ParseProtection(string(v))
-	default:
-		return auth.Admin, errNoProtection
-	}
-}
-
-// ownerOf returns the owner option, which a client protection needs and the others must not have.
-func ownerOf(options *lua.LTable, protection auth.Protection, meaning string) (string, error) {
-	owner, given := options.RawGetString("owner").(lua.LString)
-	if !given && options.RawGetString("owner") != lua.LNil {
-		return "", fmt.Errorf("owner must be a string: %s", meaning)
-	}
-	if protection == auth.Client && owner == "" {
-		return "", fmt.Errorf(`protection = "client" needs owner: %s`, meaning)
-	}
-	if protection != auth.Client && given {
-		return "", fmt.Errorf(`owner goes with protection = "client" only`)
-	}
-	return string(owner), nil
-}
-
-// caller returns what the handler that runs was called for.
-func caller(L *lua.LState) *call {
-	c, ok := vm.Caller(L).(*call)
-	if !ok {
-		return &call{name: "?"}
-	}
-	return c
 }

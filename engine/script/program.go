@@ -7,7 +7,6 @@ package script
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -19,6 +18,12 @@ import (
 	"perigee/engine/loop"
 	"perigee/engine/process"
 	"perigee/engine/schema"
+	"perigee/engine/script/api"
+	"perigee/engine/script/child"
+	"perigee/engine/script/loader"
+	"perigee/engine/script/module"
+	"perigee/engine/script/promise"
+	"perigee/engine/script/store"
 	"perigee/engine/script/value"
 	"perigee/engine/script/vm"
 	"perigee/engine/wire"
@@ -37,7 +42,7 @@ type Options struct {
 	// Generation is the number of this set of scripts, 1 at the start.
 	Generation int
 	// Store keeps the tables of server.state.
-	Store *Store
+	Store *store.Store
 	Log   *slog.Logger
 
 	// TurnTimeout is how long a turn may hold the loop, BootTimeout the same for loading and boot; 0 is for ever.
@@ -72,37 +77,34 @@ type Program struct {
 	options Options
 	host    Host
 	vm      *vm.VM
-	loader  *loader
+	loader  *loader.Loader
 	manager *lua.LTable
 	hooks   map[string]lua.LValue // of the manager, by name; functions only
 	schemas *schema.Compiler      // nil until a message has a schema
 
 	// Metatables of what scripts hold in their hands.
-	clients, lists, topics, timers, listeners, handles, promises, responses, processes *lua.LTable
-	clientMethod, clientField                                                          map[string]bool // by name; what the application adds cannot be called so
+	clients, lists, topics, timers, listeners, handles *lua.LTable
+	clientMethod, clientField                          map[string]bool // by name; what the application adds cannot be called so
 
-	app  lua.LValue // server.config
-	task *task      // the async function that runs; nil where none does
+	promises *promise.Keeper
+	children *child.Keeper
+	requests *module.HTTP
+
+	app lua.LValue // server.config
 }
 
 // hooks are the methods of a manager that the server calls; boot is called by Load.
-func hooks() []function {
-	return []function{
-		{"open", "(client: perigee.Client)", "Runs for a new connection.", nil},
-		{"close", "(client: perigee.Client, reason: string)", "Runs after a connection has closed.", nil},
-		{"error", "(client: perigee.Client, problem: string)", "Runs after a message of the client failed.", nil},
-		{"stop", "()", "Runs before the server stops.", nil},
+func hooks() []api.Function {
+	return []api.Function{
+		{Name: "open", Signature: "(client: perigee.Client)", Doc: "Runs for a new connection."},
+		{Name: "close", Signature: "(client: perigee.Client, reason: string)", Doc: "Runs after a connection has closed."},
+		{Name: "error", Signature: "(client: perigee.Client, problem: string)", Doc: "Runs after a message of the client failed."},
+		{Name: "stop", Signature: "()", Doc: "Runs before the server stops."},
 		{
-			"roster", "(client: perigee.Client): table|perigee.Client|nil",
-			"Returns what others see of a connection; nil keeps it off the roster.", nil,
+			Name: "roster", Signature: "(client: perigee.Client): table|perigee.Client|nil",
+			Doc: "Returns what others see of a connection; nil keeps it off the roster.",
 		},
 	}
-}
-
-// call is what a handler runs for: how logs name it and the message it answers.
-type call struct {
-	name string
-	text []byte // the frame; nil where no message is handled
 }
 
 // New makes a machine with the server's modules in it, and no script yet. The owner runs Watch, calls Load once, and Close
@@ -118,14 +120,15 @@ func New(o Options, host Host) (*Program, error) {
 		Await:       o.Await,
 		Stopped:     loop.ErrStopped,
 	})
+	p.furnish()
 	for _, k := range p.kinds() {
-		*k.as = p.metatable(k)
+		k.Open(p.vm.State())
 	}
 	for _, f := range p.clientMethods() {
-		p.clientMethod[f.name] = true
+		p.clientMethod[f.Name] = true
 	}
 	for _, f := range clientFields() {
-		p.clientField[f.name] = true
+		p.clientField[f.Name] = true
 	}
 	p.clients.RawSetString("__newindex", p.vm.State().NewFunction(p.setClientField))
 	if err := p.openModules(); err != nil {
@@ -135,6 +138,36 @@ func New(o Options, host Host) (*Program, error) {
 	return p, nil
 }
 
+// furnish makes what scripts reach and other packages have.
+func (p *Program) furnish() {
+	o := p.options
+	p.promises = promise.New(promise.Options{
+		VM: p.vm, Timeout: o.AwaitTimeout, Generation: o.Generation, Log: o.Log,
+		Next:  o.Next,
+		Turn:  func(name string, run func()) { o.Next(name, p.turn(run)) },
+		Rouse: o.Rouse,
+		After: o.After,
+	})
+	p.children = child.New(child.Options{
+		VM: p.vm, Generation: o.Generation, Log: o.Log, Processes: o.Processes,
+		Now:  func() time.Time { return p.host.Now() },
+		Turn: func(name string, run func()) { o.Next(name, p.turn(run)) },
+		Post: func(name string, run func()) error { return o.Post(name, p.turn(run)) },
+		Wait: p.promises.Wait,
+	})
+	p.requests = module.NewHTTP(module.HTTPOptions{
+		Log: o.Log, Depth: o.JSON.Depth, Wait: p.promises.Wait, Fetch: o.Fetch,
+	})
+}
+
+// turn returns a turn that ends as every turn of the scripts does.
+func (p *Program) turn(run func()) func() {
+	return func() {
+		defer p.host.Roster()
+		run()
+	}
+}
+
 // Watch stops turns that hold the loop too long or use too much memory, until ctx ends. It runs on a goroutine of its own.
 func (p *Program) Watch(ctx context.Context) { p.vm.Watch(ctx) }
 
@@ -142,10 +175,10 @@ func (p *Program) Watch(ctx context.Context) { p.vm.Watch(ctx) }
 // error names file and line. A Program whose Load failed can only be closed.
 func (p *Program) Load() error {
 	boot := p.vm.State().NewFunction(func(L *lua.LState) int {
-		if _, taken := p.loader.modules[p.options.Manager]; taken {
+		if p.loader.Has(p.options.Manager) {
 			L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
 		}
-		manager, ok := p.loader.require(L, p.options.Manager).(*lua.LTable)
+		manager, ok := p.loader.Require(L, p.options.Manager).(*lua.LTable)
 		if !ok {
 			L.RaiseError("module %q must return its manager: local manager = require(\"manager\"):extend() ... return manager", p.options.Manager)
 		}
@@ -156,7 +189,7 @@ func (p *Program) Load() error {
 			L.Call(1, 0)
 		}
 		for _, h := range hooks() {
-			name := h.name
+			name := h.Name
 			switch hook := L.GetField(manager, name).(type) {
 			case *lua.LFunction:
 				p.hooks[name] = hook
@@ -167,8 +200,9 @@ func (p *Program) Load() error {
 		}
 		return 0
 	})
-	_, err := p.vm.Call(&call{name: "boot"}, p.options.BootTimeout, boot)
-	return wrap("boot", err)
+	call := &api.Call{Name: "boot"}
+	_, err := call.Run(p.vm, p.options.BootTimeout, boot)
+	return err
 }
 
 // Abort gives the scripts no more time: what runs ends now, and what begins ends at once. Any goroutine may call it.
@@ -178,7 +212,7 @@ func (p *Program) Abort() { p.vm.Abort() }
 func (p *Program) Close() {
 	p.vm.Close()
 	if p.loader != nil {
-		p.loader.close()
+		p.loader.Close()
 	}
 }
 
@@ -245,44 +279,10 @@ func (p *Program) hook(name string, args ...lua.LValue) (lua.LValue, error) {
 	if !ok {
 		return lua.LNil, nil
 	}
-	return p.call(&call{name: "manager:" + name}, fn, append([]lua.LValue{p.manager}, args...)...)
+	return p.call(&api.Call{Name: "manager:" + name}, fn, append([]lua.LValue{p.manager}, args...)...)
 }
 
 // call runs a function of the scripts as one protected call.
-func (p *Program) call(c *call, fn lua.LValue, args ...lua.LValue) (lua.LValue, error) {
-	v, err := p.vm.Call(c, 0, fn, args...)
-	return v, wrap(c.name, err)
-}
-
-// Error is what a script did wrong, with the place. It never reaches a client.
-type Error struct {
-	// Name is what ran: the message, command, timer or hook.
-	Name string
-	// Message begins with file and line: "scripts/chat.lua:12: attempt to index nil".
-	Message string
-	trace   string
-	cause   error
-}
-
-func (e *Error) Error() string { return e.Message }
-
-// Traceback lists the calls that led to the error, innermost first.
-func (e *Error) Traceback() string { return e.trace }
-
-func (e *Error) Unwrap() error { return e.cause }
-
-// wrap gives a machine's error the name of what ran. One that was cut off because the server stops is a loop.ErrStopped.
-func wrap(name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	var failure *vm.Error
-	if !errors.As(err, &failure) {
-		return fmt.Errorf("script: %s: %w", name, err)
-	}
-	cause := failure.Cause
-	if errors.Is(cause, vm.ErrStopped) {
-		cause = loop.ErrStopped
-	}
-	return &Error{Name: name, Message: failure.Message, trace: failure.Traceback, cause: cause}
+func (p *Program) call(c *api.Call, fn lua.LValue, args ...lua.LValue) (lua.LValue, error) {
+	return c.Run(p.vm, 0, fn, args...)
 }

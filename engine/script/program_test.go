@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"perigee/engine/script/store"
 	"perigee/engine/wire"
 )
 
@@ -62,7 +63,7 @@ func load(t *testing.T, boot string, files map[string]string) (*recorder, string
 		Builtin: fstest.MapFS{"builtin.lua": {Data: []byte("return \"from the binary\"")}},
 		App:     map[string]any{"greeting": "hello", "list": []any{int64(1), int64(2)}},
 		Log:     slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo})),
-		Store:   NewStore(), Generation: 3, TurnTimeout: time.Minute, BootTimeout: time.Minute,
+		Store:   store.New(), Generation: 3, TurnTimeout: time.Minute, BootTimeout: time.Minute,
 	}, h)
 	if err != nil {
 		t.Fatal(err)

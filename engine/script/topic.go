@@ -6,6 +6,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/auth"
+	"perigee/engine/script/api"
 )
 
 // topic is a Topic in the hands of scripts. It encodes as the topic's JSON object.
@@ -14,7 +15,7 @@ type topic struct{ Topic }
 func (t *topic) String() string { return fmt.Sprintf("topic %q", t.Name()) }
 
 func (p *Program) topic(t Topic) *lua.LUserData {
-	return p.see(t.Slot(), func() *lua.LUserData { return object(&topic{t}, p.topics) })
+	return p.see(t.Slot(), func() *lua.LUserData { return api.Object(&topic{t}, p.topics) })
 }
 
 func (p *Program) pushTopic(L *lua.LState, t Topic) int {
@@ -38,23 +39,23 @@ func (p *Program) checkTopic(L *lua.LState, n int) Topic {
 
 // registerTopic creates a topic: name, options.
 func (p *Program) registerTopic(L *lua.LState) int {
-	name := name(L, "topic")
+	name := api.Name(L, "topic")
 	options := L.OptTable(2, L.NewTable())
-	raise(L, checkOptions(options, "protection", "owner"))
+	api.Raise(L, api.CheckOptions(options, "protection", "owner"))
 	o := TopicOptions{Protection: auth.None}
 	var err error
 	if options.RawGetString("protection") != lua.LNil {
-		o.Protection, err = protectionOf(options)
-		raise(L, err)
+		o.Protection, err = api.Protection(options)
+		api.Raise(L, err)
 	}
-	o.Owner, err = ownerOf(options, o.Protection, "the uuid of the connection that it belongs to")
-	raise(L, err)
+	o.Owner, err = api.Owner(options, o.Protection, "the uuid of the connection that it belongs to")
+	api.Raise(L, err)
 	t, err := p.host.Register(name, o)
-	raise(L, err)
+	api.Raise(L, err)
 	return p.pushTopic(L, t)
 }
 
-func topicFields() []field {
+func topicFields() []api.Field {
 	get := func(of func(t Topic) lua.LValue) func(object any) lua.LValue {
 		return func(object any) lua.LValue {
 			if t, ok := object.(*topic); ok {
@@ -63,43 +64,43 @@ func topicFields() []field {
 			return lua.LNil
 		}
 	}
-	return []field{
-		{"name", "string", "Fixed.", get(func(t Topic) lua.LValue { return lua.LString(t.Name()) })},
-		{"uuid", "string", "Fixed.", get(func(t Topic) lua.LValue { return lua.LString(t.UUID()) })},
-		{"count", "integer", "The number of subscribers.", get(func(t Topic) lua.LValue { return lua.LNumber(t.Count()) })},
+	return []api.Field{
+		{Name: "name", Type: "string", Doc: "Fixed.", Get: get(func(t Topic) lua.LValue { return lua.LString(t.Name()) })},
+		{Name: "uuid", Type: "string", Doc: "Fixed.", Get: get(func(t Topic) lua.LValue { return lua.LString(t.UUID()) })},
+		{Name: "count", Type: "integer", Doc: "The number of subscribers.", Get: get(func(t Topic) lua.LValue { return lua.LNumber(t.Count()) })},
 	}
 }
 
-func (p *Program) topicMethods() []function {
-	return []function{
+func (p *Program) topicMethods() []api.Function {
+	return []api.Function{
 		{
-			"subscribe", "(client: perigee.Client): true?, string?",
-			"Subscribes a client and tells it; returns nil and the reason when it has too many subscriptions.",
-			func(L *lua.LState) int {
-				return pushDone(L, self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
+			Name: "subscribe", Signature: "(client: perigee.Client): true?, string?",
+			Doc: "Subscribes a client and tells it; returns nil and the reason when it has too many subscriptions.",
+			Run: func(L *lua.LState) int {
+				return api.PushDone(L, api.Self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
 			},
 		},
 		{
-			"unsubscribe", "(client: perigee.Client)",
-			"Ends a subscription and tells the client.",
-			func(L *lua.LState) int {
-				self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2))
+			Name: "unsubscribe", Signature: "(client: perigee.Client)",
+			Doc: "Ends a subscription and tells the client.",
+			Run: func(L *lua.LState) int {
+				api.Self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2))
 				return 0
 			},
 		},
 		{
-			"allows", "(client: perigee.Client): boolean",
-			"Tells whether that client may subscribe by itself.",
-			func(L *lua.LState) int {
-				L.Push(lua.LBool(self[*topic](L, "allows").Allows(checkClient(L, 2))))
+			Name: "allows", Signature: "(client: perigee.Client): boolean",
+			Doc: "Tells whether that client may subscribe by itself.",
+			Run: func(L *lua.LState) int {
+				L.Push(lua.LBool(api.Self[*topic](L, "allows").Allows(checkClient(L, 2))))
 				return 1
 			},
 		},
-		{"connections", "(): perigee.Connections", "Returns the subscribers.", func(L *lua.LState) int {
-			return p.pushList(L, self[*topic](L, "connections").Connections())
+		{Name: "connections", Signature: "(): perigee.Connections", Doc: "Returns the subscribers.", Run: func(L *lua.LState) int {
+			return p.pushList(L, api.Self[*topic](L, "connections").Connections())
 		}},
-		{"send", "(name: string, fields?: table)", "Sends a message to all subscribers.", func(L *lua.LState) int {
-			raise(L, self[*topic](L, "send").Send(L.CheckString(2), fields(L, 3)))
+		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all subscribers.", Run: func(L *lua.LState) int {
+			api.Raise(L, api.Self[*topic](L, "send").Send(L.CheckString(2), fields(L, 3)))
 			return 0
 		}},
 	}

@@ -8,52 +8,48 @@ import (
 	"strings"
 	"testing"
 
+	"perigee/engine/script/api"
 	"perigee/engine/script/compile"
 )
 
 // Every function and field that is registered says how it is used, and stands in the types.
 func TestTypesAreComplete(t *testing.T) {
 	types := Types()
-	p := &Program{}
-	functions := func(owner string, all []function) {
+	p := described()
+	functions := func(owner string, all []api.Function) {
 		t.Helper()
 		for _, f := range all {
-			if !strings.HasSuffix(f.doc, ".") {
-				t.Errorf("%s%s has the doc %q, want a sentence", owner, f.name, f.doc)
+			if err := f.Check(); err != nil {
+				t.Errorf("%s%v", owner, err)
 			}
-			for line := range strings.Lines(f.signature + "\n") {
-				if _, err := parseSignature(strings.TrimSuffix(line, "\n")); err != nil {
-					t.Errorf("%s%s has the signature %q: %v", owner, f.name, f.signature, err)
-				}
-			}
-			if !strings.Contains(types, "\nfunction "+owner+f.name+"(") {
-				t.Errorf("Types() has no %s%s", owner, f.name)
+			if !strings.Contains(types, "\nfunction "+owner+f.Name+"(") {
+				t.Errorf("Types() has no %s%s", owner, f.Name)
 			}
 		}
 	}
-	fields := func(owner string, all []field) {
+	fields := func(owner string, all []api.Field) {
 		t.Helper()
 		for _, f := range all {
-			if f.kind == "" || !strings.HasSuffix(f.doc, ".") {
-				t.Errorf("%s.%s has the type %q and the doc %q, want both", owner, f.name, f.kind, f.doc)
+			if f.Type == "" || !strings.HasSuffix(f.Doc, ".") {
+				t.Errorf("%s.%s has the type %q and the doc %q, want both", owner, f.Name, f.Type, f.Doc)
 			}
-			if !strings.Contains(types, "---@field "+f.name+" "+f.kind+" ") {
-				t.Errorf("Types() has no %s.%s", owner, f.name)
+			if !strings.Contains(types, "---@field "+f.Name+" "+f.Type+" ") {
+				t.Errorf("Types() has no %s.%s", owner, f.Name)
 			}
 		}
 	}
 	for _, m := range p.modules() {
-		functions(m.name+".", m.functions)
-		fields(m.name, m.fields)
+		functions(m.Name+".", m.Functions)
+		fields(m.Name, m.Fields)
 	}
 	for _, k := range p.kinds() {
-		functions(k.class+":", k.methods)
-		fields(k.class, k.fields)
+		functions(k.Class+":", k.Methods)
+		fields(k.Class, k.Fields)
 	}
 	for _, k := range optionClasses() {
-		fields(k.class, k.fields)
+		fields(k.Class, k.Fields)
 	}
-	functions("manager:", managerMethods())
+	functions("manager:", manager().Methods)
 }
 
 // Every type that is named is a class or an alias of the types.
@@ -90,18 +86,5 @@ func TestTypesAreLua(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "luacheck", "--no-config", "--only", "011", "--", file).CombinedOutput()
 	if failed, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || failed.ExitCode() > 0) {
 		t.Errorf("luacheck: %v\n%s", err, out)
-	}
-}
-
-// A signature that cannot be written as annotations is an error.
-func TestParseSignature(t *testing.T) {
-	s, err := parseSignature("(a: string, b?: fun(x: any, y: any): any): table<string, any>, string?")
-	if err != nil || len(s.params) != 2 || len(s.returns) != 2 {
-		t.Errorf("parseSignature = %q, %v, want 2 parameters and 2 results", s, err)
-	}
-	for _, bad := range []string{"", "()x", "(", "(a)", "(a: )", "(): ", "a: string"} {
-		if s, err := parseSignature(bad); err == nil {
-			t.Errorf("parseSignature(%q) = %q, want an error", bad, s)
-		}
 	}
 }

@@ -9,8 +9,9 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/script"
+	"perigee/engine/script/api"
 	"perigee/engine/script/compile"
+	"perigee/engine/script/module"
 )
 
 // open sets up what a spec finds: the words of busted, assert, and require.
@@ -27,7 +28,7 @@ func (f *file) open() {
 	}
 	f.openAssert()
 	f.clients = f.clientMetatable()
-	f.modules["json"] = script.JSON(L)
+	f.modules["json"] = module.JSON().Table(L)
 	f.modules["spec"] = f.module()
 }
 
@@ -66,7 +67,7 @@ func (f *file) describe(L *lua.LState) int {
 // it (name, fn) is an example.
 func (f *file) it(L *lua.LState) int {
 	s := f.describing(L, "it")
-	f.examples = append(f.examples, &example{s, L.CheckString(1), script.Where(L), L.CheckFunction(2)})
+	f.examples = append(f.examples, &example{s, L.CheckString(1), api.Where(L), L.CheckFunction(2)})
 	return 0
 }
 

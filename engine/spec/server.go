@@ -17,6 +17,7 @@ import (
 	"perigee/engine/manager"
 	"perigee/engine/process"
 	"perigee/engine/script"
+	"perigee/engine/script/store"
 	"perigee/engine/wire"
 )
 
@@ -35,7 +36,7 @@ type server struct {
 	clock   *clock
 	manager *manager.Manager
 	program *script.Program
-	store   *script.Store
+	store   *store.Store
 	process *process.Supervisor
 	journal *journal
 	out     *outlet
@@ -56,7 +57,7 @@ type answer struct {
 // start loads the scripts into a new server.
 func start(ctx context.Context, o Options, name string) (*server, error) {
 	c := o.Config
-	s := &server{clock: &clock{now: began()}, store: script.NewStore(), journal: &journal{}, out: &outlet{}}
+	s := &server{clock: &clock{now: began()}, store: store.New(), journal: &journal{}, out: &outlet{}}
 	log := slog.New(s.journal)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
@@ -245,7 +246,7 @@ func (s *server) run(command string, arguments wire.Value) (text []byte, err err
 
 // state returns the text of one of the scripts' states; nil where there is none.
 func (s *server) state(name string) ([]byte, error) {
-	var saved script.Saved
+	var saved store.Saved
 	if err := s.turn(func() { saved = s.store.Save() }); err != nil {
 		return nil, err
 	}

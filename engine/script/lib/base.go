@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/lib/steps"
 )
 
 func (l *library) openBase(L *lua.LState) {
@@ -82,7 +84,7 @@ func baseError(c call) int {
 	level := c.optInteger(2, 1)
 	message := c.L.Get(1)
 	if level > 0 && lua.LVCanConvToString(message) {
-		message = lua.LString(position(c.L, level) + message.String())
+		message = lua.LString(steps.Position(c.L, level) + message.String())
 	}
 	c.L.Error(message, 0)
 	return 0

@@ -150,15 +150,3 @@ func TestErrorLeavesLibraryUsable(t *testing.T) {
 		t.Errorf("gsub after errors in callbacks: %s, want %s", got, want)
 	}
 }
-
-func TestManyPatterns(t *testing.T) {
-	// The store of compiled patterns does not grow without bound.
-	t.Parallel()
-	l := &library{patterns: make(map[patternKey]*pattern)}
-	for i := range 10 * maxPatterns {
-		l.pattern(string(rune('!'+i))+"%w", true)
-	}
-	if got := len(l.patterns); got > maxPatterns {
-		t.Errorf("%d patterns are kept, want at most %d", got, maxPatterns)
-	}
-}

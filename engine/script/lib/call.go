@@ -5,10 +5,9 @@ import (
 	"math"
 
 	lua "github.com/yuin/gopher-lua"
-)
 
-// stepsPerAsk is the number of steps between two looks at the context: a few microseconds.
-const stepsPerAsk = 1000
+	"perigee/engine/script/lib/steps"
+)
 
 // call is one call of a library function: the thread, whose stack holds the arguments, and the name for errors.
 // Methods that find an argument wrong raise a Lua error and do not return.
@@ -20,35 +19,8 @@ type call struct {
 // raise ends the call with an error that begins with the caller's position. It returns only for the sake of
 // `return c.raise(...)`.
 func (c call) raise(format string, args ...any) int {
-	raise(c.L, fmt.Sprintf(format, args...))
+	steps.Raise(c.L, fmt.Sprintf(format, args...))
 	return 0
-}
-
-// raise ends the running Go function with an error at its caller's position.
-func raise(L *lua.LState, text string) {
-	L.Error(lua.LString(position(L, 1)+text), 0)
-}
-
-// position is the text "file:line: " of a level of the stack: 1 is the caller of the running Go function. It is empty
-// where that is a Go function, or a Lua function that a tail call has replaced, as in Lua 5.1; of levels above such a
-// one nothing is known.
-func position(L *lua.LState, level int) string {
-	for at := 1; ; at++ {
-		frame, ok := L.GetStack(at)
-		if !ok {
-			return ""
-		}
-		if _, err := L.GetInfo("Sl", frame, nil); err != nil {
-			return ""
-		}
-		switch {
-		case at < level && frame.What != "tail" && frame.What != "main":
-			continue
-		case at < level || frame.CurrentLine <= 0:
-			return ""
-		}
-		return fmt.Sprintf("%s:%d: ", frame.Source, frame.CurrentLine)
-	}
 }
 
 // argument ends the call because of its n-th argument.
@@ -144,34 +116,6 @@ func (c call) numbers(f ...float64) int {
 		c.L.Push(lua.LNumber(v))
 	}
 	return len(f)
-}
-
-// budget counts the steps of a long-running function, so that it asks the context now and then.
-type budget struct {
-	L    *lua.LState
-	left int // steps until the context is asked
-}
-
-func (c call) budget() budget {
-	return budget{L: c.L, left: stepsPerAsk}
-}
-
-// spend counts n steps. It raises the context's error when the context has ended.
-func (b *budget) spend(n int) {
-	if b.left -= n; b.left < 0 {
-		b.ask()
-	}
-}
-
-func (b *budget) ask() {
-	b.left = stepsPerAsk
-	ctx := b.L.Context()
-	if ctx == nil {
-		return
-	}
-	if err := ctx.Err(); err != nil {
-		raise(b.L, err.Error())
-	}
 }
 
 // output is a string under construction that stays within maxString.

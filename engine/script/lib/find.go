@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/lib/pattern"
 )
 
 // stringFind is string.find, and string.match where positions is false.
@@ -20,44 +22,45 @@ func (l *library) stringFind(c call, positions bool) int {
 		}
 		return c.numbers(float64(from+at+1), float64(from+at+len(text)))
 	}
-	m := l.matcher(c, s, l.pattern(text, true))
-	defer l.release(m)
-	start, end := m.search(from)
+	p := l.patterns.Pattern(text, true)
+	m := l.patterns.Matcher(c.L, s, p)
+	defer l.patterns.Release(m)
+	start, end := m.Search(from)
 	switch {
 	case start < 0:
 		c.L.Push(lua.LNil)
 		return 1
 	case !positions:
-		return m.push(start, end)
-	case len(m.pattern.captures) == 0:
+		return m.Push(start, end)
+	case p.Captures() == 0:
 		return c.numbers(float64(start+1), float64(end))
 	}
-	return c.numbers(float64(start+1), float64(end)) + m.push(start, end)
+	return c.numbers(float64(start+1), float64(end)) + m.Push(start, end)
 }
 
 // stringGmatch returns a function that returns the next match with each call. It needs no further arguments, so that
 // it also works outside of a for.
 func (l *library) stringGmatch(c call) int {
 	s, text := c.text(1), c.text(2)
-	p := l.pattern(text, false)
+	p := l.patterns.Pattern(text, false)
 	from := 0
 	c.L.Push(newFunction(c.L, "gmatch", func(c call) int {
 		if from > len(s) {
 			return 0
 		}
-		m := l.matcher(c, s, p)
-		start, end := m.search(from)
+		m := l.patterns.Matcher(c.L, s, p)
+		start, end := m.Search(from)
 		if start < 0 {
 			from = len(s) + 1
-			l.release(m)
+			l.patterns.Release(m)
 			return 0
 		}
 		from = end
 		if end == start {
 			from++
 		}
-		n := m.push(start, end)
-		l.release(m)
+		n := m.Push(start, end)
+		l.patterns.Release(m)
 		return n
 	}))
 	return 1
@@ -77,11 +80,12 @@ func (l *library) stringGsub(c call) int {
 		return c.argument(3, "string/function/table expected")
 	}
 	most := c.optInteger(4, len(s)+1)
-	r.matcher = l.matcher(c, s, l.pattern(text, true))
+	p := l.patterns.Pattern(text, true)
+	r.subject, r.matcher = s, l.patterns.Matcher(c.L, s, p)
 	r.bytes = l.take()
 	count, copied := 0, 0
 	for from := 0; count < most && from <= len(s); {
-		start, end := r.matcher.search(from)
+		start, end := r.matcher.Search(from)
 		if start < 0 {
 			break
 		}
@@ -92,7 +96,7 @@ func (l *library) stringGsub(c call) int {
 		if from = end; end == start {
 			from++
 		}
-		if r.matcher.pattern.anchored {
+		if p.Anchored() {
 			break
 		}
 	}
@@ -103,7 +107,7 @@ func (l *library) stringGsub(c call) int {
 		c.L.Push(lua.LString(r.bytes))
 	}
 	l.give(r.bytes)
-	l.release(r.matcher)
+	l.patterns.Release(r.matcher)
 	c.L.Push(lua.LNumber(count))
 	return 2
 }
@@ -112,7 +116,8 @@ func (l *library) stringGsub(c call) int {
 type replacer struct {
 	output
 
-	matcher *matcher
+	subject string
+	matcher *pattern.Matcher
 	with    lua.LValue // string, table or function
 	plain   bool       // with is a string without %
 }
@@ -127,10 +132,10 @@ func (r *replacer) replace(start, end int) {
 			r.expand(string(with), start, end)
 		}
 	case *lua.LTable:
-		r.value(r.L.GetTable(with, r.matcher.capture(0, start, end)), start, end)
+		r.value(r.L.GetTable(with, r.matcher.Capture(0, start, end)), start, end)
 	case *lua.LFunction:
 		r.L.Push(with)
-		r.L.Call(r.matcher.push(start, end), 1)
+		r.L.Call(r.matcher.Push(start, end), 1)
 		v := r.L.Get(-1)
 		r.L.Pop(1)
 		r.value(v, start, end)
@@ -141,7 +146,7 @@ func (r *replacer) replace(start, end int) {
 func (r *replacer) value(v lua.LValue, start, end int) {
 	switch {
 	case !lua.LVAsBool(v):
-		r.add(r.matcher.subject[start:end])
+		r.add(r.subject[start:end])
 	case lua.LVCanConvToString(v):
 		r.add(v.String())
 	default:
@@ -165,9 +170,9 @@ func (r *replacer) expand(with string, start, end int) {
 		}
 		switch b := with[at+1]; {
 		case b == '0':
-			r.add(r.matcher.subject[start:end])
+			r.add(r.subject[start:end])
 		case '1' <= b && b <= '9':
-			r.add(r.matcher.capture(int(b-'1'), start, end).String())
+			r.add(r.matcher.Capture(int(b-'1'), start, end).String())
 		default:
 			r.addByte(b)
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/lib/steps"
 )
 
 // directive is one % of a format string, as in C.
@@ -37,13 +39,13 @@ func (d *directive) spec() string {
 func (l *library) stringFormat(c call) int {
 	format := c.text(1)
 	out := output{call: c, bytes: l.take()}
-	steps := c.budget()
+	budget := steps.New(c.L)
 	for argument := 2; ; argument++ {
 		format = literal(&out, format)
 		if format == "" {
 			break
 		}
-		steps.spend(1)
+		budget.Spend(1)
 		if argument > c.L.GetTop() {
 			return c.argument(argument, "no value")
 		}

@@ -20,6 +20,9 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/lib/pattern"
+	"perigee/engine/script/lib/strftime"
 )
 
 const (
@@ -41,13 +44,12 @@ type library struct {
 	// Set by Open, never changed.
 	print  func(text string)
 	now    func() time.Time
-	opened time.Time       // where os.clock begins
-	dates  map[byte]string // dateLayouts
+	opened time.Time // where os.clock begins
+	dates  strftime.Letters
 
 	random   *rand.Rand
-	patterns map[patternKey]*pattern // compiled ones, at most maxPatterns
-	matchers []*matcher              // idle ones
-	scratch  []byte                  // nil while a call uses it
+	patterns *pattern.Store
+	scratch  []byte // nil while a call uses it
 }
 
 // function is a library function: it takes its arguments from c, pushes its results and returns their number.
@@ -56,7 +58,7 @@ type function func(c call) int
 // Open sets the libraries as globals of L, which was made with SkipOpenLibs, and gives strings their methods. Threads
 // that are made from L later share them, and the generator of math.random.
 func Open(L *lua.LState, o Options) {
-	l := &library{print: o.Print, now: o.Now, dates: dateLayouts(), patterns: make(map[patternKey]*pattern)}
+	l := &library{print: o.Print, now: o.Now, dates: strftime.New(), patterns: pattern.NewStore()}
 	if l.print == nil {
 		l.print = func(string) {}
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/lib/steps"
 )
 
 // openOS sets the part of os that only reads the clock.
@@ -95,17 +97,17 @@ func (l *library) osDate(c call) int {
 		return 1
 	}
 	out := output{call: c, bytes: l.take()}
-	steps := c.budget()
+	budget := steps.New(c.L)
 	for {
 		at := strings.IndexByte(format, '%')
 		if at < 0 || at+1 == len(format) {
 			out.add(format)
 			break
 		}
-		steps.spend(1)
+		budget.Spend(1)
 		out.add(format[:at])
 		out.room(64)
-		out.bytes = l.appendDate(out.bytes, t, format[at+1], zone)
+		out.bytes = l.dates.Append(out.bytes, t, format[at+1], zone)
 		format = format[at+2:]
 	}
 	c.L.Push(lua.LString(out.bytes))

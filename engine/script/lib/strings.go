@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/lib/pattern"
 )
 
 // openString makes the string library and gives strings their methods. getmetatable("") is false, so that no script
@@ -122,6 +124,6 @@ func stringSub(c call) int {
 	if from >= to {
 		return c.result("")
 	}
-	c.L.Push(part(s, from, to))
+	c.L.Push(pattern.Part(s, from, to))
 	return 1
 }

@@ -4,6 +4,8 @@ import (
 	"sort"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/lib/steps"
 )
 
 func (l *library) openTable(L *lua.LState) {
@@ -35,9 +37,9 @@ func (l *library) tableConcat(c call) int {
 		to = c.integer(4)
 	}
 	out := output{call: c, bytes: l.take()}
-	steps := c.budget()
+	budget := steps.New(c.L)
 	for i := from; i <= to; i++ {
-		steps.spend(1)
+		budget.Spend(1)
 		switch v := get(t, i).(type) {
 		case lua.LString:
 			out.add(string(v))
@@ -76,9 +78,9 @@ func tableInsert(c call) int {
 		t.Remove(end) // a nil behind the last element, else a queue's nils would pile up
 		t.Insert(at, value)
 	default:
-		steps := c.budget()
+		budget := steps.New(c.L)
 		for i := end; i > at; i-- {
-			steps.spend(1)
+			budget.Spend(1)
 			t.RawSetInt(i, get(t, i-1))
 		}
 		t.RawSetInt(at, value)
@@ -99,9 +101,9 @@ func tableRemove(c call) int {
 
 func tableMaxn(c call) int {
 	most := lua.LNumber(0)
-	steps := c.budget()
+	budget := steps.New(c.L)
 	c.table().ForEach(func(key, _ lua.LValue) {
-		steps.spend(1)
+		budget.Spend(1)
 		if n, ok := key.(lua.LNumber); ok {
 			most = max(most, n)
 		}
@@ -122,7 +124,7 @@ func tableSort(c call) int {
 	for i := range values {
 		values[i] = t.RawGetInt(i + 1)
 	}
-	sort.Sort(&sorter{budget: c.budget(), values: values, order: order})
+	sort.Sort(&sorter{Budget: steps.New(c.L), values: values, order: order})
 	for i, v := range values {
 		t.RawSetInt(i+1, v)
 	}
@@ -130,7 +132,7 @@ func tableSort(c call) int {
 }
 
 type sorter struct {
-	budget
+	steps.Budget
 
 	values []lua.LValue
 	order  lua.LValue // a function, or nil for <
@@ -140,7 +142,7 @@ func (s *sorter) Len() int      { return len(s.values) }
 func (s *sorter) Swap(i, j int) { s.values[i], s.values[j] = s.values[j], s.values[i] }
 
 func (s *sorter) Less(i, j int) bool {
-	s.spend(1)
+	s.Spend(1)
 	if s.order == lua.LNil {
 		return s.L.LessThan(s.values[i], s.values[j])
 	}

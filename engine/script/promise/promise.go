@@ -1,23 +1,58 @@
-package script
+// Package promise is what scripts wait with: promises, async functions, sleep, and the bounded wait that everything else
+// waits by which suspends a handler. It knows neither what is waited for nor what serves the scripts.
+//
+// Everything here happens on the loop, except what is said to be otherwise.
+package promise
 
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/script/api"
 	"perigee/engine/script/vm"
 )
 
 // cancelledText is what a cancelled promise is rejected with.
 const cancelledText = "cancelled"
 
+// Options are what the promises of a program need of it and of the loop.
+type Options struct {
+	VM *vm.VM
+	// Timeout is how long a handler may wait for one thing; 0 is for ever.
+	Timeout time.Duration
+	// Generation is the number of the program's set of scripts, for the log.
+	Generation int
+	Log        *slog.Logger
+
+	// Next runs something after the turns that are queued already, as loop.Loop has it; Turn also does what is done at the
+	// end of every turn of the scripts.
+	Next, Turn func(name string, run func())
+	// Rouse has those whose waits are over go on right after the present turn, as loop.Loop has it.
+	Rouse func()
+	// After calls back on any goroutine, as loop.Clock has it.
+	After func(d time.Duration, f func()) (stop func() bool)
+}
+
+// Keeper makes the promises of one program, and has its handlers wait.
+type Keeper struct {
+	options   Options
+	metatable *lua.LTable // of promises
+	task      *task       // the async function that runs; nil where none does
+}
+
+// New returns what makes the promises of a program.
+func New(o Options) *Keeper { return &Keeper{options: o} }
+
 // promise is a result that comes later. It settles once, with a value or with the reason why there is none.
 type promise struct {
-	program *Program
-	place   string // where it was made
-	task    *task  // the call that it stands for; nil where none
+	keeper *Keeper
+	place  string // where it was made
+	task   *task  // the call that it stands for; nil where none
 
 	settled  bool
 	rejected bool
@@ -42,17 +77,9 @@ func (p *promise) String() string {
 	return "promise (resolved)"
 }
 
-// newPromise returns one that somebody has yet to settle.
-func (p *Program) newPromise(place string) *promise {
-	return &promise{program: p, place: place, value: lua.LNil}
-}
-
-// turn runs something in a turn of its own.
-func (p *Program) turn(name string, run func()) {
-	p.options.Next(name, func() {
-		defer p.host.Roster() // as at the end of every turn
-		run()
-	})
+// promise returns one that somebody has yet to settle.
+func (k *Keeper) promise(place string) *promise {
+	return &promise{keeper: k, place: place, value: lua.LNil}
 }
 
 // resolve settles a promise with a value; with that of another promise once that has settled.
@@ -131,7 +158,7 @@ func (p *promise) settle(rejected bool, value lua.LValue) {
 	}
 	if rejected && !p.handled && value != lua.LString(cancelledText) {
 		// Whoever gets the promise in this turn may still handle it.
-		p.program.options.Next("promise "+p.place, p.complain)
+		p.keeper.options.Next("promise "+p.place, p.complain)
 	}
 }
 
@@ -140,11 +167,11 @@ func (p *promise) complain() {
 	if p.handled {
 		return
 	}
-	fields := []any{"place", p.place, "error", text(p.value), "generation", p.program.options.Generation}
+	fields := []any{"place", p.place, "error", text(p.value), "generation", p.keeper.options.Generation}
 	if p.trace != "" {
 		fields = append(fields, "traceback", p.trace)
 	}
-	p.program.options.Log.Error("script: a promise was rejected and nobody handles it", fields...)
+	p.keeper.options.Log.Error("script: a promise was rejected and nobody handles it", fields...)
 }
 
 // text returns a reason for the log, without running any Lua.
@@ -176,11 +203,11 @@ func (p *promise) whenSettled(run func()) (forget func()) {
 }
 
 // then returns the promise of what a callback makes of this one. A callback that is nil hands on what there is.
-func (p *promise) then(c *call, place string, fulfilled, failed *lua.LFunction) *promise {
-	program := p.program
-	next := program.newPromise(place)
+func (p *promise) then(c *api.Call, place string, fulfilled, failed *lua.LFunction) *promise {
+	keeper := p.keeper
+	next := keeper.promise(place)
 	p.whenSettled(func() {
-		program.turn(c.name, func() {
+		keeper.options.Turn(c.Name, func() {
 			fn := fulfilled
 			if p.rejected {
 				fn = failed
@@ -193,7 +220,7 @@ func (p *promise) then(c *call, place string, fulfilled, failed *lua.LFunction) 
 				next.follow(p)
 				return
 			}
-			next.finish(program.vm.Call(c, 0, fn, p.value))
+			next.finish(keeper.options.VM.Call(c, 0, fn, p.value))
 		})
 	})
 	return next

@@ -1,4 +1,5 @@
-package lib
+// Package pattern is Lua's patterns: it compiles them, and searches in texts for what they match.
+package pattern
 
 import (
 	"slices"
@@ -6,15 +7,13 @@ import (
 )
 
 const (
-	maxCaptures    = 32    // captures of a pattern, as in Lua 5.1
-	maxItems       = 10000 // items of a pattern
-	maxPatterns    = 256   // compiled patterns that a VM keeps
-	maxKeptPattern = 128   // bytes of a pattern that is kept
+	maxCaptures = 32    // captures of a pattern, as in Lua 5.1
+	maxItems    = 10000 // items of a pattern
 )
 
-// A pattern is a chain of items without alternatives, so that at one item it is always the same captures that are open
+// A Pattern is a chain of items without alternatives, so that at one item it is always the same captures that are open
 // and closed: they are numbered when the pattern is compiled, and backtracking need not restore them.
-type pattern struct {
+type Pattern struct {
 	items    []item
 	captures []capture
 	anchored bool // begins with ^
@@ -66,6 +65,12 @@ func (s *set) add(from, to byte) {
 	}
 }
 
+// Anchored tells whether it matches at the beginning of a text only.
+func (p *Pattern) Anchored() bool { return p.anchored }
+
+// Captures is the number of its captures.
+func (p *Pattern) Captures() int { return len(p.captures) }
+
 // class is the set of a class letter (%a, or %A for its complement); ok is false for any other byte.
 func class(letter byte) (s set, ok bool) {
 	n := strings.IndexByte("acdlpsuwxz", letter|0x20)
@@ -101,38 +106,16 @@ func (s *set) addEscaped(b byte) {
 	}
 }
 
-// patternKey is a pattern's text, and whether ^ at its beginning is an anchor (it is none in gmatch).
-type patternKey struct {
-	text    string
-	anchors bool
-}
-
-// pattern compiles text, or finds it compiled.
-func (l *library) pattern(text string, anchors bool) *pattern {
-	key := patternKey{text, anchors}
-	if p, ok := l.patterns[key]; ok {
-		return p
-	}
-	p := compile(text, anchors)
-	if len(text) <= maxKeptPattern {
-		if len(l.patterns) >= maxPatterns {
-			clear(l.patterns)
-		}
-		l.patterns[patternKey{strings.Clone(text), anchors}] = p
-	}
-	return p
-}
-
 // compiler reads a pattern from left to right.
 type compiler struct {
-	pattern
+	Pattern
 
 	rest    string // not yet read
 	literal []byte // read bytes that stand for themselves and wait to be an item
 	open    []int  // captures whose end has not been read
 }
 
-func compile(text string, anchors bool) *pattern {
+func compile(text string, anchors bool) *Pattern {
 	c := &compiler{rest: text}
 	if anchors && strings.HasPrefix(text, "^") {
 		c.anchored = true
@@ -154,7 +137,7 @@ func compile(text string, anchors bool) *pattern {
 			c.lead = -1
 		}
 	}
-	return &pattern{items: c.items, captures: c.captures, anchored: c.anchored, lead: c.lead}
+	return &Pattern{items: c.items, captures: c.captures, anchored: c.anchored, lead: c.lead}
 }
 
 // flush makes an item of the literal.

@@ -1,4 +1,4 @@
-package script
+package store
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ func storeWith(t *testing.T, source string) (*Store, *lua.LState) {
 	t.Helper()
 	l := lua.NewState()
 	t.Cleanup(l.Close)
-	s := NewStore()
+	s := New()
 	if err := l.DoString(source); err != nil {
 		t.Fatalf("%s: %v", source, err)
 	}
@@ -93,7 +93,7 @@ func TestStoreRestore(t *testing.T) {
 	// What Save made is what Restore takes, and is no change.
 	s, _ := storeWith(t, `return {prizes = {{name = "Mug", awarded = false}}, scores = {alice = 0.1}, empty = {}}`)
 	saved := s.Save()
-	restored := NewStore()
+	restored := New()
 	if err := restored.Restore(saved.Texts); err != nil {
 		t.Fatalf("Restore = %v, want nil", err)
 	}
@@ -105,7 +105,7 @@ func TestStoreRestore(t *testing.T) {
 
 func TestStoreRestoreRefuses(t *testing.T) {
 	// Every table that is damaged is named.
-	err := NewStore().Restore(map[string][]byte{"a": []byte(`7`), "b": []byte(`{"x":[1e999]}`), "c": []byte(`{}`), "d": []byte(`null`)})
+	err := New().Restore(map[string][]byte{"a": []byte(`7`), "b": []byte(`{"x":[1e999]}`), "c": []byte(`{}`), "d": []byte(`null`)})
 	if err == nil {
 		t.Fatal("Restore = nil, want errors")
 	}

@@ -1,4 +1,5 @@
-package script
+// Package loader finds and runs the modules that scripts require.
+package loader
 
 import (
 	"bytes"
@@ -12,11 +13,12 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/script/api"
 	"perigee/engine/script/compile"
 )
 
-// loader finds and runs modules: those of the server itself, then files of the scripts folder, then those of the binary.
-type loader struct {
+// Loader has the modules of one program: those of the server itself, then files of the scripts folder, then those of the binary.
+type Loader struct {
 	folder  *os.Root // nil where there is none; keeps symbolic links from leading out
 	shown   string
 	builtin fs.FS
@@ -27,12 +29,12 @@ type loader struct {
 // loading is a module that is being loaded.
 type loading struct {
 	name string
-	by   *call // whose turn loads it; another may come while it waits
+	by   *api.Call // whose turn loads it; another may come while it waits
 }
 
-// newLoader opens the scripts folder. A folder that does not exist is no error: the binary has scripts of its own.
-func newLoader(folder, shown string, builtin fs.FS) (*loader, error) {
-	l := &loader{shown: shown, builtin: builtin, modules: map[string]lua.LValue{}}
+// New opens the scripts folder. A folder that does not exist is no error: the binary has scripts of its own.
+func New(folder, shown string, builtin fs.FS) (*Loader, error) {
+	l := &Loader{shown: shown, builtin: builtin, modules: map[string]lua.LValue{}}
 	if folder == "" {
 		return l, nil
 	}
@@ -46,21 +48,31 @@ func newLoader(folder, shown string, builtin fs.FS) (*loader, error) {
 	return l, nil
 }
 
-func (l *loader) close() {
+// Close gives the folder back.
+func (l *Loader) Close() {
 	if l.folder != nil {
 		_ = l.folder.Close() // opened for reading only
 	}
 }
 
-// require returns a module, loading it the first time. What is wrong is raised.
-func (l *loader) require(L *lua.LState, name string) lua.LValue {
+// Set gives scripts a module that no file holds.
+func (l *Loader) Set(name string, module lua.LValue) { l.modules[name] = module }
+
+// Has tells whether a module of that name is there already.
+func (l *Loader) Has(name string) bool {
+	_, ok := l.modules[name]
+	return ok
+}
+
+// Require returns a module, loading it the first time. What is wrong is raised.
+func (l *Loader) Require(L *lua.LState, name string) lua.LValue {
 	if module, ok := l.modules[name]; ok {
 		return module
 	}
 	if err := checkModuleName(name); err != nil {
 		L.RaiseError("%s", err)
 	}
-	by := caller(L)
+	by := api.Caller(L)
 	l.checkLoading(L, name, by)
 	shown, source, err := l.read(name)
 	if err != nil {
@@ -89,7 +101,7 @@ func (l *loader) require(L *lua.LState, name string) lua.LValue {
 }
 
 // checkLoading raises what is wrong with a module that is being loaded already.
-func (l *loader) checkLoading(L *lua.LState, name string, by *call) {
+func (l *Loader) checkLoading(L *lua.LState, name string, by *api.Call) {
 	chain := ""
 	for _, m := range l.loading {
 		if chain != "" && m.by == by {
@@ -99,7 +111,7 @@ func (l *loader) checkLoading(L *lua.LState, name string, by *call) {
 			continue
 		}
 		if m.by != by {
-			L.RaiseError("module %q is being loaded by %s, which waits", name, m.by.name)
+			L.RaiseError("module %q is being loaded by %s, which waits", name, m.by.Name)
 		}
 		chain = name
 	}
@@ -109,7 +121,7 @@ func (l *loader) checkLoading(L *lua.LState, name string, by *call) {
 }
 
 // read returns the source of a module and how errors call it.
-func (l *loader) read(name string) (shown string, source []byte, err error) {
+func (l *Loader) read(name string) (shown string, source []byte, err error) {
 	file := strings.ReplaceAll(name, ".", "/")
 	candidates := []string{file + ".lua", file + "/init.lua"}
 	if l.folder != nil {

@@ -1,4 +1,4 @@
-package script
+package promise
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/loop"
+	"perigee/engine/script/api"
 	"perigee/engine/script/vm"
 )
 
@@ -15,7 +16,7 @@ import (
 const (
 	pending     = iota
 	fulfilled   // what was waited for has come
-	overdue     // it lasted longer than Options.AwaitTimeout
+	overdue     // it lasted longer than Options.Timeout
 	interrupted // the promise of the async function that waits was cancelled
 )
 
@@ -31,12 +32,17 @@ func (w *pause) end(outcome int32) {
 	}
 }
 
-// wait suspends the handler that L runs until what it waits for calls wake, and raises an error where something else ends
-// the wait: limit, if it is not 0, the cancellation of the handler's promise, or the end of the server. start is called on
-// the loop, must raise nothing, and returns what calls off the thing that is waited for when nobody waits any more; nil
-// where that is not possible. wake may be called by any goroutine.
-func (p *Program) wait(L *lua.LState, limit time.Duration, start func(wake func()) (callOff func())) {
-	t, w := p.task, &pause{}
+// Wait suspends the handler that L runs until what it waits for calls wake, and raises an error where something else ends
+// the wait: Options.Timeout, the cancellation of the handler's promise, or the end of the server. start is called on the
+// loop, must raise nothing, and returns what calls off the thing that is waited for when nobody waits any more; nil where
+// that is not possible. wake may be called by any goroutine.
+func (k *Keeper) Wait(L *lua.LState, start func(wake func()) (callOff func())) {
+	k.wait(L, k.options.Timeout, start)
+}
+
+// wait is Wait with a limit of its own; 0 is none.
+func (k *Keeper) wait(L *lua.LState, limit time.Duration, start func(wake func()) (callOff func())) {
+	t, w := k.task, &pause{}
 	t.check(L)
 	var callOff func()
 	var stopLimit func() bool
@@ -49,27 +55,27 @@ func (p *Program) wait(L *lua.LState, limit time.Duration, start func(wake func(
 			callOff()
 		}
 	}()
-	err := p.vm.Await(L, func(wake func()) {
+	err := k.options.VM.Await(L, func(wake func()) {
 		w.wake = wake
 		if limit > 0 {
-			stopLimit = p.options.After(limit, func() { w.end(overdue) })
+			stopLimit = k.options.After(limit, func() { w.end(overdue) })
 		}
 		callOff = start(func() { w.end(fulfilled) })
 		t.waits(func() { w.end(interrupted) })
-		p.task = nil
+		k.task = nil
 	})
-	p.task = t
+	k.task = t
 	t.waits(nil)
 	switch {
 	case errors.Is(err, loop.ErrTooManyWaiting):
 		L.RaiseError("too many handlers are waiting (lua.max_waiting)")
 	case err != nil:
-		raise(L, err)
+		api.Raise(L, err)
 	}
 	switch w.outcome.Load() {
 	case overdue:
-		p.options.Log.Warn("script: handler waited too long", "handler", caller(L).name, "place", Where(L),
-			"await_timeout", limit, "generation", p.options.Generation)
+		k.options.Log.Warn("script: handler waited too long", "handler", api.Caller(L).Name, "place", api.Where(L),
+			"await_timeout", limit, "generation", k.options.Generation)
 		L.RaiseError("waited longer than lua.await_timeout, %s", limit)
 	case interrupted:
 		t.check(L)
@@ -77,13 +83,13 @@ func (p *Program) wait(L *lua.LState, limit time.Duration, start func(wake func(
 }
 
 // sleep waits for some milliseconds.
-func (p *Program) sleep(L *lua.LState) int {
-	d := milliseconds(L, 1)
-	if longest := p.options.AwaitTimeout; longest > 0 && d > longest {
+func (k *Keeper) sleep(L *lua.LState) int {
+	d := api.Milliseconds(L, 1)
+	if longest := k.options.Timeout; longest > 0 && d > longest {
 		L.ArgError(1, "a handler may wait "+longest.String()+" at most (lua.await_timeout)")
 	}
-	p.wait(L, 0, func(wake func()) func() {
-		stop := p.options.After(d, wake)
+	k.wait(L, 0, func(wake func()) func() {
+		stop := k.options.After(d, wake)
 		return func() { stop() }
 	})
 	return 0

@@ -1,17 +1,19 @@
-package lib
+package pattern
 
 import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/lib/steps"
 )
 
-// matcher runs a pattern over a subject. It keeps its own stack of what to try again, so that neither the pattern nor
+// Matcher runs a pattern over a subject. It keeps its own stack of what to try again, so that neither the pattern nor
 // the subject deepens the Go stack, and it counts its steps.
-type matcher struct {
-	budget
+type Matcher struct {
+	steps.Budget
 
-	pattern *pattern
+	pattern *Pattern
 	subject string
 	spans   [maxCaptures]span
 	retries []retry // at most one for each repeated item
@@ -24,30 +26,8 @@ type span struct{ from, to int }
 // take one more.
 type retry struct{ item, at, least int }
 
-// matcher lends a matcher for one call.
-func (l *library) matcher(c call, subject string, p *pattern) *matcher {
-	var m *matcher
-	if n := len(l.matchers); n > 0 {
-		m = l.matchers[n-1]
-		l.matchers = l.matchers[:n-1]
-	} else {
-		m = &matcher{}
-	}
-	m.budget, m.subject, m.pattern = c.budget(), subject, p
-	return m
-}
-
-// release takes a matcher back. A call that ends with an error may keep it.
-func (l *library) release(m *matcher) {
-	const enough = 8 // calls of gsub within callbacks of gsub are rare
-	if len(l.matchers) < enough && cap(m.retries) <= maxKeptPattern {
-		m.budget, m.subject, m.pattern = budget{}, "", nil
-		l.matchers = append(l.matchers, m)
-	}
-}
-
-// search finds the first match that begins at or after from. Without one, start is -1.
-func (m *matcher) search(from int) (start, end int) {
+// Search finds the first match that begins at or after from. Without one, start is -1.
+func (m *Matcher) Search(from int) (start, end int) {
 	for at := from; at <= len(m.subject); at++ {
 		if !m.pattern.anchored {
 			if at = m.candidate(at); at < 0 {
@@ -65,7 +45,7 @@ func (m *matcher) search(from int) (start, end int) {
 }
 
 // candidate is the first place at or after from where the pattern's first item fits, or -1.
-func (m *matcher) candidate(from int) int {
+func (m *Matcher) candidate(from int) int {
 	p := m.pattern
 	if p.lead < 0 {
 		return from
@@ -76,7 +56,7 @@ func (m *matcher) candidate(from int) int {
 	switch lead.kind {
 	case itemText:
 		skip = strings.Index(rest, lead.text)
-		m.spend(len(lead.text) / 64)
+		m.Spend(len(lead.text) / 64)
 	case itemByte:
 		skip = strings.IndexByte(rest, lead.first)
 	default:
@@ -90,16 +70,16 @@ func (m *matcher) candidate(from int) int {
 	if skip < 0 {
 		return -1
 	}
-	m.spend(skip / 64)
+	m.Spend(skip / 64)
 	return from + skip
 }
 
 // match matches the whole pattern at a place and returns the end of the match, or -1.
-func (m *matcher) match(at int) int {
+func (m *Matcher) match(at int) int {
 	m.retries = m.retries[:0]
 	items := m.pattern.items
 	for i := 0; i < len(items); i++ {
-		m.spend(1)
+		m.Spend(1)
 		if at = m.item(i, at); at < 0 {
 			if i, at = m.again(); at < 0 {
 				return -1
@@ -110,7 +90,7 @@ func (m *matcher) match(at int) int {
 }
 
 // again goes back to the last item that can take another number of bytes. Without one, at is -1.
-func (m *matcher) again() (i, at int) {
+func (m *Matcher) again() (i, at int) {
 	for n := len(m.retries); n > 0; n-- {
 		r := &m.retries[n-1]
 		i := &m.pattern.items[r.item]
@@ -142,7 +122,7 @@ func (i *item) takes(b byte) bool {
 }
 
 // item matches one item at a place and returns where the next one begins, or -1.
-func (m *matcher) item(n, at int) int {
+func (m *Matcher) item(n, at int) int {
 	i := &m.pattern.items[n]
 	switch i.kind {
 	case itemAny, itemByte, itemSet:
@@ -183,12 +163,12 @@ func (m *matcher) item(n, at int) int {
 		}
 		return at
 	}
-	raise(m.L, i.text) // itemFault
+	steps.Raise(m.L, i.text) // itemFault
 	return -1
 }
 
-func (m *matcher) text(text string, at int) int {
-	m.spend(len(text) / 64)
+func (m *Matcher) text(text string, at int) int {
+	m.Spend(len(text) / 64)
 	if !strings.HasPrefix(m.subject[at:], text) {
 		return -1
 	}
@@ -196,7 +176,7 @@ func (m *matcher) text(text string, at int) int {
 }
 
 // repeat matches an item for one byte as often as its suffix says, and notes how else it could.
-func (m *matcher) repeat(n, at int) int {
+func (m *Matcher) repeat(n, at int) int {
 	i := &m.pattern.items[n]
 	end := len(m.subject)
 	least := at
@@ -219,7 +199,7 @@ func (m *matcher) repeat(n, at int) int {
 		for to < end && i.takes(m.subject[to]) {
 			to++
 		}
-		m.spend((to - at) / 8)
+		m.Spend((to - at) / 8)
 	}
 	if to < least {
 		return -1
@@ -231,7 +211,7 @@ func (m *matcher) repeat(n, at int) int {
 }
 
 // balance matches from i.first to the i.second that closes it.
-func (m *matcher) balance(i *item, at int) int {
+func (m *Matcher) balance(i *item, at int) int {
 	if at == len(m.subject) || m.subject[at] != i.first {
 		return -1
 	}
@@ -240,51 +220,51 @@ func (m *matcher) balance(i *item, at int) int {
 		switch m.subject[to] {
 		case i.second: // before i.first: in %bxx the next x closes
 			if open--; open == 0 {
-				m.spend((to - at) / 8)
+				m.Spend((to - at) / 8)
 				return to + 1
 			}
 		case i.first:
 			open++
 		}
 	}
-	m.spend((len(m.subject) - at) / 8)
+	m.Spend((len(m.subject) - at) / 8)
 	return -1
 }
 
 // captures is the number of values that a match has; without captures the whole match is the one value.
-func (m *matcher) captures() int {
+func (m *Matcher) captures() int {
 	return max(1, len(m.pattern.captures))
 }
 
-// capture is a value of a match from start to end.
-func (m *matcher) capture(n, start, end int) lua.LValue {
+// Capture is a value of a match from start to end.
+func (m *Matcher) Capture(n, start, end int) lua.LValue {
 	if n >= len(m.pattern.captures) {
 		if n > 0 {
-			raise(m.L, "invalid capture index")
+			steps.Raise(m.L, "invalid capture index")
 		}
-		return part(m.subject, start, end)
+		return Part(m.subject, start, end)
 	}
 	s := m.spans[n]
 	switch m.pattern.captures[n] {
 	case captureOpen:
-		raise(m.L, "unfinished capture")
+		steps.Raise(m.L, "unfinished capture")
 	case capturePosition:
 		return lua.LNumber(s.from + 1)
 	}
-	return part(m.subject, s.from, s.to)
+	return Part(m.subject, s.from, s.to)
 }
 
-// push pushes all values of a match and returns how many.
-func (m *matcher) push(start, end int) int {
+// Push pushes all values of a match and returns how many.
+func (m *Matcher) Push(start, end int) int {
 	n := m.captures()
 	for i := range n {
-		m.L.Push(m.capture(i, start, end))
+		m.L.Push(m.Capture(i, start, end))
 	}
 	return n
 }
 
-// part is a piece of s. A small piece of a large string is copied, so that keeping it does not keep the whole.
-func part(s string, from, to int) lua.LString {
+// Part is a piece of s. A small piece of a large string is copied, so that keeping it does not keep the whole.
+func Part(s string, from, to int) lua.LString {
 	piece := s[from:to]
 	if len(s) > 1024 && len(piece) < len(s)/4 {
 		piece = strings.Clone(piece)

@@ -1,4 +1,5 @@
-package script
+// Package store keeps the tables of server.state, and makes of them what is written to disk. It knows no file.
+package store
 
 import (
 	"bytes"
@@ -6,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"unicode/utf8"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -24,9 +24,23 @@ type Store struct {
 	sweep   sweep
 }
 
-// NewStore returns an empty store.
-func NewStore() *Store {
+// New returns an empty store.
+func New() *Store {
 	return &Store{tables: map[string]*lua.LTable{}, texts: map[string][]byte{}, faults: map[string]string{}}
+}
+
+// Table returns the table of that name, a copy of initial the first time. The error says what in initial is no plain data.
+func (s *Store) Table(name string, initial *lua.LTable) (*lua.LTable, error) {
+	if table, ok := s.tables[name]; ok {
+		return table, nil
+	}
+	copied, err := value.Copy(initial)
+	if err != nil {
+		return nil, err
+	}
+	table, _ := copied.(*lua.LTable)
+	s.tables[name] = table
+	return table, nil
 }
 
 // Saved is what there is to save at one moment.
@@ -137,24 +151,4 @@ func (w *sweep) step() {
 	}
 	w.find(v)
 	w.after = key
-}
-
-// state returns the table of that name, made of initial the first time.
-func (p *Program) state(L *lua.LState) int {
-	name, initial := name(L, "state"), L.OptTable(2, L.NewTable())
-	if !utf8.ValidString(name) {
-		L.ArgError(1, "a state's name is UTF-8")
-	}
-	tables := p.options.Store.tables
-	table, ok := tables[name]
-	if !ok {
-		copied, err := value.Copy(initial)
-		if err != nil {
-			L.RaiseError("state %q must be plain data: %s", name, err)
-		}
-		table, _ = copied.(*lua.LTable)
-		tables[name] = table
-	}
-	L.Push(table)
-	return 1
 }

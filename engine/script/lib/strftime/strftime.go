@@ -1,14 +1,18 @@
-package lib
+// Package strftime writes points in time as C's strftime does.
+package strftime
 
 import (
 	"strconv"
 	"time"
 )
 
-// appendDate adds what strftime makes of one letter in the C locale (C99, 7.23.3.5). Any other byte stays as it stands,
-// with its %.
-func (l *library) appendDate(dst []byte, t time.Time, letter byte, zone string) []byte {
-	if layout, ok := l.dates[letter]; ok {
+// Letters are what strftime's letters stand for.
+type Letters map[byte]string
+
+// Append adds what strftime makes of one letter in the C locale (C99, 7.23.3.5). Any other byte stays as it stands,
+// with its %. zone is the name of the time zone.
+func (l Letters) Append(dst []byte, t time.Time, letter byte, zone string) []byte {
+	if layout, ok := l[letter]; ok {
 		return t.AppendFormat(dst, layout)
 	}
 	letters := "" // of what the letter stands for
@@ -55,15 +59,15 @@ func (l *library) appendDate(dst []byte, t time.Time, letter byte, zone string) 
 		case ' ', '/', '-':
 			dst = append(dst, b)
 		default:
-			dst = l.appendDate(dst, t, b, zone)
+			dst = l.Append(dst, t, b, zone)
 		}
 	}
 	return dst
 }
 
-// dateLayouts is Go's words for letters. It has none for years: Go fills them up to 4 digits.
-func dateLayouts() map[byte]string {
-	return map[byte]string{
+// New returns Go's words for letters. It has none for years: Go fills them up to 4 digits.
+func New() Letters {
+	return Letters{
 		'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'd': "02", 'e': "_2", 'h': "Jan", 'H': "15", 'I': "03",
 		'j': "002", 'm': "01", 'M': "04", 'n': "\n", 'p': "PM", 'r': "03:04:05 PM", 'R': "15:04", 'S': "05", 't': "\t",
 		'T': "15:04:05", 'X': "15:04:05", 'z': "-0700",

@@ -1,0 +1,91 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/value"
+	"perigee/engine/wire"
+)
+
+// Name returns the first argument, the name of something that is registered.
+func Name(L *lua.LState, kind string) string {
+	name := L.CheckString(1)
+	if name == "" || len(name) > 255 {
+		L.ArgError(1, "a "+kind+"'s name has 1 to 255 bytes")
+	}
+	return name
+}
+
+// Strings returns the arguments from n on, which are strings or lists of strings.
+func Strings(L *lua.LState, n int) []string {
+	var all []string
+	for ; n <= L.GetTop(); n++ {
+		t, ok := L.Get(n).(*lua.LTable)
+		if !ok {
+			all = append(all, L.CheckString(n))
+			continue
+		}
+		for i := 1; i <= t.Len(); i++ {
+			s, ok := t.RawGetInt(i).(lua.LString)
+			if !ok {
+				L.ArgError(n, fmt.Sprintf("strings expected, got a %s", t.RawGetInt(i).Type()))
+			}
+			all = append(all, string(s))
+		}
+	}
+	return all
+}
+
+// Milliseconds returns an argument as a span of time: 0 up to a year.
+func Milliseconds(L *lua.LState, n int) time.Duration {
+	d := Span(float64(L.CheckNumber(n)))
+	if d < 0 {
+		L.ArgError(n, "milliseconds from 0 to a year expected")
+	}
+	return d
+}
+
+// Span returns milliseconds, 0 up to a year, as a span of time, and -1 for what is not among these.
+func Span(ms float64) time.Duration {
+	if !(ms >= 0 && ms <= 365*24*3600*1000) {
+		return -1
+	}
+	return time.Duration(ms * float64(time.Millisecond))
+}
+
+// CheckOptions names the first option that does not exist.
+func CheckOptions(options *lua.LTable, known ...string) error {
+	var err error
+	options.ForEach(func(k, _ lua.LValue) {
+		if key, ok := k.(lua.LString); (!ok || !slices.Contains(known, string(key))) && err == nil {
+			err = fmt.Errorf("unknown option %q; there are: %s", k.String(), strings.Join(known, ", "))
+		}
+	})
+	return err
+}
+
+// PushDone returns true, or nil and the reason.
+func PushDone(L *lua.LState, err error) int {
+	if err == nil {
+		L.Push(lua.LTrue)
+		return 1
+	}
+	L.Push(lua.LNil)
+	L.Push(lua.LString(err.Error()))
+	return 2
+}
+
+// PushCopy returns a table made of a value of the host; changing it changes nothing else.
+func PushCopy(L *lua.LState, v wire.Value) int {
+	text, err := v.AppendJSON(nil)
+	Raise(L, err)
+	copied, err := value.Decode(text, value.Limits{}, nil)
+	Raise(L, err)
+	L.Push(copied)
+	return 1
+}

@@ -1,0 +1,38 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/auth"
+)
+
+// ErrNoProtection is what is wrong with a message, or a topic's options, that do not say who may.
+var ErrNoProtection = errors.New(`protection = "none", "client" or "admin" is missing`)
+
+// Protection returns the protection option.
+func Protection(options *lua.LTable) (auth.Protection, error) {
+	switch v := options.RawGetString("protection").(type) {
+	case lua.LString:
+		return auth.ParseProtection(string(v))
+	default:
+		return auth.Admin, ErrNoProtection
+	}
+}
+
+// Owner returns the owner option, which a client protection needs and the others must not have.
+func Owner(options *lua.LTable, protection auth.Protection, meaning string) (string, error) {
+	owner, given := options.RawGetString("owner").(lua.LString)
+	if !given && options.RawGetString("owner") != lua.LNil {
+		return "", fmt.Errorf("owner must be a string: %s", meaning)
+	}
+	if protection == auth.Client && owner == "" {
+		return "", fmt.Errorf(`protection = "client" needs owner: %s`, meaning)
+	}
+	if protection != auth.Client && given {
+		return "", fmt.Errorf(`owner goes with protection = "client" only`)
+	}
+	return string(owner), nil
+}

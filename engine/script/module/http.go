@@ -1,0 +1,242 @@
+package module
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/fetch"
+	"perigee/engine/script/api"
+	"perigee/engine/script/value"
+)
+
+// HTTPOptions are what requests to other servers need of the program that makes them.
+type HTTPOptions struct {
+	Log *slog.Logger
+	// Depth bounds what is sent and received as JSON, as value.Limits has it.
+	Depth int
+	// Wait suspends the handler that L runs, as promise.Keeper has it.
+	Wait func(L *lua.LState, start func(wake func()) (callOff func()))
+	// Fetch begins a request, as fetch.Client has it.
+	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
+}
+
+// HTTP makes the requests of one program of scripts.
+type HTTP struct {
+	options   HTTPOptions
+	responses *lua.LTable // the metatable of what a request returns
+}
+
+// NewHTTP returns what makes the requests of a program.
+func NewHTTP(o HTTPOptions) *HTTP { return &HTTP{options: o} }
+
+// Module is the module http.
+func (h *HTTP) Module() api.Module {
+	return api.Module{Name: "http", Doc: "Requests to other servers.", Functions: h.functions()}
+}
+
+// Kind is how scripts see the answer to a request.
+func (h *HTTP) Kind() api.Kind {
+	return api.Kind{
+		Name: "response", Class: "Response", Doc: "The answer to a request.", As: &h.responses, Plain: true,
+		Fields: responseFields(), Methods: h.methods(),
+	}
+}
+
+// RequestOptions are the options of the functions of the module http.
+func RequestOptions() []api.Kind {
+	headers := api.Field{Name: "headers?", Type: "table<string, string|number>", Doc: "By name."}
+	timeout := api.Field{Name: "timeout?", Type: "number", Doc: "In milliseconds."}
+	json := api.Field{Name: "json?", Type: "any", Doc: "Sent as JSON, in place of a body."}
+	return []api.Kind{
+		{Class: "GetOptions", Doc: "Options of http.get.", Fields: []api.Field{headers, timeout}},
+		{Class: "PostOptions", Doc: "Options of http.post.", Fields: []api.Field{headers, timeout, json}},
+		{Class: "RequestOptions", Doc: "A request.", Fields: []api.Field{
+			{Name: "url", Type: "string", Doc: "Where it goes."},
+			{Name: "method?", Type: "string", Doc: "GET where it is not given."},
+			headers,
+			{Name: "body?", Type: "string", Doc: "What is sent."},
+			json,
+			timeout,
+		}},
+	}
+}
+
+func (h *HTTP) functions() []api.Function {
+	return []api.Function{
+		{
+			Name: "request", Signature: "(options: perigee.RequestOptions): perigee.Response?, string?",
+			Doc: "Waits for the answer to a request; returns nil and the reason where there is none.",
+			Run: func(L *lua.LState) int {
+				options := L.CheckTable(1)
+				api.Raise(L, api.CheckOptions(options, "method", "url", "headers", "body", "json", "timeout"))
+				return h.request(L, options)
+			},
+		},
+		{
+			Name: "get", Signature: "(url: string, options?: perigee.GetOptions): perigee.Response?, string?",
+			Doc: "Waits for the answer to a GET.",
+			Run: func(L *lua.LState) int {
+				options := shortOptions(L, 2, "headers", "timeout")
+				options.RawSetString("url", L.CheckAny(1))
+				return h.request(L, options)
+			},
+		},
+		{
+			Name: "post", Signature: "(url: string, body?: string, options?: perigee.PostOptions): perigee.Response?, string?",
+			Doc: "Waits for the answer to a POST.",
+			Run: func(L *lua.LState) int {
+				options := shortOptions(L, 3, "headers", "timeout", "json")
+				options.RawSetString("method", lua.LString(http.MethodPost))
+				options.RawSetString("url", L.CheckAny(1))
+				options.RawSetString("body", L.Get(2))
+				return h.request(L, options)
+			},
+		},
+	}
+}
+
+// shortOptions returns a copy of the n-th argument, a table of options or nothing.
+func shortOptions(L *lua.LState, n int, known ...string) *lua.LTable {
+	given, options := L.OptTable(n, L.NewTable()), L.NewTable()
+	api.Raise(L, api.CheckOptions(given, known...))
+	given.ForEach(options.RawSet)
+	return options
+}
+
+// request waits for the answer to a request: a table, or nil and the reason why there is none.
+func (h *HTTP) request(L *lua.LState, options *lua.LTable) int {
+	request, err := h.requestOf(options)
+	api.Raise(L, err)
+	var response fetch.Response
+	var failure error
+	h.options.Wait(L, func(wake func()) func() {
+		return h.options.Fetch(request, func(r fetch.Response, err error) {
+			response, failure = r, err
+			wake()
+		})
+	})
+	if failure != nil {
+		reason := "failed"
+		if known, ok := errors.AsType[*fetch.Error](failure); ok {
+			reason = known.Reason
+		}
+		h.options.Log.Debug("script: request failed", "handler", api.Caller(L).Name, "place", api.Where(L), "error", failure)
+		L.Push(lua.LNil)
+		L.Push(lua.LString(reason))
+		return 2
+	}
+	headers := L.NewTable()
+	for name, values := range response.Header {
+		headers.RawSetString(strings.ToLower(name), lua.LString(strings.Join(values, ", ")))
+	}
+	answer := L.NewTable()
+	answer.RawSetString("status", lua.LNumber(response.Status))
+	answer.RawSetString("headers", headers)
+	answer.RawSetString("body", lua.LString(response.Body))
+	answer.Metatable = h.responses
+	L.Push(answer)
+	return 1
+}
+
+// requestOf reads the options of a request. What is of the wrong kind is a mistake of the script.
+func (h *HTTP) requestOf(options *lua.LTable) (fetch.Request, error) {
+	r := fetch.Request{Header: http.Header{}}
+	var err error
+	if r.URL, err = textOption(options, "url"); err != nil {
+		return r, err
+	}
+	if options.RawGetString("url") == lua.LNil {
+		return r, errors.New("url is missing")
+	}
+	if r.Method, err = textOption(options, "method"); err != nil {
+		return r, err
+	}
+	body, err := textOption(options, "body")
+	if err != nil {
+		return r, fmt.Errorf("%w; json = sends a table", err)
+	}
+	r.Body = []byte(body)
+	switch timeout := options.RawGetString("timeout").(type) {
+	case *lua.LNilType:
+	case lua.LNumber:
+		if !(timeout >= 1 && timeout <= 24*3600*1000) {
+			return r, errors.New("timeout must be milliseconds, from 1 to a day")
+		}
+		r.Timeout = time.Duration(float64(timeout) * float64(time.Millisecond))
+	default:
+		return r, fmt.Errorf("timeout must be milliseconds, not a %s", timeout.Type())
+	}
+	if given := options.RawGetString("json"); given != lua.LNil {
+		if options.RawGetString("body") != lua.LNil {
+			return r, errors.New("body and json cannot both be sent")
+		}
+		if r.Body, err = value.Append(nil, given, h.limits()); err != nil {
+			return r, fmt.Errorf("json: %w", err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r, setHeaders(r.Header, options.RawGetString("headers"))
+}
+
+// limits bounds what is sent to and read from servers: how many keys, the size of a body bounds.
+func (h *HTTP) limits() value.Limits { return value.Limits{Depth: h.options.Depth} }
+
+// textOption returns an option that is a string; "" where there is none.
+func textOption(options *lua.LTable, name string) (string, error) {
+	switch v := options.RawGetString(name).(type) {
+	case *lua.LNilType:
+		return "", nil
+	case lua.LString:
+		return string(v), nil
+	default:
+		return "", fmt.Errorf("%s must be a string, not a %s", name, v.Type())
+	}
+}
+
+// setHeaders adds what the headers option says.
+func setHeaders(header http.Header, given lua.LValue) error {
+	if given == lua.LNil {
+		return nil
+	}
+	table, ok := given.(*lua.LTable)
+	if !ok {
+		return fmt.Errorf("headers must be a table, not a %s", given.Type())
+	}
+	var err error
+	table.ForEach(func(name, v lua.LValue) {
+		if _, ok := name.(lua.LString); !ok || !lua.LVCanConvToString(v) {
+			err = fmt.Errorf("headers must be strings by name, not a %s by a %s", v.Type(), name.Type())
+			return
+		}
+		header.Set(name.String(), v.String())
+	})
+	return err
+}
+
+// responseFields are those that request sets; the answer is a plain table.
+func responseFields() []api.Field {
+	return []api.Field{
+		{Name: "status", Type: "integer", Doc: "As in 200."},
+		{Name: "headers", Type: "table<string, string>", Doc: "By lower-case name."},
+		{Name: "body", Type: "string", Doc: "As it was sent."},
+	}
+}
+
+// methods are those of what a request returns.
+func (h *HTTP) methods() []api.Function {
+	return []api.Function{
+		{Name: "json", Signature: "(): any, string?", Doc: "Decodes the body; returns nil and the reason where it is no JSON.", Run: func(L *lua.LState) int {
+			body, ok := L.CheckTable(1).RawGetString("body").(lua.LString)
+			if !ok {
+				L.RaiseError("json is a method: write response:json() with a colon")
+			}
+			return pushDecoded(L, string(body), h.limits())
+		}},
+	}
+}

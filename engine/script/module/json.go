@@ -1,0 +1,70 @@
+package module
+
+import (
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/api"
+	"perigee/engine/script/value"
+)
+
+// JSON is the module json.
+func JSON() api.Module {
+	return api.Module{Name: "json", Doc: "JSON.", Fields: jsonFields(), Functions: jsonFunctions()}
+}
+
+func jsonFunctions() []api.Function {
+	return []api.Function{
+		{Name: "encode", Signature: "(value: any): string", Doc: "Returns the text of a value.", Run: func(L *lua.LState) int {
+			text, err := value.Append(nil, L.CheckAny(1), value.Limits{})
+			api.Raise(L, err)
+			L.Push(lua.LString(text))
+			return 1
+		}},
+		{
+			Name: "decode", Signature: "(text: string): any, string?",
+			Doc: "Returns the value of a text, or nil and the reason where it is no JSON.",
+			Run: func(L *lua.LState) int {
+				return pushDecoded(L, L.CheckString(1), value.Limits{})
+			},
+		},
+		{
+			Name: "array", Signature: "(list?: table): table",
+			Doc: "Marks a table as a list, so that an empty one is []; a new one without it.",
+			Run: func(L *lua.LState) int {
+				list := L.OptTable(1, L.NewTable())
+				api.Raise(L, value.MarkArray(list))
+				L.Push(list)
+				return 1
+			},
+		},
+		{
+			Name: "object", Signature: "(object?: table): table",
+			Doc: "Marks a table as an object; a new one without it.",
+			Run: func(L *lua.LState) int {
+				object := L.OptTable(1, L.NewTable())
+				api.Raise(L, value.MarkObject(object))
+				L.Push(object)
+				return 1
+			},
+		},
+	}
+}
+
+// pushDecoded returns the value of a text, or nil and the reason where it is no JSON.
+func pushDecoded(L *lua.LState, text string, limits value.Limits) int {
+	v, err := value.Decode([]byte(text), limits, value.Null())
+	if err != nil {
+		L.Push(lua.LNil)
+		L.Push(lua.LString(err.Error()))
+		return 2
+	}
+	L.Push(v)
+	return 1
+}
+
+// jsonFields are the values of the module json.
+func jsonFields() []api.Field {
+	return []api.Field{
+		{Name: "null", Type: "userdata", Doc: "Null; one in a client's message is simply absent.", Get: func(any) lua.LValue { return value.Null() }},
+	}
+}
