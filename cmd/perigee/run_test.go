@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -85,6 +86,24 @@ func TestExitCodes(t *testing.T) {
 		if !regexp.MustCompile(row.stderr).MatchString(stderr) {
 			t.Errorf("%s: stderr %q, want %s", row.name, stderr, row.stderr)
 		}
+	}
+}
+
+// A port that another program has is named, with what to do about it.
+func TestPortTaken(t *testing.T) {
+	t.Chdir(t.TempDir())
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, port, err := net.SplitHostPort(taken.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := perigee(t, nil, "start", "--port", port)
+	if want := "127.0.0.1:" + port + ": bind: address already in use: another program serves there"; code != 1 || !strings.Contains(stderr, want) {
+		t.Errorf("start on a port that is taken = %d, %q, want 1, %q", code, stderr, want)
 	}
 }
 

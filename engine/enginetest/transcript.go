@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -18,25 +17,28 @@ import (
 //	alice < nothing                   no frame is on its way to alice
 //	alice < close 1000 reason         the server closes alice's connection
 //	alice closes 4000 bye             alice closes it
+//	bob comes                         bob is connected from here on
 //
-// A client comes when it is first named, and its ConnectionEstablished is taken. $alice is alice's uuid, in what is said
+// A client comes at the latest when it is first named, and its ConnectionEstablished is taken. $alice is alice's uuid, in what is said
 // and in what is heard. "*" stands for any value. The roster and the uptime, which come by the clock, are passed over;
 // a line that expects one is content as soon as one says so.
 func Transcript(t *testing.T, s *Server, file string) {
 	t.Helper()
-	text, err := os.Open(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := text.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	Play(t, s, file, 1, string(text))
+}
+
+// Play plays a transcript that stands in a file from a line on.
+func Play(t *testing.T, s *Server, file string, first int, text string) {
+	t.Helper()
 	play := &transcript{t: t, server: s, clients: map[string]*Client{}}
-	lines := bufio.NewScanner(text)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
+	n := first - 1
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -44,9 +46,6 @@ func Transcript(t *testing.T, s *Server, file string) {
 		if err := play.line(line); err != nil {
 			t.Fatalf("%s%s: %v", play.where, line, err)
 		}
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -81,10 +80,10 @@ func (p *transcript) line(line string) error {
 		}
 		c.Close(number, reason)
 		return nil
-	case "":
-		return nil // the client only comes
+	case "", "comes":
+		return nil
 	}
-	return fmt.Errorf("%q is none of >, <, closes", verb)
+	return fmt.Errorf("%q is none of >, <, comes, closes", verb)
 }
 
 // expand puts UUIDs in the place of $names.

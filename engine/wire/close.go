@@ -51,7 +51,7 @@ func CloseWith(code int, reason string) (Close, error) {
 		code = CodeNormal
 	}
 	if !CanSend(code) {
-		return Close{}, fmt.Errorf("wire: close code %d must not be sent", code)
+		return Close{}, fmt.Errorf("wire: close code %d must not be sent: take 1000, or 3000 to 4999 for reasons of your own", code)
 	}
 	return Close{code, ClampReason(reason)}, nil
 }

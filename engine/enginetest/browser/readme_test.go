@@ -1,0 +1,69 @@
+package browser
+
+import (
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+)
+
+// The page that the README shows counts everybody's clicks, and finds the server again after that has started anew. What
+// the README has typed into the console of a browser works there.
+func TestReadmePage(t *testing.T) {
+	first := open(t)
+	sections := enginetest.Readme(t, "../../../README.md")
+	folder := filepath.Join(t.TempDir(), "scripts")
+	enginetest.WriteScripts(t, folder, sections)
+	start := func(port int) *enginetest.Server {
+		return enginetest.Start(t, func(c *config.Config) {
+			c.Server.Port, c.Lua.Path, c.Lua.Manager = port, folder, "clicker"
+		})
+	}
+	server := start(0)
+	alice := person{t, "alice", first}
+	bob := person{t, "bob", tab(t, first)}
+	alice.do("opens the page", chromedp.Navigate(server.URL))
+	bob.do("opens the page", chromedp.Navigate(server.URL))
+
+	const clicks = `(document.querySelector("button").click(), document.querySelector("output").value !== "unknown")`
+	alice.sees("a click", clicks)
+	bob.sees("a click", clicks)
+	listens := typed(t, sections, server)
+	alice.do("types into the console", chromedp.Evaluate[chromedp.Void](`window.heard = []; console.log = (text) => heard.push(JSON.parse(text).name);`+listens))
+	alice.sees("the answers", `heard[0] === "ConnectionEstablished" && heard.includes("Clicked")`)
+
+	address, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(address.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Stop(); err != nil {
+		t.Fatalf("Run = %v, want nil", err)
+	}
+	bob.do("forgets", chromedp.Evaluate[chromedp.Void](`document.querySelector("output").value = "unknown"`))
+	start(port)
+	bob.sees("a click again", clicks)
+}
+
+// typed returns the JavaScript of the README that is no file, for a server.
+func typed(t *testing.T, sections []enginetest.Section, server *enginetest.Server) string {
+	t.Helper()
+	for _, section := range sections {
+		for _, b := range section.All("js") {
+			if b.File == "" {
+				return "(() => {" + strings.ReplaceAll(b.Text, "ws://127.0.0.1:8080/", server.Socket) + "})()"
+			}
+		}
+	}
+	t.Fatal("README.md has no JavaScript for the console")
+	return ""
+}
