@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 )
 
 // A long text is cut between two characters, and says how much is missing.
@@ -17,11 +16,14 @@ func TestClip(t *testing.T) {
 		{full + "yz", full + "... (2 more bytes)"},
 		{full[1:] + "€", full[1:] + "... (3 more bytes)"},
 		{full[2:] + "€€", full[2:] + "... (6 more bytes)"},
-		{full + strings.Repeat("\x80", 9), full[:MaxValue-utf8.UTFMax] + "... (13 more bytes)"},
+		{full + strings.Repeat("\x80", 9), full[1:] + "... (10 more bytes)"},
 	} {
-		if got := Clip(row.text); got != row.want {
+		if got := Clip(row.text, MaxValue); got != row.want {
 			t.Errorf("Clip(%d bytes) = %d bytes, ...%q, want ...%q", len(row.text), len(got), got[max(0, len(got)-24):], row.want[max(0, len(row.want)-24):])
 		}
+	}
+	if got := Clip("€", 1); got != "... (3 more bytes)" {
+		t.Errorf("Clip(€, 1) = %q, want nothing of it", got)
 	}
 }
 

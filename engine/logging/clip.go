@@ -9,13 +9,13 @@ import (
 // a script may have a text of many megabytes in its hands.
 const MaxValue = 4 << 10
 
-// Clip returns the text, or of a longer one its beginning and how much is missing.
-func Clip(text string) string {
-	if len(text) <= MaxValue {
+// Clip returns the text, or of one that is longer than limit its beginning and how much is missing. The limit is in bytes.
+func Clip(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
-	end := MaxValue
-	for end > MaxValue-utf8.UTFMax && !utf8.RuneStart(text[end]) {
+	end := limit
+	for end > limit-utf8.UTFMax && end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}
 	return fmt.Sprintf("%s... (%d more bytes)", text[:end], len(text)-end)

@@ -18,13 +18,15 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/config"
+	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
 // Application is what the scripts do for the server; *script.Program is one. Decode may be called by any goroutine, the
-// others are called on the loop. Errors that have a method Traceback() string are logged with it.
+// others are called on the loop. Errors that have a method Traceback() string are logged with it; by Place() string,
+// where there is one, the log tells whether it is the same again.
 type Application interface {
 	// Decode makes of a frame what handlers get, never nil. It refuses what is no JSON or beyond the limits.
 	Decode(text []byte) (wire.Value, error)
@@ -72,7 +74,8 @@ type Manager struct {
 	opened   uint64        // how many connections there have been
 	topics   topics
 	roster   roster
-	buffer   []byte // where frames are encoded; nil while it is in use
+	failures logging.Repeats // of the scripts, by turn and place
+	buffer   []byte          // where frames are encoded; nil while it is in use
 	stopping bool
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"perigee/engine/logging"
 	"perigee/engine/script/store"
 	"perigee/engine/wire"
 )
@@ -186,5 +187,33 @@ func TestCommand(t *testing.T) {
 	traced, ok := err.(interface{ Traceback() string })
 	if !ok || !strings.Contains(err.Error(), "scripts/app.lua:5") || traced.Traceback() == "" {
 		t.Errorf("Fail = %v, want scripts/app.lua:5 with a traceback", err)
+	}
+}
+
+// A line of the log stays short, whatever a script gives it.
+func TestLogIsClipped(t *testing.T) {
+	_, log, err := load(t, `
+		local big = string.rep("x", 1000000)
+		local log = require("log")
+		log.warn("one " .. big, { big = big, [big] = 1, list = { big } })
+		print("two", big)
+		local many = {}
+		for i = 1, 1000 do many["field" .. i] = i end
+		log.warn("three", many)`, map[string]string{})
+	if err != nil {
+		t.Fatalf("Load = %v, want nil", err)
+	}
+	for line := range strings.Lines(log) {
+		if len(line) > 6*logging.MaxValue {
+			t.Errorf("a line has %d bytes: %.100s", len(line), line)
+		}
+	}
+	for _, part := range []string{"msg=\"one xxx", "995908 more bytes", "big=\"xxx", "list=\"[\\\"xxx", "two\\txxx", "field32=32", "more_fields=968"} {
+		if !strings.Contains(log, part) {
+			t.Errorf("log has no %s", part)
+		}
+	}
+	if strings.Contains(log, "field33=") {
+		t.Error("log has all fields of a large table")
 	}
 }
