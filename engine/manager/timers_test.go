@@ -29,7 +29,11 @@ func (c *clockwork) begin(o script.TimerOptions) {
 		return nil
 	}
 	c.start = time.Now()
-	c.turn(func() { c.timer = c.h.Timer(o) })
+	c.turn(func() {
+		timer, err := c.h.Timer(o)
+		c.must(err)
+		c.timer = timer
+	})
 }
 
 func (c *clockwork) pass(ms int64) {
