@@ -202,6 +202,7 @@ func (p *Program) Load() error {
 				L.RaiseError("manager.%s is a %s; it must be a function", name, hook.Type())
 			}
 		}
+		p.doubt()
 		return 0
 	})
 	call := &api.Call{Name: "boot"}
