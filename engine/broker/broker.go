@@ -148,14 +148,6 @@ func (b *Broker) Count() int {
 	return b.count
 }
 
-// Broadcast sends a frame to every connection that has been sent something of its own, or subscribed: whoever greets a
-// new connection knows that the greeting is the first that the client gets.
-func (b *Broker) Broadcast(f *Frame) {
-	for _, s := range b.shards {
-		s.post(order{do: broadcast, frame: f})
-	}
-}
-
 // Publish sends a frame to the subscribers of a topic.
 func (b *Broker) Publish(t TopicID, f *Frame) {
 	for _, s := range b.shards {
