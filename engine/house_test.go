@@ -35,6 +35,7 @@ func floors() map[string]int {
 		"engine/auth":                0,
 		"engine/config":              0,
 		"engine/fetch":               0,
+		"engine/logging":             0,
 		"engine/loop":                0,
 		"engine/process":             0,
 		"engine/schema":              0,

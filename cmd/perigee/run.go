@@ -7,11 +7,14 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"perigee/engine"
 	"perigee/engine/config"
+	"perigee/engine/logging"
 )
 
 // Exit codes.
@@ -22,11 +25,16 @@ const (
 	exitConfig = 78 // EX_CONFIG of sysexits.h: a supervisor need not try again
 )
 
+// lastWords is how long the end of the process waits for somebody to read standard error.
+const lastWords = time.Second
+
 // program is what the subcommands share.
 type program struct {
-	environ        []string
-	stdout, stderr io.Writer
-	exit           func(code int) // ends the process at once
+	environ  []string
+	stdout   io.Writer
+	stderr   *logging.Writer // nobody waits for who reads it, or does not
+	terminal bool            // standard error is one
+	exit     func(code int)  // ends the process at once
 }
 
 // usageError is a command line that makes no sense.
@@ -34,20 +42,29 @@ type usageError struct{ error }
 
 // run runs the command line and returns the exit code.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	p := &program{environ: environ, stdout: stdout, stderr: stderr, exit: os.Exit}
-	err := p.root().Run(ctx, args)
-	if err == nil {
-		return 0
+	p := &program{environ: environ, stdout: stdout, stderr: logging.New(stderr), terminal: isTerminal(stderr), exit: os.Exit}
+	var writing sync.WaitGroup
+	writing.Go(p.stderr.Run)
+	complaint, code := outcome(p.root().Run(ctx, args))
+	if p.stderr.Close([]byte(complaint), lastWords) {
+		writing.Wait()
 	}
-	complaint, code := "perigee: "+strings.ReplaceAll(err.Error(), "\n", "\nperigee: ")+"\n", exitFailed
+	return code
+}
+
+// outcome returns what there is to say of how a command ended, and its exit code.
+func outcome(err error) (complaint string, code int) {
+	if err == nil {
+		return "", 0
+	}
+	complaint, code = "perigee: "+strings.ReplaceAll(err.Error(), "\n", "\nperigee: ")+"\n", exitFailed
 	if _, ok := errors.AsType[usageError](err); ok {
 		complaint += "Try --help, for perigee or for one of its commands.\n"
 		code = exitUsage
 	} else if errors.Is(err, engine.ErrDefaultKey) {
 		code = exitConfig
 	}
-	_, _ = io.WriteString(stderr, complaint) // there is nobody else to tell
-	return code
+	return complaint, code
 }
 
 func (p *program) root() *cli.Command {

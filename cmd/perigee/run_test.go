@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"perigee/engine/logging"
 )
 
 // perigee runs a command line in a folder of its own and returns what it did.
@@ -146,8 +148,11 @@ func TestRoutesJSON(t *testing.T) {
 func TestStuck(t *testing.T) {
 	var stderr bytes.Buffer
 	code := 0
-	p := &program{stderr: &stderr, exit: func(c int) { code = c }}
+	p := &program{stderr: logging.New(&stderr), exit: func(c int) { code = c }}
+	var writing sync.WaitGroup
+	writing.Go(p.stderr.Run)
 	p.stuck(6 * time.Second)
+	writing.Wait()
 	if code != 70 {
 		t.Errorf("exit code %d, want 70", code)
 	}
@@ -156,21 +161,22 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// start says where it serves, serves there, and ends with 0 when it is told to.
-func TestStart(t *testing.T) {
+// serve runs perigee start until stop, and returns where it serves, when it does. done has its exit code.
+func serve(t *testing.T, stderr io.Writer) (address string, stop func(), done <-chan int) {
+	t.Helper()
 	t.Chdir(t.TempDir())
 	ctx, stop := context.WithCancel(t.Context())
 	said, stdout := io.Pipe()
-	var stderr bytes.Buffer // read only after the program has ended
 	ended := make(chan int, 1)
 	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
+	t.Cleanup(func() {
+		stop()
+		wg.Wait()
+	})
 	wg.Go(func() {
-		ended <- run(ctx, []string{"perigee", "start", "-P", "0"}, nil, stdout, &stderr)
+		ended <- run(ctx, []string{"perigee", "start", "-P", "0"}, nil, stdout, stderr)
 		_ = stdout.Close() // of a pipe, without error
 	})
-	address := ""
 	lines := bufio.NewScanner(said)
 	for address == "" && lines.Scan() {
 		if match := regexp.MustCompile(`^page +(http://\S+)`).FindStringSubmatch(lines.Text()); match != nil {
@@ -178,6 +184,12 @@ func TestStart(t *testing.T) {
 		}
 	}
 	wg.Go(func() { _, _ = io.Copy(io.Discard, said) })
+	return address, stop, ended
+}
+
+// fetchPage reads the page of a server.
+func fetchPage(t *testing.T, address string) {
+	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -190,8 +202,39 @@ func TestStart(t *testing.T) {
 	if body, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(body), "<title>") {
 		t.Errorf("GET %s = %.100q, %v, want a page", request.URL, body, err)
 	}
+}
+
+// start says where it serves, serves there, and ends with 0 when it is told to.
+func TestStart(t *testing.T) {
+	var stderr bytes.Buffer // read only after the program has ended
+	address, stop, ended := serve(t, &stderr)
+	fetchPage(t, address)
 	stop()
 	if code := <-ended; code != 0 {
 		t.Errorf("start ended with %d, want 0; stderr:\n%s", code, stderr.String())
+	}
+	if !strings.Contains(stderr.String(), "engine: stopped") {
+		t.Errorf("stderr %q, want the log up to the end", stderr.String())
+	}
+}
+
+// A server whose log nobody reads serves and ends as any other; so does one that a script holds.
+func TestStalledLog(t *testing.T) {
+	unread, stderr := io.Pipe()
+	address, stop, ended := serve(t, stderr)
+	fetchPage(t, address)
+	stop()
+	if code := <-ended; code != 0 {
+		t.Errorf("start ended with %d, want 0", code)
+	}
+	stuck := make(chan int, 1)
+	p := &program{stderr: logging.New(stderr), exit: func(code int) { stuck <- code }}
+	var writing sync.WaitGroup
+	t.Cleanup(writing.Wait)
+	writing.Go(p.stderr.Run)
+	t.Cleanup(func() { _ = unread.Close() }) // which lets go of what still writes
+	p.stuck(6 * time.Second)
+	if code := <-stuck; code != 70 {
+		t.Errorf("exit code of a server that hangs = %d, want 70", code)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,10 +52,12 @@ func (p *program) start() *cli.Command {
 }
 
 // stuck ends a server that a script holds for good: only a new process helps. What every goroutine was at goes to
-// standard error.
+// standard error, if anybody reads it.
 func (p *program) stuck(held time.Duration) {
-	_, _ = fmt.Fprintf(p.stderr, "perigee: a script has held the server for %s and cannot be stopped; the goroutines:\n\n", held)
-	_ = pprof.Lookup("goroutine").WriteTo(p.stderr, 2) // there is nobody to tell
+	var dump bytes.Buffer
+	fmt.Fprintf(&dump, "perigee: a script has held the server for %s and cannot be stopped; the goroutines:\n\n", held)
+	_ = pprof.Lookup("goroutine").WriteTo(&dump, 2) // into memory
+	p.stderr.Close(dump.Bytes(), lastWords)
 	p.exit(exitStuck)
 }
 
@@ -64,15 +67,19 @@ func (p *program) logger(c config.Config) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.Server.LogLevel)); err != nil {
 		level = slog.LevelInfo // config has checked it
 	}
-	options := &slog.HandlerOptions{Level: level}
-	format := c.Server.LogFormat
-	if format == "" && isTerminal(p.stderr) {
-		format = "text"
+	to := func(w io.Writer) *slog.Logger {
+		options := &slog.HandlerOptions{Level: level}
+		if c.Server.LogFormat == "text" || c.Server.LogFormat == "" && p.terminal {
+			return slog.New(slog.NewTextHandler(w, options))
+		}
+		return slog.New(slog.NewJSONHandler(w, options))
 	}
-	log := slog.New(slog.NewJSONHandler(p.stderr, options))
-	if format == "text" {
-		log = slog.New(slog.NewTextHandler(p.stderr, options))
-	}
+	p.stderr.Notice(func(dropped int) []byte {
+		var line bytes.Buffer
+		to(&line).Error("perigee: log lines dropped, since nobody reads them fast enough", "lines", dropped)
+		return line.Bytes()
+	})
+	log := to(p.stderr)
 	for _, warning := range c.Warnings {
 		log.Warn("perigee: settings", "problem", warning)
 	}

@@ -85,7 +85,7 @@ func fanOutBroker(b *testing.B, clients, messages, window int) float64 {
 	s := serve(b, patient, subscribing(joined))
 	defer s.stop()
 	frame := payload()
-	return fanOut(b, s.address, joined, messages, window, func() { s.Broadcast(NewFrame(frame)) })
+	return fanOut(b, s.address, joined, messages, window, func() { s.Publish(1, NewFrame(frame)) })
 }
 
 func fanOutUsual(b *testing.B, clients, messages, window int) float64 {

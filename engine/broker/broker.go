@@ -44,7 +44,10 @@ type Handler interface {
 // Options are the settings of a broker.
 type Options struct {
 	// Limits are those of one client and of all together; a limit of 0 is off. SendMemory counts what is left in the
-	// queues after writing; a frame that several queues share counts for each of them.
+	// queues after writing; a frame that several queues share counts for each of them. So the count is never below the
+	// memory, and to cut a queue takes off what it counted: otherwise those that wait for one and the same frame would all
+	// be cut before the count fell. To count it once, the shards would have to share a counter for each frame and change it
+	// for each client.
 	Limits config.Limits
 	// MaxConnections are the clients connected at once. 0 is no limit.
 	MaxConnections int
@@ -146,14 +149,6 @@ func (b *Broker) Count() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.count
-}
-
-// Broadcast sends a frame to every connection that has been sent something of its own, or subscribed: whoever greets a
-// new connection knows that the greeting is the first that the client gets.
-func (b *Broker) Broadcast(f *Frame) {
-	for _, s := range b.shards {
-		s.post(order{do: broadcast, frame: f})
-	}
 }
 
 // Publish sends a frame to the subscribers of a topic.

@@ -192,7 +192,7 @@ func TestAfterTheEnd(t *testing.T) {
 	conn.Close(wire.CloseNormal(""))
 	other := s.dial(t)
 	greet(t, o)
-	s.Broadcast(text("still here"))
+	s.Publish(welcomed, text("still here"))
 	other.want(textFrame, "still here")
 	if got := s.queued.Load(); got != 0 {
 		t.Errorf("%d bytes queued, want 0", got)

@@ -34,7 +34,6 @@ type Conn struct {
 	left      bool // the reader has ended
 	lent      bool // a goroutine waits to write the first frame of the queue
 	dirty     bool // stands in shard.dirty
-	greeted   bool // the handler has sent it something: broadcasts reach it
 	slot      int  // in shard.conns
 	latest    int  // in queue: the frame that the next SendLatest replaces; -1 where there is none
 	head      int  // in queue: the first frame that is not written
@@ -89,9 +88,6 @@ func (c *Conn) Subscribe(t TopicID) { c.shard.post(order{do: subscribe, conn: c,
 
 // Unsubscribe takes the connection out of a topic.
 func (c *Conn) Unsubscribe(t TopicID) { c.shard.post(order{do: unsubscribe, conn: c, topic: t}) }
-
-// answer queues a frame of the protocol, which greets nobody.
-func (c *Conn) answer(f *Frame) { c.shard.post(order{do: answer, conn: c, frame: f}) }
 
 // Close closes the connection after what was sent before. The first call holds. A code that must not be sent
 // becomes 1000; a reason that is too long is clamped.

@@ -133,7 +133,7 @@ func (r *reader) accepts() bool {
 			b.log.Error("broker: encoding an exception", "error", err)
 			break
 		}
-		r.c.answer(NewFrame(text))
+		r.c.Send(NewFrame(text))
 	case dropAndClose:
 		r.c.Close(wire.CloseTooManyMessages())
 	case drop:
@@ -144,7 +144,7 @@ func (r *reader) accepts() bool {
 // hearPing answers a ping (RFC 6455, 5.5.2).
 func (r *reader) hearPing(payload string) error {
 	if r.accepts() {
-		r.c.answer(newFrame(pongFrame, []byte(payload)))
+		r.c.Send(newFrame(pongFrame, []byte(payload)))
 	}
 	return nil
 }

@@ -15,10 +15,8 @@ type verb uint8
 const (
 	join verb = iota
 	leave
-	answer
 	send
 	sendLatest
-	broadcast
 	publish
 	subscribe
 	unsubscribe
@@ -177,13 +175,9 @@ func (s *shard) apply(o *order) {
 		s.join(c)
 	case leave:
 		s.leave(c)
-	case answer:
-		s.push(c, o.frame)
 	case send:
-		c.greeted = true
 		s.push(c, o.frame)
 	case sendLatest:
-		c.greeted = true
 		s.pushLatest(c, o.frame)
 	case closeConn:
 		s.close(c)
@@ -191,13 +185,6 @@ func (s *shard) apply(o *order) {
 		s.subscribe(c, o.topic)
 	case unsubscribe:
 		s.unsubscribe(c, o.topic)
-	case broadcast:
-		// Backwards, since a connection that is cut has the last one take its slot.
-		for _, c := range slices.Backward(s.conns) {
-			if c.greeted {
-				s.push(c, o.frame)
-			}
-		}
 	case publish:
 		for c := range s.topics[o.topic] {
 			s.push(c, o.frame)
@@ -239,7 +226,6 @@ func (s *shard) subscribe(c *Conn, t TopicID) {
 	if c.state != open || slices.Contains(c.topics, t) {
 		return
 	}
-	c.greeted = true
 	c.topics = append(c.topics, t)
 	subscribers := s.topics[t]
 	if subscribers == nil {

@@ -114,7 +114,7 @@ func TestRunEnds(t *testing.T) {
 	if got := next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
 		t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
 	}
-	s.Broadcast(text("to nobody"))
+	s.Publish(welcomed, text("to nobody"))
 	if got := s.Shutdown(t.Context(), 0, wire.CloseShutdown()); got != 0 {
 		t.Errorf("Shutdown after the end = %d, want 0", got)
 	}
@@ -127,8 +127,9 @@ func TestComingAndGoing(t *testing.T) {
 	o.open = func(c *Conn) {
 		c.Send(text("welcome"))
 		c.Subscribe(TopicID(c.ID() % 3))
+		c.Subscribe(welcomed)
 	}
-	o.message = func(_ *Conn, text []byte) { s.Broadcast(NewFrame(text)) }
+	o.message = func(_ *Conn, text []byte) { s.Publish(welcomed, NewFrame(text)) }
 	for _, part := range s.shards {
 		part.ask(t.Context(), func() {}) // so that it runs before goroutines are counted
 	}

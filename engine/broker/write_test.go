@@ -46,14 +46,15 @@ func TestOrder(t *testing.T) {
 				conns = append(conns, next(t, o.opens, "Open"))
 			}
 			const topic = 7
-			s.Broadcast(text("nobody has been greeted yet"))
+			s.Publish(topic, text("nobody has subscribed yet"))
 			for _, c := range conns {
 				c.Subscribe(topic)
 				c.Subscribe(topic)
+				c.Subscribe(welcomed)
 			}
 			const rounds = 500
 			for i := range rounds {
-				s.Broadcast(text(fmt.Sprint("broadcast ", i)))
+				s.Publish(welcomed, text(fmt.Sprint("welcomed ", i)))
 				s.Publish(topic, text(fmt.Sprint("publish ", i)))
 				for _, c := range conns {
 					c.Send(text(fmt.Sprint("send ", i)))
@@ -70,7 +71,7 @@ func TestOrder(t *testing.T) {
 			}
 			for _, c := range clients {
 				for i := range rounds {
-					for _, how := range []string{"broadcast", "publish", "send"} {
+					for _, how := range []string{"welcomed", "publish", "send"} {
 						c.want(textFrame, fmt.Sprint(how, " ", i))
 					}
 				}
@@ -217,11 +218,14 @@ func TestWriteTimeout(t *testing.T) {
 	})
 }
 
-// greet lets broadcasts reach the connection that is opened next.
+// welcomed is the topic of whom greet welcomes.
+const welcomed TopicID = 99
+
+// greet welcomes the connection that is opened next.
 func greet(t *testing.T, o *observer) *Conn {
 	t.Helper()
 	c := next(t, o.opens, "Open")
-	c.Subscribe(99)
+	c.Subscribe(welcomed)
 	return c
 }
 
@@ -241,14 +245,14 @@ func TestSlowReader(t *testing.T) {
 	}
 	big := strings.Repeat("x", 64<<10)
 	for i := 0; ; i++ {
-		s.Broadcast(text(big))
+		s.Publish(welcomed, text(big))
 		quick.want(textFrame, big)
 		select {
 		case id := <-ends:
 			if id != slow {
 				t.Fatalf("connection %d was cut, want %d", id, slow)
 			}
-			s.Broadcast(text("end"))
+			s.Publish(welcomed, text("end"))
 			quick.want(textFrame, "end")
 			if !strings.Contains(s.log.String(), "client too slow") {
 				t.Error("the log says nothing of a client that is too slow")

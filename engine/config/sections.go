@@ -29,7 +29,7 @@ type Limits struct {
 	WriteTimeout           Duration `toml:"write_timeout" range:"10ms..1h" doc:"Longest time that one write to a client may take; after that it is closed with 4408."`
 	SendQueueBytes         Size     `toml:"send_queue_bytes" range:"1KiB..1GiB" doc:"Bytes that may wait to be sent to one client; one that reads more slowly is closed with 4408."`
 	SendQueueMessages      int      `toml:"send_queue_messages" range:"1..1000000" doc:"Messages that may wait to be sent to one client; one that reads more slowly is closed with 4408."`
-	SendMemory             Size     `toml:"send_memory" range:"1KiB..1TiB" doc:"Bytes that may wait to be sent to all clients together; above that the longest queues are closed first."`
+	SendMemory             Size     `toml:"send_memory" range:"1KiB..1TiB" doc:"Bytes that may wait to be sent to all clients together; above that the longest queues are closed first. A frame that waits for several clients counts for each of them."`
 	PingInterval           Duration `toml:"ping_interval" range:"10ms..1h" doc:"Time between two pings to a client; keep it below the idle timeout of proxies in between (nginx: 60s)."`
 	PongWait               Duration `toml:"pong_wait" range:"10ms..1h" doc:"Longest wait for the answer to a ping; a client that stays silent is taken for gone."`
 	HandshakeTimeout       Duration `toml:"handshake_timeout" range:"10ms..1h" doc:"Longest time for the request that opens a connection, from its first byte to the upgrade."`

@@ -23,6 +23,7 @@ type connection struct {
 	attributes        []attribute    // in the order of setting
 	notifications     []notification // in the order of each sender's first
 	subscriptions     []*topic       // sorted by name
+	news              notice         // UpdateSubscriptions
 
 	bad      []time.Time // when its latest bad messages came
 	failures int         // passwords that were wrong since the last right one
@@ -56,6 +57,7 @@ const maxNotifications = 100
 func (m *Manager) attach(s Socket, uuid string) {
 	m.opened++
 	c := &connection{manager: m, socket: s, uuid: uuid, number: m.opened, open: true, kind: "anonymous"}
+	c.news.send = c.tellSubscriptions
 	m.sockets[s] = c
 	m.uuids[uuid] = c
 	m.order = append(m.order, c)
@@ -90,6 +92,7 @@ func (c *connection) end(why wire.Close) {
 	if !c.open {
 		return
 	}
+	c.manager.tellFirst()
 	c.socket.Close(why)
 	c.leave()
 	c.manager.loop.Next("close", func() { c.manager.closed(c, why.Reason) })

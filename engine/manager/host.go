@@ -50,7 +50,12 @@ func (m *Manager) perform(command string, arguments wire.Value) {
 	m.settle()
 }
 
-func (h *host) Timer(o script.TimerOptions) script.Timer { return h.m.startTimer(o) }
+func (h *host) Timer(o script.TimerOptions) (script.Timer, error) {
+	if err := h.m.checkTimer(o); err != nil {
+		return nil, err
+	}
+	return h.m.startTimer(o), nil
+}
 
 func (h *host) Connections() []script.Client { return clients(h.m.order) }
 

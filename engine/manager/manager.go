@@ -18,13 +18,15 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/config"
+	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
 // Application is what the scripts do for the server; *script.Program is one. Decode may be called by any goroutine, the
-// others are called on the loop. Errors that have a method Traceback() string are logged with it.
+// others are called on the loop. Errors that have a method Traceback() string are logged with it; by Place() string,
+// where there is one, the log tells whether it is the same again.
 type Application interface {
 	// Decode makes of a frame what handlers get, never nil. It refuses what is no JSON or beyond the limits.
 	Decode(text []byte) (wire.Value, error)
@@ -72,7 +74,9 @@ type Manager struct {
 	opened   uint64        // how many connections there have been
 	topics   topics
 	roster   roster
-	buffer   []byte // where frames are encoded; nil while it is in use
+	notices  notices
+	failures logging.Repeats // of the scripts, by turn and place
+	buffer   []byte          // where frames are encoded; nil while it is in use
 	stopping bool
 }
 
@@ -96,7 +100,9 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 		uuids:    map[string]*connection{},
 		topics:   newTopics(),
 		roster:   newRoster(o.Roster),
+		notices:  notices{turn: 1},
 	}
+	m.topics.news = notice{send: m.tellTopics}
 	m.generation.Store(newGeneration(0))
 	return m
 }
@@ -162,8 +168,9 @@ func (m *Manager) ask(ctx context.Context, turn string, run func() error) error 
 
 func (m *Manager) application() Application { return m.generation.Load().application }
 
-// encode makes a frame of a message, once for however many it goes to.
+// encode makes a frame of a message, once for however many it goes to. Notices that are due go before it.
 func (m *Manager) encode(name string, fields wire.Fields) (f *broker.Frame, size int, err error) {
+	m.tellFirst()
 	buffer := m.buffer
 	m.buffer = nil
 	text, err := wire.Append(buffer[:0], name, fields, m.loop.Now())
@@ -187,5 +194,8 @@ func (m *Manager) broadcast(name string, fields wire.Fields) error {
 	return nil
 }
 
-// settle ends a turn: what it changed of the roster goes out.
-func (m *Manager) settle() { m.askRoster() }
+// settle ends a turn: what it changed of topics, subscriptions and the roster goes out.
+func (m *Manager) settle() {
+	m.tellAll()
+	m.askRoster()
+}

@@ -2,11 +2,10 @@ package manager
 
 import (
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"perigee/engine/auth"
+	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/script"
 	"perigee/engine/wire"
@@ -153,20 +152,32 @@ func (m *Manager) fail(turn string, c *connection, previous string, err error) {
 	}
 }
 
-// report logs an error of the scripts under a short reference. What ended because the loop ends is no error.
+// report logs an error of the scripts under a short reference; the same turn that fails at the same place once a second at
+// most, and in between under the reference that is in the log. What ended because the loop ends is no error.
 func (m *Manager) report(turn string, c *connection, err error) (ref string, reported bool) {
 	if errors.Is(err, loop.ErrStopped) {
 		return "", false
 	}
-	ref = fmt.Sprintf("%04x", rand.Uint32N(1<<16))
-	fields := []any{"turn", turn, "generation", m.generation.Load().number, "ref", ref, "error", err}
+	place := ""
+	var placed interface{ Place() string }
+	if errors.As(err, &placed) {
+		place = placed.Place()
+	}
+	occasion := m.failures.Happened(turn+"\x00"+place, m.loop.Now())
+	if !occasion.Due {
+		return occasion.Ref, true
+	}
+	fields := []any{
+		"turn", turn, "generation", m.generation.Load().number, "ref", occasion.Ref,
+		"error", logging.Clip(err.Error(), logging.MaxValue), "unsaid", occasion.Unsaid,
+	}
 	if c != nil {
 		fields = append(fields, "uuid", c.uuid)
 	}
 	var traced interface{ Traceback() string }
 	if errors.As(err, &traced) {
-		fields = append(fields, "traceback", traced.Traceback())
+		fields = append(fields, "traceback", logging.Clip(traced.Traceback(), logging.MaxValue))
 	}
 	m.log.Error("manager: script failed", fields...)
-	return ref, true
+	return occasion.Ref, true
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
+	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/script"
 	"perigee/engine/wire"
@@ -213,6 +214,59 @@ func TestHandlerFails(t *testing.T) {
 		if len(s.ends()) != 0 {
 			r.Errorf("closed with %v, want open", s.ends())
 		}
+	})
+}
+
+// placed is an error that says where it comes from.
+type placed struct{ error }
+
+func (p placed) Place() string { return "chat.lua:3" }
+
+// The same turn that fails at the same place is logged once a second, with how many were left unsaid; every answer has a
+// reference that is in the log.
+func TestHandlerFailsAgain(t *testing.T) {
+	inBubble(t, defaults(), func(r *rig) {
+		n := 0
+		fail := func(c script.Client, in script.Incoming) error {
+			n++
+			if strings.Contains(string(in.Text), "elsewhere") {
+				return fmt.Errorf("elsewhere: %d", n)
+			}
+			return placed{fmt.Errorf("boom %d%s", n, strings.Repeat("!", 1<<20))}
+		}
+		register(r, r.h, script.Message{Name: "Fail", Protection: auth.None, Handle: fail},
+			script.Message{Name: "FailToo", Protection: auth.None, Handle: fail})
+	}, func(r *rig) {
+		s, _ := r.open()
+		fail := func(text string) (ref string) {
+			r.Helper()
+			r.say(s, text)
+			heard := s.take()
+			if len(heard) != 1 || heard[0].name() != wire.MessageException {
+				r.Fatalf("%s: heard %v, want MessageException", text, heard)
+			}
+			_, ref, _ = strings.Cut(fmt.Sprint(heard[0].fields()["message"]), "(ref ")
+			return strings.TrimSuffix(ref, ")")
+		}
+		logged := func() int { return strings.Count(r.log.String(), "\n") }
+		first := fail(`{"name":"Fail"}`)
+		for range 49 {
+			if ref := fail(`{"name":"Fail"}`); ref != first {
+				r.Errorf("the same failure within a second has reference %s, want %s, which is in the log", ref, first)
+			}
+		}
+		contains(r, "log", r.log.String(), "ref="+first, "boom 1!", "unsaid=0", "more bytes)")
+		if n := logged(); n != 1 || len(r.log.String()) > 2*logging.MaxValue {
+			r.Errorf("50 times the same failure: %d lines of %d bytes, want one that is short", n, len(r.log.String()))
+		}
+		fail(`{"name":"Fail","elsewhere":true}`)
+		fail(`{"name":"FailToo"}`)
+		if n := logged(); n != 3 {
+			r.Errorf("after others at another place and in another turn: %d lines, want 3", n)
+		}
+		time.Sleep(time.Second)
+		again := fail(`{"name":"Fail"}`)
+		contains(r, "log", r.log.String(), "ref="+again, "boom 53!", "unsaid=49")
 	})
 }
 

@@ -24,7 +24,8 @@ type generation struct {
 	application Application
 	messages    map[string]*message
 	commands    map[string]script.Command
-	listeners   []*listener // in the order of listening
+	listeners   []*listener           // in the order of listening
+	timers      []script.TimerOptions // those of commands that were started while the scripts loaded
 }
 
 // message is a registered message.
@@ -142,6 +143,19 @@ func (g *generation) silence(l *listener) {
 	}
 }
 
+// checkTimer refuses a timer whose command does not exist; while scripts load, complete does.
+func (m *Manager) checkTimer(o script.TimerOptions) error {
+	if o.Command == "" {
+		return nil
+	}
+	if m.staging != nil {
+		m.staging.timers = append(m.staging.timers, o)
+		return nil
+	}
+	_, err := m.command(o.Command)
+	return err
+}
+
 // complete binds the listeners and returns every fault that only shows when all is registered.
 func (g *generation) complete() error {
 	var faults []error
@@ -158,6 +172,11 @@ func (g *generation) complete() error {
 		}
 		if msg != nil {
 			msg.commands = append(msg.commands, l)
+		}
+	}
+	for _, t := range g.timers {
+		if _, ok := g.commands[t.Command]; !ok {
+			faults = append(faults, fmt.Errorf("timer at %s: %w %q", t.Source, ErrUnknownCommand, t.Command))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.messages)) {

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"perigee/engine/auth"
 	"perigee/engine/script"
@@ -79,12 +80,23 @@ func TestInstallFails(t *testing.T) {
 			silence, err := r.h.Listen("Idle", "C", "a.lua:7")
 			r.must(err)
 			silence()
+			for _, command := range []string{"Typo", "Later", ""} {
+				_, err := r.h.Timer(script.TimerOptions{Command: command, Source: "a.lua:8", Every: time.Hour, Run: func() error { return nil }})
+				r.must(err)
+			}
+			r.must(r.h.Command(script.Command{Name: "Later", Run: run, Source: "a.lua:9"}))
 			return r.app, nil
 		})
-		if err == nil || strings.Count(err.Error(), "\n") != 2 {
-			r.Fatalf("Install = %v, want three faults", err)
+		if err == nil || strings.Count(err.Error(), "\n") != 3 {
+			r.Fatalf("Install = %v, want four faults", err)
 		}
-		contains(r, "error", err.Error(), "Idle at a.lua:1", `a.lua:5: unknown message "Nope"`, `a.lua:6: unknown command "Nowhere"`)
+		contains(r, "error", err.Error(), "Idle at a.lua:1", `a.lua:5: unknown message "Nope"`, `a.lua:6: unknown command "Nowhere"`, `timer at a.lua:8: unknown command "Typo"`)
+		r.turn(func() {
+			timer, err := r.h.Timer(script.TimerOptions{Command: "Typo", Every: time.Hour})
+			if timer != nil || !errors.Is(err, ErrUnknownCommand) {
+				r.Errorf("Timer of an unknown command = %v, %v, want %v", timer, err, ErrUnknownCommand)
+			}
+		})
 		broken := errors.New("a.lua:1: broken")
 		err = r.m.Install(r.Context(), func(script.Host) (Application, error) { return nil, broken })
 		if !errors.Is(err, broken) {

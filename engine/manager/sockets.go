@@ -28,8 +28,8 @@ type Outlet interface {
 	Publish(t broker.TopicID, f *broker.Frame)
 }
 
-// everybody is the topic of all connections that have been taken in. The broker knows a connection before that, and its
-// Broadcast would reach one that has not been told yet that it is established.
+// everybody is the topic of all connections that have been taken in. The broker knows a connection before that, but then
+// it has not been told yet that it is established.
 const everybody broker.TopicID = 0
 
 var (

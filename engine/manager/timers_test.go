@@ -29,7 +29,11 @@ func (c *clockwork) begin(o script.TimerOptions) {
 		return nil
 	}
 	c.start = time.Now()
-	c.turn(func() { c.timer = c.h.Timer(o) })
+	c.turn(func() {
+		timer, err := c.h.Timer(o)
+		c.must(err)
+		c.timer = timer
+	})
 }
 
 func (c *clockwork) pass(ms int64) {
@@ -163,8 +167,8 @@ func TestTimerFails(t *testing.T) {
 		c.pass(25)
 		c.expect("failing", 10, 20)
 		contains(c, "log", c.log.String(), `turn="timer BroadcastUptime"`, "error=broken")
-		if n := strings.Count(c.log.String(), "\n"); n != 2 {
-			c.Errorf("log has %d lines, want one a run", n)
+		if n := strings.Count(c.log.String(), "\n"); n != 1 {
+			c.Errorf("log has %d lines, want one a second", n)
 		}
 	})
 }

@@ -18,6 +18,7 @@ type topics struct {
 	names map[string]*topic
 	uuids map[string]*topic
 	last  broker.TopicID // of the topic registered last
+	news  notice         // UpdateTopics
 }
 
 // topic is a named set of connections.
@@ -78,7 +79,7 @@ func (m *Manager) registerTopic(name string, o script.TopicOptions) (*topic, err
 	t := &topic{manager: m, id: m.topics.last, uuid: wire.NewID(), name: name, options: o, registered: true}
 	m.topics.names[t.name] = t
 	m.topics.uuids[t.uuid] = t
-	m.tellTopics()
+	m.owe(&m.topics.news)
 	return t, nil
 }
 
@@ -94,10 +95,10 @@ func (m *Manager) unregisterTopic(t *topic) {
 		i, _ := c.subscription(t)
 		c.subscriptions = slices.Delete(c.subscriptions, i, i+1)
 		c.socket.Unsubscribe(t.id)
-		c.tellSubscriptions()
+		c.resubscribed()
 	}
 	t.subscribers = nil
-	m.tellTopics()
+	m.owe(&m.topics.news)
 }
 
 func (m *Manager) tellTopics() {
@@ -148,7 +149,7 @@ func (t *topic) Subscribe(client script.Client) error {
 	j := place(t.subscribers, c.number)
 	t.subscribers = slices.Insert(t.subscribers, j, c)
 	c.socket.Subscribe(t.id)
-	c.tellSubscriptions()
+	c.resubscribed()
 	return nil
 }
 
@@ -164,14 +165,18 @@ func (t *topic) Unsubscribe(client script.Client) {
 	c.subscriptions = slices.Delete(c.subscriptions, i, i+1)
 	t.subscribers = without(t.subscribers, c)
 	c.socket.Unsubscribe(t.id)
-	c.tellSubscriptions()
+	c.resubscribed()
 }
 
-// tellSubscriptions tells a connection that its subscriptions changed. In the roster only its own row is made anew: the
+// resubscribed has a connection told that its subscriptions changed. In the roster only its own row is made anew: the
 // number of subscribers that others show there is that of their own last change.
+func (c *connection) resubscribed() {
+	c.manager.owe(&c.news)
+	c.outdate()
+}
+
 func (c *connection) tellSubscriptions() {
 	c.sendOwn("UpdateSubscriptions", wire.Members{{Name: "subscriptions", Value: topicObject(c.subscriptions)}})
-	c.outdate()
 }
 
 func (t *topic) Send(name string, fields wire.Fields) error {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"perigee/engine/auth"
 	"perigee/engine/script"
@@ -24,6 +25,7 @@ func TestTopics(t *testing.T) {
 	inBubble(t, defaults(), nil, func(r *rig) {
 		s, c := r.open()
 		r.quiet()
+		var news script.Topic
 		r.turn(func() {
 			for _, name := range []string{"", strings.Repeat("x", 256)} {
 				if got, err := r.h.Register(name, script.TopicOptions{}); err == nil || got != nil {
@@ -32,7 +34,7 @@ func TestTopics(t *testing.T) {
 			}
 			longest, err := r.h.Register(strings.Repeat("x", 255), script.TopicOptions{})
 			r.must(err)
-			news, err := r.h.Register("news", script.TopicOptions{})
+			news, err = r.h.Register("news", script.TopicOptions{})
 			r.must(err)
 			again, err := r.h.Register("news", script.TopicOptions{})
 			if again != news || err != nil {
@@ -47,7 +49,18 @@ func TestTopics(t *testing.T) {
 			if got := topicNames(r.h.Topics()); got != "news "+longest.Name() {
 				r.Errorf("Topics() = %s, want both by name", got)
 			}
-			r.must(news.Subscribe(c))
+		})
+		heard := s.take()
+		if len(heard) != 1 || heard[0].name() != "UpdateTopics" {
+			r.Fatalf("heard %v, want UpdateTopics once", heard)
+		}
+		topics, _ := heard[0].fields()["topics"].(map[string]any)
+		if len(topics) != 2 || !strings.Contains(string(heard[0]), `"name":"news","subscribers":0`) {
+			r.Errorf("UpdateTopics = %s, want both topics", heard[0])
+		}
+		r.turn(func() { r.must(news.Subscribe(c)) })
+		s.hears(r, "subscribed", "UpdateSubscriptions")
+		r.turn(func() {
 			r.h.Unregister(news)
 			r.h.Unregister(news)
 			if news.Registered() || news.Count() != 0 || len(c.Subscriptions()) != 0 || r.h.Topic("news") != nil || !s.subscribed(everybody) || s.subscribed(1) || s.subscribed(2) {
@@ -57,19 +70,74 @@ func TestTopics(t *testing.T) {
 				r.Error("Subscribe to a topic that has been removed = nil, want an error")
 			}
 		})
-		heard := s.take()
-		var names []string
+		s.hears(r, "removed", "UpdateSubscriptions", "UpdateTopics")
+	})
+}
+
+// What one turn changes of topics and subscriptions is told once, before the frames that it sends afterwards; if it changes
+// more after those, once again at its end.
+func TestNotices(t *testing.T) {
+	inBubble(t, defaults(), nil, func(r *rig) {
+		a, ca := r.open()
+		b, _ := r.open()
+		r.quiet()
+		add := func(name string) script.Topic {
+			topic, err := r.h.Register(name, script.TopicOptions{})
+			r.must(err)
+			return topic
+		}
+		r.turn(func() {
+			for i := range 500 {
+				add(fmt.Sprint("silent ", i))
+			}
+		})
+		heard := a.take()
+		if len(heard) != 1 || strings.Count(string(heard[0]), "silent ") != 500 {
+			r.Fatalf("500 topics in a turn: heard %d frames, want one with all of them", len(heard))
+		}
+		b.hears(r, "500 topics in a turn", "UpdateTopics")
+
+		var one script.Topic
+		r.turn(func() {
+			one = add("one")
+			r.must(one.Subscribe(ca))
+			r.must(one.Send("Hello", nil))
+		})
+		a.hears(r, "one topic", "UpdateTopics", "UpdateSubscriptions", "Hello")
+		b.hears(r, "one topic", "UpdateTopics")
+		r.turn(func() {
+			one.Unsubscribe(ca)
+			ca.end(wire.CloseNormal(""))
+		})
+		a.hears(r, "before the end", "UpdateSubscriptions")
+
+		c, cc := r.open()
+		r.quiet()
+		r.turn(func() {
+			for i := range 20 {
+				r.must(add(fmt.Sprint("loud ", i)).Subscribe(cc))
+				r.must(r.h.Send([]script.Client{cc}, "Added", nil))
+			}
+		})
+		heard = c.take()
+		count := map[string]int{}
 		for _, f := range heard {
-			names = append(names, f.name())
+			count[f.name()]++
 		}
-		want := "UpdateTopics UpdateTopics UpdateSubscriptions UpdateSubscriptions UpdateTopics"
-		if got := strings.Join(names, " "); got != want {
-			r.Fatalf("heard %s, want %s", got, want)
+		if count["UpdateTopics"] != 2 || count["UpdateSubscriptions"] != 2 || count["Added"] != 20 {
+			r.Errorf("20 topics with a frame after each: heard %v, want 2 notices of each kind", count)
 		}
-		topics, _ := heard[1].fields()["topics"].(map[string]any)
-		if len(topics) != 2 || !strings.Contains(string(heard[1]), `"name":"news","subscribers":0`) {
-			r.Errorf("UpdateTopics = %s, want both topics", heard[1])
+		if last := string(heard[len(heard)-1]); strings.Count(last, "loud ") != 20 {
+			r.Errorf("20 topics with a frame after each: the last is %s, want all subscriptions", last)
 		}
+		b.hears(r, "20 topics with a frame after each", "UpdateTopics", "UpdateTopics")
+
+		r.must(r.m.ask(r.Context(), "a turn that does not settle", func() error {
+			add("late")
+			return nil
+		}))
+		synctest.Wait()
+		b.hears(r, "a turn that does not settle", "UpdateTopics")
 	})
 }
 
@@ -114,12 +182,12 @@ func TestSubscribe(t *testing.T) {
 		for _, f := range heard {
 			names = append(names, f.name())
 		}
-		want := "UpdateSubscriptions UpdateSubscriptions Both OnlyA UpdateSubscriptions"
+		want := "UpdateSubscriptions Both OnlyA UpdateSubscriptions"
 		if got := strings.Join(names, " "); got != want {
 			r.Fatalf("a heard %s, want %s", got, want)
 		}
 		one := r.m.topics.names["one"]
-		contains(r, "last UpdateSubscriptions", string(heard[4]),
+		contains(r, "last UpdateSubscriptions", string(heard[3]),
 			fmt.Sprintf(`"subscriptions":{%q:{"name":"one","subscribers":1,"uuid":%q}}`, one.uuid, one.uuid))
 		b.hears(r, "b", "UpdateSubscriptions", "Both", "OnlyB")
 		r.m.Detach(a, wire.CloseNormal(""))

@@ -22,8 +22,9 @@ type Host interface {
 	// Next runs a command in the next turn; Delay later. abort prevents it; after it ran, abort does nothing.
 	Next(command string, arguments wire.Value) (abort func(), err error)
 	Delay(after time.Duration, command string, arguments wire.Value) (abort func(), err error)
-	// Timer starts a timer.
-	Timer(o TimerOptions) Timer
+	// Timer starts a timer. The error is that of a command that does not exist; while scripts load, which may register it
+	// later, Load's caller hears of it.
+	Timer(o TimerOptions) (Timer, error)
 
 	// Connections returns all open connections in the order in which they were opened. The slice is the caller's.
 	Connections() []Client
@@ -92,6 +93,10 @@ type Command struct {
 type TimerOptions struct {
 	// Name is the name of the command, or where its function was written: what logs call it.
 	Name string
+	// Source is where it was started: "scripts/giveaway.lua:12".
+	Source string
+	// Command is what it runs; "" for a function.
+	Command string
 	// Every is the interval, at least a millisecond.
 	Every time.Duration
 	// Once makes it end after the first run.

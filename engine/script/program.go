@@ -15,6 +15,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/fetch"
+	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/process"
 	"perigee/engine/schema"
@@ -115,10 +116,12 @@ func New(o Options, host Host) (*Program, error) {
 		TurnTimeout: o.TurnTimeout,
 		Memory:      o.Memory,
 		Stuck:       o.Stuck,
-		Print:       func(text string) { o.Log.Info("script: print", "text", text, "generation", o.Generation) },
-		Now:         host.Now,
-		Await:       o.Await,
-		Stopped:     loop.ErrStopped,
+		Print: func(text string) {
+			o.Log.Info("script: print", "text", logging.Clip(text, logging.MaxValue), "generation", o.Generation)
+		},
+		Now:     host.Now,
+		Await:   o.Await,
+		Stopped: loop.ErrStopped,
 	})
 	p.furnish()
 	for _, k := range p.kinds() {
@@ -147,6 +150,7 @@ func (p *Program) furnish() {
 		Turn:  func(name string, run func()) { o.Next(name, p.turn(run)) },
 		Rouse: o.Rouse,
 		After: o.After,
+		Now:   func() time.Time { return p.host.Now() },
 	})
 	p.children = child.New(child.Options{
 		VM: p.vm, Generation: o.Generation, Log: o.Log, Processes: o.Processes,
@@ -198,6 +202,7 @@ func (p *Program) Load() error {
 				L.RaiseError("manager.%s is a %s; it must be a function", name, hook.Type())
 			}
 		}
+		p.doubt()
 		return 0
 	})
 	call := &api.Call{Name: "boot"}

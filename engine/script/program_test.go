@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"perigee/engine/logging"
 	"perigee/engine/script/store"
 	"perigee/engine/wire"
 )
@@ -39,11 +40,14 @@ func (h *recorder) Run(command string, arguments wire.Value) (wire.Value, error)
 	return h.commands[command].Run(arguments)
 }
 
-// load runs a manager whose boot is the given text, in a folder with the given files.
+// load runs a manager whose boot is the given text, in a folder with the given files; app.lua may be among them.
 func load(t *testing.T, boot string, files map[string]string) (*recorder, string, error) {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "scripts")
-	files["app.lua"] = "local server = require(\"server\")\nlocal app = {}\nfunction app:boot()\n" + boot + "\nend\nreturn app\n"
+	app := "local server = require(\"server\")\nlocal app = {}\nfunction app:boot()\n" + boot + "\nend\nreturn app\n"
+	if files["app.lua"] == "" {
+		files["app.lua"] = app
+	}
 	for name, text := range files {
 		file := filepath.Join(folder, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -60,10 +64,13 @@ func load(t *testing.T, boot string, files map[string]string) (*recorder, string
 	h := &recorder{messages: map[string]Message{}, commands: map[string]Command{}}
 	p, err := New(Options{
 		Folder: folder, Shown: "scripts", Manager: "app",
-		Builtin: fstest.MapFS{"builtin.lua": {Data: []byte("return \"from the binary\"")}},
-		App:     map[string]any{"greeting": "hello", "list": []any{int64(1), int64(2)}},
-		Log:     slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo})),
-		Store:   store.New(), Generation: 3, TurnTimeout: time.Minute, BootTimeout: time.Minute,
+		Builtin: fstest.MapFS{
+			"builtin.lua":        {Data: []byte("return \"from the binary\"")},
+			"messages/login.lua": {Data: []byte("return {}")},
+		},
+		App:   map[string]any{"greeting": "hello", "list": []any{int64(1), int64(2)}},
+		Log:   slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		Store: store.New(), Generation: 3, TurnTimeout: time.Minute, BootTimeout: time.Minute,
 	}, h)
 	if err != nil {
 		t.Fatal(err)
@@ -186,5 +193,57 @@ func TestCommand(t *testing.T) {
 	traced, ok := err.(interface{ Traceback() string })
 	if !ok || !strings.Contains(err.Error(), "scripts/app.lua:5") || traced.Traceback() == "" {
 		t.Errorf("Fail = %v, want scripts/app.lua:5 with a traceback", err)
+	}
+}
+
+// A line of the log stays short, whatever a script gives it.
+func TestLogIsClipped(t *testing.T) {
+	_, log, err := load(t, `
+		local big = string.rep("x", 1000000)
+		local log = require("log")
+		log.warn("one " .. big, { big = big, [big] = 1, list = { big } })
+		print("two", big)
+		local many = {}
+		for i = 1, 1000 do many["field" .. i] = i end
+		log.warn("three", many)`, map[string]string{})
+	if err != nil {
+		t.Fatalf("Load = %v, want nil", err)
+	}
+	for line := range strings.Lines(log) {
+		if len(line) > 6*logging.MaxValue {
+			t.Errorf("a line has %d bytes: %.100s", len(line), line)
+		}
+	}
+	for _, part := range []string{"msg=\"one xxx", "995908 more bytes", "big=\"xxx", "list=\"[\\\"xxx", "two\\txxx", "field32=32", "more_fields=968"} {
+		if !strings.Contains(log, part) {
+			t.Errorf("log has no %s", part)
+		}
+	}
+	if strings.Contains(log, "field33=") {
+		t.Error("log has all fields of a large table")
+	}
+}
+
+// A manager without the base messages, or with a function that has nearly the name of a hook, is warned of once.
+func TestDoubts(t *testing.T) {
+	const base, hook = "write base.boot(self) in manager:boot", "has nearly the name of one"
+	rows := []struct{ app, want, meant string }{
+		{`return { boot = function() end }`, base, ""},
+		{`return {}`, base, ""},
+		{`return { boot = function() require("messages.login") end, open = function() end, shop = function() end, Close = 1 }`, "", ""},
+		{`return { boot = function() require("messages.login") end, Open = function() end }`, hook, "function=manager.Open did_you_mean=open"},
+		{`return { boot = function() require("messages.login") end, onOpen = function() end }`, hook, "function=manager.onOpen did_you_mean=open"},
+		{`return { boot = function() require("messages.login") end, on_close = function() end }`, hook, "function=manager.on_close did_you_mean=close"},
+		{`require("messages.login") return { Boot = function() end }`, hook, "function=manager.Boot did_you_mean=boot"},
+	}
+	for _, row := range rows {
+		_, log, err := load(t, "", map[string]string{"app.lua": row.app})
+		want := 0
+		if row.want != "" {
+			want = 1
+		}
+		if n := strings.Count(log, "level=WARN"); err != nil || n != want || !strings.Contains(log, row.want) || !strings.Contains(log, row.meant) {
+			t.Errorf("%s: Load = %v, log %q, want %q %s", row.app, err, log, row.want, row.meant)
+		}
 	}
 }

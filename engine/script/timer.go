@@ -15,20 +15,21 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 	if !once && o.Every < time.Millisecond {
 		L.ArgError(1, "an interval of at least 1 ms expected")
 	}
-	arguments, started := argument(L, 3), api.Where(L)
+	o.Source = api.Where(L)
+	arguments := argument(L, 3)
 	switch work := L.Get(2).(type) {
 	case *lua.LFunction:
-		o.Name = api.Where(L)
+		o.Name = o.Source
 		o.Run = func() error {
 			_, err := p.call(&api.Call{Name: "timer " + o.Name}, work, luaValue(arguments))
 			return err
 		}
 	case lua.LString:
-		o.Name = string(work)
+		o.Name, o.Command = string(work), string(work)
 		o.Run = func() error {
-			_, err := p.host.Run(o.Name, arguments)
+			_, err := p.host.Run(o.Command, arguments)
 			if err != nil {
-				return fmt.Errorf("timer at %s: %w", started, err)
+				return fmt.Errorf("timer at %s: %w", o.Source, err)
 			}
 			return nil
 		}
@@ -44,7 +45,9 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 			}
 		}
 	}
-	L.Push(api.Object(p.host.Timer(o), p.timers))
+	t, err := p.host.Timer(o)
+	api.Raise(L, err)
+	L.Push(api.Object(t, p.timers))
 	return 1
 }
 

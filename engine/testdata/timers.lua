@@ -6,6 +6,11 @@ local timers = base:extend()
 
 function timers:boot()
   base.boot(self)
+  server.every(3600000, "Never") -- which is registered below
+  server.message("Mistype", { protection = "none" }, function(client)
+    local ok, problem = pcall(server.every, 1000, "Nevr")
+    client:send("Mistyped", { ok = ok, problem = problem })
+  end)
   server.message("Tick", { protection = "none" }, function(client)
     local timer
     timer = server.every(5, function(word)

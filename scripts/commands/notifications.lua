@@ -3,8 +3,32 @@
 local fields = require "manager.fields"
 local server = require "server"
 
+-- Every frame has all notifications of its receiver, and anybody may ping. Frames to one receiver
+-- are at least this many milliseconds apart: quick for a person, and not much for a connection.
+local INTERVAL = 100
+
+-- By uuid, for INTERVAL after a frame: whether there is something new since.
+local news = {}
+
 local function tell(client)
   client:send("UpdateNotifications", { notifications = client:notifications() })
+end
+
+local function tell_soon(client)
+  local uuid = client.uuid
+  if news[uuid] ~= nil then
+    news[uuid] = true
+    return
+  end
+  news[uuid] = false
+  tell(client)
+  server.after(INTERVAL, function()
+    local more = news[uuid]
+    news[uuid] = nil
+    if more and client.open then
+      tell_soon(client)
+    end
+  end)
 end
 
 --- NotifyConnection {sender, receiver}, both uuids. An unknown receiver does nothing.
@@ -14,7 +38,7 @@ server.command("NotifyConnection", function(arguments)
   local receiver = uuid and server.connections():find(uuid)
   if receiver and sender then
     receiver:notify(sender)
-    tell(receiver)
+    tell_soon(receiver)
   end
 end)
 
@@ -26,5 +50,8 @@ server.command("DismissNotifications", function(arguments)
   if client then
     client:dismiss()
     tell(client)
+    if news[client.uuid] then
+      news[client.uuid] = false -- it has just been told
+    end
   end
 end)

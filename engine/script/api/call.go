@@ -52,11 +52,15 @@ type Error struct {
 	Name string
 	// Message begins with file and line: "scripts/chat.lua:12: attempt to index nil".
 	Message string
+	place   string
 	trace   string
 	cause   error
 }
 
 func (e *Error) Error() string { return e.Message }
+
+// Place is the line that raised the error, "scripts/chat.lua:12", whatever it says; empty where none is known.
+func (e *Error) Place() string { return e.place }
 
 // Traceback lists the calls that led to the error, innermost first.
 func (e *Error) Traceback() string { return e.trace }
@@ -76,7 +80,7 @@ func wrap(name string, err error) error {
 	if errors.Is(cause, vm.ErrStopped) {
 		cause = loop.ErrStopped
 	}
-	return &Error{Name: name, Message: failure.Message, trace: failure.Traceback, cause: cause}
+	return &Error{Name: name, Message: failure.Message, place: failure.Place(), trace: failure.Traceback, cause: cause}
 }
 
 // Raise raises an error of Go as one of Lua, at the line that called. A Lua error that comes back from a command keeps its

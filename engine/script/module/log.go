@@ -5,9 +5,13 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/logging"
 	"perigee/engine/script/api"
 	"perigee/engine/script/value"
 )
+
+// maxLogFields is how many fields of a table a line of the log has: more is data, not a line.
+const maxLogFields = 32
 
 // Log is the module log: a text, and a table of fields. Lines go to log and name the generation.
 func Log(log *slog.Logger, generation int) api.Module {
@@ -22,7 +26,7 @@ func Log(log *slog.Logger, generation int) api.Module {
 				slog.String("turn", api.Caller(L).Name),
 				slog.Int("generation", generation),
 			}
-			log.LogAttrs(L.Context(), level, text, append(all, attributesOf(attributes)...)...) //nolint:sloglint // the text is the script's
+			log.LogAttrs(L.Context(), level, clip(text), append(all, attributesOf(attributes)...)...) //nolint:sloglint // the text is the script's
 			return 0
 		}}
 	}
@@ -40,11 +44,16 @@ func attributesOf(t *lua.LTable) []slog.Attr {
 	if t == nil {
 		return all
 	}
+	left := 0
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		key := k.String()
+		if len(all) == maxLogFields {
+			left++
+			continue
+		}
+		key := clip(k.String())
 		switch v := v.(type) {
 		case lua.LString:
-			all = append(all, slog.String(key, string(v)))
+			all = append(all, slog.String(key, clip(string(v))))
 		case lua.LNumber:
 			all = append(all, slog.Float64(key, float64(v)))
 		case lua.LBool:
@@ -54,8 +63,14 @@ func attributesOf(t *lua.LTable) []slog.Attr {
 			if err != nil {
 				text = []byte(v.Type().String())
 			}
-			all = append(all, slog.String(key, string(text)))
+			all = append(all, slog.String(key, clip(string(text))))
 		}
+	}
+	if left > 0 {
+		all = append(all, slog.Int("more_fields", left))
 	}
 	return all
 }
+
+// clip returns a text as far as the log shows it.
+func clip(text string) string { return logging.Clip(text, logging.MaxValue) }

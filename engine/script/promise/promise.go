@@ -13,6 +13,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/logging"
 	"perigee/engine/script/api"
 	"perigee/engine/script/vm"
 )
@@ -36,13 +37,16 @@ type Options struct {
 	Rouse func()
 	// After calls back on any goroutine, as loop.Clock has it.
 	After func(d time.Duration, f func()) (stop func() bool)
+	// Now tells the time.
+	Now func() time.Time
 }
 
 // Keeper makes the promises of one program, and has its handlers wait.
 type Keeper struct {
-	options   Options
-	metatable *lua.LTable // of promises
-	task      *task       // the async function that runs; nil where none does
+	options    Options
+	metatable  *lua.LTable     // of promises
+	task       *task           // the async function that runs; nil where none does
+	rejections logging.Repeats // that nobody handled, by place
 }
 
 // New returns what makes the promises of a program.
@@ -162,12 +166,19 @@ func (p *promise) settle(rejected bool, value lua.LValue) {
 	}
 }
 
-// complain logs a rejection that nobody handles.
+// complain logs a rejection that nobody handles; those of one place once a second at most.
 func (p *promise) complain() {
 	if p.handled {
 		return
 	}
-	fields := []any{"place", p.place, "error", text(p.value), "generation", p.keeper.options.Generation}
+	occasion := p.keeper.rejections.Happened(p.place, p.keeper.options.Now())
+	if !occasion.Due {
+		return
+	}
+	fields := []any{
+		"place", p.place, "error", logging.Clip(text(p.value), logging.MaxValue), "unsaid", occasion.Unsaid,
+		"generation", p.keeper.options.Generation,
+	}
 	if p.trace != "" {
 		fields = append(fields, "traceback", p.trace)
 	}

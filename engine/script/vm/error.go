@@ -8,19 +8,21 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/logging"
 )
 
 // Bounds of what an Error says.
 const (
-	maxMessage = 4096 // bytes
-	maxTrace   = 30   // lines
+	maxMessage = logging.MaxValue - 256 // bytes; the log has room for what wraps it
+	maxTrace   = 30                     // lines
 )
 
 const overflowText = "stack overflow"
 
 // Error is how a call failed.
 type Error struct {
-	// Message says where and what: "scripts/x.lua:3: text". It may be long, but not longer than 4 KiB.
+	// Message says where and what: "scripts/x.lua:3: text", cut where the log has no room for it.
 	Message string
 	// Traceback has one line for each function that ran, the innermost first, at most 30.
 	Traceback string
@@ -38,6 +40,9 @@ func (e *Error) Error() string { return e.Message }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
+
+// Place returns where in Lua it happened, whatever was raised: "scripts/x.lua:3"; empty where no Lua ran.
+func (e *Error) Place() string { return strings.TrimSuffix(e.where, ":") }
 
 // Raise raises err in L, for a Go function that L's code called; it does not return. An *Error, of a Call within this
 // one, keeps its value and traceback.
@@ -179,10 +184,7 @@ func (v *VM) describe(e *Error, outer *thread, call any) *Error {
 	if e.where != "" && !hasPlace(text) {
 		text = e.where + " " + text
 	}
-	if len(text) > maxMessage {
-		text = text[:maxMessage]
-	}
-	e.Message = strings.ToValidUTF8(text, "\uFFFD")
+	e.Message = strings.ToValidUTF8(logging.Clip(text, maxMessage), "\uFFFD")
 	return e
 }
 
