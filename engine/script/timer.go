@@ -44,6 +44,7 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 			}
 		}
 	}
+	p.promises.Room(L)
 	L.Push(api.Object(p.host.Timer(o), p.timers))
 	return 1
 }

@@ -82,6 +82,14 @@ func (k *Keeper) wait(L *lua.LState, limit time.Duration, start func(wake func()
 	}
 }
 
+// Room raises an error where L's code can put off nothing more: a script whose every turn puts off two others would fill
+// the memory, and never take long.
+func (k *Keeper) Room(L *lua.LState) {
+	if k.options.Room() != nil {
+		L.RaiseError("too much is put off already: commands, timers and promises that have yet to run")
+	}
+}
+
 // sleep waits for some milliseconds.
 func (k *Keeper) sleep(L *lua.LState) int {
 	d := api.Milliseconds(L, 1)
