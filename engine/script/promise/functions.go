@@ -140,10 +140,7 @@ func (k *Keeper) await(L *lua.LState) int {
 	awaited.handled = true
 	if !awaited.settled {
 		k.Wait(L, func(wake func()) func() {
-			return awaited.whenSettled(func() {
-				// In its place among the callbacks.
-				k.options.Next("await", func() { wake(); k.options.Rouse() })
-			})
+			return awaited.whenSettled(func() { k.soon("await", wake) })
 		})
 	}
 	if awaited.rejected {

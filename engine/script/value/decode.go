@@ -40,9 +40,9 @@ func Decode(text []byte, l Limits, null lua.LValue) (lua.LValue, error) {
 type decoder struct {
 	jsontext.Decoder
 	source      bytes.Buffer
-	depth, keys int          // the limits; no limit of keys where 0
-	null        lua.LValue   // what a null member becomes; nil leaves it out
-	count       int          // members so far
+	depth, keys int        // the limits; no limit of keys where 0
+	null        lua.LValue // what a null member becomes; nil leaves it out
+	count       int        // members so far
 	patience    patience
 	names       []string     // of the objects that are being read
 	values      []lua.LValue // of the objects and lists that are being read
