@@ -22,6 +22,9 @@ var ErrStopped = errors.New("loop: stopped")
 // ErrTooManyWaiting is returned by Await when Options.MaxWaiting turns wait already.
 var ErrTooManyWaiting = errors.New("loop: too many turns are waiting")
 
+// ErrTooManyPutOff is returned by Room when Options.MaxPutOff turns are put off already.
+var ErrTooManyPutOff = errors.New("loop: too many turns are put off")
+
 // Clock tells the time and calls back later. The real one is RealClock; tests and specs move their own.
 type Clock interface {
 	Now() time.Time
@@ -44,6 +47,9 @@ type Options struct {
 	QueueSize int
 	// MaxWaiting is how many turns may be suspended in Await at once. 0 means 10,000.
 	MaxWaiting int
+	// MaxPutOff is how many turns may be put off by Next and After before Room says so; each holds some 400 bytes. 0 means
+	// 100,000.
+	MaxPutOff int
 	// Clock is RealClock where nil.
 	Clock Clock
 	// SlowTurn is the time a turn may hold the loop, up to its end or its next wait, before Slow hears of it. 0 is off.
@@ -82,6 +88,7 @@ type Loop struct {
 	taken   int
 	ready   []*routine // what was taken from woken
 	next    []turn     // put there by turns
+	delayed int        // turns of After that are neither taken nor cancelled
 	name    string     // of the turn that runs now
 	began   time.Time  // when the slice that runs now began
 	resume  *routine   // whom to switch to when the present coroutine parks
@@ -100,6 +107,9 @@ func New(options Options) *Loop {
 	}
 	if options.MaxWaiting == 0 {
 		options.MaxWaiting = 10_000
+	}
+	if options.MaxPutOff == 0 {
+		options.MaxPutOff = 100_000
 	}
 	if options.Clock == nil {
 		options.Clock = RealClock{}
@@ -124,11 +134,16 @@ func (l *Loop) Post(name string, run func()) error {
 	for len(l.inbox) >= l.options.QueueSize && !l.stopped {
 		l.room.Wait()
 	}
+	return l.put(turn{name, run})
+}
+
+// put queues a turn. It is called with mu held, and gives it back.
+func (l *Loop) put(t turn) error {
 	if l.stopped {
 		l.mu.Unlock()
 		return ErrStopped
 	}
-	l.inbox = append(l.inbox, turn{name, run})
+	l.inbox = append(l.inbox, t)
 	first := len(l.inbox) == 1
 	l.mu.Unlock()
 	if first {
@@ -141,6 +156,15 @@ func (l *Loop) Post(name string, run func()) error {
 // are put off by turns that were put off themselves, a hundred times over, are dropped.
 func (l *Loop) Next(name string, run func()) {
 	l.next = append(l.next, turn{name, run})
+}
+
+// Room returns ErrTooManyPutOff where no more turns should be put off: for callers whose turns put off others without
+// end. Next and After do not ask.
+func (l *Loop) Room() error {
+	if len(l.batch)-l.taken+len(l.next)+l.delayed >= l.options.MaxPutOff {
+		return ErrTooManyPutOff
+	}
+	return nil
 }
 
 // Queued returns how many turns and ended waits are to be taken after the present turn.
@@ -161,18 +185,26 @@ func (l *Loop) Rouse() {
 // After runs a turn once d has passed. cancel prevents it, also when its time has come but its turn has not.
 // Both must be called from within a turn.
 func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
-	cancelled := false
+	open := true
+	l.delayed++
 	stop := l.clock.AfterFunc(d, func() {
-		// A loop that has stopped needs no timers any more.
-		_ = l.Post(name, func() {
-			if !cancelled {
+		l.mu.Lock()
+		// It does not wait for room in the queue: thousands may be due at once, each on a goroutine. A loop that has stopped
+		// needs no timers any more.
+		_ = l.put(turn{name, func() {
+			if open {
+				open = false
+				l.delayed--
 				run()
 			}
-		})
+		}})
 	})
 	return func() {
-		cancelled = true
-		stop()
+		if open {
+			open = false
+			l.delayed--
+			stop()
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -371,4 +372,68 @@ func TestQueued(t *testing.T) {
 	if want := []int{0, 1, 2, 0}; !slices.Equal(got, want) {
 		t.Errorf("Queued = %v, want %v", got, want)
 	}
+}
+
+// What turns put off is counted until it has run or was cancelled, and there is room for so many.
+func TestRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := start(t, Options{MaxPutOff: 4})
+		var cancel func()
+		expect := func(why string, want error) {
+			t.Helper()
+			if err := l.Room(); !errors.Is(err, want) {
+				t.Errorf("Room() %s = %v, want %v", why, err, want)
+			}
+		}
+		nothing := func() {}
+		post(t, l, "put off", func() {
+			cancel = l.After(time.Second, "later", nothing)
+			l.After(2*time.Second, "later", nothing)
+			l.Next("next", nothing)
+			expect("with three put off", nil)
+			l.Next("next", func() { expect("in the first of two that are next, after one was cancelled", nil) })
+			expect("with four put off", ErrTooManyPutOff)
+			cancel()
+			cancel()
+			expect("with one cancelled", nil)
+			l.Next("next", nothing)
+			expect("with four put off again", ErrTooManyPutOff)
+		})
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		post(t, l, "look", func() {
+			cancel()
+			for range 3 {
+				l.Next("next", nothing)
+			}
+			expect("with three put off, all others over", nil)
+			l.Next("next", nothing)
+			expect("with four put off after all others are over", ErrTooManyPutOff)
+		})
+		synctest.Wait()
+	})
+}
+
+// However many are due at once, none waits on a goroutine for room in the queue.
+func TestManyDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, stop := start(t, Options{QueueSize: 2})
+		ran := 0
+		gate := make(chan struct{})
+		post(t, l, "put off", func() {
+			for range 100 {
+				l.After(time.Second, "due", func() { ran++ })
+			}
+			<-gate
+		})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		close(gate)
+		synctest.Wait()
+		if ran != 100 || before > runtime.NumGoroutine()+10 {
+			t.Errorf("100 turns due at once: %d ran, and %d goroutines waited, want all and none", ran, before-runtime.NumGoroutine())
+		}
+		stop()
+	})
 }

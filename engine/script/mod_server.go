@@ -55,6 +55,7 @@ func (p *Program) commandFunctions() []api.Function {
 			Name: "next", Signature: "(command: string, arguments?: any): perigee.Handle",
 			Doc: "Runs a command in the next turn.",
 			Run: func(L *lua.LState) int {
+				p.promises.Room(L)
 				abort, err := p.host.Next(L.CheckString(1), argument(L, 2))
 				return p.pushHandle(L, abort, err)
 			},
@@ -63,6 +64,7 @@ func (p *Program) commandFunctions() []api.Function {
 			Name: "delay", Signature: "(ms: number, command: string, arguments?: any): perigee.Handle",
 			Doc: "Runs a command later.",
 			Run: func(L *lua.LState) int {
+				p.promises.Room(L)
 				abort, err := p.host.Delay(api.Milliseconds(L, 1), L.CheckString(2), argument(L, 3))
 				return p.pushHandle(L, abort, err)
 			},

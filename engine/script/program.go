@@ -61,6 +61,8 @@ type Options struct {
 	Await func(start func(wake func())) error
 	// Next runs a turn after those that are queued already, as loop.Loop has it.
 	Next func(name string, run func())
+	// Room tells, by an error, that the scripts have put off too many turns, as loop.Loop has it.
+	Room func() error
 	// Post hands the loop a turn from another goroutine, as loop.Loop has it.
 	Post func(name string, run func()) error
 	// Rouse has those whose waits are over go on right after the present turn, as loop.Loop has it.
@@ -148,6 +150,7 @@ func (p *Program) furnish() {
 		VM: p.vm, Timeout: o.AwaitTimeout, Generation: o.Generation, Log: o.Log,
 		Next:  o.Next,
 		Turn:  func(name string, run func()) { o.Next(name, p.turn(run)) },
+		Room:  o.Room,
 		Rouse: o.Rouse,
 		After: o.After,
 		Now:   func() time.Time { return p.host.Now() },

@@ -23,6 +23,7 @@ func Settings(c config.Config, l *loop.Loop) Options {
 		JSON:         value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
 		Await:        l.Await,
 		Next:         l.Next,
+		Room:         l.Room,
 		Post:         l.Post,
 		Rouse:        l.Rouse,
 	}

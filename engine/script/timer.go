@@ -45,6 +45,7 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 			}
 		}
 	}
+	p.promises.Room(L)
 	t, err := p.host.Timer(o)
 	api.Raise(L, err)
 	L.Push(api.Object(t, p.timers))

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ func Where(L *lua.LState) string {
 	if _, err := L.GetInfo("Sl", debug, lua.LNil); err != nil {
 		return "?"
 	}
-	return fmt.Sprintf("%s:%d", debug.Source, debug.CurrentLine)
+	return debug.Source + ":" + strconv.Itoa(debug.CurrentLine)
 }
 
 // Error is what a script did wrong, with the place. It never reaches a client.

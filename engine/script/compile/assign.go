@@ -64,6 +64,9 @@ func needsTemporaries(s *ast.AssignStmt) bool {
 	}
 	_, logical := s.Rhs[0].(*ast.LogicalOpExpr)
 	mark := cut(s.Rhs[0])
+	if isConcatenation(s.Rhs[0]) {
+		*mark = false // which is as good, since it has one value in any case
+	}
 	return logical || mark != nil && *mark
 }
 

@@ -1,7 +1,7 @@
 // Package compile turns the source of a script into a function prototype that gopher-lua runs as Lua 5.1 would. It owns
 // the way from bytes to prototype: the check of the text (scan.go, nest.go), the words for what is wrong with it
 // (complain.go), and the rewriting of the syntax tree around everything that gopher-lua's compiler translates wrongly
-// (rewrite.go and the files beside it). It knows no LState, no library and no file system.
+// (rewrite.go and the files beside it), or into what has no bound (concat.go). It knows no LState, no library and no file system.
 //
 // What it accepts is Lua 5.1, with three differences: "goto" is a reserved word, and refused; "[[" may stand in "[[ ]]";
 // a ";" may stand alone.

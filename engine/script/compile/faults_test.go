@@ -41,6 +41,13 @@ func assignments() programs {
 		"call cut to one value": {`local function trim(s) s = (s:gsub("^%s+", "")) return s end print(trim("  x"))`, "x\n"},
 		// Panics: b is gone.
 		"vararg cut to one value": {`local function f(...) local a, b = 1, 2; a = (...); print(a, b) end f(3, 4)`, "3\t2\n"},
+		// Not mistranslated, but they become calls: in a place where a call means something else.
+		"concatenation for the last parameter": {`local function f(s, x) x = s .. x return x, s end print(f("a", "b"))`, "ab\ta\n"},
+		"concatenation of all of its values":   {`local function f() return "a", "b" end print("x" .. f(), f() .. f())`, "xa\taa\n"},
+		"concatenation in a list":              {`local a = "a"; print(#{a .. a, a .. a}, (a .. a) .. a .. 1 .. a)`, "2\taaa1a\n"},
+		"concatenation at the end of a function": {
+			`local function f(a) return a .. error end print(pcall ~= nil and pcall(f, "a") == false)`, "true\n",
+		},
 		// Prints 5: a false left side of "and" stays behind in another register.
 		"and behind a field": {`local t, v = {x = false}, 5; v = t.x and 7; print(v)`, "false\n"},
 		// Prints 6: w is in v before v is read.

@@ -222,7 +222,7 @@ func (r *rewriter) operation(expression ast.Expr) ast.Expr {
 	case *ast.RelationalOpExpr:
 		e.Lhs, e.Rhs = r.expression(e.Lhs), r.expression(e.Rhs)
 	case *ast.StringConcatOpExpr:
-		e.Lhs, e.Rhs = r.expression(e.Lhs), r.expression(e.Rhs)
+		return r.concatenation(e)
 	case *ast.ArithmeticOpExpr:
 		e.Lhs, e.Rhs = r.expression(e.Lhs), r.expression(e.Rhs)
 	case *ast.UnaryMinusOpExpr:

@@ -49,6 +49,7 @@ func execute(proto *lua.FunctionProto) (output string, err error) {
 		printed.WriteByte('\n')
 		return 0
 	}))
+	setConcat(state)
 	// The error of gopher-lua does not find the main chunk at level 2.
 	state.SetGlobal("error", state.NewFunction(func(l *lua.LState) int {
 		where := ""
@@ -68,6 +69,25 @@ func execute(proto *lua.FunctionProto) (output string, err error) {
 	state.Push(state.NewFunctionFromProto(proto))
 	err = state.PCall(0, 0, nil)
 	return "", err
+}
+
+// setConcat gives a state what compiled programs do ".." with: gopher-lua's own, for two operands at a time.
+func setConcat(state *lua.LState) {
+	two, err := state.LoadString("local left, right = ... return left .. right")
+	if err != nil {
+		panic(err)
+	}
+	state.SetGlobal(compile.Concat, state.NewFunction(func(l *lua.LState) int {
+		for l.GetTop() > 1 {
+			left, right := l.Get(-2), l.Get(-1)
+			l.Pop(2)
+			l.Push(two)
+			l.Push(left)
+			l.Push(right)
+			l.Call(2, 1)
+		}
+		return 1
+	}))
 }
 
 func show(v lua.LValue) string {

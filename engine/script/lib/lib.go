@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	maxString  = 16 << 20 // bytes of a string that a library function builds
+	maxString  = 16 << 20 // bytes of a string that a library function or a concatenation builds
 	maxValues  = 4096     // values that one call returns or takes to make a string of; far below the registry's size
 	maxScratch = 64 << 10 // bytes of a scratch buffer that is kept for the next call
 )

@@ -236,7 +236,9 @@ func (h *HTTP) methods() []api.Function {
 			if !ok {
 				L.RaiseError("json is a method: write response:json() with a colon")
 			}
-			return pushDecoded(L, string(body), h.limits())
+			limits := h.limits()
+			limits.Turn = L.Context()
+			return pushDecoded(L, string(body), limits)
 		}},
 	}
 }

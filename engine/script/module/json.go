@@ -15,7 +15,7 @@ func JSON() api.Module {
 func jsonFunctions() []api.Function {
 	return []api.Function{
 		{Name: "encode", Signature: "(value: any): string", Doc: "Returns the text of a value.", Run: func(L *lua.LState) int {
-			text, err := value.Append(nil, L.CheckAny(1), value.Limits{})
+			text, err := value.Append(nil, L.CheckAny(1), value.Limits{Turn: L.Context()})
 			api.Raise(L, err)
 			L.Push(lua.LString(text))
 			return 1
@@ -24,7 +24,7 @@ func jsonFunctions() []api.Function {
 			Name: "decode", Signature: "(text: string): any, string?",
 			Doc: "Returns the value of a text, or nil and the reason where it is no JSON.",
 			Run: func(L *lua.LState) int {
-				return pushDecoded(L, L.CheckString(1), value.Limits{})
+				return pushDecoded(L, L.CheckString(1), value.Limits{Turn: L.Context()})
 			},
 		},
 		{

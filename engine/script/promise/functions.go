@@ -75,6 +75,7 @@ func (k *Keeper) methods() []api.Function {
 // create makes one that a function settles: the function is called at once with resolve and reject.
 func (k *Keeper) create(L *lua.LState) int {
 	executor := L.CheckFunction(1)
+	k.Room(L)
 	made := k.promise(api.Where(L))
 	settler := func(settle func(value lua.LValue)) lua.LValue {
 		return L.NewFunction(func(L *lua.LState) int {
@@ -94,6 +95,7 @@ func (k *Keeper) async(L *lua.LState) int {
 	fn := L.CheckFunction(1)
 	name := "async " + api.Where(L)
 	L.Push(L.NewFunction(func(L *lua.LState) int {
+		k.Room(L)
 		made := k.promise(api.Where(L))
 		made.task = &task{}
 		c := &api.Call{Name: name, Text: api.Caller(L).Text}
@@ -126,6 +128,7 @@ func (k *Keeper) perform(made *promise, c *api.Call, fn *lua.LFunction, args []l
 
 // then is promise:next and promise:catch.
 func (k *Keeper) then(L *lua.LState, method string, fulfilled, failed *lua.LFunction) int {
+	k.Room(L)
 	place := api.Where(L)
 	c := &api.Call{Name: "promise " + place, Text: api.Caller(L).Text}
 	return k.push(L, api.Self[*promise](L, method).then(c, place, fulfilled, failed))
@@ -137,10 +140,7 @@ func (k *Keeper) await(L *lua.LState) int {
 	awaited.handled = true
 	if !awaited.settled {
 		k.Wait(L, func(wake func()) func() {
-			return awaited.whenSettled(func() {
-				// In its place among the callbacks.
-				k.options.Next("await", func() { wake(); k.options.Rouse() })
-			})
+			return awaited.whenSettled(func() { k.soon("await", wake) })
 		})
 	}
 	if awaited.rejected {

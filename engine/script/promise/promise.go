@@ -33,6 +33,8 @@ type Options struct {
 	// Next runs something after the turns that are queued already, as loop.Loop has it; Turn also does what is done at the
 	// end of every turn of the scripts.
 	Next, Turn func(name string, run func())
+	// Room tells, by an error, that the scripts have put off too many turns, as loop.Loop has it.
+	Room func() error
 	// Rouse has those whose waits are over go on right after the present turn, as loop.Loop has it.
 	Rouse func()
 	// After calls back on any goroutine, as loop.Clock has it.

@@ -40,9 +40,10 @@ func Decode(text []byte, l Limits, null lua.LValue) (lua.LValue, error) {
 type decoder struct {
 	jsontext.Decoder
 	source      bytes.Buffer
-	depth, keys int          // the limits; no limit of keys where 0
-	null        lua.LValue   // what a null member becomes; nil leaves it out
-	count       int          // members so far
+	depth, keys int        // the limits; no limit of keys where 0
+	null        lua.LValue // what a null member becomes; nil leaves it out
+	count       int        // members so far
+	patience    patience
 	names       []string     // of the objects that are being read
 	values      []lua.LValue // of the objects and lists that are being read
 }
@@ -55,12 +56,13 @@ func (d *decoder) begin(text []byte, l Limits, null lua.LValue) {
 	d.source = *bytes.NewBuffer(text)
 	d.Reset(&d.source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	d.depth, d.keys, d.null, d.count = l.depth(), l.Keys, null, 0
+	d.patience = patience{turn: l.Turn, left: valuesPerAsk}
 }
 
 // release gives the decoder back to the pool, without anything that it has read.
 func (d *decoder) release() {
 	const kept = 1024 // entries; a large text does not make its stacks stay
-	d.source, d.null = bytes.Buffer{}, nil
+	d.source, d.null, d.patience = bytes.Buffer{}, nil, patience{}
 	d.Reset(&d.source)
 	clear(d.names)
 	clear(d.values)
@@ -95,6 +97,9 @@ func (d *decoder) whole() (lua.LValue, *PathError) {
 
 // value makes the value that begins with a token. null is lua.LNil.
 func (d *decoder) value(token jsontext.Token, depth int) (lua.LValue, *PathError) {
+	if fault := d.patience.spend(); fault != nil {
+		return nil, fault
+	}
 	switch token.Kind() {
 	case jsontext.KindNull:
 		return lua.LNil, nil
@@ -165,6 +170,9 @@ func (d *decoder) list(depth int) (lua.LValue, *PathError) {
 			break
 		}
 		index := len(d.values) - value + 1
+		if index >= lua.MaxArrayIndex {
+			return nil, tooMuch("a list of more than " + strconv.Itoa(lua.MaxArrayIndex-1) + " values")
+		}
 		v, fault := d.value(token, depth)
 		if fault != nil {
 			return nil, fault.at(lua.LNumber(index))
@@ -181,9 +189,6 @@ func (d *decoder) list(depth int) (lua.LValue, *PathError) {
 		d.values = append(d.values, v)
 	}
 	length := len(d.values) - value
-	if length >= lua.MaxArrayIndex {
-		return nil, tooMuch("a list of more than " + strconv.Itoa(lua.MaxArrayIndex-1) + " values")
-	}
 	t := newTable(length, 0)
 	if length == 0 {
 		t.Metatable = marks.array

@@ -23,7 +23,7 @@ type appender interface {
 // The error is a [*PathError]: for a function, a thread or other userdata, for a table that mixes lists and objects, has
 // holes or contains itself, for NaN and infinities, and for what breaks a limit. dst is then returned as it was.
 func Append(dst []byte, v lua.LValue, l Limits) ([]byte, error) {
-	e := encoder{depth: l.depth(), keys: l.Keys, start: len(dst)}
+	e := encoder{depth: l.depth(), keys: l.Keys, patience: patience{turn: l.Turn, left: valuesPerAsk}, start: len(dst)}
 	out, fault := e.value(dst, v)
 	if fault != nil {
 		return dst, fault.while("encode")
@@ -36,6 +36,7 @@ type encoder struct {
 	depth, keys int // the limits; no limit of keys where 0
 	start       int // where in dst the call began
 	count       int // members so far
+	patience    patience
 
 	exact bool // what would not be the same when it is read again is refused, and marks are written
 	tags  int  // objects around the present place that only hold a mark
@@ -112,12 +113,16 @@ func appendUserData(dst []byte, v *lua.LUserData) ([]byte, *PathError) {
 	return out, nil
 }
 
-// enter begins a table; leave ends it.
+// enter begins a table; leave ends it. A table that contains itself far inside is found once it is too deep: to look at
+// all levels at each table would take as long as all else, or, where the same tables come again and again, seconds.
 func (e *encoder) enter(t *lua.LTable) *PathError {
-	if slices.Contains(e.outer[:min(e.level, len(e.outer))], t) || slices.Contains(e.further, t) {
+	if slices.Contains(e.outer[:min(e.level, len(e.outer))], t) {
 		return refuse("the table contains itself")
 	}
 	if e.level+e.tags >= e.depth {
+		if slices.Contains(e.further, t) {
+			return refuse("the table contains itself")
+		}
 		return tooDeep(e.depth)
 	}
 	if e.level < len(e.outer) {
@@ -252,12 +257,15 @@ func integerKey(dst []byte, t *lua.LTable, k int64) ([]byte, *PathError) {
 
 func isInteger(f float64) bool { return f == math.Trunc(f) && math.Abs(f) <= maxInteger }
 
-// bounded passes a result on unless the text has become too large.
+// bounded passes a result on unless the text has become too large, or the turn too long.
 func (e *encoder) bounded(dst []byte, fault *PathError) ([]byte, *PathError) {
-	if fault == nil && len(dst)-e.start > maxText {
-		fault = tooMuch("the text is larger than 64 MiB")
+	if fault != nil {
+		return dst, fault
 	}
-	return dst, fault
+	if len(dst)-e.start > maxText {
+		return dst, tooMuch("the text is larger than 16 MiB")
+	}
+	return dst, e.patience.spend()
 }
 
 // ofEnvelope tells whether a field has a name that the message's envelope writes itself.

@@ -134,7 +134,7 @@ func TestAppendRefuses(t *testing.T) {
 		`return object({[1] = "a", ["1"] = "b"})`:                         `value: encode: the object has the key 1 as a number and as a string`,
 		`return {c = broken}`:                                             `value: encode c: no text`,
 		`local t = {} for i = 1, 1000 do t = {t} end return t`:            `value: encode ` + strings.Repeat("[1]", 6) + "..." + strings.Repeat("[1]", 6) + `: nested deeper than 1000 levels`,
-		`local t = {} t[1] = t for i = 1, 30 do t = {a = t} end return t`: `value: encode a.a.a.a.a.a....a.a.a.a.a[1]: the table contains itself`,
+		`local t = {} t[1] = t for i = 1, 30 do t = {a = t} end return t`: `value: encode a.a.a.a.a.a...[1][1][1][1][1][1]: the table contains itself`,
 	} {
 		got, err := Append([]byte("x"), eval(t, source), Limits{})
 		if err == nil || err.Error() != want || string(got) != "x" {
@@ -179,8 +179,54 @@ func TestAppendEnds(t *testing.T) {
 	// A few tables that stand for 2^100 values are refused instead of filling the memory.
 	v := eval(t, `local t = {("x"):rep(10000)} for i = 1, 100 do t = {t, t} end return t`)
 	_, err := Append(make([]byte, 0, maxText+1<<16), v, Limits{})
-	if limit, ok := errors.AsType[*LimitError](err); !ok || limit.Problem != "the text is larger than 64 MiB" {
-		t.Errorf("Append = %v, want the text is larger than 64 MiB", err)
+	if limit, ok := errors.AsType[*LimitError](err); !ok || limit.Problem != "the text is larger than 16 MiB" {
+		t.Errorf("Append = %v, want the text is larger than 16 MiB", err)
+	}
+}
+
+// brief is a turn that ends after it has been asked a number of times.
+type brief struct{ asks int }
+
+var errOver = errors.New("over")
+
+func (b *brief) Err() error {
+	if b.asks--; b.asks < 0 {
+		return errOver
+	}
+	return nil
+}
+
+func TestTurnEnds(t *testing.T) {
+	// What is long is given up when its turn is over, and what is short asks nothing.
+	long := eval(t, `local t = {} for i = 1, 25 do t = {t, t} end return t`)
+	text := strings.Repeat("[", 900) + strings.Repeat(`1,{"":[]},`, 1<<16) + "1" + strings.Repeat("]", 900)
+	for name, run := range map[string]func(turn Turn) error{
+		"Append": func(turn Turn) error { _, err := Append(nil, long, Limits{Turn: turn}); return err },
+		"Decode": func(turn Turn) error { _, err := Decode([]byte(text), Limits{Turn: turn}, nil); return err },
+	} {
+		turn := &brief{asks: 10}
+		if err := run(turn); !errors.Is(err, errOver) || turn.asks != -1 {
+			t.Errorf("%s in a turn that ends = %v with %d asks left, want %v with none", name, err, turn.asks, errOver)
+		}
+	}
+	never := &brief{}
+	if v, err := Decode([]byte(`[1,{"a":2}]`), Limits{Turn: never}, nil); err != nil {
+		t.Errorf("Decode of a short text = %v, %v, want no error", v, err)
+	}
+	if _, err := Append(nil, eval(t, `return {1, {a = 2}}`), Limits{Turn: never}); err != nil {
+		t.Errorf("Append of a short value = %v, want no error", err)
+	}
+}
+
+func TestDeepTables(t *testing.T) {
+	// What stands far inside is written, and refused, as what stands outside.
+	v := eval(t, `local t, wide = {}, {} for i = 1, 1e5 do wide[i] = t end for i = 1, 998 do wide = {wide} end return wide`)
+	if out, err := Append(nil, v, Limits{}); err != nil || len(out) != 2*998+2+3e5-1 {
+		t.Errorf("Append = %d bytes, %v, want %d", len(out), err, int(2*998+2+3e5-1))
+	}
+	v = eval(t, `local t = {} t[1] = t for i = 1, 500 do t = {t} end return t`)
+	if _, err := Append(nil, v, Limits{}); err == nil || !strings.HasSuffix(err.Error(), "the table contains itself") {
+		t.Errorf("Append of a table that contains itself 500 levels inside = %v, want it said", err)
 	}
 }
 

@@ -28,6 +28,33 @@ type Limits struct {
 	Depth int
 	// Keys is how many members all objects, and how many objects and lists all lists, may have together. 0 is no limit.
 	Keys int
+	// Turn is asked now and then whether to go on: an error ends the call. It is a context, as that of a Lua thread. nil is
+	// for callers whose texts are small.
+	Turn Turn
+}
+
+// Turn tells, by an error, that there is no more time or memory.
+type Turn interface{ Err() error }
+
+// valuesPerAsk is the number of values between two looks at the turn: some 100 microseconds.
+const valuesPerAsk = 1000
+
+// patience counts values on behalf of a turn.
+type patience struct {
+	turn Turn
+	left int // values until the turn is asked
+}
+
+// spend counts a value. The fault is the turn's error.
+func (p *patience) spend() *PathError {
+	if p.left--; p.left >= 0 || p.turn == nil {
+		return nil
+	}
+	p.left = valuesPerAsk
+	if err := p.turn.Err(); err != nil {
+		return fault(err)
+	}
+	return nil
 }
 
 func (l Limits) depth() int {

@@ -12,8 +12,11 @@ import (
 // How often the watcher looks.
 const (
 	watchTime = 10 * time.Millisecond
-	watchHeap = 25 * time.Millisecond
+	watchHeap = 5 * time.Millisecond // a script makes 4 GB of strings a second: 20 MB until the watcher looks again
 )
+
+// memoryCeiling times Options.Memory is where garbage is collected however short ago that was done last.
+const memoryCeiling = 2
 
 // A slice that goes on although its limit has tripped is stuck once it has taken stuckAfter times its timeout, and at
 // least leastStuck beyond it: to unwind a deep stack of calls takes seconds.
@@ -23,9 +26,11 @@ const (
 )
 
 // limits says whether a slice runs and whether it has to end. It is one word, so that the watcher can trip exactly the
-// slice that it looked at: bit 0 says that a slice runs, bits 62 and 63 why it tripped, the bits between count.
+// slice that it looked at: bit 0 says that a slice runs, bits 62 and 63 why it tripped, bit 61 that it is held, the bits
+// between count.
 type limits struct {
 	word    atomic.Uint64
+	gate    sync.Mutex   // the watcher's while the slice is held
 	timeout atomic.Int64 // of the slice that runs, ns; 0 is none
 	aborted atomic.Bool  // every slice trips as soon as it begins
 	closed  chan struct{}
@@ -38,6 +43,9 @@ const (
 	trippedStopped = 3 << 62
 )
 
+// held is the bit of a slice that does not go on until it is known whether it has too much memory.
+const held = 1 << 61
+
 func newLimits() *limits {
 	l := &limits{closed: make(chan struct{})}
 	close(l.closed)
@@ -47,7 +55,7 @@ func newLimits() *limits {
 // begin starts a slice.
 func (l *limits) begin(timeout time.Duration) {
 	l.timeout.Store(int64(timeout))
-	slice := l.word.Load()&^trippedStopped + 1
+	slice := l.word.Load()&^(trippedStopped|held) + 1
 	l.word.Store(slice)
 	if l.aborted.Load() {
 		l.trip(slice, trippedStopped)
@@ -56,19 +64,53 @@ func (l *limits) begin(timeout time.Duration) {
 
 // end ends the slice and returns its timeout. What tripped it is forgotten.
 func (l *limits) end() time.Duration {
-	l.word.Store(l.word.Load()&^trippedStopped + 1)
+	l.word.Store(l.word.Load()&^(trippedStopped|held) + 1)
 	return time.Duration(l.timeout.Load())
 }
 
 // trip makes a slice end, unless it has ended or tripped already.
 func (l *limits) trip(slice, why uint64) {
-	if slice&1 == 1 && slice < trippedTime {
-		l.word.CompareAndSwap(slice, slice|why)
+	slice &^= held
+	if slice&1 == 1 && slice < trippedTime && !l.word.CompareAndSwap(slice, slice|why) {
+		l.word.CompareAndSwap(slice|held, slice|why|held)
+	}
+}
+
+// hold has a slice wait where it next asks its limits, until release. It tells whether the slice runs and has not tripped.
+func (l *limits) hold(slice uint64) bool {
+	l.gate.Lock()
+	if slice&1 == 1 && slice < held && l.word.CompareAndSwap(slice, slice|held) {
+		return true
+	}
+	l.gate.Unlock()
+	return false
+}
+
+// release ends a hold.
+func (l *limits) release() {
+	l.word.And(^uint64(held))
+	l.gate.Unlock()
+}
+
+// pass waits while the slice is held.
+func (l *limits) pass() {
+	if l.word.Load()&held != 0 {
+		l.gate.Lock()
+		l.gate.Unlock() //nolint:staticcheck // nothing is guarded: to have had the lock is the end of the wait
 	}
 }
 
 // done returns a closed channel once the slice has tripped; nil blocks for ever and is cheap to ask.
 func (l *limits) done() <-chan struct{} {
+	if l.word.Load() < held {
+		return nil
+	}
+	return l.ended()
+}
+
+// ended is done for a slice that is or was held, or has tripped.
+func (l *limits) ended() <-chan struct{} {
+	l.pass()
 	if l.word.Load() < trippedTime {
 		return nil
 	}
@@ -116,11 +158,14 @@ func (v *VM) watchTime(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		now := v.limits.word.Load()
+		word := v.limits.word.Load()
+		now := word &^ held
 		timeout := time.Duration(v.limits.timeout.Load())
 		switch {
 		case now != slice:
 			slice, since, ticks = now, time.Now(), 0
+		case word&held != 0: // which is not its own time
+			since = since.Add(watchTime)
 		case slice >= trippedTime:
 			if ticks++; ticks == stuckTicks(timeout) && v.options.Stuck != nil {
 				v.options.Stuck(timeout + time.Duration(ticks)*watchTime)
@@ -154,12 +199,11 @@ func (v *VM) watchHeap(ctx context.Context) {
 			collections = n
 			v.collected.Store(true)
 		}
-		high := memory.value(heapObjects) > v.options.Memory
-		if v.options.Memory == 0 || !high || slice&1 == 0 || time.Now().Before(rest) {
+		if !v.high(memory, rest) || !v.limits.hold(slice) {
 			continue
 		}
-		// What was read includes garbage, which no slice can be blamed for. Collections are spaced to take a fifth of the
-		// time at most, however large the heap is.
+		// What was read includes garbage, which no slice can be blamed for; the slice is held so that it makes no more of
+		// it meanwhile. Collections are spaced to take a fifth of the time at most, however large the heap is.
 		began := time.Now()
 		runtime.GC()
 		memory.read()
@@ -168,7 +212,17 @@ func (v *VM) watchHeap(ctx context.Context) {
 		} else {
 			rest = time.Now().Add(4 * time.Since(began))
 		}
+		v.limits.release()
 	}
+}
+
+// high tells whether the memory that was read calls for a collection.
+func (v *VM) high(m memory, rest time.Time) bool {
+	limit := v.options.Memory
+	if time.Now().Before(rest) {
+		limit *= memoryCeiling
+	}
+	return limit > 0 && m.value(heapObjects) > limit
 }
 
 // memory is what the Go runtime tells of its memory, in bytes, and of its collections.

@@ -3,6 +3,8 @@ package vm
 import (
 	"errors"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,8 +243,8 @@ func heap() uint64 {
 func TestMemory(t *testing.T) {
 	m := start(t, Options{Memory: heap() + 16<<20, TurnTimeout: 20 * time.Second})
 	for _, s := range []script{
-		{name: "concatenation", source: `local s = "x" for i = 1, 25 do s = s .. s end while s do end`},
-		{name: "pcall", source: `local s = "x" for i = 1, 25 do pcall(function() s = s .. s end) end while s do end`},
+		{name: "concatenation", source: `local all = {} for i = 1, 8 do local s = "x" for j = 1, 22 do s = s .. s end all[i] = s end while all do end`},
+		{name: "pcall", source: `local all = {} for i = 1, 8 do pcall(function() all[i] = ("x"):rep(4e6) end) end while all do end`},
 		{name: "table", source: `local t = {} for i = 1, 4e5 do t[i] = {} end while t do end`},
 		{name: "coroutine", source: `local t = {} coroutine.wrap(function() for i = 1, 4e5 do t[i] = {} end while t do end end)()`},
 		{name: "coroutines", source: `
@@ -271,6 +273,106 @@ func TestMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// However fast a script fills the memory, and whatever part of it is garbage, there is never much more than twice the
+// limit. Each would go on to 2 GiB.
+func TestMemoryPeak(t *testing.T) {
+	limit := heap() + 64<<20
+	m := start(t, Options{Memory: limit, TurnTimeout: 20 * time.Second})
+	for _, s := range []script{
+		{name: "strings", source: `local all = {} for i = 1, 128 do all[i] = ("x"):rep(16 * 1024 * 1024) end`},
+		{name: "concatenation", source: `local all = {} for i = 1, 128 do local s = "x" for j = 1, 24 do s = s .. s end all[i] = s end`},
+		{name: "half garbage", source: `local all = {} for i = 1, 128 do all[i] = ("x"):rep(8e6) .. ("x"):rep(8e6) end`},
+		{name: "lists", source: `local all = {} for i = 1, 128 do all[i] = {} all[i][2 ^ 20 - 1] = 1 end`},
+		{name: "tables", source: `local all = {} for i = 1, 4e6 do all[i] = { x = i } end`},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			var o outcome
+			peak := peak(func() { o = m.run(t, s.source) })
+			if !errors.Is(o.err, ErrMemory) {
+				t.Errorf("%s: got %v, want %v", s.source, o, ErrMemory)
+			}
+			if peak > limit/2*5 {
+				t.Errorf("%s: the heap grew to %d MiB, want at most two and a half times %d MiB", s.source, peak>>20, limit>>20)
+			}
+		})
+	}
+}
+
+// peak returns the most memory that the heap had while run ran, garbage included.
+func peak(run func()) uint64 {
+	var most uint64
+	ended := make(chan struct{})
+	var sampler sync.WaitGroup
+	sampler.Go(func() {
+		m := newMemory()
+		ticker := time.NewTicker(time.Millisecond)
+		defer ticker.Stop()
+		for {
+			m.read()
+			most = max(most, m.value(heapObjects))
+			select {
+			case <-ended:
+				return
+			case <-ticker.C:
+			}
+		}
+	})
+	run()
+	close(ended)
+	sampler.Wait()
+	return most
+}
+
+// A slice that is held goes no further than where it asks its limits, in Lua and in the library, until it is released or
+// has tripped; one that ends meanwhile holds up nobody.
+func TestHold(t *testing.T) {
+	l := newLimits()
+	l.begin(0)
+	thread := &thread{limits: l}
+	for _, trips := range []bool{false, true} {
+		slice := l.word.Load()
+		if !l.hold(slice) {
+			t.Fatalf("hold(%x) = false, want true", slice)
+		}
+		var released atomic.Bool
+		var asking sync.WaitGroup
+		for _, ask := range []func() bool{
+			func() bool { return thread.Done() != nil },
+			func() bool { return thread.Err() != nil },
+		} {
+			asking.Go(func() {
+				if ended := ask(); ended != trips || !released.Load() {
+					t.Errorf("a held slice went on before its release, or with ended = %t, want %t", ended, trips)
+				}
+			})
+		}
+		for range 1000 {
+			runtime.Gosched()
+		}
+		if trips {
+			l.trip(slice, trippedMemory)
+		}
+		released.Store(true)
+		l.release()
+		asking.Wait()
+	}
+	if l.hold(l.word.Load()) {
+		t.Error("hold of a slice that has tripped = true, want false")
+	}
+	l.end()
+	if l.hold(l.word.Load()) {
+		t.Error("hold between slices = true, want false")
+	}
+	l.begin(0)
+	l.hold(l.word.Load())
+	l.end()
+	l.begin(0)
+	if thread.Done() != nil {
+		t.Error("the slice after a held one has tripped, want it to run")
+	}
+	l.release()
 }
 
 // A number from outside that is used as an index does not make gopher-lua fill an array up to it.

@@ -48,11 +48,14 @@ type thread struct {
 // Deadline, Done, Err and Value make it a context.Context, to be asked and never to be derived from.
 func (t *thread) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-// Done returns a closed channel once a limit has tripped, and nil until then.
+// Done returns a closed channel once a limit has tripped, and nil until then. It takes as long as the slice is held.
 func (t *thread) Done() <-chan struct{} { return t.limits.done() }
 
 // Err returns the cause once a limit has tripped.
-func (t *thread) Err() error { return t.limits.cause() }
+func (t *thread) Err() error {
+	t.limits.pass()
+	return t.limits.cause()
+}
 
 // Value returns nil.
 func (t *thread) Value(any) any { return nil }

@@ -20,6 +20,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/script/compile"
 	"perigee/engine/script/lib"
 )
 
@@ -27,8 +28,9 @@ import (
 type Options struct {
 	// TurnTimeout is how long one slice may hold the machine. 0 is no limit. It is kept to within some 20 ms.
 	TurnTimeout time.Duration
-	// Memory is how many bytes of live heap the process may have before the slice that runs is stopped. 0 is no limit. Go
-	// stacks come on top of it: of scripts that recurse in thousands of coroutines, two to three times as much.
+	// Memory is how many bytes of live heap the process may have before the slice that runs is stopped. 0 is no limit. With
+	// garbage the heap has twice as much at most, and what a script makes of it in a few milliseconds. Go stacks come on top
+	// of it: of scripts that recurse in thousands of coroutines, two to three times as much.
 	Memory uint64
 	// Stuck is called once for a slice that its limits could not stop, since it is inside of a Go function that does not
 	// return, with the time that it has taken. Nothing of the machine will run any more. It is called by the
@@ -203,6 +205,7 @@ func (v *VM) Close() {
 func (v *VM) open() {
 	lib.Open(v.main, lib.Options{Print: v.options.Print, Now: v.options.Now})
 	v.raisers = [2]lua.LValue{v.main.GetGlobal("error"), v.main.GetGlobal("assert")}
+	v.main.SetGlobal(compile.Concat, v.main.NewFunction(lib.Concat))
 	v.main.SetGlobal("pcall", v.main.NewFunction(v.pcall))
 	v.main.SetGlobal("xpcall", v.main.NewFunction(v.xpcall))
 	v.main.SetGlobal("coroutine", v.main.SetFuncs(v.main.NewTable(), map[string]lua.LGFunction{

@@ -1,0 +1,153 @@
+package engine_test
+
+import (
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+)
+
+// limited runs a server with the handlers of testdata/limits.lua.
+func limited(t *testing.T, change func(c *config.Config)) *enginetest.Server {
+	t.Helper()
+	folder, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return enginetest.Start(t, func(c *config.Config) {
+		c.Lua.Path, c.Lua.Manager = folder, "limits"
+		c.Limits.MessagesPerSecond = 0
+		change(c)
+	})
+}
+
+// A handler that does not end is ended, only its message fails, and everybody else is answered.
+func TestHandlersWithoutEnd(t *testing.T) {
+	server := limited(t, func(c *config.Config) { c.Lua.TurnTimeout = config.Duration(100 * time.Millisecond) })
+	const tooLong = "time limit exceeded"
+	tryWays(t, server, []way{
+		{"loop", tooLong},
+		{"pcall", tooLong},
+		{"coroutine", tooLong},
+		{"tail_calls", tooLong},
+		{"handler_of_errors", tooLong},
+		{"sort", tooLong},
+		{"backtracking", tooLong},
+		{"error_that_lasts", "(error object is a table value)"},
+	})
+}
+
+// A handler that would fill the memory or the stack fails, and says why in the log; everybody else is answered.
+func TestHandlersWithoutMeasure(t *testing.T) {
+	server := limited(t, func(c *config.Config) {
+		c.Lua.TurnTimeout = config.Duration(time.Minute)
+		c.Lua.Memory = config.Size(liveHeap()) + 128*config.MiB
+	})
+	const (
+		tooMuch    = "memory limit exceeded"
+		tooDeep    = "stack overflow"
+		tooNested  = "nested deeper than 1000 levels"
+		tooLong    = "the text is larger than 16 MiB"
+		tooManyPut = "too much is put off already"
+	)
+	tryWays(t, server, []way{
+		{"gsub", "result of 'gsub' is longer than 16777216 bytes"},
+		{"rep", "result of 'rep' is longer than 16777216 bytes"},
+		{"format", "invalid format (width or precision too long)"},
+		{"concatenation", "result of '..' is longer than 16777216 bytes"},
+		{"chain", "result of '..' is longer than 16777216 bytes"},
+		{"unpack", "too many results of 'unpack' (limit 4096)"},
+		{"strings", tooMuch},
+		{"tables", tooMuch},
+		{"lists", tooMuch},
+		{"decode_long", tooMuch},
+		{"recursion", tooDeep},
+		{"recursion_of_pcall", tooDeep},
+		{"recursion_of_metamethods", tooDeep},
+		{"recursion_of_coroutines", tooDeep},
+		{"encode_shared", tooLong},
+		{"send_shared", tooLong},
+		{"broadcast_shared", tooLong},
+		{"encode_nested", tooNested},
+		{"field_nested", tooNested},
+		{"decode_nested", tooNested},
+		{"error_that_fails", "(error object is a table value)"},
+		{"next", tooManyPut},
+		{"delay", tooManyPut},
+		{"async", tooManyPut},
+		{"promises", tooManyPut},
+		{"timers", tooManyPut}, // the last: they stay
+	})
+}
+
+// way is one thing that a handler of testdata/limits.lua does, and what the log says of it.
+type way struct{ name, want string }
+
+func tryWays(t *testing.T, server *enginetest.Server, ways []way) {
+	t.Helper()
+	alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
+	for _, w := range ways {
+		before := len(server.Log())
+		alice.Send(`{"name":"Try","way":"` + w.name + `"}`)
+		alice.Expect("MessageException")
+		bob.Send(`{"name":"Ping"}`)
+		bob.Expect("Pong")
+		if log := server.Log()[before:]; !strings.Contains(log, w.want) {
+			t.Errorf("after %s the log says\n%s, want %q", w.name, log, w.want)
+		}
+	}
+}
+
+// A command that puts itself off again and again, in turns that are all short, is refused, and others are answered.
+func TestMultiplyingCommand(t *testing.T) {
+	server := limited(t, func(*config.Config) {})
+	alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
+	alice.Send(`{"name":"Multiply"}`)
+	pong := enginetest.Frame{}
+	for pong["full"] == nil {
+		bob.Send(`{"name":"Ping"}`)
+		pong = bob.Expect("Pong")
+	}
+	if problem, _ := pong["full"].(string); !strings.Contains(problem, "too much is put off already") {
+		t.Errorf("server.next of a command that multiplies fails with %q, want it to say that too much is put off", problem)
+	}
+}
+
+// A thousand handlers without end leave nothing behind, and everybody else is answered in between.
+func TestEndlessHandlersLeaveNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a thousand handlers take 10 ms each, and more")
+	}
+	server := limited(t, func(c *config.Config) { c.Lua.TurnTimeout = config.Duration(2 * time.Millisecond) })
+	alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
+	try := func(count int) {
+		for range count {
+			alice.Send(`{"name":"Try","way":"coroutine"}`)
+			bob.Send(`{"name":"Ping"}`)
+			bob.Expect("Pong")
+			alice.Expect("MessageException")
+		}
+	}
+	try(100)
+	memory, goroutines := liveHeap(), runtime.NumGoroutine()
+	try(900)
+	if grown := liveHeap() - memory; grown > 4<<20 {
+		t.Errorf("the heap grew by %d bytes from the 100th to the 1000th endless handler, want less than 4 MiB", grown)
+	}
+	if n := runtime.NumGoroutine() - goroutines; n > 10 {
+		t.Errorf("%d more goroutines after the 1000th endless handler than after the 100th, want none", n)
+	}
+}
+
+// liveHeap returns the bytes of the heap that are in use.
+func liveHeap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
