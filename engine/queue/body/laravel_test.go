@@ -90,8 +90,10 @@ func object(class string, properties ...string) string {
 func TestArguments(t *testing.T) {
 	// The arguments are the properties that are the application's, and what they mean.
 	for command, want := range map[string]string{
+		// None, where there is nothing but null.
 		object("A"):               ``,
 		object("A", s("a"), `N;`): ``,
+		// Their order is that of the object; null stays inside.
 		object("A", s("a"), `i:1;`, s("b"), `N;`):                     `{"a":1}`,
 		object("A", s("b"), `i:1;`, s("a"), `a:2:{i:0;N;s:1:"x";N;}`): `{"b":1,"a":{"0":null,"x":null}}`,
 		// Laravel's own have the types that they have there.

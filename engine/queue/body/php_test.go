@@ -3,12 +3,14 @@ package body
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +48,7 @@ type queue struct {
 
 // start starts a beanstalkd for the time of a test, on a socket that is open already: its port is nobody else's, and
 // whoever connects before it has started waits in line.
-func start(ctx context.Context, t *testing.T) *queue { //nolint:revive // one deadline for all that a test starts
+func start(ctx context.Context, t *testing.T) *queue {
 	t.Helper()
 	beanstalkd := program(t, "beanstalkd")
 	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -132,7 +134,7 @@ func (q *queue) delayed(t *testing.T, id string) {
 }
 
 // dispatch has Laravel dispatch jobs to a tube, and returns their names by their ids.
-func dispatch(ctx context.Context, t *testing.T, q *queue, tube, which string) map[string]string { //nolint:revive // as start
+func dispatch(ctx context.Context, t *testing.T, q *queue, tube, which string) map[string]string {
 	t.Helper()
 	command := exec.CommandContext(ctx, program(t, "php"), filepath.Join("testdata", "jobs.php"),
 		q.address.IP.String(), fmt.Sprint(q.address.Port), tube, which)
@@ -150,43 +152,48 @@ func dispatch(ctx context.Context, t *testing.T, q *queue, tube, which string) m
 	return names
 }
 
-// dispatched is what Parse makes of the jobs of testdata/jobs.php; an error is one that contains the text.
-func dispatched() map[string]struct {
+// result is what Parse makes of a job; a fault is part of its error.
+type result struct {
 	Body
 	fault string
-} {
-	type result = struct {
-		Body
-		fault string
+}
+
+func fault(text string) result { return result{fault: text} }
+
+// is returns the job of a class, or of a name, with JSON as its arguments.
+func is(class, arguments string) result {
+	b := Body{Name: class[strings.LastIndexByte(class, '\\')+1:], Class: class}
+	b.DisplayName, _, _ = strings.Cut(class, "@")
+	if b.Name == class {
+		b.Class = ""
 	}
-	is := func(class, arguments string) result {
-		name := class[strings.LastIndexByte(class, '\\')+1:]
-		b := Body{Name: name, Class: class, DisplayName: class}
-		if name == class {
-			b.Class = ""
-		}
-		if arguments != "" {
-			b.Arguments = []byte(arguments)
-		}
-		return result{Body: b}
+	if arguments != "" {
+		b.Arguments = []byte(arguments)
 	}
-	giveaway := func(name, arguments string) result { return is(`App\Giveaway\Commands\`+name, arguments) }
-	anything := func(value string) result { return is(`App\Jobs\Anything`, `{"value":`+value+`}`) }
-	prize := func(sponsor string) result {
-		r := is(`App\Jobs\AddPrize`, `{"name":"Mug","sponsor":`+sponsor+`,"secret":3}`)
-		r.MaxTries, r.Timeout = 7, 45*time.Second
-		return r
-	}
-	fault := func(text string) result { return result{fault: text} }
-	shown := func(r result, name, class string) result {
-		r.Name, r.Class = name, class
-		return r
-	}
-	raw := is("AddPrize", `{"prize":{"name":"Mug","sponsor":"Acme"}}`)
+	return result{Body: b}
+}
+
+func giveaway(name, arguments string) result { return is(`App\Giveaway\Commands\`+name, arguments) }
+
+func anything(value string) result { return is(`App\Jobs\Anything`, `{"value":`+value+`}`) }
+
+func prize(sponsor string) result {
+	r := is(`App\Jobs\AddPrize`, `{"name":"Mug","sponsor":`+sponsor+`,"secret":3}`)
+	r.MaxTries, r.Timeout = 7, 45*time.Second
+	return r
+}
+
+const (
+	mug  = `{"name":"Mug","sponsor":"Acme"}`
+	acme = `{"name":"Acme","web":null,"since":1999}`
+)
+
+// dispatched is what the jobs of testdata/jobs.php are.
+func dispatched() map[string]result {
+	raw := is("AddPrize", `{"prize":`+mug+`}`)
 	raw.DisplayName = ""
-	const acme = `{"name":"Acme","web":null,"since":1999}`
 	return map[string]result{
-		"fluent":            giveaway("AddPrize", `{"prize":{"name":"Mug","sponsor":"Acme"}}`),
+		"fluent":            giveaway("AddPrize", `{"prize":`+mug+`}`),
 		"fluent_empty":      giveaway("ResetPrizes", ""),
 		"fluent_connection": giveaway("RegisterConnection", `{"connection":{"uuid":"u-1","type":"player"}}`),
 		"fluent_nulls":      giveaway("CloseConnections", `{"type":"player"}`),
@@ -205,6 +212,16 @@ func dispatched() map[string]struct {
 		"shared":      anything(`[` + acme + `,["again","again"],` + acme + `,` + acme + `]`),
 		"nested":      anything(`[{"x":` + acme + `},` + acme + `]`),
 
+		"broadcast":       is(`App\Jobs\PrizeAdded`, `{"prize":`+mug+`}`),
+		"listener":        is(`App\Listeners\TellPlayers`, `{"prize":{"name":"Mug","sponsor":"Acme"},"queue":"prizes"}`),
+		"listener_method": is(`App\Listeners\TellPlayers@onPrize`, `["prize.added",[1,`+mug+`]]`),
+
+		"string":        is("AddPrize", mug),
+		"string_class":  is(`App\Jobs\AddPrize`, `{"prize":`+mug+`}`),
+		"string_method": is(`App\Jobs\Prizes@add`, `{"prize":`+mug+`}`),
+		"string_empty":  is("ResetPrizes", ""),
+		"raw":           raw,
+
 		"custom":        fault("only its own PHP code can read"),
 		"custom_shared": fault("a reference leads behind an object that PHP code has written in its own way"),
 		"loop":          fault("it refers to itself"),
@@ -214,16 +231,6 @@ func dispatched() map[string]struct {
 		"encrypted":     fault("the job is encrypted"),
 		"closure":       fault("the job is a closure"),
 		"notification":  fault("the job is a notification of Laravel"),
-
-		"broadcast":       is(`App\Jobs\PrizeAdded`, `{"prize":{"name":"Mug","sponsor":"Acme"}}`),
-		"listener":        is(`App\Listeners\TellPlayers`, `{"prize":{"name":"Mug","sponsor":"Acme"},"queue":"prizes"}`),
-		"listener_method": shown(is(`App\Listeners\TellPlayers`, `["prize.added",[1,{"name":"Mug","sponsor":"Acme"}]]`), "TellPlayers@onPrize", `App\Listeners\TellPlayers@onPrize`),
-
-		"string":        is("AddPrize", `{"name":"Mug","sponsor":"Acme"}`),
-		"string_class":  is(`App\Jobs\AddPrize`, `{"prize":{"name":"Mug","sponsor":"Acme"}}`),
-		"string_method": shown(is(`App\Jobs\Prizes`, `{"prize":{"name":"Mug","sponsor":"Acme"}}`), "Prizes@add", `App\Jobs\Prizes@add`),
-		"string_empty":  is("ResetPrizes", ""),
-		"raw":           raw,
 	}
 }
 
@@ -276,4 +283,37 @@ func compare(t *testing.T, name string, text []byte, want Body, fault string) {
 	}
 	want.UUID = got.UUID
 	check(t, string(text), want)
+}
+
+// What PHP writes by serialize() and by json_encode() is the same value.
+func TestSameAsPHP(t *testing.T) {
+	const seed, count = "7", 400
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	printed, err := exec.CommandContext(ctx, program(t, "php"), filepath.Join("testdata", "values.php"), seed, fmt.Sprint(count)).Output()
+	if err != nil {
+		t.Fatalf("php: %v", err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(printed)), "\n")
+	if len(lines) != count {
+		t.Fatalf("values.php prints %d lines, want %d", len(lines), count)
+	}
+	for _, line := range lines {
+		var pair struct{ Body, JSON string }
+		if err := json.Unmarshal([]byte(line), &pair); err != nil {
+			t.Fatalf("values.php prints %s: %v", line, err)
+		}
+		got, err := Parse([]byte(pair.Body))
+		if err != nil || !reflect.DeepEqual(decode(t, got.Arguments), decode(t, []byte(pair.JSON))) {
+			t.Errorf("Parse(%s) = %s, %v, want %s", pair.Body, got.Arguments, err, pair.JSON)
+		}
+	}
+}
+
+func decode(t *testing.T, text []byte) (v any) {
+	t.Helper()
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return v
 }

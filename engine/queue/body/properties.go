@@ -80,10 +80,10 @@ func laravels(e php.Entry) bool {
 		return kind == php.Null || kind == php.Int
 	case "backoff":
 		return kind == php.Null || kind == php.Int || kind == php.Array || kind == php.String
-	case "middleware", "chained", "chainCatchCallbacks":
-		return kind == php.Null || kind == php.Array
-	case "afterCommit", "failOnTimeout", "deleteWhenMissingModels", "shouldBeEncrypted", "fakeBatch", "deduplicator":
-		return kind == php.Null || kind == php.Bool || kind == php.Object
+	case "middleware", "chained", "chainCatchCallbacks", "deduplicator":
+		return kind == php.Null || kind == php.Array || kind == php.Object
+	case "afterCommit", "failOnTimeout", "deleteWhenMissingModels", "shouldBeEncrypted":
+		return kind == php.Null || kind == php.Bool
 	case "job":
 		return isQueueJob(e.Value)
 	}
