@@ -30,6 +30,7 @@ func floors() map[string]int {
 		"engine/script/api":          4,
 		"engine/script/vm":           3,
 		"engine/script/lib":          2,
+		"engine/queue/body":          1,
 		"engine/script/lib/pattern":  1,
 		"engine/script/store":        1,
 		"engine/auth":                0,
@@ -38,6 +39,7 @@ func floors() map[string]int {
 		"engine/logging":             0,
 		"engine/loop":                0,
 		"engine/process":             0,
+		"engine/queue/php":           0,
 		"engine/schema":              0,
 		"engine/script/compile":      0,
 		"engine/script/lib/steps":    0,
@@ -52,7 +54,7 @@ func floors() map[string]int {
 func homes() map[string][]string {
 	return map[string][]string{
 		"github.com/BurntSushi/toml":               {"engine/config"},
-		"github.com/go-json-experiment/json":       {"engine/wire", "engine/script/value"},
+		"github.com/go-json-experiment/json":       {"engine/wire", "engine/script/value", "engine/queue/body"},
 		"github.com/google/uuid":                   {"engine/wire"},
 		"github.com/gorilla/websocket":             {"engine/broker"},
 		"github.com/santhosh-tekuri/jsonschema/v6": {"engine/schema"},

@@ -1,0 +1,92 @@
+package body
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// check compares what Parse makes of a text with what it should.
+func check(t *testing.T, text string, want Body) {
+	t.Helper()
+	got, err := Parse([]byte(text))
+	if err != nil {
+		t.Errorf("Parse(%s) = %v, want %+v", text, err, want)
+		return
+	}
+	if string(got.Arguments) != string(want.Arguments) || (got.Arguments == nil) != (want.Arguments == nil) {
+		t.Errorf("Parse(%s).Arguments = %q, want %q", text, got.Arguments, want.Arguments)
+	}
+	got.Arguments, want.Arguments = nil, nil
+	if !same(got, want) {
+		t.Errorf("Parse(%s) = %+v, want %+v", text, got, want)
+	}
+}
+
+// same compares all but the arguments.
+func same(a, b Body) bool {
+	return a.Name == b.Name && a.Class == b.Class && a.Delay == b.Delay && a.Timeout == b.Timeout && a.MaxTries == b.MaxTries &&
+		a.Attempts == b.Attempts && a.UUID == b.UUID && a.DisplayName == b.DisplayName
+}
+
+func TestParse(t *testing.T) {
+	// A plain job has a name and data, and the data are the arguments as they are.
+	for text, want := range map[string]Body{
+		`{"job":"AddPrize"}`:               {Name: "AddPrize"},
+		`{"job":"AddPrize","data":null}`:   {Name: "AddPrize"},
+		`{"job":"AddPrize","data":""}`:     {Name: "AddPrize"},
+		`{"job":"AddPrize","data": [ ] }`:  {Name: "AddPrize"},
+		`{"job":"AddPrize","data":{}}`:     {Name: "AddPrize", Arguments: []byte(`{}`)},
+		`{"job":"AddPrize","data":7}`:      {Name: "AddPrize", Arguments: []byte(`7`)},
+		`{"job":"AddPrize","data":[1, 2]}`: {Name: "AddPrize", Arguments: []byte(`[1,2]`)},
+		" {\n\"data\": {\"b\": 1.50, \"a\": \"\\u00e9\"},\t\"job\": \"AddPrize\" }\r\n": {Name: "AddPrize", Arguments: []byte(`{"b":1.50,"a":"\u00e9"}`)},
+		`{"job":"Old","job":"AddPrize"}`:                                                {Name: "AddPrize"},
+		`{"job":"prizes.add"}`:                                                          {Name: "prizes.add"},
+		`{"job":"AddPrize","other":{"job":"no"}}`:                                       {Name: "AddPrize"},
+		`{"job":"App\\Jobs\\AddPrize"}`:                                                 {Name: "AddPrize", Class: `App\Jobs\AddPrize`},
+		`{"job":"\\App\\AddPrize@handle"}`:                                              {Name: "AddPrize", Class: `App\AddPrize`},
+		`{"job":"AddPrize@fire"}`:                                                       {Name: "AddPrize"},
+		`{"job":"App\\Prizes@add"}`:                                                     {Name: "Prizes@add", Class: `App\Prizes@add`},
+		`{"job":"AddPrize","maxTries":3,"timeout":1.5,"delay":60,"attempts":2,"uuid":"u","displayName":"d"}`: {
+			Name: "AddPrize", MaxTries: 3, Timeout: 1500 * time.Millisecond, Delay: time.Minute, Attempts: 2, UUID: "u", DisplayName: "d",
+		},
+		`{"job":"AddPrize","maxTries":-3,"timeout":-1,"delay":"60","attempts":1.5,"uuid":7,"displayName":null}`: {Name: "AddPrize"},
+		`{"job":"AddPrize","maxTries":1e3,"timeout":1e300,"delay":true,"attempts":99999999999}`: {
+			Name: "AddPrize", Timeout: maxSeconds * time.Second,
+		},
+		`{"job":"AddPrize","uuid":"` + strings.Repeat("u", 256) + `"}`: {Name: "AddPrize"},
+	} {
+		check(t, text, want)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	// What is no job is refused with a sentence.
+	for text, want := range map[string]string{
+		``:                              "body: the job is not JSON: it ends too early",
+		`AddPrize`:                      "body: the job is not JSON: byte 0 is wrong",
+		`{"job":"AddPrize"`:             "body: the job is not JSON: byte 17 is wrong",
+		`{"job":"AddPrize",}`:           "body: the job is not JSON: byte 17 is wrong",
+		`{"job":"AddPrize","data":{x}}`: "body: the job is not JSON: byte 26 is wrong",
+		`{"job":"half \ud83d"}`:         "body: the job is not JSON: byte 13 is wrong",
+		`["AddPrize"]`:                  "body: the job is not a JSON object",
+		`"AddPrize"`:                    "body: the job is not a JSON object",
+		`{"job":"AddPrize"}{}`:          "body: the job has more text after its JSON object",
+		`{"job":"AddPrize"}x`:           "body: the job has more text after its JSON object",
+		"{\"job\":\"\xff\"}":            "body: the job is not UTF-8",
+		`{}`:                            `body: the job has no name: its "job" is missing, empty or no string`,
+		`{"data":{"job":"AddPrize"}}`:   `body: the job has no name: its "job" is missing, empty or no string`,
+		`{"job":""}`:                    `body: the job has no name: its "job" is missing, empty or no string`,
+		`{"job":7}`:                     `body: the job has no name: its "job" is missing, empty or no string`,
+		`{"job":"App\\"}`:               "body: the job's name is empty or longer than 255 bytes",
+		`{"job":"@add"}`:                "body: the job's name is empty or longer than 255 bytes",
+		`{"job":"App\\@add"}`:           "body: the job's name is empty or longer than 255 bytes",
+		`{"job":"@handle"}`:             "body: the job's name is empty or longer than 255 bytes",
+		`{"job":"` + strings.Repeat("x", 256) + `"}`:   "body: the job's name is empty or longer than 255 bytes",
+		`{"job":"` + strings.Repeat("x", Limit) + `"}`: "body: the job is longer than 65536 bytes",
+	} {
+		if b, err := Parse([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("Parse(%.60s) = %+v, %v, want %q", text, b, err, want)
+		}
+	}
+}
