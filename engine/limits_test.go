@@ -92,7 +92,7 @@ func tryWays(t *testing.T, server *enginetest.Server, ways []way) {
 	alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
 	for _, w := range ways {
 		before := len(server.Log())
-		alice.Send(`{"name":"Try","way":"` + w.name + `"}`)
+		alice.Send(`{"name":"Try ` + w.name + `"}`)
 		alice.Expect("MessageException")
 		bob.Send(`{"name":"Ping"}`)
 		bob.Expect("Pong")
@@ -126,7 +126,7 @@ func TestEndlessHandlersLeaveNothing(t *testing.T) {
 	alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
 	try := func(count int) {
 		for range count {
-			alice.Send(`{"name":"Try","way":"coroutine"}`)
+			alice.Send(`{"name":"Try coroutine"}`)
 			bob.Send(`{"name":"Ping"}`)
 			bob.Expect("Pong")
 			alice.Expect("MessageException")

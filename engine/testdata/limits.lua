@@ -219,10 +219,12 @@ function limits:boot()
       end
     end
   end)
-  server.message("Try", { protection = "none" }, function(client, message)
-    ways[message.way](client)
-    client:send("Survived")
-  end)
+  for name, way in pairs(ways) do
+    server.message("Try " .. name, { protection = "none" }, function(client)
+      way(client)
+      client:send("Survived")
+    end)
+  end
   server.message("Multiply", { protection = "none" }, function()
     server.run("Multiply")
   end)
