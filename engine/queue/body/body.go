@@ -27,11 +27,12 @@ type Body struct {
 	// Class is Name with the whole name of the class: `App\Jobs\AddPrize`. It is "" where the job names no class.
 	Class string
 	// Arguments is JSON text, nil where there are none. Of a PHP object they are its properties, in their order, without
-	// those that are null and those of Laravel's own.
+	// those that are null and those of Laravel's own. Since Laravel 9.4 a class with SerializesModels leaves out what is as
+	// the class declares it, so that a command has to know these defaults.
 	Arguments []byte
 
 	// What Laravel says of the job besides, for those who want to know; 0 or "" where it says nothing. The queue has
-	// waited for the delay already; before Laravel 8 it is the time between attempts.
+	// waited for the delay already; of Laravel 5.8 to 7 it is the time between attempts.
 	Delay, Timeout    time.Duration
 	MaxTries          int
 	Attempts          int // how often it has been tried, where the driver of Laravel counts in the body

@@ -39,15 +39,15 @@ func versions() []struct {
 			`{"uuid":"9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a11","displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":null,"maxExceptions":null,"delay":null,"timeout":null,"timeoutAt":null,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":10:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse f\u00fcr Zo\u00eb\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:3:\"job\";N;s:10:\"connection\";s:10:\"beanstalkd\";s:5:\"queue\";N;s:15:\"chainConnection\";N;s:10:\"chainQueue\";N;s:5:\"delay\";N;s:10:\"middleware\";a:0:{}s:7:\"chained\";a:0:{}}"}}`,
 			Body{UUID: "9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a11", DisplayName: class},
 		},
-		{ // Laravel 9
+		{ // Laravel 9.0
 			`{"uuid":"9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a12","displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":5,"maxExceptions":2,"failOnTimeout":true,"backoff":"1,5,10","timeout":30,"retryUntil":1795384421,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":17:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse für Zoë\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:5:\"tries\";i:5;s:7:\"timeout\";i:30;s:13:\"maxExceptions\";i:2;s:13:\"failOnTimeout\";b:1;s:7:\"backoff\";a:3:{i:0;i:1;i:1;i:5;i:2;i:10;}s:3:\"job\";N;s:10:\"connection\";N;s:5:\"queue\";N;s:15:\"chainConnection\";N;s:10:\"chainQueue\";N;s:19:\"chainCatchCallbacks\";N;s:5:\"delay\";N;s:11:\"afterCommit\";N;s:10:\"middleware\";a:0:{}s:7:\"chained\";a:0:{}}"}}`,
 			Body{UUID: "9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a12", DisplayName: class, MaxTries: 5, Timeout: 30 * time.Second},
 		},
-		{ // Laravel 10, batchable
+		{ // Laravel 10, batchable, without SerializesModels
 			`{"uuid":"9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a13","displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":null,"maxExceptions":null,"failOnTimeout":false,"backoff":null,"timeout":null,"retryUntil":null,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":14:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse für Zoë\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:3:\"job\";N;s:10:\"connection\";N;s:5:\"queue\";N;s:15:\"chainConnection\";N;s:10:\"chainQueue\";N;s:19:\"chainCatchCallbacks\";N;s:5:\"delay\";N;s:11:\"afterCommit\";N;s:10:\"middleware\";a:0:{}s:7:\"chained\";a:0:{}s:7:\"batchId\";N;s:28:\"\u0000App\\Jobs\\AddPrize\u0000fakeBatch\";N;}"}}`,
 			Body{UUID: "9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a13", DisplayName: class},
 		},
-		{ // Laravel 11
+		{ // Laravel 11, whose SerializesModels leaves out what is as the class declares it
 			`{"uuid":"9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a14","displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":null,"maxExceptions":null,"failOnTimeout":false,"backoff":null,"timeout":null,"retryUntil":null,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":3:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse für Zoë\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:10:\"connection\";s:10:\"beanstalkd\";}"},"illuminate:log:context":{"data":{"trace":"s:1:\"x\";"},"hidden":[]}}`,
 			Body{UUID: "9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a14", DisplayName: class},
 		},
