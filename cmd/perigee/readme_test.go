@@ -42,9 +42,9 @@ func (s *shell) line(line string) {
 		case words[0] == "perigee" && len(words) > 1 && words[1] == "start":
 			s.start(words)
 		case words[0] == "perigee":
-			var said bytes.Buffer
-			code := run(s.t.Context(), words, nil, &said, &said)
-			s.said = said.String()
+			var stdout, stderr bytes.Buffer
+			code := run(s.t.Context(), words, nil, &stdout, &stderr)
+			s.said = stdout.String() + stderr.String()
 			if mistake := strings.HasPrefix(s.said, "perigee: ") || strings.Contains(s.said, "\nperigee: "); (code != 0) != mistake {
 				s.t.Errorf("%s: %s = %d, %s", s.place, command, code, s.said)
 			}

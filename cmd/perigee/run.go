@@ -40,7 +40,7 @@ type program struct {
 // usageError is a command line that makes no sense.
 type usageError struct{ error }
 
-// run runs the command line and returns the exit code.
+// run runs the command line and returns the exit code. Both writers may be used at the same time.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	p := &program{environ: environ, stdout: stdout, stderr: logging.New(stderr), terminal: isTerminal(stderr), exit: os.Exit}
 	var writing sync.WaitGroup
