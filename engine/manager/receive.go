@@ -152,18 +152,22 @@ func (m *Manager) fail(turn string, c *connection, previous string, err error) {
 	}
 }
 
-// report logs an error of the scripts under a short reference; the same turn that fails at the same place once a second at
-// most, and in between under the reference that is in the log. What ended because the loop ends is no error.
+// report logs an error of the scripts under a short reference; the same turn that fails at the same place, called from the same
+// places, once a second at most, and in between under the reference that is in the log. What ended because the loop ends is no error.
 func (m *Manager) report(turn string, c *connection, err error) (ref string, reported bool) {
 	if errors.Is(err, loop.ErrStopped) {
 		return "", false
 	}
-	place := ""
+	place, trace := "", ""
 	var placed interface{ Place() string }
 	if errors.As(err, &placed) {
 		place = placed.Place()
 	}
-	occasion := m.failures.Happened(turn+"\x00"+place, m.loop.Now())
+	var traced interface{ Traceback() string }
+	if errors.As(err, &traced) {
+		trace = logging.Clip(traced.Traceback(), logging.MaxValue)
+	}
+	occasion := m.failures.Happened(turn+"\x00"+place+"\x00"+trace, m.loop.Now())
 	if !occasion.Due {
 		return occasion.Ref, true
 	}
@@ -174,9 +178,8 @@ func (m *Manager) report(turn string, c *connection, err error) (ref string, rep
 	if c != nil {
 		fields = append(fields, "uuid", c.uuid)
 	}
-	var traced interface{ Traceback() string }
-	if errors.As(err, &traced) {
-		fields = append(fields, "traceback", logging.Clip(traced.Traceback(), logging.MaxValue))
+	if trace != "" {
+		fields = append(fields, "traceback", trace)
 	}
 	m.log.Error("manager: script failed", fields...)
 	return occasion.Ref, true
