@@ -115,6 +115,25 @@ func TestTimeoutTrace(t *testing.T) {
 	}
 }
 
+// What a concatenation would make beyond the bound of a string is an error at its line, and the operator is called so.
+func TestConcatenationTooLong(t *testing.T) {
+	m := start(t, Options{})
+	o := m.run(t, `local s = "x"
+	while true do
+		s = s .. s
+	end`)
+	var e *Error
+	if !errors.As(o.err, &e) {
+		t.Fatalf("Call = %v, want an *Error", o)
+	}
+	if want := "test.lua:3: result of '..' is longer than 16777216 bytes"; e.Message != want {
+		t.Errorf("Message: got %q, want %q", e.Message, want)
+	}
+	if want := "[Go]: in operator '..'\ntest.lua:3: in main chunk"; e.Traceback != want {
+		t.Errorf("Traceback: got\n%s\nwant\n%s", e.Traceback, want)
+	}
+}
+
 // Each call may have a timeout of its own; 0 without TurnTimeout is none.
 func TestTimeoutOfCall(t *testing.T) {
 	m := start(t, Options{})
