@@ -65,14 +65,14 @@ end
 
 function ways.strings()
   local all = {}
-  while true do
+  while #all >= 0 do
     all[#all + 1] = ("x"):rep(16 * 1024 * 1024)
   end
 end
 
 function ways.tables()
   local all, n = {}, 0
-  while true do
+  while #all == n do
     n = n + 1
     all[n] = { {}, {}, {} }
   end
@@ -80,7 +80,7 @@ end
 
 function ways.lists()
   local all = {}
-  while true do
+  while #all >= 0 do
     local list = {}
     list[2 ^ 20 - 1] = 1
     all[#all + 1] = list

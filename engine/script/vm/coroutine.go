@@ -18,7 +18,9 @@ type request = func(wake func())
 // coroutine is a coroutine of Lua, run by one of Go.
 //
 // To scripts it is a bare Lua thread, its handle, on which nothing runs. The handle leads here, but nothing here leads
-// to the handle: so a handle that no script can reach any more is seen to be gone, and the coroutine is let go.
+// to the handle: so a handle that no script can reach any more is seen to be gone, and the coroutine is let go. One whose
+// own function or variables hold its handle is reachable from its own stack, which the collector takes for alive: it stays
+// until it is over, or the machine is closed.
 type coroutine struct {
 	vm      *VM
 	handle  weak.Pointer[lua.LState]

@@ -10,6 +10,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/logging"
+	"perigee/engine/script/compile"
 )
 
 // Bounds of what an Error says.
@@ -265,6 +266,8 @@ func functionName(d *lua.Debug) string {
 	switch {
 	case d.CurrentLine >= 0 && d.LineDefined == 0:
 		return "main chunk"
+	case d.Name == compile.Concat:
+		return "operator '..'"
 	case d.Name == "" || d.Name == "?" || d.Name == "(anonymous)":
 		return "?"
 	case strings.HasPrefix(d.Name, "<"):

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -112,6 +113,30 @@ func TestTimeoutTrace(t *testing.T) {
 		"test.lua:4: in main chunk"
 	if e.Traceback != want {
 		t.Errorf("Traceback: got\n%s\nwant\n%s", e.Traceback, want)
+	}
+}
+
+// What a concatenation would make beyond the bound of a string is an error at its line, and the operator is called so.
+func TestConcatenationTooLong(t *testing.T) {
+	m := start(t, Options{})
+	o := m.run(t, `local s = "x"
+	while true do
+		s = s .. s
+	end`)
+	var e *Error
+	if !errors.As(o.err, &e) {
+		t.Fatalf("Call = %v, want an *Error", o)
+	}
+	if want := "test.lua:3: result of '..' is longer than 16777216 bytes"; e.Message != want {
+		t.Errorf("Message: got %q, want %q", e.Message, want)
+	}
+	if want := "[Go]: in operator '..'\ntest.lua:3: in main chunk"; e.Traceback != want {
+		t.Errorf("Traceback: got\n%s\nwant\n%s", e.Traceback, want)
+	}
+	o = m.run(t, `local function double(s) return s .. s end
+	double(("x"):rep(1e7))`)
+	if want := "error: test.lua:1: result of '..' is longer than 16777216 bytes"; o.String() != want {
+		t.Errorf("at the end of a function: got %v, want %s", o, want)
 	}
 }
 
@@ -373,6 +398,30 @@ func TestHold(t *testing.T) {
 		t.Error("the slice after a held one has tripped, want it to run")
 	}
 	l.release()
+}
+
+// The time that a slice is held is not its own.
+func TestHeldTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := start(t, Options{TurnTimeout: 100 * time.Millisecond})
+		m.State().SetGlobal("hold", m.State().NewFunction(func(*lua.LState) int {
+			if !m.limits.hold(m.limits.word.Load()) {
+				t.Error("hold of the slice that runs = false, want true")
+				return 0
+			}
+			time.Sleep(time.Second)
+			m.limits.release()
+			time.Sleep(50 * time.Millisecond)
+			if err := m.limits.cause(); err != nil {
+				t.Errorf("cause after a second in which the slice was held = %v, want nil", err)
+			}
+			time.Sleep(time.Second)
+			return 0
+		}))
+		if o := m.run(t, `hold()`); !errors.Is(o.err, ErrTimeout) {
+			t.Errorf("a slice that goes on for a second after it was held = %v, want %v", o, ErrTimeout)
+		}
+	})
 }
 
 // A number from outside that is used as an index does not make gopher-lua fill an array up to it.
