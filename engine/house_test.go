@@ -20,7 +20,10 @@ func floors() map[string]int {
 		"engine":                     8,
 		"engine/spec":                8,
 		"engine/manager":             7,
+		"engine/queue/beanstalkd":    7,
+		"engine/queue/memory":        7,
 		"engine/broker":              6,
+		"engine/queue":               6,
 		"engine/script":              6,
 		"engine/web":                 6,
 		"engine/script/child":        5,
@@ -54,6 +57,7 @@ func floors() map[string]int {
 func homes() map[string][]string {
 	return map[string][]string{
 		"github.com/BurntSushi/toml":               {"engine/config"},
+		"github.com/beanstalkd/go-beanstalk":       {"engine/queue/beanstalkd"},
 		"github.com/go-json-experiment/json":       {"engine/wire", "engine/script/value", "engine/queue/body"},
 		"github.com/google/uuid":                   {"engine/wire"},
 		"github.com/gorilla/websocket":             {"engine/broker"},

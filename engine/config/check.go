@@ -121,8 +121,9 @@ func checkText(rule, text string) error {
 			}
 		}
 	case "tube":
-		// beanstalkd's protocol.txt, "Tubes"; a leading hyphen is not allowed there either.
-		const longest = 200
+		// beanstalkd's protocol.txt, "Tubes"; a leading hyphen is not allowed there either. It takes 200 characters, but the
+		// library that speaks with it does not.
+		const longest = 199
 		if text == "" || len(text) > longest || text[0] == '-' || !consistsOf(text, "-+/;.$_()") {
 			return fmt.Errorf(`%s is not the name of a queue; write letters, digits and -+/;.$_() only, for example "default"`, show(text))
 		}

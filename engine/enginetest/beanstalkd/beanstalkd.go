@@ -1,0 +1,143 @@
+// Package beanstalkd runs a real beanstalkd for tests, on a free port of 127.0.0.1, and does to it what happens to a
+// beanstalkd: it is killed, started again, stopped, told to drain, and its connections are cut. Only tests import it.
+package beanstalkd
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
+const patience = 30 * time.Second
+
+// Options say how it runs.
+type Options struct {
+	// Binlog has it keep its jobs on disk, and sync each change, so that they live on when it is killed.
+	Binlog bool
+	// MaxJob is how large a job may be, in bytes; 0 is beanstalkd's own limit of 65,535.
+	MaxJob int
+}
+
+// Server is a beanstalkd. It ends with the test.
+type Server struct {
+	// Address is where it listens, also after a Restart.
+	Address string
+
+	arguments []string
+	cmd       *exec.Cmd
+}
+
+// Start starts one. Where beanstalkd is not installed the test is skipped, or fails where CI=true.
+func Start(tb testing.TB, o Options) *Server {
+	tb.Helper()
+	path, err := exec.LookPath("beanstalkd")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			tb.Fatalf("beanstalkd: %v", err)
+		}
+		tb.Skipf("beanstalkd is not installed: %v", err)
+	}
+	s := &Server{Address: Absent(tb)}
+	_, port, err := net.SplitHostPort(s.Address)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.arguments = []string{path, "-l", "127.0.0.1", "-p", port}
+	if o.Binlog {
+		s.arguments = append(s.arguments, "-f0", "-b", tb.TempDir())
+	}
+	if o.MaxJob > 0 {
+		s.arguments = append(s.arguments, "-z", strconv.Itoa(o.MaxJob))
+	}
+	tb.Cleanup(s.Kill)
+	s.Restart(tb)
+	return s
+}
+
+// Absent returns an address of 127.0.0.1 at which nobody listens.
+func Absent(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it takes no time
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// At starts one at an address that Absent returned.
+func At(tb testing.TB, address string) *Server {
+	tb.Helper()
+	s := Start(tb, Options{})
+	s.Kill()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.Address, s.arguments[4] = address, port
+	s.Restart(tb)
+	return s
+}
+
+// Restart starts it again after Kill, and returns when it listens.
+func (s *Server) Restart(tb testing.TB) {
+	tb.Helper()
+	s.cmd = exec.Command(s.arguments[0], s.arguments[1:]...) //nolint:noctx // it lives until Kill
+	s.cmd.Stderr = tb.Output()
+	if err := s.cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	give := time.After(patience)
+	for {
+		c, err := net.Dial("tcp", s.Address) //nolint:noctx // on this machine it takes no time
+		if err == nil {
+			_ = c.Close()
+			return
+		}
+		select {
+		case <-give:
+			tb.Fatalf("beanstalkd does not listen at %s: %v", s.Address, err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// Kill ends it with SIGKILL, if it runs.
+func (s *Server) Kill() {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// Stop stops it with SIGSTOP: its connections stay, and nothing is answered.
+func (s *Server) Stop(tb testing.TB) {
+	tb.Helper()
+	s.signal(tb, syscall.SIGSTOP)
+}
+
+// Continue ends Stop.
+func (s *Server) Continue(tb testing.TB) {
+	tb.Helper()
+	s.signal(tb, syscall.SIGCONT)
+}
+
+// Drain has it take no jobs any more.
+func (s *Server) Drain(tb testing.TB) {
+	tb.Helper()
+	s.signal(tb, syscall.SIGUSR1)
+}
+
+func (s *Server) signal(tb testing.TB, signal syscall.Signal) {
+	tb.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		tb.Fatal(err)
+	}
+}

@@ -1,0 +1,92 @@
+package beanstalkd
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// Proxy passes connections on, and cuts them.
+type Proxy struct {
+	// Address is where it listens.
+	Address string
+
+	target   string
+	listener net.Listener
+	running  sync.WaitGroup
+
+	mu sync.Mutex
+	// Guarded by mu.
+	conns map[net.Conn]bool
+	ended bool
+}
+
+// NewProxy returns a proxy for an address. It ends with the test.
+func NewProxy(tb testing.TB, target string) *Proxy {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it takes no time
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := &Proxy{Address: l.Addr().String(), target: target, listener: l, conns: map[net.Conn]bool{}}
+	p.running.Go(p.accept)
+	tb.Cleanup(func() {
+		_ = l.Close()
+		p.mu.Lock()
+		p.ended = true
+		p.mu.Unlock()
+		p.Cut()
+		p.running.Wait()
+	})
+	return p
+}
+
+// Cut resets all connections and returns how many there were.
+func (p *Proxy) Cut() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.conns) / 2
+	for c := range p.conns {
+		if tcp, ok := c.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // so that Close sends RST
+		}
+		_ = c.Close()
+		delete(p.conns, c)
+	}
+	return n
+}
+
+func (p *Proxy) accept() {
+	for {
+		from, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		to, err := net.Dial("tcp", p.target) //nolint:noctx // on this machine it takes no time
+		if err != nil {
+			_ = from.Close()
+			continue
+		}
+		p.mu.Lock()
+		ended := p.ended
+		p.conns[from], p.conns[to] = true, true
+		p.mu.Unlock()
+		if ended {
+			p.Cut()
+		}
+		p.running.Go(func() { p.pass(from, to) })
+		p.running.Go(func() { p.pass(to, from) })
+	}
+}
+
+// pass copies until one side ends, and ends the other.
+func (p *Proxy) pass(from, to net.Conn) {
+	_, _ = io.Copy(to, from)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range []net.Conn{from, to} {
+		_ = c.Close()
+		delete(p.conns, c)
+	}
+}

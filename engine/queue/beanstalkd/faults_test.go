@@ -1,0 +1,315 @@
+package beanstalkd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"perigee/engine/enginetest/beanstalkd"
+	"perigee/engine/queue"
+)
+
+// tally counts how often each command ran.
+type tally struct {
+	mu   sync.Mutex
+	runs map[string]int // guarded by mu
+	last []string       // guarded by mu; in the order in which they ran
+}
+
+func (t *tally) Job(_ context.Context, j queue.Job, done func(error)) {
+	t.mu.Lock()
+	if t.runs == nil {
+		t.runs = map[string]int{}
+	}
+	t.runs[j.Command]++
+	t.last = append(t.last, j.Command)
+	t.mu.Unlock()
+	done(nil)
+}
+
+// ran returns how many commands ran, and how many of those more than once.
+func (t *tally) ran() (all, twice int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, n := range t.runs {
+		if n > 1 {
+			twice++
+		}
+	}
+	return len(t.runs), twice
+}
+
+// produce puts numbered jobs until stop is closed, each until it is confirmed, and returns the commands that were. Those
+// that were put more than once, since no answer came, have a number of their own each time.
+func produce(t *testing.T, address, mark string, stop <-chan struct{}) []string {
+	t.Helper()
+	c := NewClient(address)
+	defer func() { _ = c.Close() }()
+	var confirmed []string
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return confirmed
+		default:
+		}
+		command := fmt.Sprintf("%s-%d", mark, i)
+		_, err := c.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(job(command)), Priority: queue.DefaultPriority})
+		if err == nil {
+			confirmed = append(confirmed, command)
+		}
+	}
+}
+
+// Of the jobs that beanstalkd has confirmed, none is lost and none runs twice, when it is killed again and again and keeps
+// its jobs on disk.
+func TestKilledService(t *testing.T) {
+	t.Parallel()
+	s := beanstalkd.Start(t, beanstalkd.Options{Binlog: true})
+	var ran tally
+	w := work(t, s.Address, options(), ran.Job)
+	stop := make(chan struct{})
+	var producers sync.WaitGroup
+	var mu sync.Mutex
+	var confirmed []string
+	for p := range 4 {
+		producers.Go(func() {
+			commands := produce(t, s.Address, fmt.Sprint("p", p), stop)
+			mu.Lock()
+			confirmed = append(confirmed, commands...)
+			mu.Unlock()
+		})
+	}
+	const kills = 20
+	for range kills {
+		before := w.Status().Done
+		some := before + uint64(rand.N(40))
+		await(t, "some jobs", func() bool { return w.Status().Done > some })
+		s.Kill()
+		s.Restart(t)
+	}
+	close(stop)
+	producers.Wait()
+	await(t, "the last jobs", func() bool {
+		n := counts(t, s.Address)
+		return n.Ready+n.Reserved+n.Delayed == 0 && w.Status().Held == 0
+	})
+	lost := 0
+	for _, command := range confirmed {
+		ran.mu.Lock()
+		if ran.runs[command] == 0 {
+			lost++
+		}
+		ran.mu.Unlock()
+	}
+	all, twice := ran.ran()
+	t.Logf("%d kills: %d jobs confirmed, %d ran, %d of them twice, %d came again and were not run, %d connections lost",
+		kills, len(confirmed), all, twice, w.Status().Repeated, w.Status().Lost)
+	if lost > 0 || twice > 0 {
+		t.Errorf("jobs: %d lost, %d ran twice, want 0 and 0", lost, twice)
+	}
+}
+
+// No job is lost and none runs twice when the connection is cut again and again.
+func TestCutConnections(t *testing.T) {
+	t.Parallel()
+	s := beanstalkd.Start(t, beanstalkd.Options{})
+	p := beanstalkd.NewProxy(t, s.Address)
+	const jobs = 20_000
+	fillWith(t, s.Address, jobs)
+	var ran tally
+	w := work(t, p.Address, options(), ran.Job)
+	cuts := 0
+	for cuts < 60 {
+		before := w.Status().Taken
+		await(t, "a job, or the end", func() bool { return w.Status().Taken > before || w.Status().Done == jobs })
+		if w.Status().Done == jobs {
+			break
+		}
+		cuts += p.Cut()
+	}
+	await(t, "the last jobs", func() bool { n := counts(t, s.Address); return n.Ready+n.Reserved == 0 })
+	all, twice := ran.ran()
+	t.Logf("%d cuts: %d jobs ran, %d twice, %d came again and were not run", cuts, all, twice, w.Status().Repeated)
+	if all != jobs || twice != 0 {
+		t.Errorf("of %d jobs %d ran, %d of them twice, want all once", jobs, all, twice)
+	}
+}
+
+// fillWith puts jobs numbered from 0.
+func fillWith(t *testing.T, address string, n int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for p := range 8 {
+		wg.Go(func() {
+			var bodies []string
+			for i := p; i < n; i += 8 {
+				bodies = append(bodies, job(fmt.Sprint("job-", i)))
+			}
+			put(t, address, bodies...)
+		})
+	}
+	wg.Wait()
+}
+
+// Jobs are begun in the order of the tube, and those that take long do not hold the ones behind them.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	s := beanstalkd.Start(t, beanstalkd.Options{})
+	var want, bodies []string
+	for i := range 2000 {
+		want = append(want, fmt.Sprint("job-", i))
+	}
+	for _, command := range want {
+		bodies = append(bodies, job(command))
+	}
+	put(t, s.Address, bodies...)
+	var ran tally
+	release := make(chan struct{})
+	w := work(t, s.Address, options(), func(ctx context.Context, j queue.Job, done func(error)) {
+		if j.Command == "job-100" || j.Command == "job-200" {
+			ended := done
+			done = func(error) {
+				go func() {
+					<-release
+					ended(nil)
+				}()
+			}
+		}
+		ran.Job(ctx, j, done)
+	})
+	await(t, "all but the two", func() bool { return w.Status().Done == 1998 })
+	close(release)
+	await(t, "the two", func() bool { return w.Status().Done == 2000 })
+	if !slices.Equal(ran.last, want) {
+		t.Errorf("jobs were begun in the order %.200q, want that of the tube", ran.last)
+	}
+}
+
+// A beanstalkd that is stopped and goes on is worked for again, and no command is answered by the answer to another.
+func TestStoppedService(t *testing.T) {
+	t.Parallel()
+	s := beanstalkd.Start(t, beanstalkd.Options{})
+	var ran tally
+	w := work(t, s.Address, options(), ran.Job)
+	put(t, s.Address, job("first"))
+	await(t, "the first job", func() bool { return w.Status().Done == 1 })
+	c := NewClient(s.Address)
+	defer c.Close()
+	s.Stop(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := c.Put(ctx, queue.Put{Tube: "default", Body: []byte(job("unsure"))})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Put while beanstalkd is stopped = %v, want %v", err, context.DeadlineExceeded)
+	}
+	await(t, "the connection to count as lost", func() bool { return !w.Status().Connected })
+	s.Continue(t)
+	fillWith(t, s.Address, 100)
+	await(t, "the jobs after it goes on", func() bool { return counts(t, s.Address).Ready == 0 && w.Status().Done >= 101 })
+	if _, twice := ran.ran(); twice != 0 {
+		t.Errorf("%d jobs ran twice, want 0", twice)
+	}
+}
+
+// A handler that takes longer than the job's time to run keeps the job, by touching it.
+func TestShortTimeToRun(t *testing.T) {
+	t.Parallel()
+	s := beanstalkd.Start(t, beanstalkd.Options{})
+	c := NewClient(s.Address)
+	defer c.Close()
+	for i := range 3 {
+		if _, err := c.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(job(fmt.Sprint("job-", i))), TTR: time.Second}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ran tally
+	w := work(t, s.Address, options(), func(ctx context.Context, j queue.Job, done func(error)) {
+		time.AfterFunc(1700*time.Millisecond, func() { ran.Job(ctx, j, done) })
+	})
+	await(t, "all jobs", func() bool { return w.Status().Done == 3 })
+	if all, twice := ran.ran(); all != 3 || twice != 0 {
+		t.Errorf("of 3 jobs that take longer than their time to run %d ran, %d twice, want 3 and 0", all, twice)
+	}
+	if lines := w.log.about("in hand"); len(lines) > 0 {
+		t.Errorf("jobs were given to somebody else: %q", lines)
+	}
+}
+
+// What cannot be read is buried at once, what fails is buried after its last attempt, and what is too large is buried;
+// the rest is done.
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	s := beanstalkd.Start(t, beanstalkd.Options{MaxJob: 2 << 20})
+	put(t, s.Address, job("good-1"), "!unreadable", job("fails"), job("never"), strings.Repeat("x", 64<<10+1),
+		strings.Repeat("y", 1<<20), "", "binary\x00\r\n\xff", job("good-2"))
+	o := options()
+	o.MaxAttempts = 2
+	var attempts []int
+	var ran tally
+	w := work(t, s.Address, o, func(ctx context.Context, j queue.Job, done func(error)) {
+		switch j.Command {
+		case "fails":
+			attempts = append(attempts, j.Attempt)
+			done(errors.New("it is broken"))
+		case "never":
+			done(fmt.Errorf("there is no command %q: %w", j.Command, queue.ErrNever))
+		default:
+			ran.Job(ctx, j, done)
+		}
+	})
+	await(t, "all jobs", func() bool { return w.Status().Buried == 7 && w.Status().Done == 2 })
+	if want := []int{1, 2}; !slices.Equal(attempts, want) {
+		t.Errorf("attempts of the job that fails: got %v, want %v", attempts, want)
+	}
+	if n := counts(t, s.Address); n.Buried != 7 || n.Ready != 0 || n.Delayed != 0 {
+		t.Errorf("Counts = %+v, want 7 buried and nothing else", n)
+	}
+	var reasons []string
+	for _, f := range w.Failed() {
+		reasons = append(reasons, f.Reason)
+		if f.ID == 0 || f.Time.IsZero() {
+			t.Errorf("Failed has %+v, want the number and the time", f)
+		}
+	}
+	all := strings.Join(reasons, "\n")
+	for _, want := range []string{"JSON", "it is broken", "no command", "longer than 65536 bytes", "UTF-8"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("Failed has the reasons %q, want one with %q", reasons, want)
+		}
+	}
+	if lines := w.log.about("yyyy"); len(lines) > 0 {
+		t.Error("the log has the body of a job, want none")
+	}
+}
+
+// A worker that stops gives back what it has not begun and what does not end in time, and finishes the rest.
+func TestStopWithJobsInHand(t *testing.T) {
+	t.Parallel()
+	s := beanstalkd.Start(t, beanstalkd.Options{})
+	put(t, s.Address, job("one"), job("two"), job("three"), job("four"), job("five"))
+	o := options()
+	o.Drain = 300 * time.Millisecond
+	begun := make(chan func(error), 10)
+	w := work(t, s.Address, o, func(_ context.Context, j queue.Job, done func(error)) {
+		if j.Command == "one" {
+			done(nil)
+			return
+		}
+		begun <- done
+	})
+	<-begun
+	await(t, "the first job", func() bool { return w.Status().Done == 1 })
+	w.stop()
+	if n := counts(t, s.Address); n.Ready != 4 || n.Reserved != 0 {
+		t.Errorf("Counts after the stop = %+v, want 4 ready and none reserved", n)
+	}
+	if got := w.Status(); got.GivenBack == 0 || got.Done != 1 {
+		t.Errorf("Status after the stop = %+v, want jobs given back and 1 done", got)
+	}
+}

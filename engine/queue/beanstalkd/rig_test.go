@@ -1,0 +1,124 @@
+package beanstalkd
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"perigee/engine/queue"
+)
+
+// patient is how long anything may take before a test gives up: a guard against hanging, not a measurement.
+const patient = 30 * time.Second
+
+// handler is a function that does the work of jobs.
+type handler func(ctx context.Context, j queue.Job, done func(error))
+
+func (h handler) Job(ctx context.Context, j queue.Job, done func(error)) { h(ctx, j, done) }
+
+// job is the text of a job.
+func job(command string) string { return fmt.Sprintf(`{"job":%q}`, command) }
+
+func options() queue.Options {
+	return queue.Options{
+		Name: "default", Window: 64, MaxAttempts: 5, HandlerTimeout: time.Minute, Drain: 5 * time.Second,
+	}
+}
+
+// logged keeps what is logged.
+type logged struct {
+	mu    sync.Mutex
+	lines []string // guarded by mu
+}
+
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(line))
+	return len(line), nil
+}
+
+// about returns the lines that have a text.
+func (l *logged) about(text string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []string
+	for _, line := range l.lines {
+		if strings.Contains(line, text) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// working is a worker that runs.
+type working struct {
+	*queue.Worker
+	log  *logged
+	stop func() // ends Run and waits for it; may be called again
+}
+
+// work runs a worker for the time of a test.
+func work(tb testing.TB, address string, o queue.Options, h handler) *working {
+	tb.Helper()
+	w := &working{log: &logged{}}
+	log := slog.New(slog.NewTextHandler(w.log, nil))
+	w.Worker = queue.NewWorker(o, New(address, log), h, log)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
+	var wg sync.WaitGroup
+	wg.Go(func() { w.Run(ctx) })
+	w.stop = func() {
+		cancel()
+		wg.Wait()
+	}
+	tb.Cleanup(func() {
+		w.stop()
+		if tb.Failed() {
+			tb.Logf("the worker: %+v\n%s", w.Status(), strings.Join(w.log.about(""), ""))
+		}
+	})
+	return w
+}
+
+// await waits until something holds, which it looks at now and then.
+func await(tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
+	give := time.After(patient)
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for !holds() {
+		select {
+		case <-look.C:
+		case <-give:
+			tb.Fatalf("waited %v for %s", patient, what)
+		}
+	}
+}
+
+// put puts jobs and waits for the answers.
+func put(tb testing.TB, address string, bodies ...string) {
+	tb.Helper()
+	c := NewClient(address)
+	defer func() { _ = c.Close() }()
+	for _, body := range bodies {
+		if _, err := c.Put(tb.Context(), queue.Put{Tube: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
+			tb.Fatalf("Put(%.40q) = %v, want nil", body, err)
+		}
+	}
+}
+
+// counts returns the counts of the tube default.
+func counts(tb testing.TB, address string) queue.Counts {
+	tb.Helper()
+	c := NewClient(address)
+	defer func() { _ = c.Close() }()
+	n, err := c.Counts(tb.Context(), "default")
+	if err != nil {
+		tb.Fatalf("Counts = %v, want nil", err)
+	}
+	return n
+}

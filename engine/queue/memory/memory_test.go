@@ -1,0 +1,170 @@
+package memory
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"perigee/engine/loop"
+	"perigee/engine/queue"
+)
+
+func put(t *testing.T, q *Queue, p queue.Put) uint64 {
+	t.Helper()
+	p.Tube = "default"
+	id, err := q.Put(t.Context(), p)
+	if err != nil {
+		t.Fatalf("Put(%+v) = %v, want nil", p, err)
+	}
+	return id
+}
+
+// open returns a source, and what takes the next job from it without waiting.
+func open(t *testing.T, q *Queue) (queue.Source, func() (queue.Reserved, error)) {
+	t.Helper()
+	s, err := q.Open(t.Context(), "default")
+	if err != nil {
+		t.Fatalf("Open = %v, want nil", err)
+	}
+	return s, func() (r queue.Reserved, err error) {
+		s.Reserve(0, func(got queue.Reserved, gotErr error) { r, err = got, gotErr })
+		return r, err
+	}
+}
+
+// Jobs come by priority, and by age among those of one.
+func TestOrder(t *testing.T) {
+	q := New(loop.RealClock{})
+	var want []uint64
+	for _, priority := range []uint32{5, 1, 5, 0, 1} {
+		want = append(want, put(t, q, queue.Put{Priority: priority}))
+	}
+	want = []uint64{want[3], want[1], want[4], want[0], want[2]}
+	_, take := open(t, q)
+	var got []uint64
+	for range want {
+		r, err := take()
+		if err != nil {
+			t.Fatalf("Reserve = %v, want nil", err)
+		}
+		got = append(got, r.ID)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("order: got %v, want %v", got, want)
+	}
+	if _, err := take(); !errors.Is(err, queue.ErrEmpty) {
+		t.Errorf("Reserve of no job = %v, want %v", err, queue.ErrEmpty)
+	}
+}
+
+// A delayed job is ready when the clock says so, also for who waits; kicked, it is ready at once.
+func TestDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(loop.RealClock{})
+		s, take := open(t, q)
+		id := put(t, q, queue.Put{Delay: 10 * time.Second})
+		kicked := put(t, q, queue.Put{Delay: time.Hour})
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		if _, err := take(); !errors.Is(err, queue.ErrEmpty) {
+			t.Errorf("Reserve before the delay has passed = %v, want %v", err, queue.ErrEmpty)
+		}
+		if p, err := q.Peek(t.Context(), "default", queue.Delayed); err != nil || p.ID != id || p.Stats.Age != 9*time.Second {
+			t.Errorf("Peek(delayed) = %+v, %v, want job %d, 9 s old", p, err, id)
+		}
+		var got queue.Reserved
+		s.Reserve(5*time.Second, func(r queue.Reserved, _ error) { got = r })
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got.ID != id {
+			t.Errorf("Reserve that waits = job %d, want %d", got.ID, id)
+		}
+		if err := q.KickJob(t.Context(), kicked); err != nil {
+			t.Errorf("KickJob = %v, want nil", err)
+		}
+		if r, err := take(); err != nil || r.ID != kicked {
+			t.Errorf("Reserve after KickJob = job %d, %v, want %d", r.ID, err, kicked)
+		}
+		var waited error
+		s.Reserve(5*time.Second, func(_ queue.Reserved, err error) { waited = err })
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if !errors.Is(waited, queue.ErrEmpty) {
+			t.Errorf("Reserve that waits for nothing = %v, want %v", waited, queue.ErrEmpty)
+		}
+	})
+}
+
+// What becomes of a job is counted, and a job that is not ours is not found.
+func TestStates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(loop.RealClock{})
+		s, take := open(t, q)
+		id := put(t, q, queue.Put{Body: []byte("body"), Priority: 9})
+		var err error
+		note := func(e error) { err = e }
+		if s.Delete(id, note); !errors.Is(err, queue.ErrNotFound) {
+			t.Errorf("Delete of a job that is ready = %v, want %v", err, queue.ErrNotFound)
+		}
+		if r, err := take(); err != nil || !bytes.Equal(r.Body, []byte("body")) {
+			t.Errorf("Reserve = %q, %v, want the body", r.Body, err)
+		}
+		if err := q.Delete(t.Context(), id); !errors.Is(err, queue.ErrNotFound) {
+			t.Errorf("Delete of a job that is reserved = %v, want %v", err, queue.ErrNotFound)
+		}
+		if s.Release(id, 7, time.Second, note); err != nil {
+			t.Errorf("Release = %v, want nil", err)
+		}
+		if n, _ := q.Counts(t.Context(), "default"); n != (queue.Counts{Delayed: 1}) {
+			t.Errorf("Counts after a release = %+v, want 1 delayed", n)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if _, err := take(); err != nil {
+			t.Errorf("Reserve after the release = %v, want nil", err)
+		}
+		if s.Bury(id, 7, note); err != nil {
+			t.Errorf("Bury = %v, want nil", err)
+		}
+		if n, err := q.Kick(t.Context(), "default", 5); n != 1 || err != nil {
+			t.Errorf("Kick = %d, %v, want 1, nil", n, err)
+		}
+		p, err := q.Peek(t.Context(), "default", queue.Ready)
+		want := queue.Stats{
+			Tube: "default", State: "ready", Priority: 7, Age: time.Second, Reserves: 2, Releases: 1, Buries: 1, Kicks: 1,
+		}
+		if err != nil || p.Stats != want {
+			t.Errorf("Peek = %+v, %v, want %+v", p.Stats, err, want)
+		}
+		if _, err := take(); err != nil {
+			t.Errorf("Reserve after the kick = %v, want nil", err)
+		}
+		s.Close()
+		if n, _ := q.Counts(t.Context(), "default"); n != (queue.Counts{Ready: 1, Urgent: 1}) {
+			t.Errorf("Counts after the source ended = %+v, want 1 ready", n)
+		}
+		if err := q.Delete(t.Context(), id); err != nil {
+			t.Errorf("Delete = %v, want nil", err)
+		}
+		if _, err := q.Job(t.Context(), id); !errors.Is(err, queue.ErrNotFound) {
+			t.Errorf("Job after Delete = %v, want %v", err, queue.ErrNotFound)
+		}
+	})
+}
+
+// There is a bound to the size of a job and to their number.
+func TestBounds(t *testing.T) {
+	q := New(loop.RealClock{})
+	if _, err := q.Put(t.Context(), queue.Put{Tube: "default", Body: make([]byte, 65_536)}); !errors.Is(err, ErrTooBig) {
+		t.Errorf("Put of 65536 bytes = %v, want %v", err, ErrTooBig)
+	}
+	for range 100_000 {
+		put(t, q, queue.Put{})
+	}
+	if _, err := q.Put(t.Context(), queue.Put{Tube: "default"}); !errors.Is(err, ErrFull) {
+		t.Errorf("Put of one more than 100000 = %v, want %v", err, ErrFull)
+	}
+}

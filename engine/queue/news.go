@@ -1,0 +1,52 @@
+package queue
+
+import "time"
+
+// news are the changes of the connection that are logged: once each, and not more often than sayEvery, whatever the
+// service does. It is owned by Run.
+type news struct {
+	said      bool // something
+	connected bool // as it was said last
+	reason    string
+	at        time.Time // when
+}
+
+// missing notes that there is no connection.
+func (w *Worker) missing(err error) {
+	w.tell(false, err.Error())
+}
+
+// reached notes that the service answers.
+func (w *Worker) reached() {
+	w.tell(true, "")
+}
+
+func (w *Worker) tell(connected bool, reason string) {
+	now := time.Now()
+	w.record.note(func(s *Status) {
+		if s.Connected != connected {
+			s.Since = now
+		}
+		s.Connected, s.Reason = connected, reason
+	})
+	w.news.say(w, now)
+}
+
+// say logs how the connection is, if that is new. What comes too soon after the last line is said by a later beat, where
+// it still holds.
+func (n *news) say(w *Worker, now time.Time) {
+	s := w.Status()
+	if n.said && (n.connected == s.Connected && n.reason == s.Reason || now.Sub(n.at) < sayEvery) ||
+		!n.said && s.Reason == notAsked {
+		return
+	}
+	switch {
+	case s.Connected:
+		w.log.Info("queue: connected", "queue", w.options.Name)
+	case n.connected:
+		w.log.Warn("queue: the connection is lost; trying again", "queue", w.options.Name, "error", s.Reason)
+	default:
+		w.log.Warn("queue: the service cannot be reached; trying again", "queue", w.options.Name, "error", s.Reason)
+	}
+	*n = news{said: true, connected: s.Connected, reason: s.Reason, at: now}
+}
