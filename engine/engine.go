@@ -184,7 +184,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 		return nil, err
 	}
 	s.http = &http.Server{
-		Handler:           web.New(web.Options{Socket: s.broker, Pages: s.pages, Ready: s.ready.Load}),
+		Handler:           web.New(s.web()),
 		ReadHeaderTimeout: c.Limits.HandshakeTimeout.Std(),
 		ReadTimeout:       c.Limits.HandshakeTimeout.Std(),
 		WriteTimeout:      pageTimeout,
@@ -193,6 +193,21 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
+}
+
+// web says what is served over plain HTTP.
+func (s *server) web() web.Options {
+	return web.Options{
+		Socket: s.broker,
+		Pages:  s.pages,
+		Ready:  s.ready.Load,
+		Commands: web.Commands{
+			Kernel:  s.manager,
+			Visitor: s.broker.Visitor,
+			MaxBody: int64(s.config.Limits.ReadLimit),
+			Timeout: s.config.Queue.HandlerTimeout.Std(),
+		},
+	}
 }
 
 // maxProcesses is how many processes scripts may have at once.

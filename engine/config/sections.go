@@ -77,7 +77,7 @@ type Queue struct {
 	Name           string            `toml:"name" env:"SERVER_QUEUE" check:"tube" doc:"Name of the queue; for beanstalkd the tube."`
 	MaxAttempts    int               `toml:"max_attempts" range:"1..1000" doc:"Times that a failing job is tried before it is buried."`
 	Window         int               `toml:"window" range:"1..1024" doc:"Jobs that are held at once."`
-	HandlerTimeout Duration          `toml:"handler_timeout" range:"1ms..24h" doc:"Longest time that one job may take, waiting included."`
+	HandlerTimeout Duration          `toml:"handler_timeout" range:"1ms..24h" doc:"Longest time that one job, or one command over HTTP, may take, waiting included."`
 	Map            map[string]string `toml:"map" doc:"Commands for jobs that go by another name: job or class name = command."`
 }
 

@@ -40,6 +40,8 @@ type Application interface {
 	Roster(c script.Client) ([]byte, error)
 	// Stop is called once, before the end.
 	Stop() error
+	// Within calls run. What the scripts wait for within run is called off when ctx ends, and is an error to them.
+	Within(ctx context.Context, run func())
 }
 
 // Options are the settings of the manager.

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -259,3 +260,4 @@ func (unwritten) Closed(script.Client, string) error     { return nil }
 func (unwritten) Failed(script.Client, string) error     { return nil }
 func (unwritten) Roster(script.Client) ([]byte, error)   { return nil, nil }
 func (unwritten) Stop() error                            { return nil }
+func (unwritten) Within(_ context.Context, run func())   { run() }
