@@ -21,6 +21,7 @@ import (
 	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/script"
+	"perigee/engine/script/module"
 	"perigee/engine/wire"
 )
 
@@ -51,6 +52,9 @@ type Options struct {
 	// Limits: those of connections, of which the manager holds MaxBadMessages and Subscriptions.
 	Limits config.Limits
 	Roster config.Roster
+	// Work is called on the loop when scripts have been installed, with how jobs are to be taken; nil is not at all. It must
+	// not wait. A nil Work is nobody.
+	Work func(w *module.Work)
 	// Stop begins the graceful end of the server. It is called at most once, on the loop, and must not wait.
 	Stop func(why wire.Close)
 }

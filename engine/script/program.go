@@ -69,6 +69,8 @@ type Options struct {
 	Rouse func()
 	// Fetch begins a request, as fetch.Client has it.
 	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
+	// Push begins to put a job on the queue. done is called once, by any goroutine, unless cancel was called before.
+	Push func(j module.Push, done func(id uint64, err error)) (cancel func())
 	// Processes starts programs; whoever made it ends them.
 	Processes *process.Supervisor
 	// After calls back on any goroutine, as loop.Clock has it.
