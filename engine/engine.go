@@ -85,12 +85,14 @@ type server struct {
 	process *process.Supervisor
 	http    *http.Server
 	keeper  *keeper
+	jobs    *jobs
 	pages   fs.FS
 
 	watched  func(p *script.Program) // has a program watched; set by watch
 	watchers sync.WaitGroup
 
-	abort *time.Timer // gives the scripts no more time once the end takes too long; set by shutdown
+	endJobs func()      // takes no more jobs, and waits for those in hand; set by run
+	abort   *time.Timer // gives the scripts no more time once the end takes too long; set by shutdown
 
 	ready atomic.Bool
 	// stop is cancelled with the reason why the server ends, a *stopping where somebody asked for it.
@@ -126,6 +128,7 @@ func Check(ctx context.Context, o Options) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	s.jobs.silent = true
 	var parts sync.WaitGroup
 	defer s.close()
 	defer s.watch(ctx)()
@@ -153,6 +156,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 	if s.keeper, errState = newKeeper(c.State, o.Log); errState != nil {
 		return nil, errState
 	}
+	s.jobs = newJobs(c, o.Log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),
@@ -169,6 +173,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 		Key:    key,
 		Limits: c.Limits,
 		Roster: c.Roster,
+		Work:   s.jobs.want,
 		Stop:   func(why wire.Close) { stop(&stopping{why}) },
 	}, s.loop, s.log)
 	s.broker = broker.New(reach, s.manager, s.log)
@@ -241,6 +246,7 @@ func (s *server) load(ctx context.Context) error {
 		options.Log = s.log
 		options.Stuck = s.options.Stuck
 		options.Fetch = s.fetch.Start
+		options.Push = s.jobs.push
 		options.Processes = s.process
 		options.After = loop.RealClock{}.AfterFunc
 		p, err := script.New(options, h)

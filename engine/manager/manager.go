@@ -20,6 +20,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
+	"perigee/engine/queue"
 	"perigee/engine/script"
 	"perigee/engine/script/module"
 	"perigee/engine/wire"
@@ -88,6 +89,7 @@ type Manager struct {
 
 var (
 	_ broker.Handler = (*Manager)(nil)
+	_ queue.Handler  = (*Manager)(nil)
 	_ script.Host    = (*host)(nil)
 	_ script.Client  = (*connection)(nil)
 	_ script.Topic   = (*topic)(nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"perigee/engine/loop"
+	"perigee/engine/queue"
 	"perigee/engine/wire"
 )
 
@@ -69,6 +70,17 @@ func (m *Manager) fulfil(o order, arguments wire.Value) (result []byte, err erro
 		return nil, err
 	}
 	return result, nil
+}
+
+// Job implements queue.Handler: jobs are begun in the order in which they come, and it blocks while the loop has more to do
+// than it can queue.
+func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
+	m.take(ctx, order{command: j.Command, arguments: j.Arguments}, func(_ []byte, err error) {
+		if errors.Is(err, errArguments) || errors.Is(err, ErrUnknownCommand) {
+			err = fmt.Errorf("%w: %w", queue.ErrNever, err)
+		}
+		done(err)
+	})
 }
 
 // Command runs a command for a program that has been let in, and returns its result as JSON, or the exception that says why
