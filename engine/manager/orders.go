@@ -22,6 +22,11 @@ type failedCommand struct {
 func (f *failedCommand) Error() string { return f.cause.Error() }
 func (f *failedCommand) Unwrap() error { return f.cause }
 
+// never is an error of a job that no further attempt can help.
+type never struct{ error }
+
+func (never) Is(target error) bool { return target == queue.ErrNever }
+
 // order is a command that another program asks for. Commands know no connection and no protection: whoever may ask has
 // been let in before.
 type order struct {
@@ -77,7 +82,7 @@ func (m *Manager) fulfil(o order, arguments wire.Value) (result []byte, err erro
 func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	m.take(ctx, order{command: j.Command, arguments: j.Arguments}, func(_ []byte, err error) {
 		if errors.Is(err, errArguments) || errors.Is(err, ErrUnknownCommand) {
-			err = fmt.Errorf("%w: %w", queue.ErrNever, err)
+			err = never{err}
 		}
 		done(err)
 	})
