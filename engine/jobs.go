@@ -13,7 +13,6 @@ import (
 	"perigee/engine/loop"
 	"perigee/engine/queue"
 	"perigee/engine/queue/beanstalkd"
-	"perigee/engine/queue/body"
 	"perigee/engine/queue/memory"
 	"perigee/engine/script/module"
 )
@@ -148,7 +147,6 @@ func (j *jobs) employ(w module.Work, h queue.Handler) *queue.Worker {
 		HandlerTimeout: c.HandlerTimeout.Std(),
 		Drain:          j.drain,
 		Map:            c.Map,
-		Parse:          parse,
 	}, j.driver, h, j.log)
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -161,15 +159,6 @@ func (j *jobs) rest() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.taking = false
-}
-
-// parse reads the text of a job.
-func parse(text []byte) (queue.Body, error) {
-	b, err := body.Parse(text)
-	if err != nil {
-		return queue.Body{}, err
-	}
-	return queue.Body{Name: b.Name, Class: b.Class, Arguments: b.Arguments, Timeout: b.Timeout, MaxTries: b.MaxTries}, nil
 }
 
 // push puts a job of a script, as script.Options has it.
