@@ -85,12 +85,14 @@ type server struct {
 	process *process.Supervisor
 	http    *http.Server
 	keeper  *keeper
+	jobs    *jobs
 	pages   fs.FS
 
 	watched  func(p *script.Program) // has a program watched; set by watch
 	watchers sync.WaitGroup
 
-	abort *time.Timer // gives the scripts no more time once the end takes too long; set by shutdown
+	endJobs func()      // takes no more jobs, and waits for those in hand; set by run
+	abort   *time.Timer // gives the scripts no more time once the end takes too long; set by shutdown
 
 	ready atomic.Bool
 	// stop is cancelled with the reason why the server ends, a *stopping where somebody asked for it.
@@ -126,6 +128,7 @@ func Check(ctx context.Context, o Options) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	s.jobs.silent = true
 	var parts sync.WaitGroup
 	defer s.close()
 	defer s.watch(ctx)()
@@ -153,6 +156,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 	if s.keeper, errState = newKeeper(c.State, o.Log); errState != nil {
 		return nil, errState
 	}
+	s.jobs = newJobs(c, o.Log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),
@@ -169,6 +173,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 		Key:    key,
 		Limits: c.Limits,
 		Roster: c.Roster,
+		Work:   s.jobs.want,
 		Stop:   func(why wire.Close) { stop(&stopping{why}) },
 	}, s.loop, s.log)
 	s.broker = broker.New(reach, s.manager, s.log)
@@ -184,7 +189,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 		return nil, err
 	}
 	s.http = &http.Server{
-		Handler:           web.New(web.Options{Socket: s.broker, Pages: s.pages, Ready: s.ready.Load}),
+		Handler:           web.New(s.web()),
 		ReadHeaderTimeout: c.Limits.HandshakeTimeout.Std(),
 		ReadTimeout:       c.Limits.HandshakeTimeout.Std(),
 		WriteTimeout:      pageTimeout,
@@ -193,6 +198,21 @@ func assemble(o Options, stop context.CancelCauseFunc) (*server, error) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
+}
+
+// web says what is served over plain HTTP.
+func (s *server) web() web.Options {
+	return web.Options{
+		Socket: s.broker,
+		Pages:  s.pages,
+		Ready:  s.ready.Load,
+		Commands: web.Commands{
+			Kernel:  s.manager,
+			Visitor: s.broker.Visitor,
+			MaxBody: int64(s.config.Limits.ReadLimit),
+			Timeout: s.config.Queue.HandlerTimeout.Std(),
+		},
+	}
 }
 
 // maxProcesses is how many processes scripts may have at once.
@@ -226,6 +246,7 @@ func (s *server) load(ctx context.Context) error {
 		options.Log = s.log
 		options.Stuck = s.options.Stuck
 		options.Fetch = s.fetch.Start
+		options.Push = s.jobs.push
 		options.Processes = s.process
 		options.After = loop.RealClock{}.AfterFunc
 		p, err := script.New(options, h)

@@ -17,6 +17,9 @@ import (
 // tidyInterval is how often the scripts' state is looked through for tables that keep more than they hold.
 const tidyInterval = time.Second
 
+// saveAgain is the time between two attempts at a save that jobs wait for.
+const saveAgain = time.Second
+
 // errNotTaken is returned where a turn that looks at the state ended early, or has not come in time.
 var errNotTaken = errors.New("engine: the loop could not look at the state")
 
@@ -28,6 +31,11 @@ type keeper struct {
 	file     *state.File   // nil where state lives in memory only
 	interval time.Duration // between two saves
 	log      *slog.Logger
+	due      chan struct{} // capacity 1; after sends, run receives; never closed
+
+	// Guarded by waiting.
+	waiting sync.Mutex
+	unsaved []func(err error) // whom to tell of the next save
 
 	// Guarded by mu, which is held while the file is written.
 	mu      sync.Mutex
@@ -37,7 +45,7 @@ type keeper struct {
 // newKeeper reads the file that the settings name, if any. One that cannot be read is an error: to go on without it would
 // be to overwrite it.
 func newKeeper(c config.State, log *slog.Logger) (*keeper, error) {
-	k := &keeper{store: store.New(), interval: c.Interval.Std(), log: log}
+	k := &keeper{store: store.New(), interval: c.Interval.Std(), log: log, due: make(chan struct{}, 1)}
 	if c.File == "" {
 		return k, nil
 	}
@@ -67,11 +75,56 @@ func (k *keeper) run(ctx context.Context, l *loop.Loop) {
 			return
 		case <-tidy.C:
 			take(ctx, l, k.store.Tidy)
+		case <-k.due:
+			k.settle(ctx, l)
 		case <-save.C:
 			if err := k.save(ctx, l); err != nil && ctx.Err() == nil { // else the last save is yet to come
 				k.log.Error("engine: saving the state", "error", err)
 			}
 		}
+	}
+}
+
+// after calls told once what the state is now has been saved, or could not be. Any goroutine may call it.
+func (k *keeper) after(told func(err error)) {
+	k.waiting.Lock()
+	k.unsaved = append(k.unsaved, told)
+	k.waiting.Unlock()
+	select {
+	case k.due <- struct{}{}:
+	default:
+	}
+}
+
+// settle saves for those that wait for it: one save serves all that have come by then. As long as the disk refuses, they
+// wait, and what they stand for is not done again.
+func (k *keeper) settle(ctx context.Context, l *loop.Loop) {
+	k.waiting.Lock()
+	unsaved := k.unsaved
+	k.unsaved = nil
+	k.waiting.Unlock()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	said := false
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			err = errNotTaken
+		case <-pause.C:
+			err = k.save(ctx, l)
+		}
+		if err == nil || ctx.Err() != nil {
+			for _, told := range unsaved {
+				told(err)
+			}
+			return
+		}
+		if !said {
+			k.log.Error("engine: jobs wait for the state to be saved", "error", err)
+			said = true
+		}
+		pause.Reset(saveAgain)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"perigee/engine/queue"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -39,6 +40,8 @@ func (s *server) run(ctx context.Context, listener net.Listener) (err error) {
 	}
 	booted = true
 	parts.Go(func() { s.keeper.run(live, s.loop) })
+	s.endJobs = s.runJobs(live, &parts)
+	defer s.endJobs()
 	status, err := s.status(live, listener.Addr())
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -56,6 +59,36 @@ func (s *server) run(ctx context.Context, listener net.Listener) (err error) {
 	s.ready.Store(false)
 	return s.shutdown(live, context.Cause(ctx))
 }
+
+// runJobs takes jobs, as the scripts want, until end is called; end waits for those in hand, which finish or are given back
+// within stop.drain.
+func (s *server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{}) // closed when no job is in hand any more
+	parts.Go(func() {
+		defer close(ended)
+		s.jobs.run(ctx, s)
+	})
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+// Job implements queue.Handler. Where the state is to be on the disk before a job is gone, a job that has been done is
+// settled after the next save.
+func (s *server) Job(ctx context.Context, j queue.Job, done func(err error)) {
+	s.manager.Job(ctx, j, func(err error) {
+		if err == nil && s.config.State.Sync == syncJob {
+			s.keeper.after(done)
+			return
+		}
+		done(err)
+	})
+}
+
+// syncJob is the state.sync that has each job's effect on the disk before the job is gone.
+const syncJob = "job"
 
 // watch makes s.watched, under which the scripts are watched, and returns what ends that. It outlives the loop: nothing
 // else ends a turn that does not end by itself.
@@ -76,6 +109,7 @@ func (s *server) close() {
 	}
 	s.fetch.Close()
 	s.process.Close(context.Background()) // where shutdown has not come
+	s.jobs.close()
 	if s.program != nil {
 		s.program.Close()
 	}
@@ -92,7 +126,7 @@ func (s *server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end cont
 	return end
 }
 
-// shutdown stops the parts in order: no new clients, the scripts' stop hook, the state to its file, what is queued for the
+// shutdown stops the parts in order: no new clients, no new jobs and those in hand, the scripts' stop hook, the state to its file, what is queued for the
 // clients, the close frame to all of them, and from the stop hook on the processes. The rest ends when run returns, which
 // saves the state again if the end has changed it.
 func (s *server) shutdown(ctx context.Context, cause error) error {
@@ -119,6 +153,7 @@ func (s *server) shutdown(ctx context.Context, cause error) error {
 		}
 	})
 	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.program.Abort) // also for the last turns of the loop
+	s.endJobs()
 	s.stopHook(ctx)
 	var processes sync.WaitGroup
 	processes.Go(func() { s.process.Close(ctx) })

@@ -43,6 +43,8 @@ function manager:boot()
   server.listen("DisconnectAll", "CloseConnections")
   server.listen("DismissNotifications", "DismissNotifications")
   server.listen("StopServer", "StopServer")
+
+  server.work() -- jobs of other programs are taken from the queue
 end
 
 --- Runs for a new connection. Its first frame says who it is; then everybody sees it.

@@ -51,12 +51,7 @@ func (n *refusal) answer(w http.ResponseWriter) {
 // 400 for a bad handshake. When the server is full the client is upgraded, told so, and closed with 1013; 503 when too
 // many are being told.
 func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	peer := b.options.Proxies.Client(r)
-	if peer.Untrusted {
-		b.proxyLog.Do(func() {
-			b.log.Warn("broker: a proxy on this machine is not trusted: clients have its address", "setting", "server.trusted_proxies")
-		})
-	}
+	peer := b.peer(r)
 	if no := b.check(r, peer); no != nil {
 		no.answer(w)
 		return
@@ -79,6 +74,28 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.connect(w, r, peer)
 }
 
+// Visitor tells who sent a request that is none for a WebSocket. One that is not to be served is answered, and Visitor
+// returns false: 421 for a foreign host, 403 for a foreign origin. Any goroutine may call it.
+func (b *Broker) Visitor(w http.ResponseWriter, r *http.Request) (peer auth.Peer, ok bool) {
+	peer = b.peer(r)
+	if no := b.checkSite(r, peer); no != nil {
+		no.answer(w)
+		return peer, false
+	}
+	return peer, true
+}
+
+// peer tells who sent a request.
+func (b *Broker) peer(r *http.Request) auth.Peer {
+	peer := b.options.Proxies.Client(r)
+	if peer.Untrusted {
+		b.proxyLog.Do(func() {
+			b.log.Warn("broker: a proxy on this machine is not trusted: clients have its address", "setting", "server.trusted_proxies")
+		})
+	}
+	return peer
+}
+
 // check returns why a request must not become a connection, as far as that shows in the request.
 func (b *Broker) check(r *http.Request, peer auth.Peer) *refusal {
 	b.mu.Lock()
@@ -96,6 +113,11 @@ func (b *Broker) check(r *http.Request, peer auth.Peer) *refusal {
 			header: []string{"Upgrade", "websocket", "Connection", "Upgrade"},
 		}
 	}
+	return b.checkSite(r, peer)
+}
+
+// checkSite returns why the page that a request comes from, if any, must not reach this server.
+func (b *Broker) checkSite(r *http.Request, peer auth.Peer) *refusal {
 	if err := b.options.Hosts.Check(r, peer.Addr); err != nil {
 		b.logRefused(peer, "server.hosts", err)
 		return &refusal{status: http.StatusMisdirectedRequest, text: "host not served here"}

@@ -95,9 +95,6 @@ func checkWord(text string, words []string) error {
 	return fmt.Errorf("%s is unknown; write %s or %s", show(text), strings.Join(quoted[:last], ", "), quoted[last])
 }
 
-// errNotBuilt refuses what would silently not happen.
-var errNotBuilt = errors.New(`"job" goes with the queue, which is not built yet; write "interval"`)
-
 // checkText checks the form of a text by the rule that the setting's tag names.
 func checkText(rule, text string) error {
 	switch rule {
@@ -126,10 +123,6 @@ func checkText(rule, text string) error {
 		const longest = 199
 		if text == "" || len(text) > longest || text[0] == '-' || !consistsOf(text, "-+/;.$_()") {
 			return fmt.Errorf(`%s is not the name of a queue; write letters, digits and -+/;.$_() only, for example "default"`, show(text))
-		}
-	case "sync":
-		if text == "job" {
-			return errNotBuilt
 		}
 	}
 	return nil

@@ -61,7 +61,6 @@ func TestFileProblems(t *testing.T) {
 		{"empty entry of the map", "[queue]\nmap.Add = \"\"", `2: queue.map.Add: "" is not the name of a command`},
 		{"long text", "[lua]\nmanager = \"" + strings.Repeat("x/", 500) + "\"", `2: lua.manager: "` + strings.Repeat("x/", 32) + `"... is not the name of a module; write for example "giveaway" or "app.manager"`},
 
-		{"sync with jobs", "[state]\nsync = \"job\"", `2: state.sync: "job" goes with the queue, which is not built yet; write "interval"`},
 		{"process without command", "[processes.ls]\nargs = \"x\"", `1: processes.ls: command is missing; write for example command = ["/usr/bin/convert", "-strip"]`},
 		{"process whose command is a text", "[processes.ls]\ncommand = \"/bin/ls\"", `2: processes.ls.command: "/bin/ls" is not a list; write for example ["first", "second"]`},
 		{"process by name", "[processes.ls]\ncommand = [\"ls\"]", `2: processes.ls.command: the program has no absolute path; write for example ["/usr/bin/convert", "-strip"]`},

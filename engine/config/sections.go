@@ -69,15 +69,14 @@ type Roster struct {
 	BytesPerSecond Size     `toml:"bytes_per_second" range:"1KiB..1TiB" doc:"Bytes a second that rosters to all clients together may take; above that clients are served by turns."`
 }
 
-// Queue is the section [queue]: where commands from other programs come from. It is read and checked; no worker takes
-// jobs yet.
+// Queue is the section [queue]: where commands from other programs come from.
 type Queue struct {
 	Driver         string            `toml:"driver" env:"SERVER_QUEUE_DRIVER" one:"beanstalkd memory" doc:"Where jobs come from: beanstalkd or memory."`
 	Address        string            `toml:"address" check:"dial" doc:"Host and port of beanstalkd."`
 	Name           string            `toml:"name" env:"SERVER_QUEUE" check:"tube" doc:"Name of the queue; for beanstalkd the tube."`
 	MaxAttempts    int               `toml:"max_attempts" range:"1..1000" doc:"Times that a failing job is tried before it is buried."`
 	Window         int               `toml:"window" range:"1..1024" doc:"Jobs that are held at once."`
-	HandlerTimeout Duration          `toml:"handler_timeout" range:"1ms..24h" doc:"Longest time that one job may take, waiting included."`
+	HandlerTimeout Duration          `toml:"handler_timeout" range:"1ms..24h" doc:"Longest time that one job, or one command over HTTP, may take, waiting included."`
 	Map            map[string]string `toml:"map" doc:"Commands for jobs that go by another name: job or class name = command."`
 }
 
@@ -85,7 +84,7 @@ type Queue struct {
 type State struct {
 	File     string   `toml:"file" doc:"File that keeps server.state through restarts, relative to the folder of this file; its folder must exist. Empty is memory only."`
 	Interval Duration `toml:"interval" range:"10ms..24h" doc:"Time between two saves; where nothing has changed, nothing is written. An orderly stop saves too."`
-	Sync     string   `toml:"sync" one:"interval job" check:"sync" doc:"When a save is forced to disk: interval (with each save) or job (before a job is deleted). The queue is not built yet: job is refused."`
+	Sync     string   `toml:"sync" one:"interval job" doc:"When the state is saved besides: interval (never), or job: before a job is deleted, so that its effect outlives it."`
 }
 
 // Stop is the section [stop]: how long a graceful stop may take.

@@ -24,6 +24,8 @@ type Server struct {
 	URL, Socket string
 	// Status is what the server said of itself when it came up.
 	Status engine.Status
+	// Config are its settings.
+	Config config.Config
 
 	log     *logBuffer
 	stop    context.CancelFunc
@@ -38,10 +40,11 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 	c := config.Default()
 	c.Server.Port = 0
 	c.Lua.Path = ""
+	c.Queue.Driver = "memory" // no test takes jobs that are not its own
 	if change != nil {
 		change(&c)
 	}
-	s := &Server{log: &logBuffer{}, stopped: make(chan struct{})}
+	s := &Server{Config: c, log: &logBuffer{}, stopped: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	s.stop = cancel
 	started := make(chan engine.Status, 1)

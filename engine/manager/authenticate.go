@@ -38,10 +38,20 @@ func (c *connection) Authenticate(password string, done func(ok bool)) {
 	})
 }
 
-// passes tells whether the password opens the door, and counts it against the address where it does not.
+// passes tells whether the password opens the door.
 func (c *connection) passes(password string) bool {
-	m, peer, now := c.manager, c.socket.Peer(), c.manager.loop.Now()
-	if c.failures >= maxFailures || !m.throttle.Allow(peer.Addr, now) {
+	return c.failures < maxFailures && c.manager.opens(c.socket.Peer(), password, "uuid", c.uuid)
+}
+
+// Admit tells whether a program at peer that knows this password may run commands. Whoever answers that it may not, waits
+// for [auth.FailureDelay] first. Any goroutine may call it.
+func (m *Manager) Admit(peer auth.Peer, password string) bool { return m.opens(peer, password) }
+
+// opens tells whether a password is the key, and counts it against the address where it is not. who goes into the log. Any
+// goroutine may call it.
+func (m *Manager) opens(peer auth.Peer, password string, who ...any) bool {
+	now := m.loop.Now()
+	if !m.throttle.Allow(peer.Addr, now) {
 		return false
 	}
 	if m.options.Key.Matches(password) && (peer.Direct || !m.options.Key.IsDefault()) {
@@ -52,6 +62,6 @@ func (c *connection) passes(password string) bool {
 	if m.options.Key.IsDefault() && !peer.Direct {
 		why = "a key that everybody knows is good for clients on this machine only, without a proxy"
 	}
-	m.log.Warn("manager: authentication failed", "uuid", c.uuid, "ip_address", peer.Addr, "reason", why)
+	m.log.Warn("manager: authentication failed", append(who, "ip_address", peer.Addr, "reason", why)...)
 	return false
 }

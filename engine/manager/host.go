@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"perigee/engine/script"
+	"perigee/engine/script/module"
 	"perigee/engine/wire"
 )
 
@@ -108,6 +109,8 @@ func (h *host) Unregister(t script.Topic) {
 		h.m.unregisterTopic(own)
 	}
 }
+
+func (h *host) Work(w module.Work) error { return h.m.work(w) }
 
 // Stop puts the end after the present turn, so that what it still sends is sent.
 func (h *host) Stop() {

@@ -20,7 +20,9 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
+	"perigee/engine/queue"
 	"perigee/engine/script"
+	"perigee/engine/script/module"
 	"perigee/engine/wire"
 )
 
@@ -40,6 +42,8 @@ type Application interface {
 	Roster(c script.Client) ([]byte, error)
 	// Stop is called once, before the end.
 	Stop() error
+	// Within calls run. What the scripts wait for within run is called off when ctx ends, and is an error to them.
+	Within(ctx context.Context, run func())
 }
 
 // Options are the settings of the manager.
@@ -49,6 +53,9 @@ type Options struct {
 	// Limits: those of connections, of which the manager holds MaxBadMessages and Subscriptions.
 	Limits config.Limits
 	Roster config.Roster
+	// Work is called on the loop when scripts have been installed, with how jobs are to be taken; nil is not at all. It must
+	// not wait. A nil Work is nobody.
+	Work func(w *module.Work)
 	// Stop begins the graceful end of the server. It is called at most once, on the loop, and must not wait.
 	Stop func(why wire.Close)
 }
@@ -82,6 +89,7 @@ type Manager struct {
 
 var (
 	_ broker.Handler = (*Manager)(nil)
+	_ queue.Handler  = (*Manager)(nil)
 	_ script.Host    = (*host)(nil)
 	_ script.Client  = (*connection)(nil)
 	_ script.Topic   = (*topic)(nil)

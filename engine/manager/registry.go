@@ -2,6 +2,7 @@ package manager
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 
 	"perigee/engine/auth"
 	"perigee/engine/script"
+	"perigee/engine/script/module"
 	"perigee/engine/wire"
 )
 
@@ -26,6 +28,7 @@ type generation struct {
 	commands    map[string]script.Command
 	listeners   []*listener           // in the order of listening
 	timers      []script.TimerOptions // those of commands that were started while the scripts loaded
+	work        *module.Work          // nil where no jobs are to be taken
 }
 
 // message is a registered message.
@@ -67,6 +70,9 @@ func (m *Manager) install(load func(h script.Host) (Application, error)) error {
 	}
 	next.application = application
 	m.generation.Store(next)
+	if m.options.Work != nil {
+		m.options.Work(next.work)
+	}
 	return nil
 }
 
@@ -133,6 +139,15 @@ func (m *Manager) listen(message, command, source string) (silence func(), err e
 	g, l := m.staging, &listener{message: message, command: command, source: source}
 	g.listeners = append(g.listeners, l)
 	return func() { g.silence(l) }, nil
+}
+
+// work notes how jobs are to be taken.
+func (m *Manager) work(w module.Work) error {
+	if m.staging == nil {
+		return fmt.Errorf("server.work: what jobs are taken is said by what is %w", ErrNotLoading)
+	}
+	m.staging.work = &w
+	return nil
 }
 
 // silence takes a listener away. The message's list is made anew, because a message on its way may be going through it.
@@ -259,3 +274,4 @@ func (unwritten) Closed(script.Client, string) error     { return nil }
 func (unwritten) Failed(script.Client, string) error     { return nil }
 func (unwritten) Roster(script.Client) ([]byte, error)   { return nil, nil }
 func (unwritten) Stop() error                            { return nil }
+func (unwritten) Within(_ context.Context, run func())   { run() }

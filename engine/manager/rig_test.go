@@ -331,6 +331,8 @@ func (a *application) Stop() error {
 	return a.stop()
 }
 
+func (a *application) Within(_ context.Context, run func()) { run() }
+
 // object is a decoded message.
 type object map[string]any
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
+	"perigee/engine/script/module"
 	"perigee/engine/wire"
 )
 
@@ -48,6 +49,9 @@ type Host interface {
 	// Unregister removes a topic with its subscriptions and tells its subscribers (UpdateSubscriptions) and every
 	// connection (UpdateTopics).
 	Unregister(t Topic)
+
+	// Work has jobs taken from the queue once the scripts have loaded; an error at any other time. The last call counts.
+	Work(w module.Work) error
 
 	// Stop ends the server gracefully after this turn; clients are told to come back (1012).
 	Stop()

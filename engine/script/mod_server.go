@@ -9,6 +9,7 @@ import (
 
 	"perigee/engine/schema"
 	"perigee/engine/script/api"
+	"perigee/engine/script/module"
 	"perigee/engine/script/value"
 	"perigee/engine/wire"
 )
@@ -16,7 +17,7 @@ import (
 // serverFunctions are the module server.
 func (p *Program) serverFunctions() []api.Function {
 	return slices.Concat(p.registerFunctions(), p.commandFunctions(), p.connectionFunctions(), p.clockFunctions(),
-		p.promises.Functions(), p.children.Functions())
+		p.promises.Functions(), p.children.Functions(), p.jobFunctions())
 }
 
 // serverFields are the values of the module server.
@@ -81,6 +82,15 @@ func (p *Program) commandFunctions() []api.Function {
 		},
 		{Name: "stop", Signature: "()", Doc: "Stops the server after this turn.", Run: func(*lua.LState) int { p.host.Stop(); return 0 }},
 	}
+}
+
+// jobFunctions put and take jobs.
+func (p *Program) jobFunctions() []api.Function {
+	return module.JobFunctions(module.JobsOptions{
+		Wait: p.promises.Wait,
+		Push: p.options.Push,
+		Work: func(w module.Work) error { return p.host.Work(w) },
+	})
 }
 
 func (p *Program) connectionFunctions() []api.Function {

@@ -69,6 +69,8 @@ type Options struct {
 	Rouse func()
 	// Fetch begins a request, as fetch.Client has it.
 	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
+	// Push begins to put a job on the queue. done is called once, by any goroutine, unless cancel was called before.
+	Push func(j module.Push, done func(id uint64, err error)) (cancel func())
 	// Processes starts programs; whoever made it ends them.
 	Processes *process.Supervisor
 	// After calls back on any goroutine, as loop.Clock has it.
@@ -151,6 +153,7 @@ func (p *Program) furnish() {
 		Next:  o.Next,
 		Turn:  func(name string, run func()) { o.Next(name, p.turn(run)) },
 		Room:  o.Room,
+		Post:  o.Post,
 		Rouse: o.Rouse,
 		After: o.After,
 		Now:   func() time.Time { return p.host.Now() },
@@ -250,6 +253,10 @@ func (p *Program) Failed(c Client, problem string) error {
 	_, err := p.hook("error", p.client(c), lua.LString(problem))
 	return err
 }
+
+// Within calls run. When ctx ends, what a handler that run calls waits for is called off: that wait, and every later one, is
+// an error with the cause of ctx.
+func (p *Program) Within(ctx context.Context, run func()) { p.promises.Within(ctx, run) }
 
 // Stop calls the manager's stop hook.
 func (p *Program) Stop() error {

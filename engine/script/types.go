@@ -74,5 +74,5 @@ func optionClasses() []api.Kind {
 			{Name: "timeout?", Type: "number", Doc: "How many milliseconds after its start."},
 		}},
 		child.StartOptions(),
-	}, module.RequestOptions()...)
+	}, append(module.JobOptions(), module.RequestOptions()...)...)
 }

@@ -24,6 +24,8 @@ func (f *file) module() *lua.LTable {
 		"state":   f.state,
 		"http":    f.http,
 		"errors":  f.errors,
+		"jobs":    f.jobList,
+		"work":    f.doJobs,
 		"manager": f.setManager,
 	})
 }

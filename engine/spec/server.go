@@ -42,6 +42,9 @@ type server struct {
 	out     *outlet
 	answers []answer // of other servers; written while the loop is idle
 
+	jobs    []job // that scripts have pushed; written by the loop, and while it is idle
+	lastJob uint64
+
 	stopping *wire.Close // set by the loop
 	stopped  bool
 	end      func()
@@ -123,6 +126,7 @@ func (s *server) options(o Options, name string, log *slog.Logger) script.Option
 	options.Store = s.store
 	options.Log = log
 	options.Fetch = s.fetch
+	options.Push = s.push
 	options.Processes = s.process
 	options.After = s.clock.AfterFunc
 	return options

@@ -1,5 +1,5 @@
-// Package web is the plain HTTP side: the application's page, and whether the server is alive and ready. Requests for a
-// WebSocket are handed on. It knows no connection, no message and no script.
+// Package web is the plain HTTP side: the application's page, commands of other programs, and whether the server is alive and
+// ready. Requests for a WebSocket are handed on. It knows no connection, no message and no script.
 package web
 
 import (
@@ -16,6 +16,8 @@ type Options struct {
 	Socket http.Handler
 	// Pages are static files, served at "/"; nil where there are none.
 	Pages fs.FS
+	// Commands are served at POST /api/commands/NAME.
+	Commands Commands
 	// Ready tells whether new clients are welcome. Any goroutine may call it.
 	Ready func() bool
 }
@@ -31,6 +33,7 @@ func New(o Options) http.Handler {
 		}
 		answer(w, http.StatusOK, "ready")
 	})
+	mux.Handle("POST /api/commands/{name}", o.Commands)
 	mux.Handle("/", pages(o.Pages))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if wantsSocket(r) {

@@ -1,6 +1,9 @@
 package wire
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // MessageException is the name of the message that tells a client of an [Exception].
 const MessageException = "MessageException"
@@ -20,11 +23,16 @@ func InvalidMessage(message string) Exception {
 
 // UnknownMessage is for a message that nobody registered.
 func UnknownMessage(name string) Exception {
+	return Exception{Name: "UnknownMessage", Code: 404, Message: "unknown message " + short(name)}
+}
+
+// short returns a name that came from outside as sentences have it.
+func short(name string) string {
 	name = strings.ToValidUTF8(name, "\uFFFD")
-	if short := clip(name, maxID); short != name {
-		name = short + "..."
+	if clipped := clip(name, maxID); clipped != name {
+		return clipped + "..."
 	}
-	return Exception{Name: "UnknownMessage", Code: 404, Message: "unknown message " + name}
+	return name
 }
 
 // NotAllowed is the answer to an admin whom the message's own condition refuses.
@@ -35,6 +43,31 @@ func NotAllowed() Exception {
 // InvalidFields is for a message whose fields are not as its declaration demands.
 func InvalidFields(message string) Exception {
 	return Exception{Name: "InvalidFields", Code: 422, Message: message}
+}
+
+// UnknownCommand is for a program that asks for a command that nobody registered.
+func UnknownCommand(name string) Exception {
+	return Exception{Name: "UnknownCommand", Code: 404, Message: "unknown command " + short(name)}
+}
+
+// InvalidArguments is for a command whose arguments cannot be read.
+func InvalidArguments(message string) Exception {
+	return Exception{Name: "InvalidArguments", Code: 422, Message: message}
+}
+
+// ArgumentsTooLarge is for a command whose arguments have more than limit bytes.
+func ArgumentsTooLarge(limit int64) Exception {
+	return Exception{Name: "ArgumentsTooLarge", Code: 413, Message: "arguments larger than " + strconv.FormatInt(limit, 10) + " bytes"}
+}
+
+// Unauthorized is for a program that does not name the key.
+func Unauthorized() Exception {
+	return Exception{Name: "Unauthorized", Code: 401, Message: "Authorization required."}
+}
+
+// Stopping is for what comes when the server is about to end.
+func Stopping() Exception {
+	return Exception{Name: "Stopping", Code: 503, Message: "server shutting down"}
 }
 
 // TooManyMessages is for a client that sends faster than its limits allow.

@@ -117,7 +117,7 @@ func (k *Keeper) perform(made *promise, c *api.Call, fn *lua.LFunction, args []l
 	k.task = made.task
 	result, err := k.options.VM.Call(c, 0, fn, args...)
 	k.task = nil
-	if err == nil || !made.task.cancelled {
+	if err == nil || made.task.cancelled == "" {
 		made.finish(result, err)
 		return
 	}

@@ -35,6 +35,8 @@ type Options struct {
 	Next, Turn func(name string, run func())
 	// Room tells, by an error, that the scripts have put off too many turns, as loop.Loop has it.
 	Room func() error
+	// Post hands the loop a turn from another goroutine, as loop.Loop has it.
+	Post func(name string, run func()) error
 	// Rouse has those whose waits are over go on right after the present turn, as loop.Loop has it.
 	Rouse func()
 	// After calls back on any goroutine, as loop.Clock has it.
@@ -47,7 +49,7 @@ type Options struct {
 type Keeper struct {
 	options    Options
 	metatable  *lua.LTable     // of promises
-	task       *task           // the async function that runs; nil where none does
+	task       *task           // the call that runs and can be interrupted; nil where none does
 	rejections logging.Repeats // that nobody handled, by place
 }
 
@@ -148,7 +150,7 @@ func (p *promise) cancel() {
 	p.claimed = true
 	p.settle(true, lua.LString(cancelledText))
 	if p.task != nil {
-		p.task.cancel()
+		p.task.cancel(cancelledText)
 	}
 }
 

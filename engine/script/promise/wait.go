@@ -1,6 +1,7 @@
 package promise
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -17,7 +18,7 @@ const (
 	pending     = iota
 	fulfilled   // what was waited for has come
 	overdue     // it lasted longer than Options.Timeout
-	interrupted // the promise of the async function that waits was cancelled
+	interrupted // what stands behind the handler that waits gave it up
 )
 
 // pause is one wait of a handler. The first that ends it says how.
@@ -112,9 +113,23 @@ func (k *Keeper) soon(name string, wake func()) {
 	k.options.Next(name, func() { wake(); k.options.Rouse() })
 }
 
-// task is a call of an async function: what its promise can interrupt. nil is a handler that no promise stands for.
+// Within calls run. When ctx ends, what a handler that run calls waits for is called off: that wait, and every later one,
+// is an error with the cause of ctx. Timers, promises and commands that it has put off are not its own.
+func (k *Keeper) Within(ctx context.Context, run func()) {
+	t, outer := &task{}, k.task
+	k.task = t
+	defer context.AfterFunc(ctx, func() {
+		// A loop that has ended needs nothing any more.
+		_ = k.options.Post("interrupt", func() { t.cancel(context.Cause(ctx).Error()) })
+	})()
+	run()
+	k.task = outer
+}
+
+// task is a call that can be interrupted: of an async function, by its promise, or of a command of another program. nil is
+// a handler that nothing interrupts.
 type task struct {
-	cancelled bool
+	cancelled string // what every wait says since it was interrupted; "" before
 	interrupt func() // ends the wait that it is in; nil while it does not wait
 }
 
@@ -126,8 +141,8 @@ func (t *task) waits(interrupt func()) {
 }
 
 // cancel ends the wait that the task is in, and every later one.
-func (t *task) cancel() {
-	t.cancelled = true
+func (t *task) cancel(why string) {
+	t.cancelled = why
 	if t.interrupt != nil {
 		t.interrupt()
 	}
@@ -135,7 +150,7 @@ func (t *task) cancel() {
 
 // check raises an error where the task has been cancelled.
 func (t *task) check(L *lua.LState) {
-	if t != nil && t.cancelled {
-		vm.Raise(L, &vm.Error{Value: lua.LString(cancelledText)})
+	if t != nil && t.cancelled != "" {
+		vm.Raise(L, &vm.Error{Value: lua.LString(t.cancelled)})
 	}
 }

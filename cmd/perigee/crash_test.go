@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"perigee/engine"
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+	"perigee/engine/enginetest/beanstalkd"
+	"perigee/engine/queue"
+)
+
+// A server that is killed, with a beanstalkd that is killed: how often, and with how many jobs.
+const (
+	crashes   = 20
+	crashJobs = 10_000
+)
+
+// counter is an application that counts how often each of its jobs has run.
+const counter = `
+local base = require "manager"
+local server = require "server"
+local app = base:extend()
+function app:boot()
+  base.boot(self)
+  local runs = server.state("runs", {})
+  server.command("Count", function(arguments)
+    local key = "n" .. arguments.n
+    runs[key] = (runs[key] or 0) + 1
+  end)
+end
+return app`
+
+// With state.sync = "job" every job that a queue has confirmed takes effect, and its effect outlives the server, whenever
+// the server and beanstalkd are killed. A job may take effect twice only where a crash fell between its effect and the
+// confirmation.
+func TestCrashesLoseNoJob(t *testing.T) {
+	if testing.Short() {
+		t.Skip("twenty crashes take some seconds")
+	}
+	b := beanstalkd.Start(t, beanstalkd.Options{Binlog: true})
+	s := newVictim(t, b.Address)
+	s.start(t)
+	var produced atomic.Int64
+	var producing sync.WaitGroup
+	producing.Go(func() { produce(t, b.Address, &produced) })
+	for i := range crashes {
+		// At some moment while a twentieth of the jobs are put.
+		await(t, "jobs", func() bool { return produced.Load() >= int64(i*crashJobs/crashes+rand.IntN(crashJobs/crashes)) })
+		if i%2 == 0 {
+			s.kill()
+			s.start(t)
+		} else {
+			b.Kill()
+			b.Restart(t)
+		}
+	}
+	producing.Wait()
+	service, err := engine.OpenQueue(config.Queue{Driver: "beanstalkd", Address: b.Address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = service.Close() }()
+	await(t, "the queue to be empty", func() bool {
+		counts, err := service.Counts(t.Context(), "default")
+		return err == nil && counts.Ready+counts.Reserved+counts.Delayed == 0
+	})
+	s.stop(t)
+	runs := s.runs(t)
+	lost, twice := 0, 0
+	for n := range crashJobs {
+		switch count := runs["n"+strconv.Itoa(n)]; {
+		case count == 0:
+			lost++
+		case count > 1:
+			twice += count - 1
+		}
+	}
+	t.Logf("%d jobs, %d crashes: %d lost, %d run twice", crashJobs, crashes, lost, twice)
+	if lost > 0 {
+		t.Errorf("%d of %d jobs took no effect, want none", lost, crashJobs)
+	}
+	// Half of the crashes are beanstalkd's, which only repeat what the producer was not sure of.
+	if most := crashes * 64; twice > most {
+		t.Errorf("%d jobs ran twice, want at most a window of 64 for each of %d crashes", twice, crashes)
+	}
+}
+
+// produce puts the jobs, each until it is confirmed.
+func produce(t *testing.T, address string, produced *atomic.Int64) {
+	service, err := engine.OpenQueue(config.Queue{Driver: "beanstalkd", Address: address})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer func() { _ = service.Close() }()
+	for n := range crashJobs {
+		body := fmt.Appendf(nil, `{"job":"Count","data":{"n":%d}}`, n)
+		for {
+			_, err := service.Put(t.Context(), queue.Put{Tube: "default", Body: body, Priority: queue.DefaultPriority})
+			if err == nil {
+				break
+			}
+			if t.Context().Err() != nil {
+				return
+			}
+			time.Sleep(time.Millisecond) // beanstalkd is being started again
+		}
+		produced.Add(1)
+	}
+}
+
+// victim is a server in a process of its own.
+type victim struct {
+	program, folder string
+	arguments       []string
+	log             bytes.Buffer
+	cmd             *exec.Cmd
+}
+
+// newVictim builds the program and writes an application.
+func newVictim(t *testing.T, queue string) *victim {
+	t.Helper()
+	folder := t.TempDir()
+	v := &victim{program: filepath.Join(folder, "perigee"), folder: folder}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", v.program, ".")
+	if printed, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build = %v\n%s", err, printed)
+	}
+	if err := os.Mkdir(filepath.Join(folder, "scripts"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "scripts", "app.lua"), []byte(counter), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v.arguments = []string{
+		"start", "--port", "0", "--lua-manager", "app", "--queue-address", queue,
+		"--state-file", "state.json", "--state-sync", "job",
+	}
+	t.Cleanup(v.kill)
+	return v
+}
+
+func (v *victim) start(t *testing.T) {
+	t.Helper()
+	v.cmd = exec.Command(v.program, v.arguments...) //nolint:noctx // it lives until it is killed
+	v.cmd.Dir = v.folder
+	v.cmd.Stderr = &v.log
+	if err := v.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (v *victim) kill() {
+	if v.cmd == nil {
+		return
+	}
+	_ = v.cmd.Process.Kill()
+	_ = v.cmd.Wait()
+	v.cmd = nil
+}
+
+// stop ends it as a service manager does.
+func (v *victim) stop(t *testing.T) {
+	t.Helper()
+	if err := errors.Join(v.cmd.Process.Signal(syscall.SIGTERM), v.cmd.Wait()); err != nil {
+		t.Errorf("the server ends with %v, want it to stop in order; its log:\n%s", err, v.log.String())
+	}
+	v.cmd = nil
+}
+
+// runs returns what the state file has of how often each job has run.
+func (v *victim) runs(t *testing.T) map[string]int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(v.folder, "state.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		State struct {
+			Runs map[string]int `json:"runs"`
+		} `json:"state"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatalf("the state file %s: %v", text, err)
+	}
+	return file.State.Runs
+}
+
+// await waits until something has happened.
+func await(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*enginetest.Patience)
+	defer cancel()
+	for !happened() {
+		if ctx.Err() != nil {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		time.Sleep(time.Millisecond) // between two looks
+	}
+}

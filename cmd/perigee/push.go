@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"perigee/engine"
+	"perigee/engine/config"
+	"perigee/engine/queue"
+)
+
+// maxArguments is how many bytes of arguments are read from standard input: more than a job of beanstalkd holds.
+const maxArguments = 1 << 20
+
+func (p *program) push() *cli.Command {
+	return &cli.Command{
+		Name:      "push",
+		Usage:     "put a command on the queue; the server that takes jobs from it runs it",
+		ArgsUsage: "NAME [JSON|-]",
+		Description: "The arguments are a JSON object, or are read from standard input where - stands in their place. " +
+			"The number of the job is printed when the queue has it.",
+		Flags: append(settingFlags(),
+			&cli.DurationFlag{Name: "delay", Usage: "time before the job may be taken, in whole seconds"},
+			&cli.Uint32Flag{Name: "priority", Usage: "0 is the most urgent", Value: queue.DefaultPriority},
+			&cli.DurationFlag{Name: "ttr", Usage: "time that a worker may be silent about the job", Value: queue.DefaultTTR},
+			&cli.StringFlag{Name: "tube", Usage: "the queue, in place of queue.name"},
+		),
+		OnUsageError: onUsageError,
+		Action: func(ctx context.Context, c *cli.Command) error {
+			put, err := p.job(c)
+			if err != nil {
+				return err
+			}
+			settings, err := p.load(c)
+			if err != nil {
+				return err
+			}
+			put.Tube = tube(c, settings)
+			id, err := p.put(ctx, settings, put)
+			if err != nil {
+				return err
+			}
+			return p.print(fmt.Sprintf("job %d is in %q\n", id, put.Tube))
+		},
+	}
+}
+
+// tube returns the queue that a command line means.
+func tube(c *cli.Command, settings config.Config) string {
+	if name := c.String("tube"); name != "" {
+		return name
+	}
+	return settings.Queue.Name
+}
+
+// job reads the job of a command line.
+func (p *program) job(c *cli.Command) (queue.Put, error) {
+	put := queue.Put{Delay: c.Duration("delay"), Priority: c.Uint32("priority"), TTR: c.Duration("ttr")}
+	name, arguments := c.Args().Get(0), []byte(c.Args().Get(1))
+	switch {
+	case name == "":
+		return put, usageError{errors.New("push: the name of a command is missing")}
+	case c.Args().Len() > 2:
+		return put, usageError{fmt.Errorf("push: unexpected argument %q", c.Args().Get(2))}
+	case !wholeSeconds(put.Delay, 0) || !wholeSeconds(put.TTR, 1):
+		return put, usageError{errors.New("push: delay and ttr are whole seconds, such as 10s; ttr is at least 1s")}
+	}
+	if string(arguments) == "-" {
+		var err error
+		if arguments, err = io.ReadAll(io.LimitReader(c.Root().Reader, maxArguments)); err != nil {
+			return put, fmt.Errorf("push: reading the arguments: %w", err)
+		}
+	}
+	if len(arguments) > 0 && !json.Valid(arguments) {
+		return put, usageError{errors.New(`push: the arguments are no JSON; write for example '{"name": "Mug"}'`)}
+	}
+	var err error
+	put.Body, err = engine.Job(name, arguments)
+	return put, err
+}
+
+// wholeSeconds tells whether a time is one that beanstalkd counts.
+func wholeSeconds(d time.Duration, least int) bool {
+	return d%time.Second == 0 && d >= time.Duration(least)*time.Second && d < math.MaxUint32*time.Second
+}
+
+// put puts a job: at the service, or with the running server where it has the queue itself.
+func (p *program) put(ctx context.Context, settings config.Config, put queue.Put) (uint64, error) {
+	service, err := engine.OpenQueue(settings.Queue)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = service.Close() }() // what was put has been answered
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	return service.Put(ctx, put)
+}
+
+// queueTimeout is how long a queue service may take to answer a command line.
+const queueTimeout = 10 * time.Second

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"perigee/engine"
+	"perigee/engine/queue"
+)
+
+func (p *program) queue() *cli.Command {
+	return &cli.Command{
+		Name:         "queue",
+		Usage:        "look after the queue: stats, peek, failed, kick, delete",
+		OnUsageError: onUsageError,
+		Commands:     []*cli.Command{p.queueStats(), p.queuePeek(), p.queueKick(), p.queueDelete()},
+		Action: func(_ context.Context, c *cli.Command) error {
+			if unknown := c.Args().First(); unknown != "" {
+				return usageError{fmt.Errorf("queue: there is no command %q", unknown)}
+			}
+			return cli.ShowSubcommandHelp(c)
+		},
+	}
+}
+
+// queueFlags are those of all commands of the queue.
+func queueFlags() []cli.Flag {
+	return append(settingFlags(), jsonFlag(), &cli.StringFlag{Name: "tube", Usage: "the queue, in place of queue.name"})
+}
+
+// atQueue is the action of a command that asks the queue service something.
+func (p *program) atQueue(do func(ctx context.Context, c *cli.Command, q engine.Queue, tube string) error) cli.ActionFunc {
+	return func(ctx context.Context, c *cli.Command) error {
+		settings, err := p.load(c)
+		if err != nil {
+			return err
+		}
+		service, err := engine.OpenQueue(settings.Queue)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = service.Close() }() // what was asked has been answered
+		ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+		defer cancel()
+		return do(ctx, c, service, tube(c, settings))
+	}
+}
+
+func (p *program) queueStats() *cli.Command {
+	return &cli.Command{
+		Name: "stats", Usage: "count the jobs of the queue by state", Flags: queueFlags(), OnUsageError: onUsageError,
+		Action: noArguments(p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, tube string) error {
+			counts, err := q.Counts(ctx, tube)
+			if err != nil {
+				return err
+			}
+			stats := queueReport{
+				Queue: tube, Ready: counts.Ready, Delayed: counts.Delayed, Reserved: counts.Reserved,
+				Buried: counts.Buried, Waiting: counts.Waiting,
+			}
+			if c.Bool("json") {
+				return p.printJSON(stats)
+			}
+			return p.print(fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nin hand\t%d\nburied\t%d\nidle workers\t%d\n",
+				tube, stats.Ready, stats.Delayed, stats.Reserved, stats.Buried, stats.Waiting))
+		})),
+	}
+}
+
+// queueReport is what queue stats --json writes: a promise to programs.
+type queueReport struct {
+	Queue    string `json:"queue"`
+	Ready    int    `json:"ready"`
+	Delayed  int    `json:"delayed"`
+	Reserved int    `json:"reserved"`
+	Buried   int    `json:"buried"`
+	Waiting  int    `json:"waiting"` // workers that wait for a job
+}
+
+func (p *program) queuePeek() *cli.Command {
+	return &cli.Command{
+		Name: "peek", Usage: "show the next job of a state, or the job of a number", ArgsUsage: "[ready|delayed|buried|NUMBER]",
+		Flags: queueFlags(), OnUsageError: onUsageError,
+		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, tube string) error {
+			job, err := peek(ctx, q, tube, c.Args().Get(0))
+			switch {
+			case errors.Is(err, queue.ErrNotFound):
+				return fmt.Errorf("queue peek: there is no such job in %q", tube)
+			case err != nil:
+				return err
+			case c.Bool("json"):
+				return p.printJSON(peekReportOf(job))
+			}
+			return p.print(peekReportOf(job).String())
+		}),
+	}
+}
+
+// peek finds the job that a command line means.
+func peek(ctx context.Context, q engine.Queue, tube, which string) (queue.Peeked, error) {
+	switch state := queue.State(which); state {
+	case "":
+		return q.Peek(ctx, tube, queue.Ready)
+	case queue.Ready, queue.Delayed, queue.Buried:
+		return q.Peek(ctx, tube, state)
+	}
+	id, err := strconv.ParseUint(which, 10, 64)
+	if err != nil {
+		return queue.Peeked{}, usageError{fmt.Errorf("queue peek: %q is neither ready, delayed, buried nor a number", which)}
+	}
+	return q.Job(ctx, id)
+}
+
+// peekReport is what queue peek --json writes: a promise to programs.
+type peekReport struct {
+	Job      uint64 `json:"job"`
+	State    string `json:"state"`
+	Priority uint32 `json:"priority"`
+	Age      int    `json:"age"` // seconds
+	Reserves int    `json:"reserves"`
+	Releases int    `json:"releases"`
+	Body     string `json:"body"`
+}
+
+func peekReportOf(job queue.Peeked) peekReport {
+	return peekReport{
+		Job: job.ID, State: job.Stats.State, Priority: job.Stats.Priority, Age: int(job.Stats.Age / time.Second),
+		Reserves: job.Stats.Reserves, Releases: job.Stats.Releases, Body: string(job.Body),
+	}
+}
+
+// String is for people. What a body has that is not for terminals is escaped.
+func (r peekReport) String() string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "job\t%d\nstate\t%s\npriority\t%d\nage\t%s\n", r.Job, r.State, r.Priority, time.Duration(r.Age)*time.Second)
+	fmt.Fprintf(&w, "attempts\t%d\nreleases\t%d\n", r.Reserves, r.Releases)
+	body := r.Body
+	if !json.Valid([]byte(body)) {
+		body = strconv.Quote(body)
+	}
+	fmt.Fprintf(&w, "body\t%s\n", body)
+	return w.String()
+}
+
+func (p *program) queueKick() *cli.Command {
+	return &cli.Command{
+		Name: "kick", Usage: "have buried jobs tried again", ArgsUsage: "[COUNT]",
+		Description: "Without a count, one. Where no job is buried, delayed ones are made ready.",
+		Flags:       append(queueFlags(), &cli.Uint64Flag{Name: "job", Usage: "the number of the one job to kick"}), OnUsageError: onUsageError,
+		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, tube string) error {
+			if id := c.Uint64("job"); id > 0 {
+				if err := q.KickJob(ctx, id); err != nil {
+					return fmt.Errorf("queue kick: job %d: %w", id, err)
+				}
+				return p.print(fmt.Sprintf("job %d is ready\n", id))
+			}
+			count := 1
+			if given := c.Args().First(); given != "" {
+				var err error
+				if count, err = strconv.Atoi(given); err != nil || count < 1 {
+					return usageError{fmt.Errorf("queue kick: %q is not a number of jobs", given)}
+				}
+			}
+			kicked, err := q.Kick(ctx, tube, count)
+			if err != nil {
+				return err
+			}
+			return p.print(fmt.Sprintf("%d jobs of %q are ready\n", kicked, tube))
+		}),
+	}
+}
+
+func (p *program) queueDelete() *cli.Command {
+	return &cli.Command{
+		Name: "delete", Usage: "remove a job that no worker has", ArgsUsage: "NUMBER", Flags: queueFlags(), OnUsageError: onUsageError,
+		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, _ string) error {
+			id, err := strconv.ParseUint(c.Args().First(), 10, 64)
+			if err != nil {
+				return usageError{errors.New("queue delete: the number of the job is missing")}
+			}
+			if err := q.Delete(ctx, id); err != nil {
+				return fmt.Errorf("queue delete: job %d: %w", id, err)
+			}
+			return p.print(fmt.Sprintf("job %d is gone\n", id))
+		}),
+	}
+}

@@ -1,0 +1,117 @@
+package engine_test
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+)
+
+const commandKey = "correct horse battery"
+
+// commandServer starts a server with commands that fail, wait and answer.
+func commandServer(t *testing.T, change func(c *config.Config)) *enginetest.Server {
+	t.Helper()
+	folder := t.TempDir()
+	source := `
+local base = require "manager"
+local server = require "server"
+local app = base:extend()
+function app:boot()
+  base.boot(self)
+  server.command("Add", function(a) return { sum = a.x + a.y } end)
+  server.command("Nothing", function() end)
+  server.command("Fail", function() error("the wallet is empty") end)
+  server.command("Wait", function() server.sleep(20000) return "late" end)
+  server.command("Ring", function(a) server.broadcast("Rang", { by = a.by }) end)
+end
+return app`
+	if err := os.WriteFile(filepath.Join(folder, "app.lua"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return enginetest.Start(t, func(c *config.Config) {
+		c.Lua.Path, c.Lua.Manager = folder, "app"
+		c.Server.Key = commandKey
+		if change != nil {
+			change(c)
+		}
+	})
+}
+
+// post asks for a command and returns the status and the text of the answer.
+func post(t *testing.T, server *enginetest.Server, name, body string, header ...string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"api/commands/"+name, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatalf("POST %s = %v, want an answer", name, err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, strings.TrimSpace(string(text))
+}
+
+// Whoever has the key runs commands over HTTP, and hears what came of it as JSON.
+func TestCommandsOverHTTP(t *testing.T) {
+	server := commandServer(t, func(c *config.Config) { c.Queue.HandlerTimeout = config.Duration(100 * time.Millisecond) })
+	key := []string{"Authorization", "Bearer " + commandKey}
+	for _, row := range []struct {
+		claim, name, body string
+		header            []string
+		status            int
+		want              string // a part of the answer
+	}{
+		{"the result is the answer", "Add", `{"x":1,"y":2}`, key, 200, `{"sum":3}`},
+		{"no result is null", "Nothing", "", key, 200, "null"},
+		{"no body is an empty object", "Fail", "", key, 500, `"exception":"HandlerFailed","message":"internal error (ref `},
+		{"a command that nobody has", "Nowhere", "{}", key, 404, `"exception":"UnknownCommand","message":"unknown command Nowhere"`},
+		{"arguments that are no JSON", "Add", "{x}", key, 422, `"exception":"InvalidArguments"`},
+		{"arguments without measure", "Add", `"` + strings.Repeat("x", 1<<20) + `"`, key, 413, `"exception":"ArgumentsTooLarge"`},
+		{"a command that waits too long", "Wait", "{}", key, 500, `"exception":"HandlerFailed"`},
+		{"no key", "Add", "{}", nil, 401, `"exception":"Unauthorized"`},
+		{"another key", "Add", "{}", []string{"Authorization", "Bearer guess"}, 401, `"exception":"Unauthorized"`},
+		{"the key in another scheme", "Add", "{}", []string{"Authorization", "Basic " + commandKey}, 401, `"exception":"Unauthorized"`},
+		{"a page of another origin", "Add", "{}", append([]string{"Origin", "https://evil.example"}, key...), 403, "origin not allowed"},
+	} {
+		status, text := post(t, server, row.name, row.body, row.header...)
+		if status != row.status || !strings.Contains(text, row.want) {
+			t.Errorf("%s: POST %s = %d %s, want %d and %s", row.claim, row.name, status, text, row.status, row.want)
+		}
+	}
+	log := server.Log()
+	for _, want := range []string{"the wallet is empty", "longer than queue.handler_timeout, 100ms"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log is %s, want %q in it", log, want)
+		}
+	}
+	if strings.Contains(log, commandKey) {
+		t.Errorf("the log is %s, want the key nowhere", log)
+	}
+}
+
+// What a command over HTTP sends reaches the clients.
+func TestCommandOverHTTPReachesClients(t *testing.T) {
+	server := commandServer(t, nil)
+	alice := server.Dial(t, "alice")
+	if status, text := post(t, server, "Ring", `{"by":"shop"}`, "Authorization", "Bearer "+commandKey); status != http.StatusOK {
+		t.Fatalf("POST Ring = %d %s, want 200", status, text)
+	}
+	if frame := alice.Expect("Rang"); frame["by"] != "shop" {
+		t.Errorf("alice < %v, want it by shop", frame)
+	}
+}

@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"perigee/engine/config"
+	"perigee/engine/loop"
+	"perigee/engine/queue"
+	"perigee/engine/queue/beanstalkd"
+	"perigee/engine/queue/memory"
+	"perigee/engine/script/module"
+)
+
+// Queue is a queue service as other programs use it: to put jobs, and to look after them. Close it in the end.
+type Queue interface {
+	queue.Producer
+	queue.Admin
+}
+
+// errOwnMemory is returned by OpenQueue for a queue that no other process reaches.
+var errOwnMemory = errors.New(`engine: queue.driver is "memory": only the server itself has that queue`)
+
+// OpenQueue returns the service that the settings name. It connects when it is first used.
+func OpenQueue(c config.Queue) (Queue, error) {
+	if c.Driver == memoryDriver {
+		return nil, errOwnMemory
+	}
+	return beanstalkd.NewClient(c.Address), nil
+}
+
+// memoryDriver is the queue.driver that needs no service.
+const memoryDriver = "memory"
+
+// Job is the text of a job that runs a command. arguments is JSON text; nil is none.
+func Job(command string, arguments []byte) ([]byte, error) {
+	text, err := json.Marshal(struct {
+		Job  string          `json:"job"`
+		Data json.RawMessage `json:"data,omitempty"`
+	}{command, arguments})
+	if err != nil {
+		return nil, fmt.Errorf("engine: job %q: its arguments are no JSON: %w", command, err)
+	}
+	return text, nil
+}
+
+// jobs is the queue of a server: what its scripts put, and the worker that takes jobs as they want.
+type jobs struct {
+	// Set by newJobs, never changed.
+	settings config.Queue
+	drain    time.Duration // for jobs in hand when a worker stops
+	driver   queue.Driver
+	service  Queue
+	log      *slog.Logger
+	wanted   chan *module.Work // capacity 1; want sends, run receives the latest; never closed
+	silent   bool              // nothing is put, since nobody is served
+	pushes   sync.WaitGroup
+
+	// Guarded by mu.
+	mu     sync.Mutex
+	worker *queue.Worker // that runs, or ran last; nil before the first
+	name   string        // of the queue that worker takes jobs from
+	taking bool          // whether worker runs
+}
+
+// newJobs connects to nothing yet.
+func newJobs(c config.Config, log *slog.Logger) *jobs {
+	j := &jobs{settings: c.Queue, drain: c.Stop.Drain.Std(), log: log, wanted: make(chan *module.Work, 1)}
+	if c.Queue.Driver == memoryDriver {
+		own := memory.New(loop.RealClock{})
+		j.driver, j.service = own, own
+	} else {
+		j.driver, j.service = beanstalkd.New(c.Queue.Address, log), beanstalkd.NewClient(c.Queue.Address)
+	}
+	return j
+}
+
+// want says how jobs are to be taken from now on; nil is not at all. It never blocks. The loop alone calls it.
+func (j *jobs) want(w *module.Work) {
+	select {
+	case <-j.wanted: // which nobody has seen
+	default:
+	}
+	j.wanted <- w
+}
+
+// run takes jobs as they are wanted, until ctx ends and the jobs in hand have finished or been given back.
+func (j *jobs) run(ctx context.Context, h queue.Handler) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	var present *module.Work
+	end := func() {}
+	defer func() { end() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case w := <-j.wanted:
+			if same(present, w) {
+				continue
+			}
+			end()
+			running.Wait()
+			present, end = w, j.begin(ctx, &running, w, h)
+		}
+	}
+}
+
+// begin has jobs taken as a script wants, until end is called.
+func (j *jobs) begin(ctx context.Context, running *sync.WaitGroup, w *module.Work, h queue.Handler) (end func()) {
+	if w == nil {
+		return func() {}
+	}
+	ctx, end = context.WithCancel(ctx)
+	worker := j.employ(*w, h)
+	running.Go(func() {
+		worker.Run(ctx)
+		j.rest()
+	})
+	return end
+}
+
+// same tells whether two wishes are the same.
+func same(a, b *module.Work) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// employ makes the worker that a script wants.
+func (j *jobs) employ(w module.Work, h queue.Handler) *queue.Worker {
+	c := j.settings
+	name, window := c.Name, c.Window
+	if w.Queue != "" {
+		name = w.Queue
+	}
+	if w.Window > 0 {
+		window = w.Window
+	}
+	worker := queue.NewWorker(queue.Options{
+		Name:           name,
+		Window:         window,
+		MaxAttempts:    c.MaxAttempts,
+		HandlerTimeout: c.HandlerTimeout.Std(),
+		Drain:          j.drain,
+		Map:            c.Map,
+	}, j.driver, h, j.log)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.worker, j.name, j.taking = worker, name, true
+	return worker
+}
+
+// rest notes that no jobs are taken any more.
+func (j *jobs) rest() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.taking = false
+}
+
+// push puts a job of a script, as script.Options has it.
+func (j *jobs) push(p module.Push, done func(id uint64, err error)) (cancel func()) {
+	if j.silent {
+		done(0, nil)
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	j.pushes.Go(func() {
+		defer cancel()
+		done(j.put(ctx, p))
+	})
+	return cancel
+}
+
+// put puts a job of a script. The error is a reason for the script.
+func (j *jobs) put(ctx context.Context, p module.Push) (uint64, error) {
+	text, err := Job(p.Command, p.Arguments)
+	if err != nil {
+		return 0, err
+	}
+	delay := p.Delay
+	if rest := delay % time.Second; rest > 0 && j.settings.Driver != memoryDriver {
+		delay += time.Second - rest
+	}
+	return j.service.Put(ctx, queue.Put{Tube: j.settings.Name, Body: text, Delay: delay, Priority: p.Priority})
+}
+
+// close lets go of the service, after the scripts have ended.
+func (j *jobs) close() {
+	j.pushes.Wait() // each was called off with the handler that waited for it
+	if err := j.service.Close(); err != nil {
+		j.log.Debug("engine: closing the queue", "error", err)
+	}
+}

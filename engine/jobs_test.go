@@ -1,0 +1,264 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"perigee/engine"
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+	"perigee/engine/enginetest/beanstalkd"
+	"perigee/engine/queue"
+)
+
+// work starts a server that takes jobs from a beanstalkd of its own.
+func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.Server, engine.Queue) {
+	t.Helper()
+	b := beanstalkd.Start(t, beanstalkd.Options{})
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "app.lua"), []byte(app), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := enginetest.Start(t, func(c *config.Config) {
+		c.Queue.Address = b.Address
+		c.Queue.Driver = "beanstalkd"
+		if app != "" {
+			c.Lua.Path, c.Lua.Manager = folder, "app"
+		}
+		if change != nil {
+			change(c)
+		}
+	})
+	address := server.Config.Queue
+	address.Driver = "beanstalkd" // also where the server has a queue of its own
+	service, err := engine.OpenQueue(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = service.Close() })
+	return server, service
+}
+
+// put puts a job of a command and returns its number.
+func put(t *testing.T, service engine.Queue, command, arguments string) uint64 {
+	t.Helper()
+	body, err := engine.Job(command, []byte(arguments))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return putBody(t, service, string(body))
+}
+
+func putBody(t *testing.T, service engine.Queue, body string) uint64 {
+	t.Helper()
+	id, err := service.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(body), Priority: queue.DefaultPriority})
+	if err != nil {
+		t.Fatalf("Put(%s) = %v, want a number", body, err)
+	}
+	return id
+}
+
+// gone waits until the service knows a job no more.
+func gone(t *testing.T, service engine.Queue, id uint64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
+	defer cancel()
+	for {
+		if _, err := service.Job(ctx, id); errors.Is(err, queue.ErrNotFound) {
+			return
+		} else if err != nil {
+			t.Fatalf("Job(%d) = %v, want it to be gone", id, err)
+		}
+		time.Sleep(time.Millisecond) // between two looks
+	}
+}
+
+// buried waits until a job is set aside.
+func buried(t *testing.T, service engine.Queue, id uint64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
+	defer cancel()
+	for {
+		job, err := service.Job(ctx, id)
+		if err != nil {
+			t.Fatalf("Job(%d) = %v, want it to be buried", id, err)
+		}
+		if job.Stats.State == string(queue.Buried) {
+			return
+		}
+		time.Sleep(time.Millisecond) // between two looks
+	}
+}
+
+// A job of the giveaway reaches its clients, and is gone then.
+func TestJobReachesClients(t *testing.T) {
+	server, service := work(t, "", nil)
+	alice := server.Dial(t, "alice")
+	id := put(t, service, "AddPrize", `{"prize":{"name":"Mug","sponsor":"Acme"}}`)
+	prizes, _ := alice.Expect("UpdatePrizes")["prizes"].([]any)
+	for len(prizes) == 0 { // the first frame is that of the opening
+		prizes, _ = alice.Expect("UpdatePrizes")["prizes"].([]any)
+	}
+	if prize, _ := prizes[0].(map[string]any); prize["name"] != "Mug" {
+		t.Errorf("alice < prizes %v, want the mug", prizes)
+	}
+	gone(t, service, id)
+}
+
+// counting is an application that counts its jobs.
+const counting = `
+local base = require "manager"
+local server = require "server"
+local app = base:extend()
+function app:boot()
+  base.boot(self)
+  local counts = server.state("counts", { total = 0 })
+  server.command("Count", function() counts.total = counts.total + 1 end)
+  server.command("Say", function(arguments)
+    server.connections():find(arguments.to):send("Said", { text = arguments.text })
+  end)
+  server.command("Fail", function() error("the till is locked") end)
+  local release
+  local released = server.promise(function(resolve) release = resolve end)
+  server.command("Wait", function() released:await() server.broadcast("Waited") end)
+  server.message("Release", { protection = "none" }, function() release() end)
+  server.message("Push", { protection = "none" }, function(client, message)
+    local id, reason = server.push(message.command, message.arguments, { delay = message.delay })
+    client:send("Pushed", { job = id, reason = reason })
+  end)
+end
+return app`
+
+// Scripts put jobs, whichever service has them, and take them again.
+func TestScriptPushes(t *testing.T) {
+	for _, driver := range []string{"beanstalkd", "memory"} {
+		t.Run(driver, func(t *testing.T) {
+			server, _ := work(t, counting, func(c *config.Config) { c.Queue.Driver = driver })
+			alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
+			alice.Send(`{"name":"Push","command":"Say","arguments":{"text":"hello","to":"` + bob.UUID + `"}}`)
+			if frame := alice.Expect("Pushed"); frame["job"] != 1.0 {
+				t.Errorf("alice < %v, want job 1", frame)
+			}
+			if frame := bob.Expect("Said"); frame["text"] != "hello" {
+				t.Errorf("bob < %v, want hello", frame)
+			}
+		})
+	}
+}
+
+// A script hears why a job could not be put, and goes on.
+func TestScriptPushesToNobody(t *testing.T) {
+	server, _ := work(t, counting, func(c *config.Config) { c.Queue.Address = beanstalkd.Absent(t) })
+	alice := server.Dial(t, "alice")
+	alice.Send(`{"name":"Push","command":"Say"}`)
+	frame := alice.Expect("Pushed")
+	if reason, _ := frame["reason"].(string); frame["job"] != nil || !strings.Contains(reason, "connection refused") {
+		t.Errorf("alice < %v, want a reason and no job", frame)
+	}
+}
+
+// Jobs that wait do not hold those behind them.
+func TestWaitingJobHoldsNone(t *testing.T) {
+	server, service := work(t, counting, nil)
+	alice := server.Dial(t, "alice")
+	put(t, service, "Wait", "")
+	put(t, service, "Say", `{"text":"first","to":"`+alice.UUID+`"}`)
+	alice.Expect("Said")
+	alice.Send(`{"name":"Release"}`)
+	alice.Expect("Waited")
+}
+
+// A job that can never work is buried at once, and the log says why.
+func TestHopelessJobs(t *testing.T) {
+	for _, row := range []struct{ body, want string }{
+		{`{"job":"Nowhere"}`, `unknown command \"Nowhere\"`},
+		{`nonsense`, "body: "},
+		{`{"job":"Say","data":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, "the arguments cannot be read"},
+	} {
+		server, service := work(t, counting, nil)
+		id := putBody(t, service, row.body)
+		buried(t, service, id)
+		if log := server.Log(); !strings.Contains(log, row.want) {
+			t.Errorf("after %s the log says %s, want %q", row.body, log, row.want)
+		}
+	}
+}
+
+// With state.sync = "job" the file has the effect of a job before the job is gone.
+func TestJobIsSavedBeforeItIsGone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	_, service := work(t, counting, func(c *config.Config) {
+		c.State.File, c.State.Sync, c.State.Interval = file, "job", config.Duration(time.Hour)
+	})
+	for range 3 {
+		gone(t, service, put(t, service, "Count", ""))
+	}
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), `"total":3`) {
+		t.Errorf("the file is %s, %v, want a total of 3 in it", text, err)
+	}
+}
+
+// Commands that a Laravel application dispatches run here, with what they carry; one that it has encrypted is buried.
+func TestLaravelDispatches(t *testing.T) {
+	server, service := work(t, "", nil)
+	alice := server.Dial(t, "alice")
+	alice.Expect("UpdatePrizes") // of the opening
+	for _, row := range []struct{ name, sponsor string }{
+		{"fluent", "Acme"}, {"string_class", "Acme"}, {"job", ""}, {"string", "Acme"}, {"raw", "Acme"},
+	} {
+		dispatch(t, server, row.name)
+		prizes, _ := alice.Expect("UpdatePrizes")["prizes"].([]any)
+		prize, _ := prizes[len(prizes)-1].(map[string]any)
+		if prize["name"] != "Mug" || row.sponsor != "" && prize["sponsor"] != row.sponsor {
+			t.Errorf("after Laravel has dispatched %s alice < prizes %v, want the mug of %s last", row.name, prizes, row.sponsor)
+		}
+	}
+	dispatch(t, server, "fluent_empty")
+	if prizes, _ := alice.Expect("UpdatePrizes")["prizes"].([]any); len(prizes) > 0 {
+		t.Errorf("after Laravel has dispatched fluent_empty alice < prizes %v, want none", prizes)
+	}
+	id := dispatch(t, server, "encrypted")
+	buried(t, service, id)
+	if log := server.Log(); !strings.Contains(log, "encrypted") {
+		t.Errorf("the log is %s, want it to say that a job is encrypted", log)
+	}
+}
+
+// dispatch has a real Laravel dispatch one of the jobs of jobs.php, and returns its number.
+func dispatch(t *testing.T, server *enginetest.Server, name string) uint64 {
+	t.Helper()
+	for _, needed := range []string{"/usr/bin/php", "/usr/share/php/Illuminate/autoload.php", "/usr/share/php/Pheanstalk/autoload.php"} {
+		if _, err := os.Stat(needed); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
+			t.Skipf("Laravel is not installed: %v", err)
+		}
+	}
+	host, port, err := net.SplitHostPort(server.Config.Queue.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, "/usr/bin/php", "queue/body/testdata/jobs.php", host, port, "default", name)
+	command.Stderr = t.Output()
+	printed, err := command.Output()
+	var id uint64
+	if err == nil {
+		_, err = fmt.Sscanf(string(printed), name+" %d", &id)
+	}
+	if err != nil {
+		t.Fatalf("jobs.php %s prints %q, %v, want the number of a job", name, printed, err)
+	}
+	return id
+}

@@ -1,0 +1,125 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"perigee/engine/loop"
+	"perigee/engine/queue"
+	"perigee/engine/wire"
+)
+
+// errArguments is wrapped by the error of an order whose arguments cannot be read.
+var errArguments = errors.New("the arguments cannot be read")
+
+// failedCommand is the error of a command of the scripts; the log has it under the reference.
+type failedCommand struct {
+	ref   string
+	cause error
+}
+
+func (f *failedCommand) Error() string { return f.cause.Error() }
+func (f *failedCommand) Unwrap() error { return f.cause }
+
+// never is an error of a job that no further attempt can help.
+type never struct{ error }
+
+func (never) Is(target error) bool { return target == queue.ErrNever }
+
+// order is a command that another program asks for. Commands know no connection and no protection: whoever may ask has
+// been let in before.
+type order struct {
+	command   string
+	arguments []byte // JSON text; empty is an empty object
+	result    bool   // whether the result is wanted
+}
+
+// take begins an order and returns at once. done is called once, by any goroutine: with the result as JSON, if that is
+// wanted, or with why there is none. When ctx ends what the command waits for is called off, and the command fails.
+func (m *Manager) take(ctx context.Context, o order, done func(result []byte, err error)) {
+	if len(o.arguments) == 0 {
+		o.arguments = []byte("{}")
+	}
+	arguments, err := m.application().Decode(o.arguments)
+	if err != nil {
+		done(nil, fmt.Errorf("%w: %w", errArguments, err))
+		return
+	}
+	err = m.loop.Post("command "+o.command, func() {
+		result, err := []byte(nil), errPanicked
+		defer func() { done(result, err) }()
+		m.application().Within(ctx, func() { result, err = m.fulfil(o, arguments) })
+		m.settle()
+	})
+	if err != nil {
+		done(nil, err)
+	}
+}
+
+// fulfil runs the command of an order.
+func (m *Manager) fulfil(o order, arguments wire.Value) (result []byte, err error) {
+	if _, err := m.command(o.command); err != nil {
+		return nil, err
+	}
+	value, err := m.run(o.command, arguments)
+	if err == nil && o.result {
+		if result, err = value.AppendJSON(nil); err != nil {
+			err = fmt.Errorf("manager: the result of command %q: %w", o.command, err)
+		}
+	}
+	if err != nil {
+		if ref, reported := m.report("command "+o.command, nil, err); reported {
+			err = &failedCommand{ref: ref, cause: err}
+		}
+		return nil, err
+	}
+	return result, nil
+}
+
+// Job implements queue.Handler: jobs are begun in the order in which they come, and it blocks while the loop has more to do
+// than it can queue.
+func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
+	m.take(ctx, order{command: j.Command, arguments: j.Arguments}, func(_ []byte, err error) {
+		if errors.Is(err, errArguments) || errors.Is(err, ErrUnknownCommand) {
+			err = never{err}
+		}
+		done(err)
+	})
+}
+
+// Command runs a command for a program that has been let in, and returns its result as JSON, or the exception that says why
+// there is none. It waits for it; when ctx ends what the command waits for is called off.
+func (m *Manager) Command(ctx context.Context, name string, arguments []byte) (result []byte, no *wire.Exception) {
+	type outcome struct {
+		result []byte
+		err    error
+	}
+	ended := make(chan outcome, 1) // sent by done, received here
+	m.take(ctx, order{command: name, arguments: arguments, result: true}, func(result []byte, err error) {
+		ended <- outcome{result, err}
+	})
+	o := <-ended
+	if o.err != nil {
+		e := exceptionOf(name, o.err)
+		return nil, &e
+	}
+	return o.result, nil
+}
+
+// exceptionOf is what a program hears of an order that was not fulfilled.
+func exceptionOf(command string, err error) wire.Exception {
+	var failed *failedCommand
+	switch {
+	case errors.Is(err, errArguments):
+		return wire.InvalidArguments(err.Error())
+	case errors.As(err, &failed):
+		return wire.HandlerFailed(failed.ref)
+	case errors.Is(err, ErrUnknownCommand):
+		return wire.UnknownCommand(command)
+	case errors.Is(err, loop.ErrStopped):
+		return wire.Stopping()
+	default:
+		return wire.HandlerFailed("unknown") // a turn that panicked, which the loop has logged
+	}
+}
