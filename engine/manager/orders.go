@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"perigee/engine/loop"
 	"perigee/engine/queue"
@@ -33,6 +34,7 @@ type order struct {
 	command   string
 	arguments []byte // JSON text; empty is an empty object
 	result    bool   // whether the result is wanted
+	begins    func() // called on the loop when the turn begins; nil is nobody
 }
 
 // take begins an order and returns at once. done is called once, by any goroutine: with the result as JSON, if that is
@@ -47,6 +49,9 @@ func (m *Manager) take(ctx context.Context, o order, done func(result []byte, er
 		return
 	}
 	err = m.loop.Post("command "+o.command, func() {
+		if o.begins != nil {
+			o.begins()
+		}
 		result, err := []byte(nil), errPanicked
 		defer func() { done(result, err) }()
 		m.application().Within(ctx, func() { result, err = m.fulfil(o, arguments) })
@@ -77,15 +82,21 @@ func (m *Manager) fulfil(o order, arguments wire.Value) (result []byte, err erro
 	return result, nil
 }
 
-// Job implements queue.Handler: jobs are begun in the order in which they come, and it blocks while the loop has more to do
-// than it can queue.
+// Job implements queue.Handler: it blocks until the job's turn begins, so that those that have not begun are known to wait.
 func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
-	m.take(ctx, order{command: j.Command, arguments: j.Arguments}, func(_ []byte, err error) {
+	begun := make(chan struct{})
+	begins := sync.OnceFunc(func() { close(begun) })
+	m.take(ctx, order{command: j.Command, arguments: j.Arguments, begins: begins}, func(_ []byte, err error) {
+		begins()
 		if errors.Is(err, errArguments) || errors.Is(err, ErrUnknownCommand) {
 			err = never{err}
 		}
 		done(err)
 	})
+	select {
+	case <-begun:
+	case <-ctx.Done():
+	}
 }
 
 // Command runs a command for a program that has been let in, and returns its result as JSON, or the exception that says why
