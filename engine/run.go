@@ -9,18 +9,17 @@ import (
 	"sync"
 	"time"
 
-	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
 // run serves what comes to the listener until ctx ends, then stops in order.
-func (s *server) run(ctx context.Context, listener net.Listener) (err error) {
+func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	// The parts outlive ctx: what it ends is the serving, and the parts are then stopped one after the other.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	var parts sync.WaitGroup
 	booted := false
 	defer s.close()
-	defer s.watch(ctx)()
+	defer s.programs.watch(ctx)()
 	defer func() {
 		if booted { // else the scripts have made nothing that is worth keeping
 			err = errors.Join(err, s.keeper.last())
@@ -31,7 +30,8 @@ func (s *server) run(ctx context.Context, listener net.Listener) (err error) {
 	parts.Go(func() { s.loop.Run(live) })
 	endBroker := s.runBroker(live, &parts)
 	defer endBroker()
-	if err := s.load(ctx); err != nil {
+	installed, err := s.boot(ctx)
+	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			err = nil // told to stop before it had begun
 		}
@@ -39,50 +39,35 @@ func (s *server) run(ctx context.Context, listener net.Listener) (err error) {
 	}
 	booted = true
 	parts.Go(func() { s.keeper.run(live, s.loop) })
-	status, err := s.status(live, listener.Addr())
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
 	parts.Go(func() {
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.stop(fmt.Errorf("engine: serving: %w", err))
 		}
 	})
+	reloading := s.runReloads(ctx)
 	s.ready.Store(true)
 	if s.options.Started != nil {
-		s.options.Started(status)
+		s.options.Started(s.status(installed.After, listener.Addr()), s)
 	}
 	<-ctx.Done()
 	s.ready.Store(false)
+	reloading.Wait()
 	return s.shutdown(live, context.Cause(ctx))
-}
-
-// watch makes s.watched, under which the scripts are watched, and returns what ends that. It outlives the loop: nothing
-// else ends a turn that does not end by itself.
-func (s *server) watch(ctx context.Context) (end func()) {
-	watched, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s.watched = func(p *script.Program) { s.watchers.Go(func() { p.Watch(watched) }) }
-	return func() {
-		cancel()
-		s.watchers.Wait()
-	}
 }
 
 // close gives back what the scripts hold, after everything has ended. The loop has called off the requests that handlers
 // were waiting for.
-func (s *server) close() {
+func (s *Server) close() {
 	if s.abort != nil {
 		s.abort.Stop()
 	}
 	s.fetch.Close()
 	s.process.Close(context.Background()) // where shutdown has not come
-	if s.program != nil {
-		s.program.Close()
-	}
+	s.programs.close()
 }
 
 // runBroker starts the broker; its end ends the server.
-func (s *server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end context.CancelFunc) {
+func (s *Server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end context.CancelFunc) {
 	ctx, end = context.WithCancel(ctx)
 	parts.Go(func() {
 		if err := s.broker.Run(ctx); err != nil {
@@ -95,7 +80,7 @@ func (s *server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end cont
 // shutdown stops the parts in order: no new clients, the scripts' stop hook, the state to its file, what is queued for the
 // clients, the close frame to all of them, and from the stop hook on the processes. The rest ends when run returns, which
 // saves the state again if the end has changed it.
-func (s *server) shutdown(ctx context.Context, cause error) error {
+func (s *Server) shutdown(ctx context.Context, cause error) error {
 	why := wire.CloseShutdown()
 	var asked *stopping
 	switch {
@@ -118,7 +103,7 @@ func (s *server) shutdown(ctx context.Context, cause error) error {
 			_ = s.http.Close() // what would not end in time is cut
 		}
 	})
-	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.program.Abort) // also for the last turns of the loop
+	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.programs.abort) // also for the last turns of the loop
 	s.stopHook(ctx)
 	var processes sync.WaitGroup
 	processes.Go(func() { s.process.Close(ctx) })
@@ -135,7 +120,7 @@ func (s *server) shutdown(ctx context.Context, cause error) error {
 }
 
 // stopHook tells the scripts that the end is near.
-func (s *server) stopHook(ctx context.Context) {
+func (s *Server) stopHook(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, stopHookTimeout)
 	defer cancel()
 	if err := s.manager.StopHook(ctx); err != nil {

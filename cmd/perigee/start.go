@@ -35,13 +35,16 @@ func (p *program) start() *cli.Command {
 			if err != nil {
 				return err
 			}
-			log := p.logger(settings)
+			level := new(slog.LevelVar)
+			log := p.logger(settings, level)
 			return engine.Run(ctx, engine.Options{
 				Config:  settings,
 				Log:     log,
+				Level:   level,
 				Scripts: scripts.Files,
 				Stuck:   p.stuck,
-				Started: func(status engine.Status) {
+				Reload:  func() (config.Config, error) { return p.load(c) },
+				Started: func(status engine.Status, _ *engine.Server) {
 					if err := p.print(announcement(settings, status)); err != nil {
 						log.Warn("perigee: saying what is served", "error", err)
 					}
@@ -61,11 +64,10 @@ func (p *program) stuck(held time.Duration) {
 	p.exit(exitStuck)
 }
 
-// logger writes to standard error: text for a person, JSON for a program.
-func (p *program) logger(c config.Config) *slog.Logger {
-	var level slog.Level
+// logger writes to standard error: text for a person, JSON for a program. level is set as the settings say.
+func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.Server.LogLevel)); err != nil {
-		level = slog.LevelInfo // config has checked it
+		level.Set(slog.LevelInfo) // config has checked it
 	}
 	to := func(w io.Writer) *slog.Logger {
 		options := &slog.HandlerOptions{Level: level}
