@@ -36,6 +36,7 @@ func floors() map[string]int {
 		"engine/timer":               1,
 		"engine/auth":                0,
 		"engine/config":              0,
+		"engine/control":             0,
 		"engine/fetch":               0,
 		"engine/logging":             0,
 		"engine/loop":                0,

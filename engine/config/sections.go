@@ -14,7 +14,12 @@ type Server struct {
 	Public         string   `toml:"public" doc:"Folder of static files that are served at /; relative to the folder of this file. Empty serves what is built in."`
 	LogLevel       string   `toml:"log_level" one:"debug info warn error" doc:"Least level that is logged: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" one:" text json" restart:"yes" doc:"text or json; empty is text on a terminal and json elsewhere."`
+	Control        string   `toml:"control" restart:"yes" doc:"Socket through which perigee reload, stop and status reach the server, for its owner and root only; relative to the folder of this file, in a folder of its owner's alone (chmod 700). Empty is PORT.sock in $XDG_RUNTIME_DIR/perigee, or else in perigee-UID in the system's folder of temporary files; off has none."`
+	PIDFile        string   `toml:"pid_file" restart:"yes" doc:"File that tells the number of the server's process while it runs; relative to the folder of this file. Empty is none."`
 }
+
+// ControlOff is the value of Server.Control for a server without a control socket.
+const ControlOff = "off"
 
 // Limits is the section [limits]: what one client, or all together, may cost. They keep a broken or hostile client from
 // harming the others.
