@@ -43,6 +43,8 @@ type Options struct {
 	// Started is called once, by the goroutine of Run, when clients are welcome; until it returns nothing ends the server.
 	// The server may be kept and used until Run returns, and answers with ErrStopping after that. Nil is nobody.
 	Started func(Status, *Server)
+	// Stopping is called once, by the goroutine of Run, when a server that had started begins to end. Nil is nobody.
+	Stopping func()
 	// Stuck is called once, from another goroutine, when a script holds the loop and cannot be stopped:
 	// nothing but the end of the process helps, and Run will not return. nil is nobody.
 	Stuck func(held time.Duration)
@@ -53,6 +55,8 @@ type Status struct {
 	// Page and Socket are URLs; Page is served where HasPage says so.
 	Page, Socket string
 	HasPage      bool
+	// Port is the TCP port that clients connect to.
+	Port int
 	// Routes are what the scripts registered.
 	Routes manager.Routes
 }
@@ -213,6 +217,9 @@ func (s *Server) status(routes manager.Routes, at net.Addr) Status {
 	if at != nil {
 		status.Page = "http://" + at.String() + "/"
 		status.Socket = "ws://" + at.String() + "/"
+		if tcp, ok := at.(*net.TCPAddr); ok {
+			status.Port = tcp.Port
+		}
 	}
 	return status
 }

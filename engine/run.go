@@ -51,6 +51,9 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	}
 	<-ctx.Done()
 	s.ready.Store(false)
+	if s.options.Stopping != nil {
+		s.options.Stopping()
+	}
 	reloading.Wait()
 	return s.shutdown(live, context.Cause(ctx))
 }

@@ -83,5 +83,5 @@ func connect(ctx context.Context, path string) (*net.UnixConn, error) {
 	if err != nil {
 		return nil, connectError(err)
 	}
-	return conn.(*net.UnixConn), nil //nolint:forcetypeassert // of the network unix
+	return conn.(*net.UnixConn), nil
 }

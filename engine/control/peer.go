@@ -51,4 +51,6 @@ func trust(conn *net.UnixConn) error {
 	return nil
 }
 
-func mayAnswer(server uint32, caller int) bool { return caller == 0 || server == 0 || int(server) == caller }
+func mayAnswer(server uint32, caller int) bool {
+	return caller == 0 || server == 0 || int(server) == caller
+}
