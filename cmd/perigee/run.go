@@ -76,7 +76,9 @@ func (p *program) root() *cli.Command {
 		HideVersion:    true,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run says what went wrong, and how the program ends
 		OnUsageError:   onUsageError,
-		Commands:       []*cli.Command{p.start(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.version()},
+		Commands: []*cli.Command{
+			p.start(), p.stop(), p.status(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.version(),
+		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if unknown := c.Args().First(); unknown != "" {
 				return usageError{fmt.Errorf("there is no command %q", unknown)}

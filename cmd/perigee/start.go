@@ -20,7 +20,6 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/config"
 	"perigee/engine/manager"
-	"perigee/scripts"
 )
 
 func (p *program) start() *cli.Command {
@@ -35,21 +34,7 @@ func (p *program) start() *cli.Command {
 			if err != nil {
 				return err
 			}
-			level := new(slog.LevelVar)
-			log := p.logger(settings, level)
-			return engine.Run(ctx, engine.Options{
-				Config:  settings,
-				Log:     log,
-				Level:   level,
-				Scripts: scripts.Files,
-				Stuck:   p.stuck,
-				Reload:  func() (config.Config, error) { return p.load(c) },
-				Started: func(status engine.Status, _ *engine.Server) {
-					if err := p.print(announcement(settings, status)); err != nil {
-						log.Warn("perigee: saying what is served", "error", err)
-					}
-				},
-			})
+			return p.serve(ctx, settings, func() (config.Config, error) { return p.load(c) })
 		}),
 	}
 }
