@@ -38,6 +38,7 @@ func floors() map[string]int {
 		"engine/config":              0,
 		"engine/control":             0,
 		"engine/notify":              0,
+		"engine/watch":               0,
 		"engine/fetch":               0,
 		"engine/logging":             0,
 		"engine/loop":                0,
@@ -58,6 +59,7 @@ func homes() map[string][]string {
 	return map[string][]string{
 		"github.com/BurntSushi/toml":               {"engine/config"},
 		"github.com/coreos/go-systemd/v22":         {"engine/notify"},
+		"github.com/fsnotify/fsnotify":             {"engine/watch"},
 		"github.com/go-json-experiment/json":       {"engine/wire", "engine/script/value", "engine/queue/body"},
 		"github.com/google/uuid":                   {"engine/wire"},
 		"github.com/gorilla/websocket":             {"engine/broker"},
