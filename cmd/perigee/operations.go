@@ -17,13 +17,29 @@ import (
 
 // The operations of a running server, by the names that the commands ask for.
 const (
-	operationStatus = "status"
-	operationStop   = "stop"
+	operationCompare = "compare"
+	operationReload  = "reload"
+	operationStatus  = "status"
+	operationStop    = "stop"
 )
 
 // operations are what the programs of this machine can ask of the server.
 func (s *service) operations() map[string]control.Operation {
 	return map[string]control.Operation{
+		operationCompare: func(ctx context.Context, _ json.RawMessage) (any, error) {
+			outcome, err := s.server.Compare(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return reportOf(outcome), nil
+		},
+		operationReload: func(ctx context.Context, _ json.RawMessage) (any, error) {
+			outcome, err := s.reload(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return reportOf(outcome), nil
+		},
 		operationStatus: func(ctx context.Context, _ json.RawMessage) (any, error) { return s.report(ctx), nil },
 		operationStop: func(context.Context, json.RawMessage) (any, error) {
 			s.stop()
@@ -73,7 +89,7 @@ var errNoPort = errors.New("server.port is 0, which is any: name the server with
 var errOff = errors.New(`server.control is "off": this server takes no commands`)
 
 // call has the server that the settings describe perform an operation.
-func (p *program) call(ctx context.Context, c *cli.Command, operation string, arguments, result any) error {
+func (p *program) call(ctx context.Context, c *cli.Command, operation string, result any) error {
 	settings, err := p.load(c)
 	if err != nil {
 		return err
@@ -84,5 +100,5 @@ func (p *program) call(ctx context.Context, c *cli.Command, operation string, ar
 	case named == "" && settings.Server.Port == 0:
 		return errNoPort
 	}
-	return control.Call(ctx, p.controlPath(settings, settings.Server.Port), operation, arguments, result)
+	return control.Call(ctx, p.controlPath(settings, settings.Server.Port), operation, nil, result)
 }

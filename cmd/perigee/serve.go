@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/control"
 	"perigee/engine/notify"
+	"perigee/engine/watch"
 	"perigee/scripts"
 )
 
@@ -33,24 +35,33 @@ type service struct {
 
 	removePID func() error    // nil where there is no such file
 	socket    *control.Server // nil where there is none
+	hangups   chan os.Signal  // SIGHUPs; the runtime sends
+	watcher   *watch.Watcher  // nil where nobody edits
 	parts     sync.WaitGroup  // what runs beside the server
 
 	ended chan struct{} // closed when the server has ended and its place is free
 	err   error         // how it ended; set before ended is closed
 }
 
-// serve runs a server until ctx ends or somebody stops it. read reads the settings again.
-func (p *program) serve(ctx context.Context, settings config.Config, read func() (config.Config, error)) error {
+// serve runs a server until ctx ends or somebody stops it. read reads the settings again; watching reloads at each save.
+func (p *program) serve(ctx context.Context, settings config.Config, read func() (config.Config, error), watching bool) error {
 	level := new(slog.LevelVar)
 	s := &service{program: p, settings: settings, log: p.logger(settings, level), ended: make(chan struct{})}
 	s.notifier = notify.New(s.log)
 	// What runs beside the server ends after it, not with ctx.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer s.unwatch()
 	defer s.parts.Wait()
 	defer end()
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
+	var endHangups func()
+	s.hangups, endHangups = hangups()
+	defer endHangups()
 	err := s.claim(ctx)
+	if err == nil && watching {
+		err = s.watch() // from before the scripts are read
+	}
 	if err == nil {
 		err = engine.Run(ctx, engine.Options{
 			Config:   settings,
@@ -93,6 +104,10 @@ func (s *service) started(live context.Context, status engine.Status, server *en
 		s.parts.Go(func() { s.socket.Serve(live, s.operations()) })
 	}
 	s.parts.Go(func() { s.notifier.Watch(live, server.Responds) })
+	s.parts.Go(func() { s.reloadOnHangup(live) })
+	if s.watcher != nil {
+		s.parts.Go(func() { s.reloadOnEdit(live) })
+	}
 	s.notifier.Ready(summary(status.Routes))
 	if err := s.program.print(announcement(s.settings, status)); err != nil {
 		s.log.Warn("perigee: saying what is served", "error", err)
@@ -106,8 +121,11 @@ func (s *service) listen(ctx context.Context, port int) error {
 	}
 	var err error
 	s.socket, err = control.Listen(ctx, s.program.controlPath(s.settings, port), s.log)
-	if err == nil || s.settings.Server.Control != "" || errors.Is(err, control.ErrRunning) {
+	switch {
+	case err == nil || s.settings.Server.Control != "":
 		return err
+	case errors.Is(err, control.ErrRunning):
+		return fmt.Errorf("%w, or another port with --port", err)
 	}
 	s.log.Warn("perigee: without a control socket, no other command can reach this server", "error", err)
 	return nil

@@ -95,6 +95,67 @@ func start(t *testing.T, environ []string, args ...string) *live {
 	return l
 }
 
+// client is a WebSocket client of a server.
+type client struct {
+	t      *testing.T
+	socket *websocket.Conn
+}
+
+func (l *live) dial(t *testing.T) client {
+	t.Helper()
+	socket, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+l.address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	if err := socket.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return client{t, socket}
+}
+
+func (c client) send(text string) {
+	c.t.Helper()
+	if err := c.socket.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// await passes over frames until one has that word.
+func (c client) await(word string) {
+	c.t.Helper()
+	for text := ""; !strings.Contains(text, `"`+word+`"`); {
+		_, frame, err := c.socket.ReadMessage()
+		if err != nil {
+			c.t.Fatalf("waiting for %s: %v", word, err)
+		}
+		text = string(frame)
+	}
+}
+
+// writeApp writes scripts/app.lua, as many editors do: another file first, which is then renamed. boot begins in line 6.
+func writeApp(t *testing.T, boot string) {
+	t.Helper()
+	text := `local base = require("manager")
+local server = require("server")
+local app = base:extend()
+function app:boot()
+  base.boot(self)
+  ` + boot + `
+end
+return app
+`
+	if err := os.MkdirAll("scripts", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("scripts/app.lua.new", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename("scripts/app.lua.new", "scripts/app.lua"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // runtimeFolder returns the environment of a user's session of its own.
 func runtimeFolder(t *testing.T) (folder string, environ []string) {
 	t.Helper()
@@ -107,12 +168,7 @@ func TestStatusAndStop(t *testing.T) {
 	t.Chdir(t.TempDir())
 	folder, environ := runtimeFolder(t)
 	server := start(t, environ)
-	socket, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+server.address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-
+	server.dial(t)
 	code, stdout, stderr := perigee(t, environ, "status", "-P", server.port)
 	want := `^perigee \S+ is running, generation 1\n\nprocess +` + strconv.Itoa(os.Getpid()) +
 		`\nstarted +\S+ \S+, \d+s ago\nwebsocket +ws://` + server.address + `/\nconnections +1\nready +yes\nresponds +yes\n$`
@@ -291,25 +347,10 @@ func signs(t *testing.T, socket *net.UnixConn) (n int) {
 // While a script holds the loop there are no signs of life, and status says so; afterwards they come again.
 func TestStuckServer(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if err := os.Mkdir("scripts", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	script := `
-local base = require("manager")
-local server = require("server")
-local app = base:extend()
-function app:boot()
-  base.boot(self)
-  server.message("Hold", { protection = "none" }, function(client)
+	writeApp(t, `server.message("Hold", { protection = "none" }, function(client)
     client:send("Holding")
     while true do end
-  end)
-end
-return app
-`
-	if err := os.WriteFile("scripts/app.lua", []byte(script), 0o600); err != nil {
-		t.Fatal(err)
-	}
+  end)`)
 	manager := serviceManager(t)
 	t.Setenv("WATCHDOG_USEC", "200000") // a sign each 100 ms
 	_, environ := runtimeFolder(t)
@@ -317,25 +358,9 @@ return app
 	if got := heard(t, manager); !strings.HasPrefix(got, "READY=1") {
 		t.Errorf("first the service manager hears %q, want READY=1", got)
 	}
-	socket, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+server.address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	if err := socket.WriteMessage(websocket.TextMessage, []byte(`{"name":"Hold"}`)); err != nil {
-		t.Fatal(err)
-	}
-	await := func(name string) {
-		t.Helper()
-		for text := ""; !strings.Contains(text, `"`+name+`"`); {
-			_, frame, err := socket.ReadMessage()
-			if err != nil {
-				t.Fatalf("waiting for %s: %v", name, err)
-			}
-			text = string(frame)
-		}
-	}
-	await("Holding")
+	alice := server.dial(t)
+	alice.send(`{"name":"Hold"}`)
+	alice.await("Holding")
 	signs(t, manager)
 	code, stdout, stderr := perigee(t, environ, "status", "-P", server.port) // which waits a second for the loop
 	if code != 0 || !strings.Contains(stdout, "no, a script holds it") {
@@ -344,7 +369,7 @@ return app
 	if n := signs(t, manager); n > 1 { // one may have been on its way when the script began
 		t.Errorf("%d signs of life while a script holds the loop, want none", n)
 	}
-	await("HandlerFailed")
+	alice.await("HandlerFailed")
 	if got := heard(t, manager); got != "WATCHDOG=1" {
 		t.Errorf("after that the service manager hears %q, want WATCHDOG=1", got)
 	}

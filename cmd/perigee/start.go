@@ -24,17 +24,20 @@ import (
 
 func (p *program) start() *cli.Command {
 	return &cli.Command{
-		Name:         "start",
-		Usage:        "serve until SIGTERM or SIGINT",
-		Description:  "Every setting is a line of server.toml, a variable of the environment or a flag; the later wins.",
-		Flags:        settingFlags(),
+		Name:        "start",
+		Usage:       "serve until SIGTERM or SIGINT, and reload scripts and settings at each SIGHUP",
+		Description: "Every setting is a line of server.toml, a variable of the environment or a flag; the later wins.",
+		Flags: append(settingFlags(), &cli.BoolFlag{
+			Name: "watch", Aliases: []string{"w"}, Usage: "reload whenever a script or the settings file is saved",
+		}),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			settings, err := p.load(c)
 			if err != nil {
 				return err
 			}
-			return p.serve(ctx, settings, func() (config.Config, error) { return p.load(c) })
+			read := func() (config.Config, error) { return p.load(c) }
+			return p.serve(ctx, settings, read, c.Bool("watch"))
 		}),
 	}
 }
