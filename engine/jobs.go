@@ -34,6 +34,9 @@ func OpenQueue(c config.Queue) (Queue, error) {
 	return beanstalkd.NewClient(c.Address), nil
 }
 
+// syncJob is the state.sync that has the effect of each job on the disk before the job is gone.
+const syncJob = "job"
+
 // memoryDriver is the queue.driver that needs no service.
 const memoryDriver = "memory"
 
@@ -58,7 +61,7 @@ type jobs struct {
 	service  Queue
 	log      *slog.Logger
 	wanted   chan *module.Work // capacity 1; want sends, run receives the latest; never closed
-	silent   bool              // nothing is put, since nobody is served
+	saved    bool              // the state is on the disk before a job is gone
 	pushes   sync.WaitGroup
 
 	// Guarded by mu.
@@ -70,7 +73,7 @@ type jobs struct {
 
 // newJobs connects to nothing yet.
 func newJobs(c config.Config, log *slog.Logger) *jobs {
-	j := &jobs{settings: c.Queue, drain: c.Stop.Drain.Std(), log: log, wanted: make(chan *module.Work, 1)}
+	j := &jobs{settings: c.Queue, drain: c.Stop.Drain.Std(), log: log, saved: c.State.Sync == syncJob, wanted: make(chan *module.Work, 1)}
 	if c.Queue.Driver == memoryDriver {
 		own := memory.New(loop.RealClock{})
 		j.driver, j.service = own, own
@@ -163,10 +166,6 @@ func (j *jobs) rest() {
 
 // push puts a job of a script, as script.Options has it.
 func (j *jobs) push(p module.Push, done func(id uint64, err error)) (cancel func()) {
-	if j.silent {
-		done(0, nil)
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	j.pushes.Go(func() {
 		defer cancel()

@@ -48,7 +48,7 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 }
 
 // put puts a job of a command and returns its number.
-func put(t *testing.T, service engine.Queue, command, arguments string) uint64 {
+func putJob(t *testing.T, service engine.Queue, command, arguments string) uint64 {
 	t.Helper()
 	body, err := engine.Job(command, []byte(arguments))
 	if err != nil {
@@ -102,7 +102,7 @@ func buried(t *testing.T, service engine.Queue, id uint64) {
 func TestJobReachesClients(t *testing.T) {
 	server, service := work(t, "", nil)
 	alice := server.Dial(t, "alice")
-	id := put(t, service, "AddPrize", `{"prize":{"name":"Mug","sponsor":"Acme"}}`)
+	id := putJob(t, service, "AddPrize", `{"prize":{"name":"Mug","sponsor":"Acme"}}`)
 	prizes, _ := alice.Expect("UpdatePrizes")["prizes"].([]any)
 	for len(prizes) == 0 { // the first frame is that of the opening
 		prizes, _ = alice.Expect("UpdatePrizes")["prizes"].([]any)
@@ -169,8 +169,8 @@ func TestScriptPushesToNobody(t *testing.T) {
 func TestWaitingJobHoldsNone(t *testing.T) {
 	server, service := work(t, counting, nil)
 	alice := server.Dial(t, "alice")
-	put(t, service, "Wait", "")
-	put(t, service, "Say", `{"text":"first","to":"`+alice.UUID+`"}`)
+	putJob(t, service, "Wait", "")
+	putJob(t, service, "Say", `{"text":"first","to":"`+alice.UUID+`"}`)
 	alice.Expect("Said")
 	alice.Send(`{"name":"Release"}`)
 	alice.Expect("Waited")
@@ -199,7 +199,7 @@ func TestJobIsSavedBeforeItIsGone(t *testing.T) {
 		c.State.File, c.State.Sync, c.State.Interval = file, "job", config.Duration(time.Hour)
 	})
 	for range 3 {
-		gone(t, service, put(t, service, "Count", ""))
+		gone(t, service, putJob(t, service, "Count", ""))
 	}
 	text, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(text), `"total":3`) {

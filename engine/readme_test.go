@@ -140,6 +140,7 @@ func runSection(t *testing.T, folder string, section enginetest.Section) {
 		case "lua", "transcript", "toml": // below
 		case "html", "js": // by TestReadmePage and in a browser, engine/enginetest/browser
 		case "sh", "console": // by cmd/perigee
+		case "ini", "nginx": // by TestReadmeUnit and TestReadmeNginx
 		case "json":
 			if !json.Valid([]byte(b.Text)) {
 				t.Errorf("%s: %s is no JSON", b.Place(), b.Text)

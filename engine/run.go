@@ -10,18 +10,17 @@ import (
 	"time"
 
 	"perigee/engine/queue"
-	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
 // run serves what comes to the listener until ctx ends, then stops in order.
-func (s *server) run(ctx context.Context, listener net.Listener) (err error) {
+func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	// The parts outlive ctx: what it ends is the serving, and the parts are then stopped one after the other.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	var parts sync.WaitGroup
 	booted := false
 	defer s.close()
-	defer s.watch(ctx)()
+	defer s.programs.watch(ctx)()
 	defer func() {
 		if booted { // else the scripts have made nothing that is worth keeping
 			err = errors.Join(err, s.keeper.last())
@@ -32,7 +31,8 @@ func (s *server) run(ctx context.Context, listener net.Listener) (err error) {
 	parts.Go(func() { s.loop.Run(live) })
 	endBroker := s.runBroker(live, &parts)
 	defer endBroker()
-	if err := s.load(ctx); err != nil {
+	installed, err := s.boot(ctx)
+	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			err = nil // told to stop before it had begun
 		}
@@ -42,27 +42,28 @@ func (s *server) run(ctx context.Context, listener net.Listener) (err error) {
 	parts.Go(func() { s.keeper.run(live, s.loop) })
 	s.endJobs = s.runJobs(live, &parts)
 	defer s.endJobs()
-	status, err := s.status(live, listener.Addr())
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
 	parts.Go(func() {
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.stop(fmt.Errorf("engine: serving: %w", err))
 		}
 	})
+	reloading := s.runReloads(ctx)
 	s.ready.Store(true)
 	if s.options.Started != nil {
-		s.options.Started(status)
+		s.options.Started(s.status(installed.After, listener.Addr()), s)
 	}
 	<-ctx.Done()
 	s.ready.Store(false)
+	if s.options.Stopping != nil {
+		s.options.Stopping()
+	}
+	reloading.Wait()
 	return s.shutdown(live, context.Cause(ctx))
 }
 
 // runJobs takes jobs, as the scripts want, until end is called; end waits for those in hand, which finish or are given back
 // within stop.drain.
-func (s *server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()) {
+func (s *Server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{}) // closed when no job is in hand any more
 	parts.Go(func() {
@@ -77,9 +78,9 @@ func (s *server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()
 
 // Job implements queue.Handler. Where the state is to be on the disk before a job is gone, a job that has been done is
 // settled after the next save.
-func (s *server) Job(ctx context.Context, j queue.Job, done func(err error)) {
+func (s *Server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	s.manager.Job(ctx, j, func(err error) {
-		if err == nil && s.config.State.Sync == syncJob {
+		if err == nil && s.jobs.saved {
 			s.keeper.after(done)
 			return
 		}
@@ -87,36 +88,20 @@ func (s *server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	})
 }
 
-// syncJob is the state.sync that has each job's effect on the disk before the job is gone.
-const syncJob = "job"
-
-// watch makes s.watched, under which the scripts are watched, and returns what ends that. It outlives the loop: nothing
-// else ends a turn that does not end by itself.
-func (s *server) watch(ctx context.Context) (end func()) {
-	watched, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s.watched = func(p *script.Program) { s.watchers.Go(func() { p.Watch(watched) }) }
-	return func() {
-		cancel()
-		s.watchers.Wait()
-	}
-}
-
 // close gives back what the scripts hold, after everything has ended. The loop has called off the requests that handlers
 // were waiting for.
-func (s *server) close() {
+func (s *Server) close() {
 	if s.abort != nil {
 		s.abort.Stop()
 	}
 	s.fetch.Close()
 	s.process.Close(context.Background()) // where shutdown has not come
+	s.programs.close()
 	s.jobs.close()
-	if s.program != nil {
-		s.program.Close()
-	}
 }
 
 // runBroker starts the broker; its end ends the server.
-func (s *server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end context.CancelFunc) {
+func (s *Server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end context.CancelFunc) {
 	ctx, end = context.WithCancel(ctx)
 	parts.Go(func() {
 		if err := s.broker.Run(ctx); err != nil {
@@ -129,7 +114,7 @@ func (s *server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end cont
 // shutdown stops the parts in order: no new clients, no new jobs and those in hand, the scripts' stop hook, the state to its file, what is queued for the
 // clients, the close frame to all of them, and from the stop hook on the processes. The rest ends when run returns, which
 // saves the state again if the end has changed it.
-func (s *server) shutdown(ctx context.Context, cause error) error {
+func (s *Server) shutdown(ctx context.Context, cause error) error {
 	why := wire.CloseShutdown()
 	var asked *stopping
 	switch {
@@ -152,7 +137,7 @@ func (s *server) shutdown(ctx context.Context, cause error) error {
 			_ = s.http.Close() // what would not end in time is cut
 		}
 	})
-	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.program.Abort) // also for the last turns of the loop
+	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.programs.abort) // also for the last turns of the loop
 	s.endJobs()
 	s.stopHook(ctx)
 	var processes sync.WaitGroup
@@ -170,7 +155,7 @@ func (s *server) shutdown(ctx context.Context, cause error) error {
 }
 
 // stopHook tells the scripts that the end is near.
-func (s *server) stopHook(ctx context.Context) {
+func (s *Server) stopHook(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, stopHookTimeout)
 	defer cancel()
 	if err := s.manager.StopHook(ctx); err != nil {

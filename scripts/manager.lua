@@ -47,6 +47,10 @@ function manager:boot()
   server.work() -- jobs of other programs are taken from the queue
 end
 
+--- Runs after `boot` when the scripts were reloaded: what earlier scripts have left in server.state
+--- and in the clients' fields can be brought into a new form. An error keeps those scripts running.
+function manager:migrate(_from) end
+
 --- Runs for a new connection. Its first frame says who it is; then everybody sees it.
 function manager:open(client)
   client:send("ConnectionEstablished", { connection = client })

@@ -9,16 +9,22 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"perigee/engine"
 	"perigee/engine/manager"
 )
 
 func (p *program) check() *cli.Command {
 	return &cli.Command{
-		Name:         "check",
-		Usage:        "load settings and scripts without serving, and list the messages",
-		Flags:        append(settingFlags(), jsonFlag()),
+		Name:  "check",
+		Usage: "load settings and scripts without serving, and list the messages",
+		Flags: append(settingFlags(), jsonFlag(), &cli.BoolFlag{
+			Name: "against-running", Usage: "have the running server try them, and list what a reload would change",
+		}),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
+			if c.Bool("against-running") {
+				return p.compare(ctx, c)
+			}
 			routes, err := p.examine(ctx, c)
 			switch {
 			case c.Bool("json"):
@@ -42,11 +48,48 @@ type verdict struct {
 }
 
 func verdictOf(routes manager.Routes, err error) verdict {
-	v := verdict{OK: err == nil, Messages: len(routes.Messages), Commands: len(routes.Commands), Problems: []string{}}
-	if err != nil {
-		v.Problems = strings.Split(err.Error(), "\n")
+	return verdict{OK: err == nil, Messages: len(routes.Messages), Commands: len(routes.Commands), Problems: problemsOf(err)}
+}
+
+func problemsOf(err error) []string {
+	if err == nil {
+		return []string{}
 	}
-	return v
+	return strings.Split(err.Error(), "\n")
+}
+
+// compare says what a reload of the running server would change.
+func (p *program) compare(ctx context.Context, c *cli.Command) error {
+	var report reloadReport
+	err := p.call(ctx, c, operationCompare, &report)
+	switch {
+	case c.Bool("json"):
+		return errors.Join(err, p.printJSON(comparisonOf(report, err)))
+	case err != nil:
+		return err
+	case report.table() == "":
+		return p.print("a reload would change nothing that is registered\n")
+	default:
+		return p.print("a reload would change:\n" + report.table())
+	}
+}
+
+// comparison is what check --against-running --json writes: a promise to programs.
+type comparison struct {
+	OK           bool           `json:"ok"`
+	Changes      []changeReport `json:"changes"`
+	NeedsRestart []string       `json:"needs_restart"`
+	Warnings     []string       `json:"warnings"`
+	Problems     []string       `json:"problems"`
+}
+
+func comparisonOf(r reloadReport, err error) comparison {
+	if err != nil {
+		r = reportOf(engine.Reload{})
+	}
+	return comparison{
+		OK: err == nil, Changes: r.Changes, NeedsRestart: r.NeedsRestart, Warnings: r.Warnings, Problems: problemsOf(err),
+	}
 }
 
 func (p *program) version() *cli.Command {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -41,7 +42,7 @@ func (p *program) examine(ctx context.Context, c *cli.Command) (manager.Routes, 
 	if err != nil {
 		return manager.Routes{}, err
 	}
-	status, err := engine.Check(ctx, engine.Options{Config: settings, Log: p.logger(settings), Scripts: scripts.Files})
+	status, err := engine.Check(ctx, engine.Options{Config: settings, Log: p.logger(settings, new(slog.LevelVar)), Scripts: scripts.Files})
 	if err != nil {
 		return manager.Routes{}, err
 	}

@@ -45,26 +45,31 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	p := &program{environ: environ, stdout: stdout, stderr: logging.New(stderr), terminal: isTerminal(stderr), exit: os.Exit}
 	var writing sync.WaitGroup
 	writing.Go(p.stderr.Run)
-	complaint, code := outcome(p.root().Run(ctx, args))
-	if p.stderr.Close([]byte(complaint), lastWords) {
+	said, code := outcome(p.root().Run(ctx, args))
+	if p.stderr.Close([]byte(said), lastWords) {
 		writing.Wait()
 	}
 	return code
 }
 
 // outcome returns what there is to say of how a command ended, and its exit code.
-func outcome(err error) (complaint string, code int) {
+func outcome(err error) (said string, code int) {
 	if err == nil {
 		return "", 0
 	}
-	complaint, code = "perigee: "+strings.ReplaceAll(err.Error(), "\n", "\nperigee: ")+"\n", exitFailed
+	said, code = complaint(err), exitFailed
 	if _, ok := errors.AsType[usageError](err); ok {
-		complaint += "Try --help, for perigee or for one of its commands.\n"
+		said += "Try --help, for perigee or for one of its commands.\n"
 		code = exitUsage
 	} else if errors.Is(err, engine.ErrDefaultKey) {
 		code = exitConfig
 	}
-	return complaint, code
+	return said, code
+}
+
+// complaint says what is wrong, each fault in a line of its own.
+func complaint(err error) string {
+	return "perigee: " + strings.ReplaceAll(err.Error(), "\n", "\nperigee: ") + "\n"
 }
 
 func (p *program) root() *cli.Command {
@@ -76,7 +81,9 @@ func (p *program) root() *cli.Command {
 		HideVersion:    true,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run says what went wrong, and how the program ends
 		OnUsageError:   onUsageError,
-		Commands:       []*cli.Command{p.start(), p.push(), p.queue(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.version()},
+		Commands: []*cli.Command{
+			p.start(), p.reload(), p.stop(), p.status(), p.push(), p.queue(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.version(),
+		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if unknown := c.Args().First(); unknown != "" {
 				return usageError{fmt.Errorf("there is no command %q", unknown)}

@@ -20,33 +20,24 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/config"
 	"perigee/engine/manager"
-	"perigee/scripts"
 )
 
 func (p *program) start() *cli.Command {
 	return &cli.Command{
-		Name:         "start",
-		Usage:        "serve until SIGTERM or SIGINT",
-		Description:  "Every setting is a line of server.toml, a variable of the environment or a flag; the later wins.",
-		Flags:        settingFlags(),
+		Name:        "start",
+		Usage:       "serve until SIGTERM or SIGINT, and reload scripts and settings at each SIGHUP",
+		Description: "Every setting is a line of server.toml, a variable of the environment or a flag; the later wins.",
+		Flags: append(settingFlags(), &cli.BoolFlag{
+			Name: "watch", Aliases: []string{"w"}, Usage: "reload whenever a script or the settings file is saved",
+		}),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			settings, err := p.load(c)
 			if err != nil {
 				return err
 			}
-			log := p.logger(settings)
-			return engine.Run(ctx, engine.Options{
-				Config:  settings,
-				Log:     log,
-				Scripts: scripts.Files,
-				Stuck:   p.stuck,
-				Started: func(status engine.Status) {
-					if err := p.print(announcement(settings, status)); err != nil {
-						log.Warn("perigee: saying what is served", "error", err)
-					}
-				},
-			})
+			read := func() (config.Config, error) { return p.load(c) }
+			return p.serve(ctx, settings, read, c.Bool("watch"))
 		}),
 	}
 }
@@ -61,11 +52,10 @@ func (p *program) stuck(held time.Duration) {
 	p.exit(exitStuck)
 }
 
-// logger writes to standard error: text for a person, JSON for a program.
-func (p *program) logger(c config.Config) *slog.Logger {
-	var level slog.Level
+// logger writes to standard error: text for a person, JSON for a program. level is set as the settings say.
+func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.Server.LogLevel)); err != nil {
-		level = slog.LevelInfo // config has checked it
+		level.Set(slog.LevelInfo) // config has checked it
 	}
 	to := func(w io.Writer) *slog.Logger {
 		options := &slog.HandlerOptions{Level: level}

@@ -62,7 +62,6 @@ type Options struct {
 // Broker is all sockets together. Its methods may be called by any goroutine.
 type Broker struct {
 	// Set by New, never changed.
-	options  Options
 	handler  Handler
 	log      *slog.Logger
 	clock    func() time.Time
@@ -74,6 +73,7 @@ type Broker struct {
 	emptied  chan struct{} // capacity 1; sent to when the last connection has ended; never closed
 
 	// Used by any goroutine.
+	options    atomic.Pointer[Options]
 	lastID     atomic.Uint64
 	queued     atomic.Int64   // bytes that wait in all send queues; a shared frame counts once for each queue
 	tasks      sync.WaitGroup // requests, readers and refusals under way
@@ -98,7 +98,6 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		clock = time.Now
 	}
 	b := &Broker{
-		options: o,
 		handler: h,
 		log:     log,
 		clock:   clock,
@@ -107,6 +106,7 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		waiting: newWaitingRoom(),
 		emptied: make(chan struct{}, 1),
 	}
+	b.options.Store(&o)
 	b.upgrader = websocket.Upgrader{
 		HandshakeTimeout: o.Limits.HandshakeTimeout.Std(),
 		ReadBufferSize:   readBuffer,
@@ -123,6 +123,13 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 	}
 	return b
 }
+
+// Configure takes over other settings, from the next thing on that each of them bounds; a message that is being read goes by
+// the limits that it was begun under. Of Limits, Shards, HandshakeTimeout and how fast an address may connect stay what they
+// were, and so does Now.
+func (b *Broker) Configure(o Options) { b.options.Store(&o) }
+
+func (b *Broker) settings() *Options { return b.options.Load() }
 
 // Run serves until ctx ends, cuts what is still connected, and returns after every goroutine of the broker has ended. It
 // may be called once. For an orderly end call [Broker.Shutdown] before ctx ends.

@@ -26,7 +26,7 @@ func (s *shard) close(c *Conn) {
 		return
 	}
 	c.state = closing
-	c.due = s.broker.now() + s.broker.options.Limits.WriteTimeout.Std() + lingerTime
+	c.due = s.broker.now() + s.broker.settings().Limits.WriteTimeout.Std() + lingerTime
 	s.append(c, entry{newClose(c.end.Load().why), false})
 }
 
@@ -88,7 +88,7 @@ func (s *shard) tick(now time.Duration) {
 			}
 			continue
 		}
-		limits := &s.broker.options.Limits
+		limits := &s.broker.settings().Limits
 		begun := time.Duration(c.begun.Load())
 		if deadline := limits.MessageDeadline.Std(); deadline > 0 && begun > 0 && now-begun > deadline {
 			c.Close(closeTooLong())
@@ -102,7 +102,7 @@ func (s *shard) tick(now time.Duration) {
 // ping sends a ping when its time has come, or ends the connection when the last one has got no answer. Any byte is an
 // answer: a pong may have to wait behind a message. While the handler keeps the reader waiting the client is not to blame.
 func (s *shard) ping(c *Conn, now time.Duration) {
-	limits := &s.broker.options.Limits
+	limits := &s.broker.settings().Limits
 	if c.pinged > 0 {
 		switch {
 		case time.Duration(c.socket.heard.Load()) >= c.pinged:
@@ -127,7 +127,7 @@ func (s *shard) ping(c *Conn, now time.Duration) {
 // firstPing returns when a new connection is pinged first: at random, lest all of those that came at once are pinged at
 // once for ever.
 func (b *Broker) firstPing() time.Duration {
-	interval := b.options.Limits.PingInterval.Std()
+	interval := b.settings().Limits.PingInterval.Std()
 	if interval <= 0 {
 		return 0
 	}
@@ -137,7 +137,7 @@ func (b *Broker) firstPing() time.Duration {
 // tick is the time between two looks at the times of connections: a quarter of the shortest of them, at most a second.
 func (b *Broker) tick() time.Duration {
 	const shortest = 10 * time.Millisecond
-	limits := &b.options.Limits
+	limits := &b.settings().Limits
 	tick := time.Second
 	for _, d := range []time.Duration{limits.PingInterval.Std(), limits.PongWait.Std(), limits.MessageDeadline.Std()} {
 		if d > 0 {

@@ -26,7 +26,7 @@ type reader struct {
 
 func newReader(c *Conn, ws *websocket.Conn) *reader {
 	r := &reader{c: c, ws: ws}
-	ws.SetReadLimit(int64(c.broker.options.Limits.ReadLimit))
+	ws.SetReadLimit(int64(c.broker.settings().Limits.ReadLimit))
 	ws.SetCloseHandler(r.hearClose)
 	ws.SetPingHandler(r.hearPing)
 	ws.SetPongHandler(r.hearPong)
@@ -72,7 +72,7 @@ func (r *reader) readAll() {
 		}
 		if err != nil {
 			if errors.Is(err, websocket.ErrReadLimit) {
-				limit := int64(r.c.broker.options.Limits.ReadLimit)
+				limit := int64(r.c.broker.settings().Limits.ReadLimit)
 				r.c.finish(ending{why: wire.CloseTooLarge(limit), lost: true})
 			}
 			return
@@ -123,7 +123,7 @@ func (r *reader) readText(from io.Reader) ([]byte, error) {
 // accepts counts a message or a control frame against the client's rate, and tells whether it is to be heard.
 func (r *reader) accepts() bool {
 	b := r.c.broker
-	limits := &b.options.Limits
+	limits := &b.settings().Limits
 	switch r.pace.judge(limits.MessagesPerSecond, limits.MessagesBurst, b.now()) {
 	case take:
 		return true

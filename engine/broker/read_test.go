@@ -102,7 +102,7 @@ func TestMessageDeadline(t *testing.T) {
 			}
 		}()
 		c.wantClose(closeTooLong())
-		took, deadline := time.Since(began), s.options.Limits.MessageDeadline.Std()
+		took, deadline := time.Since(began), s.settings().Limits.MessageDeadline.Std()
 		if took < deadline || took > deadline+2*time.Second {
 			t.Errorf("the message was given up after %v, want %v and at most a tick or two", took, deadline)
 		}
@@ -209,7 +209,7 @@ func TestPings(t *testing.T) {
 		s := servePipes(t, nil, o)
 		c := s.dial(t)
 		began := time.Now()
-		interval := s.options.Limits.PingInterval.Std()
+		interval := s.settings().Limits.PingInterval.Std()
 		c.want(pingFrame, "")
 		if took := time.Since(began); took < interval/2 || took > interval+2*time.Second {
 			t.Errorf("the first ping came after %v, want %v to %v", took, interval/2, interval)
@@ -239,7 +239,7 @@ func TestNoPong(t *testing.T) {
 		c.want(pingFrame, "")
 		began := time.Now()
 		c.wantEnd()
-		wait := s.options.Limits.PongWait.Std()
+		wait := s.settings().Limits.PongWait.Std()
 		if took := time.Since(began); took < wait || took > wait+2*time.Second {
 			t.Errorf("the connection was cut %v after the ping, want %v", took, wait)
 		}

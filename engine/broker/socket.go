@@ -52,7 +52,7 @@ type socket struct {
 
 // Read reads what has come, and then sleeps while the client is over its bytes a second: that is back-pressure on it.
 func (s *socket) Read(p []byte) (int, error) {
-	limits := &s.broker.options.Limits
+	limits := &s.broker.settings().Limits
 	rate := int64(limits.BytesPerSecond)
 	if rate > 0 {
 		p = p[:min(int64(len(p)), max(rate/int64(time.Second/longestNap), readBuffer))]
@@ -105,7 +105,7 @@ func (s *socket) Write(p []byte) (int, error) {
 	}
 	if why, ok := parseClose(p); ok {
 		if why.Code == wire.CodeTooLarge {
-			why = wire.CloseTooLarge(int64(s.broker.options.Limits.ReadLimit))
+			why = wire.CloseTooLarge(int64(s.broker.settings().Limits.ReadLimit))
 		}
 		c.finish(ending{why: why, lost: true})
 	}

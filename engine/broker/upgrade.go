@@ -87,7 +87,7 @@ func (b *Broker) Visitor(w http.ResponseWriter, r *http.Request) (peer auth.Peer
 
 // peer tells who sent a request.
 func (b *Broker) peer(r *http.Request) auth.Peer {
-	peer := b.options.Proxies.Client(r)
+	peer := b.settings().Proxies.Client(r)
 	if peer.Untrusted {
 		b.proxyLog.Do(func() {
 			b.log.Warn("broker: a proxy on this machine is not trusted: clients have its address", "setting", "server.trusted_proxies")
@@ -118,11 +118,11 @@ func (b *Broker) check(r *http.Request, peer auth.Peer) *refusal {
 
 // checkSite returns why the page that a request comes from, if any, must not reach this server.
 func (b *Broker) checkSite(r *http.Request, peer auth.Peer) *refusal {
-	if err := b.options.Hosts.Check(r, peer.Addr); err != nil {
+	if err := b.settings().Hosts.Check(r, peer.Addr); err != nil {
 		b.logRefused(peer, "server.hosts", err)
 		return &refusal{status: http.StatusMisdirectedRequest, text: "host not served here"}
 	}
-	if err := b.options.Origins.Check(r); err != nil {
+	if err := b.settings().Origins.Check(r); err != nil {
 		b.logRefused(peer, "server.origins", err)
 		return &refusal{status: http.StatusForbidden, text: "origin not allowed"}
 	}
@@ -152,7 +152,7 @@ func (b *Broker) enter(peer auth.Peer) *refusal {
 	if !b.limiter.Allow(peer.Addr, b.clock()) {
 		return &refusal{status: http.StatusTooManyRequests, text: "too many new connections from your address", after: afterRate}
 	}
-	if !b.limiter.Acquire(peer.Addr, b.options.Limits.ConnectionsPerIP) {
+	if !b.limiter.Acquire(peer.Addr, b.settings().Limits.ConnectionsPerIP) {
 		return &refusal{status: http.StatusTooManyRequests, text: "too many connections from your address", after: afterOthers}
 	}
 	return nil
@@ -170,7 +170,7 @@ func (b *Broker) leave(peer auth.Peer) {
 func (b *Broker) reserve() (full bool, no *refusal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	limit := b.options.MaxConnections
+	limit := b.settings().MaxConnections
 	switch {
 	case b.ending != nil:
 		return false, refuseStopping()

@@ -40,7 +40,7 @@ func (s *shard) isFull(c *Conn, f *Frame) bool {
 	if c.count == 0 {
 		return false
 	}
-	limits := &s.broker.options.Limits
+	limits := &s.broker.settings().Limits
 	return limits.SendQueueMessages > 0 && c.count >= limits.SendQueueMessages ||
 		limits.SendQueueBytes > 0 && int64(c.bytes)+int64(len(f.bytes)) > int64(limits.SendQueueBytes)
 }
@@ -189,7 +189,7 @@ func (s *shard) lend(c *Conn) {
 	c.lent = true
 	s.blocked[c] = struct{}{}
 	rest := e.frame.bytes[c.offset:]
-	timeout := s.broker.options.Limits.WriteTimeout.Std()
+	timeout := s.broker.settings().Limits.WriteTimeout.Std()
 	s.broker.writers.Go(func() {
 		n, err := c.socket.writeSoon(rest, timeout)
 		s.post(order{do: call, call: func(s *shard) { s.giveBack(c, n, err) }})
@@ -234,7 +234,7 @@ func (s *shard) publish(c *Conn) {
 // what is left after writing; a frame that several queues share counts for each of them.
 func (s *shard) settle() {
 	b := s.broker
-	limit := int64(b.options.Limits.SendMemory)
+	limit := int64(b.settings().Limits.SendMemory)
 	total := b.queued.Load()
 	if s.queued != 0 {
 		total = b.queued.Add(int64(s.queued))

@@ -200,7 +200,7 @@ func TestWriteTimeout(t *testing.T) {
 		s := servePipes(t, nil, o)
 		c := s.dial(t)
 		conn := next(t, o.opens, "Open")
-		timeout := s.options.Limits.WriteTimeout.Std()
+		timeout := s.settings().Limits.WriteTimeout.Std()
 		for i := range 4 {
 			conn.Send(text(fmt.Sprint(i)))
 		}

@@ -43,9 +43,9 @@ type Source struct {
 // Load reads the settings. Its error names everything that is wrong, one line each: the place (file and line, variable or
 // flag), the setting, and what would be right.
 //
-// Lua.Path, Server.Public, Server.KeyFile, State.File and the Cwd of processes are relative to the folder of the file, unless
-// the environment or a flag set them: then to the working directory. At most one of Server.Key and Server.KeyFile is set: a key replaces the key
-// file of a source before it, and the other way round.
+// Lua.Path, Server.Public, Server.KeyFile, Server.Control, Server.PIDFile, State.File and the Cwd of processes are relative to
+// the folder of the file, unless the environment or a flag set them: then to the working directory. At most one of Server.Key
+// and Server.KeyFile is set: a key replaces the key file of a source before it, and the other way round.
 func Load(src Source) (Config, error) {
 	l := newLoader()
 	l.readFile(src.Path, src.Explicit)
@@ -168,8 +168,13 @@ func (l *loader) resolvePaths() {
 		"lua.path":        &l.config.Lua.Path,
 		"server.public":   &l.config.Server.Public,
 		"server.key_file": &l.config.Server.KeyFile,
+		"server.control":  &l.config.Server.Control,
+		"server.pid_file": &l.config.Server.PIDFile,
 		"state.file":      &l.config.State.File,
 	} {
+		if name == "server.control" && *path == ControlOff {
+			continue
+		}
 		if *path != "" && !filepath.IsAbs(*path) && l.places[name].layer <= fromFile {
 			*path = filepath.Join(filepath.Dir(l.config.Path), *path)
 		}

@@ -26,6 +26,11 @@ type Server struct {
 	Status engine.Status
 	// Config are its settings.
 	Config config.Config
+	// Control is what a running server is reloaded with.
+	Control *engine.Server
+
+	mu       sync.Mutex
+	settings config.Config // what a reload reads; guarded by mu
 
 	log     *logBuffer
 	stop    context.CancelFunc
@@ -44,10 +49,10 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 	if change != nil {
 		change(&c)
 	}
-	s := &Server{Config: c, log: &logBuffer{}, stopped: make(chan struct{})}
+	s := &Server{Config: c, log: &logBuffer{}, stopped: make(chan struct{}), settings: c}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	s.stop = cancel
-	started := make(chan engine.Status, 1)
+	started := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(s.stopped)
@@ -55,7 +60,11 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 			Config:  c,
 			Log:     slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			Scripts: scripts.Files,
-			Started: func(status engine.Status) { started <- status },
+			Reload:  s.read,
+			Started: func(status engine.Status, control *engine.Server) {
+				s.Status, s.Control = status, control
+				close(started)
+			},
 		})
 	})
 	tb.Cleanup(func() {
@@ -66,7 +75,7 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 		}
 	})
 	select {
-	case s.Status = <-started:
+	case <-started:
 	case <-s.stopped:
 		tb.Fatalf("engine.Run = %v, want a running server", s.err)
 	case <-time.After(Patience):
@@ -74,6 +83,19 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 	}
 	s.URL, s.Socket = s.Status.Page, s.Status.Socket
 	return s
+}
+
+// Set changes the settings that the next reload reads.
+func (s *Server) Set(change func(c *config.Config)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.settings)
+}
+
+func (s *Server) read() (config.Config, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settings, nil
 }
 
 // Stop ends the server as SIGTERM would and returns what Run returned.

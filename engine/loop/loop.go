@@ -167,6 +167,12 @@ func (l *Loop) Room() error {
 	return nil
 }
 
+// SetSlowTurn changes Options.SlowTurn.
+func (l *Loop) SetSlowTurn(d time.Duration) {
+	l.options.SlowTurn = d
+	l.began = time.Now() // it may not have been noted so far
+}
+
 // Queued returns how many turns and ended waits are to be taken after the present turn.
 func (l *Loop) Queued() int {
 	l.mu.Lock()

@@ -24,7 +24,7 @@ func BenchmarkMessage(b *testing.B) {
 	answer := wire.Members{{Name: "ok", Value: true}}
 	r.install(func(h script.Host) {
 		err := h.Message(script.Message{Name: "Ping", Protection: auth.None, Source: "bench", Handle: func(c script.Client, _ script.Incoming) error {
-			return c.Send("Pong", answer)
+			return r.send(c, "Pong", answer)
 		}})
 		if err != nil {
 			b.Fatal(err)

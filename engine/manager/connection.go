@@ -64,8 +64,9 @@ func (m *Manager) attach(s Socket, uuid string) {
 	m.roster.newcomers = append(m.roster.newcomers, c)
 	s.Subscribe(everybody)
 	c.changed()
-	if err := m.application().Open(c); err != nil {
-		m.fail("open", c, "", err)
+	g := m.generation.Load()
+	if err := g.application.Open(c); err != nil {
+		m.fail(g.number, "open", c, "", err)
 	}
 	m.settle()
 }
@@ -80,8 +81,9 @@ func (m *Manager) detach(s Socket, why wire.Close) {
 
 // closed calls the close hook for a connection that has left.
 func (m *Manager) closed(c *connection, reason string) {
-	if err := m.application().Closed(c, reason); err != nil {
-		m.fail("close", c, "", err)
+	g := m.generation.Load()
+	if err := g.application.Closed(c, reason); err != nil {
+		m.fail(g.number, "close", c, "", err)
 	}
 	m.settle()
 }
@@ -208,15 +210,6 @@ func (c *connection) Prompt(text []byte) error {
 		fields = append(wire.Members{{Name: "previous", Value: wire.Raw(wire.Redact(text))}}, fields...)
 	}
 	return c.Send("PromptForAuthentication", fields)
-}
-
-func (c *connection) Close(code int, reason string) error {
-	why, err := wire.CloseWith(code, reason)
-	if err != nil {
-		return err
-	}
-	c.end(why)
-	return nil
 }
 
 func (c *connection) Notify(sender string) {

@@ -56,7 +56,7 @@ func TestConnectionJSON(t *testing.T) {
 func TestOpen(t *testing.T) {
 	inBubble(t, defaults(), nil, func(r *rig) {
 		r.app.open = func(c script.Client) error {
-			return c.Send("ConnectionEstablished", wire.Members{{Name: "connection", Value: c}})
+			return r.send(c, "ConnectionEstablished", wire.Members{{Name: "connection", Value: c}})
 		}
 		early := r.newSocket()
 		r.turn(func() { r.must(r.h.Broadcast("News", nil)) })
@@ -83,7 +83,7 @@ func TestClose(t *testing.T) {
 			c.SetName("ghost")
 			c.SetAttribute("a", wire.Raw("1"))
 			c.Notify("x")
-			return c.Send("Bye", nil)
+			return r.send(c, "Bye", nil)
 		}
 		s, c := r.open()
 		other, _ := r.open()
@@ -92,19 +92,19 @@ func TestClose(t *testing.T) {
 			topic, err := r.h.Register("news", script.TopicOptions{})
 			r.must(err)
 			r.must(topic.Subscribe(c))
-			r.must(c.Send("Last", nil))
+			r.must(r.send(c, "Last", nil))
 			for _, code := range []int{999, 1005, 1006, 1015, 2999, 5000} {
-				if err := c.Close(code, ""); err == nil || len(s.ends()) > 0 {
+				if err := r.h.Close(c, code, ""); err == nil || len(s.ends()) > 0 {
 					r.Errorf("Close(%d) = nil, want an error and an open connection", code)
 				}
 			}
-			r.must(c.Close(4000, strings.Repeat("é", 100)))
-			r.must(c.Close(0, "again"))
+			r.must(r.h.Close(c, 4000, strings.Repeat("é", 100)))
+			r.must(r.h.Close(c, 0, "again"))
 			if c.Open() || len(r.h.Connections()) != 1 || topic.Count() != 0 || len(c.Subscriptions()) != 0 {
 				r.Errorf("after Close: open %v, %d connections, %d subscribers, want gone from everything",
 					c.Open(), len(r.h.Connections()), topic.Count())
 			}
-			r.must(c.Send("Late", nil))
+			r.must(r.send(c, "Late", nil))
 			r.must(topic.Subscribe(c))
 			r.must(r.h.Send([]script.Client{c}, "Late", nil))
 			if len(reasons) != 0 {
@@ -177,7 +177,7 @@ func TestManyAtOnce(t *testing.T) {
 	r.install(func(h script.Host) {
 		register(t, h, script.Message{Name: "Count", Protection: auth.None, Handle: func(c script.Client, _ script.Incoming) error {
 			handled++
-			return c.Send("Counted", nil)
+			return r.send(c, "Counted", nil)
 		}})
 	})
 	const clients, messages = 50, 40

@@ -8,54 +8,44 @@ import (
 	"perigee/engine/wire"
 )
 
-// host is the manager as scripts see it: script.Host says what each method does. It is a type of its own because its
-// methods run on the loop.
-type host struct{ m *Manager }
+// host is the manager as one generation of scripts sees it: script.Host says what each method does. It is a type of its own
+// because its methods run on the loop. While the scripts load, what others would notice is put off until the swap.
+type host struct {
+	m *Manager
+	g *generation
+}
 
-func (h *host) Message(msg script.Message) error { return h.m.registerMessage(msg) }
-func (h *host) Command(c script.Command) error   { return h.m.registerCommand(c) }
+func (h *host) Message(msg script.Message) error { return h.g.registerMessage(msg) }
+func (h *host) Command(c script.Command) error   { return h.g.registerCommand(c) }
 
 func (h *host) Listen(message, command, source string) (silence func(), err error) {
-	return h.m.listen(message, command, source)
+	return h.g.listen(message, command, source)
 }
 
 func (h *host) Run(command string, arguments wire.Value) (wire.Value, error) {
-	return h.m.run(command, arguments)
+	return h.g.run(command, arguments)
 }
 
 func (h *host) Next(command string, arguments wire.Value) (abort func(), err error) {
-	if _, err := h.m.command(command); err != nil {
-		return nil, err
-	}
-	aborted := false
-	h.m.loop.Next("command "+command, func() {
-		if !aborted {
-			h.m.perform(command, arguments)
-		}
+	return h.g.put(command, arguments, func(run func()) func() {
+		h.m.loop.Next("command "+command, run)
+		return func() {}
 	})
-	return func() { aborted = true }, nil
 }
 
 func (h *host) Delay(after time.Duration, command string, arguments wire.Value) (abort func(), err error) {
-	if _, err := h.m.command(command); err != nil {
-		return nil, err
-	}
-	return h.m.loop.After(after, "command "+command, func() { h.m.perform(command, arguments) }), nil
-}
-
-// perform runs a command as a turn of its own.
-func (m *Manager) perform(command string, arguments wire.Value) {
-	if _, err := m.run(command, arguments); err != nil {
-		m.fail("command "+command, nil, "", err)
-	}
-	m.settle()
+	due := h.m.loop.Now().Add(after)
+	return h.g.put(command, arguments, func(run func()) func() {
+		return h.m.loop.After(due.Sub(h.m.loop.Now()), "command "+command, run)
+	})
 }
 
 func (h *host) Timer(o script.TimerOptions) (script.Timer, error) {
-	if err := h.m.checkTimer(o); err != nil {
+	w, err := h.g.startTimer(o)
+	if err != nil {
 		return nil, err
 	}
-	return h.m.startTimer(o), nil
+	return w, nil
 }
 
 func (h *host) Connections() []script.Client { return clients(h.m.order) }
@@ -68,36 +58,76 @@ func (h *host) Connection(uuid string) script.Client {
 }
 
 func (h *host) Send(to []script.Client, name string, fields wire.Fields) error {
-	if len(to) == 0 {
+	if !anyOpen(to) {
 		return nil
 	}
 	f, _, err := h.m.encode(name, fields)
 	if err != nil {
 		return err
 	}
-	for _, client := range to {
-		if c, ok := client.(*connection); ok && c.open {
-			c.socket.Send(f)
+	h.g.do(func() {
+		for _, client := range to {
+			if c, ok := client.(*connection); ok && c.open {
+				c.socket.Send(f)
+			}
 		}
-	}
+	})
 	return nil
 }
 
-func (h *host) Broadcast(name string, fields wire.Fields) error { return h.m.broadcast(name, fields) }
+func anyOpen(list []script.Client) bool {
+	for _, c := range list {
+		if c.Open() {
+			return true
+		}
+	}
+	return false
+}
 
-func (h *host) Roster() { h.m.askRoster() }
+func (h *host) Broadcast(name string, fields wire.Fields) error {
+	if len(h.m.order) == 0 {
+		return nil
+	}
+	f, _, err := h.m.encode(name, fields)
+	if err == nil {
+		h.g.do(func() { h.m.outlet.Publish(everybody, f) })
+	}
+	return err
+}
 
-func (h *host) Topics() []script.Topic { return topicList(h.m.topics.list()) }
+func (h *host) Publish(to script.Topic, name string, fields wire.Fields) error {
+	t, ok := to.(*topic)
+	if !ok || t.by == nil && len(t.subscribers) == 0 {
+		return nil
+	}
+	f, _, err := h.m.encode(name, fields)
+	if err == nil {
+		h.g.do(func() { h.m.outlet.Publish(t.id, f) })
+	}
+	return err
+}
+
+func (h *host) Close(c script.Client, code int, reason string) error {
+	why, err := wire.CloseWith(code, reason)
+	if own, ok := c.(*connection); ok && err == nil {
+		h.g.do(func() { own.end(why) })
+	}
+	return err
+}
+
+func (h *host) Roster() { h.g.do(h.m.askRoster) }
+
+func (h *host) Topics() []script.Topic { return topicList(h.g.allTopics()) }
 
 func (h *host) Topic(nameOrUUID string) script.Topic {
-	if t := h.m.topics.find(nameOrUUID); t != nil {
+	if t := h.g.findTopic(nameOrUUID); t != nil {
 		return t
 	}
 	return nil
 }
 
 func (h *host) Register(name string, o script.TopicOptions) (script.Topic, error) {
-	t, err := h.m.registerTopic(name, o)
+	t, err := h.g.registerTopic(name, o)
 	if err != nil {
 		return nil, err
 	}
@@ -106,19 +136,21 @@ func (h *host) Register(name string, o script.TopicOptions) (script.Topic, error
 
 func (h *host) Unregister(t script.Topic) {
 	if own, ok := t.(*topic); ok {
-		h.m.unregisterTopic(own)
+		h.g.do(func() { h.m.unregisterTopic(own) })
 	}
 }
 
-func (h *host) Work(w module.Work) error { return h.m.work(w) }
+func (h *host) Work(w module.Work) error { return h.g.takeJobs(w) }
 
 // Stop puts the end after the present turn, so that what it still sends is sent.
 func (h *host) Stop() {
-	if h.m.stopping {
-		return
-	}
-	h.m.stopping = true
-	h.m.loop.Next("stop", func() { h.m.options.Stop(wire.CloseRestart()) })
+	h.g.do(func() {
+		if h.m.stopping {
+			return
+		}
+		h.m.stopping = true
+		h.m.loop.Next("stop", func() { h.m.options.Stop(wire.CloseRestart()) })
+	})
 }
 
 func (h *host) Uptime() time.Duration { return h.m.loop.Now().Sub(h.m.started) }

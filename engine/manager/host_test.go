@@ -109,10 +109,10 @@ func TestSend(t *testing.T) {
 			r.must(err)
 			r.must(topic.Subscribe(ca))
 			for call, err := range map[string]error{
-				"Client.Send": ca.Send("X", failingFields{}),
+				"Send to one": r.send(ca, "X", failingFields{}),
 				"Send":        r.h.Send([]script.Client{ca}, "X", failingFields{}),
 				"Broadcast":   r.h.Broadcast("X", failingFields{}),
-				"Topic.Send":  topic.Send("X", failingFields{}),
+				"Publish":     r.h.Publish(topic, "X", failingFields{}),
 			} {
 				if err == nil {
 					r.Errorf("%s of fields that fail = nil, want an error", call)
@@ -124,7 +124,7 @@ func TestSend(t *testing.T) {
 			r.must(r.h.Send(nil, "Nobody", nil))
 			r.must(r.h.Send([]script.Client{ca, cb}, "Some", wire.Members{{Name: "n", Value: 1}}))
 			r.must(r.h.Broadcast("All", nil))
-			r.must(ca.Send("One", nil))
+			r.must(r.send(ca, "One", nil))
 		})
 		heardA, heardB := a.take(), b.take()
 		if len(heardA) != 3 || len(heardB) != 2 || heardA[0] != heardB[0] || heardA[1] != heardB[1] {

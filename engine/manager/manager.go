@@ -44,6 +44,18 @@ type Application interface {
 	Stop() error
 	// Within calls run. What the scripts wait for within run is called off when ctx ends, and is an error to them.
 	Within(ctx context.Context, run func())
+
+	// Started is called once, in the turn in which these scripts begin to run.
+	Started()
+	// Adopt makes a value that other scripts have left behind one of these, and names what cannot be: "a function at b[1]".
+	Adopt(v wire.Value) (adopted wire.Value, lost string)
+	// Replaced is called once, in the turn in which other scripts take over. done is called once, on the loop, when nothing of
+	// these is left: no handler that waits, no timer, no process.
+	Replaced(done func())
+	// Interrupt ends what still waits, with a cause that the scripts see.
+	Interrupt(cause error)
+	// Forget lets go of what these scripts keep in the Slot of a client or topic.
+	Forget(slot *any)
 }
 
 // Options are the settings of the manager.
@@ -56,14 +68,17 @@ type Options struct {
 	// Work is called on the loop when scripts have been installed, with how jobs are to be taken; nil is not at all. It must
 	// not wait. A nil Work is nobody.
 	Work func(w *module.Work)
+	// Drain is how long handlers of scripts that were replaced may go on.
+	Drain time.Duration
 	// Stop begins the graceful end of the server. It is called at most once, on the loop, and must not wait.
 	Stop func(why wire.Close)
+	// Retired is told of scripts that were replaced once nothing of them is left; nil is nobody. It is called on the loop.
+	Retired func(a Application)
 }
 
 // Manager is the kernel.
 type Manager struct {
 	// Set by New and Connect, never changed.
-	options  Options
 	loop     *loop.Loop
 	log      *slog.Logger
 	throttle *auth.Throttle
@@ -74,7 +89,10 @@ type Manager struct {
 	generation atomic.Pointer[generation]
 
 	// Owned by the loop.
-	staging  *generation // what is being registered; nil unless scripts load
+	options  Options
+	loading  bool                // scripts load that are to be installed
+	timers   map[*work]struct{}  // that handlers started with the name of a command
+	later    map[*later]struct{} // commands that are put off
 	sockets  map[Socket]*connection
 	uuids    map[string]*connection
 	order    []*connection // all that are open, as they were opened
@@ -93,13 +111,15 @@ var (
 	_ script.Host    = (*host)(nil)
 	_ script.Client  = (*connection)(nil)
 	_ script.Topic   = (*topic)(nil)
-	_ script.Timer   = (*timer)(nil)
+	_ script.Timer   = (*work)(nil)
 )
 
 // New returns a manager without scripts: Connect and Install come before the first connection.
 func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 	m := &Manager{
 		options:  o,
+		timers:   map[*work]struct{}{},
+		later:    map[*later]struct{}{},
 		loop:     l,
 		log:      log,
 		throttle: auth.NewThrottle(),
@@ -111,24 +131,59 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 		notices:  notices{turn: 1},
 	}
 	m.topics.news = notice{send: m.tellTopics}
-	m.generation.Store(newGeneration(0))
+	first := newGeneration(m, 0)
+	first.phase = running
+	m.generation.Store(first)
 	return m
 }
 
 // Connect says how many clients are reached at once. It is called once, before the loop runs.
 func (m *Manager) Connect(out Outlet) { m.outlet = out }
 
-// Host returns what scripts reach the server through; its methods are for the loop.
-func (m *Manager) Host() script.Host { return &host{m} }
+// Host returns what the scripts that run now reach the server through; it is called on the loop, as are its methods.
+func (m *Manager) Host() script.Host { return &host{m, m.generation.Load()} }
+
+// Generation returns the number of the scripts that run now; 0 is none.
+func (m *Manager) Generation() int { return m.generation.Load().number }
 
 // InstallTurn is what the loop calls the turn of Install.
 const InstallTurn = "install"
 
-// Install makes a set of scripts the one that runs. load is called on the loop; while it lasts, what it registers with
-// Host is gathered, and takes effect all at once when both load and what was registered are without fault. Otherwise
-// nothing changes, and the error has every fault. Install waits for the outcome, at most until ctx ends.
-func (m *Manager) Install(ctx context.Context, load func(h script.Host) (Application, error)) error {
-	return m.ask(ctx, InstallTurn, func() error { return m.install(load) })
+// Install makes a set of scripts the one that runs. load is called on the loop and may wait; while it lasts, what it
+// registers with the Host, starts and sends is gathered, and takes effect all at once when both load and what was registered
+// are without fault: connections, topics, delayed commands, timers by name and the clients' fields go over. Otherwise the
+// scripts that ran before go on as if nothing had happened, and the error has every fault. Install waits for the outcome, at
+// most until ctx ends; nothing is installed after that.
+func (m *Manager) Install(ctx context.Context, load func(h script.Host) (Application, error)) (Installed, error) {
+	var outcome Installed
+	var decided atomic.Bool // by the swap or by the end of ctx, whichever comes first
+	decide := func() bool { return decided.CompareAndSwap(false, true) }
+	done := make(chan error, 1)
+	err := m.loop.Post(InstallTurn, func() {
+		end := errPanicked
+		defer func() { done <- end }()
+		outcome, end = m.install(load, decide)
+	})
+	if err != nil {
+		return Installed{}, err
+	}
+	select {
+	case <-ctx.Done():
+		if decide() {
+			return Installed{}, context.Cause(ctx)
+		}
+		err = <-done
+	case err = <-done:
+	}
+	return outcome, err
+}
+
+// Configure takes over the settings that may change while the server runs: Key, Limits, Roster and Drain.
+func (m *Manager) Configure(o Options) {
+	m.post("configure", func() {
+		m.options.Key, m.options.Limits, m.options.Roster, m.options.Drain = o.Key, o.Limits, o.Roster, o.Drain
+		m.roster.configure(o.Roster)
+	})
 }
 
 // StopHook runs the scripts' stop hook and returns its error. It waits for it at most until ctx ends.

@@ -54,7 +54,8 @@ func (m *Manager) take(ctx context.Context, o order, done func(result []byte, er
 		}
 		result, err := []byte(nil), errPanicked
 		defer func() { done(result, err) }()
-		m.application().Within(ctx, func() { result, err = m.fulfil(o, arguments) })
+		g := m.generation.Load()
+		g.application.Within(ctx, func() { result, err = g.fulfil(o, arguments) })
 		m.settle()
 	})
 	if err != nil {
@@ -63,18 +64,18 @@ func (m *Manager) take(ctx context.Context, o order, done func(result []byte, er
 }
 
 // fulfil runs the command of an order.
-func (m *Manager) fulfil(o order, arguments wire.Value) (result []byte, err error) {
-	if _, err := m.command(o.command); err != nil {
+func (g *generation) fulfil(o order, arguments wire.Value) (result []byte, err error) {
+	if _, err := g.command(o.command); err != nil {
 		return nil, err
 	}
-	value, err := m.run(o.command, arguments)
+	value, err := g.run(o.command, arguments)
 	if err == nil && o.result {
 		if result, err = value.AppendJSON(nil); err != nil {
 			err = fmt.Errorf("manager: the result of command %q: %w", o.command, err)
 		}
 	}
 	if err != nil {
-		if ref, reported := m.report("command "+o.command, nil, err); reported {
+		if ref, reported := g.manager.report(g.number, "command "+o.command, nil, err); reported {
 			err = &failedCommand{ref: ref, cause: err}
 		}
 		return nil, err

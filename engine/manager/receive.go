@@ -2,6 +2,7 @@ package manager
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"perigee/engine/auth"
@@ -41,16 +42,20 @@ func (m *Manager) receive(a arrival) {
 	if c == nil {
 		return // it was closed while this was on its way
 	}
-	known := m.generation.Load().messages[a.message.Name]
+	g := m.generation.Load()
+	known := g.messages[a.message.Name]
+	if known != nil && a.value == nil && a.err == nil {
+		a.value, a.err = g.application.Decode(a.message.Text) // it was unknown to the scripts before
+	}
 	switch {
 	case a.err != nil:
 		m.refuse(c, wire.InvalidMessage(complaint(a.err)), a.message.ID)
-	case known == nil || a.value == nil:
+	case known == nil:
 		m.refuse(c, wire.UnknownMessage(a.message.Name), a.message.ID)
 	default:
 		a.check(known) // again only where the scripts have changed since
-		if err := m.handle(c, known, a); err != nil {
-			m.fail(known.turn, c, a.message.ID, err)
+		if err := g.handle(c, known, a); err != nil {
+			m.fail(g.number, known.turn, c, a.message.ID, err)
 		}
 	}
 	m.settle()
@@ -58,7 +63,7 @@ func (m *Manager) receive(a arrival) {
 
 // handle runs the handler of a message and the commands that listen to it, after the guard let it pass and if its fields
 // are as they should be. The first error ends it. Whoever may not send the message hears that first.
-func (m *Manager) handle(c *connection, known *message, a arrival) error {
+func (g *generation) handle(c *connection, known *message, a arrival) error {
 	in := script.Incoming{Name: known.Name, Value: a.value, Text: a.message.Text}
 	if !allows(known.Protection, c, field(a.value, known.Owner)) {
 		return c.Prompt(in.Text)
@@ -74,7 +79,7 @@ func (m *Manager) handle(c *connection, known *message, a arrival) error {
 	case err == nil && !ok:
 		return c.Prompt(in.Text)
 	case a.invalid != nil:
-		m.refuse(c, wire.InvalidFields(a.invalid.Error()), a.message.ID)
+		g.manager.refuse(c, wire.InvalidFields(a.invalid.Error()), a.message.ID)
 		return nil //nolint:nilerr // where authorize failed, these fields may well be why
 	case err != nil:
 		return err
@@ -85,7 +90,7 @@ func (m *Manager) handle(c *connection, known *message, a arrival) error {
 		}
 	}
 	for _, l := range known.commands {
-		if _, err := m.run(l.command, in.Value); err != nil {
+		if _, err := g.run(l.command, in.Value); err != nil {
 			return err
 		}
 	}
@@ -104,15 +109,6 @@ func field(v wire.Value, name string) string {
 		return ""
 	}
 	return object.StringField(name)
-}
-
-// run runs a command within the present turn.
-func (m *Manager) run(name string, arguments wire.Value) (wire.Value, error) {
-	c, err := m.command(name)
-	if err != nil {
-		return nil, err
-	}
-	return c.Run(arguments)
 }
 
 // refuse answers a bad message, and closes a connection that sent too many of them.
@@ -140,21 +136,23 @@ func complaint(err error) string {
 }
 
 // fail settles an error of the scripts: the log gets all of it, the client, where there is one, a reference to that, and
-// the scripts their error hook.
-func (m *Manager) fail(turn string, c *connection, previous string, err error) {
-	ref, reported := m.report(turn, c, err)
+// the scripts their error hook. generation is the number of those that failed.
+func (m *Manager) fail(generation int, turn string, c *connection, previous string, err error) {
+	ref, reported := m.report(generation, turn, c, err)
 	if !reported || c == nil {
 		return
 	}
 	c.sendOwn(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
-	if err := m.application().Failed(c, err.Error()); err != nil {
-		m.report("error", c, err)
+	g := m.generation.Load()
+	if err := g.application.Failed(c, err.Error()); err != nil {
+		m.report(g.number, "error", c, err)
 	}
 }
 
 // report logs an error of the scripts under a short reference; the same turn that fails at the same place, called from the same
-// places, once a second at most, and in between under the reference that is in the log. What ended because the loop ends is no error.
-func (m *Manager) report(turn string, c *connection, err error) (ref string, reported bool) {
+// places, once a second at most, and in between under the reference that is in the log. generation is the number of the
+// scripts. What ended because the loop ends is no error.
+func (m *Manager) report(generation int, turn string, c *connection, err error) (ref string, reported bool) {
 	if errors.Is(err, loop.ErrStopped) {
 		return "", false
 	}
@@ -167,12 +165,12 @@ func (m *Manager) report(turn string, c *connection, err error) (ref string, rep
 	if errors.As(err, &traced) {
 		trace = logging.Clip(traced.Traceback(), logging.MaxValue)
 	}
-	occasion := m.failures.Happened(turn+"\x00"+place+"\x00"+trace, m.loop.Now())
+	occasion := m.failures.Happened(strconv.Itoa(generation)+"\x00"+turn+"\x00"+place+"\x00"+trace, m.loop.Now())
 	if !occasion.Due {
 		return occasion.Ref, true
 	}
 	fields := []any{
-		"turn", turn, "generation", m.generation.Load().number, "ref", occasion.Ref,
+		"turn", turn, "generation", generation, "ref", occasion.Ref,
 		"error", logging.Clip(err.Error(), logging.MaxValue), "unsaid", occasion.Unsaid,
 	}
 	if c != nil {

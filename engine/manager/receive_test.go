@@ -189,7 +189,7 @@ func TestHandlerFails(t *testing.T) {
 		var problems []string
 		r.app.failed = func(c script.Client, problem string) error {
 			problems = append(problems, problem)
-			return c.Send("Sorry", nil)
+			return r.send(c, "Sorry", nil)
 		}
 		s, c := r.open()
 		r.say(s, `{"name":"Fail","id":"9"}`)
@@ -382,10 +382,11 @@ func TestSchemaReplaced(t *testing.T) {
 				close(arrived)
 			}()
 			<-arrived
-			err := r.m.install(func(script.Host) (Application, error) {
+			_, err := r.m.install(func(h script.Host) (Application, error) {
+				r.h = h
 				load("new")(r)
 				return r.app, nil
-			})
+			}, inTime)
 			if err != nil {
 				r.Error(err)
 			}
@@ -449,7 +450,7 @@ func TestWaitingHandler(t *testing.T) {
 			err := l.Await(func(wake func()) { time.AfterFunc(time.Minute, wake) })
 			c.SetType("patient")
 			ended[in.Value.(object).StringField("by")] = err
-			return errors.Join(err, c.Send("Waited", nil))
+			return errors.Join(err, r.send(c, "Waited", nil))
 		}})
 	}, func(r *rig) {
 		l = r.loop

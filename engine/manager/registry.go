@@ -20,17 +20,6 @@ var ErrUnknownCommand = errors.New("unknown command")
 // ErrNotLoading is wrapped by the errors of registrations at any other time than while scripts load.
 var ErrNotLoading = errors.New("registered while scripts load or boot")
 
-// generation is a set of scripts and what it registered. Once installed only the listeners of its messages change.
-type generation struct {
-	number      int
-	application Application
-	messages    map[string]*message
-	commands    map[string]script.Command
-	listeners   []*listener           // in the order of listening
-	timers      []script.TimerOptions // those of commands that were started while the scripts loaded
-	work        *module.Work          // nil where no jobs are to be taken
-}
-
 // message is a registered message.
 type message struct {
 	script.Message
@@ -44,60 +33,19 @@ type listener struct {
 	silenced                 bool
 }
 
-func newGeneration(number int) *generation {
-	return &generation{
-		number:      number,
-		application: unwritten{},
-		messages:    map[string]*message{},
-		commands:    map[string]script.Command{},
+// register checks what all registrations have in common.
+func (g *generation) register(kind, name string) error {
+	if g.phase != loading {
+		return fmt.Errorf("server.%s: %ss are %w", kind, kind, ErrNotLoading)
 	}
-}
-
-// install loads a set of scripts and puts it in place of the present one.
-func (m *Manager) install(load func(h script.Host) (Application, error)) error {
-	if m.staging != nil {
-		return errors.New("manager: install: scripts are loading already")
-	}
-	next := newGeneration(m.generation.Load().number + 1)
-	m.staging = next
-	defer func() { m.staging = nil }()
-	application, err := load(m.Host())
-	if err != nil {
-		return err
-	}
-	if err := next.complete(); err != nil {
-		return err
-	}
-	next.application = application
-	m.generation.Store(next)
-	if m.options.Work != nil {
-		m.options.Work(next.work)
+	if name == "" {
+		return fmt.Errorf("server.%s: the name is empty", kind)
 	}
 	return nil
 }
 
-// registered returns where names are looked up: while scripts load, among what they have registered so far.
-func (m *Manager) registered() *generation {
-	if m.staging != nil {
-		return m.staging
-	}
-	return m.generation.Load()
-}
-
-// register checks what all registrations have in common.
-func (m *Manager) register(kind, name string) (*generation, error) {
-	if m.staging == nil {
-		return nil, fmt.Errorf("server.%s: %ss are %w", kind, kind, ErrNotLoading)
-	}
-	if name == "" {
-		return nil, fmt.Errorf("server.%s: the name is empty", kind)
-	}
-	return m.staging, nil
-}
-
-func (m *Manager) registerMessage(msg script.Message) error {
-	g, err := m.register("message", msg.Name)
-	if err != nil {
+func (g *generation) registerMessage(msg script.Message) error {
+	if err := g.register("message", msg.Name); err != nil {
 		return err
 	}
 	if msg.Protection == auth.Client && msg.Owner == "" {
@@ -113,9 +61,8 @@ func (m *Manager) registerMessage(msg script.Message) error {
 	return nil
 }
 
-func (m *Manager) registerCommand(c script.Command) error {
-	g, err := m.register("command", c.Name)
-	if err != nil {
+func (g *generation) registerCommand(c script.Command) error {
+	if err := g.register("command", c.Name); err != nil {
 		return err
 	}
 	if c.Run == nil {
@@ -132,21 +79,21 @@ func twice(kind, name, first, second string) error {
 	return fmt.Errorf("server.%s: %s is registered twice, at %s and at %s", kind, name, first, second)
 }
 
-func (m *Manager) listen(message, command, source string) (silence func(), err error) {
-	if m.staging == nil {
+func (g *generation) listen(message, command, source string) (silence func(), err error) {
+	if g.phase != loading {
 		return nil, fmt.Errorf("server.listen: listeners are %w", ErrNotLoading)
 	}
-	g, l := m.staging, &listener{message: message, command: command, source: source}
+	l := &listener{message: message, command: command, source: source}
 	g.listeners = append(g.listeners, l)
 	return func() { g.silence(l) }, nil
 }
 
-// work notes how jobs are to be taken.
-func (m *Manager) work(w module.Work) error {
-	if m.staging == nil {
+// takeJobs notes how jobs are to be taken.
+func (g *generation) takeJobs(w module.Work) error {
+	if g.phase != loading {
 		return fmt.Errorf("server.work: what jobs are taken is said by what is %w", ErrNotLoading)
 	}
-	m.staging.work = &w
+	g.jobs = &w
 	return nil
 }
 
@@ -156,19 +103,6 @@ func (g *generation) silence(l *listener) {
 	if msg := g.messages[l.message]; msg != nil {
 		msg.commands = slices.DeleteFunc(slices.Clone(msg.commands), func(other *listener) bool { return other == l })
 	}
-}
-
-// checkTimer refuses a timer whose command does not exist; while scripts load, complete does.
-func (m *Manager) checkTimer(o script.TimerOptions) error {
-	if o.Command == "" {
-		return nil
-	}
-	if m.staging != nil {
-		m.staging.timers = append(m.staging.timers, o)
-		return nil
-	}
-	_, err := m.command(o.Command)
-	return err
 }
 
 // complete binds the listeners and returns every fault that only shows when all is registered.
@@ -189,9 +123,17 @@ func (g *generation) complete() error {
 			msg.commands = append(msg.commands, l)
 		}
 	}
-	for _, t := range g.timers {
-		if _, ok := g.commands[t.Command]; !ok {
-			faults = append(faults, fmt.Errorf("timer at %s: %w %q", t.Source, ErrUnknownCommand, t.Command))
+	for _, w := range g.boot {
+		if w.options.Run != nil {
+			continue
+		}
+		if _, ok := g.commands[w.options.Command]; !ok {
+			faults = append(faults, fmt.Errorf("timer at %s: %w %q", w.options.Source, ErrUnknownCommand, w.options.Command))
+		}
+	}
+	for _, t := range g.topics {
+		if g.manager.topics.names[t.name] != nil {
+			faults = append(faults, fmt.Errorf("server.register: topic %q was registered by somebody else while the scripts loaded", t.name))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.messages)) {
@@ -203,12 +145,21 @@ func (g *generation) complete() error {
 }
 
 // command finds a command.
-func (m *Manager) command(name string) (script.Command, error) {
-	c, ok := m.registered().commands[name]
+func (g *generation) command(name string) (script.Command, error) {
+	c, ok := g.commands[name]
 	if !ok {
 		return c, fmt.Errorf("%w %q", ErrUnknownCommand, name)
 	}
 	return c, nil
+}
+
+// run runs a command within the present turn.
+func (g *generation) run(name string, arguments wire.Value) (wire.Value, error) {
+	c, err := g.command(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.Run(arguments)
 }
 
 // Routes is what is registered: messages and commands sorted by name, listeners in the order of listening.
@@ -232,6 +183,9 @@ type MessageRoute struct {
 	Commands []string
 	// Source is where it was declared.
 	Source string
+
+	schema     string // its text
+	authorized bool   // the script narrows the protection
 }
 
 // CommandRoute is a command.
@@ -246,6 +200,7 @@ func (g *generation) routes() Routes {
 		route := MessageRoute{
 			Name: msg.Name, Protection: msg.Protection, Owner: msg.Owner,
 			Schema: msg.Check != nil, Handled: msg.Handle != nil, Source: msg.Source,
+			schema: msg.Schema, authorized: msg.Authorize != nil,
 		}
 		for _, l := range msg.commands {
 			route.Commands = append(route.Commands, l.command)
@@ -268,10 +223,15 @@ func (g *generation) routes() Routes {
 // unwritten is the application before any has been installed: it knows no message and does nothing.
 type unwritten struct{}
 
-func (unwritten) Decode(text []byte) (wire.Value, error) { return wire.Raw(text), nil }
-func (unwritten) Open(script.Client) error               { return nil }
-func (unwritten) Closed(script.Client, string) error     { return nil }
-func (unwritten) Failed(script.Client, string) error     { return nil }
-func (unwritten) Roster(script.Client) ([]byte, error)   { return nil, nil }
-func (unwritten) Stop() error                            { return nil }
-func (unwritten) Within(_ context.Context, run func())   { run() }
+func (unwritten) Decode(text []byte) (wire.Value, error)  { return wire.Raw(text), nil }
+func (unwritten) Open(script.Client) error                { return nil }
+func (unwritten) Closed(script.Client, string) error      { return nil }
+func (unwritten) Failed(script.Client, string) error      { return nil }
+func (unwritten) Roster(script.Client) ([]byte, error)    { return nil, nil }
+func (unwritten) Stop() error                             { return nil }
+func (unwritten) Adopt(v wire.Value) (wire.Value, string) { return v, "" }
+func (unwritten) Started()                                {}
+func (unwritten) Replaced(done func())                    { done() }
+func (unwritten) Interrupt(error)                         {}
+func (unwritten) Forget(*any)                             {}
+func (unwritten) Within(_ context.Context, run func())    { run() }

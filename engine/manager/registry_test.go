@@ -67,24 +67,28 @@ func TestInstallFails(t *testing.T) {
 		register(r, r.h, script.Message{Name: "Old", Protection: auth.None})
 	}, func(r *rig) {
 		s, _ := r.open()
-		err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
-			r.must(r.h.Message(script.Message{Name: "Idle", Source: "a.lua:1"}))
-			r.must(r.h.Message(script.Message{Name: "Bound", Source: "a.lua:2"}))
-			r.must(r.h.Command(script.Command{Name: "C", Run: run, Source: "a.lua:3"}))
+		_, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
+			r.must(h.Message(script.Message{Name: "Idle", Source: "a.lua:1"}))
+			r.must(h.Message(script.Message{Name: "Bound", Source: "a.lua:2"}))
+			r.must(h.Command(script.Command{Name: "C", Run: run, Source: "a.lua:3"}))
 			for _, l := range [][3]string{
 				{"Bound", "C", "a.lua:4"}, {"Nope", "C", "a.lua:5"}, {"Bound", "Nowhere", "a.lua:6"},
 			} {
-				_, err := r.h.Listen(l[0], l[1], l[2])
+				_, err := h.Listen(l[0], l[1], l[2])
 				r.must(err)
 			}
-			silence, err := r.h.Listen("Idle", "C", "a.lua:7")
+			silence, err := h.Listen("Idle", "C", "a.lua:7")
 			r.must(err)
 			silence()
 			for _, command := range []string{"Typo", "Later", ""} {
-				_, err := r.h.Timer(script.TimerOptions{Command: command, Source: "a.lua:8", Every: time.Hour, Run: func() error { return nil }})
+				o := script.TimerOptions{Command: command, Source: "a.lua:8", Every: time.Hour}
+				if command == "" {
+					o.Run = func() error { return nil }
+				}
+				_, err := h.Timer(o)
 				r.must(err)
 			}
-			r.must(r.h.Command(script.Command{Name: "Later", Run: run, Source: "a.lua:9"}))
+			r.must(h.Command(script.Command{Name: "Later", Run: run, Source: "a.lua:9"}))
 			return r.app, nil
 		})
 		if err == nil || strings.Count(err.Error(), "\n") != 3 {
@@ -98,12 +102,13 @@ func TestInstallFails(t *testing.T) {
 			}
 		})
 		broken := errors.New("a.lua:1: broken")
-		err = r.m.Install(r.Context(), func(script.Host) (Application, error) { return nil, broken })
+		_, err = r.m.Install(r.Context(), func(script.Host) (Application, error) { return nil, broken })
 		if !errors.Is(err, broken) {
 			r.Errorf("Install of what does not load = %v, want its error", err)
 		}
-		err = r.m.Install(r.Context(), func(script.Host) (Application, error) {
-			return nil, r.m.install(func(script.Host) (Application, error) { return nil, nil })
+		_, err = r.m.Install(r.Context(), func(script.Host) (Application, error) {
+			_, err := r.m.install(func(script.Host) (Application, error) { return nil, nil }, inTime)
+			return nil, err
 		})
 		if err == nil || !strings.Contains(err.Error(), "loading already") {
 			r.Errorf("Install within Install = %v, want an error", err)

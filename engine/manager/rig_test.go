@@ -77,9 +77,13 @@ func newRig(tb testing.TB, o Options) *rig {
 	return r
 }
 
+// inTime is the decision of an installation that nothing keeps from its end.
+func inTime() bool { return true }
+
 func (r *rig) install(load func(h script.Host)) {
 	r.Helper()
-	err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
+	_, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
+		r.h = h
 		if load != nil {
 			load(h)
 		}
@@ -101,6 +105,11 @@ func (r *rig) turn(f func()) {
 	if err != nil {
 		r.Fatalf("a turn of the test = %v, want nil", err)
 	}
+}
+
+// send sends a message to one client.
+func (r *rig) send(c script.Client, name string, fields wire.Fields) error {
+	return r.h.Send([]script.Client{c}, name, fields)
 }
 
 // open attaches a new socket and returns it with its connection; what it heard by then is forgotten.
@@ -282,6 +291,12 @@ type application struct {
 	roster func(c script.Client) ([]byte, error)
 	stop   func() error
 	rows   int // how often Roster was called
+
+	adopt       func(v wire.Value) (wire.Value, string)
+	begun       int    // how often Started was called
+	waits       bool   // something of it is left when it is replaced
+	done        func() // set by Replaced
+	interrupted error
 }
 
 var errTooDeep = errors.New("nested too deeply")
@@ -332,6 +347,34 @@ func (a *application) Stop() error {
 }
 
 func (a *application) Within(_ context.Context, run func()) { run() }
+func (a *application) Adopt(v wire.Value) (wire.Value, string) {
+	if a.adopt == nil {
+		return v, ""
+	}
+	return a.adopt(v)
+}
+
+func (a *application) Started() { a.begun++ }
+
+func (a *application) Replaced(done func()) {
+	a.done = done
+	if !a.waits {
+		done()
+	}
+}
+
+func (a *application) Interrupt(cause error) {
+	a.interrupted = cause
+	if a.waits {
+		a.done()
+	}
+}
+
+func (a *application) Forget(slot *any) {
+	if *slot == any(a) {
+		*slot = nil
+	}
+}
 
 // object is a decoded message.
 type object map[string]any
@@ -359,7 +402,9 @@ func register(tb testing.TB, h script.Host, messages ...script.Message) {
 	tb.Helper()
 	for _, m := range messages {
 		if m.Handle == nil {
-			m.Handle = func(c script.Client, in script.Incoming) error { return c.Send(in.Name+"Done", nil) }
+			m.Handle = func(c script.Client, in script.Incoming) error {
+				return h.Send([]script.Client{c}, in.Name+"Done", nil)
+			}
 		}
 		if m.Source == "" {
 			m.Source = "test.lua:" + m.Name

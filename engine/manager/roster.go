@@ -19,7 +19,7 @@ type roster struct {
 	share    int // bytes that may go out in an interval; one frame always may
 
 	pending   bool          // something changed since it went out
-	gone      bool          // somebody who stood in it has left
+	gone      bool          // it is not as it was sent: somebody who stood in it has left, or a row is another one
 	stale     []*connection // whose rows are out of date
 	newcomers []*connection // who have not got any yet
 	waiting   bool          // a turn is due that sends it
@@ -33,8 +33,14 @@ type roster struct {
 }
 
 func newRoster(o config.Roster) roster {
-	interval := o.Interval.Std()
-	return roster{interval: interval, share: int(float64(o.BytesPerSecond) * interval.Seconds())}
+	var r roster
+	r.configure(o)
+	return r
+}
+
+func (r *roster) configure(o config.Roster) {
+	r.interval = o.Interval.Std()
+	r.share = int(float64(o.BytesPerSecond) * r.interval.Seconds())
 }
 
 // changed marks what others see of a connection as out of date, and has the roster go out.
@@ -99,7 +105,7 @@ func (m *Manager) sendRoster() {
 		if differs := m.renewRows(); differs || r.version == 0 {
 			f, size, err := m.encode("UpdateConnections", rosterFields(m.order))
 			if err != nil {
-				m.report("roster", nil, err)
+				m.report(m.generation.Load().number, "roster", nil, err)
 				return
 			}
 			r.frame, r.size = f, size
@@ -119,17 +125,17 @@ func (m *Manager) renewRows() bool {
 	r := &m.roster
 	r.renewing = true
 	defer func() { r.renewing = false }()
-	differs, stale, failed := r.gone, r.stale, false
+	g, differs, stale, failed := m.generation.Load(), r.gone, r.stale, false
 	r.gone, r.stale = false, nil
 	for _, c := range stale {
 		c.stale = false
 		if !c.open {
 			continue
 		}
-		row, err := m.application().Roster(c)
+		row, err := g.application.Roster(c)
 		if err != nil {
 			if !failed {
-				m.report("roster", c, err)
+				m.report(g.number, "roster", c, err)
 			}
 			failed = true
 			continue

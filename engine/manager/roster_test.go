@@ -22,12 +22,12 @@ func TestRosterOfLoneChange(t *testing.T) {
 			r, r.h,
 			script.Message{Name: "Join", Protection: auth.None, Handle: func(c script.Client, _ script.Incoming) error {
 				c.SetType("player")
-				return c.Send("ConnectionRegistered", nil)
+				return r.send(c, "ConnectionRegistered", nil)
 			}},
 			script.Message{Name: "Win", Protection: auth.None, Handle: func(c script.Client, _ script.Incoming) error {
 				c.SetType("winner")
 				r.h.Roster()
-				return c.Send("AwardWinner", nil)
+				return r.send(c, "AwardWinner", nil)
 			}},
 			script.Message{Name: "Same", Protection: auth.None, Handle: func(c script.Client, _ script.Incoming) error {
 				c.SetType("winner")
@@ -38,9 +38,9 @@ func TestRosterOfLoneChange(t *testing.T) {
 		)
 	}, func(r *rig) {
 		r.app.open = func(c script.Client) error {
-			r.must(c.Send("ConnectionEstablished", nil))
+			r.must(r.send(c, "ConnectionEstablished", nil))
 			r.h.Roster()
-			return c.Send("UpdatePrizes", nil)
+			return r.send(c, "UpdatePrizes", nil)
 		}
 		s := r.newSocket()
 		r.m.Attach(s)

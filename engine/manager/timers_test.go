@@ -30,9 +30,9 @@ func (c *clockwork) begin(o script.TimerOptions) {
 	}
 	c.start = time.Now()
 	c.turn(func() {
-		timer, err := c.h.Timer(o)
+		var err error
+		c.timer, err = c.h.Timer(o)
 		c.must(err)
-		c.timer = timer
 	})
 }
 

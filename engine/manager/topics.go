@@ -28,6 +28,7 @@ type topic struct {
 	uuid, name  string
 	options     script.TopicOptions
 	registered  bool
+	by          *generation   // whose boot it waits for to be known; nil once it is
 	subscribers []*connection // in the order of opening
 	slot        any
 }
@@ -42,6 +43,11 @@ func (all *topics) find(nameOrUUID string) *topic {
 		return t
 	}
 	return all.names[nameOrUUID]
+}
+
+func (all *topics) add(t *topic) {
+	all.names[t.name] = t
+	all.uuids[t.uuid] = t
 }
 
 // list is sorted by name.
@@ -63,13 +69,14 @@ func topicList(list []*topic) []script.Topic {
 	return all
 }
 
-// registerTopic returns the topic of that name, and makes it where there is none. One that has other options is an error:
-// it must not become open, or closed, behind the back of whoever made it.
-func (m *Manager) registerTopic(name string, o script.TopicOptions) (*topic, error) {
+// registerTopic returns the topic of that name, and makes it where there is none; while scripts load, the others hear of it
+// at the swap. One that has other options is an error: it must not become open, or closed, behind the back of whoever made it.
+func (g *generation) registerTopic(name string, o script.TopicOptions) (*topic, error) {
+	m := g.manager
 	if name == "" || len(name) > maxTopicName {
 		return nil, fmt.Errorf("manager: register topic: the name has %d bytes; 1 to %d may be", len(name), maxTopicName)
 	}
-	if t := m.topics.names[name]; t != nil {
+	if t := g.findTopic(name); t != nil && t.name == name {
 		if t.options != o {
 			return nil, fmt.Errorf("manager: register topic: %q is there already, with protection %q", name, t.options.Protection)
 		}
@@ -77,10 +84,31 @@ func (m *Manager) registerTopic(name string, o script.TopicOptions) (*topic, err
 	}
 	m.topics.last++
 	t := &topic{manager: m, id: m.topics.last, uuid: wire.NewID(), name: name, options: o, registered: true}
-	m.topics.names[t.name] = t
-	m.topics.uuids[t.uuid] = t
+	if g.phase == loading {
+		t.by = g
+		g.topics = append(g.topics, t)
+		return t, nil
+	}
+	m.topics.add(t)
 	m.owe(&m.topics.news)
 	return t, nil
+}
+
+// findTopic returns nil where these scripts see no such topic.
+func (g *generation) findTopic(nameOrUUID string) *topic {
+	for _, t := range g.topics {
+		if t.name == nameOrUUID || t.uuid == nameOrUUID {
+			return t
+		}
+	}
+	return g.manager.topics.find(nameOrUUID)
+}
+
+// allTopics are those that these scripts see, sorted by name.
+func (g *generation) allTopics() []*topic {
+	list := append(g.manager.topics.list(), g.topics...)
+	slices.SortStableFunc(list, func(a, b *topic) int { return cmp.Compare(a.name, b.name) })
+	return list
 }
 
 // unregisterTopic removes a topic and tells everybody, and its subscribers what they are still subscribed to.
@@ -137,6 +165,9 @@ func (t *topic) Subscribe(client script.Client) error {
 		return fmt.Errorf("manager: subscribe to %q: the topic has been removed", t.name)
 	case !c.open:
 		return nil
+	case t.by != nil:
+		t.by.do(func() { _ = t.Subscribe(client) }) // too many subscriptions are found out too late to be told
+		return nil
 	}
 	i, subscribed := c.subscription(t)
 	if subscribed {
@@ -177,16 +208,4 @@ func (c *connection) resubscribed() {
 
 func (c *connection) tellSubscriptions() {
 	c.sendOwn("UpdateSubscriptions", wire.Members{{Name: "subscriptions", Value: topicObject(c.subscriptions)}})
-}
-
-func (t *topic) Send(name string, fields wire.Fields) error {
-	if len(t.subscribers) == 0 {
-		return nil
-	}
-	f, _, err := t.manager.encode(name, fields)
-	if err != nil {
-		return err
-	}
-	t.manager.outlet.Publish(t.id, f)
-	return nil
 }

@@ -101,7 +101,7 @@ func TestNotices(t *testing.T) {
 		r.turn(func() {
 			one = add("one")
 			r.must(one.Subscribe(ca))
-			r.must(one.Send("Hello", nil))
+			r.must(r.h.Publish(one, "Hello", nil))
 		})
 		a.hears(r, "one topic", "UpdateTopics", "UpdateSubscriptions", "Hello")
 		b.hears(r, "one topic", "UpdateTopics")
@@ -157,7 +157,7 @@ func TestSubscribe(t *testing.T) {
 		r.quiet()
 		r.turn(func() {
 			one, two, three := r.h.Topic("one"), r.h.Topic("two"), r.h.Topic("three")
-			r.must(one.Send("Nobody", nil))
+			r.must(r.h.Publish(one, "Nobody", nil))
 			r.must(two.Subscribe(cb))
 			r.must(two.Subscribe(ca))
 			r.must(one.Subscribe(ca))
@@ -171,11 +171,11 @@ func TestSubscribe(t *testing.T) {
 			if got := two.Connections(); !slices.Equal(got, []script.Client{ca, cb}) || two.Count() != 2 {
 				r.Errorf("Connections() = %v, want both in the order of opening", got)
 			}
-			r.must(two.Send("Both", nil))
-			r.must(one.Send("OnlyA", nil))
+			r.must(r.h.Publish(two, "Both", nil))
+			r.must(r.h.Publish(one, "OnlyA", nil))
 			two.Unsubscribe(ca)
 			two.Unsubscribe(ca)
-			r.must(two.Send("OnlyB", nil))
+			r.must(r.h.Publish(two, "OnlyB", nil))
 		})
 		heard := a.take()
 		var names []string

@@ -16,6 +16,8 @@ func (p *Process) Write(text string) error {
 	switch {
 	case p.over || p.ended:
 		return ErrEnded
+	case p.rehearsed:
+		return nil
 	case p.inputEnd || p.refused:
 		return ErrInputClosed
 	case len(p.input)+len(text) > maxInput:
@@ -88,7 +90,7 @@ func (p *Process) takeInput(r *run) []byte {
 
 // Pipe has the output of one process go to the input of another, as fast as that reads. What nobody has taken of the
 // output goes there first; no lines of it become events any more. The end of one ends the other: the input of to is
-// closed, or from is terminated.
+// closed, or from is terminated. Two that are piped so already stay so.
 func Pipe(from, to *Process) error {
 	if from == to {
 		return errors.New("process: a process cannot be piped to itself")
@@ -113,6 +115,8 @@ func connect(from, to *Process) (fromOver, toOver bool, err error) {
 	to.mu.Lock()
 	defer to.mu.Unlock()
 	switch {
+	case from.to == to:
+		return false, false, nil
 	case from.to != nil:
 		return false, false, errors.New("process: its output is piped already")
 	case to.from != nil:

@@ -46,7 +46,7 @@ type Process struct {
 
 	discard atomic.Bool // nobody waits any more for what it says to be taken
 
-	// Guarded by mu.
+	// Guarded by mu. Of request, what Hand changes.
 	mu      sync.Mutex
 	changed *sync.Cond // broadcast where anything below changes
 	run     *run       // while the program can be sent signals
@@ -57,6 +57,8 @@ type Process struct {
 	killed  bool
 	over    bool
 	killer  *time.Timer // set by Terminate
+
+	rehearsed bool // it only seems to run
 
 	begun  bool // lines of output that nobody wants are dropped
 	events []Event
@@ -76,6 +78,23 @@ func newProcess(s *Supervisor, r Request) *Process {
 	return p
 }
 
+// Rehearsed returns a process that seems to run, says nothing and has nothing behind it.
+func Rehearsed(r Request) *Process {
+	p := newProcess(nil, r)
+	p.rehearsed = true
+	return p
+}
+
+// Hand gives a process to somebody else: from now on it is as r says with Restart, Output, Errors and Ready. What happened
+// and was not taken yet is there for the new owner, who takes it without being called. It may run already, or have ended.
+func (p *Process) Hand(r Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.request.Restart, p.request.Output, p.request.Errors = r.Restart, r.Output, r.Errors
+	p.request.Ready, p.armed = r.Ready, false
+	p.changed.Broadcast()
+}
+
 // PID returns that of the last run.
 func (p *Process) PID() int {
 	p.mu.Lock()
@@ -87,7 +106,7 @@ func (p *Process) PID() int {
 func (p *Process) Running() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.run != nil
+	return p.run != nil || p.rehearsed && !p.ended
 }
 
 // ExitCode returns that of the last run that has ended, and whether there was one.
@@ -106,6 +125,10 @@ func (p *Process) Terminate() {
 	}
 	p.ended = true
 	close(p.ending)
+	if p.rehearsed {
+		p.exited = true
+		return
+	}
 	p.signal(syscall.SIGTERM)
 	p.killer = time.AfterFunc(p.owner.delays.kill, p.kill)
 }
@@ -209,11 +232,11 @@ func (p *Process) push(e Event) {
 func (p *Process) post(e Event) {
 	p.events = append(p.events, e)
 	p.size += len(e.Text) + eventCost
-	ready := p.armed
+	ready, call := p.armed, p.request.Ready
 	p.armed = false
 	p.mu.Unlock()
-	if ready && p.request.Ready != nil {
-		p.request.Ready()
+	if ready && call != nil {
+		call()
 	}
 }
 

@@ -15,20 +15,40 @@ type connection struct{ Client }
 
 func (c *connection) String() string { return fmt.Sprintf("client %s (%s)", c.UUID(), c.Type()) }
 
-// seen is how a generation of scripts sees a connection or topic; it is kept in the Slot.
+// seen is how a generation of scripts sees a connection or topic. It is kept in the Slot; while handlers of the generation
+// before go on, each has one of its own.
 type seen struct {
-	by *Program
-	as *lua.LUserData
+	by    *Program
+	as    *lua.LUserData
+	other *seen
 }
 
 // see returns the object that stands for something of the host, the same one each time.
 func (p *Program) see(slot *any, make func() *lua.LUserData) *lua.LUserData {
-	if s, ok := (*slot).(*seen); ok && s.by == p {
-		return s.as
+	first, _ := (*slot).(*seen)
+	for s := first; s != nil; s = s.other {
+		if s.by == p {
+			return s.as
+		}
 	}
-	s := &seen{by: p, as: make()}
+	s := &seen{by: p, as: make(), other: first}
 	*slot = s
 	return s.as
+}
+
+// Forget lets go of the object that stands for something of the host.
+func (p *Program) Forget(slot *any) {
+	var left *seen
+	for s, _ := (*slot).(*seen); s != nil; s = s.other {
+		if s.by != p {
+			left = &seen{by: s.by, as: s.as, other: left}
+		}
+	}
+	if left == nil {
+		*slot = nil
+	} else {
+		*slot = left
+	}
 }
 
 // client returns a connection as scripts see it.
@@ -145,14 +165,16 @@ func stringField(L *lua.LState, field string, v lua.LValue) string {
 func (p *Program) clientMethods() []api.Function {
 	return []api.Function{
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends it a message.", Run: func(L *lua.LState) int {
-			api.Raise(L, api.Self[*connection](L, "send").Send(L.CheckString(2), fields(L, 3)))
+			c := api.Self[*connection](L, "send").Client
+			api.Raise(L, p.host.Send([]Client{c}, L.CheckString(2), fields(L, 3)))
 			return 0
 		}},
 		{
 			Name: "close", Signature: "(code?: integer, reason?: string)",
 			Doc: "Closes it after what was sent before; 1000 without a code.",
 			Run: func(L *lua.LState) int {
-				api.Raise(L, api.Self[*connection](L, "close").Close(L.OptInt(2, 0), L.OptString(3, "")))
+				c := api.Self[*connection](L, "close").Client
+				api.Raise(L, p.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
 				return 0
 			},
 		},

@@ -48,7 +48,7 @@ func (p *Program) listMethods() []api.Function {
 			Doc: "Closes all of them after what was sent before; with 1000 without a code.",
 			Run: func(L *lua.LState) int {
 				for _, c := range api.Self[*list](L, "close").clients {
-					api.Raise(L, c.Close(L.OptInt(2, 0), L.OptString(3, "")))
+					api.Raise(L, p.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
 				}
 				return 0
 			},

@@ -9,7 +9,10 @@ import (
 	"perigee/engine/wire"
 )
 
-// Host is the server as scripts see it; the manager implements it. All methods are called on the loop.
+// Host is the server as one generation of scripts sees it; the manager implements it. All methods are called on the loop.
+// While the scripts load, what others would notice is put off until they run: sends, closes, new topics, timers and delayed
+// commands. Names are those of the generation, but for what runs in a turn of its own: Next, Delay and timers run the command
+// of the scripts that run by then.
 type Host interface {
 	// Message, Command and Listen register, and return an error outside of Load: a name registered twice, or bound to
 	// nothing. The error of a second registration names both sources.
@@ -23,8 +26,8 @@ type Host interface {
 	// Next runs a command in the next turn; Delay later. abort prevents it; after it ran, abort does nothing.
 	Next(command string, arguments wire.Value) (abort func(), err error)
 	Delay(after time.Duration, command string, arguments wire.Value) (abort func(), err error)
-	// Timer starts a timer. The error is that of a command that does not exist; while scripts load, which may register it
-	// later, Load's caller hears of it.
+	// Timer starts a timer. The error is that of a command that does not exist, of which Load's caller hears while scripts
+	// load, since they may register it later; or that of a function whose scripts have been replaced.
 	Timer(o TimerOptions) (Timer, error)
 
 	// Connections returns all open connections in the order in which they were opened. The slice is the caller's.
@@ -35,6 +38,10 @@ type Host interface {
 	Send(to []Client, name string, fields wire.Fields) error
 	// Broadcast encodes a message once and sends it to every connection.
 	Broadcast(name string, fields wire.Fields) error
+	// Publish encodes a message once and sends it to the subscribers of a topic.
+	Publish(to Topic, name string, fields wire.Fields) error
+	// Close closes a client after what was sent before. Code 0 means 1000; a code that must not be sent is an error.
+	Close(c Client, code int, reason string) error
 
 	// Roster sends what changed of the roster now, if the roster's interval has passed since the last time; else it goes
 	// out when the interval ends. Changes that a turn leaves behind go out as if Roster were called at its end.
@@ -71,6 +78,8 @@ type Message struct {
 	// Check tells whether the text of a frame has the fields that the message demands; nil where it demands none. Any
 	// goroutine may call it. The error is a sentence for the client.
 	Check func(text []byte) error
+	// Schema is the text of what Check demands; "" where it demands nothing.
+	Schema string
 	// Handle is nil where a listener does the work.
 	Handle func(c Client, m Incoming) error
 	// Source is where it was declared: "scripts/giveaway/messages.lua:12".
@@ -95,20 +104,23 @@ type Command struct {
 
 // TimerOptions describe a timer.
 type TimerOptions struct {
-	// Name is the name of the command, or where its function was written: what logs call it.
+	// Name is what logs call it: the name of the command, or where its function was written.
 	Name string
 	// Source is where it was started: "scripts/giveaway.lua:12".
 	Source string
-	// Command is what it runs; "" for a function.
-	Command string
 	// Every is the interval, at least a millisecond.
 	Every time.Duration
 	// Once makes it end after the first run.
 	Once bool
 	// Timeout ends it that long after its start; 0 is never.
 	Timeout time.Duration
-	// Run is the work; its error is logged and does not end the timer.
+	// Command and Arguments are the work, unless Run is. An error is logged and does not end the timer.
+	Command   string
+	Arguments wire.Value
+	// Run is a function of the scripts, which ends with them.
 	Run func() error
+	// Ended is called once, when Run will not be called any more; nil is nobody.
+	Ended func()
 }
 
 // Timer is repeated or delayed work.
@@ -150,12 +162,8 @@ type Client interface {
 	Attribute(name string) wire.Value
 	SetAttribute(name string, v wire.Value)
 
-	// Send sends one message to this connection. The error is that of the fields.
-	Send(name string, fields wire.Fields) error
 	// Prompt sends PromptForAuthentication with text, the refused message, less its secrets; nil where there is none.
 	Prompt(text []byte) error
-	// Close closes it after what was sent before. Code 0 means 1000; a code that must not be sent is an error.
-	Close(code int, reason string) error
 	// Authenticate compares a password with the server's key and calls done on the loop with the answer, at once when
 	// it is right, after a pause when it is wrong. A right one makes the connection an admin before done is called;
 	// too many wrong ones close it.
@@ -197,6 +205,5 @@ type Topic interface {
 	Unsubscribe(c Client)
 	// Connections are in the order in which they were opened.
 	Connections() []Client
-	Send(name string, fields wire.Fields) error
 	Slot() *any
 }

@@ -10,6 +10,7 @@ import (
 	"perigee/engine/schema"
 	"perigee/engine/script/api"
 	"perigee/engine/script/module"
+	"perigee/engine/script/store"
 	"perigee/engine/script/value"
 	"perigee/engine/wire"
 )
@@ -184,7 +185,7 @@ func (p *Program) message(L *lua.LState) int {
 	default:
 		L.RaiseError("message %q: authorize is a %s; it must be a function", m.Name, authorize.Type())
 	}
-	m.Check, err = p.check(options.RawGetString("schema"))
+	m.Check, m.Schema, err = p.check(options.RawGetString("schema"))
 	if err != nil {
 		L.RaiseError("message %q: %s", m.Name, err)
 	}
@@ -198,28 +199,28 @@ func (p *Program) message(L *lua.LState) int {
 	return 0
 }
 
-// check returns what checks the fields of a message by the schema option; nil where there is none.
-func (p *Program) check(option lua.LValue) (func(text []byte) error, error) {
+// check returns what checks the fields of a message by the schema option, and the text of that; nil where there is none.
+func (p *Program) check(option lua.LValue) (check func(text []byte) error, text string, err error) {
 	if option == lua.LNil {
-		return nil, nil
+		return nil, "", nil
 	}
 	if option.Type() != lua.LTTable {
-		return nil, fmt.Errorf("schema is a %s; it must be a table", option.Type())
+		return nil, "", fmt.Errorf("schema is a %s; it must be a table", option.Type())
 	}
-	text, err := value.Append(nil, option, value.Limits{})
+	written, err := value.Append(nil, option, value.Limits{})
 	if err != nil {
-		return nil, fmt.Errorf("schema: %w", err)
+		return nil, "", fmt.Errorf("schema: %w", err)
 	}
 	if p.schemas == nil {
 		if p.schemas, err = schema.NewCompiler("id", "name", "timestamp"); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	s, err := p.schemas.Compile(text)
+	s, err := p.schemas.Compile(written)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return s.Check, nil
+	return s.Check, string(written), nil
 }
 
 // state returns the table of that name, made of initial the first time.
@@ -228,12 +229,30 @@ func (p *Program) state(L *lua.LState) int {
 	if !utf8.ValidString(name) {
 		L.ArgError(1, "a state's name is UTF-8")
 	}
+	p.borrow(L, name)
 	table, err := p.options.Store.Table(name, initial)
 	if err != nil {
 		L.RaiseError("state %q must be plain data: %s", name, err)
 	}
 	L.Push(table)
 	return 1
+}
+
+// borrow waits, in a rehearsal, for a copy of a table of the scripts that run.
+func (p *Program) borrow(L *lua.LState, name string) {
+	if p.options.Borrow == nil || p.options.Store.Has(name) {
+		return
+	}
+	var copied *store.Loan
+	p.promises.WaitAsLongAs(L, func(wake func()) func() {
+		return p.options.Borrow(name, func(l *store.Loan) {
+			copied = l
+			wake()
+		})
+	})
+	if copied != nil && !p.options.Store.Has(name) {
+		p.options.Store.Borrow(name, copied)
+	}
 }
 
 // command registers a command: name, function.

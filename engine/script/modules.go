@@ -57,7 +57,7 @@ func (p *Program) kinds() []api.Kind {
 // openModules sets up require and the modules that need no file.
 func (p *Program) openModules() error {
 	L := p.vm.State()
-	l, err := loader.New(p.options.Folder, p.options.Shown, p.options.Builtin)
+	l, err := loader.New(p.options.Folder, p.options.Shown, p.options.Builtin, p.options.Sources)
 	if err != nil {
 		return err
 	}

@@ -40,11 +40,21 @@ type Options struct {
 	Manager string
 	// App is what scripts read as server.config.
 	App map[string]any
-	// Generation is the number of this set of scripts, 1 at the start.
-	Generation int
+	// Generation is the number of this set of scripts, 1 at the start; From is that of the scripts that they shall replace,
+	// 0 where they are the first.
+	Generation, From int
+	// Before are the scripts that these shall replace; nil where they are the first, and in a rehearsal.
+	Before *Program
+	// Sources have what was read of the scripts already, and keep what is read; nil is none.
+	Sources *loader.Sources
+	// Rehearsal tells that these scripts will never run: nothing is done that would be noticed outside.
+	Rehearsal bool
 	// Store keeps the tables of server.state.
 	Store *store.Store
-	Log   *slog.Logger
+	// Borrow begins to copy a table of the scripts that run, for the Store of a rehearsal; done is called from any goroutine,
+	// with nil where there is no such table. Where Borrow is nil the Store has all there is.
+	Borrow func(name string, done func(l *store.Loan)) (callOff func())
+	Log    *slog.Logger
 
 	// TurnTimeout is how long a turn may hold the loop, BootTimeout the same for loading and boot; 0 is for ever.
 	TurnTimeout, BootTimeout time.Duration
@@ -96,6 +106,10 @@ type Program struct {
 	requests *module.HTTP
 
 	app lua.LValue // server.config
+
+	kept     int    // timers and turns to come that keep the program from its end
+	replaced bool   // other scripts have taken over
+	done     func() // what is called once nothing is left then; nil before, and after that
 }
 
 // hooks are the methods of a manager that the server calls; boot is called by Load.
@@ -106,6 +120,10 @@ func hooks() []api.Function {
 		{Name: "error", Signature: "(client: perigee.Client, problem: string)", Doc: "Runs after a message of the client failed."},
 		{Name: "stop", Signature: "()", Doc: "Runs before the server stops."},
 		{
+			Name: "migrate", Signature: "(from: integer)",
+			Doc: "Runs after boot when scripts were reloaded, with the number of the generation before; an error keeps that one.",
+		},
+		{
 			Name: "roster", Signature: "(client: perigee.Client): table|perigee.Client|nil",
 			Doc: "Returns what others see of a connection; nil keeps it off the roster.",
 		},
@@ -115,6 +133,9 @@ func hooks() []api.Function {
 // New makes a machine with the server's modules in it, and no script yet. The owner runs Watch, calls Load once, and Close
 // in the end.
 func New(o Options, host Host) (*Program, error) {
+	if o.Sources == nil {
+		o.Sources = loader.NewSources()
+	}
 	p := &Program{options: o, host: host, hooks: map[string]lua.LValue{}, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
 	p.vm = vm.New(vm.Options{
 		TurnTimeout: o.TurnTimeout,
@@ -148,10 +169,14 @@ func New(o Options, host Host) (*Program, error) {
 // furnish makes what scripts reach and other packages have.
 func (p *Program) furnish() {
 	o := p.options
+	var before *child.Keeper
+	if o.Before != nil {
+		before = o.Before.children
+	}
 	p.promises = promise.New(promise.Options{
 		VM: p.vm, Timeout: o.AwaitTimeout, Generation: o.Generation, Log: o.Log,
 		Next:  o.Next,
-		Turn:  func(name string, run func()) { o.Next(name, p.turn(run)) },
+		Turn:  p.next,
 		Room:  o.Room,
 		Post:  o.Post,
 		Rouse: o.Rouse,
@@ -161,9 +186,9 @@ func (p *Program) furnish() {
 	p.children = child.New(child.Options{
 		VM: p.vm, Generation: o.Generation, Log: o.Log, Processes: o.Processes,
 		Now:  func() time.Time { return p.host.Now() },
-		Turn: func(name string, run func()) { o.Next(name, p.turn(run)) },
+		Turn: p.next,
 		Post: func(name string, run func()) error { return o.Post(name, p.turn(run)) },
-		Wait: p.promises.Wait,
+		Wait: p.promises.Wait, Rehearsal: o.Rehearsal, Before: before,
 	})
 	p.requests = module.NewHTTP(module.HTTPOptions{
 		Log: o.Log, Depth: o.JSON.Depth, Wait: p.promises.Wait, Fetch: o.Fetch,
@@ -173,17 +198,30 @@ func (p *Program) furnish() {
 // turn returns a turn that ends as every turn of the scripts does.
 func (p *Program) turn(run func()) func() {
 	return func() {
+		defer p.look()
 		defer p.host.Roster()
 		run()
 	}
 }
 
+// next runs a turn of the scripts after those that are queued already.
+func (p *Program) next(name string, run func()) {
+	p.kept++
+	turn := p.turn(run)
+	p.options.Next(name, func() {
+		p.kept--
+		turn()
+	})
+}
+
 // Watch stops turns that hold the loop too long or use too much memory, until ctx ends. It runs on a goroutine of its own.
 func (p *Program) Watch(ctx context.Context) { p.vm.Watch(ctx) }
 
-// Load runs the manager's module and its boot, which register messages, commands, listeners and timers with the host. The
-// error names file and line. A Program whose Load failed can only be closed.
+// Load runs the manager's module and its boot, which register messages, commands, listeners and timers with the host, and
+// where these scripts shall replace others its migrate. The error names file and line. A Program whose Load failed can only
+// be closed.
 func (p *Program) Load() error {
+	defer p.look()
 	boot := p.vm.State().NewFunction(func(L *lua.LState) int {
 		if p.loader.Has(p.options.Manager) {
 			L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
@@ -209,6 +247,12 @@ func (p *Program) Load() error {
 			}
 		}
 		p.doubt()
+		if migrate, ok := p.hooks["migrate"]; ok && p.options.From > 0 {
+			L.Push(migrate)
+			L.Push(manager)
+			L.Push(lua.LNumber(p.options.From))
+			L.Call(2, 0)
+		}
 		return 0
 	})
 	call := &api.Call{Name: "boot"}
@@ -219,7 +263,8 @@ func (p *Program) Load() error {
 // Abort gives the scripts no more time: what runs ends now, and what begins ends at once. Any goroutine may call it.
 func (p *Program) Abort() { p.vm.Abort() }
 
-// Close gives back what the machine holds. It is called after the loop has ended.
+// Close gives back what the machine holds. It is called on the loop once nothing of the program is left, or after the loop
+// has ended.
 func (p *Program) Close() {
 	p.vm.Close()
 	if p.loader != nil {
@@ -299,5 +344,6 @@ func (p *Program) hook(name string, args ...lua.LValue) (lua.LValue, error) {
 
 // call runs a function of the scripts as one protected call.
 func (p *Program) call(c *api.Call, fn lua.LValue, args ...lua.LValue) (lua.LValue, error) {
+	defer p.look()
 	return c.Run(p.vm, 0, fn, args...)
 }

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"fmt"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -15,24 +14,17 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 	if !once && o.Every < time.Millisecond {
 		L.ArgError(1, "an interval of at least 1 ms expected")
 	}
-	o.Source = api.Where(L)
-	arguments := argument(L, 3)
+	o.Source, o.Arguments = api.Where(L), argument(L, 3)
+	arguments := o.Arguments
 	switch work := L.Get(2).(type) {
 	case *lua.LFunction:
-		o.Name = o.Source
+		o.Name, o.Ended = o.Source, p.release
 		o.Run = func() error {
 			_, err := p.call(&api.Call{Name: "timer " + o.Name}, work, luaValue(arguments))
 			return err
 		}
 	case lua.LString:
 		o.Name, o.Command = string(work), string(work)
-		o.Run = func() error {
-			_, err := p.host.Run(o.Command, arguments)
-			if err != nil {
-				return fmt.Errorf("timer at %s: %w", o.Source, err)
-			}
-			return nil
-		}
 	default:
 		L.ArgError(2, "the name of a command or a function expected, got "+work.Type().String())
 	}
@@ -48,6 +40,9 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 	p.promises.Room(L)
 	t, err := p.host.Timer(o)
 	api.Raise(L, err)
+	if o.Run != nil {
+		p.kept++
+	}
 	L.Push(api.Object(t, p.timers))
 	return 1
 }

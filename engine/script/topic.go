@@ -100,7 +100,7 @@ func (p *Program) topicMethods() []api.Function {
 			return p.pushList(L, api.Self[*topic](L, "connections").Connections())
 		}},
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all subscribers.", Run: func(L *lua.LState) int {
-			api.Raise(L, api.Self[*topic](L, "send").Send(L.CheckString(2), fields(L, 3)))
+			api.Raise(L, p.host.Publish(api.Self[*topic](L, "send").Topic, L.CheckString(2), fields(L, 3)))
 			return 0
 		}},
 	}

@@ -98,7 +98,7 @@ func start(ctx context.Context, o Options, name string) (*server, error) {
 	}
 	boot, done := context.WithTimeout(ctx, c.Lua.BootTimeout.Std()+time.Second)
 	defer done()
-	err = s.manager.Install(boot, func(h script.Host) (manager.Application, error) {
+	_, err = s.manager.Install(boot, func(h script.Host) (manager.Application, error) {
 		p, err := script.New(s.options(o, name, log), h)
 		if err != nil {
 			return nil, err

@@ -31,16 +31,12 @@ type Options struct {
 	Wait func(L *lua.LState, start func(wake func()) (callOff func()))
 	// Processes starts programs; whoever made it ends them.
 	Processes *process.Supervisor
+	// Before has the processes of the scripts that these shall replace: what their boot has started goes on under the
+	// boot of these, where it starts the same. nil is nobody.
+	Before *Keeper
+	// Rehearsal starts nothing.
+	Rehearsal bool
 }
-
-// Keeper starts the processes of one program of scripts.
-type Keeper struct {
-	options   Options
-	metatable *lua.LTable // of processes
-}
-
-// New returns what starts the processes of a program.
-func New(o Options) *Keeper { return &Keeper{options: o} }
 
 // child is a process as scripts hold it. What happens to it comes in turns of its own, one after the other: the next is
 // taken when the callback of the last has returned.
@@ -48,6 +44,9 @@ type child struct {
 	keeper  *Keeper
 	process *process.Process
 	name    string
+	request process.Request
+	before  *child // whose process it takes over when the scripts run; nil once it has, or where it has one of its own
+	moved   bool   // another has taken over
 
 	onOutput, onError, onExit *lua.LFunction // nil where nobody wants to know
 
@@ -152,12 +151,12 @@ func (k *Keeper) execute(L *lua.LState) int {
 	if err := k.options.Processes.Allowed(request); err != nil {
 		api.Raise(L, sentence(err))
 	}
-	started, err := k.options.Processes.Start(request)
+	c.request = request
+	started, err := k.find(c)
 	if err != nil {
 		return api.PushDone(L, sentence(err))
 	}
-	c.process = started
-	k.options.Turn("process "+c.name, started.Begin)
+	k.start(c, started)
 	L.Push(api.Object(c, k.metatable))
 	return 1
 }
@@ -201,6 +200,9 @@ func (c *child) read(request *process.Request, options *lua.LTable) error {
 
 // deliver is a turn that tells the script one thing that happened, and has the next one told in another turn.
 func (c *child) deliver() {
+	if c.moved {
+		return
+	}
 	event, ok := c.process.Take()
 	if !ok {
 		return
@@ -214,6 +216,7 @@ func (c *child) deliver() {
 		c.tell("on_exit", c.onExit, lua.LNumber(event.Code))
 	case process.Over:
 		c.over = true
+		delete(c.keeper.alive, c)
 		for wake := range c.waiting {
 			(*wake)()
 		}
@@ -253,7 +256,9 @@ func (c *child) complain(callback string, err error) {
 // wait waits until a process is over and all its lines have been told, and returns its exit code.
 func (k *Keeper) wait(L *lua.LState) int {
 	c := api.Self[*child](L, "wait")
-	if !c.over {
+	if k.options.Rehearsal {
+		c.process.Terminate()
+	} else if !c.over {
 		k.options.Wait(L, func(wake func()) func() {
 			c.waiting[&wake] = true
 			return func() { delete(c.waiting, &wake) }

@@ -22,6 +22,7 @@ type Loader struct {
 	folder  *os.Root // nil where there is none; keeps symbolic links from leading out
 	shown   string
 	builtin fs.FS
+	sources *Sources
 	modules map[string]lua.LValue // by name, once loaded
 	loading []loading             // modules that are being loaded, outermost first
 }
@@ -32,9 +33,10 @@ type loading struct {
 	by   *api.Call // whose turn loads it; another may come while it waits
 }
 
-// New opens the scripts folder. A folder that does not exist is no error: the binary has scripts of its own.
-func New(folder, shown string, builtin fs.FS) (*Loader, error) {
-	l := &Loader{shown: shown, builtin: builtin, modules: map[string]lua.LValue{}}
+// New opens the scripts folder. A folder that does not exist is no error: the binary has scripts of its own. What stands in
+// sources is taken from there, and what is read goes there.
+func New(folder, shown string, builtin fs.FS, sources *Sources) (*Loader, error) {
+	l := &Loader{shown: shown, builtin: builtin, sources: sources, modules: map[string]lua.LValue{}}
 	if folder == "" {
 		return l, nil
 	}
@@ -74,15 +76,7 @@ func (l *Loader) Require(L *lua.LState, name string) lua.LValue {
 	}
 	by := api.Caller(L)
 	l.checkLoading(L, name, by)
-	shown, source, err := l.read(name)
-	if err != nil {
-		L.RaiseError("%s", err)
-	}
-	proto, err := compile.Compile(shown, source)
-	if err != nil {
-		// The place of the mistake is in the module, not where it was required.
-		L.Error(lua.LString(err.Error()), 0)
-	}
+	proto := l.compiled(L, name)
 	now := loading{name, by}
 	l.loading = append(l.loading, now)
 	defer func() {
@@ -98,6 +92,26 @@ func (l *Loader) Require(L *lua.LState, name string) lua.LValue {
 	}
 	l.modules[name] = module
 	return module
+}
+
+// compiled returns the code of a module. What is wrong is raised.
+func (l *Loader) compiled(L *lua.LState, name string) *lua.FunctionProto {
+	if known, ok := l.sources.modules[name]; ok {
+		return known.proto
+	}
+	read, text, err := l.read(name)
+	if err != nil {
+		L.RaiseError("%s", err)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		L.RaiseError("module %q cannot be read: %s is empty", name, read.shown)
+	}
+	if read.proto, err = compile.Compile(read.shown, text); err != nil {
+		// The place of the mistake is in the module, not where it was required.
+		L.Error(lua.LString(err.Error()), 0)
+	}
+	l.sources.modules[name] = read
+	return read.proto
 }
 
 // checkLoading raises what is wrong with a module that is being loaded already.
@@ -120,24 +134,24 @@ func (l *Loader) checkLoading(L *lua.LState, name string, by *api.Call) {
 	}
 }
 
-// read returns the source of a module and how errors call it.
-func (l *Loader) read(name string) (shown string, source []byte, err error) {
+// read returns the text of a module.
+func (l *Loader) read(name string) (found source, text []byte, err error) {
 	file := strings.ReplaceAll(name, ".", "/")
 	candidates := []string{file + ".lua", file + "/init.lua"}
 	if l.folder != nil {
 		for _, candidate := range candidates {
-			source, err := l.folder.ReadFile(candidate)
+			text, err := l.folder.ReadFile(candidate)
 			if err == nil {
-				return path.Join(l.shown, candidate), source, nil
+				return source{shown: path.Join(l.shown, candidate), own: true}, text, nil
 			}
 			if !errors.Is(err, fs.ErrNotExist) {
-				return "", nil, fmt.Errorf("module %q cannot be read: %w", name, err)
+				return source{}, nil, fmt.Errorf("module %q cannot be read: %w", name, err)
 			}
 		}
 	}
 	for _, candidate := range candidates {
-		if source, err := fs.ReadFile(l.builtin, candidate); err == nil {
-			return path.Join("perigee", candidate), source, nil
+		if text, err := fs.ReadFile(l.builtin, candidate); err == nil {
+			return source{shown: path.Join("perigee", candidate)}, text, nil
 		}
 	}
 	folder := l.shown
@@ -146,7 +160,7 @@ func (l *Loader) read(name string) (shown string, source []byte, err error) {
 	} else {
 		folder = l.folder.Name()
 	}
-	return "", nil, fmt.Errorf("module %q not found: no %s in the scripts folder %s or in perigee itself",
+	return source{}, nil, fmt.Errorf("module %q not found: no %s in the scripts folder %s or in perigee itself",
 		name, strings.Join(candidates, " or "), folder)
 }
 

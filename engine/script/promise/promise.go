@@ -51,10 +51,21 @@ type Keeper struct {
 	metatable  *lua.LTable     // of promises
 	task       *task           // the call that runs and can be interrupted; nil where none does
 	rejections logging.Repeats // that nobody handled, by place
+
+	pauses map[*pause]struct{} // of the handlers that wait
+	cut    error               // why nobody may wait any more; nil while they may
 }
 
 // New returns what makes the promises of a program.
-func New(o Options) *Keeper { return &Keeper{options: o} }
+func New(o Options) *Keeper { return &Keeper{options: o, pauses: map[*pause]struct{}{}} }
+
+// Interrupt has every handler that waits, and every one that would from now on, go on with cause as an error.
+func (k *Keeper) Interrupt(cause error) {
+	k.cut = cause
+	for w := range k.pauses {
+		w.end(cutOff)
+	}
+}
 
 // promise is a result that comes later. It settles once, with a value or with the reason why there is none.
 type promise struct {

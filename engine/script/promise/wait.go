@@ -19,6 +19,7 @@ const (
 	fulfilled   // what was waited for has come
 	overdue     // it lasted longer than Options.Timeout
 	interrupted // what stands behind the handler that waits gave it up
+	cutOff      // nobody may wait any more
 )
 
 // pause is one wait of a handler. The first that ends it says how.
@@ -34,7 +35,7 @@ func (w *pause) end(outcome int32) {
 }
 
 // Wait suspends the handler that L runs until what it waits for calls wake, and raises an error where something else ends
-// the wait: Options.Timeout, the cancellation of the handler's promise, or the end of the server. start is called on the
+// the wait: Options.Timeout, the cancellation of the handler's promise, Interrupt, or the end of the server. start is called on the
 // loop, must raise nothing, and returns what calls off the thing that is waited for when nobody waits any more; nil where
 // that is not possible. wake may be called by any goroutine.
 func (k *Keeper) Wait(L *lua.LState, start func(wake func()) (callOff func())) {
@@ -45,9 +46,11 @@ func (k *Keeper) Wait(L *lua.LState, start func(wake func()) (callOff func())) {
 func (k *Keeper) wait(L *lua.LState, limit time.Duration, start func(wake func()) (callOff func())) {
 	t, w := k.task, &pause{}
 	t.check(L)
+	k.check(L)
 	var callOff func()
 	var stopLimit func() bool
 	defer func() {
+		delete(k.pauses, w)
 		// Also where the coroutine that waits is let go, which unwinds it.
 		if stopLimit != nil {
 			stopLimit()
@@ -58,6 +61,7 @@ func (k *Keeper) wait(L *lua.LState, limit time.Duration, start func(wake func()
 	}()
 	err := k.options.VM.Await(L, func(wake func()) {
 		w.wake = wake
+		k.pauses[w] = struct{}{}
 		if limit > 0 {
 			stopLimit = k.options.After(limit, func() { w.end(overdue) })
 		}
@@ -80,6 +84,8 @@ func (k *Keeper) wait(L *lua.LState, limit time.Duration, start func(wake func()
 		L.RaiseError("waited longer than lua.await_timeout, %s", limit)
 	case interrupted:
 		t.check(L)
+	case cutOff:
+		k.check(L)
 	}
 }
 
@@ -89,6 +95,18 @@ func (k *Keeper) Room(L *lua.LState) {
 	if k.options.Room() != nil {
 		L.RaiseError("too much is put off already: commands, timers and promises that have yet to run")
 	}
+}
+
+// check raises an error where nobody may wait any more.
+func (k *Keeper) check(L *lua.LState) {
+	if k.cut != nil {
+		L.RaiseError("%s", k.cut)
+	}
+}
+
+// WaitAsLongAs is Wait without Options.Timeout: what is waited for ends by itself.
+func (k *Keeper) WaitAsLongAs(L *lua.LState, start func(wake func()) (callOff func())) {
+	k.wait(L, 0, start)
 }
 
 // sleep waits for some milliseconds.

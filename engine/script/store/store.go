@@ -43,6 +43,9 @@ func (s *Store) Table(name string, initial *lua.LTable) (*lua.LTable, error) {
 	return table, nil
 }
 
+// Has tells whether there is a table of that name.
+func (s *Store) Has(name string) bool { return s.tables[name] != nil }
+
 // Saved is what there is to save at one moment.
 type Saved struct {
 	// Texts are JSON by the tables' names. Nobody changes them: any goroutine may read them.
@@ -134,6 +137,14 @@ func (w *sweep) find(v lua.LValue) {
 		w.seen[t] = true
 		w.found = append(w.found, t)
 	}
+}
+
+// from is where to go on in the first table.
+func (w *sweep) from() lua.LValue {
+	if w.after == nil {
+		return lua.LNil
+	}
+	return w.after
 }
 
 // step looks at one entry. Scripts may have changed the table since the last one; what that hides is found the next

@@ -80,6 +80,7 @@ type VM struct {
 	current    *thread // whose code runs now; nil between calls and while waiting
 	deep, flat pool
 	coroutines coroutines
+	calls      int // that have begun and not ended
 	closed     bool
 
 	// The watcher has seen a collection. Any goroutine.
@@ -132,6 +133,7 @@ func (v *VM) Call(call any, timeout time.Duration, fn lua.LValue, args ...lua.LV
 			timeout = v.options.TurnTimeout
 		}
 		v.tidy()
+		v.calls++
 		v.limits.begin(timeout)
 		defer v.endCall()
 	} else if outer.depth >= maxDepth {
@@ -154,6 +156,7 @@ func (v *VM) Call(call any, timeout time.Duration, fn lua.LValue, args ...lua.LV
 // endCall ends the slice of the outermost call. What a call took that was stopped for its memory is given back before
 // another call is blamed for it.
 func (v *VM) endCall() {
+	v.calls--
 	greedy := errors.Is(v.limits.cause(), ErrMemory)
 	v.limits.end()
 	if greedy {
@@ -161,6 +164,9 @@ func (v *VM) endCall() {
 		v.collect()
 	}
 }
+
+// Calls returns how many calls have begun and not ended: at most one runs, the others wait.
+func (v *VM) Calls() int { return v.calls }
 
 // tidy lets go of what a collection has shown to be needless, if there was one since: coroutines that no script can
 // reach, and idle threads, which hold on to what ran on them last, where fewer would do.

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	appRing = `server.message("Ring", { protection = "none" }, function(client) client:send("Rang") end)`
+	appHalt = appRing + ` server.message("Halt", { protection = "none" }, function(client) client:send("Halted") end)`
+)
+
+// reload says what has changed, with every connection kept; with a fault in the scripts it fails, names the place and changes
+// nothing. A service manager hears when it begins and ends.
+func TestReload(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeApp(t, appRing)
+	manager := serviceManager(t)
+	_, environ := runtimeFolder(t)
+	server := start(t, environ, "--lua-manager", "app")
+	heard(t, manager)
+	alice := server.dial(t)
+	alice.send(`{"name":"Halt"}`)
+	alice.await("UnknownMessage")
+
+	writeApp(t, appHalt)
+	code, stdout, stderr := perigee(t, environ, "check", "--against-running", "-P", server.port)
+	if want := `^a reload would change:\nadded +message Halt`; code != 0 || !regexp.MustCompile(want).MatchString(stdout) {
+		t.Errorf("check --against-running = %d, %q, %q, want 0 and %s", code, stdout, stderr, want)
+	}
+	alice.send(`{"name":"Halt"}`)
+	alice.await("UnknownMessage")
+	code, stdout, stderr = perigee(t, environ, "reload", "-P", server.port)
+	if want := `^reloaded: generation 2, in \S+\nadded +message Halt`; code != 0 || !regexp.MustCompile(want).MatchString(stdout) {
+		t.Errorf("reload = %d, %q, %q, want 0 and %s", code, stdout, stderr, want)
+	}
+	alice.send(`{"name":"Halt"}`)
+	alice.await("Halted")
+	for _, want := range []string{`^RELOADING=1\nMONOTONIC_USEC=\d+\n`, `^READY=1\nSTATUS=generation 2`} {
+		if got := heard(t, manager); !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("the service manager hears %q, want %s", got, want)
+		}
+	}
+
+	if code, stdout, _ := perigee(t, environ, "check", "--against-running", "-P", server.port); code != 0 || !strings.Contains(stdout, "nothing") {
+		t.Errorf("check --against-running after the reload = %d, %q, want 0 and nothing", code, stdout)
+	}
+	writeApp(t, `server.message("Halt", {})`)
+	code, stdout, _ = perigee(t, environ, "check", "--against-running", "--json", "-P", server.port)
+	if want := `"ok": false,[\s\S]*"problems": \[\n +"scripts/app.lua:6: protection`; code != 1 || !regexp.MustCompile(want).MatchString(stdout) {
+		t.Errorf("check --against-running with a fault = %d, %q, want 1 and %s", code, stdout, want)
+	}
+	code, stdout, stderr = perigee(t, environ, "reload", "-P", server.port)
+	if code != 1 || stdout != "" || !strings.Contains(stderr, "scripts/app.lua:6: protection") {
+		t.Errorf("reload with a fault = %d, %q, %q, want 1 and scripts/app.lua:6", code, stdout, stderr)
+	}
+	alice.send(`{"name":"Ring"}`)
+	alice.await("Rang")
+	for _, want := range []string{`^RELOADING=1`, `^READY=1\nSTATUS=reload failed: .*scripts/app.lua:6: protection`} {
+		if got := heard(t, manager); !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("the service manager hears %q, want %s", got, want)
+		}
+	}
+
+	writeApp(t, appRing)
+	code, stdout, _ = perigee(t, environ, "reload", "-P", server.port, "--json")
+	var got reloadReport
+	if err := json.Unmarshal([]byte(stdout), &got); code != 0 || err != nil || got.Generation != 3 ||
+		len(got.Changes) != 1 || got.Changes[0].Name != "Halt" || got.Changes[0].What != "removed" || got.Warnings == nil || got.NeedsRestart == nil {
+		t.Errorf("reload --json = %d, %s, %v, want 0, generation 3, and Halt removed", code, stdout, err)
+	}
+	if _, stdout, _ := perigee(t, environ, "status", "-P", server.port); !strings.Contains(stdout, "generation 3") {
+		t.Errorf("status after reloads = %q, want generation 3", stdout)
+	}
+}
+
+// receive waits for what is sent.
+func receive[T any](t *testing.T, from <-chan T) {
+	t.Helper()
+	select {
+	case <-from:
+	case <-time.After(patience):
+		t.Fatal("nothing has come, want it to")
+	}
+}
+
+// Each SIGHUP has the server reload; those that come during a reload are one more.
+func TestHangup(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeApp(t, appRing)
+	_, environ := runtimeFolder(t)
+	server := start(t, environ, "--lua-manager", "app")
+
+	// A boot that asks another server waits until that answers.
+	asked, answers := make(chan struct{}, 16), make(chan struct{})
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-answers
+	}))
+	defer other.Close()
+	answer := sync.OnceFunc(func() { close(answers) })
+	defer answer()
+	writeApp(t, `require("http").get("`+other.URL+`") `+appHalt)
+	delivered := make(chan os.Signal, 1)
+	signal.Notify(delivered, syscall.SIGHUP)
+	defer signal.Stop(delivered)
+	hangup := func() {
+		t.Helper()
+		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		receive(t, delivered)
+	}
+	hangup()
+	receive(t, asked)
+	for range 5 {
+		hangup()
+	}
+	answer()
+	alice := server.dial(t)
+	for range 3 { // each reload asks when it rehearses, and in earnest: the last was the second's
+		receive(t, asked)
+	}
+	code, stdout, stderr := perigee(t, environ, "reload", "-P", server.port)
+	if code != 0 || !strings.HasPrefix(stdout, "reloaded: generation 4, ") {
+		t.Errorf("reload after SIGHUPs = %d, %q, %q, want 0 and generation 4: one for the first and one for all others", code, stdout, stderr)
+	}
+	alice.send(`{"name":"Halt"}`)
+	alice.await("Halted")
+}
+
+// With --watch each save is a reload, and what has come of it is said at once.
+func TestWatch(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeApp(t, appRing)
+	_, environ := runtimeFolder(t)
+	server := start(t, environ, "--lua-manager", "app", "--watch")
+	alice := server.dial(t)
+	writeApp(t, appHalt)
+	server.stdout.await(t, `(?m)^reloaded: generation 2, in \S+: message Halt added`)
+	alice.send(`{"name":"Halt"}`)
+	alice.await("Halted")
+	writeApp(t, `server.message("Halt", {})`)
+	server.stderr.await(t, `(?m)^perigee: scripts/app.lua:6: protection = "none", "client" or "admin" is missing`)
+	alice.send(`{"name":"Ring"}`)
+	alice.await("Rang")
+	writeApp(t, appRing)
+	server.stdout.await(t, `(?m)^reloaded: generation 3, in \S+: message Halt removed`)
+	if err := os.WriteFile("server.toml", []byte("[server]\nprot = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server.stderr.await(t, `(?m)^perigee: server.toml:2: .*prot`)
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"perigee/engine"
+	"perigee/engine/config"
+	"perigee/engine/control"
+	"perigee/engine/notify"
+	"perigee/engine/watch"
+	"perigee/scripts"
+)
+
+// service is a server in this process, with all that reaches it from outside but its clients: the control socket, the file
+// with the number of its process, and the service manager.
+type service struct {
+	// Set by serve, never changed.
+	program  *program
+	settings config.Config
+	log      *slog.Logger
+	notifier *notify.Notifier
+	stop     context.CancelFunc // begins the end
+
+	// Set by started, before anybody can ask.
+	server *engine.Server
+	status engine.Status
+	since  time.Time
+
+	removePID func() error    // nil where there is no such file
+	socket    *control.Server // nil where there is none
+	hangups   chan os.Signal  // SIGHUPs; the runtime sends
+	watcher   *watch.Watcher  // nil where nobody edits
+	parts     sync.WaitGroup  // what runs beside the server
+
+	ended chan struct{} // closed when the server has ended and its place is free
+	err   error         // how it ended; set before ended is closed
+}
+
+// serve runs a server until ctx ends or somebody stops it. read reads the settings again; watching reloads at each save.
+func (p *program) serve(ctx context.Context, settings config.Config, read func() (config.Config, error), watching bool) error {
+	level := new(slog.LevelVar)
+	s := &service{program: p, settings: settings, log: p.logger(settings, level), ended: make(chan struct{})}
+	s.notifier = notify.New(s.log)
+	// What runs beside the server ends after it, not with ctx.
+	live, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer s.unwatch()
+	defer s.parts.Wait()
+	defer end()
+	ctx, s.stop = context.WithCancel(ctx)
+	defer s.stop()
+	var endHangups func()
+	s.hangups, endHangups = hangups()
+	defer endHangups()
+	err := s.claim(ctx)
+	if err == nil && watching {
+		err = s.watch() // from before the scripts are read
+	}
+	if err == nil {
+		err = engine.Run(ctx, engine.Options{
+			Config:   settings,
+			Log:      s.log,
+			Level:    level,
+			Reload:   read,
+			Scripts:  scripts.Files,
+			Stuck:    p.stuck,
+			Started:  func(status engine.Status, server *engine.Server) { s.started(live, status, server) },
+			Stopping: s.notifier.Stopping,
+		})
+	}
+	s.close(err)
+	return err
+}
+
+// claim takes what only one server can have, before anything else is done: the file with the number of its process, and
+// the control socket, unless its place follows from a port that is not known yet.
+func (s *service) claim(ctx context.Context) (err error) {
+	if file := s.settings.Server.PIDFile; file != "" {
+		if s.removePID, err = control.WritePID(file); err != nil {
+			return err
+		}
+	}
+	if s.settings.Server.Control == "" && s.settings.Server.Port == 0 {
+		return nil
+	}
+	return s.listen(ctx, s.settings.Server.Port)
+}
+
+// started tells everybody who wants to know, and lets the programs of this machine in.
+func (s *service) started(live context.Context, status engine.Status, server *engine.Server) {
+	s.server, s.status, s.since = server, status, time.Now()
+	if s.settings.Server.Control == "" && s.settings.Server.Port == 0 {
+		if err := s.listen(live, status.Port); err != nil {
+			s.log.Warn("perigee: without a control socket", "error", err) // a server with another address has the same port
+		}
+	}
+	if s.socket != nil {
+		s.parts.Go(func() { s.socket.Serve(live, s.operations()) })
+	}
+	s.parts.Go(func() { s.notifier.Watch(live, server.Responds) })
+	s.parts.Go(func() { s.reloadOnHangup(live) })
+	if s.watcher != nil {
+		s.parts.Go(func() { s.reloadOnEdit(live) })
+	}
+	s.notifier.Ready(summary(status.Routes))
+	if err := s.program.print(announcement(s.settings, status)); err != nil {
+		s.log.Warn("perigee: saying what is served", "error", err)
+	}
+}
+
+// listen makes the control socket. It must not fail where somebody has named its place; nobody needs it where not.
+func (s *service) listen(ctx context.Context, port int) error {
+	if s.settings.Server.Control == config.ControlOff {
+		return nil
+	}
+	var err error
+	s.socket, err = control.Listen(ctx, s.program.controlPath(s.settings, port), s.log)
+	switch {
+	case err == nil || s.settings.Server.Control != "":
+		return err
+	case errors.Is(err, control.ErrRunning):
+		return fmt.Errorf("%w, or another port with --port", err)
+	}
+	s.log.Warn("perigee: without a control socket, no other command can reach this server", "error", err)
+	return nil
+}
+
+// close frees the place of the server, and only then says that it has ended.
+func (s *service) close(err error) {
+	if s.socket != nil {
+		if err := s.socket.Close(); err != nil {
+			s.log.Warn("perigee: closing the control socket", "error", err)
+		}
+	}
+	if s.removePID != nil {
+		if err := s.removePID(); err != nil {
+			s.log.Warn("perigee: removing the process file", "error", err)
+		}
+	}
+	s.err = err
+	close(s.ended)
+}
+
+// controlPath returns where the control socket of a server is that listens on a port.
+func (p *program) controlPath(settings config.Config, port int) string {
+	if named := settings.Server.Control; named != "" {
+		return named
+	}
+	runtime := ""
+	for _, line := range p.environ {
+		if value, ok := strings.CutPrefix(line, "XDG_RUNTIME_DIR="); ok {
+			runtime = value
+		}
+	}
+	return control.Path(runtime, os.TempDir(), port)
+}

@@ -1,0 +1,100 @@
+package control
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// maxPIDFile is the most that a file with the number of a process may have, in bytes: 64 bits, a sign and white space.
+const maxPIDFile = 32
+
+// WritePID writes the number of this process into a file, all at once, and returns what removes it at the end. A file that a
+// dead process has left is overwritten. Where that process lives, and is of the same program, the error wraps ErrRunning; and a
+// file with something else than a number stays.
+func WritePID(path string) (remove func() error, err error) {
+	remove, err = writePID(path)
+	if err != nil {
+		return nil, fmt.Errorf("control: process file %s: %w", path, err)
+	}
+	return remove, nil
+}
+
+func writePID(path string) (remove func() error, err error) {
+	old, err := readPID(path)
+	if err != nil {
+		return nil, err
+	}
+	if sameProgram(old) {
+		return nil, fmt.Errorf("%w, as process %d: stop it, or choose another file with server.pid_file", ErrRunning, old)
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return nil, err
+	}
+	_, errWrite := fmt.Fprintln(file, os.Getpid())
+	err = errors.Join(errWrite, file.Chmod(0o644), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(file.Name()))
+	}
+	return func() error {
+		if now, err := readPID(path); err != nil || now != os.Getpid() {
+			return err // another server's by now
+		}
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("control: %w", err)
+		}
+		return nil
+	}, nil
+}
+
+// readPID returns the number in a file, or 0 where there is no file or nothing in it.
+func readPID(path string) (int, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxPIDFile+1))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return 0, err
+	}
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return 0, nil
+	}
+	pid, err := strconv.Atoi(string(text))
+	if err != nil || pid <= 0 || len(text) > maxPIDFile {
+		return 0, errors.New("what stands there is not the number of a process, and stays; choose another with server.pid_file")
+	}
+	return pid, nil
+}
+
+// sameProgram tells whether a process lives that is another one of this program. Numbers are given out again: after a crash
+// the one in the file may be that of anything, in a container even this process's own.
+func sameProgram(pid int) bool {
+	if pid == 0 || pid == os.Getpid() || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return false
+	}
+	theirs, errTheirs := commandName(strconv.Itoa(pid))
+	ours, errOurs := commandName("self")
+	return theirs == ours || errTheirs != nil || errOurs != nil // to be safe
+}
+
+// commandName returns the name of a process's program (proc(5), /proc/pid/comm).
+func commandName(process string) (string, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", process, "comm"))
+	return strings.TrimSpace(string(text)), err
+}

@@ -1,0 +1,238 @@
+package manager
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"perigee/engine/script"
+	"perigee/engine/script/module"
+	"perigee/engine/wire"
+)
+
+// phase is how far a set of scripts has come.
+type phase int
+
+const (
+	loading   phase = iota // what it registers, starts and says is gathered
+	running                // it is the one that clients reach
+	replaced               // by another; its handlers that wait go on
+	discarded              // it has not come to run; nobody hears what is left of it
+)
+
+// errReplaced is what is wrong with work that only the scripts of this moment could do.
+var errReplaced = errors.New("the scripts were reloaded")
+
+// generation is a set of scripts and what it registered. Once installed only the listeners of its messages change.
+type generation struct {
+	manager     *Manager
+	number      int
+	application Application
+	phase       phase
+	messages    map[string]*message
+	commands    map[string]script.Command
+	listeners   []*listener // in the order of listening
+
+	// boot are the timers that were started while it loaded, in that order, also those that have ended.
+	boot []*work
+	// loose are the timers that handlers started with a function: it cannot run anywhere else.
+	loose map[*work]struct{}
+
+	// Gathered while it loads, and done at the swap.
+	jobs   *module.Work // how jobs are to be taken; nil is not at all
+	topics []*topic
+	acts   []func()
+}
+
+func newGeneration(m *Manager, number int) *generation {
+	return &generation{
+		manager:     m,
+		number:      number,
+		application: unwritten{},
+		messages:    map[string]*message{},
+		commands:    map[string]script.Command{},
+		loose:       map[*work]struct{}{},
+	}
+}
+
+// do does what others notice: now, or where the scripts load at the swap.
+func (g *generation) do(act func()) {
+	switch g.phase {
+	case loading:
+		g.acts = append(g.acts, act)
+	case discarded:
+	default:
+		act()
+	}
+}
+
+// Installed is how the scripts that run were replaced.
+type Installed struct {
+	Before, After Routes
+	// Swapped is when the new scripts had taken over.
+	Swapped time.Time
+	// Warnings name what could not go over to the new scripts, one sentence each.
+	Warnings []string
+}
+
+// install loads a set of scripts and puts it in place of the present one, unless decide says that it is too late.
+func (m *Manager) install(load func(h script.Host) (Application, error), decide func() bool) (Installed, error) {
+	if m.loading {
+		return Installed{}, errors.New("manager: install: scripts are loading already")
+	}
+	m.loading = true
+	next := newGeneration(m, m.generation.Load().number+1)
+	defer func() {
+		m.loading = false
+		if next.phase == loading {
+			next.discard()
+		}
+	}()
+	application, err := load(&host{m, next})
+	if err == nil {
+		err = next.complete()
+	}
+	if err == nil && !decide() {
+		err = errors.New("manager: install: nobody waits for the scripts any more")
+	}
+	if err != nil {
+		return Installed{}, err
+	}
+	next.application = application
+	return m.swap(next), nil
+}
+
+// discard ends what scripts that will not run have begun.
+func (g *generation) discard() {
+	g.phase = discarded
+	for _, w := range g.boot {
+		w.Cancel()
+	}
+	for _, t := range g.topics {
+		t.registered = false
+	}
+	g.boot, g.topics, g.acts = nil, nil, nil
+}
+
+// swap is the moment at which the next scripts take over, one step for everybody.
+func (m *Manager) swap(next *generation) Installed {
+	old := m.generation.Load()
+	outcome := Installed{Before: old.routes(), After: next.routes()}
+	old.phase, next.phase = replaced, running
+	m.generation.Store(next)
+	next.publish()
+	outcome.Warnings = append(outcome.Warnings, m.adoptAll(next)...)
+	outcome.Warnings = append(outcome.Warnings, old.endLoose(m.options.Drain)...)
+	next.takeOver(old)
+	next.application.Started()
+	if m.options.Work != nil {
+		m.options.Work(next.jobs)
+	}
+	acts := next.acts
+	next.acts = nil
+	for _, act := range acts {
+		act()
+	}
+	m.drain(old)
+	m.loop.Next("reload", func() { m.renew(next, 0) })
+	m.settle()
+	outcome.Swapped = time.Now()
+	return outcome
+}
+
+// publish makes the topics that boot registered known to everybody.
+func (g *generation) publish() {
+	for _, t := range g.topics {
+		t.by = nil
+		g.manager.topics.add(t)
+	}
+	if len(g.topics) > 0 {
+		g.manager.owe(&g.manager.topics.news)
+	}
+	g.topics = nil
+}
+
+// adoptAll makes everything that waits to be run by name the next scripts'.
+func (m *Manager) adoptAll(next *generation) (warnings []string) {
+	for l := range m.later {
+		warnings = append(warnings, next.adopt(&l.arguments, &l.by, "the arguments of command "+l.command)...)
+	}
+	for w := range m.timers {
+		if _, known := next.commands[w.options.Command]; !known {
+			w.Cancel()
+			warnings = append(warnings, fmt.Sprintf("the timer that was started at %s ends: there is no command %q any more", w.options.Source, w.options.Command))
+			continue
+		}
+		warnings = append(warnings, next.adopt(&w.options.Arguments, &w.by, "the arguments of timer "+w.options.Command)...)
+	}
+	return warnings
+}
+
+// adopt makes a value of other scripts one of these, unless it is already. what names it in the warning.
+func (g *generation) adopt(v *wire.Value, by *int, what string) (warnings []string) {
+	if *by == g.number {
+		return nil
+	}
+	*by = g.number
+	if *v == nil {
+		return nil
+	}
+	adopted, lost := g.application.Adopt(*v)
+	*v = adopted
+	if lost != "" {
+		warnings = append(warnings, fmt.Sprintf("%s lose %s, which belongs to the scripts before", what, lost))
+	}
+	return warnings
+}
+
+// drain lets go of a generation once its handlers that wait have ended, and interrupts those that wait too long.
+func (m *Manager) drain(old *generation) {
+	cancel := m.loop.After(m.options.Drain, "drain", func() {
+		for w := range old.loose {
+			w.Cancel()
+		}
+		old.application.Interrupt(errReplaced)
+	})
+	old.application.Replaced(func() {
+		cancel()
+		for _, c := range m.order {
+			old.application.Forget(&c.slot)
+		}
+		for _, t := range m.topics.names {
+			old.application.Forget(&t.slot)
+		}
+		if m.options.Retired != nil {
+			m.options.Retired(old.application)
+		}
+	})
+}
+
+// renewSlice is how many connections renew goes over in one turn: about a millisecond.
+const renewSlice = 64
+
+// renew goes over the connections from a number on, in small turns: their fields become values of the scripts that run now,
+// and the roster shows what these say of them.
+func (m *Manager) renew(g *generation, from uint64) {
+	if m.generation.Load() != g {
+		return // whoever came after it goes over all of them
+	}
+	rest := m.order[place(m.order, from):]
+	slice := rest[:min(len(rest), renewSlice)]
+	for _, c := range slice {
+		for i := range c.attributes {
+			by := 0
+			m.crossed(g.adopt(&c.attributes[i].value, &by, "the fields "+c.attributes[i].name+" of client "+c.uuid))
+		}
+		c.outdate()
+	}
+	if len(rest) > len(slice) {
+		next := rest[len(slice)].number
+		m.loop.Next("reload", func() { m.renew(g, next) })
+	}
+	if m.roster.renewing {
+		m.expectRoster()
+	} else if m.renewRows() {
+		m.roster.gone = true
+		m.expectRoster()
+	}
+}

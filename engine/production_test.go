@@ -1,0 +1,178 @@
+package engine_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/websocket"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+)
+
+// readmeBlock returns the block of the README in a language that begins with a comment that names its file.
+func readmeBlock(t *testing.T, language, file string) string {
+	t.Helper()
+	for _, section := range enginetest.Readme(t, "../README.md") {
+		for _, b := range section.All(language) {
+			if strings.HasPrefix(b.Text, "# "+file+"\n") {
+				return b.Text
+			}
+		}
+	}
+	t.Fatalf("README.md has no block in %s for %s", language, file)
+	return ""
+}
+
+// tool returns where a program is. Where it is missing the test is skipped, but not where all checks must run.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	for _, path := range []string{name, "/usr/sbin/" + name} {
+		if found, err := exec.LookPath(path); err == nil {
+			return found
+		}
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not installed", name)
+	}
+	t.Skipf("%s is not installed", name)
+	return ""
+}
+
+// put replaces a part of a text, which must be there once.
+func put(t *testing.T, text, old, with string) string {
+	t.Helper()
+	if n := strings.Count(text, old); n != 1 {
+		t.Fatalf("%q is %d times in\n%s\nwant it once", old, n, text)
+	}
+	return strings.Replace(text, old, with, 1)
+}
+
+// freePort returns a TCP port that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// startNginx runs nginx with a site until the test ends, and waits until it listens.
+func startNginx(t *testing.T, site string) {
+	t.Helper()
+	folder := t.TempDir()
+	main := "daemon off;\nmaster_process off;\npid " + folder + "/pid;\nerror_log stderr notice;\nevents {}\nhttp {\naccess_log off;\n"
+	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		main += kind + "_temp_path " + folder + "/" + kind + ";\n"
+	}
+	write(t, folder, map[string]string{"nginx.conf": main + "include " + folder + "/site.conf;\n}\n", "site.conf": site})
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	command := exec.CommandContext(ctx, tool(t, "nginx"), "-p", folder, "-c", filepath.Join(folder, "nginx.conf"))
+	stderr, err := command.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	listening, ended := make(chan struct{}), make(chan struct{})
+	var said strings.Builder // read only after ended
+	go func() {
+		defer close(ended)
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			fmt.Fprintln(&said, lines.Text())
+			if strings.Contains(lines.Text(), "[notice]") && strings.Contains(lines.Text(), "nginx/") { // it says who it is once it listens
+				close(listening)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+		_ = command.Wait() // it was killed
+	})
+	select {
+	case <-listening:
+	case <-ended:
+		t.Fatalf("nginx has ended:\n%s", said.String())
+	}
+}
+
+// With the site that the README shows, a WebSocket goes through nginx from a page of that origin, and the server sees the
+// client's address, not that of nginx. The header fields that it sets for this are needed.
+func TestReadmeNginx(t *testing.T) {
+	site := readmeBlock(t, "nginx", "/etc/nginx/conf.d/perigee.conf")
+	settings := readmeBlock(t, "toml", "/srv/perigee/server.toml")
+	if want := `trusted_proxies = ["127.0.0.1"]`; !strings.Contains(settings, want) {
+		t.Fatalf("the server.toml of the README is\n%s\nwant it to have %s", settings, want)
+	}
+	server := enginetest.Start(t, func(c *config.Config) { c.Server.TrustedProxies = []string{"127.0.0.1"} })
+	address := strings.TrimSuffix(strings.TrimPrefix(server.URL, "http://"), "/")
+	const client = "127.0.0.2"
+	for _, row := range []struct{ name, old, with, address string }{
+		{"as it stands", "", "", client},
+		{"without the port in Host", "Host $http_host", "Host $host", ""},
+		{"without Upgrade", "Upgrade $http_upgrade", `Upgrade ""`, ""},
+		{"without Connection", "Connection $connection_upgrade", "Connection close", ""},
+		{"without X-Forwarded-For", "X-Forwarded-For $proxy_add_x_forwarded_for", `X-Forwarded-For ""`, "127.0.0.1"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			port := freePort(t)
+			changed := put(t, site, "listen 80;", fmt.Sprintf("listen 127.0.0.1:%d;", port))
+			changed = put(t, changed, "http://127.0.0.1:8080", "http://"+address)
+			if row.old != "" {
+				changed = put(t, changed, row.old, row.with)
+			}
+			startNginx(t, changed)
+			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(client)}}
+			dialer := websocket.Dialer{HandshakeTimeout: enginetest.Patience, NetDialContext: from.DialContext}
+			header := http.Header{"Origin": {fmt.Sprintf("http://127.0.0.1:%d", port)}, "X-Forwarded-For": {"192.0.2.1"}} // which a client can claim
+			socket, response, err := dialer.DialContext(t.Context(), fmt.Sprintf("ws://127.0.0.1:%d/any/path", port), header)
+			if err != nil {
+				if row.address != "" || response == nil {
+					t.Fatalf("a WebSocket through nginx: %v, want one from %s", err, row.address)
+				}
+				return
+			}
+			defer socket.Close()
+			_, text, err := socket.ReadMessage()
+			var first struct {
+				Connection struct {
+					Address string `json:"ip_address"`
+				} `json:"connection"`
+			}
+			if err != nil || json.Unmarshal(text, &first) != nil || first.Connection.Address != row.address {
+				t.Errorf("first frame through nginx = %s, %v, want a connection from %q", text, err, row.address)
+			}
+		})
+	}
+}
+
+// The unit that the README shows is one that systemd understands.
+func TestReadmeUnit(t *testing.T) {
+	unit := readmeBlock(t, "ini", "/etc/systemd/system/perigee.service")
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not installed")
+	}
+	file := filepath.Join(t.TempDir(), "perigee.service")
+	unit = strings.ReplaceAll(unit, "/usr/local/bin/perigee", os.Args[0])
+	if err := os.WriteFile(file, []byte(unit), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", file).CombinedOutput()
+	if err != nil || len(said) > 0 {
+		t.Errorf("systemd-analyze verify = %v: %s", err, said)
+	}
+}
