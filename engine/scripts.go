@@ -168,7 +168,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
 	options.Log = r.log
 	limited, cancel := within(ctx, r.config)
 	defer cancel()
-	outcome, err := m.Install(limited, func(h script.Host) (manager.Application, error) {
+	routes, err := m.Rehearse(limited, func(h script.Host) (manager.Application, error) {
 		p, err := script.New(options, h)
 		if err != nil {
 			return nil, err
@@ -176,7 +176,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
 		all.add(p)
 		return p, p.Load()
 	})
-	return rehearsed{routes: outcome.After, sources: options.Sources}, err
+	return rehearsed{routes: routes, sources: options.Sources}, err
 }
 
 // nobody is who hears what a rehearsal says.
