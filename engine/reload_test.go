@@ -1,13 +1,22 @@
 package engine_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	registered "perigee/engine/manager"
 )
 
 // folder is a scripts folder whose manager is app.lua.
@@ -118,5 +127,210 @@ func TestReloadFails(t *testing.T) {
 	f.write("app.lua", good)
 	if r, err := s.Control.Reload(t.Context()); err != nil || r.Generation != 2 {
 		t.Errorf("Reload of what is good again = %+v, %v, want generation 2", r, err)
+	}
+}
+
+// A process of boot goes on under the next boot that starts the same: no line is lost or told twice, whatever generation
+// hears it. One that the next boot does not start ends; one that a rehearsal alone starts never runs.
+func TestReloadProcesses(t *testing.T) {
+	notes := filepath.Join(t.TempDir(), "notes")
+	boot := `
+local heard = server.state("heard", {})
+server.execute("count", { on_output = function(line) heard[#heard + 1] = line .. " in " .. server.generation end })
+EXTRA
+server.message("Heard", { protection = "none" }, function(client) client:send("Heard", { lines = heard }) end)`
+	version := func(extra string) string { return app(strings.Replace(boot, "EXTRA", extra, 1)) }
+	f := newFolder(t, version(`server.execute("note", {})`))
+	s := f.serve(func(c *config.Config) {
+		c.Processes = map[string]config.Process{
+			"count": {Command: []string{"/bin/sh", "-c", "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; done; exec sleep 100"}},
+			"note":  {Command: []string{"/bin/sh", "-c", `echo started >>` + notes + `; trap "echo ended >>` + notes + `; exit" TERM; while :; do sleep 0.02; done`}},
+		}
+	})
+	alice := s.Dial(t, "alice")
+	for range 20 {
+		if _, err := s.Control.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.write("app.lua", version(`server.execute("note", {}) error("broken")`))
+	if _, err := s.Control.Reload(t.Context()); err == nil {
+		t.Fatal("Reload of a broken boot = nil, want an error")
+	}
+	f.write("app.lua", version(""))
+	if _, err := s.Control.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var lines []any
+	for deadline := time.Now().Add(enginetest.Patience); len(lines) < 3000; {
+		alice.Send(`{"name":"Heard"}`)
+		lines, _ = alice.Expect("Heard")["lines"].([]any)
+		if time.Now().After(deadline) {
+			t.Fatalf("%d lines were heard, want 3000", len(lines))
+		}
+		runtime.Gosched()
+	}
+	for i, line := range lines {
+		if n, _, _ := strings.Cut(line.(string), " in "); n != strconv.Itoa(i+1) {
+			t.Fatalf("line %d is %v, want %d: none lost, none twice", i+1, line, i+1)
+		}
+	}
+	for deadline := time.Now().Add(enginetest.Patience); ; runtime.Gosched() {
+		text, _ := os.ReadFile(notes)
+		if string(text) == "started\nended\n" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the notes of a process are %q, want it started and ended once", text)
+		}
+	}
+}
+
+// A handler that waits finishes in its own generation, and is interrupted after lua.drain.
+func TestReloadWaitingHandlers(t *testing.T) {
+	f := newFolder(t, app(`
+server.message("Nap", { protection = "none" }, function(client, message)
+  local ok, problem = pcall(server.sleep, message.ms)
+  client:send("Woken", { generation = server.generation, ok = ok, problem = tostring(problem) })
+end)`))
+	s := f.serve(func(c *config.Config) { c.Lua.Drain = config.Duration(300 * time.Millisecond) })
+	alice := s.Dial(t, "alice")
+	alice.Send(`{"name":"Nap","ms":100}`)
+	alice.Send(`{"name":"Nap","ms":30000}`)
+	alice.ExpectNothing()
+	f.write("app.lua", app(""))
+	if _, err := s.Control.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if frame := alice.Expect("Woken"); frame["ok"] != true || frame["generation"] != 1.0 {
+		t.Errorf("the first nap ends with %v, want ok in generation 1", frame)
+	}
+	frame := alice.Expect("Woken")
+	if problem, _ := frame["problem"].(string); frame["ok"] != false || !strings.Contains(problem, "the scripts were reloaded") {
+		t.Errorf("the second nap ends with %v, want it interrupted", frame)
+	}
+}
+
+// A rehearsal changes no state, sends nothing and sees a copy of the state; migrate runs before the new scripts do.
+func TestReloadRehearses(t *testing.T) {
+	f := newFolder(t, app(`server.state("state", { n = 1, deep = { { 1 }, {} } })`))
+	s := f.serve(nil)
+	alice := s.Dial(t, "alice")
+	f.write("app.lua", app(`
+local state = server.state("state", {})
+state.n = state.n + 1
+state.deep[1][1] = "changed"
+server.broadcast("Booting", { n = state.n })
+server.register("news")
+error("broken after " .. state.n)`))
+	for range 2 {
+		if _, err := s.Control.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "broken after 2") {
+			t.Errorf("Reload = %v, want broken after 2 each time", err)
+		}
+	}
+	alice.ExpectNothing()
+	f.write("app.lua", strings.Replace(app(`
+server.message("Show", { protection = "none" }, function(client)
+  client:send("Shown", { state = server.state("state") })
+end)`), "return app", `function app:migrate(from)
+  local state = server.state("state")
+  state.n = state.n + 10 * from
+end
+return app`, 1))
+	diff, err := s.Control.Compare(t.Context())
+	if err != nil || len(diff.Changes) != 1 || diff.Generation != 1 {
+		t.Errorf("Compare = %+v, %v, want one change and generation 1", diff, err)
+	}
+	if _, err := s.Control.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	alice.Send(`{"name":"Show"}`)
+	frame := alice.Expect("Shown")
+	if state, _ := frame["state"].(map[string]any); state["n"] != 11.0 || fmt.Sprint(state["deep"]) != "[[1] map[]]" {
+		t.Errorf("alice < %v, want n 11 and deep unchanged", frame)
+	}
+}
+
+// Settings that may change while the server runs change, the others are named, and those that are wrong change nothing.
+func TestReloadSettings(t *testing.T) {
+	f := newFolder(t, app(`base.boot(self)
+server.message("Config", { protection = "none" }, function(client) client:send("Config", { motto = server.config.motto }) end)`))
+	s := f.serve(func(c *config.Config) { c.App = map[string]any{"motto": "before"} })
+	alice := s.Dial(t, "alice")
+	s.Set(func(c *config.Config) {
+		c.Server.Port, c.Lua.Memory = 1, 1<<30
+		c.Server.Key = "correct horse battery"
+		c.Server.MaxConnections = 1
+		c.App = map[string]any{"motto": "after"}
+	})
+	r, err := s.Control.Reload(t.Context())
+	if err != nil || !slices.Equal(r.NeedsRestart, []string{"server.port", "lua.memory"}) {
+		t.Errorf("Reload = %+v, %v, want server.port and lua.memory to need a restart", r, err)
+	}
+	alice.Send(`{"name":"Config"}`)
+	if frame := alice.Expect("Config"); frame["motto"] != "after" {
+		t.Errorf("alice < %v, want the motto after", frame)
+	}
+	alice.Send(`{"name":"Authenticate","password":"correct horse battery"}`)
+	alice.Expect("ConnectionAuthenticated")
+	if frame := s.Open(t, "late", nil).Next(); frame["exception"] != "TooManyConnections" {
+		t.Errorf("late < %v, want TooManyConnections", frame)
+	}
+	s.Set(func(c *config.Config) {
+		c.Server.Origins = []string{"nonsense"}
+		c.Server.MaxConnections = 2
+	})
+	if _, err := s.Control.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "server.origins") {
+		t.Errorf("Reload with wrong origins = %v, want an error that names server.origins", err)
+	}
+	if frame := s.Open(t, "later", nil).Next(); frame["exception"] != "TooManyConnections" {
+		t.Errorf("later < %v, want TooManyConnections still", frame)
+	}
+}
+
+// A protection that becomes weaker is a warning with both values; what waits in timers and delays goes over.
+func TestReloadWarns(t *testing.T) {
+	f := newFolder(t, app(`server.message("Halt", { protection = "admin" }, function() end)`))
+	s := f.serve(nil)
+	f.write("app.lua", app(`server.message("Halt", { protection = "none" }, function() end)`))
+	r, err := s.Control.Reload(t.Context())
+	want := registered.Change{Kind: "message", Name: "Halt", What: "changed", Detail: "protection admin -> none", Weaker: true}
+	if err != nil || !slices.Equal(r.Changes, []registered.Change{want}) {
+		t.Errorf("Reload = %+v, %v, want %+v", r, err, want)
+	}
+	if log := s.Log(); !strings.Contains(log, `level=WARN msg="engine: reload changes what is registered" kind=message name=Halt what=changed detail="protection admin -> none" weaker=true`) {
+		t.Error("the log lacks the warning of a weaker protection")
+	}
+}
+
+// Reloads that are asked for at once run one after the other, and each caller hears of one that began after it asked;
+// after the end of the server there is none.
+func TestReloadsAtOnce(t *testing.T) {
+	f := newFolder(t, app(""))
+	s := f.serve(nil)
+	const callers = 50
+	var mu sync.Mutex
+	generations := map[int]bool{}
+	var crowd sync.WaitGroup
+	for range callers {
+		crowd.Go(func() {
+			r, err := s.Control.Reload(t.Context())
+			mu.Lock()
+			defer mu.Unlock()
+			generations[r.Generation] = true
+			if err != nil {
+				t.Errorf("Reload = %v, want nil", err)
+			}
+		})
+	}
+	crowd.Wait()
+	if len(generations) > callers || generations[1] || !generations[2] {
+		t.Errorf("%d calls led to the generations %v, want 2 and up", callers, generations)
+	}
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Control.Reload(t.Context()); !errors.Is(err, engine.ErrStopping) {
+		t.Errorf("Reload after the end = %v, want %v", err, engine.ErrStopping)
 	}
 }

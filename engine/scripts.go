@@ -171,7 +171,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
 	options.Log = r.log
 	limited, cancel := within(ctx, r.config)
 	defer cancel()
-	outcome, err := m.Install(limited, func(h script.Host) (manager.Application, error) {
+	routes, err := m.Rehearse(limited, func(h script.Host) (manager.Application, error) {
 		p, err := script.New(options, h)
 		if err != nil {
 			return nil, err
@@ -179,7 +179,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
 		all.add(p)
 		return p, p.Load()
 	})
-	return rehearsed{routes: outcome.After, sources: options.Sources}, err
+	return rehearsed{routes: routes, sources: options.Sources}, err
 }
 
 // pushNowhere is what becomes of the jobs that a rehearsal puts.

@@ -75,10 +75,11 @@ type Installed struct {
 	Warnings []string
 }
 
-// install loads a set of scripts and puts it in place of the present one, unless decide says that it is too late.
-func (m *Manager) install(load func(h script.Host) (Application, error), decide func() bool) (Installed, error) {
+// install loads a set of scripts and hands it to conclude, which may put it in force; one that does not come to run leaves
+// nothing behind.
+func (m *Manager) install(load func(h script.Host) (Application, error), conclude func(next *generation) error) error {
 	if m.loading {
-		return Installed{}, errors.New("manager: install: scripts are loading already")
+		return errors.New("manager: install: scripts are loading already")
 	}
 	m.loading = true
 	next := newGeneration(m, m.generation.Load().number+1)
@@ -88,18 +89,14 @@ func (m *Manager) install(load func(h script.Host) (Application, error), decide 
 			next.discard()
 		}
 	}()
-	application, err := load(&host{m, next})
-	if err == nil {
-		err = next.complete()
+	var err error
+	if next.application, err = load(&host{m, next}); err != nil {
+		return err
 	}
-	if err == nil && !decide() {
-		err = errors.New("manager: install: nobody waits for the scripts any more")
+	if err := next.complete(); err != nil {
+		return err
 	}
-	if err != nil {
-		return Installed{}, err
-	}
-	next.application = application
-	return m.swap(next), nil
+	return conclude(next)
 }
 
 // discard ends what scripts that will not run have begun.

@@ -156,26 +156,52 @@ const InstallTurn = "install"
 // most until ctx ends; nothing is installed after that.
 func (m *Manager) Install(ctx context.Context, load func(h script.Host) (Application, error)) (Installed, error) {
 	var outcome Installed
-	var decided atomic.Bool // by the swap or by the end of ctx, whichever comes first
-	decide := func() bool { return decided.CompareAndSwap(false, true) }
+	err := m.load(ctx, load, func(next *generation) error {
+		outcome = m.swap(next)
+		return nil
+	})
+	return outcome, err
+}
+
+// Rehearse loads a set of scripts as Install does and returns what they registered. They never run.
+func (m *Manager) Rehearse(ctx context.Context, load func(h script.Host) (Application, error)) (Routes, error) {
+	var routes Routes
+	err := m.load(ctx, load, func(next *generation) error {
+		routes = next.routes()
+		return nil
+	})
+	return routes, err
+}
+
+// errTooLate is the outcome of scripts that have loaded when nobody waits for them any more.
+var errTooLate = errors.New("manager: install: nobody waits for these scripts any more")
+
+// load loads a set of scripts in a turn, and calls conclude in the same turn unless ctx has ended by then.
+func (m *Manager) load(ctx context.Context, load func(h script.Host) (Application, error), conclude func(next *generation) error) error {
+	var decided atomic.Bool // by conclude or by the end of ctx, whichever comes first
 	done := make(chan error, 1)
 	err := m.loop.Post(InstallTurn, func() {
 		end := errPanicked
 		defer func() { done <- end }()
-		outcome, end = m.install(load, decide)
+		end = m.install(load, func(next *generation) error {
+			if !decided.CompareAndSwap(false, true) {
+				return errTooLate
+			}
+			return conclude(next)
+		})
 	})
 	if err != nil {
-		return Installed{}, err
+		return err
 	}
 	select {
 	case <-ctx.Done():
-		if decide() {
-			return Installed{}, context.Cause(ctx)
+		if decided.CompareAndSwap(false, true) {
+			return context.Cause(ctx)
 		}
-		err = <-done
-	case err = <-done:
+		return <-done
+	case err := <-done:
+		return err
 	}
-	return outcome, err
 }
 
 // Configure takes over the settings that may change while the server runs: Key, Limits, Roster and Drain.

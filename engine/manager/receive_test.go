@@ -382,11 +382,11 @@ func TestSchemaReplaced(t *testing.T) {
 				close(arrived)
 			}()
 			<-arrived
-			_, err := r.m.install(func(h script.Host) (Application, error) {
+			err := r.m.install(func(h script.Host) (Application, error) {
 				r.h = h
 				load("new")(r)
 				return r.app, nil
-			}, inTime)
+			}, r.swap)
 			if err != nil {
 				r.Error(err)
 			}

@@ -107,7 +107,7 @@ func TestInstallFails(t *testing.T) {
 			r.Errorf("Install of what does not load = %v, want its error", err)
 		}
 		_, err = r.m.Install(r.Context(), func(script.Host) (Application, error) {
-			_, err := r.m.install(func(script.Host) (Application, error) { return nil, nil }, inTime)
+			err := r.m.install(func(script.Host) (Application, error) { return nil, nil }, r.swap)
 			return nil, err
 		})
 		if err == nil || !strings.Contains(err.Error(), "loading already") {

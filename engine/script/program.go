@@ -136,6 +136,11 @@ func New(o Options, host Host) (*Program, error) {
 	if o.Sources == nil {
 		o.Sources = loader.NewSources()
 	}
+	var before *child.Keeper
+	if o.Before != nil {
+		before = o.Before.children
+		o.Before = nil // what is made here must not hold on to it
+	}
 	p := &Program{options: o, host: host, hooks: map[string]lua.LValue{}, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
 	p.vm = vm.New(vm.Options{
 		TurnTimeout: o.TurnTimeout,
@@ -148,7 +153,7 @@ func New(o Options, host Host) (*Program, error) {
 		Await:   o.Await,
 		Stopped: loop.ErrStopped,
 	})
-	p.furnish()
+	p.furnish(before)
 	for _, k := range p.kinds() {
 		k.Open(p.vm.State())
 	}
@@ -166,13 +171,9 @@ func New(o Options, host Host) (*Program, error) {
 	return p, nil
 }
 
-// furnish makes what scripts reach and other packages have.
-func (p *Program) furnish() {
+// furnish makes what scripts reach and other packages have. before has the processes of the scripts before.
+func (p *Program) furnish(before *child.Keeper) {
 	o := p.options
-	var before *child.Keeper
-	if o.Before != nil {
-		before = o.Before.children
-	}
 	p.promises = promise.New(promise.Options{
 		VM: p.vm, Timeout: o.AwaitTimeout, Generation: o.Generation, Log: o.Log,
 		Next:  o.Next,

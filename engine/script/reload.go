@@ -11,7 +11,6 @@ import (
 // before them.
 func (p *Program) Started() {
 	p.children.Started()
-	p.options.Before = nil
 	if p.options.From == 0 {
 		return
 	}

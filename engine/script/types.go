@@ -31,7 +31,7 @@ func Types() string {
 // described returns a program whose functions are described, not called.
 func described() *Program {
 	p := &Program{}
-	p.furnish()
+	p.furnish(nil)
 	return p
 }
 

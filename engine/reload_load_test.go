@@ -1,0 +1,212 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+)
+
+// counting is a manager that counts each client's messages, and fails where it is called before its boot has ended. Its
+// number tells the versions apart.
+const counting = `
+local base = require("manager")
+local server = require("server")
+local app = base:extend()
+local ready, version = false, VERSION
+
+function app:boot()
+  base.boot(self)
+  local all = server.state("all", { n = 0 })
+  server.message("Count", { protection = "none" }, function(client, message)
+    assert(ready, "called while it boots")
+    local seen = (client.seen or 0) + 1
+    client.seen = seen
+    all.n = all.n + 1
+    if message.n % 7 == 0 then
+      server.sleep(1)
+      assert(version)
+    end
+    client:send("Counted", { n = message.n, seen = seen })
+  end)
+  if version % 3 == 0 then
+    server.sleep(2)
+  end
+  ready = true
+end
+
+function app:roster()
+  return nil
+end
+
+return app
+`
+
+// Clients that send numbered messages while the scripts are reloaded again and again, every tenth time with scripts that
+// are broken, are all answered: nothing is lost, doubled or out of order, no connection ends, and no handler of scripts that
+// have not booted runs.
+func TestReloadUnderLoad(t *testing.T) {
+	clients, reloads := 1000, 100
+	if raceEnabled || testing.Short() {
+		clients, reloads = 100, 50
+	}
+	version := func(n int) string { return strings.Replace(counting, "VERSION", fmt.Sprint(n), 1) }
+	f := newFolder(t, version(1))
+	s := f.serve(func(c *config.Config) {
+		c.Server.MaxConnections = 0
+		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
+	defer cancel()
+	var sent atomic.Int64
+	var stop atomic.Bool
+	errs := make(chan error, clients)
+	var crowd sync.WaitGroup
+	for i := range clients {
+		crowd.Go(func() {
+			n, err := count(ctx, s.Socket, &stop)
+			sent.Add(int64(n))
+			if err != nil {
+				errs <- fmt.Errorf("client %d: %w", i, err)
+			}
+		})
+	}
+	generation := 1
+	for i := range reloads {
+		broken := i%10 == 9
+		text := version(i + 2)
+		if broken {
+			text = []string{"local = 1", strings.Replace(text, "ready = true", "error('broken')", 1)}[i/10%2]
+		}
+		f.write("app.lua", text)
+		r, err := s.Control.Reload(ctx)
+		if !broken {
+			generation++
+		}
+		if broken != (err != nil) || r.Generation != generation {
+			t.Errorf("reload %d, broken %v: generation %d, %v, want generation %d", i, broken, r.Generation, err, generation)
+		}
+	}
+	stop.Store(true)
+	crowd.Wait()
+	close(errs)
+	for err := range errs {
+		t.Error(err)
+	}
+	t.Logf("%d clients, %d reloads, %d messages", clients, reloads, sent.Load())
+	if log := s.Log(); strings.Contains(log, "script failed") {
+		t.Error("a handler failed, want none; the server's log follows")
+	}
+}
+
+// count sends numbered messages, some ahead of the answers, until stop says so, and returns how many were answered as they
+// should be.
+func count(ctx context.Context, url string, stop *atomic.Bool) (answered int, err error) {
+	socket, response, err := websocket.DefaultDialer.DialContext(ctx, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, response.Body.Close(), socket.Close()) }()
+	const ahead = 3
+	late := make(map[int]bool) // every seventh answer comes later
+	sent := 0
+	for answered < sent || !stop.Load() {
+		for ; sent < answered+ahead && !stop.Load(); sent++ {
+			if err := socket.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"name":"Count","n":%d}`, sent+1)); err != nil {
+				return answered, err
+			}
+		}
+		if err := socket.SetReadDeadline(time.Now().Add(enginetest.Patience)); err != nil {
+			return answered, err
+		}
+		_, text, err := socket.ReadMessage()
+		if err != nil {
+			return answered, err
+		}
+		var frame struct {
+			Name    string
+			N, Seen int
+		}
+		if err := json.Unmarshal(text, &frame); err != nil {
+			return answered, err
+		}
+		if frame.Name == "ConnectionEstablished" || enginetest.ComesByClock(frame.Name) {
+			continue
+		}
+		if frame.Name != "Counted" || frame.Seen != frame.N || late[frame.N] {
+			return answered, fmt.Errorf("the answer after %d of %d is %s", answered, sent, text)
+		}
+		late[frame.N] = true
+		answered++
+	}
+	return answered, nil
+}
+
+// A thousand reloads leave no more behind than one: neither memory nor goroutines.
+func TestReloadsLeaveNothing(t *testing.T) {
+	reloads := 1000
+	if raceEnabled || testing.Short() {
+		reloads = 100
+	}
+	f := newFolder(t, app(`
+local kept = {}
+for i = 1, 1000 do kept[i] = { i } end
+server.command("Tick", function(arguments) kept[1] = arguments end)
+server.every(3600000, "Tick", { 1 })
+server.every(3600000, function() return kept end)
+local state = server.state("state", {})
+server.message("Work", { protection = "none" }, function(client, message)
+  client.kept = { message.n }
+  state.last = client
+  server.delay(3600000, "Tick", { client, function() return kept end })
+  server.async(function() server.sleep(20) return kept end)()
+  server.after(5, function() kept[2] = message end)
+  client:send("Worked")
+end)`))
+	s := f.serve(func(c *config.Config) {
+		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000
+	})
+	alice, idle := s.Dial(t, "alice"), s.Dial(t, "idle")
+	reload := func(times int) {
+		for range times {
+			alice.Send(`{"name":"Work","n":1}`)
+			alice.Expect("Worked")
+			if _, err := s.Control.Reload(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	rest := func() (heap uint64, goroutines int) {
+		for range 5 { // threads, pools and finalizers take some collections
+			runtime.GC()
+			time.Sleep(20 * time.Millisecond)
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc, runtime.NumGoroutine()
+	}
+	reload(20)
+	heap, goroutines := rest()
+	reload(reloads)
+	idle.ExpectNothing()
+	const perReload = 16 << 10 // bytes: a delayed command, and what the log keeps of a reload; a generation has some 300 KiB
+	after, left := rest()
+	t.Logf("heap %d KiB after 20 reloads, %d KiB after %d more; goroutines %d and %d", heap>>10, after>>10, reloads, goroutines, left)
+	if after > heap+uint64(reloads)*perReload {
+		t.Errorf("the heap grew from %d to %d bytes in %d reloads, want at most %d for each", heap, after, reloads, perReload)
+	}
+	if left > goroutines+20 {
+		t.Errorf("goroutines: %d, then %d, want no more", goroutines, left)
+	}
+}
