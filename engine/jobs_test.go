@@ -113,8 +113,8 @@ func TestJobReachesClients(t *testing.T) {
 	gone(t, service, id)
 }
 
-// counting is an application that counts its jobs.
-const counting = `
+// tallying is an application that counts its jobs.
+const tallying = `
 local base = require "manager"
 local server = require "server"
 local app = base:extend()
@@ -141,7 +141,7 @@ return app`
 func TestScriptPushes(t *testing.T) {
 	for _, driver := range []string{"beanstalkd", "memory"} {
 		t.Run(driver, func(t *testing.T) {
-			server, _ := work(t, counting, func(c *config.Config) { c.Queue.Driver = driver })
+			server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Driver = driver })
 			alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
 			alice.Send(`{"name":"Push","command":"Say","arguments":{"text":"hello","to":"` + bob.UUID + `"}}`)
 			if frame := alice.Expect("Pushed"); frame["job"] != 1.0 {
@@ -156,7 +156,7 @@ func TestScriptPushes(t *testing.T) {
 
 // A script hears why a job could not be put, and goes on.
 func TestScriptPushesToNobody(t *testing.T) {
-	server, _ := work(t, counting, func(c *config.Config) { c.Queue.Address = beanstalkd.Absent(t) })
+	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Address = beanstalkd.Absent(t) })
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Push","command":"Say"}`)
 	frame := alice.Expect("Pushed")
@@ -167,7 +167,7 @@ func TestScriptPushesToNobody(t *testing.T) {
 
 // Jobs that wait do not hold those behind them.
 func TestWaitingJobHoldsNone(t *testing.T) {
-	server, service := work(t, counting, nil)
+	server, service := work(t, tallying, nil)
 	alice := server.Dial(t, "alice")
 	putJob(t, service, "Wait", "")
 	putJob(t, service, "Say", `{"text":"first","to":"`+alice.UUID+`"}`)
@@ -183,7 +183,7 @@ func TestHopelessJobs(t *testing.T) {
 		{`nonsense`, "body: "},
 		{`{"job":"Say","data":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, "the arguments cannot be read"},
 	} {
-		server, service := work(t, counting, nil)
+		server, service := work(t, tallying, nil)
 		id := putBody(t, service, row.body)
 		buried(t, service, id)
 		if log := server.Log(); !strings.Contains(log, row.want) {
@@ -195,7 +195,7 @@ func TestHopelessJobs(t *testing.T) {
 // With state.sync = "job" the file has the effect of a job before the job is gone.
 func TestJobIsSavedBeforeItIsGone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
-	_, service := work(t, counting, func(c *config.Config) {
+	_, service := work(t, tallying, func(c *config.Config) {
 		c.State.File, c.State.Sync, c.State.Interval = file, "job", config.Duration(time.Hour)
 	})
 	for range 3 {
