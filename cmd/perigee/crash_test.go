@@ -102,6 +102,7 @@ func TestCrashesLoseNoJob(t *testing.T) {
 
 // produce puts the jobs, each until it is confirmed.
 func produce(t *testing.T, address string, produced *atomic.Int64) {
+	t.Helper()
 	service, err := engine.OpenQueue(config.Queue{Driver: "beanstalkd", Address: address})
 	if err != nil {
 		t.Error(err)
@@ -157,7 +158,7 @@ func newVictim(t *testing.T, queue string) *victim {
 
 func (v *victim) start(t *testing.T) {
 	t.Helper()
-	v.cmd = exec.Command(v.program, v.arguments...) //nolint:noctx // it lives until it is killed
+	v.cmd = exec.Command(v.program, v.arguments...)
 	v.cmd.Dir = v.folder
 	v.cmd.Stderr = &v.log
 	if err := v.cmd.Start(); err != nil {
