@@ -18,9 +18,9 @@ import (
 	"perigee/engine/enginetest"
 )
 
-// counting is a manager that counts each client's messages, and fails where it is called before its boot has ended. Its
+// numbered is a manager that counts each client's messages, and fails where it is called before its boot has ended. Its
 // number tells the versions apart.
-const counting = `
+const numbered = `
 local base = require("manager")
 local server = require("server")
 local app = base:extend()
@@ -61,7 +61,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		clients, reloads = 100, 50
 	}
-	version := func(n int) string { return strings.Replace(counting, "VERSION", fmt.Sprint(n), 1) }
+	version := func(n int) string { return strings.Replace(numbered, "VERSION", fmt.Sprint(n), 1) }
 	f := newFolder(t, version(1))
 	s := f.serve(func(c *config.Config) {
 		c.Server.MaxConnections = 0
