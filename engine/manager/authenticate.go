@@ -54,12 +54,13 @@ func (m *Manager) opens(peer auth.Peer, password string, who ...any) bool {
 	if !m.throttle.Allow(peer.Addr, now) {
 		return false
 	}
-	if m.options.Key.Matches(password) && (peer.Direct || !m.options.Key.IsDefault()) {
+	key := m.key.Load()
+	if key.Matches(password) && (peer.Direct || !key.IsDefault()) {
 		return true
 	}
 	m.throttle.Fail(peer.Addr, now)
 	why := "not the key"
-	if m.options.Key.IsDefault() && !peer.Direct {
+	if key.IsDefault() && !peer.Direct {
 		why = "a key that everybody knows is good for clients on this machine only, without a proxy"
 	}
 	m.log.Warn("manager: authentication failed", append(who, "ip_address", peer.Addr, "reason", why)...)

@@ -88,6 +88,9 @@ type Manager struct {
 	// Written by the loop, read by any goroutine.
 	generation atomic.Pointer[generation]
 
+	// Used by any goroutine.
+	key atomic.Pointer[auth.Key]
+
 	// Owned by the loop.
 	options  Options
 	loading  bool                // scripts load that are to be installed
@@ -131,6 +134,7 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 		notices:  notices{turn: 1},
 	}
 	m.topics.news = notice{send: m.tellTopics}
+	m.key.Store(&o.Key)
 	first := newGeneration(m, 0)
 	first.phase = running
 	m.generation.Store(first)
@@ -206,8 +210,9 @@ func (m *Manager) load(ctx context.Context, load func(h script.Host) (Applicatio
 
 // Configure takes over the settings that may change while the server runs: Key, Limits, Roster and Drain.
 func (m *Manager) Configure(o Options) {
+	m.key.Store(&o.Key)
 	m.post("configure", func() {
-		m.options.Key, m.options.Limits, m.options.Roster, m.options.Drain = o.Key, o.Limits, o.Roster, o.Drain
+		m.options.Limits, m.options.Roster, m.options.Drain = o.Limits, o.Roster, o.Drain
 		m.roster.configure(o.Roster)
 	})
 }
