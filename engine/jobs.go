@@ -28,7 +28,7 @@ var errOwnMemory = errors.New(`engine: queue.driver is "memory": only the server
 
 // OpenQueue returns the service that the settings name. It connects when it is first used.
 func OpenQueue(c config.Queue) (Queue, error) {
-	if c.Driver == memoryDriver {
+	if c.Driver == MemoryDriver {
 		return nil, errOwnMemory
 	}
 	return beanstalkd.NewClient(c.Address), nil
@@ -37,8 +37,8 @@ func OpenQueue(c config.Queue) (Queue, error) {
 // syncJob is the state.sync that has the effect of each job on the disk before the job is gone.
 const syncJob = "job"
 
-// memoryDriver is the queue.driver that needs no service.
-const memoryDriver = "memory"
+// MemoryDriver is the queue.driver that needs no service.
+const MemoryDriver = "memory"
 
 // Job is the text of a job that runs a command. arguments is JSON text; nil is none.
 func Job(command string, arguments []byte) ([]byte, error) {
@@ -74,7 +74,7 @@ type jobs struct {
 // newJobs connects to nothing yet.
 func newJobs(c config.Config, log *slog.Logger) *jobs {
 	j := &jobs{settings: c.Queue, drain: c.Stop.Drain.Std(), log: log, saved: c.State.Sync == syncJob, wanted: make(chan *module.Work, 1)}
-	if c.Queue.Driver == memoryDriver {
+	if c.Queue.Driver == MemoryDriver {
 		own := memory.New(loop.RealClock{})
 		j.driver, j.service = own, own
 	} else {
@@ -164,6 +164,16 @@ func (j *jobs) rest() {
 	j.taking = false
 }
 
+// failed returns the jobs that failed last, the oldest first.
+func (j *jobs) failed() []queue.Failure {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.worker == nil {
+		return nil
+	}
+	return j.worker.Failed()
+}
+
 // push puts a job of a script, as script.Options has it.
 func (j *jobs) push(p module.Push, done func(id uint64, err error)) (cancel func()) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -181,7 +191,7 @@ func (j *jobs) put(ctx context.Context, p module.Push) (uint64, error) {
 		return 0, err
 	}
 	delay := p.Delay
-	if rest := delay % time.Second; rest > 0 && j.settings.Driver != memoryDriver {
+	if rest := delay % time.Second; rest > 0 && j.settings.Driver != MemoryDriver {
 		delay += time.Second - rest
 	}
 	return j.service.Put(ctx, queue.Put{Tube: j.settings.Name, Body: text, Delay: delay, Priority: p.Priority})

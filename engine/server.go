@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+
+	"perigee/engine/queue"
 )
 
 // Ready tells whether new clients are welcome, as /readyz does.
@@ -13,6 +15,14 @@ func (s *Server) Generation() int { return s.manager.Generation() }
 
 // Connections returns how many clients are connected.
 func (s *Server) Connections() int { return s.broker.Count() }
+
+// FailedJobs returns the jobs that failed last, the oldest first.
+func (s *Server) FailedJobs() []queue.Failure { return s.jobs.failed() }
+
+// PutJob puts a job on the server's queue, which with queue.driver "memory" nobody else can.
+func (s *Server) PutJob(ctx context.Context, p queue.Put) (id uint64, err error) {
+	return s.jobs.service.Put(ctx, p)
+}
 
 // Responds waits until the loop has taken a turn: as long as a script holds it, at most until ctx ends. Nil says that
 // everything else gets its turn too.

@@ -61,7 +61,7 @@ func problemsOf(err error) []string {
 // compare says what a reload of the running server would change.
 func (p *program) compare(ctx context.Context, c *cli.Command) error {
 	var report reloadReport
-	err := p.call(ctx, c, operationCompare, &report)
+	err := p.call(ctx, c, operationCompare, nil, &report)
 	switch {
 	case c.Bool("json"):
 		return errors.Join(err, p.printJSON(comparisonOf(report, err)))

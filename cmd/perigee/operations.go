@@ -13,11 +13,14 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/control"
 	"perigee/engine/manager"
+	"perigee/engine/queue"
 )
 
 // The operations of a running server, by the names that the commands ask for.
 const (
 	operationCompare = "compare"
+	operationFailed  = "queue failed"
+	operationPush    = "queue push"
 	operationReload  = "reload"
 	operationStatus  = "status"
 	operationStop    = "stop"
@@ -32,6 +35,16 @@ func (s *service) operations() map[string]control.Operation {
 				return nil, err
 			}
 			return reportOf(outcome), nil
+		},
+		operationFailed: func(context.Context, json.RawMessage) (any, error) {
+			return failedReportsOf(s.server.FailedJobs()), nil
+		},
+		operationPush: func(ctx context.Context, arguments json.RawMessage) (any, error) {
+			var put queue.Put
+			if err := json.Unmarshal(arguments, &put); err != nil {
+				return nil, fmt.Errorf("push: %w", err)
+			}
+			return s.server.PutJob(ctx, put)
 		},
 		operationReload: func(ctx context.Context, _ json.RawMessage) (any, error) {
 			outcome, err := s.reload(ctx)
@@ -89,7 +102,7 @@ var errNoPort = errors.New("server.port is 0, which is any: name the server with
 var errOff = errors.New(`server.control is "off": this server takes no commands`)
 
 // call has the server that the settings describe perform an operation.
-func (p *program) call(ctx context.Context, c *cli.Command, operation string, result any) error {
+func (p *program) call(ctx context.Context, c *cli.Command, operation string, arguments, result any) error {
 	settings, err := p.load(c)
 	if err != nil {
 		return err
@@ -100,5 +113,5 @@ func (p *program) call(ctx context.Context, c *cli.Command, operation string, re
 	case named == "" && settings.Server.Port == 0:
 		return errNoPort
 	}
-	return control.Call(ctx, p.controlPath(settings, settings.Server.Port), operation, nil, result)
+	return control.Call(ctx, p.controlPath(settings, settings.Server.Port), operation, arguments, result)
 }

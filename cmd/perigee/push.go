@@ -43,7 +43,7 @@ func (p *program) push() *cli.Command {
 				return err
 			}
 			put.Tube = tube(c, settings)
-			id, err := p.put(ctx, settings, put)
+			id, err := p.put(ctx, c, settings, put)
 			if err != nil {
 				return err
 			}
@@ -92,14 +92,18 @@ func wholeSeconds(d time.Duration, least int) bool {
 }
 
 // put puts a job: at the service, or with the running server where it has the queue itself.
-func (p *program) put(ctx context.Context, settings config.Config, put queue.Put) (uint64, error) {
+func (p *program) put(ctx context.Context, c *cli.Command, settings config.Config, put queue.Put) (id uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	if settings.Queue.Driver == engine.MemoryDriver {
+		err := p.call(ctx, c, operationPush, put, &id)
+		return id, err
+	}
 	service, err := engine.OpenQueue(settings.Queue)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = service.Close() }() // what was put has been answered
-	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
-	defer cancel()
 	return service.Put(ctx, put)
 }
 

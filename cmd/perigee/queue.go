@@ -20,7 +20,7 @@ func (p *program) queue() *cli.Command {
 		Name:         "queue",
 		Usage:        "look after the queue: stats, peek, failed, kick, delete",
 		OnUsageError: onUsageError,
-		Commands:     []*cli.Command{p.queueStats(), p.queuePeek(), p.queueKick(), p.queueDelete()},
+		Commands:     []*cli.Command{p.queueStats(), p.queuePeek(), p.queueFailed(), p.queueKick(), p.queueDelete()},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if unknown := c.Args().First(); unknown != "" {
 				return usageError{fmt.Errorf("queue: there is no command %q", unknown)}

@@ -20,7 +20,7 @@ func (p *program) reload() *cli.Command {
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			var report reloadReport
-			if err := p.call(ctx, c, operationReload, &report); err != nil {
+			if err := p.call(ctx, c, operationReload, nil, &report); err != nil {
 				return err
 			}
 			if c.Bool("json") {

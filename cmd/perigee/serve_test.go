@@ -81,7 +81,7 @@ func start(t *testing.T, environ []string, args ...string) *live {
 	l := &live{stdout: newScreen(), stderr: newScreen(), ended: make(chan int, 1)}
 	var running sync.WaitGroup
 	running.Go(func() {
-		l.ended <- run(ctx, append([]string{"perigee", "start", "-P", "0"}, args...), environ, l.stdout, l.stderr)
+		l.ended <- run(ctx, append([]string{"perigee", "start", "-P", "0", "-C", "memory"}, args...), environ, l.stdout, l.stderr)
 	})
 	t.Cleanup(func() {
 		stop()

@@ -17,7 +17,7 @@ func (p *program) status() *cli.Command {
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			var report statusReport
-			if err := p.call(ctx, c, operationStatus, &report); err != nil {
+			if err := p.call(ctx, c, operationStatus, nil, &report); err != nil {
 				return err
 			}
 			if c.Bool("json") {

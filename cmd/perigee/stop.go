@@ -14,7 +14,7 @@ func (p *program) stop() *cli.Command {
 		Flags:        settingFlags(),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
-			if err := p.call(ctx, c, operationStop, nil); err != nil {
+			if err := p.call(ctx, c, operationStop, nil, nil); err != nil {
 				return err
 			}
 			return p.print("stopped\n")

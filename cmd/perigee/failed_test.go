@@ -1,0 +1,42 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Jobs are pushed into a server that has the queue itself, and those that fail are listed with their reasons.
+func TestPushAndFailed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, environ := runtimeFolder(t)
+	server := start(t, environ)
+	environ = append(environ, "SERVER_QUEUE_DRIVER=memory", "SERVER_PORT="+server.port)
+	client := server.dial(t)
+	if code, stdout, _ := perigee(t, environ, "queue", "failed"); code != 0 || stdout != "no job has failed since the server started\n" {
+		t.Errorf("queue failed of a new server = %d, %q, want 0 and that there is none", code, stdout)
+	}
+	code, stdout, stderr := perigee(t, environ, "push", "AddPrize", `{"prize":{"name":"Mug of clay"}}`)
+	if code != 0 || stdout != "job 1 is in \"default\"\n" {
+		t.Errorf("push = %d, %q, %q, want 0 and the number of the job", code, stdout, stderr)
+	}
+	client.await("Mug of clay")
+	if code, _, stderr := perigee(t, environ, "push", "Nowhere"); code != 0 {
+		t.Fatalf("push Nowhere = %d, %q, want 0", code, stderr)
+	}
+	var failed []failedReport
+	for give := time.Now().Add(patience); len(failed) == 0 && time.Now().Before(give); {
+		code, stdout, stderr := perigee(t, environ, "queue", "failed", "--json")
+		if err := json.Unmarshal([]byte(stdout), &failed); code != 0 || err != nil {
+			t.Fatalf("queue failed --json = %d, %q, %q: %v", code, stdout, stderr, err)
+		}
+	}
+	if len(failed) != 1 || failed[0].Job != 2 || failed[0].Command != "Nowhere" || !failed[0].Buried {
+		t.Errorf("queue failed --json = %v, want job 2, Nowhere, buried", failed)
+	}
+	_, stdout, _ = perigee(t, environ, "queue", "failed")
+	if !strings.HasPrefix(stdout, "JOB ") || !strings.Contains(stdout, `buried  unknown command "Nowhere"`) {
+		t.Errorf("queue failed = %q, want a table with the reason", stdout)
+	}
+}
