@@ -66,6 +66,7 @@ func (s *Server) install(ctx context.Context, c config.Config, sources *loader.S
 	options.Log = s.log
 	options.Push = s.jobs.push
 	options.Stuck = s.options.Stuck
+	options.Runs = func(generation int) { s.ran = generation }
 	options.Await = func(start func(wake func())) error {
 		since := time.Now()
 		defer func() { waited += time.Since(since) }()

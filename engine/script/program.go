@@ -67,6 +67,8 @@ type Options struct {
 	// JSON bounds what clients send.
 	JSON value.Limits
 
+	// Runs is told on the loop, with Generation, whenever these scripts begin to run or go on; nil is nobody.
+	Runs func(generation int)
 	// Await suspends the turn that calls it, as loop.Loop has it.
 	Await func(start func(wake func())) error
 	// Next runs a turn after those that are queued already, as loop.Loop has it.
@@ -142,7 +144,7 @@ func New(o Options, host Host) (*Program, error) {
 		o.Before = nil // what is made here must not hold on to it
 	}
 	p := &Program{options: o, host: host, hooks: map[string]lua.LValue{}, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
-	p.vm = vm.New(vm.Options{
+	machine := vm.Options{
 		TurnTimeout: o.TurnTimeout,
 		Memory:      o.Memory,
 		Stuck:       o.Stuck,
@@ -152,7 +154,11 @@ func New(o Options, host Host) (*Program, error) {
 		Now:     host.Now,
 		Await:   o.Await,
 		Stopped: loop.ErrStopped,
-	})
+	}
+	if o.Await != nil {
+		machine.Await = p.await
+	}
+	p.vm = vm.New(machine)
 	p.furnish(before)
 	for _, k := range p.kinds() {
 		k.Open(p.vm.State())
@@ -196,11 +202,25 @@ func (p *Program) furnish(before *child.Keeper) {
 	})
 }
 
+// runs tells that these scripts run now.
+func (p *Program) runs() {
+	if p.options.Runs != nil {
+		p.options.Runs(p.options.Generation)
+	}
+}
+
+// await is Options.Await for the machine.
+func (p *Program) await(start func(wake func())) error {
+	defer p.runs()
+	return p.options.Await(start)
+}
+
 // turn returns a turn that ends as every turn of the scripts does.
 func (p *Program) turn(run func()) func() {
 	return func() {
 		defer p.look()
 		defer p.host.Roster()
+		p.runs()
 		run()
 	}
 }
@@ -346,5 +366,6 @@ func (p *Program) hook(name string, args ...lua.LValue) (lua.LValue, error) {
 // call runs a function of the scripts as one protected call.
 func (p *Program) call(c *api.Call, fn lua.LValue, args ...lua.LValue) (lua.LValue, error) {
 	defer p.look()
+	p.runs()
 	return c.Run(p.vm, 0, fn, args...)
 }
