@@ -18,7 +18,6 @@ import (
 	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/process"
-	"perigee/engine/schema"
 	"perigee/engine/script/api"
 	"perigee/engine/script/child"
 	"perigee/engine/script/loader"
@@ -47,6 +46,8 @@ type Options struct {
 	Before *Program
 	// Sources have what was read of the scripts already, and keep what is read; nil is none.
 	Sources *loader.Sources
+	// Schemas have what was compiled already, and keep what is compiled; nil is none.
+	Schemas *Schemas
 	// Rehearsal tells that these scripts will never run: nothing is done that would be noticed outside.
 	Rehearsal bool
 	// Store keeps the tables of server.state.
@@ -58,6 +59,8 @@ type Options struct {
 
 	// TurnTimeout is how long a turn may hold the loop, BootTimeout the same for loading and boot; 0 is for ever.
 	TurnTimeout, BootTimeout time.Duration
+	// BootWait is how long loading and boot may last together, waiting included; 0 is for ever.
+	BootWait time.Duration
 	// Stuck is called from another goroutine when a turn could not be stopped and holds the loop for good; nil is nobody.
 	Stuck func(held time.Duration)
 	// AwaitTimeout is how long a handler may wait for one thing; 0 is for ever.
@@ -97,7 +100,6 @@ type Program struct {
 	loader  *loader.Loader
 	manager *lua.LTable
 	hooks   map[string]lua.LValue // of the manager, by name; functions only
-	schemas *schema.Compiler      // nil until a message has a schema
 
 	// Metatables of what scripts hold in their hands.
 	clients, lists, topics, timers, listeners, handles *lua.LTable
@@ -110,6 +112,7 @@ type Program struct {
 	app lua.LValue // server.config
 
 	kept     int    // timers and turns to come that keep the program from its end
+	loaded   bool   // Load has ended
 	replaced bool   // other scripts have taken over
 	done     func() // what is called once nothing is left then; nil before, and after that
 }
@@ -137,6 +140,9 @@ func hooks() []api.Function {
 func New(o Options, host Host) (*Program, error) {
 	if o.Sources == nil {
 		o.Sources = loader.NewSources()
+	}
+	if o.Schemas == nil {
+		o.Schemas = &Schemas{}
 	}
 	var before *child.Keeper
 	if o.Before != nil {
@@ -243,6 +249,19 @@ func (p *Program) Watch(ctx context.Context) { p.vm.Watch(ctx) }
 // be closed.
 func (p *Program) Load() error {
 	defer p.look()
+	late := false
+	if limit := p.options.BootWait; limit > 0 {
+		stop := p.options.After(limit, func() {
+			_ = p.options.Post("boot", func() { // a loop that has ended has ended the wait
+				if p.loaded {
+					return
+				}
+				late = true
+				p.promises.Interrupt(fmt.Errorf("loading takes longer than lua.boot_timeout, %s", limit))
+			})
+		})
+		defer stop()
+	}
 	boot := p.vm.State().NewFunction(func(L *lua.LState) int {
 		if p.loader.Has(p.options.Manager) {
 			L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
@@ -278,6 +297,10 @@ func (p *Program) Load() error {
 	})
 	call := &api.Call{Name: "boot"}
 	_, err := call.Run(p.vm, p.options.BootTimeout, boot)
+	if err == nil && late {
+		return fmt.Errorf("script: loading took longer than lua.boot_timeout, %s", p.options.BootWait)
+	}
+	p.loaded = true
 	return err
 }
 
