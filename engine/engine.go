@@ -98,6 +98,8 @@ type Server struct {
 	sources *loader.Sources // of the scripts that run
 	pages   fs.FS
 
+	ran int // the generation of the scripts that ran last; owned by the loop
+
 	site     atomic.Pointer[http.Handler] // what answers plain requests
 	programs programs
 
@@ -164,7 +166,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		SlowTurn:   c.Lua.SlowTurn.Std(),
 		Slow: func(turn string, held time.Duration) {
 			if turn != manager.InstallTurn { // which has a limit of its own
-				s.log.Warn("loop: slow turn", "turn", turn, "held", held.String())
+				s.log.Warn("loop: slow turn", "turn", turn, "held", held.String(), "generation", s.ran)
 			}
 		},
 		Panicked: func(turn string, value any, stack []byte) {

@@ -12,7 +12,6 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/manager"
 	"perigee/engine/script/api"
-	"perigee/engine/script/loader"
 	"perigee/engine/script/store"
 )
 
@@ -140,9 +139,9 @@ func (s *Server) runReloads(ctx context.Context) (running *sync.WaitGroup) {
 
 // next is what a reload is about to put in force.
 type next struct {
-	config  config.Config
-	effect  effect
-	sources *loader.Sources
+	rehearsed
+	config config.Config
+	effect effect
 }
 
 // compare reads settings and scripts and rehearses them.
@@ -175,7 +174,7 @@ func (s *Server) compare(ctx context.Context) (Reload, next, error) {
 	if err != nil {
 		return outcome, n, err
 	}
-	n.sources = r.sources
+	n.rehearsed = r
 	if err := s.vanished(n); err != nil {
 		return outcome, n, err
 	}
@@ -221,7 +220,7 @@ func (s *Server) reload(ctx context.Context) (Reload, error) {
 
 // replace has the scripts and settings that were rehearsed take over.
 func (s *Server) replace(ctx context.Context, n next, outcome *Reload) error {
-	done, err := s.install(ctx, n.config, n.sources, n.config.Lua.TurnTimeout.Std())
+	done, err := s.install(ctx, n.config, n.rehearsed, n.config.Lua.TurnTimeout.Std())
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		c.Server.MaxConnections = 0
 		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*enginetest.Patience)
 	defer cancel()
 	var sent atomic.Int64
 	var stop atomic.Bool

@@ -103,7 +103,8 @@ func TestReloadFails(t *testing.T) {
 		{"missing module", app(`require("gone")`), `module "gone" not found`},
 		{"no protection", app(`server.message("X", {}, function() end)`), "protection"},
 		{"endless boot", app(`while true do end`), "app.lua:5"},
-		{"boot that waits", app(`server.promise(function() end):await()`), "lua.boot_timeout"},
+		{"boot that waits", app(`server.promise(function() end):await()`), "app.lua:5: loading takes longer than lua.boot_timeout"},
+		{"boot that waits for ever", app(`while true do pcall(server.sleep, 50) end`), "time limit exceeded"},
 		{"empty file", "\n", "is empty"},
 		{"nothing returned", "local x = 1", "must return its manager"},
 		{"migrate fails", strings.Replace(good, "return app", "function app:migrate(from) error('from ' .. from) end\nreturn app", 1), "from 1"},
@@ -332,5 +333,25 @@ func TestReloadsAtOnce(t *testing.T) {
 	}
 	if _, err := s.Control.Reload(t.Context()); !errors.Is(err, engine.ErrStopping) {
 		t.Errorf("Reload after the end = %v, want %v", err, engine.ErrStopping)
+	}
+}
+
+// The end of the server calls off a reload that is under way.
+func TestStopWhileReloading(t *testing.T) {
+	f := newFolder(t, app(""))
+	s := f.serve(nil)
+	alice := s.Dial(t, "alice")
+	f.write("app.lua", app(`require("http").get("http://127.0.0.1:1/") server.sleep(4000)`))
+	failed := make(chan error, 1)
+	go func() {
+		_, err := s.Control.Reload(t.Context())
+		failed <- err
+	}()
+	alice.ExpectNothing()
+	if err := s.Stop(); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+	if err := <-failed; err == nil {
+		t.Error("Reload = nil, want an error")
 	}
 }

@@ -38,8 +38,7 @@ func within(ctx context.Context, c config.Config) (context.Context, context.Canc
 
 // boot loads the first scripts.
 func (s *Server) boot(ctx context.Context) (manager.Installed, error) {
-	sources := loader.NewSources()
-	installed, err := s.install(ctx, s.config, sources, s.config.Lua.BootTimeout.Std())
+	installed, err := s.install(ctx, s.config, rehearsed{sources: loader.NewSources(), schemas: &script.Schemas{}}, s.config.Lua.BootTimeout.Std())
 	return installed.Installed, err
 }
 
@@ -50,14 +49,14 @@ type installed struct {
 }
 
 // install loads scripts into a new machine on the loop and has them take over. Each slice of the loading may take as long as
-// slice says. Where it fails nothing is left of the machine when it returns.
-func (s *Server) install(ctx context.Context, c config.Config, sources *loader.Sources, slice time.Duration) (installed, error) {
+// slice says. from has what a rehearsal has read. Where it fails nothing is left of the machine when it returns.
+func (s *Server) install(ctx context.Context, c config.Config, from rehearsed, slice time.Duration) (installed, error) {
 	var outcome installed
 	var p *script.Program
 	var began time.Time
 	var waited time.Duration // of the time since began; the loop's
 	options := s.scripts(c, s.loop)
-	options.Sources = sources
+	options.Sources, options.Schemas = from.sources, from.schemas
 	options.BootTimeout = slice
 	options.From = s.manager.Generation()
 	options.Generation = options.From + 1
@@ -66,6 +65,7 @@ func (s *Server) install(ctx context.Context, c config.Config, sources *loader.S
 	options.Log = s.log
 	options.Push = s.jobs.push
 	options.Stuck = s.options.Stuck
+	options.Runs = func(generation int) { s.ran = generation }
 	options.Await = func(start func(wake func())) error {
 		since := time.Now()
 		defer func() { waited += time.Since(since) }()
@@ -93,7 +93,7 @@ func (s *Server) install(ctx context.Context, c config.Config, sources *loader.S
 		return installed{}, err
 	}
 	outcome.pause += outcome.Swapped.Sub(began)
-	s.program, s.sources = p, sources
+	s.program, s.sources = p, from.sources
 	return outcome, nil
 }
 
@@ -142,6 +142,7 @@ type rehearsal struct {
 type rehearsed struct {
 	routes  manager.Routes
 	sources *loader.Sources
+	schemas *script.Schemas
 }
 
 // rehearse loads and boots scripts on a loop of their own, where nobody notices: no clients, no processes, no queue. Only
@@ -162,7 +163,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
 	running.Go(func() { l.Run(live) })
 
 	options := s.scripts(r.config, l)
-	options.Sources = loader.NewSources()
+	options.Sources, options.Schemas = loader.NewSources(), &script.Schemas{}
 	options.TurnTimeout, options.BootTimeout = r.slice, r.slice
 	options.From, options.Generation = r.from, r.from+1
 	options.Rehearsal = true
@@ -179,7 +180,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
 		all.add(p)
 		return p, p.Load()
 	})
-	return rehearsed{routes: routes, sources: options.Sources}, err
+	return rehearsed{routes: routes, sources: options.Sources, schemas: options.Schemas}, err
 }
 
 // pushNowhere is what becomes of the jobs that a rehearsal puts.

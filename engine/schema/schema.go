@@ -38,6 +38,7 @@ type Schema struct {
 type Compiler struct {
 	keywords *jsonschema.Schema // what strict is compiled to
 	envelope []string
+	known    map[string]*Schema // by their text
 }
 
 // NewCompiler returns a compiler. The members of objects that envelope names are not looked at by the keywords
@@ -51,11 +52,15 @@ func NewCompiler(envelope ...string) (*Compiler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	return &Compiler{keywords, envelope}, nil
+	return &Compiler{keywords, envelope, map[string]*Schema{}}, nil
 }
 
-// Compile makes a schema of its JSON. The error names the place in the schema, and what is wrong there.
+// Compile makes a schema of its JSON; the same text is compiled once. The error names the place in the schema, and what is
+// wrong there.
 func (c *Compiler) Compile(text []byte) (*Schema, error) {
+	if known := c.known[string(text)]; known != nil {
+		return known, nil
+	}
 	var document any
 	if err := json.Unmarshal(text, &document); err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
@@ -69,7 +74,9 @@ func (c *Compiler) Compile(text []byte) (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", plain(err, document))
 	}
-	return &Schema{compiled, ignored(document, c.envelope)}, nil
+	made := &Schema{compiled, ignored(document, c.envelope)}
+	c.known[string(text)] = made
+	return made, nil
 }
 
 // isOfDraft tells whether a schema is of the draft whose keywords are known here. One of another draft is left alone.

@@ -199,6 +199,20 @@ func (p *Program) message(L *lua.LState) int {
 	return 0
 }
 
+// Schemas are the schemas of messages that have been compiled: whoever loads with the same once more finds them. They belong
+// to one program at a time.
+type Schemas struct{ compiler *schema.Compiler } // nil until there is one
+
+func (s *Schemas) compile(text []byte) (*schema.Schema, error) {
+	if s.compiler == nil {
+		var err error
+		if s.compiler, err = schema.NewCompiler("id", "name", "timestamp"); err != nil {
+			return nil, err
+		}
+	}
+	return s.compiler.Compile(text)
+}
+
 // check returns what checks the fields of a message by the schema option, and the text of that; nil where there is none.
 func (p *Program) check(option lua.LValue) (check func(text []byte) error, text string, err error) {
 	if option == lua.LNil {
@@ -211,12 +225,7 @@ func (p *Program) check(option lua.LValue) (check func(text []byte) error, text 
 	if err != nil {
 		return nil, "", fmt.Errorf("schema: %w", err)
 	}
-	if p.schemas == nil {
-		if p.schemas, err = schema.NewCompiler("id", "name", "timestamp"); err != nil {
-			return nil, "", err
-		}
-	}
-	s, err := p.schemas.Compile(written)
+	s, err := p.options.Schemas.compile(written)
 	if err != nil {
 		return nil, "", err
 	}

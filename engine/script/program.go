@@ -18,7 +18,6 @@ import (
 	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/process"
-	"perigee/engine/schema"
 	"perigee/engine/script/api"
 	"perigee/engine/script/child"
 	"perigee/engine/script/loader"
@@ -47,6 +46,8 @@ type Options struct {
 	Before *Program
 	// Sources have what was read of the scripts already, and keep what is read; nil is none.
 	Sources *loader.Sources
+	// Schemas have what was compiled already, and keep what is compiled; nil is none.
+	Schemas *Schemas
 	// Rehearsal tells that these scripts will never run: nothing is done that would be noticed outside.
 	Rehearsal bool
 	// Store keeps the tables of server.state.
@@ -58,6 +59,8 @@ type Options struct {
 
 	// TurnTimeout is how long a turn may hold the loop, BootTimeout the same for loading and boot; 0 is for ever.
 	TurnTimeout, BootTimeout time.Duration
+	// BootWait is how long loading and boot may last together, waiting included; 0 is for ever.
+	BootWait time.Duration
 	// Stuck is called from another goroutine when a turn could not be stopped and holds the loop for good; nil is nobody.
 	Stuck func(held time.Duration)
 	// AwaitTimeout is how long a handler may wait for one thing; 0 is for ever.
@@ -67,6 +70,8 @@ type Options struct {
 	// JSON bounds what clients send.
 	JSON value.Limits
 
+	// Runs is told on the loop, with Generation, whenever these scripts begin to run or go on; nil is nobody.
+	Runs func(generation int)
 	// Await suspends the turn that calls it, as loop.Loop has it.
 	Await func(start func(wake func())) error
 	// Next runs a turn after those that are queued already, as loop.Loop has it.
@@ -95,7 +100,6 @@ type Program struct {
 	loader  *loader.Loader
 	manager *lua.LTable
 	hooks   map[string]lua.LValue // of the manager, by name; functions only
-	schemas *schema.Compiler      // nil until a message has a schema
 
 	// Metatables of what scripts hold in their hands.
 	clients, lists, topics, timers, listeners, handles *lua.LTable
@@ -108,6 +112,7 @@ type Program struct {
 	app lua.LValue // server.config
 
 	kept     int    // timers and turns to come that keep the program from its end
+	loaded   bool   // Load has ended
 	replaced bool   // other scripts have taken over
 	done     func() // what is called once nothing is left then; nil before, and after that
 }
@@ -136,13 +141,16 @@ func New(o Options, host Host) (*Program, error) {
 	if o.Sources == nil {
 		o.Sources = loader.NewSources()
 	}
+	if o.Schemas == nil {
+		o.Schemas = &Schemas{}
+	}
 	var before *child.Keeper
 	if o.Before != nil {
 		before = o.Before.children
 		o.Before = nil // what is made here must not hold on to it
 	}
 	p := &Program{options: o, host: host, hooks: map[string]lua.LValue{}, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
-	p.vm = vm.New(vm.Options{
+	machine := vm.Options{
 		TurnTimeout: o.TurnTimeout,
 		Memory:      o.Memory,
 		Stuck:       o.Stuck,
@@ -152,7 +160,11 @@ func New(o Options, host Host) (*Program, error) {
 		Now:     host.Now,
 		Await:   o.Await,
 		Stopped: loop.ErrStopped,
-	})
+	}
+	if o.Await != nil {
+		machine.Await = p.await
+	}
+	p.vm = vm.New(machine)
 	p.furnish(before)
 	for _, k := range p.kinds() {
 		k.Open(p.vm.State())
@@ -196,11 +208,25 @@ func (p *Program) furnish(before *child.Keeper) {
 	})
 }
 
+// runs tells that these scripts run now.
+func (p *Program) runs() {
+	if p.options.Runs != nil {
+		p.options.Runs(p.options.Generation)
+	}
+}
+
+// await is Options.Await for the machine.
+func (p *Program) await(start func(wake func())) error {
+	defer p.runs()
+	return p.options.Await(start)
+}
+
 // turn returns a turn that ends as every turn of the scripts does.
 func (p *Program) turn(run func()) func() {
 	return func() {
 		defer p.look()
 		defer p.host.Roster()
+		p.runs()
 		run()
 	}
 }
@@ -223,6 +249,19 @@ func (p *Program) Watch(ctx context.Context) { p.vm.Watch(ctx) }
 // be closed.
 func (p *Program) Load() error {
 	defer p.look()
+	late := false
+	if limit := p.options.BootWait; limit > 0 {
+		stop := p.options.After(limit, func() {
+			_ = p.options.Post("boot", func() { // a loop that has ended has ended the wait
+				if p.loaded {
+					return
+				}
+				late = true
+				p.promises.Interrupt(fmt.Errorf("loading takes longer than lua.boot_timeout, %s", limit))
+			})
+		})
+		defer stop()
+	}
 	boot := p.vm.State().NewFunction(func(L *lua.LState) int {
 		if p.loader.Has(p.options.Manager) {
 			L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
@@ -258,6 +297,10 @@ func (p *Program) Load() error {
 	})
 	call := &api.Call{Name: "boot"}
 	_, err := call.Run(p.vm, p.options.BootTimeout, boot)
+	if err == nil && late {
+		return fmt.Errorf("script: loading took longer than lua.boot_timeout, %s", p.options.BootWait)
+	}
+	p.loaded = true
 	return err
 }
 
@@ -346,5 +389,6 @@ func (p *Program) hook(name string, args ...lua.LValue) (lua.LValue, error) {
 // call runs a function of the scripts as one protected call.
 func (p *Program) call(c *api.Call, fn lua.LValue, args ...lua.LValue) (lua.LValue, error) {
 	defer p.look()
+	p.runs()
 	return c.Run(p.vm, 0, fn, args...)
 }

@@ -18,6 +18,7 @@ func Settings(c config.Config, l *loop.Loop) Options {
 		App:          c.App,
 		TurnTimeout:  c.Lua.TurnTimeout.Std(),
 		BootTimeout:  c.Lua.BootTimeout.Std(),
+		BootWait:     c.Lua.BootTimeout.Std(),
 		AwaitTimeout: c.Lua.AwaitTimeout.Std(),
 		Memory:       uint64(c.Lua.Memory),
 		JSON:         value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},

@@ -3,6 +3,8 @@ package spec
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -27,6 +29,7 @@ func (f *file) module() *lua.LTable {
 		"jobs":    f.jobList,
 		"work":    f.doJobs,
 		"manager": f.setManager,
+		"reload":  f.reload,
 	})
 }
 
@@ -166,4 +169,23 @@ func (f *file) setManager(L *lua.LState) int {
 	f.describing(L, "spec.manager")
 	f.manager = L.CheckString(1)
 	return 0
+}
+
+// reload ([folder]) has the scripts read again, from another folder if one is given, beside that of the settings. It returns
+// true, or nil and why the scripts before go on.
+func (f *file) reload(L *lua.LState) int {
+	s, folder := f.present(L), L.OptString(1, "")
+	if folder != "" {
+		folder = filepath.Join(filepath.Dir(f.options.Config.Lua.Path), folder)
+		if _, err := os.Stat(folder); err != nil {
+			L.ArgError(1, "there is no folder "+folder)
+		}
+	}
+	if err := s.reload(folder); err != nil {
+		L.Push(lua.LNil)
+		L.Push(lua.LString(err.Error()))
+		return 2
+	}
+	L.Push(lua.LTrue)
+	return 1
 }

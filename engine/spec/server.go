@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -35,7 +36,6 @@ type server struct {
 	loop    *loop.Loop
 	clock   *clock
 	manager *manager.Manager
-	program *script.Program
 	store   *store.Store
 	process *process.Supervisor
 	journal *journal
@@ -44,6 +44,10 @@ type server struct {
 
 	jobs    []job // that scripts have pushed; written by the loop, and while it is idle
 	lastJob uint64
+
+	program  *script.Program          // that runs
+	programs map[*script.Program]bool // all that have a machine; the loop's
+	reload   func(folder string) error
 
 	stopping *wire.Close // set by the loop
 	stopped  bool
@@ -60,7 +64,7 @@ type answer struct {
 // start loads the scripts into a new server.
 func start(ctx context.Context, o Options, name string) (*server, error) {
 	c := o.Config
-	s := &server{clock: &clock{now: began()}, store: store.New(), journal: &journal{}, out: &outlet{}}
+	s := &server{clock: &clock{now: began()}, store: store.New(), journal: &journal{}, out: &outlet{}, programs: map[*script.Program]bool{}}
 	log := slog.New(s.journal)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
@@ -78,7 +82,14 @@ func start(ctx context.Context, o Options, name string) (*server, error) {
 		Key:    auth.NewKey(Key),
 		Limits: c.Limits,
 		Roster: c.Roster,
+		Drain:  c.Lua.Drain.Std(),
 		Stop:   func(why wire.Close) { s.stopping = &why },
+		Retired: func(a manager.Application) {
+			if p, ok := a.(*script.Program); ok {
+				delete(s.programs, p)
+				p.Close()
+			}
+		},
 	}, s.loop, log)
 	s.manager.Connect(s.out)
 	// What has begun is brought to its end: its own limits bound it.
@@ -92,29 +103,43 @@ func start(ctx context.Context, o Options, name string) (*server, error) {
 		unwatch()
 		watchers.Wait()
 		s.process.Close(context.WithoutCancel(ctx))
-		if s.program != nil {
-			s.program.Close()
+		for p := range s.programs {
+			p.Close()
 		}
 	}
-	boot, done := context.WithTimeout(ctx, c.Lua.BootTimeout.Std()+time.Second)
-	defer done()
-	_, err = s.manager.Install(boot, func(h script.Host) (manager.Application, error) {
-		p, err := script.New(s.options(o, name, log), h)
-		if err != nil {
-			return nil, err
+	s.reload = func(folder string) error {
+		options := s.options(o, name, log)
+		if folder != "" {
+			options.Folder, options.Shown = folder, filepath.Base(folder)
 		}
-		s.program = p
-		watchers.Go(func() { p.Watch(watched) })
-		return p, p.Load()
-	})
-	if err == nil {
-		err = s.rest()
+		return s.install(ctx, c.Lua.BootTimeout.Std(), options, func(p *script.Program) { watchers.Go(func() { p.Watch(watched) }) })
 	}
-	if err != nil {
+	if err := s.reload(""); err != nil {
 		s.end()
 		return nil, fmt.Errorf("spec: loading the scripts: %w", err)
 	}
 	return s, nil
+}
+
+// install loads scripts and has them take over; where they fail, those before go on.
+func (s *server) install(ctx context.Context, limit time.Duration, options script.Options, watch func(p *script.Program)) error {
+	ctx, done := context.WithTimeout(ctx, limit+time.Second)
+	defer done()
+	var p *script.Program
+	_, err := s.manager.Install(ctx, func(h script.Host) (manager.Application, error) {
+		made, err := script.New(options, h)
+		if err != nil {
+			return nil, err
+		}
+		p = made
+		s.programs[p] = true
+		watch(p)
+		return p, p.Load()
+	})
+	if err == nil {
+		s.program = p
+	}
+	return errors.Join(err, s.rest())
 }
 
 // options are those of the engine, with a clock and other servers that the spec decides about.
@@ -122,7 +147,8 @@ func (s *server) options(o Options, name string, log *slog.Logger) script.Option
 	options := script.Settings(o.Config, s.loop)
 	options.Manager = name
 	options.Builtin = o.Scripts
-	options.Generation = 1
+	options.From, options.Before = s.manager.Generation(), s.program
+	options.Generation = options.From + 1
 	options.Store = s.store
 	options.Log = log
 	options.Fetch = s.fetch

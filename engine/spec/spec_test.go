@@ -239,3 +239,45 @@ func TestNothing(t *testing.T) {
 		}
 	}
 }
+
+// A spec reloads the scripts, from another folder too: connections and state go over, and what is broken changes nothing.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"scripts/app.lua": app,
+		"next/app.lua":    strings.Replace(app, `{ sum = a.x + a.y }`, `{ sum = a.x * a.y, generation = server.generation }`, 1),
+		"broken/app.lua":  "error('no')",
+		"scripts/x_spec.lua": `local spec = require "spec"
+it("reloads", function()
+  local c = spec.client()
+  c:send("Later")
+  spec.run("Keep", { value = 1 })
+  assert.is_true(spec.reload())
+  assert.same({ value = 1 }, spec.state("kept"))
+  assert.is_true(spec.reload("next"))
+  assert.same({ sum = 6, generation = 3 }, spec.run("Sum", { x = 2, y = 3 }))
+  local ok, reason = spec.reload("broken")
+  assert.is_nil(ok)
+  assert.matches("no", reason)
+  assert.equal(6, spec.run("Sum", { x = 2, y = 3 }).sum)
+  spec.advance(1000)
+  c:expect("Now")
+  assert.has_error(function() spec.reload("nowhere") end, "there is no folder")
+end)
+`,
+	} {
+		file := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := spec.Options{Config: config.Default(), Scripts: scripts.Files}
+	o.Config.Lua.Path, o.Config.Lua.Manager = filepath.Join(root, "scripts"), "app"
+	if report, err := spec.Run(t.Context(), o); err != nil || report.Passed != 1 {
+		t.Errorf("Run = %v, %v, want one example that passes", report, err)
+	}
+}
