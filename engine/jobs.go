@@ -25,7 +25,7 @@ type Queue interface {
 
 // errOwnMemory is returned by OpenQueue for a queue that no other process reaches.
 var errOwnMemory = errors.New(`queue.driver is "memory", a queue that only the running server has: ` +
-	`of these commands it answers perigee push and perigee queue failed`)
+	`only perigee push and perigee queue failed reach it`)
 
 // OpenQueue returns the service that the settings name. It connects when it is first used.
 func OpenQueue(c config.Queue) (Queue, error) {
