@@ -24,7 +24,8 @@ type Queue interface {
 }
 
 // errOwnMemory is returned by OpenQueue for a queue that no other process reaches.
-var errOwnMemory = errors.New(`engine: queue.driver is "memory": only the server itself has that queue`)
+var errOwnMemory = errors.New(`queue.driver is "memory", a queue that only the running server has: ` +
+	`only perigee push and perigee queue failed reach it`)
 
 // OpenQueue returns the service that the settings name. It connects when it is first used.
 func OpenQueue(c config.Queue) (Queue, error) {
@@ -155,6 +156,20 @@ func (j *jobs) employ(w module.Work, h queue.Handler) *queue.Worker {
 	defer j.mu.Unlock()
 	j.worker, j.name, j.taking = worker, name, true
 	return worker
+}
+
+// condition says how the queue is. Anybody may read it: it names no address. Any goroutine may call it.
+func (j *jobs) condition() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.taking {
+		return "no jobs are taken"
+	}
+	s := j.worker.Status()
+	if s.Connected {
+		return "connected"
+	}
+	return s.Short + " since " + s.Since.UTC().Format(time.RFC3339)
 }
 
 // rest notes that no jobs are taken any more.

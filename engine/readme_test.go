@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/spec"
+	"perigee/engine/wire"
 	"perigee/scripts"
 )
 
@@ -85,6 +87,7 @@ func settings(t *testing.T, section enginetest.Section, folder string) config.Co
 		t.Fatalf("the settings of %q: %v", section.Title, err)
 	}
 	c.Server.Port, c.Lua.Path = 0, folder
+	c.Queue.Driver = "memory" // no test takes jobs that are not its own
 	return c
 }
 
@@ -139,7 +142,7 @@ func runSection(t *testing.T, folder string, section enginetest.Section) {
 		switch b.Language {
 		case "lua", "transcript", "toml": // below
 		case "html", "js": // by TestReadmePage and in a browser, engine/enginetest/browser
-		case "sh", "console": // by cmd/perigee
+		case "sh", "console", "php", "python": // by cmd/perigee
 		case "ini", "nginx": // by TestReadmeUnit and TestReadmeNginx
 		case "json":
 			if !json.Valid([]byte(b.Text)) {
@@ -268,8 +271,9 @@ func TestReadmeLinks(t *testing.T) {
 		}
 		for _, match := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllSubmatch(text, -1) {
 			link := string(match[1])
+			top, up := strings.CutPrefix(link, "../README.md")
 			switch file, anchor, _ := strings.Cut(link, "#"); {
-			case strings.HasPrefix(link, "https://"):
+			case strings.HasPrefix(link, "https://"), up && anchors[top]:
 			case anchor != "" && !anchors[link] && !anchors[own+link]:
 				t.Errorf("%s: there is no heading for %s", readme, link)
 			case anchor == "":
@@ -296,6 +300,21 @@ func TestReadmeMessages(t *testing.T) {
 		row := regexp.MustCompile("(?m)^\\|[^|]*`" + message.Name + "`[^|]*\\| " + protection + " \\|")
 		if !row.Match(text) {
 			t.Errorf("README.md has no row for %s with protection %s", message.Name, protection)
+		}
+	}
+}
+
+// The table of answers over HTTP in the README has each exception with its status.
+func TestReadmeHTTPAnswers(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []wire.Exception{
+		wire.Unauthorized(), wire.UnknownCommand(""), wire.ArgumentsTooLarge(0), wire.InvalidArguments(""), wire.HandlerFailed(""), wire.Stopping(),
+	} {
+		if row := fmt.Sprintf("\n| %d | `%s` | ", e.Code, e.Name); !strings.Contains(string(text), row) {
+			t.Errorf("README.md has no row %q", row)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -68,7 +70,7 @@ func (p *program) job(c *cli.Command) (queue.Put, error) {
 	case name == "":
 		return put, usageError{errors.New("push: the name of a command is missing")}
 	case c.Args().Len() > 2:
-		return put, usageError{fmt.Errorf("push: unexpected argument %q", c.Args().Get(2))}
+		return put, usageError{fmt.Errorf("push: unexpected argument %q; are there single quotes around the JSON?", c.Args().Get(2))}
 	case !wholeSeconds(put.Delay, 0) || !wholeSeconds(put.TTR, 1):
 		return put, usageError{errors.New("push: delay and ttr are whole seconds, such as 10s; ttr is at least 1s")}
 	}
@@ -104,7 +106,18 @@ func (p *program) put(ctx context.Context, c *cli.Command, settings config.Confi
 		return 0, err
 	}
 	defer func() { _ = service.Close() }() // what was put has been answered
-	return service.Put(ctx, put)
+	id, err = service.Put(ctx, put)
+	return id, explain(err)
+}
+
+// explain adds to an error of a queue service that is not there what may be done about it.
+func explain(err error) error {
+	_, refused := errors.AsType[syscall.Errno](err)
+	_, unknown := errors.AsType[*net.DNSError](err)
+	if refused || unknown {
+		return fmt.Errorf("%w: start beanstalkd there, or name its address with queue.address or --queue-address", err)
+	}
+	return err
 }
 
 // queueTimeout is how long a queue service may take to answer a command line.

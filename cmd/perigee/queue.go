@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,7 +50,7 @@ func (p *program) atQueue(do func(ctx context.Context, c *cli.Command, q engine.
 		defer func() { _ = service.Close() }() // what was asked has been answered
 		ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 		defer cancel()
-		return do(ctx, c, service, tube(c, settings))
+		return explain(do(ctx, c, service, tube(c, settings)))
 	}
 }
 
@@ -68,8 +69,7 @@ func (p *program) queueStats() *cli.Command {
 			if c.Bool("json") {
 				return p.printJSON(stats)
 			}
-			return p.print(fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nin hand\t%d\nburied\t%d\nidle workers\t%d\n",
-				tube, stats.Ready, stats.Delayed, stats.Reserved, stats.Buried, stats.Waiting))
+			return p.print(stats.String())
 		})),
 	}
 }
@@ -84,15 +84,28 @@ type queueReport struct {
 	Waiting  int    `json:"waiting"` // workers that wait for a job
 }
 
+// String is for people.
+func (r queueReport) String() string {
+	text := fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nin hand\t%d\nburied\t%d\nidle workers\t%d\n",
+		r.Queue, r.Ready, r.Delayed, r.Reserved, r.Buried, r.Waiting)
+	if r == (queueReport{Queue: r.Queue}) {
+		text += "note\tnobody uses a queue of this name now\n"
+	}
+	return text
+}
+
 func (p *program) queuePeek() *cli.Command {
 	return &cli.Command{
 		Name: "peek", Usage: "show the next job of a state, or the job of a number", ArgsUsage: "[ready|delayed|buried|NUMBER]",
 		Flags: queueFlags(), OnUsageError: onUsageError,
 		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, tube string) error {
-			job, err := peek(ctx, q, tube, c.Args().Get(0))
+			which := cmp.Or(c.Args().Get(0), string(queue.Ready))
+			job, err := peek(ctx, q, tube, which)
 			switch {
+			case errors.Is(err, queue.ErrNotFound) && numbered(which):
+				return fmt.Errorf("queue peek: there is no job %s", which)
 			case errors.Is(err, queue.ErrNotFound):
-				return fmt.Errorf("queue peek: there is no such job in %q", tube)
+				return fmt.Errorf("queue peek: no job of %q is %s", tube, which)
 			case err != nil:
 				return err
 			case c.Bool("json"):
@@ -103,11 +116,15 @@ func (p *program) queuePeek() *cli.Command {
 	}
 }
 
+// numbered tells whether a job is meant by its number.
+func numbered(which string) bool {
+	_, err := strconv.ParseUint(which, 10, 64)
+	return err == nil
+}
+
 // peek finds the job that a command line means.
 func peek(ctx context.Context, q engine.Queue, tube, which string) (queue.Peeked, error) {
 	switch state := queue.State(which); state {
-	case "":
-		return q.Peek(ctx, tube, queue.Ready)
 	case queue.Ready, queue.Delayed, queue.Buried:
 		return q.Peek(ctx, tube, state)
 	}
@@ -121,6 +138,7 @@ func peek(ctx context.Context, q engine.Queue, tube, which string) (queue.Peeked
 // peekReport is what queue peek --json writes: a promise to programs.
 type peekReport struct {
 	Job      uint64 `json:"job"`
+	Queue    string `json:"queue"`
 	State    string `json:"state"`
 	Priority uint32 `json:"priority"`
 	Age      int    `json:"age"` // seconds
@@ -131,7 +149,7 @@ type peekReport struct {
 
 func peekReportOf(job queue.Peeked) peekReport {
 	return peekReport{
-		Job: job.ID, State: job.Stats.State, Priority: job.Stats.Priority, Age: int(job.Stats.Age / time.Second),
+		Job: job.ID, Queue: job.Stats.Tube, State: job.Stats.State, Priority: job.Stats.Priority, Age: int(job.Stats.Age / time.Second),
 		Reserves: job.Stats.Reserves, Releases: job.Stats.Releases, Body: string(job.Body),
 	}
 }
@@ -139,7 +157,7 @@ func peekReportOf(job queue.Peeked) peekReport {
 // String is for people. What a body has that is not for terminals is escaped.
 func (r peekReport) String() string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "job\t%d\nstate\t%s\npriority\t%d\nage\t%s\n", r.Job, r.State, r.Priority, time.Duration(r.Age)*time.Second)
+	fmt.Fprintf(&w, "job\t%d\nqueue\t%s\nstate\t%s\npriority\t%d\nage\t%s\n", r.Job, r.Queue, r.State, r.Priority, time.Duration(r.Age)*time.Second)
 	fmt.Fprintf(&w, "attempts\t%d\nreleases\t%d\n", r.Reserves, r.Releases)
 	body := r.Body
 	if !json.Valid([]byte(body)) {
@@ -156,8 +174,11 @@ func (p *program) queueKick() *cli.Command {
 		Flags:       append(queueFlags(), &cli.Uint64Flag{Name: "job", Usage: "the number of the one job to kick"}), OnUsageError: onUsageError,
 		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, tube string) error {
 			if id := c.Uint64("job"); id > 0 {
-				if err := q.KickJob(ctx, id); err != nil {
-					return fmt.Errorf("queue kick: job %d: %w", id, err)
+				switch err := q.KickJob(ctx, id); {
+				case errors.Is(err, queue.ErrNotFound):
+					return fmt.Errorf("queue kick: there is no job %d that is buried or delayed", id)
+				case err != nil:
+					return err
 				}
 				return p.print(fmt.Sprintf("job %d is ready\n", id))
 			}
@@ -172,7 +193,10 @@ func (p *program) queueKick() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return p.print(fmt.Sprintf("%d jobs of %q are ready\n", kicked, tube))
+			if kicked == 0 {
+				return p.print(fmt.Sprintf("no job of %q is buried or delayed\n", tube))
+			}
+			return p.print(fmt.Sprintf("made ready again in %q: %d\n", tube, kicked))
 		}),
 	}
 }
@@ -185,8 +209,11 @@ func (p *program) queueDelete() *cli.Command {
 			if err != nil {
 				return usageError{errors.New("queue delete: the number of the job is missing")}
 			}
-			if err := q.Delete(ctx, id); err != nil {
-				return fmt.Errorf("queue delete: job %d: %w", id, err)
+			switch err := q.Delete(ctx, id); {
+			case errors.Is(err, queue.ErrNotFound):
+				return fmt.Errorf("queue delete: there is no job %d, or a server has it in hand", id)
+			case err != nil:
+				return err
 			}
 			return p.print(fmt.Sprintf("job %d is gone\n", id))
 		}),

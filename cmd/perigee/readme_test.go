@@ -112,6 +112,7 @@ func TestReadmeCommands(t *testing.T) {
 			if code, _, stderr := perigee(t, nil, "init", folder); code != 0 {
 				t.Fatalf("init = %d, %s", code, stderr)
 			}
+			settings = bytes.Replace(settings, []byte(`driver = "beanstalkd"`), []byte(`driver = "memory"`), 1) // not jobs of others
 			if err := os.WriteFile(filepath.Join(folder, "server.toml"), settings, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +120,7 @@ func TestReadmeCommands(t *testing.T) {
 			ran := 0
 			for _, section := range sections {
 				for _, b := range section.Blocks {
-					if b.Language != "sh" && b.Language != "console" {
+					if b.Language != "sh" && b.Language != "console" || section.Chapter == jobsChapter {
 						continue
 					}
 					ran++

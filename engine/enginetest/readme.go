@@ -12,8 +12,10 @@ import (
 // Section is what stands below one heading of a README, up to the next heading.
 type Section struct {
 	// Title is the heading's text.
-	Title  string
-	Blocks []Block
+	Title string
+	// Chapter is the text of the last heading of the second level, this one or one above.
+	Chapter string
+	Blocks  []Block
 }
 
 // Block is a fenced block of a README.
@@ -69,7 +71,11 @@ func Readme(tb testing.TB, readme string) []Section {
 		case open != nil:
 			open.Text += line
 		case heading.MatchString(line):
-			all = append(all, Section{Title: strings.TrimSpace(heading.ReplaceAllString(line, ""))})
+			s := Section{Title: strings.TrimSpace(heading.ReplaceAllString(line, "")), Chapter: last.Chapter}
+			if strings.HasPrefix(line, "## ") {
+				s.Chapter = s.Title
+			}
+			all = append(all, s)
 		}
 	}
 	if open != nil {

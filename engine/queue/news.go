@@ -13,21 +13,21 @@ type news struct {
 
 // missing notes that there is no connection.
 func (w *Worker) missing(err error) {
-	w.tell(false, err.Error())
+	w.tell(false, err.Error(), short(err))
 }
 
 // reached notes that the service answers.
 func (w *Worker) reached() {
-	w.tell(true, "")
+	w.tell(true, "", "")
 }
 
-func (w *Worker) tell(connected bool, reason string) {
+func (w *Worker) tell(connected bool, reason, short string) {
 	now := time.Now()
 	w.record.note(func(s *Status) {
 		if s.Connected != connected {
 			s.Since = now
 		}
-		s.Connected, s.Reason = connected, reason
+		s.Connected, s.Reason, s.Short = connected, reason, short
 	})
 	w.news.say(w, now)
 }

@@ -1,8 +1,14 @@
 package queue
 
 import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -12,6 +18,8 @@ type Status struct {
 	Connected bool
 	Since     time.Time
 	Reason    string
+	// Short is Reason in a few words that name no address, for those who are no operators.
+	Short string
 	// Counts since the start.
 	Taken     uint64 // jobs that were handed to the handler
 	Done      uint64 // jobs that ran and were deleted
@@ -78,5 +86,27 @@ func (w *Worker) Failed() []Failure {
 	return slices.Clone(w.record.failures)
 }
 
-// notAsked is the Reason before the first answer.
-const notAsked = "it has not been asked yet"
+// notAsked is the Reason before the first answer, and connecting is short for it.
+const (
+	notAsked   = "it has not been asked yet"
+	connecting = "connecting"
+)
+
+// short returns why there is no connection, in a few words.
+func short(err error) string {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno.Error()
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "no such host"
+	}
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed} {
+		if errors.Is(err, end) {
+			return "connection closed"
+		}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return "no answer"
+	}
+	return "not connected"
+}

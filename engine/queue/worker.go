@@ -45,7 +45,7 @@ func NewWorker(o Options, d Driver, h Handler, log *slog.Logger) *Worker {
 		options: o, driver: d, handler: h, log: log,
 		seed:   maphash.MakeSeed(),
 		line:   &line{most: o.Window, ahead: min(o.Window, maxOutstanding), wake: make(chan struct{}, 1)},
-		record: &record{status: Status{Since: time.Now(), Reason: notAsked}},
+		record: &record{status: Status{Since: time.Now(), Reason: notAsked, Short: connecting}},
 		wake:   make(chan struct{}, 1),
 		known:  map[uint64]*task{},
 		guard:  guarded,

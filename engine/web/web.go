@@ -20,6 +20,8 @@ type Options struct {
 	Commands Commands
 	// Ready tells whether new clients are welcome. Any goroutine may call it.
 	Ready func() bool
+	// Queue says how the queue is; whether it is there or not, clients are welcome. Any goroutine may call it.
+	Queue func() string
 }
 
 // New returns the handler of all requests.
@@ -31,7 +33,7 @@ func New(o Options) http.Handler {
 			answer(w, http.StatusServiceUnavailable, "stopping")
 			return
 		}
-		answer(w, http.StatusOK, "ready")
+		answer(w, http.StatusOK, "ready\nqueue: "+o.Queue())
 	})
 	mux.Handle("POST /api/commands/{name}", o.Commands)
 	mux.Handle("/", pages(o.Pages))
@@ -57,7 +59,7 @@ func wantsSocket(r *http.Request) bool {
 	return false
 }
 
-// answer writes a line of text.
+// answer writes a text.
 func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")

@@ -32,7 +32,9 @@ func site() fstest.MapFS {
 
 // Pages are served, hidden files and listings are not, and nothing but reading is allowed.
 func TestPages(t *testing.T) {
-	h := New(Options{Pages: site(), Ready: func() bool { return true }, Socket: http.NotFoundHandler()})
+	h := New(Options{
+		Pages: site(), Ready: func() bool { return true }, Queue: func() string { return "away" }, Socket: http.NotFoundHandler(),
+	})
 	rows := []struct {
 		method, path string
 		status       int
@@ -48,7 +50,7 @@ func TestPages(t *testing.T) {
 		{"GET", "/missing", 404, ""},
 		{"POST", "/", 405, ""},
 		{"GET", "/healthz", 200, "ok\n"},
-		{"GET", "/readyz", 200, "ready\n"},
+		{"GET", "/readyz", 200, "ready\nqueue: away\n"},
 	}
 	for _, row := range rows {
 		w := get(t, h, row.method, row.path, nil)

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+	"perigee/engine/enginetest/beanstalkd"
+)
+
+// jobsChapter is the chapter of the README whose examples need a server and a beanstalkd.
+const jobsChapter = "Commands from other programs"
+
+// outside runs examples in other languages, against a server and a beanstalkd of their own.
+type outside struct {
+	t       *testing.T
+	ports   *strings.Replacer // the usual ports, by those that the two have
+	environ []string          // of perigee
+	boot    string            // what makes a Laravel application of a folder
+	laravel bool              // the section has one
+}
+
+// Every example of how other programs run commands adds the prize that it shows, or prints what it shows.
+func TestReadmeJobs(t *testing.T) {
+	boot, err := filepath.Abs("testdata/laravel.php")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := 0
+	for _, section := range enginetest.Readme(t, "../../README.md") {
+		if section.Chapter != jobsChapter || len(section.All("console"))+len(section.All("php")) == 0 {
+			continue
+		}
+		sections++
+		t.Run(section.Title, func(t *testing.T) {
+			b := beanstalkd.Start(t, beanstalkd.Options{})
+			server := enginetest.Start(t, func(c *config.Config) { c.Queue.Driver, c.Queue.Address = "beanstalkd", b.Address })
+			await(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
+			alice := server.Dial(t, "alice")
+			alice.Expect("UpdatePrizes") // of the opening
+			t.Chdir(t.TempDir())
+			o := &outside{t: t, ports: ports(t, server, b), environ: []string{"SERVER_QUEUE_ADDRESS=" + b.Address}, boot: boot}
+			prizes := 0
+			for _, block := range section.Blocks {
+				block.Text = o.ports.Replace(block.Text)
+				if !o.run(block) {
+					continue
+				}
+				if strings.Contains(block.Text, "AddPrize") {
+					prizes++
+					frame := alice.Expect("UpdatePrizes")
+					list, _ := frame["prizes"].([]any)
+					if prize, _ := list[len(list)-1].(map[string]any); len(list) != prizes || prize["name"] != "Mug" || prize["sponsor"] != "Acme" {
+						t.Errorf("%s: alice < %v, want %d prizes and the mug of Acme last", block.Place(), frame, prizes)
+					}
+				}
+			}
+		})
+	}
+	if sections != 5 {
+		t.Errorf("%d sections of %q have examples, want those over HTTP, through beanstalkd, from Laravel, of /readyz and of perigee queue", sections, jobsChapter)
+	}
+}
+
+// ports puts those of a server and of a beanstalkd in the place of the usual ones.
+func ports(t *testing.T, server *enginetest.Server, b *beanstalkd.Server) *strings.Replacer {
+	t.Helper()
+	page, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(b.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.NewReplacer("8080", page.Port(), "11300", port)
+}
+
+// run runs a block, if it is a program: not one that only shows a file.
+func (o *outside) run(b enginetest.Block) bool {
+	o.t.Helper()
+	switch b.Language {
+	case "python":
+		o.needs(b, "python3")
+		o.program(b, "python3", "-c", b.Text)
+		return true
+	case "php":
+		o.needs(b, "php")
+		return o.php(b)
+	case "console":
+		o.console(b)
+		return true
+	}
+	return false
+}
+
+// needs skips the test where a program or a library is not installed.
+func (o *outside) needs(b enginetest.Block, name string) {
+	o.t.Helper()
+	var err error
+	if filepath.IsAbs(name) {
+		_, err = os.Stat(name)
+	} else {
+		_, err = exec.LookPath(name)
+	}
+	if err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		o.t.Fatalf("%s: %v", b.Place(), err)
+	}
+	o.t.Skipf("%s: %v", b.Place(), err)
+}
+
+// program runs a program and returns what it prints.
+func (o *outside) program(b enginetest.Block, name string, args ...string) string {
+	o.t.Helper()
+	ctx, cancel := context.WithTimeout(o.t.Context(), enginetest.Patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, name, args...)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	printed, err := command.Output()
+	if err != nil {
+		o.t.Fatalf("%s: %s = %v, %s%s, want it to work", b.Place(), name, err, printed, stderr.String())
+	}
+	return string(printed)
+}
+
+// php writes a block whose comment names a file, and runs one that names none: in the Laravel application, if there is one.
+func (o *outside) php(b enginetest.Block) bool {
+	o.t.Helper()
+	file := "program.php"
+	named := regexp.MustCompile(`^<\?php\n// ([A-Za-z/]+\.php)\n`).FindStringSubmatch(b.Text)
+	if named != nil {
+		file = filepath.FromSlash(named[1])
+		o.laravel = true
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		o.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(b.Text), 0o600); err != nil {
+		o.t.Fatal(err)
+	}
+	if named != nil {
+		return false
+	}
+	o.needs(b, "/usr/share/php/Pheanstalk/autoload.php")
+	if o.laravel {
+		o.needs(b, "/usr/share/php/Illuminate/autoload.php")
+		o.program(b, "php", "-d", "auto_prepend_file="+o.boot, file)
+	} else {
+		o.program(b, "php", file)
+	}
+	return true
+}
+
+// console runs what stands behind a $: perigee here, and blocks of other commands by a shell. What follows is printed.
+func (o *outside) console(b enginetest.Block) {
+	o.t.Helper()
+	var commands []string
+	var printed [][]string // by each of them
+	for line := range strings.Lines(b.Text) {
+		line = strings.TrimSuffix(line, "\n")
+		command, typed := strings.CutPrefix(line, "$ ")
+		last := len(commands) - 1
+		switch {
+		case typed:
+			commands, printed = append(commands, command), append(printed, nil)
+		case strings.HasSuffix(commands[last], "\\"):
+			commands[last] += "\n" + line
+		default:
+			printed[last] = append(printed[last], line)
+		}
+	}
+	if !strings.HasPrefix(commands[0], "perigee ") {
+		for _, program := range []string{"curl", "nc"} {
+			if strings.Contains(b.Text, program+" ") {
+				o.needs(b, program)
+			}
+		}
+		said := strings.ReplaceAll(o.program(b, "sh", "-c", "set -e\n"+strings.Join(commands, "\n")), "\r", "")
+		if want := strings.Join(printed[len(printed)-1], "\n") + "\n"; said != want {
+			o.t.Errorf("%s: the commands print %q, want %q", b.Place(), said, want)
+		}
+		return
+	}
+	for i, command := range commands {
+		o.perigee(b, command, printed[i])
+	}
+}
+
+// perigee runs a command until it prints what is wanted: the server is as fast as it is. Commands other than those that
+// look after the queue are run once.
+func (o *outside) perigee(b enginetest.Block, command string, want []string) {
+	o.t.Helper()
+	args := strings.Split(o.program(b, "sh", "-c", `printf '%s\n' `+command), "\n")
+	for give := time.After(enginetest.Patience); ; {
+		_, stdout, stderr := perigee(o.t, o.environ, args[1:len(args)-1]...)
+		if stderr == "" && prints(stdout, want) {
+			return
+		}
+		if !strings.HasPrefix(command, "perigee queue ") {
+			o.t.Fatalf("%s: %s prints %s%s, want %q", b.Place(), command, stdout, stderr, want)
+		}
+		select {
+		case <-give:
+			o.t.Fatalf("%s: %s prints %s%s, want %q", b.Place(), command, stdout, stderr, want)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// prints tells whether lines are those that are wanted, whatever the age of a job.
+func prints(text string, want []string) bool {
+	age := regexp.MustCompile(`(?m)^age +\d+s$`)
+	return age.ReplaceAllString(text, "age") == age.ReplaceAllString(strings.Join(want, "\n")+"\n", "age")
+}

@@ -1,0 +1,24 @@
+<?php
+
+// The least of a Laravel application, for a script that dispatches jobs in the folder where it runs: its classes are in
+// app/, and config/queue.php says where its queue is. php -d auto_prepend_file=laravel.php SCRIPT
+
+error_reporting(E_ALL & ~E_DEPRECATED);
+ini_set('display_errors', 'stderr');
+require_once 'Illuminate/autoload.php';
+require_once 'Pheanstalk/autoload.php';
+
+spl_autoload_register(function (string $class): void {
+    $file = 'app/' . str_replace('\\', '/', substr($class, strlen('App\\'))) . '.php';
+    if (str_starts_with($class, 'App\\') && is_file($file)) {
+        require $file;
+    }
+});
+
+(function (): void {
+    $app = new Illuminate\Foundation\Application(getcwd());
+    $app->instance('config', new Illuminate\Config\Repository(['queue' => require 'config/queue.php']));
+    $app->register(Illuminate\Queue\QueueServiceProvider::class);
+    $app->register(Illuminate\Bus\BusServiceProvider::class);
+    $app->boot();
+})();

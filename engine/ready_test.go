@@ -1,0 +1,97 @@
+package engine_test
+
+import (
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+	"perigee/engine/enginetest/beanstalkd"
+)
+
+// ready asks a server whether it is, until the line about its queue is as a regular expression says.
+func ready(t *testing.T, server *enginetest.Server, queue string) {
+	t.Helper()
+	want := regexp.MustCompile(`^ready\nqueue: ` + queue + `\n$`)
+	for give := time.After(enginetest.Patience); ; {
+		status, text := fetch(t, server.URL+"readyz")
+		if status != http.StatusOK {
+			t.Fatalf("GET /readyz = %d %q, want 200 while clients are welcome", status, text)
+		}
+		if want.MatchString(text) {
+			return
+		}
+		select {
+		case <-give:
+			t.Fatalf("GET /readyz = %q, want it to be %s; the log is %s", text, want, server.Log())
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func fetch(t *testing.T, url string) (status int, text string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(body)
+}
+
+// A server is ready without its queue, says how the queue is, and logs each change once.
+func TestReadyTellsOfTheQueue(t *testing.T) {
+	b := beanstalkd.Start(t, beanstalkd.Options{})
+	server := enginetest.Start(t, func(c *config.Config) {
+		c.Queue.Driver, c.Queue.Address = "beanstalkd", b.Address
+	})
+	ready(t, server, "connected")
+	b.Kill()
+	ready(t, server, `connection refused since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+	logged(t, server, "queue: the connection is lost", 1)
+	b.Restart(t)
+	ready(t, server, "connected")
+	logged(t, server, "queue: connected", 2)
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	log := server.Log()
+	if n := strings.Count(log, "msg=\"queue: "); n != 3 {
+		t.Errorf("the log has %d lines of the queue, want that it was connected, lost and connected: %s", n, log)
+	}
+}
+
+// logged waits until the log has a text so many times.
+func logged(t *testing.T, server *enginetest.Server, text string, times int) {
+	t.Helper()
+	for give := time.After(enginetest.Patience); strings.Count(server.Log(), text) < times; {
+		select {
+		case <-give:
+			t.Fatalf("the log is %s, want %q %d times", server.Log(), text, times)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// An application that takes no jobs says so.
+func TestReadyWithoutJobs(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, map[string]string{"idle.lua": `
+local idle = require("manager"):extend()
+function idle:boot() end
+return idle`})
+	server := enginetest.Start(t, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = folder, "idle" })
+	ready(t, server, "no jobs are taken")
+}
