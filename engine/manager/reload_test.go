@@ -253,15 +253,17 @@ func TestDrain(t *testing.T) {
 		before := len(retired)
 		r.reload(func(script.Host) {})
 		time.Sleep(900 * ms)
-		synctest.Wait()
-		if old.interrupted != nil || len(retired) != before || r.app.begun != 1 {
-			r.Errorf("after 900 ms: interrupted %v, %d retired, begun %d, want it to wait still", old.interrupted, len(retired), r.app.begun)
-		}
+		r.turn(func() {
+			if old.interrupted != nil || len(retired) != before || r.app.begun != 1 {
+				r.Errorf("after 900 ms: interrupted %v, %d retired, begun %d, want it to wait still", old.interrupted, len(retired), r.app.begun)
+			}
+		})
 		time.Sleep(200 * ms)
-		synctest.Wait()
-		if !errors.Is(old.interrupted, errReplaced) || len(retired) != before+1 || retired[before] != Application(old) || c.slot != nil {
-			r.Errorf("after 1100 ms: interrupted %v, retired %d, slot %v, want the end of the old ones", old.interrupted, len(retired), c.slot)
-		}
+		r.turn(func() {
+			if !errors.Is(old.interrupted, errReplaced) || len(retired) != before+1 || retired[before] != Application(old) || c.slot != nil {
+				r.Errorf("after 1100 ms: interrupted %v, retired %d, slot %v, want the end of the old ones", old.interrupted, len(retired), c.slot)
+			}
+		})
 	})
 }
 
