@@ -128,7 +128,13 @@ func TestEndlessHandlersLeaveNothing(t *testing.T) {
 		for range count {
 			alice.Send(`{"name":"Try coroutine"}`)
 			bob.Send(`{"name":"Ping"}`)
-			bob.Expect("Pong")
+			answer := bob.Next()
+			for enginetest.ComesByClock(answer.Name()) {
+				answer = bob.Next()
+			}
+			if answer.Name() != "Pong" && answer["exception"] != "HandlerFailed" { // on a busy machine 2 ms are short
+				t.Fatalf("bob < %v, want an answer", answer)
+			}
 			alice.Expect("MessageException")
 		}
 	}

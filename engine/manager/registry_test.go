@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"perigee/engine/auth"
@@ -131,10 +132,12 @@ func TestBoot(t *testing.T) {
 			r.Errorf("Next while booting = %v, want nil", err)
 		}
 	}, func(r *rig) {
-		r.turn(func() {})
-		if got, want := strings.Join(ran, ", "), "Tick boot, Tick next"; got != want {
-			r.Errorf("ran %s, want %s", got, want)
-		}
+		synctest.Wait()
+		r.turn(func() {
+			if got, want := strings.Join(ran, ", "), "Tick boot, Tick next"; got != want {
+				r.Errorf("ran %s, want %s", got, want)
+			}
+		})
 	})
 }
 
