@@ -355,3 +355,55 @@ func TestStopWhileReloading(t *testing.T) {
 		t.Error("Reload = nil, want an error")
 	}
 }
+
+// A boot that fails in earnest alone, since it finds clients that the rehearsal did not have, leaves the scripts before with
+// everything that they had, and nothing of its own.
+func TestReloadFailsInEarnest(t *testing.T) {
+	f := newFolder(t, app(`
+server.register("news")
+server.every(20, "Tick")
+server.command("Tick", function() server.broadcast("Tick", { generation = server.generation }) end)`))
+	s := f.serve(nil)
+	alice := s.Dial(t, "alice")
+	f.write("app.lua", app(`
+server.broadcast("Never")
+server.register("other")
+server.every(10, function() server.broadcast("Never") end)
+server.async(function() server.sleep(5) server.broadcast("Never") server.sleep(60000) end)()
+if server.connections():count() > 0 then
+  server.sleep(20)
+  error("not with clients")
+end`))
+	if _, err := s.Control.Compare(t.Context()); err != nil {
+		t.Errorf("Compare = %v, want nil: nobody is connected in a rehearsal", err)
+	}
+	if _, err := s.Control.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "not with clients") {
+		t.Errorf("Reload = %v, want the error of the boot in earnest", err)
+	}
+	for range 10 {
+		if frame := alice.Next(); frame.Name() != "Tick" && frame.Name() != "UpdateConnections" || frame.Name() == "Tick" && frame["generation"] != 1.0 {
+			t.Fatalf("alice < %v, want ticks of generation 1", frame)
+		}
+	}
+	f.write("app.lua", app(`server.message("Topics", { protection = "none" }, function(client)
+  local names = {}
+  for i, topic in ipairs(server.topics()) do names[i] = topic.name end
+  client:send("Topics", { names = names, generation = server.generation })
+end)`))
+	if r, err := s.Control.Reload(t.Context()); err != nil || r.Generation != 2 {
+		t.Errorf("Reload = %+v, %v, want generation 2", r, err)
+	}
+	alice.Send(`{"name":"Topics"}`)
+	for {
+		frame := alice.Next()
+		if frame.Name() == "Topics" {
+			if fmt.Sprint(frame["names"]) != "[news]" {
+				t.Errorf("alice < %v, want the topic news alone", frame)
+			}
+			return
+		}
+		if frame.Name() == "Never" {
+			t.Fatalf("alice < %v, want nothing of a boot that failed", frame)
+		}
+	}
+}

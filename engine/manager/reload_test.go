@@ -66,10 +66,12 @@ func (k *ticks) pass(ms int64) {
 
 func (k *ticks) expect(why string, want ...string) {
 	k.Helper()
-	if !slices.Equal(k.ran, want) {
-		k.Errorf("%s: ran %q, want %q", why, k.ran, want)
-	}
-	k.ran = nil
+	k.turn(func() {
+		if !slices.Equal(k.ran, want) {
+			k.Errorf("%s: ran %q, want %q", why, k.ran, want)
+		}
+		k.ran = nil
+	})
 }
 
 // inTicks runs a test with a first generation that has these timers.
@@ -127,8 +129,8 @@ func TestTimersOfHandlers(t *testing.T) {
 		k.boot("1")(r.h)
 		commands(r, r.h, &k.ran, "Gone")
 	}, func(r *rig) {
-		r.app.waits = true
 		r.turn(func() {
+			r.app.waits = true
 			for _, o := range []script.TimerOptions{
 				{Name: "Tick", Command: "Tick", Every: 400 * ms, Source: "h.lua:1"},
 				{Name: "Gone", Command: "Gone", Every: 400 * ms, Source: "h.lua:2"},
@@ -189,9 +191,11 @@ func TestDelayedCommandsGoOver(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if got, want := strings.Join(ran, ", "), "A adopted, A from boot"; got != want {
-			r.Errorf("ran %s, want %s", got, want)
-		}
+		r.turn(func() {
+			if got, want := strings.Join(ran, ", "), "A adopted, A from boot"; got != want {
+				r.Errorf("ran %s, want %s", got, want)
+			}
+		})
 	})
 }
 
@@ -247,10 +251,13 @@ func TestDrain(t *testing.T) {
 	o.Retired = func(a Application) { retired = append(retired, a) }
 	inBubble(t, o, nil, func(r *rig) {
 		old := r.app
-		old.waits = true
 		_, c := r.open()
-		r.turn(func() { c.slot = old })
-		before := len(retired)
+		before := 0
+		r.turn(func() {
+			old.waits = true
+			c.slot = old
+			before = len(retired)
+		})
 		r.reload(func(script.Host) {})
 		time.Sleep(900 * ms)
 		r.turn(func() {
