@@ -15,8 +15,11 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/enginetest/beanstalkd"
+	"perigee/engine/queue"
 	"perigee/engine/script"
 )
 
@@ -42,6 +45,21 @@ function app:boot()
     end
     client:send("Counted", { n = message.n, seen = seen })
   end)
+  local jobs = server.state("jobs", { n = 0, last = 0, wrong = 0 })
+  server.command("Job", function(arguments)
+    assert(ready, "called while it boots")
+    jobs.n = jobs.n + 1
+    if arguments.n ~= jobs.last + 1 then
+      jobs.wrong = jobs.wrong + 1
+    end
+    jobs.last = arguments.n
+    if arguments.n % 7 == 0 then
+      server.sleep(1)
+    end
+  end)
+  server.message("Jobs", { protection = "none" }, function(client)
+    client:send("Jobs", jobs)
+  end)
   if version % 3 == 0 then
     server.sleep(2)
   end
@@ -56,8 +74,8 @@ return app
 `
 
 // Clients that send numbered messages while the scripts are reloaded again and again, every tenth time with scripts that
-// are broken, are all answered: nothing is lost, doubled or out of order, no connection ends, and no handler of scripts that
-// have not booted runs.
+// are broken, are all answered, and numbered jobs are all done: nothing is lost, doubled or out of order, no connection
+// ends, and no handler of scripts that have not booted runs.
 func TestReloadUnderLoad(t *testing.T) {
 	clients, reloads := 1000, 100
 	if raceEnabled || testing.Short() {
@@ -65,7 +83,9 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	version := func(n int) string { return strings.Replace(numbered, "VERSION", fmt.Sprint(n), 1) }
 	f := newFolder(t, version(1))
+	b := beanstalkd.Start(t, beanstalkd.Options{})
 	s := f.serve(func(c *config.Config) {
+		c.Queue.Driver, c.Queue.Address = "beanstalkd", b.Address
 		c.Server.MaxConnections = 0
 		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000
 	})
@@ -73,7 +93,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	defer cancel()
 	var sent atomic.Int64
 	var stop atomic.Bool
-	errs := make(chan error, clients)
+	errs := make(chan error, clients+1)
 	var crowd sync.WaitGroup
 	for i := range clients {
 		crowd.Go(func() {
@@ -84,6 +104,13 @@ func TestReloadUnderLoad(t *testing.T) {
 			}
 		})
 	}
+	var jobs int
+	crowd.Go(func() {
+		var err error
+		if jobs, err = putNumbered(ctx, b.Address, &stop); err != nil {
+			errs <- fmt.Errorf("job %d: %w", jobs, err)
+		}
+	})
 	generation := 1
 	for i := range reloads {
 		broken := i%10 == 9
@@ -106,10 +133,32 @@ func TestReloadUnderLoad(t *testing.T) {
 	for err := range errs {
 		t.Error(err)
 	}
-	t.Logf("%d clients, %d reloads, %d messages", clients, reloads, sent.Load())
+	b.Empty(t)
+	alice := s.Dial(t, "alice")
+	alice.Send(`{"name":"Jobs"}`)
+	if done := alice.Expect("Jobs"); done["n"] != float64(jobs) || done["wrong"] != 0.0 {
+		t.Errorf("%v of %d jobs were done, %v of them not after the one before, want all in order", done["n"], jobs, done["wrong"])
+	}
+	t.Logf("%d clients, %d reloads, %d messages, %d jobs", clients, reloads, sent.Load(), jobs)
 	if log := s.Log(); strings.Contains(log, "script failed") {
 		t.Error("a handler failed, want none; the server's log follows")
 	}
+}
+
+// putNumbered puts numbered jobs until stop says so, and returns how many.
+func putNumbered(ctx context.Context, address string, stop *atomic.Bool) (n int, err error) {
+	service, err := engine.OpenQueue(config.Queue{Driver: "beanstalkd", Address: address})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, service.Close()) }()
+	for ; !stop.Load(); n++ {
+		body := fmt.Appendf(nil, `{"job":"Job","data":{"n":%d}}`, n+1)
+		if _, err := service.Put(ctx, queue.Put{Tube: "default", Body: body, Priority: queue.DefaultPriority}); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // count sends numbered messages, some ahead of the answers, until stop says so, and returns how many were answered as they
