@@ -10,6 +10,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/logging"
+	"perigee/engine/script/blame"
 	"perigee/engine/script/compile"
 )
 
@@ -133,6 +134,9 @@ func (t *thread) setRaised(e *Error, value lua.LValue) {
 		if e.bare = !t.vm.scriptsOwn(t.L); e.bare {
 			text = lua.LString(strings.TrimPrefix(string(text), " "))
 		}
+	}
+	if said, ok := strings.CutPrefix(string(text), e.where+" "); ok && e.where != "" {
+		text = lua.LString(e.where + " " + blame.Text(t.L, said))
 	}
 	e.Value = text
 }
@@ -268,7 +272,7 @@ func functionName(d *lua.Debug) string {
 		return "main chunk"
 	case d.Name == compile.Concat:
 		return "operator '..'"
-	case d.Name == "" || d.Name == "?" || d.Name == "(anonymous)":
+	case d.Name == "" || d.Name == "?" || strings.HasPrefix(d.Name, compile.Operands) || d.Name == "(anonymous)":
 		return "?"
 	case strings.HasPrefix(d.Name, "<"):
 		return "function " + d.Name

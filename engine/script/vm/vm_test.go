@@ -220,7 +220,7 @@ func TestCall(t *testing.T) {
 		{"nothing", `local x = 1`, "nil"},
 		{"error", `error("oh")`, "error: test.lua:1: oh"},
 		{"without place", "\nerror('oh', 0)", "error: test.lua:2: oh"},
-		{"in a function", "local function f()\nlocal x = nil + 1\nend\nf()", "error: test.lua:2: cannot perform add operation between nil and number"},
+		{"in a function", "local function f()\nlocal x = nil + 1\nend\nf()", "error: test.lua:2: attempt to perform arithmetic on a nil value"},
 		{"nil", `error(nil)`, "error: test.lua:1: (error object is a nil value)"},
 		{"table", `error({})`, "error: test.lua:1: (error object is a table value)"},
 		{"__tostring", `error(setmetatable({}, {__tostring = function() return "said" end}))`, "error: test.lua:1: said"},
