@@ -43,6 +43,11 @@ func (h *recorder) Run(command string, arguments wire.Value) (wire.Value, error)
 // load runs a manager whose boot is the given text, in a folder with the given files; app.lua may be among them.
 func load(t *testing.T, boot string, files map[string]string) (*recorder, string, error) {
 	t.Helper()
+	return loadFor(t, &stage{}, boot, files)
+}
+
+func loadFor(t *testing.T, on *stage, boot string, files map[string]string) (*recorder, string, error) {
+	t.Helper()
 	folder := filepath.Join(t.TempDir(), "scripts")
 	app := "local server = require(\"server\")\nlocal app = {}\nfunction app:boot()\n" + boot + "\nend\nreturn app\n"
 	if files["app.lua"] == "" {
@@ -62,6 +67,7 @@ func load(t *testing.T, boot string, files map[string]string) (*recorder, string
 	}
 	var log bytes.Buffer
 	h := &recorder{messages: map[string]Message{}, commands: map[string]Command{}}
+	on.recorder = h
 	p, err := New(Options{
 		Folder: folder, Shown: "scripts", Manager: "app",
 		Builtin: fstest.MapFS{
@@ -71,7 +77,7 @@ func load(t *testing.T, boot string, files map[string]string) (*recorder, string
 		App:   map[string]any{"greeting": "hello", "list": []any{int64(1), int64(2)}},
 		Log:   slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo})),
 		Store: store.New(), Generation: 3, TurnTimeout: time.Minute, BootTimeout: time.Minute,
-	}, h)
+	}, on)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package blame
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -18,7 +19,38 @@ const (
 	noText     = "cannot perform concat operation between "
 	noMinus    = "__unm undefined"
 	noLength   = "__len undefined"
+
+	badArgument = "bad argument #" // 2 to close (number expected, got string)
 )
+
+// Usage is the first upvalue of a function of Go, as userdata, that knows how it is called.
+type Usage interface {
+	// Misused words the problem with its n-th argument, while its arguments are still there.
+	Misused(L *lua.LState, n int, problem string) string
+}
+
+// misused has the function that runs word what is wrong with one of its arguments.
+func misused(L *lua.LState, text, rest string) string {
+	fn := function(L, 0)
+	if fn == nil || !fn.IsG || len(fn.Upvalues) == 0 {
+		return text
+	}
+	object, _ := fn.Upvalues[0].Value().(*lua.LUserData)
+	if object == nil {
+		return text
+	}
+	u, ok := object.Value.(Usage)
+	number, problem, found := strings.Cut(rest, " ")
+	n, err := strconv.Atoi(number)
+	if _, problem, _ = strings.Cut(problem, " ("); !ok || !found || err != nil {
+		return text
+	}
+	problem = strings.TrimSuffix(problem, ")")
+	if expected, ok := strings.CutSuffix(problem, "got nil"); ok && n > arguments(L) {
+		problem = expected + "got no value"
+	}
+	return u.Misused(L, n, problem)
+}
 
 // Text returns what is to be said in place of text, an error that gopher-lua has raised in L, without its place, while the
 // frames of the function that failed are still there. Any other error stays as it is.
@@ -26,6 +58,9 @@ func Text(L *lua.LState, text string) (better string) {
 	better = text
 	// It reads what gopher-lua may have left half made.
 	defer func() { _ = recover() }()
+	if rest, ok := strings.CutPrefix(text, badArgument); ok {
+		return misused(L, text, rest)
+	}
 	level := 0
 	if strings.HasPrefix(text, noText) && runsGo(L, 0) {
 		level = 1

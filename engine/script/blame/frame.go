@@ -24,6 +24,12 @@ func runsGo(L *lua.LState, level int) bool {
 	return fn != nil && fn.IsG
 }
 
+// arguments returns how many arguments the innermost function was called with.
+func arguments(L *lua.LState) int {
+	d, _ := L.GetStack(0)
+	return int(reflect.ValueOf(d).Elem().FieldByName("frame").Elem().FieldByName("NArgs").Int())
+}
+
 func function(L *lua.LState, level int) *lua.LFunction {
 	d, ok := L.GetStack(level)
 	if !ok {
