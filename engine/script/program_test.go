@@ -185,6 +185,24 @@ func TestLogAndConfig(t *testing.T) {
 	}
 }
 
+// Any text may stand in a URL once it is escaped, as a step of the path or a value of the query.
+func TestHTTPEscape(t *testing.T) {
+	rows := []struct{ text, want string }{
+		{`"Ann & Ben"`, "Ann%20%26%20Ben"},
+		{`"a/b?c=d#e+f%"`, "a%2Fb%3Fc%3Dd%23e%2Bf%25"},
+		{`"\195\164\255\n"`, "%C3%A4%FF%0A"},
+		{`"A-z_0.9~"`, "A-z_0.9~"},
+		{`7`, "7"},
+		{`""`, ""},
+	}
+	for _, row := range rows {
+		_, _, err := load(t, `error(require("http").escape(`+row.text+`), 0)`, map[string]string{})
+		if want := "scripts/app.lua:4: " + row.want; textOf(err) != want {
+			t.Errorf("http.escape(%s): Load = %v, want %q", row.text, err, want)
+		}
+	}
+}
+
 // Commands take and return values, and their errors carry the place and how it was reached.
 func TestCommand(t *testing.T) {
 	h, _, err := load(t, `
