@@ -36,6 +36,7 @@ func floors() map[string]int {
 		"engine/queue/body":          1,
 		"engine/script/lib/pattern":  1,
 		"engine/script/store":        1,
+		"engine/script/blame":        1,
 		"engine/timer":               1,
 		"engine/auth":                0,
 		"engine/config":              0,

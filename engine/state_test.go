@@ -89,7 +89,7 @@ return app`
 		c.State.File, c.Lua.Path, c.Lua.Manager = file, folder, "app"
 	})
 	stop(t, server)
-	if want := `state \"bad\": value: save nested.callback: a function has no JSON form`; !strings.Contains(server.Log(), want) {
+	if want := `state \"bad\": nested.callback: a function has no JSON form`; !strings.Contains(server.Log(), want) {
 		t.Errorf("the log says\n%swant %s", server.Log(), want)
 	}
 	text, err := os.ReadFile(file)

@@ -53,6 +53,9 @@ function manager:migrate(_from) end
 
 --- Runs for a new connection. Its first frame says who it is; then everybody sees it.
 function manager:open(client)
+  if type(client) ~= "userdata" then
+    error("open got no client: write function manager:open(client) and base.open(self, client)", 2)
+  end
   client:send("ConnectionEstablished", { connection = client })
   server.roster()
 end

@@ -177,6 +177,7 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errRequest, err)
 	}
+	request.URL.RawQuery = escapeQuery(request.URL.RawQuery)
 	if r.Header != nil {
 		request.Header = r.Header.Clone()
 	}
@@ -188,4 +189,18 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 		request.Header.Set("User-Agent", "perigee")
 	}
 	return request, nil
+}
+
+// escapeQuery escapes what must not stand in a query, spaces and what is no ASCII, and leaves everything else: what has been
+// escaped, and what separates one value from the next.
+func escapeQuery(query string) string {
+	var b strings.Builder
+	for _, c := range []byte(query) {
+		if c <= ' ' || c >= 0x7F || c == '"' || c == '<' || c == '>' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }

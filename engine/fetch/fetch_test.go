@@ -88,6 +88,27 @@ func TestDo(t *testing.T) {
 	}
 }
 
+// A query is sent with what must not stand in it escaped, and nothing else changed.
+func TestQuery(t *testing.T) {
+	server := serve(t, "127.0.0.1", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Saw", r.RequestURI)
+	})
+	c := newClient(t, nil)
+	rows := []struct{ url, want string }{
+		{"/a?y=ä ö", "/a?y=%C3%A4%20%C3%B6"},
+		{"/ä ö?<x>=\"1\"", "/%C3%A4%20%C3%B6?%3Cx%3E=%221%22"},
+		{"/a?y=%20+%C3%A4&z=1;2&[]=/?:@!$'()*,~`|{}", "/a?y=%20+%C3%A4&z=1;2&[]=/?:@!$'()*,~`|{}"},
+		{"/a?y=\xff", "/a?y=%FF"},
+	}
+	for _, row := range rows {
+		if got := expect(t, c, Request{URL: server.URL + row.url}, "").Header.Get("X-Saw"); got != row.want {
+			t.Errorf("Do(%q): the server saw %q, want %q", row.url, got, row.want)
+		}
+	}
+	expect(t, c, Request{URL: server.URL + "/a?y=\n"}, "bad url")
+	expect(t, c, Request{URL: server.URL + "/%zz"}, "bad url")
+}
+
 // Requests one after the other use the same connection.
 func TestReuse(t *testing.T) {
 	var connections sync.Map

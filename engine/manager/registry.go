@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"perigee/engine/auth"
 	"perigee/engine/script"
@@ -76,7 +77,14 @@ func (g *generation) registerCommand(c script.Command) error {
 }
 
 func twice(kind, name, first, second string) error {
-	return fmt.Errorf("server.%s: %s is registered twice, at %s and at %s", kind, name, first, second)
+	hint := ""
+	for _, source := range []string{first, second} {
+		if file, ok := strings.CutPrefix(source, "perigee/"); ok && hint == "" {
+			file, _, _ = strings.Cut(file, ":")
+			hint = fmt.Sprintf("; to replace what Perigee brings, put a %s of your own into the scripts folder", file)
+		}
+	}
+	return fmt.Errorf("server.%s: %s is registered twice, at %s and at %s%s", kind, name, first, second, hint)
 }
 
 func (g *generation) listen(message, command, source string) (silence func(), err error) {

@@ -144,7 +144,7 @@ func (p *Program) setAttribute(L *lua.LState, c Client, field string, v lua.LVal
 		return
 	}
 	if _, err := value.Copy(v); err != nil {
-		L.RaiseError("client.%s must be plain data: %s", field, err)
+		L.RaiseError("client.%s must be plain data: %s", field, api.Reason(err))
 	}
 	c.SetAttribute(field, value.Value{LValue: v})
 }
@@ -166,7 +166,8 @@ func (p *Program) clientMethods() []api.Function {
 	return []api.Function{
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends it a message.", Run: func(L *lua.LState) int {
 			c := api.Self[*connection](L, "send").Client
-			api.Raise(L, p.host.Send([]Client{c}, L.CheckString(2), fields(L, 3)))
+			name := L.CheckString(2)
+			sent(L, name, p.host.Send([]Client{c}, name, fields(L, 3)))
 			return 0
 		}},
 		{

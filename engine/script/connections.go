@@ -40,7 +40,8 @@ func (p *Program) listMethods() []api.Function {
 			Doc: "Calls a function with each of them; without one, it is what a for loop goes over.", Run: p.each,
 		},
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all of them.", Run: func(L *lua.LState) int {
-			api.Raise(L, p.host.Send(api.Self[*list](L, "send").clients, L.CheckString(2), fields(L, 3)))
+			clients, name := api.Self[*list](L, "send").clients, L.CheckString(2)
+			sent(L, name, p.host.Send(clients, name, fields(L, 3)))
 			return 0
 		}},
 		{

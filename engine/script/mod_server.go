@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -57,8 +58,9 @@ func (p *Program) commandFunctions() []api.Function {
 			Name: "next", Signature: "(command: string, arguments?: any): perigee.Handle",
 			Doc: "Runs a command in the next turn.",
 			Run: func(L *lua.LState) int {
+				name := commandName(L, 1)
 				p.promises.Room(L)
-				abort, err := p.host.Next(L.CheckString(1), argument(L, 2))
+				abort, err := p.host.Next(name, argument(L, 2))
 				return p.pushHandle(L, abort, err)
 			},
 		},
@@ -66,8 +68,9 @@ func (p *Program) commandFunctions() []api.Function {
 			Name: "delay", Signature: "(ms: number, command: string, arguments?: any): perigee.Handle",
 			Doc: "Runs a command later.",
 			Run: func(L *lua.LState) int {
+				after, name := api.Milliseconds(L, 1), commandName(L, 2)
 				p.promises.Room(L)
-				abort, err := p.host.Delay(api.Milliseconds(L, 1), L.CheckString(2), argument(L, 3))
+				abort, err := p.host.Delay(after, name, argument(L, 3))
 				return p.pushHandle(L, abort, err)
 			},
 		},
@@ -105,7 +108,8 @@ func (p *Program) connectionFunctions() []api.Function {
 			Name: "broadcast", Signature: "(name: string, fields?: table)",
 			Doc: "Sends a message to every connection.",
 			Run: func(L *lua.LState) int {
-				api.Raise(L, p.host.Broadcast(L.CheckString(1), fields(L, 2)))
+				name := L.CheckString(1)
+				sent(L, name, p.host.Broadcast(name, fields(L, 2)))
 				return 0
 			},
 		},
@@ -168,9 +172,13 @@ func (p *Program) message(L *lua.LState) int {
 		L.RaiseError("message %q: %s: write server.message(name, { protection = ... }, handler)", m.Name, api.ErrNoProtection)
 	}
 	options := L.CheckTable(2)
-	api.Raise(L, api.CheckOptions(options, "protection", "owner", "authorize", "schema"))
+	if err := api.CheckOptions(options, "protection", "owner", "authorize", "schema"); err != nil {
+		L.RaiseError("message %q: %s", m.Name, err)
+	}
 	protection, err := api.Protection(options)
-	api.Raise(L, err)
+	if err != nil {
+		L.RaiseError("message %q: %s", m.Name, api.Reason(err))
+	}
 	m.Protection = protection
 	if m.Owner, err = api.Owner(options, protection, `the field with the uuid of the connection it is about`); err != nil {
 		L.RaiseError("message %q: %s", m.Name, err)
@@ -223,7 +231,7 @@ func (p *Program) check(option lua.LValue) (check func(text []byte) error, text 
 	}
 	written, err := value.Append(nil, option, value.Limits{})
 	if err != nil {
-		return nil, "", fmt.Errorf("schema: %w", err)
+		return nil, "", fmt.Errorf("schema: %s", api.Reason(err))
 	}
 	s, err := p.options.Schemas.compile(written)
 	if err != nil {
@@ -241,7 +249,7 @@ func (p *Program) state(L *lua.LState) int {
 	p.borrow(L, name)
 	table, err := p.options.Store.Table(name, initial)
 	if err != nil {
-		L.RaiseError("state %q must be plain data: %s", name, err)
+		L.RaiseError("state %q must be plain data: %s", name, api.Reason(err))
 	}
 	L.Push(table)
 	return 1
@@ -319,6 +327,22 @@ func handleMethods() []api.Function {
 		api.Self[*handle](L, "abort").abort()
 		return 0
 	}}}
+}
+
+// commandName returns an argument that names a command which shall run in a turn of its own.
+func commandName(L *lua.LState, n int) string {
+	if L.Get(n).Type() == lua.LTFunction {
+		L.ArgError(n, "the name of a command expected, got a function; server.after takes functions")
+	}
+	return L.CheckString(n)
+}
+
+// sent raises why a message could not be sent.
+func sent(L *lua.LState, name string, err error) {
+	if at, ok := errors.AsType[*value.PathError](err); ok {
+		L.RaiseError("send %q: %s", name, at.Plain())
+	}
+	api.Raise(L, err)
 }
 
 // argument returns an argument as what commands are given: any value, nil included.

@@ -31,6 +31,10 @@ func (p *Program) kinds() []api.Kind {
 		{
 			Name: "connections", Class: "Connections", Doc: "A choice of connections, in the order in which they were opened.",
 			As: &p.lists, Methods: p.listMethods(),
+			Instead: map[string]string{
+				"__call": "a choice of connections is no iterator: write for client in connections:each() do",
+				"__len":  "a choice of connections has no length: write connections:count()",
+			},
 		},
 		{
 			Name: "topic", Class: "Topic", Doc: "A named set of connections.", As: &p.topics,

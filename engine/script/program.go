@@ -266,6 +266,9 @@ func (p *Program) Load() error {
 		if p.loader.Has(p.options.Manager) {
 			L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
 		}
+		if err := p.loader.Find(p.options.Manager); err != nil {
+			L.RaiseError("lua.manager of the settings: %s", err)
+		}
 		manager, ok := p.loader.Require(L, p.options.Manager).(*lua.LTable)
 		if !ok {
 			L.RaiseError("module %q must return its manager: local manager = require(\"manager\"):extend() ... return manager", p.options.Manager)
@@ -280,6 +283,9 @@ func (p *Program) Load() error {
 			name := h.Name
 			switch hook := L.GetField(manager, name).(type) {
 			case *lua.LFunction:
+				if wrong := dotted(h, hook); wrong != "" {
+					L.RaiseError("%s", wrong)
+				}
 				p.hooks[name] = hook
 			case *lua.LNilType:
 			default:
@@ -295,7 +301,7 @@ func (p *Program) Load() error {
 		}
 		return 0
 	})
-	call := &api.Call{Name: "boot"}
+	call := &api.Call{Name: "boot", Limit: "lua.boot_timeout"}
 	_, err := call.Run(p.vm, p.options.BootTimeout, boot)
 	if err == nil && late {
 		return fmt.Errorf("script: loading took longer than lua.boot_timeout, %s", p.options.BootWait)

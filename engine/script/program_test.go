@@ -43,6 +43,11 @@ func (h *recorder) Run(command string, arguments wire.Value) (wire.Value, error)
 // load runs a manager whose boot is the given text, in a folder with the given files; app.lua may be among them.
 func load(t *testing.T, boot string, files map[string]string) (*recorder, string, error) {
 	t.Helper()
+	return loadFor(t, &stage{}, boot, files)
+}
+
+func loadFor(t *testing.T, on *stage, boot string, files map[string]string) (*recorder, string, error) {
+	t.Helper()
 	folder := filepath.Join(t.TempDir(), "scripts")
 	app := "local server = require(\"server\")\nlocal app = {}\nfunction app:boot()\n" + boot + "\nend\nreturn app\n"
 	if files["app.lua"] == "" {
@@ -62,6 +67,7 @@ func load(t *testing.T, boot string, files map[string]string) (*recorder, string
 	}
 	var log bytes.Buffer
 	h := &recorder{messages: map[string]Message{}, commands: map[string]Command{}}
+	on.recorder = h
 	p, err := New(Options{
 		Folder: folder, Shown: "scripts", Manager: "app",
 		Builtin: fstest.MapFS{
@@ -71,7 +77,7 @@ func load(t *testing.T, boot string, files map[string]string) (*recorder, string
 		App:   map[string]any{"greeting": "hello", "list": []any{int64(1), int64(2)}},
 		Log:   slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo})),
 		Store: store.New(), Generation: 3, TurnTimeout: time.Minute, BootTimeout: time.Minute,
-	}, h)
+	}, on)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,6 +182,24 @@ func TestLogAndConfig(t *testing.T) {
 	}
 	if strings.Contains(log, "too quiet") {
 		t.Errorf("log = %s, want nothing below its level", log)
+	}
+}
+
+// Any text may stand in a URL once it is escaped, as a step of the path or a value of the query.
+func TestHTTPEscape(t *testing.T) {
+	rows := []struct{ text, want string }{
+		{`"Ann & Ben"`, "Ann%20%26%20Ben"},
+		{`"a/b?c=d#e+f%"`, "a%2Fb%3Fc%3Dd%23e%2Bf%25"},
+		{`"\195\164\255\n"`, "%C3%A4%FF%0A"},
+		{`"A-z_0.9~"`, "A-z_0.9~"},
+		{`7`, "7"},
+		{`""`, ""},
+	}
+	for _, row := range rows {
+		_, _, err := load(t, `error(require("http").escape(`+row.text+`), 0)`, map[string]string{})
+		if want := "scripts/app.lua:4: " + row.want; textOf(err) != want {
+			t.Errorf("http.escape(%s): Load = %v, want %q", row.text, err, want)
+		}
 	}
 }
 

@@ -100,7 +100,8 @@ func (p *Program) topicMethods() []api.Function {
 			return p.pushList(L, api.Self[*topic](L, "connections").Connections())
 		}},
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all subscribers.", Run: func(L *lua.LState) int {
-			api.Raise(L, p.host.Publish(api.Self[*topic](L, "send").Topic, L.CheckString(2), fields(L, 3)))
+			to, name := api.Self[*topic](L, "send").Topic, L.CheckString(2)
+			sent(L, name, p.host.Publish(to, name, fields(L, 3)))
 			return 0
 		}},
 	}

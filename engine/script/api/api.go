@@ -37,7 +37,7 @@ type Module struct {
 
 // Table returns a new table of what the module has, for L and its threads.
 func (m Module) Table(L *lua.LState) *lua.LTable {
-	t := functions(L, m.Functions)
+	t := functions(L, m.Name+".", m.Functions)
 	for _, f := range m.Fields {
 		t.RawSetString(f.Name, f.Get(nil))
 	}
@@ -52,16 +52,20 @@ func (m Module) Strict(L *lua.LState) *lua.LTable {
 		L.RaiseError("there is no %s.%s", m.Name, L.Get(2).String())
 		return 0
 	}))
+	mt.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
+		L.RaiseError("%s.%s cannot be set: the module is the server's own", m.Name, L.Get(2).String())
+		return 0
+	}))
 	mt.RawSetString("__metatable", lua.LString(m.Name))
 	t.Metatable = mt
 	return t
 }
 
-// functions returns a table of functions by their names.
-func functions(L *lua.LState, functions []Function) *lua.LTable {
+// functions returns a table of functions by their names. owner ends with the dot or colon that stands before these.
+func functions(L *lua.LState, owner string, functions []Function) *lua.LTable {
 	t := L.NewTable()
 	for _, f := range functions {
-		t.RawSetString(f.Name, L.NewFunction(f.Run))
+		t.RawSetString(f.Name, L.NewClosure(f.Run, &lua.LUserData{Value: usage{owner, f}}))
 	}
 	return t
 }
@@ -77,16 +81,24 @@ type Kind struct {
 	Fields  []Field
 	Other   func(object any, field string) lua.LValue // answers for fields that have no entry; nil where there are none
 	Methods []Function
+	// Instead says, by metamethods that the kind has not, such as "__len", what to write in their place.
+	Instead map[string]string
 }
 
 // Open makes the metatable of a kind of object, for L and its threads, and keeps it.
 func (k Kind) Open(L *lua.LState) {
-	mt, methods := L.NewTable(), functions(L, k.Methods)
+	mt, methods := L.NewTable(), functions(L, k.Name+":", k.Methods)
 	*k.As = mt
 	mt.RawSetString("__metatable", lua.LString(k.Name))
 	if k.Plain {
 		mt.RawSetString("__index", methods)
 		return
+	}
+	for event, text := range k.Instead {
+		mt.RawSetString(event, L.NewFunction(func(L *lua.LState) int {
+			L.RaiseError("%s", text)
+			return 0
+		}))
 	}
 	fields := map[string]func(object any) lua.LValue{}
 	for _, f := range k.Fields {

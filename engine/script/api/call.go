@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/loop"
+	"perigee/engine/script/value"
 	"perigee/engine/script/vm"
 )
 
@@ -17,13 +19,15 @@ import (
 type Call struct {
 	Name string
 	Text []byte // the frame; nil where no message is handled
+	// Limit is the setting that bounds its time; "" is lua.turn_timeout.
+	Limit string
 }
 
 // Run runs a function of the scripts as one protected call, for as long as timeout lets it; 0 is as long as a turn may
 // last. The error is an *Error.
 func (c *Call) Run(machine *vm.VM, timeout time.Duration, fn lua.LValue, args ...lua.LValue) (lua.LValue, error) {
 	v, err := machine.Call(c, timeout, fn, args...)
-	return v, wrap(c.Name, err)
+	return v, c.wrap(err)
 }
 
 // Caller returns what the handler that runs was called for.
@@ -68,20 +72,27 @@ func (e *Error) Traceback() string { return e.trace }
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// wrap gives a machine's error the name of what ran. One that was cut off because the server stops is a loop.ErrStopped.
-func wrap(name string, err error) error {
+// wrap gives a machine's error the name of what ran, and that of the setting that ended it. One that was cut off because
+// the server stops is a loop.ErrStopped.
+func (c *Call) wrap(err error) error {
 	if err == nil {
 		return nil
 	}
 	var failure *vm.Error
 	if !errors.As(err, &failure) {
-		return fmt.Errorf("script: %s: %w", name, err)
+		return fmt.Errorf("script: %s: %w", c.Name, err)
 	}
 	cause := failure.Cause
-	if errors.Is(cause, vm.ErrStopped) {
+	message := failure.Message
+	switch {
+	case errors.Is(cause, vm.ErrStopped):
 		cause = loop.ErrStopped
+	case errors.Is(cause, vm.ErrMemory):
+		message += " (lua.memory)"
+	case errors.Is(cause, vm.ErrTimeout):
+		message += " (" + cmp.Or(c.Limit, "lua.turn_timeout") + ")"
 	}
-	return &Error{Name: name, Message: failure.Message, place: failure.Place(), trace: failure.Traceback, cause: cause}
+	return &Error{Name: c.Name, Message: message, place: failure.Place(), trace: failure.Traceback, cause: cause}
 }
 
 // Raise raises an error of Go as one of Lua, at the line that called. A Lua error that comes back from a command keeps its
@@ -92,6 +103,18 @@ func Raise(L *lua.LState, err error) {
 	case *Error:
 		L.Error(lua.LString(failure.Message), 0)
 	default:
-		L.RaiseError("%s", strings.TrimPrefix(err.Error(), "script: "))
+		L.RaiseError("%s", Reason(err))
 	}
+}
+
+// Reason is what an error of Go says, without what means nothing to the author of a script: the names of packages.
+func Reason(err error) string {
+	text := err.Error()
+	if at, ok := errors.AsType[*value.PathError](err); ok {
+		text = strings.Replace(text, at.Error(), at.Plain(), 1)
+	}
+	for _, name := range []string{"script: ", "manager: ", "auth: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return text
 }

@@ -59,7 +59,7 @@ func Compile(name string, source []byte) (*lua.FunctionProto, error) {
 	proto, problem := compile(name, source)
 	if problem != nil {
 		problem.File = name
-		problem.Line = max(problem.Line, 1)
+		problem.Line = max(problem.Line, 1) & lineMask
 		return nil, problem
 	}
 	return proto, nil
@@ -77,7 +77,8 @@ func compile(name string, source []byte) (*lua.FunctionProto, *SyntaxError) {
 	if problem != nil {
 		return nil, problem
 	}
-	if chunk, problem = rewrite(chunk); problem != nil {
+	chunk, names, problem := rewrite(chunk)
+	if problem != nil {
 		return nil, problem
 	}
 	proto, err := compileTree(name, chunk)
@@ -87,6 +88,7 @@ func compile(name string, source []byte) (*lua.FunctionProto, *SyntaxError) {
 	if problem = finish(proto); problem != nil {
 		return nil, problem
 	}
+	takeNames(proto, names)
 	return proto, nil
 }
 

@@ -15,6 +15,7 @@ func (r *rewriter) concatenation(e *ast.StringConcatOpExpr) ast.Expr {
 	variable := 0
 	take := func(operand *ast.Expr) {
 		*operand = r.expression(*operand)
+		r.noteCopy(*operand)
 		operands = append(operands, *operand)
 		if !isKey(*operand) {
 			variable++

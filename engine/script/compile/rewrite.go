@@ -13,7 +13,8 @@ type rewriter struct {
 	function  *function
 	depth     int // of the tree, here
 	functions int
-	work      int // comparisons of constants that the compiler will make, or as much in searches for names
+	marks     map[string]int // what note has noted, numbered from 1
+	work      int            // comparisons of constants that the compiler will make, or as much in searches for names
 }
 
 // function is what a function around this place asks of the compiler.
@@ -34,12 +35,13 @@ type block struct {
 	leaks    bool // a loop: a break leaves one of its inner blocks that has local variables and a function
 }
 
-func rewrite(chunk []ast.Stmt) ([]ast.Stmt, *SyntaxError) {
-	r := &rewriter{}
+// rewrite returns the tree that the compiler gets, and the names that takeNames wants to have.
+func rewrite(chunk []ast.Stmt) ([]ast.Stmt, []string, *SyntaxError) {
+	r := &rewriter{marks: map[string]int{}}
 	r.enterFunction()
 	r.statements(chunk)
 	r.leaveFunction(1)
-	return chunk, r.problem
+	return chunk, inOrder(r.marks), r.problem
 }
 
 func (r *rewriter) fail(line int, format string, arguments ...any) {
@@ -199,6 +201,7 @@ func (r *rewriter) expression(expression ast.Expr) ast.Expr {
 	case *ast.AttrGetExpr:
 		e.Object = r.expression(e.Object)
 		e.Key = r.expression(e.Key)
+		r.note(e, e.Object)
 	case *ast.TableExpr:
 		r.table(e)
 	case *ast.FuncCallExpr:
@@ -206,6 +209,7 @@ func (r *rewriter) expression(expression ast.Expr) ast.Expr {
 		e.Receiver = r.expression(e.Receiver)
 		r.constant('s', e.Method)
 		r.expressions(e.Args)
+		r.note(e, e.Receiver)
 	case *ast.FunctionExpr:
 		r.body(e)
 	default:
@@ -225,10 +229,13 @@ func (r *rewriter) operation(expression ast.Expr) ast.Expr {
 		return r.concatenation(e)
 	case *ast.ArithmeticOpExpr:
 		e.Lhs, e.Rhs = r.expression(e.Lhs), r.expression(e.Rhs)
+		r.note(e, e.Lhs, e.Rhs)
 	case *ast.UnaryMinusOpExpr:
 		e.Expr = r.expression(e.Expr)
+		r.note(e, e.Expr)
 	case *ast.UnaryLenOpExpr:
 		e.Expr = r.expression(e.Expr)
+		r.note(e, e.Expr)
 	case *ast.UnaryNotOpExpr:
 		e.Expr = r.expression(e.Expr)
 		return foldNot(e)

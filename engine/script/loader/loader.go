@@ -66,6 +66,18 @@ func (l *Loader) Has(name string) bool {
 	return ok
 }
 
+// Find returns an error that names where a module was looked for, if there is none of that name.
+func (l *Loader) Find(name string) error {
+	if err := checkModuleName(name); err != nil || l.Has(name) {
+		return err
+	}
+	if _, ok := l.sources.modules[name]; ok {
+		return nil
+	}
+	_, _, err := l.read(name)
+	return err
+}
+
 // Require returns a module, loading it the first time. What is wrong is raised.
 func (l *Loader) Require(L *lua.LState, name string) lua.LValue {
 	if module, ok := l.modules[name]; ok {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -96,6 +97,14 @@ func (h *HTTP) functions() []api.Function {
 				options.RawSetString("url", L.CheckAny(1))
 				options.RawSetString("body", L.Get(2))
 				return h.request(L, options)
+			},
+		},
+		{
+			Name: "escape", Signature: "(text: string|number): string",
+			Doc: "Returns the text as it may stand in a URL, as one step of the path or one value of the query.",
+			Run: func(L *lua.LState) int {
+				L.Push(lua.LString(strings.ReplaceAll(url.QueryEscape(L.CheckString(1)), "+", "%20")))
+				return 1
 			},
 		},
 	}

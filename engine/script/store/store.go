@@ -85,7 +85,7 @@ func (s *Store) Save() Saved {
 		if err != nil {
 			if s.faults[name] != err.Error() {
 				s.faults[name] = err.Error()
-				faults = append(faults, fmt.Errorf("script: state %q: %w", name, err))
+				faults = append(faults, fmt.Errorf("script: state %q: %w", name, plain(err)))
 			}
 			continue
 		}
@@ -99,6 +99,14 @@ func (s *Store) Save() Saved {
 		s.version++
 	}
 	return Saved{Texts: maps.Clone(s.texts), Version: s.version, Faults: faults}
+}
+
+// plain is an error of a value without what was being done: the place in the state and the problem.
+func plain(err error) error {
+	if at, ok := errors.AsType[*value.PathError](err); ok {
+		return errors.New(at.Plain())
+	}
+	return err
 }
 
 // sweepSteps is how many entries one call of Tidy looks at: about a millisecond.

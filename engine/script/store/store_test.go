@@ -72,7 +72,7 @@ func TestStoreSaveFaults(t *testing.T) {
 	if got := string(saved.Texts["bad"]) + string(saved.Texts["good"]); got != `{"x":1}{"y":2}` {
 		t.Errorf("Save of a table with a function = %s, want the last text of bad and the new one of good", got)
 	}
-	want := `script: state "bad": value: save list[2]: a function has no JSON form`
+	want := `script: state "bad": list[2]: a function has no JSON form`
 	if len(saved.Faults) != 1 || saved.Faults[0].Error() != want {
 		t.Errorf("faults = %v, want %s", saved.Faults, want)
 	}
@@ -84,7 +84,7 @@ func TestStoreSaveFaults(t *testing.T) {
 		t.Errorf("Save after bad is plain data again = %s, want {\"x\":2}", mended.Texts["bad"])
 	}
 	run(t, l, `bad.self = bad`)
-	if broken := s.Save(); len(broken.Faults) != 1 || !strings.Contains(broken.Faults[0].Error(), "save self: the table contains itself") {
+	if broken := s.Save(); len(broken.Faults) != 1 || !strings.Contains(broken.Faults[0].Error(), "self: the table contains itself") {
 		t.Errorf("faults of another kind = %v, want the cycle", broken.Faults)
 	}
 }

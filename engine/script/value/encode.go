@@ -68,7 +68,7 @@ func (e *encoder) value(dst []byte, v lua.LValue) ([]byte, *PathError) {
 		return e.table(dst, v)
 	case *lua.LUserData:
 		if e.exact && v != marks.null {
-			return dst, refuse("userdata is no plain data")
+			return dst, refuse(kind(v) + " is no plain data")
 		}
 		return appendUserData(dst, v)
 	default:
@@ -104,7 +104,7 @@ func appendUserData(dst []byte, v *lua.LUserData) ([]byte, *PathError) {
 	}
 	a, ok := v.Value.(appender)
 	if !ok {
-		return dst, refuse("userdata has no JSON form")
+		return dst, refuse(kind(v) + " has no JSON form")
 	}
 	out, err := a.AppendJSON(dst)
 	if err != nil {
@@ -243,7 +243,11 @@ func (e *encoder) key(dst []byte, t *lua.LTable, key lua.LValue) ([]byte, *PathE
 			return integerKey(dst, t, int64(k))
 		}
 	}
-	return dst, refuse("the table has the key " + step(key) + ": it is neither a list, with the keys 1 to n, nor an object, with strings for keys")
+	hint := ""
+	if key.Type() == lua.LTNumber {
+		hint = "; write tostring(key) where keys are numbers"
+	}
+	return dst, refuse("the table has the key " + step(key) + ": it is neither a list, with the keys 1 to n, nor an object, with strings for keys" + hint)
 }
 
 // integerKey writes a number as a name, unless the table has that name already.

@@ -128,9 +128,9 @@ func TestAppendRefuses(t *testing.T) {
 		`return {1, nil, 3}`:                                              `value: encode: the list has a hole at 2`,
 		`return array({a = 1})`:                                           `value: encode: the list has also the key .a`,
 		`return array({nil, 2})`:                                          `value: encode: the list has a hole at 1`,
-		`return {a = {nil, 2}}`:                                           `value: encode a: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys`,
+		`return {a = {nil, 2}}`:                                           `value: encode a: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) where keys are numbers`,
 		`return {a = 1, [true] = 2}`:                                      `value: encode: the table has the key [true]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys`,
-		`return object({[2.5] = 1})`:                                      `value: encode: the table has the key [2.5]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys`,
+		`return object({[2.5] = 1})`:                                      `value: encode: the table has the key [2.5]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) where keys are numbers`,
 		`return object({[1] = "a", ["1"] = "b"})`:                         `value: encode: the object has the key 1 as a number and as a string`,
 		`return {c = broken}`:                                             `value: encode c: no text`,
 		`local t = {} for i = 1, 1000 do t = {t} end return t`:            `value: encode ` + strings.Repeat("[1]", 6) + "..." + strings.Repeat("[1]", 6) + `: nested deeper than 1000 levels`,
@@ -266,7 +266,7 @@ func TestFields(t *testing.T) {
 		`return {1, a = 2}`:                  `value: encode fields: a list has no names for its fields`,
 		`return {a = 1, b = {print}}`:        `value: encode fields b[1]: a function has no JSON form`,
 		`local t = {a = 1} t.b = t return t`: `value: encode fields b: the table contains itself`,
-		`return {[2] = 1}`:                   `value: encode fields: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys`,
+		`return {[2] = 1}`:                   `value: encode fields: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) where keys are numbers`,
 	} {
 		table := eval(t, source).(*lua.LTable)
 		if got, err := (Fields{table}).AppendMembers([]byte("x")); err == nil || err.Error() != want || string(got) != "x" {

@@ -41,6 +41,14 @@ func (e *PathError) Path() string {
 	return strings.TrimPrefix(b.String(), ".")
 }
 
+// Plain is the place and the problem, for who knows what was being done.
+func (e *PathError) Plain() string {
+	if path := e.Path(); path != "" {
+		return path + ": " + e.Err.Error()
+	}
+	return e.Err.Error()
+}
+
 // Error names package, deed, place and problem.
 func (e *PathError) Error() string {
 	doing := "value: " + e.Doing
@@ -111,8 +119,28 @@ func isWord(key string) bool {
 func kind(v lua.LValue) string {
 	switch v.Type() {
 	case lua.LTUserData:
-		return "userdata"
+		return object(v)
 	default:
 		return "a " + v.Type().String()
 	}
+}
+
+// object names what scripts hold in their hands by its kind: "a client".
+func object(v lua.LValue) string {
+	userdata, ok := v.(*lua.LUserData)
+	if !ok {
+		return "userdata"
+	}
+	metatable, ok := userdata.Metatable.(*lua.LTable)
+	if !ok {
+		return "userdata"
+	}
+	name, ok := metatable.RawGetString("__metatable").(lua.LString)
+	switch {
+	case !ok || name == "":
+		return "userdata"
+	case strings.HasSuffix(string(name), "s"):
+		return "a choice of " + string(name)
+	}
+	return "a " + string(name)
 }

@@ -122,7 +122,7 @@ func TestCopyRefuses(t *testing.T) {
 		`local t = {} t.a = {t} return t`:                      `value: copy a[1]: the table contains itself`,
 		`return {a = setmetatable({}, {})}`:                    `value: copy a: a table with a metatable is no plain data`,
 		`return {[{}] = 1}`:                                    `value: copy: a key that is a table is no plain data`,
-		`return {[null] = 1}`:                                  `value: copy: a key that is userdata is no plain data`,
+		`return {[null] = 1}`:                                  `value: copy: a key that is a json.null is no plain data`,
 		`local t = {} for i = 1, 1000 do t = {t} end return t`: `value: copy [1][1][1][1][1][1]...[1][1][1][1][1][1]: nested deeper than 1000 levels`,
 	} {
 		if got, err := Copy(eval(t, source)); err == nil || err.Error() != want {

@@ -10,13 +10,17 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/logging"
+	"perigee/engine/script/blame"
 	"perigee/engine/script/compile"
+	"perigee/engine/script/value"
 )
 
 // Bounds of what an Error says.
 const (
 	maxMessage = logging.MaxValue - 256 // bytes; the log has room for what wraps it
 	maxTrace   = 30                     // lines
+	shownDepth = 4                      // levels of a table that was raised
+	shownKeys  = 50                     // fields of one
 )
 
 const overflowText = "stack overflow"
@@ -134,6 +138,9 @@ func (t *thread) setRaised(e *Error, value lua.LValue) {
 			text = lua.LString(strings.TrimPrefix(string(text), " "))
 		}
 	}
+	if said, ok := strings.CutPrefix(string(text), e.where+" "); ok && e.where != "" {
+		text = lua.LString(e.where + " " + blame.Text(t.L, said))
+	}
 	e.Value = text
 }
 
@@ -190,21 +197,21 @@ func (v *VM) describe(e *Error, outer *thread, call any) *Error {
 }
 
 // text returns what a raised value says. A table may say it with __tostring, which may do anything.
-func (v *VM) text(value lua.LValue, outer *thread, call any) string {
-	if lua.LVCanConvToString(value) {
-		return value.String()
+func (v *VM) text(raised lua.LValue, outer *thread, call any) string {
+	if lua.LVCanConvToString(raised) {
+		return raised.String()
 	}
-	plain := fmt.Sprintf("(error object is a %s value)", value.Type())
-	speak := v.main.GetMetaField(value, "__tostring")
+	plain := fmt.Sprintf("(error object is a %s value)", raised.Type())
+	speak := v.main.GetMetaField(raised, "__tostring")
 	if speak == lua.LNil {
-		return plain
+		return asJSON(raised, plain)
 	}
 	t := v.borrow(outer)
 	if outer == nil {
 		t.call, t.guest = call, false
 	}
 	t.push(speak)
-	t.L.Push(value)
+	t.L.Push(raised)
 	if err := t.run(1, 1, false); err != nil {
 		return plain
 	}
@@ -214,6 +221,18 @@ func (v *VM) text(value lua.LValue, outer *thread, call any) string {
 		return plain
 	}
 	return string(said)
+}
+
+// asJSON returns what a small table of plain data is, else what stands in for it.
+func asJSON(v lua.LValue, otherwise string) string {
+	if v.Type() != lua.LTTable {
+		return otherwise
+	}
+	text, err := value.Append(nil, v, value.Limits{Depth: shownDepth, Keys: shownKeys})
+	if err != nil {
+		return otherwise
+	}
+	return string(text)
 }
 
 // hasPlace tells whether a message begins with a file and a line.
@@ -268,7 +287,7 @@ func functionName(d *lua.Debug) string {
 		return "main chunk"
 	case d.Name == compile.Concat:
 		return "operator '..'"
-	case d.Name == "" || d.Name == "?" || d.Name == "(anonymous)":
+	case d.Name == "" || d.Name == "?" || strings.HasPrefix(d.Name, compile.Operands) || d.Name == "(anonymous)":
 		return "?"
 	case strings.HasPrefix(d.Name, "<"):
 		return "function " + d.Name

@@ -1,0 +1,57 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/blame"
+)
+
+// usage is how a function is called; each function of a module or a kind carries its own.
+type usage struct {
+	owner    string // with the dot or colon that stands before the name
+	function Function
+}
+
+var _ blame.Usage = usage{}
+
+// Misused is the error of a call whose n-th argument, the object of a method included, is not what it must be.
+func (u usage) Misused(L *lua.LState, n int, problem string) string {
+	if strings.HasSuffix(u.owner, ":") {
+		n--
+	} else if u.calledOnModule(L) {
+		return fmt.Sprintf("write %s with a dot: %s", u.name(), u.call())
+	}
+	return fmt.Sprintf("bad argument #%d to %s (%s): write %s", n, u.name(), problem, u.call())
+}
+
+// calledOnModule tells whether the function of a module was called with a colon.
+func (u usage) calledOnModule(L *lua.LState) bool {
+	module, ok := L.Get(1).(*lua.LTable)
+	if !ok {
+		return false
+	}
+	metatable, ok := module.Metatable.(*lua.LTable)
+	return ok && metatable.RawGetString("__metatable") == lua.LString(strings.TrimSuffix(u.owner, "."))
+}
+
+func (u usage) name() string { return u.owner + u.function.Name }
+
+// call is how a script writes it: client:close(code, reason).
+func (u usage) call() string {
+	return fmt.Sprintf("%s(%s)", u.name(), strings.Join(u.function.Parameters(), ", "))
+}
+
+// Parameters are the names of what the function takes.
+func (f Function) Parameters() []string {
+	first, _, _ := strings.Cut(f.Signature, "\n")
+	s, _ := parseSignature(first) // a test has parsed it
+	var names []string
+	for _, p := range s.params {
+		name, _, _ := strings.Cut(p, ":")
+		names = append(names, strings.TrimSuffix(name, "?"))
+	}
+	return names
+}

@@ -1,0 +1,125 @@
+package script
+
+import (
+	"log/slog"
+	"net/netip"
+	"regexp"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"perigee/engine/script/store"
+	"perigee/engine/wire"
+)
+
+// stage is a host with one connection.
+type stage struct {
+	*recorder
+	client person
+}
+
+// person is a connection; what its scripts do not ask for is a nil pointer.
+type person struct {
+	Client
+	slot *any
+}
+
+func (p person) UUID() string          { return "u-1" }
+func (p person) Type() string          { return "player" }
+func (p person) Open() bool            { return true }
+func (p person) IPAddress() netip.Addr { return netip.Addr{} }
+func (p person) Slot() *any            { return p.slot }
+
+func (p person) Attribute(string) wire.Value { return nil }
+
+func (h *stage) Connections() []Client { return []Client{h.client} }
+
+func (h *stage) Send(_ []Client, name string, fields wire.Fields) error {
+	_, err := wire.Append(nil, name, fields, time.Time{})
+	return err
+}
+
+func (h *stage) Broadcast(name string, fields wire.Fields) error { return h.Send(nil, name, fields) }
+
+// What a user did wrong is said at the place, with the names that the user knows, and where it helps with what to write.
+func TestWording(t *testing.T) {
+	const client = `local client = server.connections():random() `
+	rows := []struct{ boot, want string }{
+		{client + `client:sned("X")`, "there is no client:sned"},
+		{`server.connections():cuont()`, "there is no connections:cuont"},
+		{`server.mesage("X")`, "there is no server.mesage"},
+		{`tel("X")`, "attempt to call global 'tel' (a nil value)"},
+		{client + `client.frend.name = 1`, "attempt to index field 'frend' (a nil value)"},
+		{`for client in server.connections() do end`, "a choice of connections is no iterator: write for client in connections:each() do"},
+		{`return #server.connections()`, "a choice of connections has no length: write connections:count()"},
+
+		{client + `client:send()`, "bad argument #1 to client:send (string expected, got no value): write client:send(name, fields)"},
+		{client + `client:send("X", 5)`, "bad argument #2 to client:send (table expected, got number): write client:send(name, fields)"},
+		{client + `client:close("bye")`, "bad argument #1 to client:close (number expected, got string): write client:close(code, reason)"},
+		{client + `client.send("X")`, "send is a method: write object:send(...) with a colon"},
+		{`server.connections():find(nil)`, "bad argument #1 to connections:find (string expected, got nil): write connections:find(uuid)"},
+		{`server:message("X", {}, print)`, "write server.message with a dot: server.message(name, options, handler)"},
+		{`server:sleep(5)`, "write server.sleep with a dot: server.sleep(ms)"},
+		{`server.command("X")`, "bad argument #2 to server.command (function expected, got no value): write server.command(name, fn)"},
+		{`server.next(print)`, "bad argument #1 to server.next (the name of a command expected, got a function; server.after takes functions): write server.next(command, arguments)"},
+		{`server.delay(5, print)`, "bad argument #2 to server.delay (the name of a command expected, got a function; server.after takes functions): write server.delay(ms, command, arguments)"},
+		{`server.foo = 1`, "server.foo cannot be set: the module is the server's own"},
+
+		{client + `client:send("R", { gone = { [2] = 1 } })`, `send "R": gone: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) where keys are numbers`},
+		{`server.broadcast("R", { run = print })`, `send "R": run: a function has no JSON form`},
+		{`server.connections():send("R", { all = server.connections() })`, `send "R": all: a choice of connections has no JSON form`},
+		{client + `client.friend = { client }`, "client.friend must be plain data: [1]: a client is no plain data"},
+		{client + `server.state("s", { by = client })`, `state "s" must be plain data: by: a client is no plain data`},
+		{`server.message("X", { protection = "none", schema = { x = print } }, print)`, `message "X": schema: x: a function has no JSON form`},
+
+		{`server.message("X", print)`, `message "X": protection = "none", "client" or "admin" is missing: write server.message(name, { protection = ... }, handler)`},
+		{`server.message("X", {}, print)`, `message "X": protection = "none", "client" or "admin" is missing`},
+		{`server.message("X", { protection = "all" }, print)`, `message "X": protection "all": not one of "none", "client", "admin"`},
+		{`server.message("X", { protect = "none" }, print)`, `message "X": unknown option "protect"; there are: protection, owner, authorize, schema`},
+		{`error({ code = 5 })`, `{"code":5}`},
+	}
+	for _, row := range rows {
+		_, _, err := loadFor(t, &stage{client: person{slot: new(any)}}, row.boot, map[string]string{})
+		if want := "scripts/app.lua:4: " + row.want; err == nil || err.Error() != want {
+			t.Errorf("%s\ngot  %v\nwant %s", row.boot, err, want)
+		}
+	}
+}
+
+// What is wrong with a manager is said with the setting, or the function, that it is about.
+func TestManagerWording(t *testing.T) {
+	const begin = "local manager = { boot = function() require(\"messages.login\") end }\n"
+	inFolder := regexp.MustCompile(`folder \S+ or`) // which differs from run to run
+	rows := []struct{ app, want string }{
+		{begin + "function manager.open(client)\nend\nreturn manager", "scripts/app.lua:2: open would get the manager as its client: write function manager:open(client), with a colon"},
+		{begin + "function manager.close(client, _)\nend\nreturn manager", "scripts/app.lua:2: close would get the manager as its client: write function manager:close(client, reason), with a colon"},
+		{`return require("nowhere")`, `scripts/app.lua:1: module "nowhere" not found: no nowhere.lua or nowhere/init.lua in the scripts folder FOLDER or in perigee itself`},
+		{begin + "function manager.open(self, client)\nend\nfunction manager.stop() end\nfunction manager.error(_, client) end\nreturn manager", ""},
+	}
+	for _, row := range rows {
+		_, _, err := load(t, "", map[string]string{"app.lua": row.app})
+		if got := inFolder.ReplaceAllString(textOf(err), "folder FOLDER or"); got != row.want {
+			t.Errorf("%s\ngot  %s\nwant %s", row.app, got, row.want)
+		}
+	}
+}
+
+// A manager that is nowhere is named as the setting that names it.
+func TestNoManager(t *testing.T) {
+	p, err := New(Options{Manager: "ap", Shown: "scripts", Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &stage{recorder: &recorder{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	const want = `lua.manager of the settings: module "ap" not found: no ap.lua or ap/init.lua in the scripts folder scripts, which does not exist, or in perigee itself`
+	if err := p.Load(); textOf(err) != want {
+		t.Errorf("Load = %v\nwant   %s", err, want)
+	}
+}
+
+func textOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
