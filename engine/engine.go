@@ -186,7 +186,9 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		MaxRequests:        c.HTTP.MaxRequests,
 		RedirectsToPrivate: c.HTTP.RedirectsToPrivate,
 	})
-	if s.process, err = s.processes(); err != nil {
+	if s.process, err = process.New(process.Options{
+		Programs: script.Programs(c), Max: maxProcesses, Path: os.Getenv("PATH"), Log: s.log,
+	}); err != nil {
 		return nil, err
 	}
 	s.http = &http.Server{
@@ -203,19 +205,6 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 
 // maxProcesses is how many processes scripts may have at once.
 const maxProcesses = 8
-
-// processes returns what starts the programs that the settings name.
-func (s *Server) processes() (*process.Supervisor, error) {
-	programs := map[string]process.Program{}
-	for name, p := range s.config.Processes {
-		env := map[string]string{}
-		for variable, value := range p.Env {
-			env[variable] = string(value)
-		}
-		programs[name] = process.Program{Command: p.Command, Args: p.Args, Env: env, Cwd: p.Cwd}
-	}
-	return process.New(process.Options{Programs: programs, Max: maxProcesses, Path: os.Getenv("PATH"), Log: s.log})
-}
 
 // status describes the server as it is.
 func (s *Server) status(routes manager.Routes, at net.Addr) Status {
