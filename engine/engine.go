@@ -59,6 +59,8 @@ type Status struct {
 	Port int
 	// Routes are what the scripts registered.
 	Routes manager.Routes
+	// Warnings are what Check found that works, but is hardly meant; one sentence each.
+	Warnings []string
 }
 
 // stopHookTimeout is how long the scripts' stop hook may take, waiting included, as a part of stop.timeout.
@@ -130,22 +132,6 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	return s.run(ctx, listener)
-}
-
-// Check loads configuration and scripts as a reload would, without serving, and returns what they register.
-func Check(ctx context.Context, o Options) (Status, error) {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	s, err := assemble(o, stop)
-	if err != nil {
-		return Status{}, err
-	}
-	defer s.close()
-	r, err := s.rehearse(ctx, rehearsal{config: s.config, store: s.keeper.store, slice: s.config.Lua.BootTimeout.Std(), log: s.log})
-	if err != nil {
-		return Status{}, err
-	}
-	return s.status(r.routes, nil), nil
 }
 
 // assemble makes the parts and connects them. Nothing runs yet.
