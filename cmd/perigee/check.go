@@ -16,7 +16,7 @@ func (p *program) check() *cli.Command {
 	return &cli.Command{
 		Name:  "check",
 		Usage: "load settings and scripts without serving, and list the messages",
-		Flags: append(settingFlags(), jsonFlag(), &cli.BoolFlag{
+		Flags: append(settingFlags(""), jsonFlag(), &cli.BoolFlag{
 			Name: "strict", Usage: "fail where there are warnings",
 		}, &cli.BoolFlag{
 			Name: "against-running", Usage: "have the running server try them, and list what a reload would change",
@@ -122,9 +122,11 @@ func (p *program) version() *cli.Command {
 		Name:         "version",
 		Usage:        "print the version",
 		OnUsageError: onUsageError,
-		Action: noArguments(func(context.Context, *cli.Command) error {
-			_, err := fmt.Fprintf(p.stdout, "perigee %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
-		}),
+		Action:       noArguments(func(context.Context, *cli.Command) error { return p.printVersion() }),
 	}
+}
+
+func (p *program) printVersion() error {
+	_, err := fmt.Fprintf(p.stdout, "perigee %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }

@@ -18,7 +18,7 @@ func (p *program) routes() *cli.Command {
 	return &cli.Command{
 		Name:         "routes",
 		Usage:        "list messages, commands and listeners, without serving",
-		Flags:        append(settingFlags(), jsonFlag()),
+		Flags:        append(settingFlags(""), jsonFlag()),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			status, err := p.examine(ctx, c)

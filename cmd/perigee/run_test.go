@@ -55,6 +55,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"help", nil, []string{"--help"}, 0, "start", ""},
 		{"nothing", nil, nil, 0, "start", ""},
+		{"version as a flag", nil, []string{"--version"}, 0, "^perigee .* go1", ""},
 		{"version", nil, []string{"version"}, 0, "^perigee .* go1", ""},
 		{"check", nil, []string{"check"}, 0, `AddPrize +admin[\s\S]*ok: 16 messages`, "everybody knows the key"},
 		{"check with a key", []string{"SERVER_KEY=long enough to be good", "SERVER_LUA_SLOW_TURN=0s"}, []string{"check"}, 0, "ok: ", "^$"},
@@ -70,7 +71,11 @@ func TestExitCodes(t *testing.T) {
 		{"no folder of specs", nil, []string{"test", "nowhere"}, 1, "^$", "no folder or file nowhere here"},
 		{"specs of two folders", nil, []string{"test", "specs", "scripts"}, 2, "^$", `unexpected argument "scripts"`},
 		{"unknown command", nil, []string{"serve"}, 2, "", `no command "serve"`},
-		{"unknown flag", nil, []string{"start", "--bogus"}, 2, "", "bogus"},
+		{"unknown flag", nil, []string{"start", "--bogus"}, 2, "", "start: there is no flag --bogus\n"},
+		{"misspelt flag", nil, []string{"start", "--prot", "80"}, 2, "", `start: there is no flag --prot; did you mean --port\?`},
+		{"flag without its value", nil, []string{"start", "--port"}, 2, "", "port"},
+		{"help of push", nil, []string{"push", "--help"}, 0, `--delay[\s\S]*--queue-address`, "^$"},
+		{"hidden flag", nil, []string{"push", "--roster-interval", "never", "X"}, 1, "", "--roster-interval"},
 		{"extra argument", nil, []string{"check", "scripts"}, 2, "", `unexpected argument "scripts"`},
 		{"bad file", nil, []string{"check", "-c", "bad.toml"}, 1, "", `bad.toml:2: .*prot.*\n.*bad.toml:3: .*port`},
 		{"missing file", nil, []string{"check", "-c", "none.toml"}, 1, "", "none.toml"},
@@ -96,6 +101,23 @@ func TestExitCodes(t *testing.T) {
 		}
 		if !regexp.MustCompile(row.stderr).MatchString(stderr) {
 			t.Errorf("%s: stderr %q, want %s", row.name, stderr, row.stderr)
+		}
+	}
+}
+
+// The help of a command shows the settings that it has a use for; start shows all.
+func TestHelp(t *testing.T) {
+	for _, row := range []struct {
+		args []string
+		all  bool
+	}{
+		{[]string{"start"}, true}, {[]string{"check"}, true}, {[]string{"test"}, true},
+		{[]string{"push"}, false}, {[]string{"queue", "stats"}, false}, {[]string{"queue", "failed"}, false},
+		{[]string{"status"}, false}, {[]string{"reload"}, false}, {[]string{"stop"}, false},
+	} {
+		code, stdout, _ := perigee(t, nil, append(row.args, "--help")...)
+		if all := strings.Contains(stdout, "--limits-read-limit"); code != 0 || all != row.all || !strings.Contains(stdout, "--port") {
+			t.Errorf("%q --help = %d, with all settings: %v, want %v, and --port", row.args, code, all, row.all)
 		}
 	}
 }
