@@ -59,6 +59,8 @@ type Status struct {
 	Port int
 	// Routes are what the scripts registered.
 	Routes manager.Routes
+	// Warnings are what Check found that works, but is hardly meant; one sentence each.
+	Warnings []string
 }
 
 // stopHookTimeout is how long the scripts' stop hook may take, waiting included, as a part of stop.timeout.
@@ -132,22 +134,6 @@ func Run(ctx context.Context, o Options) error {
 	return s.run(ctx, listener)
 }
 
-// Check loads configuration and scripts as a reload would, without serving, and returns what they register.
-func Check(ctx context.Context, o Options) (Status, error) {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	s, err := assemble(o, stop)
-	if err != nil {
-		return Status{}, err
-	}
-	defer s.close()
-	r, err := s.rehearse(ctx, rehearsal{config: s.config, store: s.keeper.store, slice: s.config.Lua.BootTimeout.Std(), log: s.log})
-	if err != nil {
-		return Status{}, err
-	}
-	return s.status(r.routes, nil), nil
-}
-
 // assemble makes the parts and connects them. Nothing runs yet.
 func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	c := o.Config
@@ -186,7 +172,9 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		MaxRequests:        c.HTTP.MaxRequests,
 		RedirectsToPrivate: c.HTTP.RedirectsToPrivate,
 	})
-	if s.process, err = s.processes(); err != nil {
+	if s.process, err = process.New(process.Options{
+		Programs: script.Programs(c), Max: maxProcesses, Path: os.Getenv("PATH"), Log: s.log,
+	}); err != nil {
 		return nil, err
 	}
 	s.http = &http.Server{
@@ -203,19 +191,6 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 
 // maxProcesses is how many processes scripts may have at once.
 const maxProcesses = 8
-
-// processes returns what starts the programs that the settings name.
-func (s *Server) processes() (*process.Supervisor, error) {
-	programs := map[string]process.Program{}
-	for name, p := range s.config.Processes {
-		env := map[string]string{}
-		for variable, value := range p.Env {
-			env[variable] = string(value)
-		}
-		programs[name] = process.Program{Command: p.Command, Args: p.Args, Env: env, Cwd: p.Cwd}
-	}
-	return process.New(process.Options{Programs: programs, Max: maxProcesses, Path: os.Getenv("PATH"), Log: s.log})
-}
 
 // status describes the server as it is.
 func (s *Server) status(routes manager.Routes, at net.Addr) Status {

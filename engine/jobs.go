@@ -151,11 +151,21 @@ func (j *jobs) employ(w module.Work, h queue.Handler) *queue.Worker {
 		HandlerTimeout: c.HandlerTimeout.Std(),
 		Drain:          j.drain,
 		Map:            c.Map,
+		Unasked:        unasked(c),
 	}, j.driver, h, j.log)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.worker, j.name, j.taking = worker, name, true
 	return worker
+}
+
+// unasked is what may be done without the queue service, where the settings name no other than the defaults do.
+func unasked(c config.Queue) string {
+	usual := config.Default().Queue
+	if c.Driver != usual.Driver || c.Address != usual.Address {
+		return ""
+	}
+	return `for a queue within the server: [queue] driver = "memory"`
 }
 
 // condition says how the queue is. Anybody may read it: it names no address. Any goroutine may call it.

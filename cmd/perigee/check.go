@@ -10,14 +10,15 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"perigee/engine"
-	"perigee/engine/manager"
 )
 
 func (p *program) check() *cli.Command {
 	return &cli.Command{
 		Name:  "check",
 		Usage: "load settings and scripts without serving, and list the messages",
-		Flags: append(settingFlags(), jsonFlag(), &cli.BoolFlag{
+		Flags: append(settingFlags(""), jsonFlag(), &cli.BoolFlag{
+			Name: "strict", Usage: "fail where there are warnings",
+		}, &cli.BoolFlag{
 			Name: "against-running", Usage: "have the running server try them, and list what a reload would change",
 		}),
 		OnUsageError: onUsageError,
@@ -25,18 +26,38 @@ func (p *program) check() *cli.Command {
 			if c.Bool("against-running") {
 				return p.compare(ctx, c)
 			}
-			routes, err := p.examine(ctx, c)
+			status, err := p.examine(ctx, c)
+			if err == nil && c.Bool("strict") && len(status.Warnings) > 0 {
+				err = errors.New(strings.Join(status.Warnings, "\n"))
+			}
 			switch {
 			case c.Bool("json"):
-				return errors.Join(err, p.printJSON(verdictOf(routes, err)))
+				return errors.Join(err, p.printJSON(verdictOf(status, err)))
 			case err != nil:
 				return err
 			default:
-				return p.print(messageTable(routes) +
-					fmt.Sprintf("\nok: %d messages, %d commands\n", len(routes.Messages), len(routes.Commands)))
+				return p.print(summaryOf(status))
 			}
 		}),
 	}
+}
+
+// summaryOf is what check says of scripts that load.
+func summaryOf(status engine.Status) string {
+	var w strings.Builder
+	w.WriteString(messageTable(status.Routes) + "\n")
+	for _, warning := range status.Warnings {
+		fmt.Fprintf(&w, "warning: %s\n", warning)
+	}
+	fmt.Fprintf(&w, "ok: %d messages, %d commands", len(status.Routes.Messages), len(status.Routes.Commands))
+	switch n := len(status.Warnings); n {
+	case 0:
+	case 1:
+		w.WriteString(", 1 warning")
+	default:
+		fmt.Fprintf(&w, ", %d warnings", n)
+	}
+	return w.String() + "\n"
 }
 
 // verdict is what check --json writes: a promise to programs.
@@ -45,10 +66,14 @@ type verdict struct {
 	Messages int      `json:"messages"`
 	Commands int      `json:"commands"`
 	Problems []string `json:"problems"`
+	Warnings []string `json:"warnings"`
 }
 
-func verdictOf(routes manager.Routes, err error) verdict {
-	return verdict{OK: err == nil, Messages: len(routes.Messages), Commands: len(routes.Commands), Problems: problemsOf(err)}
+func verdictOf(status engine.Status, err error) verdict {
+	return verdict{
+		OK: err == nil, Messages: len(status.Routes.Messages), Commands: len(status.Routes.Commands),
+		Problems: problemsOf(err), Warnings: append([]string{}, status.Warnings...),
+	}
 }
 
 func problemsOf(err error) []string {
@@ -97,9 +122,11 @@ func (p *program) version() *cli.Command {
 		Name:         "version",
 		Usage:        "print the version",
 		OnUsageError: onUsageError,
-		Action: noArguments(func(context.Context, *cli.Command) error {
-			_, err := fmt.Fprintf(p.stdout, "perigee %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
-		}),
+		Action:       noArguments(func(context.Context, *cli.Command) error { return p.printVersion() }),
 	}
+}
+
+func (p *program) printVersion() error {
+	_, err := fmt.Fprintf(p.stdout, "perigee %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }

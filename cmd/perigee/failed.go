@@ -14,7 +14,7 @@ import (
 func (p *program) queueFailed() *cli.Command {
 	return &cli.Command{
 		Name: "failed", Usage: "list the last jobs that failed in the running server, with the reasons",
-		Flags: append(settingFlags(), jsonFlag()), OnUsageError: onUsageError,
+		Flags: append(settingFlags(jobFlags), jsonFlag()), OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			failed := []failedReport{}
 			if err := p.call(ctx, c, operationFailed, nil, &failed); err != nil {

@@ -28,7 +28,7 @@ func (p *program) push() *cli.Command {
 		ArgsUsage: "NAME [JSON|-]",
 		Description: "The arguments are a JSON object, or are read from standard input where - stands in their place. " +
 			"The number of the job is printed when the queue has it.",
-		Flags: append(settingFlags(),
+		Flags: append(settingFlags(jobFlags),
 			&cli.DurationFlag{Name: "delay", Usage: "time before the job may be taken, in whole seconds"},
 			&cli.Uint32Flag{Name: "priority", Usage: "0 is the most urgent", Value: queue.DefaultPriority},
 			&cli.DurationFlag{Name: "ttr", Usage: "time that a worker may be silent about the job", Value: queue.DefaultTTR},

@@ -33,7 +33,7 @@ func (p *program) queue() *cli.Command {
 
 // queueFlags are those of all commands of the queue.
 func queueFlags() []cli.Flag {
-	return append(settingFlags(), jsonFlag(), &cli.StringFlag{Name: "tube", Usage: "the queue, in place of queue.name"})
+	return append(settingFlags(jobFlags), jsonFlag(), &cli.StringFlag{Name: "tube", Usage: "the queue, in place of queue.name"})
 }
 
 // atQueue is the action of a command that asks the queue service something.

@@ -16,7 +16,7 @@ func (p *program) reload() *cli.Command {
 		Name:         "reload",
 		Usage:        "have the running server read its scripts and settings again, and say what has changed",
 		Description:  "Where they have a fault, the server goes on with what it has, and the command fails.",
-		Flags:        append(settingFlags(), jsonFlag()),
+		Flags:        append(settingFlags(serverFlags), jsonFlag()),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			var report reloadReport

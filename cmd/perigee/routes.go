@@ -18,10 +18,14 @@ func (p *program) routes() *cli.Command {
 	return &cli.Command{
 		Name:         "routes",
 		Usage:        "list messages, commands and listeners, without serving",
-		Flags:        append(settingFlags(), jsonFlag()),
+		Flags:        append(settingFlags(""), jsonFlag()),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
-			routes, err := p.examine(ctx, c)
+			status, err := p.examine(ctx, c)
+			routes := status.Routes
+			for _, warning := range status.Warnings {
+				fmt.Fprintf(p.stderr, "perigee: warning: %s\n", warning)
+			}
 			switch {
 			case err != nil:
 				return err
@@ -36,17 +40,15 @@ func (p *program) routes() *cli.Command {
 
 func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "write JSON, for programs"} }
 
-// examine loads settings and scripts without serving, and returns what the scripts registered.
-func (p *program) examine(ctx context.Context, c *cli.Command) (manager.Routes, error) {
+// examine loads settings and scripts without serving, and returns what the scripts registered, with all warnings.
+func (p *program) examine(ctx context.Context, c *cli.Command) (engine.Status, error) {
 	settings, err := p.load(c)
 	if err != nil {
-		return manager.Routes{}, err
+		return engine.Status{}, err
 	}
-	status, err := engine.Check(ctx, engine.Options{Config: settings, Log: p.logger(settings, new(slog.LevelVar)), Scripts: scripts.Files})
-	if err != nil {
-		return manager.Routes{}, err
-	}
-	return status.Routes, nil
+	quiet := settings
+	quiet.Warnings = nil
+	return engine.Check(ctx, engine.Options{Config: settings, Log: p.logger(quiet, new(slog.LevelVar)), Scripts: scripts.Files})
 }
 
 // messageTable lists who may send what.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,13 +79,17 @@ func (p *program) root() *cli.Command {
 		Usage:          "a realtime WebSocket server whose applications are written in Lua",
 		Writer:         p.stdout,
 		ErrWriter:      p.stderr,
-		HideVersion:    true,
+		HideVersion:    true, // the flag below prints what the command does
+		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version"}},
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run says what went wrong, and how the program ends
 		OnUsageError:   onUsageError,
 		Commands: []*cli.Command{
 			p.start(), p.reload(), p.stop(), p.status(), p.push(), p.queue(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.version(),
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
+			if c.Bool("version") {
+				return p.printVersion()
+			}
 			if unknown := c.Args().First(); unknown != "" {
 				return usageError{fmt.Errorf("there is no command %q", unknown)}
 			}
@@ -93,7 +98,23 @@ func (p *program) root() *cli.Command {
 	}
 }
 
-func onUsageError(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
+// onUsageError names the flag that may be meant where there is none of a name.
+func onUsageError(_ context.Context, c *cli.Command, err error, _ bool) error {
+	name, undefined := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !undefined {
+		return usageError{err}
+	}
+	var known []string
+	for _, flag := range c.Flags {
+		known = append(known, flag.Names()...)
+	}
+	name = strings.TrimPrefix(name, "-")
+	err = fmt.Errorf("%s: there is no flag --%s", c.Name, name)
+	if meant := config.Nearest(name, known); meant != "" {
+		err = fmt.Errorf("%w; did you mean --%s?", err, meant)
+	}
+	return usageError{err}
+}
 
 // noArguments refuses what a command would silently ignore.
 func noArguments(action cli.ActionFunc) cli.ActionFunc {
@@ -124,8 +145,15 @@ func short(setting string) []string {
 	return nil
 }
 
-// settingFlags are a flag for the file and one for each setting.
-func settingFlags() []cli.Flag {
+// Flags that the help of a command shows which has little use for others.
+const (
+	serverFlags = "server.port server.control" // for one that asks the running server
+	jobFlags    = "server.port server.control queue.driver queue.address queue.name"
+)
+
+// settingFlags are a flag for the file and one for each setting. The help shows those of the settings that shown names, or
+// all where it names none.
+func settingFlags(shown string) []cli.Flag {
 	flags := []cli.Flag{&cli.StringFlag{
 		Name: "config", Aliases: []string{"c"}, Usage: "the settings file", DefaultText: defaultFile + ", where it exists",
 	}}
@@ -137,6 +165,7 @@ func settingFlags() []cli.Flag {
 			Usage:       key.Usage,
 			DefaultText: key.Default,
 			Category:    section,
+			Hidden:      shown != "" && !slices.Contains(strings.Fields(shown), key.Name),
 		})
 	}
 	return flags

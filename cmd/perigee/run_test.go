@@ -41,6 +41,8 @@ func TestExitCodes(t *testing.T) {
 	}
 	write("bad.toml", "[server]\nprot = 80\nport = \"x\"\n")
 	write("scripts/broken.lua", "local server = require(\"server\")\nserver.message(\"Ring\", {}, print)\n")
+	write("scripts/bare.lua", "local bare = require(\"manager\"):extend()\nfunction bare:boot() end\nreturn bare\n")
+	write("programs.toml", "[processes.gone]\ncommand = [\"/nowhere/gone\"]\n")
 	write("specs/good_spec.lua", "it(\"is good\", function() require(\"spec\").client():expect(\"UpdatePrizes\") end)\n"+
 		"\nit(\"is wrong\", function()\n  assert.equal(1, 2)\nend)\n")
 	rows := []struct {
@@ -53,10 +55,11 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"help", nil, []string{"--help"}, 0, "start", ""},
 		{"nothing", nil, nil, 0, "start", ""},
+		{"version as a flag", nil, []string{"--version"}, 0, "^perigee .* go1", ""},
 		{"version", nil, []string{"version"}, 0, "^perigee .* go1", ""},
 		{"check", nil, []string{"check"}, 0, `AddPrize +admin[\s\S]*ok: 16 messages`, "everybody knows the key"},
 		{"check with a key", []string{"SERVER_KEY=long enough to be good", "SERVER_LUA_SLOW_TURN=0s"}, []string{"check"}, 0, "ok: ", "^$"},
-		{"check for programs", nil, []string{"check", "--json"}, 0, `^\{\n  "ok": true,\n  "messages": 16,\n  "commands": [0-9]+,\n  "problems": \[\]\n\}\n$`, ""},
+		{"check for programs", nil, []string{"check", "--json"}, 0, `^\{\n  "ok": true,\n  "messages": 16,\n  "commands": [0-9]+,\n  "problems": \[\],\n  "warnings": \[\]\n\}\n$`, ""},
 		{"failed check for programs", nil, []string{"check", "--json", "-c", "bad.toml"}, 1, `"ok": false,[\s\S]*"problems": \[\n +"bad.toml:2: .*",\n +"bad.toml:3: .*"`, "bad.toml:2"},
 		{"routes", nil, []string{"routes"}, 0, `AddPrize +admin +- +yes +perigee/giveaway/messages.lua:\d+\n[\s\S]*DismissNotifications +client +connection +no +perigee/messages/[\s\S]*COMMAND[\s\S]*BroadcastUptime +perigee/giveaway/commands.lua:\d+\n[\s\S]*ResetPrizes +ResetPrizes +perigee/giveaway/init.lua:\d+\n`, ""},
 		{"routes of broken script", nil, []string{"routes", "--lua-manager", "broken"}, 1, "^$", `scripts/broken.lua:2: .*protection`},
@@ -65,15 +68,26 @@ func TestExitCodes(t *testing.T) {
 		{"types into no folder", nil, []string{"types", "--output", "none/types.lua"}, 1, "^$", "none/types.lua"},
 		{"specs", nil, []string{"test", "specs"}, 1, `^specs/good_spec.lua:4: is wrong: expected 1, got 2\n1 passed, 1 failed\n$`, "specs failed"},
 		{"no specs", nil, []string{"test", "scripts"}, 1, "^$", "no .*_spec.lua in scripts"},
+		{"no folder of specs", nil, []string{"test", "nowhere"}, 1, "^$", "no folder or file nowhere here"},
 		{"specs of two folders", nil, []string{"test", "specs", "scripts"}, 2, "^$", `unexpected argument "scripts"`},
 		{"unknown command", nil, []string{"serve"}, 2, "", `no command "serve"`},
-		{"unknown flag", nil, []string{"start", "--bogus"}, 2, "", "bogus"},
+		{"unknown flag", nil, []string{"start", "--bogus"}, 2, "", "start: there is no flag --bogus\n"},
+		{"misspelt flag", nil, []string{"start", "--prot", "80"}, 2, "", `start: there is no flag --prot; did you mean --port\?`},
+		{"flag without its value", nil, []string{"start", "--port"}, 2, "", "port"},
+		{"help of push", nil, []string{"push", "--help"}, 0, `--delay[\s\S]*--queue-address`, "^$"},
+		{"hidden flag", nil, []string{"push", "--roster-interval", "never", "X"}, 1, "", "--roster-interval"},
 		{"extra argument", nil, []string{"check", "scripts"}, 2, "", `unexpected argument "scripts"`},
 		{"bad file", nil, []string{"check", "-c", "bad.toml"}, 1, "", `bad.toml:2: .*prot.*\n.*bad.toml:3: .*port`},
 		{"missing file", nil, []string{"check", "-c", "none.toml"}, 1, "", "none.toml"},
 		{"bad flag value", nil, []string{"check", "-P", "x"}, 1, "", "--port"},
 		{"bad environment", []string{"SERVER_PORT=x"}, []string{"check"}, 1, "", "SERVER_PORT"},
-		{"misspelt environment", []string{"SERVER_PROT=80"}, []string{"check"}, 0, "ok", "SERVER_PROT"},
+		{"misspelt environment", []string{"SERVER_PROT=80"}, []string{"check"}, 0, "warning: SERVER_PROT is not a setting.*\nok: .*, 1 warning\n", ""},
+		{"strict check", []string{"SERVER_PROT=80"}, []string{"check", "--strict"}, 1, "^$", "perigee: SERVER_PROT is not a setting"},
+		{"strict check for programs", nil, []string{"check", "--strict", "--json", "--lua-manager", "bare"}, 1, `"ok": false,[\s\S]*"problems": \[\n +"none of the base messages[\s\S]*"warnings": \[\n +"none of`, ""},
+		{"strict check of what is well", nil, []string{"check", "--strict"}, 0, "ok: 16 messages, [0-9]+ commands\n$", ""},
+		{"doubts", nil, []string{"check", "--json", "--lua-manager", "bare"}, 0, `"ok": true,[\s\S]*"problems": \[\],\n  "warnings": \[\n +"none of the base messages.*base.boot`, ""},
+		{"doubts of routes", nil, []string{"routes", "--lua-manager", "bare"}, 0, "", "perigee: warning: none of the base messages"},
+		{"no such program", nil, []string{"check", "-c", "programs.toml"}, 0, `warning: processes.gone cannot be started: .*/nowhere/gone`, ""},
 		{"broken script", nil, []string{"check", "--lua-manager", "broken"}, 1, "", `scripts/broken.lua:2: .*protection`},
 		{"default key for all", nil, []string{"start", "-A", "0.0.0.0", "-P", "0"}, 78, "", `refusing to listen on 0.0.0.0:0: .*SERVER_KEY`},
 	}
@@ -87,6 +101,23 @@ func TestExitCodes(t *testing.T) {
 		}
 		if !regexp.MustCompile(row.stderr).MatchString(stderr) {
 			t.Errorf("%s: stderr %q, want %s", row.name, stderr, row.stderr)
+		}
+	}
+}
+
+// The help of a command shows the settings that it has a use for; start shows all.
+func TestHelp(t *testing.T) {
+	for _, row := range []struct {
+		args []string
+		all  bool
+	}{
+		{[]string{"start"}, true}, {[]string{"check"}, true}, {[]string{"test"}, true},
+		{[]string{"push"}, false}, {[]string{"queue", "stats"}, false}, {[]string{"queue", "failed"}, false},
+		{[]string{"status"}, false}, {[]string{"reload"}, false}, {[]string{"stop"}, false},
+	} {
+		code, stdout, _ := perigee(t, nil, append(row.args, "--help")...)
+		if all := strings.Contains(stdout, "--limits-read-limit"); code != 0 || all != row.all || !strings.Contains(stdout, "--port") {
+			t.Errorf("%q --help = %d, with all settings: %v, want %v, and --port", row.args, code, all, row.all)
 		}
 	}
 }

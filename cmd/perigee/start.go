@@ -27,7 +27,7 @@ func (p *program) start() *cli.Command {
 		Name:        "start",
 		Usage:       "serve until SIGTERM or SIGINT, and reload scripts and settings at each SIGHUP",
 		Description: "Every setting is a line of server.toml, a variable of the environment or a flag; the later wins.",
-		Flags: append(settingFlags(), &cli.BoolFlag{
+		Flags: append(settingFlags(""), &cli.BoolFlag{
 			Name: "watch", Aliases: []string{"w"}, Usage: "reload whenever a script or the settings file is saved",
 		}),
 		OnUsageError: onUsageError,
@@ -118,11 +118,16 @@ func folder(c config.Config) string {
 	return c.Lua.Path
 }
 
-// print writes to standard output, tabs aligned.
+// print writes to standard output, tabs aligned; at once, so that no line of the log comes in between.
 func (p *program) print(text string) error {
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	var aligned bytes.Buffer
+	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
 	_, err := io.WriteString(w, text)
-	return errors.Join(err, w.Flush())
+	if err := errors.Join(err, w.Flush()); err != nil {
+		return err
+	}
+	_, err = p.stdout.Write(aligned.Bytes())
+	return err
 }
 
 // version is that of the module, as the build has recorded it.

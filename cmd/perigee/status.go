@@ -13,7 +13,7 @@ func (p *program) status() *cli.Command {
 	return &cli.Command{
 		Name:         "status",
 		Usage:        "say how the running server is",
-		Flags:        append(settingFlags(), jsonFlag()),
+		Flags:        append(settingFlags(serverFlags), jsonFlag()),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			var report statusReport

@@ -11,7 +11,7 @@ func (p *program) stop() *cli.Command {
 		Name:         "stop",
 		Usage:        "stop the running server in order, and wait for its end",
 		Description:  "Under a service manager that starts servers again, stop it there.",
-		Flags:        settingFlags(),
+		Flags:        settingFlags(serverFlags),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			if err := p.call(ctx, c, operationStop, nil, nil); err != nil {

@@ -18,7 +18,7 @@ func (p *program) test() *cli.Command {
 		Usage:        "run the specs of the scripts",
 		ArgsUsage:    "[DIR]",
 		Description:  "Runs all *_spec.lua below the scripts folder, or below DIR, which may also be one file.",
-		Flags:        settingFlags(),
+		Flags:        settingFlags(""),
 		OnUsageError: onUsageError,
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Len() > 1 {

@@ -138,7 +138,7 @@ func (l *loader) misspeltEnv(name string) string {
 		}
 		known = append(known, s.Env)
 	}
-	return nearest(name, known)
+	return Nearest(name, known)
 }
 
 func (l *loader) readFlags(flags map[string]string) {

@@ -63,7 +63,7 @@ func (l *loader) unknown(name string, isTable bool) error {
 	if isTable {
 		what = "section"
 	}
-	meant := nearest(name, sections)
+	meant := Nearest(name, sections)
 	if !isTable {
 		meant = cmp.Or(l.elsewhere(name), meant)
 	}
@@ -78,7 +78,7 @@ func (l *loader) unknownIn(section, key string) error {
 			siblings = append(siblings, s.key)
 		}
 	}
-	return didYouMean("unknown key", cmp.Or(nearest(key, siblings), l.elsewhere(key)))
+	return didYouMean("unknown key", cmp.Or(Nearest(key, siblings), l.elsewhere(key)))
 }
 
 // elsewhere returns the setting that has this key in some section, or "".
@@ -98,8 +98,8 @@ func didYouMean(problem, meant string) error {
 	return fmt.Errorf("%s; did you mean %q?", problem, meant)
 }
 
-// nearest returns the first of known that is closest to name, or "" when none is within two edits.
-func nearest(name string, known []string) string {
+// Nearest returns the first of known that is closest to name, or "" when none is within two edits.
+func Nearest(name string, known []string) string {
 	const most = 2
 	best, edits := "", most+1
 	for _, candidate := range known {

@@ -99,7 +99,7 @@ func (p *Process) take(field string, value any) error {
 		p.Cwd, err = parsePlain(value)
 		return err
 	default:
-		return didYouMean("unknown key", nearest(field, []string{"command", "args", "env", "cwd"}))
+		return didYouMean("unknown key", Nearest(field, []string{"command", "args", "env", "cwd"}))
 	}
 }
 

@@ -31,6 +31,15 @@ type Error struct {
 	cause  error
 }
 
+// Reasons are all that an Error can have.
+func Reasons() []string {
+	all := []string{"timeout", "refused", "unreachable", "unknown host", "bad certificate", "closed", "cancelled", "failed"}
+	for _, own := range []error{errURL, errScheme, errRequestTooLarge, errRequest, errTooLarge, errTooMany, errRedirects, errPrivate} {
+		all = append(all, own.Error())
+	}
+	return all
+}
+
 // Failure is an error with that reason, for what stands in for a Client.
 func Failure(reason string) *Error { return &Error{reason, errors.New(reason)} }
 

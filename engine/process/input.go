@@ -32,10 +32,10 @@ func (p *Process) Write(text string) error {
 func (p *Process) writeWait(text string, giveUp func() bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for !p.over && !giveUp() && (p.refused || len(p.input)+len(text) > maxInput) {
+	for !p.over && !p.rehearsed && !giveUp() && (p.refused || len(p.input)+len(text) > maxInput) {
 		p.changed.Wait()
 	}
-	if p.over || giveUp() {
+	if p.over || p.rehearsed || giveUp() {
 		return
 	}
 	p.input = append(p.input, text...)

@@ -58,7 +58,10 @@ type Process struct {
 	over    bool
 	killer  *time.Timer // set by Terminate
 
-	rehearsed bool // it only seems to run
+	rehearsed bool  // it only seems to run
+	play      *Play // of a played one
+	spoken    bool  // its lines
+	left      bool  // it has ended as the play says
 
 	begun  bool // lines of output that nobody wants are dropped
 	events []Event
@@ -106,7 +109,7 @@ func (p *Process) PID() int {
 func (p *Process) Running() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.run != nil || p.rehearsed && !p.ended
+	return p.run != nil || p.rehearsed && !p.ended && !p.left
 }
 
 // ExitCode returns that of the last run that has ended, and whether there was one.

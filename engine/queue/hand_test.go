@@ -153,6 +153,29 @@ func TestAbsentService(t *testing.T) {
 	})
 }
 
+// A service that nobody has asked for and that is not there is no warning, but one that goes away is.
+func TestUnaskedService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := memory.New(loop.RealClock{})
+		m := &moody{Queue: q, absent: true}
+		o := options()
+		o.Unasked = "go without"
+		r := start(t, q, o, m, func(_ context.Context, _ queue.Job, done func(error)) { done(nil) })
+		pass(time.Minute)
+		if log := r.log.String(); strings.Contains(log, "WARN") || strings.Count(log, "go without") != 1 {
+			t.Errorf("log of a service that nobody asked for: got %s, want the hint once, and no warning", log)
+		}
+		m.mu.Lock()
+		m.absent = false
+		m.mu.Unlock()
+		pass(3 * time.Second)
+		if s := r.Status(); !s.Connected {
+			t.Errorf("Status = %+v, want connected", s)
+		}
+		r.stop()
+	})
+}
+
 // hasty is a source that has something better to do than to wait, as beanstalkd when a job is about to be given to others.
 type hasty struct {
 	queue.Source

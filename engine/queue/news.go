@@ -45,6 +45,9 @@ func (n *news) say(w *Worker, now time.Time) {
 		w.log.Info("queue: connected", "queue", w.options.Name)
 	case n.connected:
 		w.log.Warn("queue: the connection is lost; trying again", "queue", w.options.Name, "error", s.Reason)
+	case !n.said && w.options.Unasked != "":
+		w.log.Info("queue: there is no service yet; it is taken up when it comes", "queue", w.options.Name, "error", s.Reason,
+			"hint", w.options.Unasked)
 	default:
 		w.log.Warn("queue: the service cannot be reached; trying again", "queue", w.options.Name, "error", s.Reason)
 	}

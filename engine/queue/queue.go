@@ -58,6 +58,9 @@ type Options struct {
 	HandlerTimeout time.Duration
 	// Drain is how long jobs in hand may take once the worker stops; then they are given back.
 	Drain time.Duration
+	// Unasked is what may be done without the service, where nobody has asked for one: that it cannot be reached at first is
+	// then no warning, but said with this hint. "" is that somebody has.
+	Unasked string
 	// Map has the commands of jobs that go by another name, by class or by name.
 	Map map[string]string
 }

@@ -21,8 +21,8 @@ type fault string
 func (f fault) Error() string { return string(f) }
 
 // plain puts an error of jsonschema into plain words. Of several faults it tells that of the first place in the order of
-// the alphabet, so that the same document always has the same one.
-func plain(err error, document any) error {
+// the alphabet, so that the same document always has the same one. words, where there are some, go before its own.
+func plain(err error, document any, words func(e *jsonschema.ValidationError, at any) string) error {
 	if bad, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		err = bad.Err
 	}
@@ -33,9 +33,9 @@ func plain(err error, document any) error {
 	if !ok {
 		return err
 	}
-	all := gather(invalid, nil)
-	faults := slices.DeleteFunc(slices.Clone(all), func(f placed) bool { return f.follows(all) })
-	first := slices.MinFunc(faults, func(a, b placed) int {
+	g := gathering{document: document, words: words}
+	g.gather(invalid)
+	first := slices.MinFunc(causes(g.faults), func(a, b placed) int {
 		return cmp.Or(slices.Compare(a.path, b.path), cmp.Compare(a.text, b.text))
 	})
 	place := show(first.path, document)
@@ -52,17 +52,27 @@ type placed struct {
 	unknown bool // there should be nothing
 }
 
-// follows tells whether a fault only comes of another one: what is wrong inside counts as unknown for the keyword
-// unevaluatedProperties further out.
-func (f placed) follows(faults []placed) bool {
-	return f.unknown && slices.ContainsFunc(faults, func(other placed) bool {
-		inside := len(other.path) > len(f.path) || len(other.path) == len(f.path) && !other.unknown
-		return inside && slices.Equal(other.path[:len(f.path)], f.path)
+// causes leaves out faults that only come of others: where anything is wrong in an object, or in what it holds, the keyword
+// unevaluatedProperties takes all of its members for unknown. What lies deepest is a cause.
+func causes(faults []placed) []placed {
+	deepest, known := 0, false
+	for _, f := range faults {
+		deepest, known = max(deepest, len(f.path)), known || !f.unknown
+	}
+	return slices.DeleteFunc(faults, func(f placed) bool {
+		return f.unknown && (known || len(f.path) < deepest)
 	})
 }
 
-// gather adds the faults that others consist of.
-func gather(e *jsonschema.ValidationError, faults []placed) []placed {
+// gathering collects the faults of a document.
+type gathering struct {
+	document any
+	words    func(e *jsonschema.ValidationError, at any) string
+	faults   []placed
+}
+
+// gather adds the faults that an error consists of.
+func (g *gathering) gather(e *jsonschema.ValidationError) {
 	path := e.InstanceLocation
 	add := func(name, text string) {
 		at := slices.Clone(path)
@@ -70,7 +80,13 @@ func gather(e *jsonschema.ValidationError, faults []placed) []placed {
 			at = append(at, name)
 		}
 		_, unknown := e.ErrorKind.(*kind.FalseSchema)
-		faults = append(faults, placed{at, text, unknown})
+		g.faults = append(g.faults, placed{at, text, unknown})
+	}
+	if g.words != nil {
+		if text := g.words(e, find(g.document, path)); text != "" {
+			add("", text)
+			return
+		}
 	}
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
@@ -85,23 +101,89 @@ func gather(e *jsonschema.ValidationError, faults []placed) []placed {
 		add("", "is not known")
 	case *kind.Type:
 		add("", "must be "+alternatives(k.Want)+", not "+article(k.Got))
-	case *kind.AnyOf, *kind.OneOf:
-		add("", "has none of the forms that are allowed, or more than one")
+	case *kind.AnyOf:
+		add("", "has none of the forms that are allowed")
+	case *kind.OneOf:
+		if len(k.Subschemas) > 0 {
+			add("", "has more than one of the forms of which it may have one")
+		} else {
+			add("", "has none of the forms that are allowed")
+		}
 	case *kind.Not:
 		add("", "has a form that is not allowed")
 	default:
 		for _, cause := range e.Causes {
-			faults = gather(cause, faults)
+			g.gather(cause)
 		}
 		if len(e.Causes) == 0 {
-			add("", words(e))
+			add("", original(e))
 		}
 	}
-	return faults
 }
 
-// words are those of jsonschema itself, such as "minLength: got 0, want 1".
-func words(e *jsonschema.ValidationError) string {
+// find returns what is at a path; nil where there is nothing.
+func find(document any, path []string) any {
+	for _, step := range path {
+		switch within := document.(type) {
+		case map[string]any:
+			document = within[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i < 0 || i >= len(within) {
+				return nil
+			}
+			document = within[i]
+		default:
+			return nil
+		}
+	}
+	return document
+}
+
+// ofSchema has words for what is wrong with a schema; "" where there are none better than those for any document. at is
+// what stands at the place.
+func ofSchema(e *jsonschema.ValidationError, at any) string {
+	if len(e.InstanceLocation) == 0 {
+		return ""
+	}
+	keyword := e.InstanceLocation[len(e.InstanceLocation)-1]
+	switch k := e.ErrorKind.(type) {
+	case *kind.AnyOf:
+		if keyword == "type" {
+			return wrongType(at)
+		}
+	case *kind.Enum:
+		if text, ok := at.(string); ok && keyword == "format" {
+			return strconv.Quote(text) + " is not a format; there are " + strings.Join(formats(), ", ")
+		}
+	case *kind.Type:
+		if object, ok := at.(map[string]any); ok && len(object) == 0 && slices.Contains(k.Want, "array") {
+			return "must be " + alternatives(k.Want) + ", not an object; an empty list is json.array({})"
+		}
+	}
+	return ""
+}
+
+// wrongType says what is wrong with the value of the keyword type.
+func wrongType(at any) string {
+	named, isList := at.([]any)
+	if !isList {
+		named = []any{at}
+	}
+	for _, one := range named {
+		name, ok := one.(string)
+		if !ok {
+			return "must be the name of a type, or a list of names"
+		}
+		if !slices.Contains(types(), name) {
+			return strconv.Quote(name) + " is not a type; there are " + strings.Join(types(), ", ")
+		}
+	}
+	return "must name each type once, and at least one"
+}
+
+// original are those of jsonschema itself, such as "minLength: got 0, want 1".
+func original(e *jsonschema.ValidationError) string {
 	if out := e.BasicOutput(); out.Error != nil {
 		return out.Error.String()
 	}

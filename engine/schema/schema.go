@@ -1,9 +1,9 @@
 // Package schema checks JSON against JSON Schema (draft 2020-12 unless "$schema" names another). It owns what a schema may
-// be here, and how a fault is put into words; the checking itself is done by jsonschema. It knows neither messages
-// nor Lua.
+// be here, and how a fault is put into words; the checking itself is done by jsonschema. It knows no
+// message and no script.
 //
-// Keywords that do not exist are refused, since a slip of the pen would switch a check off; formats are checked; references
-// lead nowhere but into the schema itself.
+// Keywords and formats that do not exist are refused, since a slip of the pen would switch a check off; formats are checked;
+// references lead nowhere but into the schema itself. What is said of a schema is for authors of scripts.
 package schema
 
 import (
@@ -22,8 +22,30 @@ const (
 	draftURL  = "https://json-schema.org/draft/2020-12/schema"
 )
 
-// strict is the schema of schemas, closed: also in the parts of a schema, which it reaches by its anchor.
-const strict = `{"$schema":"` + draftURL + `","$id":"` + strictURL + `","$dynamicAnchor":"meta","$ref":"` + draftURL + `","unevaluatedProperties":false}`
+// strict returns the schema of schemas, closed: also in the parts of a schema, which it reaches by its anchor.
+func strict() any {
+	known := []any{}
+	for _, format := range formats() {
+		known = append(known, format)
+	}
+	return map[string]any{
+		"$schema": draftURL, "$id": strictURL, "$dynamicAnchor": "meta", "$ref": draftURL, "unevaluatedProperties": false,
+		"properties": map[string]any{"format": map[string]any{"enum": known}},
+	}
+}
+
+// formats are those that jsonschema checks; it lets every other one pass.
+func formats() []string {
+	return []string{
+		"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "iri", "iri-reference", "json-pointer", "period",
+		"regex", "relative-json-pointer", "semver", "time", "uri", "uri-reference", "uri-template", "uuid",
+	}
+}
+
+// types are those that a schema may ask for.
+func types() []string {
+	return []string{"string", "number", "integer", "boolean", "object", "array", "null"}
+}
 
 // errReference is why nothing is loaded.
 var errReference = errors.New("a schema refers only to itself")
@@ -44,11 +66,7 @@ type Compiler struct {
 // NewCompiler returns a compiler. The members of objects that envelope names are not looked at by the keywords
 // additionalProperties and unevaluatedProperties at the top of its schemas.
 func NewCompiler(envelope ...string) (*Compiler, error) {
-	var document any
-	if err := json.Unmarshal([]byte(strict), &document); err != nil {
-		return nil, fmt.Errorf("schema: %w", err)
-	}
-	keywords, err := compile(strictURL, document)
+	keywords, err := compile(strictURL, strict())
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
@@ -67,12 +85,12 @@ func (c *Compiler) Compile(text []byte) (*Schema, error) {
 	}
 	if isOfDraft(document) {
 		if err := c.keywords.Validate(document); err != nil {
-			return nil, fmt.Errorf("schema: %w", plain(err, document))
+			return nil, fmt.Errorf("schema: %w", plain(err, document, ofSchema))
 		}
 	}
 	compiled, err := compile(ownURL, document)
 	if err != nil {
-		return nil, fmt.Errorf("schema: %w", plain(err, document))
+		return nil, fmt.Errorf("schema: %w", plain(err, document, ofSchema))
 	}
 	made := &Schema{compiled, ignored(document, c.envelope)}
 	c.known[string(text)] = made
@@ -133,7 +151,7 @@ func (s *Schema) Check(text []byte) error {
 		}
 	}
 	if err := s.compiled.Validate(document); err != nil {
-		return plain(err, document)
+		return plain(err, document, nil)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ const prize = `{
 		"kind": {"enum": ["gold", 2]},
 		"mail": {"format": "email"},
 		"form": {"anyOf": [{"type": "string"}, {"type": "number"}]},
+		"one": {"oneOf": [{"minimum": 1}, {"minimum": 2}]},
 		"other": {"not": {"type": "string"}},
 		"never": false
 	},
@@ -56,6 +57,8 @@ func TestCheck(t *testing.T) {
 		{`{"prize":{"name":"x"},"kind":"tin"}`, "kind: value must be one of 'gold', 2"},
 		{`{"prize":{"name":"x"},"mail":"nobody"}`, "mail: 'nobody' is not valid email"},
 		{`{"prize":{"name":"x"},"form":true}`, "form: has none of the forms"},
+		{`{"prize":{"name":"x"},"one":0}`, "one: has none of the forms"},
+		{`{"prize":{"name":"x"},"one":3}`, "one: has more than one of the forms"},
 		{`{"prize":{"name":"x"},"other":"x"}`, "other: has a form that is not allowed"},
 		{`{"prize":{"name":"x"},"never":1}`, "never: is not known"},
 		{`{"prize":{"name":5,"sponsor":5},"list":[{"n":"x"}]}`, "list[0].n: must be an integer, not a string"},
@@ -116,6 +119,18 @@ func TestCompileRefuses(t *testing.T) {
 		{`{"$ref":"other.json"}`, `a schema refers only to itself`},
 		{`{"$schema":"https://example.com/meta"}`, `schema: "https://example.com/meta": a schema refers only to itself`},
 		{`{"minLength":-1}`, "schema: minLength: "},
+		{`{"properties":{"n":{"type":"string","minLength":"1","maxLength":40}}}`, "schema: properties.n.minLength: must be an integer, not a string"},
+		{`{"properties":{"n":{"type":"string","pattern":"[","maxLength":40}}}`, "schema: properties.n.pattern: '[' is not valid regex"},
+		{`{"additionalProperties":false,"required":"n","properties":{"n":{"maxLength":40}}}`, "schema: required: must be an array, not a string"},
+		{`{"additionalProperties":false,"properties":{"n":{"maxLenght":40,"minLength":1}}}`, "schema: properties.n.maxLenght: is not known"},
+		{`{"properties":{"n":{"type":"strng","maxLength":40}}}`, `schema: properties.n.type: "strng" is not a type; there are string, number, integer, boolean, object, array, null`},
+		{`{"type":["string","nul"]}`, `schema: type: "nul" is not a type; there are string, `},
+		{`{"type":["string","string"]}`, `schema: type: must name each type once, and at least one`},
+		{`{"type":[]}`, `schema: type: must name each type once, and at least one`},
+		{`{"type":5}`, `schema: type: must be the name of a type, or a list of names`},
+		{`{"properties":{"m":{"format":"emial","type":"string"}}}`, `schema: properties.m.format: "emial" is not a format; there are date, date-time, duration, email, `},
+		{`{"format":5}`, `schema: format: `},
+		{`{"required":{},"type":"object"}`, "schema: required: must be an array, not an object; an empty list is json.array({})"},
 		{`7`, "schema: it must be"},
 		{`{`, "schema: unexpected end"},
 	} {
@@ -134,6 +149,16 @@ func TestCompileAccepts(t *testing.T) {
 		`{"$schema":"http://json-schema.org/draft-07/schema#","definitions":{"a":{}},"properties":{"x":{"$ref":"#/definitions/a"}}}`,
 	} {
 		compileTest(t, text)
+	}
+}
+
+// A format that may be named is checked, each of them.
+func TestFormats(t *testing.T) {
+	for _, format := range formats() {
+		s := compileTest(t, `{"format":"`+format+`"}`)
+		if err := s.Check([]byte(`"%{\\(["`)); err == nil || !strings.Contains(err.Error(), "is not valid "+format) {
+			t.Errorf("Check of a text that is no %s = %v, want an error", format, err)
+		}
 	}
 }
 

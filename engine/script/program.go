@@ -17,7 +17,6 @@ import (
 	"perigee/engine/fetch"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
-	"perigee/engine/process"
 	"perigee/engine/script/api"
 	"perigee/engine/script/child"
 	"perigee/engine/script/loader"
@@ -85,9 +84,8 @@ type Options struct {
 	// Fetch begins a request, as fetch.Client has it.
 	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
 	// Push begins to put a job on the queue. done is called once, by any goroutine, unless cancel was called before.
-	Push func(j module.Push, done func(id uint64, err error)) (cancel func())
-	// Processes starts programs; whoever made it ends them.
-	Processes *process.Supervisor
+	Push      func(j module.Push, done func(id uint64, err error)) (cancel func())
+	Processes child.Starter
 	// After calls back on any goroutine, as loop.Clock has it.
 	After func(d time.Duration, f func()) (stop func() bool)
 }

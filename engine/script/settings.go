@@ -5,6 +5,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/loop"
+	"perigee/engine/process"
 	"perigee/engine/script/value"
 )
 
@@ -28,4 +29,17 @@ func Settings(c config.Config, l *loop.Loop) Options {
 		Post:         l.Post,
 		Rouse:        l.Rouse,
 	}
+}
+
+// Programs returns those that the settings let scripts start.
+func Programs(c config.Config) map[string]process.Program {
+	programs := map[string]process.Program{}
+	for name, p := range c.Processes {
+		env := map[string]string{}
+		for variable, value := range p.Env {
+			env[variable] = string(value)
+		}
+		programs[name] = process.Program{Command: p.Command, Args: p.Args, Env: env, Cwd: p.Cwd}
+	}
+	return programs
 }

@@ -122,8 +122,12 @@ func setField(known script.Client, name string, v lua.LValue) error {
 	case "uuid", "resource_id", "ip_address", "timestamp", "notifications", "subscriptions":
 		return fmt.Errorf("a spec cannot choose the %s of a client", name)
 	case "admin":
-		known.SetAdmin(lua.LVAsBool(v))
-		return nil
+		admin, ok := v.(lua.LBool)
+		if ok {
+			known.SetAdmin(bool(admin))
+			return nil
+		}
+		return fmt.Errorf("admin is true or false, not a %s", v.Type())
 	}
 	set := map[string]func(string){"type": known.SetType, "name": known.SetName, "email": known.SetEmail}[name]
 	if set == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strings"
 	"sync"
@@ -28,7 +29,8 @@ type file struct {
 	within   *suite                // what is being described; nil once the file is loaded
 	examples []*example
 
-	server *server // of the example that runs; nil between examples
+	journal *journal // of the file, then of the example that runs
+	server  *server  // of the example that runs; nil between examples
 }
 
 // suite is a describe; the outermost one is the file.
@@ -50,13 +52,26 @@ func newFile(o Options, shown string) *file {
 	f := &file{
 		options: o,
 		shown:   shown,
-		vm:      vm.New(vm.Options{TurnTimeout: o.Timeout, Memory: uint64(o.Config.Lua.Memory), Now: time.Now}),
 		modules: map[string]lua.LValue{},
 		manager: o.Config.Lua.Manager,
 		within:  &suite{},
 	}
+	f.journal = f.newJournal()
+	f.vm = vm.New(vm.Options{
+		TurnTimeout: o.Timeout, Memory: uint64(o.Config.Lua.Memory), Now: time.Now,
+		Print: func(text string) { f.journal.say(text) },
+	})
 	f.open()
 	return f
+}
+
+// newJournal returns one that keeps what the settings would log.
+func (f *file) newJournal() *journal {
+	j := &journal{}
+	if err := j.level.UnmarshalText([]byte(f.options.Config.Server.LogLevel)); err != nil {
+		j.level = slog.LevelInfo // config has checked it
+	}
+	return j
 }
 
 // run runs all examples of the file.
@@ -77,7 +92,12 @@ func (f *file) run(ctx context.Context, source []byte, report *Report) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err := f.try(ctx, e); err != nil {
+		err := f.try(ctx, e)
+		if errors.Is(err, errLoad) { // which would fail the others too
+			report.Failures = append(report.Failures, f.failure("", e.place, err))
+			return
+		}
+		if err != nil {
 			report.Failures = append(report.Failures, f.failure(e.fullName(), e.place, err))
 			continue
 		}
@@ -105,12 +125,16 @@ func (e *example) fullName() string {
 	return name
 }
 
+// errLoad is why no example of a file can run.
+var errLoad = errors.New("the scripts do not load")
+
 // try runs an example on a new server, with what stands before and after it. What goes wrong in the scripts meanwhile,
 // and no one has asked for with spec.errors, fails it too.
 func (f *file) try(ctx context.Context, e *example) error {
-	s, err := start(ctx, f.options, f.manager)
+	f.journal = f.newJournal()
+	s, err := start(ctx, f.options, f.manager, f.journal)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w, so that nothing of this file runs: %w", errLoad, err)
 	}
 	f.server = s
 	defer func() {
@@ -156,7 +180,7 @@ func (f *file) call(fn lua.LValue) error {
 // failure says where in this file an error came from; place is where the example stands, for one that came from
 // elsewhere.
 func (f *file) failure(name, place string, err error) Failure {
-	here := regexp.MustCompile(regexp.QuoteMeta(f.shown) + `:\d+`)
+	here := regexp.MustCompile(regexp.QuoteMeta(f.shown) + `:\d+(:\d+)?`)
 	text := err.Error()
 	if found := here.FindStringIndex(text); found != nil && found[0] == 0 {
 		place = text[:found[1]]
@@ -167,5 +191,8 @@ func (f *file) failure(name, place string, err error) Failure {
 		}
 	}
 	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
+	for _, line := range f.journal.lines() {
+		text += "\n    | " + strings.ReplaceAll(line, "\n", "\n    | ")
+	}
 	return Failure{Place: place, Name: name, Text: text}
 }

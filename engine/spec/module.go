@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ func (f *file) module() *lua.LTable {
 		"jobs":    f.jobList,
 		"work":    f.doJobs,
 		"manager": f.setManager,
+		"process": f.process,
 		"reload":  f.reload,
 	})
 }
@@ -44,7 +46,7 @@ func (f *file) present(L *lua.LState) *server {
 // raise raises an error, if there is one, with the place in the spec.
 func raise(L *lua.LState, err error) {
 	if err != nil {
-		L.RaiseError("%s", strings.TrimPrefix(err.Error(), "value: "))
+		L.RaiseError("%s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "value: "), "process: "))
 	}
 }
 
@@ -134,6 +136,9 @@ func (a *answer) set(field string, v lua.LValue) error {
 			return nil
 		}
 		if field == "reason" {
+			if !slices.Contains(fetch.Reasons(), string(v)) {
+				return fmt.Errorf("%q is no reason that a request can have; there are %s", string(v), strings.Join(fetch.Reasons(), ", "))
+			}
 			a.failure = fetch.Failure(string(v))
 			return nil
 		}

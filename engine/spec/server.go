@@ -16,7 +16,6 @@ import (
 	"perigee/engine/fetch"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
-	"perigee/engine/process"
 	"perigee/engine/script"
 	"perigee/engine/script/store"
 	"perigee/engine/wire"
@@ -37,7 +36,7 @@ type server struct {
 	clock   *clock
 	manager *manager.Manager
 	store   *store.Store
-	process *process.Supervisor
+	cast    *cast
 	journal *journal
 	out     *outlet
 	answers []answer // of other servers; written while the loop is idle
@@ -62,9 +61,9 @@ type answer struct {
 }
 
 // start loads the scripts into a new server.
-func start(ctx context.Context, o Options, name string) (*server, error) {
+func start(ctx context.Context, o Options, name string, j *journal) (*server, error) {
 	c := o.Config
-	s := &server{clock: &clock{now: began()}, store: store.New(), journal: &journal{}, out: &outlet{}, programs: map[*script.Program]bool{}}
+	s := &server{clock: &clock{now: began()}, store: store.New(), journal: j, out: &outlet{}, programs: map[*script.Program]bool{}}
 	log := slog.New(s.journal)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
@@ -74,8 +73,7 @@ func start(ctx context.Context, o Options, name string) (*server, error) {
 		},
 	})
 	var err error
-	// No program may be started from a spec: execute says that the settings name none.
-	if s.process, err = process.New(process.Options{Log: log}); err != nil {
+	if s.cast, err = newCast(c, s.journal); err != nil {
 		return nil, fmt.Errorf("spec: %w", err)
 	}
 	s.manager = manager.New(manager.Options{
@@ -102,7 +100,6 @@ func start(ctx context.Context, o Options, name string) (*server, error) {
 		parts.Wait()
 		unwatch()
 		watchers.Wait()
-		s.process.Close(context.WithoutCancel(ctx))
 		for p := range s.programs {
 			p.Close()
 		}
@@ -116,26 +113,45 @@ func start(ctx context.Context, o Options, name string) (*server, error) {
 	}
 	if err := s.reload(""); err != nil {
 		s.end()
-		return nil, fmt.Errorf("spec: loading the scripts: %w", err)
+		return nil, err
 	}
 	return s, nil
 }
 
-// install loads scripts and has them take over; where they fail, those before go on.
+// install loads scripts and has them take over; where they fail, those before go on. What they wait for on the way happens:
+// the clock is moved as far as that needs, at most by the time that loading may take.
 func (s *server) install(ctx context.Context, limit time.Duration, options script.Options, watch func(p *script.Program)) error {
-	ctx, done := context.WithTimeout(ctx, limit+time.Second)
-	defer done()
+	ctx, end := context.WithTimeout(ctx, limit+time.Second)
+	defer end()
 	var p *script.Program
-	_, err := s.manager.Install(ctx, func(h script.Host) (manager.Application, error) {
-		made, err := script.New(options, h)
-		if err != nil {
-			return nil, err
-		}
-		p = made
-		s.programs[p] = true
-		watch(p)
-		return p, p.Load()
+	loaded := false // the loop's
+	began, done := make(chan struct{}), make(chan error, 1)
+	var installing sync.WaitGroup
+	defer installing.Wait()
+	installing.Go(func() {
+		_, err := s.manager.Install(ctx, func(h script.Host) (manager.Application, error) {
+			close(began)
+			defer func() { loaded = true }()
+			made, err := script.New(options, h)
+			if err != nil {
+				return nil, err
+			}
+			p = made
+			s.programs[p] = true
+			watch(p)
+			return p, p.Load()
+		})
+		done <- err
 	})
+	select {
+	case <-began:
+	case err := <-done: // it has not come so far
+		return err
+	}
+	for s.idle() == nil && !loaded && (s.cast.cue() || s.clock.step(s.clock.Now().Add(limit))) {
+		continue
+	}
+	err := <-done
 	if err == nil {
 		s.program = p
 	}
@@ -153,7 +169,7 @@ func (s *server) options(o Options, name string, log *slog.Logger) script.Option
 	options.Log = log
 	options.Fetch = s.fetch
 	options.Push = s.push
-	options.Processes = s.process
+	options.Processes = s.cast
 	options.After = s.clock.AfterFunc
 	return options
 }
@@ -172,7 +188,7 @@ func (s *server) rest() error {
 		if err := s.idle(); err != nil {
 			return err
 		}
-		if !s.clock.step(s.clock.Now()) && !s.part() {
+		if !s.cast.cue() && !s.clock.step(s.clock.Now()) && !s.part() {
 			return nil
 		}
 	}

@@ -53,7 +53,7 @@ type Failure struct {
 	Place string
 	// Name is that of the example with those of what it stands in; "" for a file.
 	Name string
-	// Text says what is wrong. Lines after the first are indented.
+	// Text says what is wrong. Lines after the first are indented; those behind a | were printed or logged meanwhile.
 	Text string
 }
 
@@ -113,7 +113,7 @@ func find(at string) ([]string, error) {
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && len(files) == 0:
-		return nil, fmt.Errorf("spec: there is no %s", at)
+		return nil, fmt.Errorf("spec: no folder or file %s here; name the one with the specs, or run it where server.toml is", at)
 	case err != nil:
 		return nil, fmt.Errorf("spec: %w", err)
 	case len(files) == 0:

@@ -36,6 +36,27 @@ function app:boot()
     local job, reason = server.push(m.command, m.arguments, m.options)
     client:send("Pushed", { job = job, reason = reason })
   end)
+  server.message("Say", { protection = "none" }, function()
+    print("printed")
+    require("log").warn("logged", { by = "Ada" })
+    require("log").debug("not asked for")
+  end)
+  local started
+  server.message("Start", { protection = "none" }, function(client, m)
+    local reason
+    started, reason = server.execute("touch", {
+      args = m.args,
+      restart = m.restart,
+      on_output = function(line) client:send("Output", { line = line }) end,
+      on_error = function(line) client:send("Complaint", { line = line }) end,
+      on_exit = function(code) client:send("Exit", { code = code }) end,
+    })
+    client:send("Started", { running = started and started.running, reason = reason, write = started and started:write("x") })
+  end)
+  server.message("End", { protection = "none" }, function(client)
+    started:terminate()
+    client:send("Waited", { code = started:wait(), running = started.running })
+  end)
   server.command("Sum", function(a) return { sum = a.x + a.y } end)
   server.command("Wait", function() server.sleep(10) end)
   server.command("Keep", function(a) server.state("kept", {}).value = a.value end)
@@ -57,6 +78,7 @@ func run(t *testing.T, text string, change func(o *spec.Options)) spec.Report {
 	}
 	o := spec.Options{Config: config.Default(), Scripts: scripts.Files}
 	o.Config.Lua.Path, o.Config.Lua.Manager = folder, "app"
+	o.Config.Processes = map[string]config.Process{"touch": {Command: []string{"/nowhere/touch"}, Args: "[a-z]+"}}
 	if change != nil {
 		change(&o)
 	}
@@ -105,6 +127,12 @@ func TestFailures(t *testing.T) {
 		{"unknown server", `spec.client():send("Ask")`, "the scripts failed: no spec.http answers the scripts' request GET http://weather.test/bern?now"},
 		{"waiting command", `spec.run("Wait")`, `command "Wait" waits for something`},
 		{"unknown command", `spec.run("Nope")`, "unknown command"},
+		{"no such reason", `spec.http("http://weather.test/*", { reason = "tired" })`, `x_spec.lua:4: things work: bad argument #2 to http ("tired" is no reason that a request can have; there are timeout, refused`},
+		{"no such right", `spec.client({ admin = "yes" })`, "x_spec.lua:4: things work: admin is true or false, not a string"},
+		{"unplayed program", `spec.client():send("Start")`, `the scripts failed: no spec.process plays the program "touch", which the scripts start`},
+		{"unknown program", `spec.process("tuch", {})`, `x_spec.lua:4: things work: there is no program "tuch" in server.toml; there are: touch`},
+		{"no such play", `spec.process("touch", { outptu = {} })`, `exit_code, 0 to 255; running = true`},
+		{"said", `print("a", 1); spec.client():send("Say"); assert.equal(1, 2)`, "x_spec.lua:4: things work: expected 1, got 2\n    | a\t1\n    | printed\n    | scripts/app.lua:26: WARN logged by=Ada\n0 passed"},
 		{"closed client", `local c = spec.client(); c:close(); c:send("Boom")`, "the client is closed: 1000"},
 		{"no module", `require("server")`, `a spec finds no module "server"`},
 		{"describe within", `describe("x", function() end)`, "x_spec.lua:4: things work: describe stands outside of it"},
@@ -131,10 +159,11 @@ func TestFailures(t *testing.T) {
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"describe(":    "scripts/x_spec.lua:1: ",
+		"describe(":    "scripts/x_spec.lua:1:10: ')' expected",
 		"\nerror('x')": "scripts/x_spec.lua:2: x\n",
-		"require('spec').manager('gone')\nit('works', function() end)": "scripts/x_spec.lua:2: works: ",
-		"require('spec').client()":                                     "there is a server only within it",
+		"require('spec').manager('gone')\nit('works', function() end)":                             "scripts/x_spec.lua:2: the scripts do not load, so that nothing of this file runs: module \"gone\" not found",
+		"require('spec').manager('gone')\nit('works', function() end)\nit('does', function() end)": "\n0 passed, 1 failed\n", // said once
+		"require('spec').client()": "there is a server only within it",
 	} {
 		if got := run(t, text, nil).String(); !strings.Contains(got, want) || !strings.HasSuffix(got, "\n0 passed, 1 failed\n") {
 			t.Errorf("%q: %s, want %s", text, got, want)
@@ -279,5 +308,74 @@ end)
 	o.Config.Lua.Path, o.Config.Lua.Manager = filepath.Join(root, "scripts"), "app"
 	if report, err := spec.Run(t.Context(), o); err != nil || report.Passed != 1 {
 		t.Errorf("Run = %v, %v, want one example that passes", report, err)
+	}
+}
+
+// A spec plays the programs that the scripts start: what they say, how they end, and that they cannot be started.
+func TestProcesses(t *testing.T) {
+	t.Parallel()
+	report := run(t, `local spec = require "spec"
+it("plays one that ends", function()
+  spec.process("touch", { output = { "one", "two" }, errors = { "hm" }, exit_code = 3 })
+  local c = spec.client()
+  c:send("Start", { args = { "file" } })
+  c:expect("Started", { running = true, write = true })
+  c:expect("Output", { line = "one" })
+  c:expect("Output", { line = "two" })
+  c:expect("Complaint", { line = "hm" })
+  c:expect("Exit", { code = 3 })
+  c:expect_nothing()
+  c:send("End")
+  c:expect("Waited", { code = 3, running = false })
+end)
+it("plays one that goes on until it is terminated", function()
+  spec.process("touch", { output = { "ready" }, running = true })
+  local c = spec.client()
+  c:send("Start", { restart = true })
+  c:expect("Started")
+  c:expect("Output", { line = "ready" })
+  c:expect_nothing()
+  c:send("End")
+  c:expect("Exit", { code = 143 })
+  c:expect("Waited", { code = 143 })
+end)
+it("plays one that cannot be started", function()
+  spec.process("touch", { reason = "too many processes" })
+  local c = spec.client()
+  c:send("Start")
+  assert.is_nil(c:expect("Started", { reason = "too many processes" }).running)
+end)
+it("asks the settings what may be started", function()
+  spec.process("touch")
+  local c = spec.client()
+  c:send("Start", { args = { "../file" } })
+  c:expect("MessageException")
+  assert.matches("does not match", spec.errors()[1])
+end)
+`, nil)
+	if report.Passed != 4 || len(report.Failures) > 0 {
+		t.Errorf("got %v, want 4 that pass", report)
+	}
+}
+
+// A boot that waits is waited for, on the clock of the spec; one that waits longer than the settings allow is told where.
+func TestBootWaits(t *testing.T) {
+	t.Parallel()
+	for wait, want := range map[string]string{
+		"server.sleep(10)":   "1 passed, 0 failed\n",
+		"server.sleep(6000)": "scripts/x_spec.lua:1: the scripts do not load, so that nothing of this file runs: scripts/slow.lua:5: ",
+		"local p = server.promise(function() end) p:await()": "scripts/slow.lua:5: ",
+	} {
+		report := run(t, `it("runs", function() end)`, func(o *spec.Options) {
+			o.Config.Lua.Manager = "slow"
+			source := "local base, server = require('manager'), require('server')\nlocal slow = base:extend()\nfunction slow:boot()\n  base.boot(self)\n  " +
+				wait + "\nend\nreturn slow\n"
+			if err := os.WriteFile(filepath.Join(o.Config.Lua.Path, "slow.lua"), []byte(source), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got := report.String(); !strings.Contains(got, want) {
+			t.Errorf("boot with %s: %s, want %s", wait, got, want)
+		}
 	}
 }

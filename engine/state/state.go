@@ -61,7 +61,7 @@ func (f *File) Read() (map[string][]byte, error) {
 	}
 	saved, err := parse(text)
 	if err != nil {
-		return nil, f.fault("reading", err)
+		return nil, f.fault("reading", fmt.Errorf("%w; mend it, or move it away to start with no state", err))
 	}
 	return saved, nil
 }

@@ -83,7 +83,7 @@ func TestReadRefuses(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "the file is empty"},
 		{"\x00\x00\x00\x00", "damaged at byte 1"},
-		{`{"version":1,"state":{"prizes":[{"na`, "cut off"},
+		{`{"version":1,"state":{"prizes":[{"na`, "cut off: it ends in the middle; mend it, or move it away to start with no state"},
 		{`{"version":1,"state":{"prizes":[}}`, "damaged at byte 33"},
 		{`{"version":1,"state":{}} {}`, "more after the end"},
 		{`{"version":2,"state":{}}`, `"version" is 2; this program knows only 1`},

@@ -36,6 +36,10 @@ func New(o Options) http.Handler {
 		answer(w, http.StatusOK, "ready\nqueue: "+o.Queue())
 	})
 	mux.Handle("POST /api/commands/{name}", o.Commands)
+	mux.HandleFunc("/api/commands/{name}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", http.MethodPost)
+		answer(w, http.StatusMethodNotAllowed, "only POST")
+	})
 	mux.Handle("/", pages(o.Pages))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if wantsSocket(r) {

@@ -85,6 +85,9 @@ func TestNoPages(t *testing.T) {
 	if w := get(t, h, "GET", "/", nil); w.Code != http.StatusUpgradeRequired || w.Header().Get("Upgrade") != "websocket" {
 		t.Errorf("GET / without pages = %d, Upgrade %q, want 426 with websocket", w.Code, w.Header().Get("Upgrade"))
 	}
+	if w := get(t, h, "GET", "/api/commands/Sum", nil); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "POST" {
+		t.Errorf("GET /api/commands/Sum = %d, Allow %q, want 405 with POST", w.Code, w.Header().Get("Allow"))
+	}
 	if w := get(t, h, "GET", "/readyz", nil); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("GET /readyz while stopping = %d, want 503", w.Code)
 	}

@@ -29,8 +29,19 @@ func TestTemplate(t *testing.T) {
 	screenshot(bob, "template.png")
 
 	bob.clicks("#reset")
+	bob.types("#password", "wrong")
+	bob.clicks("#authenticate [type=submit]")
+	bob.sees("that the password is wrong", `!document.querySelector("#wrong").hidden`)
 	bob.types("#password", "password")
 	bob.clicks("#authenticate [type=submit]")
 	alice.sees("that nobody has pressed", `document.querySelector("#presses").value === "0"`)
 	bob.sees("the dialog closed", `!document.querySelector("#ask").open`)
+
+	admin := server.Dial(t, "admin")
+	admin.Expect("UpdateButton")
+	admin.Send(`{"name":"Authenticate","password":"password"}`)
+	admin.Expect("ConnectionAuthenticated")
+	admin.Send(`{"name":"DisconnectAll"}`)
+	bob.sees("that she is gone", `!document.querySelector("#people").innerText.includes("Alice") || document.querySelector("#status").innerText.includes("again")`)
+	bob.sees("her name again", `document.querySelector("#status").innerText === "Connected." && document.querySelector("#people").innerText.includes("Alice")`)
 }

@@ -28,15 +28,23 @@ type Options struct {
 	Turn func(name string, run func())
 	Post func(name string, run func()) error
 	// Wait suspends the handler that L runs, as promise.Keeper has it.
-	Wait func(L *lua.LState, start func(wake func()) (callOff func()))
-	// Processes starts programs; whoever made it ends them.
-	Processes *process.Supervisor
+	Wait      func(L *lua.LState, start func(wake func()) (callOff func()))
+	Processes Starter
 	// Before has the processes of the scripts that these shall replace: what their boot has started goes on under the
 	// boot of these, where it starts the same. nil is nobody.
 	Before *Keeper
 	// Rehearsal starts nothing.
 	Rehearsal bool
 }
+
+// Starter starts programs; whoever made it ends them. A process.Supervisor is one.
+type Starter interface {
+	// Allowed returns the error of Start for what the settings do not allow.
+	Allowed(r process.Request) error
+	Start(r process.Request) (*process.Process, error)
+}
+
+var _ Starter = (*process.Supervisor)(nil)
 
 // child is a process as scripts hold it. What happens to it comes in turns of its own, one after the other: the next is
 // taken when the callback of the last has returned.

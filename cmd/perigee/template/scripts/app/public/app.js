@@ -5,6 +5,7 @@ const find = (id) => document.getElementById(id);
 let socket;
 let me; // the uuid of this connection
 let refused; // the message that waits for the password
+let nickname; // what this page has been called
 
 function send(name, fields = {}) {
   if (socket.readyState === WebSocket.OPEN) {
@@ -16,6 +17,9 @@ function send(name, fields = {}) {
 const messages = {
   ConnectionEstablished({ connection }) {
     me = connection.uuid;
+    if (nickname) {
+      send("Rename", { connection: me, nickname }); // a new connection has no name
+    }
   },
   UpdateButton({ presses, by }) {
     find("presses").value = presses;
@@ -30,9 +34,11 @@ const messages = {
     find("people").replaceChildren(...people);
   },
   PromptForAuthentication({ previous }) {
-    if (previous && previous.name !== "Authenticate") {
+    const wrong = previous?.name === "Authenticate";
+    if (previous && !wrong) {
       refused = previous.name;
     }
+    find("wrong").hidden = !wrong;
     find("password").value = "";
     if (!find("ask").open) {
       find("ask").showModal();
@@ -72,7 +78,8 @@ find("reset").addEventListener("click", () => send("Reset"));
 find("cancel").addEventListener("click", () => find("ask").close());
 find("rename").addEventListener("submit", (event) => {
   event.preventDefault();
-  send("Rename", { connection: me, nickname: find("nickname").value });
+  nickname = find("nickname").value;
+  send("Rename", { connection: me, nickname });
 });
 find("authenticate").addEventListener("submit", (event) => {
   event.preventDefault(); // the dialog closes once the password was right
