@@ -56,16 +56,16 @@ func TestReload(t *testing.T) {
 	}
 	writeApp(t, `server.message("Halt", {})`)
 	code, stdout, _ = perigee(t, environ, "check", "--against-running", "--json", "-P", server.port)
-	if want := `"ok": false,[\s\S]*"problems": \[\n +"scripts/app.lua:6: protection`; code != 1 || !regexp.MustCompile(want).MatchString(stdout) {
+	if want := `"ok": false,[\s\S]*"problems": \[\n +"scripts/app.lua:6: message \\"Halt\\": protection`; code != 1 || !regexp.MustCompile(want).MatchString(stdout) {
 		t.Errorf("check --against-running with a fault = %d, %q, want 1 and %s", code, stdout, want)
 	}
 	code, stdout, stderr = perigee(t, environ, "reload", "-P", server.port)
-	if code != 1 || stdout != "" || !strings.Contains(stderr, "scripts/app.lua:6: protection") {
+	if code != 1 || stdout != "" || !strings.Contains(stderr, `scripts/app.lua:6: message "Halt": protection`) {
 		t.Errorf("reload with a fault = %d, %q, %q, want 1 and scripts/app.lua:6", code, stdout, stderr)
 	}
 	alice.send(`{"name":"Ring"}`)
 	alice.await("Rang")
-	for _, want := range []string{`^RELOADING=1`, `^READY=1\nSTATUS=reload failed: .*scripts/app.lua:6: protection`} {
+	for _, want := range []string{`^RELOADING=1`, `^READY=1\nSTATUS=reload failed: .*scripts/app.lua:6: message "Halt": protection`} {
 		if got := heard(t, manager); !regexp.MustCompile(want).MatchString(got) {
 			t.Errorf("the service manager hears %q, want %s", got, want)
 		}
@@ -150,7 +150,7 @@ func TestWatch(t *testing.T) {
 	alice.send(`{"name":"Halt"}`)
 	alice.await("Halted")
 	writeApp(t, `server.message("Halt", {})`)
-	server.stderr.await(t, `(?m)^perigee: scripts/app.lua:6: protection = "none", "client" or "admin" is missing`)
+	server.stderr.await(t, `(?m)^perigee: scripts/app.lua:6: message "Halt": protection = "none", "client" or "admin" is missing`)
 	alice.send(`{"name":"Ring"}`)
 	alice.await("Rang")
 	writeApp(t, appRing)
