@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -14,6 +15,8 @@ var (
 	ErrNotFound = errors.New("queue: there is no such job")
 	// ErrRefused is wrapped where the service could not do it, but the connection is fine.
 	ErrRefused = errors.New("queue: the service refused")
+	// ErrBuried is wrapped, with ErrRefused, where the service has set the job aside instead.
+	ErrBuried = fmt.Errorf("%w and buried the job", ErrRefused)
 )
 
 // Reserved is a job that a Source has, and nobody else until it is settled or the Source ends.
@@ -33,6 +36,13 @@ type Stats struct {
 	Reserves, Releases, Buries, Kicks int
 }
 
+// attempt is which of its attempts the present run of a job is: each failure but the last one releases it. A job that was
+// buried after its last and then kicked has that one again.
+func (s Stats) attempt() int { return 1 + s.Releases }
+
+// crashes is how often a job was reserved before and never heard of again.
+func (s Stats) crashes() int { return s.Reserves - 1 - s.Releases - s.Buries }
+
 // Driver is a queue service.
 type Driver interface {
 	// Open connects to the service and returns a source of jobs of one queue. It returns when ctx ends, at the latest.
@@ -48,8 +58,10 @@ type Source interface {
 	Reserve(wait time.Duration, answer func(Reserved, error))
 	// Delete ends a job.
 	Delete(id uint64, answer func(error))
-	// Release gives a job back, to be ready after a delay of whole seconds.
+	// Release has a job tried again: it is ready after a delay of whole seconds. ErrBuried is wrapped where it is not.
 	Release(id uint64, priority uint32, delay time.Duration, answer func(error))
+	// GiveBack makes a job ready again, in its place: it was not tried. It counts as buried and kicked, not as released.
+	GiveBack(id uint64, priority uint32, answer func(error))
 	// Bury sets a job aside.
 	Bury(id uint64, priority uint32, answer func(error))
 	// Touch tells that a job is still being worked on.

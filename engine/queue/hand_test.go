@@ -19,8 +19,10 @@ type moody struct {
 	*memory.Queue
 	mu      sync.Mutex
 	sources []*moodySource
-	absent  bool // Open fails
-	forgets bool // deletes are done, but not answered
+	absent  bool  // Open fails
+	forgets bool  // deletes are done, but not answered
+	dies    bool  // nothing is given back: to the service, the process has died
+	refuses error // what a Release is answered with
 }
 
 type moodySource struct {
@@ -56,6 +58,24 @@ func (s *moodySource) Delete(id uint64, answer func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unsaid = append(s.unsaid, answer)
+}
+
+// GiveBack comes to nothing where m dies.
+func (s *moodySource) GiveBack(id uint64, priority uint32, answer func(error)) {
+	if s.m.dies {
+		answer(errCut)
+		return
+	}
+	s.Source.GiveBack(id, priority, answer)
+}
+
+// Release buries a job where m refuses.
+func (s *moodySource) Release(id uint64, priority uint32, delay time.Duration, answer func(error)) {
+	if s.m.refuses == nil {
+		s.Source.Release(id, priority, delay, answer)
+		return
+	}
+	s.Source.Bury(id, priority, func(error) { answer(s.m.refuses) })
 }
 
 // cut ends the connection.

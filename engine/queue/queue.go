@@ -33,6 +33,9 @@ type Job struct {
 	Command   string // the name of the body, after Options.Map
 	Arguments []byte // JSON text; nil where there are none
 	Attempt   int    // 1 for the first time
+	// Returned may be called before done, once and by any goroutine, where the command has returned and what it changed is
+	// still to be made safe. From then on the job is kept, however long that takes. nil is nobody who wants to know.
+	Returned func()
 }
 
 // Handler does the work of jobs.
@@ -42,7 +45,7 @@ type Handler interface {
 	// not wait for the job's end. done is called once, by any goroutine, when the command has returned and what it
 	// changed is safe: nil deletes the job, an error releases it for another attempt, one that wraps ErrNever buries it
 	// at once. ctx ends when the job has taken too long or the server gives it up: the command is then interrupted, and
-	// done is called all the same.
+	// done is called all the same. An error with a method Ref() string has been logged, under that reference.
 	Job(ctx context.Context, j Job, done func(err error))
 }
 
@@ -94,9 +97,11 @@ const (
 
 	stuckAfter = 5 * time.Second // a handler that goes on so long after its context has ended is not waited for any more
 
-	guarded     = 64          // jobs after a start that are begun one by one, to see which of them ends the process
-	harmless    = time.Second // a job of those that has run so long does not hold the next one
-	maxCrashes  = 5           // times that a job may be reserved and never heard of again
+	guarded    = 64          // jobs after a start that are begun one by one, to see which of them ends the process
+	harmless   = time.Second // a job of those that has run so long does not hold the next one
+	maxCrashes = 5           // times that a job may be reserved and never heard of again
+	farewell   = time.Second // for the service to answer to what is given back in the end
+
 	crowd       = 1000        // buried jobs from which on a warning is logged: they sit in the service's memory
 	crowdEvery  = time.Minute // how often they are counted at most
 	maxFailures = 100         // that are kept for Failed

@@ -290,11 +290,12 @@ func TestProcessKillingJob(t *testing.T) {
 		put(t, q, "Deadly", "Innocent")
 		o := options()
 		o.Drain = time.Nanosecond
+		m := &moody{Queue: q, dies: true}
 		crashes, innocent := 0, 0
 		runs := func() {
 			for range 7 {
 				died := make(chan struct{}, 1)
-				r := start(t, q, o, nil, func(_ context.Context, j queue.Job, done func(error)) {
+				r := start(t, q, o, m, func(_ context.Context, j queue.Job, done func(error)) {
 					if j.Command == "Innocent" {
 						innocent++
 						done(nil)

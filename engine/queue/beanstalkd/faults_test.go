@@ -322,3 +322,37 @@ func TestStopWithJobsInHand(t *testing.T) {
 		t.Errorf("Status after the stop = %+v, want jobs given back and 1 done", got)
 	}
 }
+
+// A job that is given back at each of many stops, begun or not, keeps its place, has lost no attempt then, and does not
+// count as one that crashes the server.
+func TestStopsCostNoAttempt(t *testing.T) {
+	t.Parallel()
+	s := beanstalkd.Start(t, beanstalkd.Options{})
+	put(t, s.Address, job("long"), job("next"))
+	o := options()
+	o.Drain = 10 * time.Millisecond
+	for range 7 {
+		begun := make(chan struct{}, 2)
+		w := work(t, s.Address, o, func(context.Context, queue.Job, func(error)) { begun <- struct{}{} })
+		<-begun
+		w.stop()
+	}
+	c := NewClient(s.Address)
+	defer c.Close()
+	p, err := c.Peek(t.Context(), "default", queue.Ready)
+	if err != nil || string(p.Body) != job("long") || p.Stats.Releases != 0 || p.Stats.Reserves != 7 {
+		t.Errorf("Peek after 7 stops = %s, %+v, %v, want the first job, reserved 7 times and never released", p.Body, p.Stats, err)
+	}
+	attempts := make(chan int, 1)
+	o.MaxAttempts = 1
+	w := work(t, s.Address, o, func(_ context.Context, j queue.Job, done func(error)) {
+		if j.Command == "long" {
+			attempts <- j.Attempt
+		}
+		done(nil)
+	})
+	if got := <-attempts; got != 1 {
+		t.Errorf("after 7 stops the job is attempt %d, want 1", got)
+	}
+	await(t, "both jobs", func() bool { return w.Status().Done == 2 })
+}

@@ -99,6 +99,16 @@ func (s *source) Release(id uint64, priority uint32, delay time.Duration, answer
 	})
 }
 
+// GiveBack makes a job ready again.
+func (s *source) GiveBack(id uint64, priority uint32, answer func(error)) {
+	s.settle(id, answer, func(j *job) {
+		j.stats.Priority = priority
+		j.stats.Buries++
+		j.stats.Kicks++
+		s.q.offer(j, 0)
+	})
+}
+
 // Bury sets a job aside.
 func (s *source) Bury(id uint64, priority uint32, answer func(error)) {
 	s.settle(id, answer, func(j *job) {
