@@ -69,14 +69,34 @@ func (k *keeper) run(ctx context.Context, l *loop.Loop) {
 	defer tidy.Stop()
 	save := time.NewTicker(k.interval)
 	defer save.Stop()
+	again := time.NewTimer(0)
+	again.Stop()
+	defer again.Stop()
+	refused := false // the disk has; again will try it
+	settle := func() {
+		err := k.settle(ctx, l)
+		if err != nil && !refused {
+			k.log.Error("engine: jobs wait for the state to be saved", "error", err)
+		}
+		if refused = err != nil; refused {
+			again.Reset(saveAgain)
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
+			for _, told := range k.waiters() {
+				told(errNotTaken)
+			}
 			return
 		case <-tidy.C:
 			take(ctx, l, k.store.Tidy)
 		case <-k.due:
-			k.settle(ctx, l)
+			if !refused {
+				settle()
+			}
+		case <-again.C:
+			settle()
 		case <-save.C:
 			if err := k.save(ctx, l); err != nil && ctx.Err() == nil { // else the last save is yet to come
 				k.log.Error("engine: saving the state", "error", err)
@@ -96,36 +116,30 @@ func (k *keeper) after(told func(err error)) {
 	}
 }
 
-// settle saves for those that wait for it: one save serves all that have come by then. As long as the disk refuses, they
-// wait, and what they stand for is not done again.
-func (k *keeper) settle(ctx context.Context, l *loop.Loop) {
+// settle saves for those that wait for it: one save serves all that have come by then. When the disk refuses, they wait on,
+// and what they stand for is not done again.
+func (k *keeper) settle(ctx context.Context, l *loop.Loop) error {
+	unsaved := k.waiters()
+	err := k.save(ctx, l)
+	if err != nil && ctx.Err() == nil {
+		k.waiting.Lock()
+		k.unsaved = append(unsaved, k.unsaved...)
+		k.waiting.Unlock()
+		return err
+	}
+	for _, told := range unsaved {
+		told(err)
+	}
+	return nil
+}
+
+// waiters takes those that wait for a save.
+func (k *keeper) waiters() []func(err error) {
 	k.waiting.Lock()
+	defer k.waiting.Unlock()
 	unsaved := k.unsaved
 	k.unsaved = nil
-	k.waiting.Unlock()
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	said := false
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			err = errNotTaken
-		case <-pause.C:
-			err = k.save(ctx, l)
-		}
-		if err == nil || ctx.Err() != nil {
-			for _, told := range unsaved {
-				told(err)
-			}
-			return
-		}
-		if !said {
-			k.log.Error("engine: jobs wait for the state to be saved", "error", err)
-			said = true
-		}
-		pause.Reset(saveAgain)
-	}
+	return unsaved
 }
 
 // save writes the state to the file if it has changed since the last time. What could not be written is tried again with
