@@ -74,7 +74,10 @@ type jobs struct {
 
 // newJobs connects to nothing yet.
 func newJobs(c config.Config, log *slog.Logger) *jobs {
-	j := &jobs{settings: c.Queue, drain: c.Stop.Drain.Std(), log: log, saved: c.State.Sync == syncJob, wanted: make(chan *module.Work, 1)}
+	j := &jobs{
+		settings: c.Queue, drain: c.Stop.Drain.Std(), log: log,
+		saved: c.State.Sync == syncJob, wanted: make(chan *module.Work, 1),
+	}
 	if c.Queue.Driver == MemoryDriver {
 		own := memory.New(loop.RealClock{})
 		j.driver, j.service = own, own
@@ -219,7 +222,7 @@ func (j *jobs) put(ctx context.Context, p module.Push) (uint64, error) {
 	if rest := delay % time.Second; rest > 0 && j.settings.Driver != MemoryDriver {
 		delay += time.Second - rest
 	}
-	return j.service.Put(ctx, queue.Put{Tube: j.settings.Name, Body: text, Delay: delay, Priority: p.Priority})
+	return j.service.Put(ctx, queue.Put{Queue: j.settings.Name, Body: text, Delay: delay, Priority: p.Priority})
 }
 
 // close lets go of the service, after the scripts have ended.

@@ -17,6 +17,7 @@ import (
 	"perigee/engine/enginetest"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/queue"
+	"perigee/engine/script/module"
 )
 
 // work starts a server that takes jobs from a beanstalkd of its own.
@@ -47,7 +48,7 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 	return server, service
 }
 
-// put puts a job of a command and returns its number.
+// putJob puts a job of a command and returns its number.
 func putJob(t *testing.T, service engine.Queue, command, arguments string) uint64 {
 	t.Helper()
 	body, err := engine.Job(command, []byte(arguments))
@@ -59,7 +60,7 @@ func putJob(t *testing.T, service engine.Queue, command, arguments string) uint6
 
 func putBody(t *testing.T, service engine.Queue, body string) uint64 {
 	t.Helper()
-	id, err := service.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(body), Priority: queue.DefaultPriority})
+	id, err := service.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority})
 	if err != nil {
 		t.Fatalf("Put(%s) = %v, want a number", body, err)
 	}
@@ -162,6 +163,13 @@ func TestScriptPushesToNobody(t *testing.T) {
 	frame := alice.Expect("Pushed")
 	if reason, _ := frame["reason"].(string); frame["job"] != nil || !strings.Contains(reason, "connection refused") {
 		t.Errorf("alice < %v, want a reason and no job", frame)
+	}
+}
+
+// The priority that scripts give their jobs is the usual one.
+func TestDefaultPriority(t *testing.T) {
+	if module.DefaultPriority != queue.DefaultPriority {
+		t.Errorf("jobs of scripts have priority %d, want %d", module.DefaultPriority, queue.DefaultPriority)
 	}
 }
 

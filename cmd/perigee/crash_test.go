@@ -112,7 +112,7 @@ func produce(t *testing.T, address string, produced *atomic.Int64) {
 	for n := range crashJobs {
 		body := fmt.Appendf(nil, `{"job":"Count","data":{"n":%d}}`, n)
 		for {
-			_, err := service.Put(t.Context(), queue.Put{Tube: "default", Body: body, Priority: queue.DefaultPriority})
+			_, err := service.Put(t.Context(), queue.Put{Queue: "default", Body: body, Priority: queue.DefaultPriority})
 			if err == nil {
 				break
 			}

@@ -27,7 +27,7 @@ type Reserved struct {
 
 // Stats is what a service knows of a job.
 type Stats struct {
-	Tube     string
+	Queue    string
 	State    string // ready, delayed, reserved, buried
 	Priority uint32 // 0 is the most urgent
 	// Age is the time since it was put, in whole seconds.
@@ -78,8 +78,8 @@ type Source interface {
 
 // Put is a job for a Producer.
 type Put struct {
-	Tube string // the name of the queue
-	Body []byte
+	Queue string // its name
+	Body  []byte
 	// Delay before it is ready, in whole seconds.
 	Delay time.Duration
 	// Priority: 0 is the most urgent, DefaultPriority the usual.
@@ -134,13 +134,13 @@ type Peeked struct {
 // Admin reads and mends a queue. Any goroutine may use it.
 type Admin interface {
 	// Counts counts the jobs of a queue. One that nobody has used yet has none.
-	Counts(ctx context.Context, tube string) (Counts, error)
+	Counts(ctx context.Context, queue string) (Counts, error)
 	// Peek returns the next job of a state; ErrNotFound where there is none.
-	Peek(ctx context.Context, tube string, state State) (Peeked, error)
+	Peek(ctx context.Context, queue string, state State) (Peeked, error)
 	// Job returns a job by its number, wherever it is; ErrNotFound where there is none.
 	Job(ctx context.Context, id uint64) (Peeked, error)
 	// Kick makes up to n buried jobs ready, or delayed ones where none is buried, and returns how many.
-	Kick(ctx context.Context, tube string, n int) (int, error)
+	Kick(ctx context.Context, queue string, n int) (int, error)
 	// KickJob makes one job ready that is buried or delayed; ErrNotFound where there is none.
 	KickJob(ctx context.Context, id uint64) error
 	// Delete removes a job that is not reserved; ErrNotFound where there is none.

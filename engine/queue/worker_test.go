@@ -68,7 +68,7 @@ func put(t *testing.T, q *memory.Queue, bodies ...string) {
 		if !strings.HasPrefix(body, "{") && body != "!" {
 			body = fmt.Sprintf(`{"job":%q}`, body)
 		}
-		if _, err := q.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
+		if _, err := q.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
 			t.Fatalf("Put(%.40q) = %v, want nil", body, err)
 		}
 	}
@@ -222,7 +222,7 @@ func TestBackPressure(t *testing.T) {
 		}
 		pass(10 * time.Second)
 		before := int(r.Status().Taken) // one of them may still keep the handler
-		if _, err := q.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(`{"job":"Urgent"}`)}); err != nil {
+		if _, err := q.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(`{"job":"Urgent"}`)}); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Second)

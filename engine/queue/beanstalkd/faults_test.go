@@ -62,7 +62,7 @@ func produce(t *testing.T, address, mark string, stop <-chan struct{}) []string 
 		default:
 		}
 		command := fmt.Sprintf("%s-%d", mark, i)
-		_, err := c.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(job(command)), Priority: queue.DefaultPriority})
+		_, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(job(command)), Priority: queue.DefaultPriority})
 		if err == nil {
 			confirmed = append(confirmed, command)
 		}
@@ -207,7 +207,7 @@ func TestStoppedService(t *testing.T) {
 	s.Stop(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, err := c.Put(ctx, queue.Put{Tube: "default", Body: []byte(job("unsure"))})
+	_, err := c.Put(ctx, queue.Put{Queue: "default", Body: []byte(job("unsure"))})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Put while beanstalkd is stopped = %v, want %v", err, context.DeadlineExceeded)
 	}
@@ -227,7 +227,7 @@ func TestShortTimeToRun(t *testing.T) {
 	c := NewClient(s.Address)
 	defer c.Close()
 	for i := range 3 {
-		if _, err := c.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(job(fmt.Sprint("job-", i))), TTR: time.Second}); err != nil {
+		if _, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(job(fmt.Sprint("job-", i))), TTR: time.Second}); err != nil {
 			t.Fatal(err)
 		}
 	}

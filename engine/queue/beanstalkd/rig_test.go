@@ -105,7 +105,7 @@ func put(tb testing.TB, address string, bodies ...string) {
 	c := NewClient(address)
 	defer func() { _ = c.Close() }()
 	for _, body := range bodies {
-		if _, err := c.Put(tb.Context(), queue.Put{Tube: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
+		if _, err := c.Put(tb.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
 			tb.Fatalf("Put(%.40q) = %v, want nil", body, err)
 		}
 	}

@@ -36,7 +36,7 @@ func TestNoService(t *testing.T) {
 	s.Drain(t)
 	c := NewClient(address)
 	defer c.Close()
-	_, err := c.Put(t.Context(), queue.Put{Tube: "default", Body: []byte("late")})
+	_, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte("late")})
 	if !errors.Is(err, queue.ErrRefused) || !strings.Contains(err.Error(), "draining") {
 		t.Errorf("Put to a beanstalkd that drains = %v, want %v that says so", err, queue.ErrRefused)
 	}

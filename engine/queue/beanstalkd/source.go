@@ -100,7 +100,7 @@ func jobStats(c *beanstalk.Conn, id uint64) (queue.Stats, error) {
 	}
 	n := numbers{fields: fields}
 	stats := queue.Stats{
-		Tube:     fields["tube"],
+		Queue:    fields["tube"],
 		State:    fields["state"],
 		Priority: uint32(n.get("pri", 32)),
 		Age:      time.Duration(n.get("age", 32)) * time.Second,
