@@ -57,6 +57,7 @@ func Job(command string, arguments []byte) ([]byte, error) {
 type jobs struct {
 	// Set by newJobs, never changed.
 	settings config.Queue
+	ledger   *ledger
 	drain    time.Duration // for jobs in hand when a worker stops
 	driver   queue.Driver
 	service  Queue
@@ -73,12 +74,13 @@ type jobs struct {
 }
 
 // newJobs connects to nothing yet.
-func newJobs(c config.Config, log *slog.Logger) *jobs {
+func newJobs(c config.Config, l *ledger, log *slog.Logger) *jobs {
 	j := &jobs{
-		settings: c.Queue, drain: c.Stop.Drain.Std(), log: log,
+		settings: c.Queue, ledger: l, drain: c.Stop.Drain.Std(), log: log,
 		saved: c.State.Sync == syncJob, wanted: make(chan *module.Work, 1),
 	}
 	if c.Queue.Driver == MemoryDriver {
+		l.clear() // of what another queue had, or one that is lost
 		own := memory.New(loop.RealClock{})
 		j.driver, j.service = own, own
 	} else {
@@ -155,6 +157,8 @@ func (j *jobs) employ(w module.Work, h queue.Handler) *queue.Worker {
 		Drain:          j.drain,
 		Map:            c.Map,
 		Unasked:        unasked(c),
+		Ran:            j.ledger.list(),
+		Gone:           j.ledger.remove,
 	}, j.driver, h, j.log)
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/loop"
+	"perigee/engine/queue"
 	"perigee/engine/script/store"
 	"perigee/engine/state"
 )
@@ -32,6 +33,7 @@ type keeper struct {
 	interval time.Duration // between two saves
 	log      *slog.Logger
 	due      chan struct{} // capacity 1; after sends, run receives; never closed
+	ledger   ledger
 
 	// Guarded by waiting.
 	waiting sync.Mutex
@@ -59,6 +61,9 @@ func newKeeper(c config.State, log *slog.Logger) (*keeper, error) {
 	}
 	if err := k.store.Restore(texts); err != nil {
 		return nil, fmt.Errorf("engine: state file %s is damaged: %w", k.file.Path(), err)
+	}
+	if err := k.ledger.restore(k.file.Jobs); err != nil {
+		return nil, fmt.Errorf("engine: state file %s is damaged: its jobs: %w", k.file.Path(), err)
 	}
 	return k, nil
 }
@@ -148,7 +153,7 @@ func (k *keeper) save(ctx context.Context, l *loop.Loop) error {
 	if k.file == nil {
 		return nil
 	}
-	saved, ok := take(ctx, l, k.store.Save)
+	saved, ok := take(ctx, l, k.look)
 	if !ok {
 		return errNotTaken
 	}
@@ -160,10 +165,21 @@ func (k *keeper) last() error {
 	if k.file == nil {
 		return nil
 	}
-	return k.write(k.store.Save())
+	return k.write(k.look())
 }
 
-func (k *keeper) write(saved store.Saved) error {
+// look is what there is to save. The loop alone calls it, or whoever is left.
+func (k *keeper) look() saved {
+	return saved{k.store.Save(), k.ledger.list()}
+}
+
+// saved is what the file is to have.
+type saved struct {
+	store.Saved
+	jobs []queue.Ran
+}
+
+func (k *keeper) write(saved saved) error {
 	for _, fault := range saved.Faults {
 		k.log.Error("engine: a state cannot be saved and stays in the file as it was", "error", fault)
 	}
@@ -172,6 +188,11 @@ func (k *keeper) write(saved store.Saved) error {
 	if saved.Version <= k.version {
 		return nil
 	}
+	jobs, err := text(saved.jobs)
+	if err != nil {
+		return err
+	}
+	k.file.Jobs = jobs
 	if err := k.file.Save(saved.Texts); err != nil {
 		return err
 	}

@@ -81,6 +81,7 @@ func (s *Server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()
 func (s *Server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	s.manager.Job(ctx, j, func(err error) {
 		if err == nil && s.jobs.saved {
+			s.keeper.ledger.add(j.Ran) // in the turn that ends the job: no save has its effect without it
 			j.Returned()
 			s.keeper.after(done)
 			return

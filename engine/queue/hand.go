@@ -2,7 +2,6 @@ package queue
 
 import (
 	"errors"
-	"hash/maphash"
 	"time"
 )
 
@@ -121,7 +120,7 @@ func (h *hand) reserved(r Reserved, err error) {
 func (h *hand) arrive(r Reserved) {
 	now := time.Now()
 	t := &task{
-		id: r.ID, text: r.Body, hash: maphash.Bytes(h.w.seed, r.Body),
+		id: r.ID, text: r.Body, hash: hash(r.Body),
 		first: now, touched: now, timeout: h.w.options.HandlerTimeout,
 	}
 	h.holds[t] = true

@@ -10,6 +10,8 @@ package queue
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -33,9 +35,17 @@ type Job struct {
 	Command   string // the name of the body, after Options.Map
 	Arguments []byte // JSON text; nil where there are none
 	Attempt   int    // 1 for the first time
+	Ran       Ran    // what to remember of it once it has run, until Options.Gone
 	// Returned may be called before done, once and by any goroutine, where the command has returned and what it changed is
 	// still to be made safe. From then on the job is kept, however long that takes. nil is nobody who wants to know.
 	Returned func()
+}
+
+// Ran is what recognizes a job that has run, where it comes again because its deletion was not confirmed.
+type Ran struct {
+	ID    uint64    `json:"id"`
+	Hash  uint64    `json:"hash"`  // of its body: a service that has lost its jobs gives the same numbers to others
+	First time.Time `json:"first"` // when it was reserved first: it was put before
 }
 
 // Handler does the work of jobs.
@@ -49,7 +59,7 @@ type Handler interface {
 	Job(ctx context.Context, j Job, done func(err error))
 }
 
-// Options are the limits of a Worker. All must be set but Map.
+// Options are the limits of a Worker. All must be set but Map, Ran and Gone.
 type Options struct {
 	// Name is that of the queue.
 	Name string
@@ -66,6 +76,16 @@ type Options struct {
 	Unasked string
 	// Map has the commands of jobs that go by another name, by class or by name.
 	Map map[string]string
+	// Ran are jobs that have run for an earlier worker: where one comes again, it is deleted and not run.
+	Ran []Ran
+	// Gone is called by the goroutine of Run when a job that has run need not be remembered any more.
+	Gone func(id uint64)
+}
+
+// hash is that of a body.
+func hash(body []byte) uint64 {
+	sum := sha256.Sum256(body)
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // command returns what a job is to run.

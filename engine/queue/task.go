@@ -184,6 +184,7 @@ func (w *Worker) perform(t *task) {
 	t.maxTries = b.MaxTries
 	job := Job{
 		ID: t.id, Command: t.command, Arguments: b.Arguments, Attempt: t.attempt,
+		Ran:      Ran{ID: t.id, Hash: t.hash, First: t.first},
 		Returned: func() { w.line.returned(t) },
 	}
 	w.line.mu.Unlock()

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -19,7 +18,6 @@ type Worker struct {
 	driver  Driver
 	handler Handler
 	log     *slog.Logger
-	seed    maphash.Seed
 	line    *line
 	record  *record
 	wake    chan struct{} // capacity 1; post sends, Run receives
@@ -45,15 +43,21 @@ type Worker struct {
 
 // NewWorker returns a worker that does nothing until Run.
 func NewWorker(o Options, d Driver, h Handler, log *slog.Logger) *Worker {
-	return &Worker{
+	w := &Worker{
 		options: o, driver: d, handler: h, log: log,
-		seed:   maphash.MakeSeed(),
 		line:   &line{most: o.Window, ahead: min(o.Window, maxOutstanding), wake: make(chan struct{}, 1)},
 		record: &record{status: Status{Since: time.Now(), Reason: notAsked, Short: connecting}},
 		wake:   make(chan struct{}, 1),
 		known:  map[uint64]*task{},
 		guard:  guarded,
 	}
+	for _, r := range o.Ran {
+		t := &task{id: r.ID, hash: r.Hash, first: r.First, over: true, ended: time.Now()}
+		t.prepare()
+		w.known[r.ID] = t
+		w.remember(t)
+	}
+	return w
 }
 
 // post has Run call f. It never blocks.
@@ -241,8 +245,12 @@ func (w *Worker) forgetOldest() {
 
 // forget ends what is known of a job. Its number may belong to another by now.
 func (w *Worker) forget(t *task) {
-	if w.known[t.id] == t {
-		delete(w.known, t.id)
+	if w.known[t.id] != t {
+		return
+	}
+	delete(w.known, t.id)
+	if t.over && t.err == nil && w.options.Gone != nil {
+		w.options.Gone(t.id)
 	}
 }
 
