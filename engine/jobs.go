@@ -176,17 +176,32 @@ func unasked(c config.Queue) string {
 }
 
 // condition says how the queue is. Anybody may read it: it names no address. Any goroutine may call it.
-func (j *jobs) condition() string {
+func (j *jobs) condition() string { return j.status().Condition }
+
+// JobsStatus is how the jobs of a server are.
+type JobsStatus struct {
+	Queue     string       // its name; "" before jobs are taken
+	Condition string       // whether jobs are taken and the queue is there, in a few words
+	Worker    queue.Status // since the boot that asked for jobs as they are taken now
+}
+
+// status tells how the jobs are. Any goroutine may call it.
+func (j *jobs) status() JobsStatus {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !j.taking {
-		return "no jobs are taken"
+	s := JobsStatus{Queue: j.name, Condition: "no jobs are taken"}
+	if j.worker == nil {
+		return s
 	}
-	s := j.worker.Status()
-	if s.Connected {
-		return "connected"
+	s.Worker = j.worker.Status()
+	switch {
+	case !j.taking:
+	case s.Worker.Connected:
+		s.Condition = "connected"
+	default:
+		s.Condition = s.Worker.Short + " since " + s.Worker.Since.UTC().Format(time.RFC3339)
 	}
-	return s.Short + " since " + s.Since.UTC().Format(time.RFC3339)
+	return s
 }
 
 // rest notes that no jobs are taken any more.

@@ -15,6 +15,7 @@ import (
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/queue"
 	"perigee/engine/script/module"
@@ -70,33 +71,25 @@ func putBody(t *testing.T, service engine.Queue, body string) uint64 {
 // gone waits until the service knows a job no more.
 func gone(t *testing.T, service engine.Queue, id uint64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
-	defer cancel()
-	for {
-		if _, err := service.Job(ctx, id); errors.Is(err, queue.ErrNotFound) {
-			return
-		} else if err != nil {
+	await.Until(t, "the job to be gone", func() bool {
+		_, err := service.Job(t.Context(), id)
+		if err != nil && !errors.Is(err, queue.ErrNotFound) {
 			t.Fatalf("Job(%d) = %v, want it to be gone", id, err)
 		}
-		time.Sleep(time.Millisecond) // between two looks
-	}
+		return err != nil
+	})
 }
 
 // buried waits until a job is set aside.
 func buried(t *testing.T, service engine.Queue, id uint64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
-	defer cancel()
-	for {
-		job, err := service.Job(ctx, id)
+	await.Until(t, "the job to be buried", func() bool {
+		job, err := service.Job(t.Context(), id)
 		if err != nil {
 			t.Fatalf("Job(%d) = %v, want it to be buried", id, err)
 		}
-		if job.Stats.State == string(queue.Buried) {
-			return
-		}
-		time.Sleep(time.Millisecond) // between two looks
-	}
+		return job.Stats.State == string(queue.Buried)
+	})
 }
 
 // A job of the giveaway reaches its clients, and is gone then.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +18,7 @@ import (
 
 	"perigee/engine"
 	"perigee/engine/config"
-	"perigee/engine/enginetest"
+	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/queue"
 )
@@ -60,7 +59,7 @@ func TestCrashesLoseNoJob(t *testing.T) {
 	producing.Go(func() { produce(t, b.Address, &produced, &unsure) })
 	for i := range crashes {
 		// At some moment while a twentieth of the jobs are put.
-		await(t, "jobs", func() bool { return produced.Load() >= int64(i*crashJobs/crashes+rand.IntN(crashJobs/crashes)) })
+		await.Until(t, "jobs", func() bool { return produced.Load() >= int64(i*crashJobs/crashes+rand.IntN(crashJobs/crashes)) })
 		if i%2 == 0 {
 			s.kill()
 			s.start(t)
@@ -75,7 +74,7 @@ func TestCrashesLoseNoJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = service.Close() }()
-	await(t, "the queue to be empty", func() bool {
+	await.Until(t, "the queue to be empty", func() bool {
 		counts, err := service.Counts(t.Context(), "default")
 		return err == nil && counts.Ready+counts.Reserved+counts.Delayed == 0
 	})
@@ -202,17 +201,4 @@ func (v *victim) runs(t *testing.T) map[string]int {
 		t.Fatalf("the state file %s: %v", text, err)
 	}
 	return file.State.Runs
-}
-
-// await waits until something has happened.
-func await(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*enginetest.Patience)
-	defer cancel()
-	for !happened() {
-		if ctx.Err() != nil {
-			t.Fatalf("waited in vain for %s", what)
-		}
-		time.Sleep(time.Millisecond) // between two looks
-	}
 }

@@ -75,7 +75,7 @@ func (s *moodySource) Release(id uint64, priority uint32, delay time.Duration, a
 		s.Source.Release(id, priority, delay, answer)
 		return
 	}
-	s.Source.Bury(id, priority, func(error) { answer(s.m.refuses) })
+	s.Bury(id, priority, func(error) { answer(s.m.refuses) })
 }
 
 // cut ends the connection.

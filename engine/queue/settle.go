@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 )
@@ -163,14 +162,14 @@ func (w *Worker) report(t *task, v verdict) {
 	if !occasion.Due {
 		return
 	}
-	reason := slog.Any("error", v.reason)
+	key, reason := "error", v.reason.Error()
 	if logged, ok := errors.AsType[interface {
 		error
 		Ref() string
 	}](v.reason); ok && !errors.Is(v.reason, ErrBuried) {
-		reason = slog.String("ref", logged.Ref())
+		key, reason = "ref", logged.Ref()
 	}
-	log := w.log.With("queue", w.options.Name, "job", t.id, "command", t.command, "attempt", v.attempt, reason,
+	log := w.log.With("queue", w.options.Name, "job", t.id, "command", t.command, "attempt", v.attempt, key, reason,
 		"unsaid", occasion.Unsaid)
 	if v.buried {
 		log.Error("queue: a job failed and is buried")

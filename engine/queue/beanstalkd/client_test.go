@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/queue"
 )
@@ -157,7 +158,7 @@ func TestManyPutsToASilentService(t *testing.T) {
 		}
 	}
 	s.Continue(t)
-	await(t, "a job to be put", func() bool {
+	await.Until(t, "a job to be put", func() bool {
 		_, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(job("there"))})
 		return err == nil
 	})

@@ -12,9 +12,6 @@ import (
 	"perigee/engine/queue"
 )
 
-// patient is how long anything may take before a test gives up: a guard against hanging, not a measurement.
-const patient = 30 * time.Second
-
 // handler is a function that does the work of jobs.
 type handler func(ctx context.Context, j queue.Job, done func(error))
 
@@ -82,21 +79,6 @@ func work(tb testing.TB, address string, o queue.Options, h handler) *working {
 		}
 	})
 	return w
-}
-
-// await waits until something holds, which it looks at now and then.
-func await(tb testing.TB, what string, holds func() bool) {
-	tb.Helper()
-	give := time.After(patient)
-	look := time.NewTicker(time.Millisecond)
-	defer look.Stop()
-	for !holds() {
-		select {
-		case <-look.C:
-		case <-give:
-			tb.Fatalf("waited %v for %s", patient, what)
-		}
-	}
 }
 
 // put puts jobs and waits for the answers.
