@@ -59,7 +59,7 @@ type Handler interface {
 	Job(ctx context.Context, j Job, done func(err error))
 }
 
-// Options are the limits of a Worker. All must be set but Map, Ran and Gone.
+// Options are the limits of a Worker. All must be set but Map, Ran, Gone and Unasked.
 type Options struct {
 	// Name is that of the queue.
 	Name string
