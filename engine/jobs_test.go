@@ -187,9 +187,7 @@ func TestHopelessJobs(t *testing.T) {
 		server, service := work(t, tallying, nil)
 		id := putBody(t, service, row.body)
 		buried(t, service, id)
-		if log := server.Log(); !strings.Contains(log, row.want) {
-			t.Errorf("after %s the log says %s, want %q", row.body, log, row.want)
-		}
+		logged(t, server, row.want, 1)
 	}
 }
 
@@ -229,9 +227,7 @@ func TestLaravelDispatches(t *testing.T) {
 	}
 	id := dispatch(t, server, "encrypted")
 	buried(t, service, id)
-	if log := server.Log(); !strings.Contains(log, "encrypted") {
-		t.Errorf("the log is %s, want it to say that a job is encrypted", log)
-	}
+	logged(t, server, "encrypted", 1)
 }
 
 // dispatch has a real Laravel dispatch one of the jobs of jobs.php, and returns its number.
