@@ -146,7 +146,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	if s.keeper, errState = newKeeper(c.State, o.Log); errState != nil {
 		return nil, errState
 	}
-	s.jobs = newJobs(c, o.Log)
+	s.jobs = newJobs(c, &s.keeper.ledger, o.Log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),

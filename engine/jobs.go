@@ -57,6 +57,7 @@ func Job(command string, arguments []byte) ([]byte, error) {
 type jobs struct {
 	// Set by newJobs, never changed.
 	settings config.Queue
+	ledger   *ledger
 	drain    time.Duration // for jobs in hand when a worker stops
 	driver   queue.Driver
 	service  Queue
@@ -73,9 +74,13 @@ type jobs struct {
 }
 
 // newJobs connects to nothing yet.
-func newJobs(c config.Config, log *slog.Logger) *jobs {
-	j := &jobs{settings: c.Queue, drain: c.Stop.Drain.Std(), log: log, saved: c.State.Sync == syncJob, wanted: make(chan *module.Work, 1)}
+func newJobs(c config.Config, l *ledger, log *slog.Logger) *jobs {
+	j := &jobs{
+		settings: c.Queue, ledger: l, drain: c.Stop.Drain.Std(), log: log,
+		saved: c.State.Sync == syncJob, wanted: make(chan *module.Work, 1),
+	}
 	if c.Queue.Driver == MemoryDriver {
+		l.clear() // of what another queue had, or one that is lost
 		own := memory.New(loop.RealClock{})
 		j.driver, j.service = own, own
 	} else {
@@ -152,6 +157,8 @@ func (j *jobs) employ(w module.Work, h queue.Handler) *queue.Worker {
 		Drain:          j.drain,
 		Map:            c.Map,
 		Unasked:        unasked(c),
+		Ran:            j.ledger.list(),
+		Gone:           j.ledger.remove,
 	}, j.driver, h, j.log)
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -169,17 +176,32 @@ func unasked(c config.Queue) string {
 }
 
 // condition says how the queue is. Anybody may read it: it names no address. Any goroutine may call it.
-func (j *jobs) condition() string {
+func (j *jobs) condition() string { return j.status().Condition }
+
+// JobsStatus is how the jobs of a server are.
+type JobsStatus struct {
+	Queue     string       // its name; "" before jobs are taken
+	Condition string       // whether jobs are taken and the queue is there, in a few words
+	Worker    queue.Status // since the boot that asked for jobs as they are taken now
+}
+
+// status tells how the jobs are. Any goroutine may call it.
+func (j *jobs) status() JobsStatus {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !j.taking {
-		return "no jobs are taken"
+	s := JobsStatus{Queue: j.name, Condition: "no jobs are taken"}
+	if j.worker == nil {
+		return s
 	}
-	s := j.worker.Status()
-	if s.Connected {
-		return "connected"
+	s.Worker = j.worker.Status()
+	switch {
+	case !j.taking:
+	case s.Worker.Connected:
+		s.Condition = "connected"
+	default:
+		s.Condition = s.Worker.Short + " since " + s.Worker.Since.UTC().Format(time.RFC3339)
 	}
-	return s.Short + " since " + s.Since.UTC().Format(time.RFC3339)
+	return s
 }
 
 // rest notes that no jobs are taken any more.
@@ -219,7 +241,7 @@ func (j *jobs) put(ctx context.Context, p module.Push) (uint64, error) {
 	if rest := delay % time.Second; rest > 0 && j.settings.Driver != MemoryDriver {
 		delay += time.Second - rest
 	}
-	return j.service.Put(ctx, queue.Put{Tube: j.settings.Name, Body: text, Delay: delay, Priority: p.Priority})
+	return j.service.Put(ctx, queue.Put{Queue: j.settings.Name, Body: text, Delay: delay, Priority: p.Priority})
 }
 
 // close lets go of the service, after the scripts have ended.

@@ -15,8 +15,10 @@ import (
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/queue"
+	"perigee/engine/script/module"
 )
 
 // work starts a server that takes jobs from a beanstalkd of its own.
@@ -47,7 +49,7 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 	return server, service
 }
 
-// put puts a job of a command and returns its number.
+// putJob puts a job of a command and returns its number.
 func putJob(t *testing.T, service engine.Queue, command, arguments string) uint64 {
 	t.Helper()
 	body, err := engine.Job(command, []byte(arguments))
@@ -59,7 +61,7 @@ func putJob(t *testing.T, service engine.Queue, command, arguments string) uint6
 
 func putBody(t *testing.T, service engine.Queue, body string) uint64 {
 	t.Helper()
-	id, err := service.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(body), Priority: queue.DefaultPriority})
+	id, err := service.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority})
 	if err != nil {
 		t.Fatalf("Put(%s) = %v, want a number", body, err)
 	}
@@ -69,33 +71,25 @@ func putBody(t *testing.T, service engine.Queue, body string) uint64 {
 // gone waits until the service knows a job no more.
 func gone(t *testing.T, service engine.Queue, id uint64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
-	defer cancel()
-	for {
-		if _, err := service.Job(ctx, id); errors.Is(err, queue.ErrNotFound) {
-			return
-		} else if err != nil {
+	await.Until(t, "the job to be gone", func() bool {
+		_, err := service.Job(t.Context(), id)
+		if err != nil && !errors.Is(err, queue.ErrNotFound) {
 			t.Fatalf("Job(%d) = %v, want it to be gone", id, err)
 		}
-		time.Sleep(time.Millisecond) // between two looks
-	}
+		return err != nil
+	})
 }
 
 // buried waits until a job is set aside.
 func buried(t *testing.T, service engine.Queue, id uint64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
-	defer cancel()
-	for {
-		job, err := service.Job(ctx, id)
+	await.Until(t, "the job to be buried", func() bool {
+		job, err := service.Job(t.Context(), id)
 		if err != nil {
 			t.Fatalf("Job(%d) = %v, want it to be buried", id, err)
 		}
-		if job.Stats.State == string(queue.Buried) {
-			return
-		}
-		time.Sleep(time.Millisecond) // between two looks
-	}
+		return job.Stats.State == string(queue.Buried)
+	})
 }
 
 // A job of the giveaway reaches its clients, and is gone then.
@@ -165,6 +159,13 @@ func TestScriptPushesToNobody(t *testing.T) {
 	}
 }
 
+// The priority that scripts give their jobs is the usual one.
+func TestDefaultPriority(t *testing.T) {
+	if module.DefaultPriority != queue.DefaultPriority {
+		t.Errorf("jobs of scripts have priority %d, want %d", module.DefaultPriority, queue.DefaultPriority)
+	}
+}
+
 // Jobs that wait do not hold those behind them.
 func TestWaitingJobHoldsNone(t *testing.T) {
 	server, service := work(t, tallying, nil)
@@ -186,9 +187,7 @@ func TestHopelessJobs(t *testing.T) {
 		server, service := work(t, tallying, nil)
 		id := putBody(t, service, row.body)
 		buried(t, service, id)
-		if log := server.Log(); !strings.Contains(log, row.want) {
-			t.Errorf("after %s the log says %s, want %q", row.body, log, row.want)
-		}
+		logged(t, server, row.want, 1)
 	}
 }
 
@@ -228,9 +227,7 @@ func TestLaravelDispatches(t *testing.T) {
 	}
 	id := dispatch(t, server, "encrypted")
 	buried(t, service, id)
-	if log := server.Log(); !strings.Contains(log, "encrypted") {
-		t.Errorf("the log is %s, want it to say that a job is encrypted", log)
-	}
+	logged(t, server, "encrypted", 1)
 }
 
 // dispatch has a real Laravel dispatch one of the jobs of jobs.php, and returns its number.

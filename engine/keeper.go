@@ -10,6 +10,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/loop"
+	"perigee/engine/queue"
 	"perigee/engine/script/store"
 	"perigee/engine/state"
 )
@@ -32,6 +33,7 @@ type keeper struct {
 	interval time.Duration // between two saves
 	log      *slog.Logger
 	due      chan struct{} // capacity 1; after sends, run receives; never closed
+	ledger   ledger
 
 	// Guarded by waiting.
 	waiting sync.Mutex
@@ -60,6 +62,9 @@ func newKeeper(c config.State, log *slog.Logger) (*keeper, error) {
 	if err := k.store.Restore(texts); err != nil {
 		return nil, fmt.Errorf("engine: state file %s is damaged: %w", k.file.Path(), err)
 	}
+	if err := k.ledger.restore(k.file.Jobs); err != nil {
+		return nil, fmt.Errorf("engine: state file %s is damaged: its jobs: %w", k.file.Path(), err)
+	}
 	return k, nil
 }
 
@@ -69,14 +74,34 @@ func (k *keeper) run(ctx context.Context, l *loop.Loop) {
 	defer tidy.Stop()
 	save := time.NewTicker(k.interval)
 	defer save.Stop()
+	again := time.NewTimer(0)
+	again.Stop()
+	defer again.Stop()
+	refused := false // the disk has; again will try it
+	settle := func() {
+		err := k.settle(ctx, l)
+		if err != nil && !refused {
+			k.log.Error("engine: jobs wait for the state to be saved", "error", err)
+		}
+		if refused = err != nil; refused {
+			again.Reset(saveAgain)
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
+			for _, told := range k.waiters() {
+				told(errNotTaken)
+			}
 			return
 		case <-tidy.C:
 			take(ctx, l, k.store.Tidy)
 		case <-k.due:
-			k.settle(ctx, l)
+			if !refused {
+				settle()
+			}
+		case <-again.C:
+			settle()
 		case <-save.C:
 			if err := k.save(ctx, l); err != nil && ctx.Err() == nil { // else the last save is yet to come
 				k.log.Error("engine: saving the state", "error", err)
@@ -96,36 +121,30 @@ func (k *keeper) after(told func(err error)) {
 	}
 }
 
-// settle saves for those that wait for it: one save serves all that have come by then. As long as the disk refuses, they
-// wait, and what they stand for is not done again.
-func (k *keeper) settle(ctx context.Context, l *loop.Loop) {
+// settle saves for those that wait for it: one save serves all that have come by then. When the disk refuses, they wait on,
+// and what they stand for is not done again.
+func (k *keeper) settle(ctx context.Context, l *loop.Loop) error {
+	unsaved := k.waiters()
+	err := k.save(ctx, l)
+	if err != nil && ctx.Err() == nil {
+		k.waiting.Lock()
+		k.unsaved = append(unsaved, k.unsaved...)
+		k.waiting.Unlock()
+		return err
+	}
+	for _, told := range unsaved {
+		told(err)
+	}
+	return nil
+}
+
+// waiters takes those that wait for a save.
+func (k *keeper) waiters() []func(err error) {
 	k.waiting.Lock()
+	defer k.waiting.Unlock()
 	unsaved := k.unsaved
 	k.unsaved = nil
-	k.waiting.Unlock()
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	said := false
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			err = errNotTaken
-		case <-pause.C:
-			err = k.save(ctx, l)
-		}
-		if err == nil || ctx.Err() != nil {
-			for _, told := range unsaved {
-				told(err)
-			}
-			return
-		}
-		if !said {
-			k.log.Error("engine: jobs wait for the state to be saved", "error", err)
-			said = true
-		}
-		pause.Reset(saveAgain)
-	}
+	return unsaved
 }
 
 // save writes the state to the file if it has changed since the last time. What could not be written is tried again with
@@ -134,7 +153,7 @@ func (k *keeper) save(ctx context.Context, l *loop.Loop) error {
 	if k.file == nil {
 		return nil
 	}
-	saved, ok := take(ctx, l, k.store.Save)
+	saved, ok := take(ctx, l, k.look)
 	if !ok {
 		return errNotTaken
 	}
@@ -146,10 +165,21 @@ func (k *keeper) last() error {
 	if k.file == nil {
 		return nil
 	}
-	return k.write(k.store.Save())
+	return k.write(k.look())
 }
 
-func (k *keeper) write(saved store.Saved) error {
+// look is what there is to save. The loop alone calls it, or whoever is left.
+func (k *keeper) look() saved {
+	return saved{k.store.Save(), k.ledger.list()}
+}
+
+// saved is what the file is to have.
+type saved struct {
+	store.Saved
+	jobs []queue.Ran
+}
+
+func (k *keeper) write(saved saved) error {
 	for _, fault := range saved.Faults {
 		k.log.Error("engine: a state cannot be saved and stays in the file as it was", "error", fault)
 	}
@@ -158,6 +188,11 @@ func (k *keeper) write(saved store.Saved) error {
 	if saved.Version <= k.version {
 		return nil
 	}
+	jobs, err := text(saved.jobs)
+	if err != nil {
+		return err
+	}
+	k.file.Jobs = jobs
 	if err := k.file.Save(saved.Texts); err != nil {
 		return err
 	}

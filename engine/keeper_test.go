@@ -98,3 +98,53 @@ func TestKeeperInMemory(t *testing.T) {
 		t.Errorf("last = %v, want nil", err)
 	}
 }
+
+// While the disk refuses, jobs wait for the save and all else goes on; when it takes it, all are told, once.
+func TestKeeperWhileTheDiskRefuses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	if err := os.WriteFile(path, []byte("{\"version\":1,\"state\":{\"a\":{ \"x\":1}}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var journal bytes.Buffer
+		k, err := newKeeper(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&journal, nil)))
+		if err != nil {
+			t.Fatalf("newKeeper = %v, want nil", err)
+		}
+		l := loop.New(loop.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { l.Run(ctx) })
+		wg.Go(func() { k.run(ctx, l) })
+		// A folder stands where the temporary file would be, so that saving fails.
+		if err := os.MkdirAll(filepath.Join(path+".tmp", "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		told := 0
+		for range 3 {
+			k.after(func(err error) {
+				if told++; err != nil {
+					t.Errorf("told of a save = %v, want nil", err)
+				}
+			})
+			time.Sleep(20 * time.Second)
+		}
+		synctest.Wait()
+		if got := strings.Count(journal.String(), "saving the state"); got < 4 {
+			t.Errorf("in a minute of waiting the keeper tried %d saves at its interval of 10 s, want about 5", got)
+		}
+		if told > 0 || strings.Count(journal.String(), "jobs wait") != 1 {
+			t.Errorf("while the disk refuses %d jobs were told, want none; the log is to say once that they wait:\n%s", told, journal.String())
+		}
+		if err := os.RemoveAll(path + ".tmp"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if told != 3 {
+			t.Errorf("when the disk takes it %d jobs were told, want 3", told)
+		}
+		cancel()
+		wg.Wait()
+	})
+}

@@ -6,10 +6,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 )
 
@@ -17,20 +17,13 @@ import (
 func ready(t *testing.T, server *enginetest.Server, queue string) {
 	t.Helper()
 	want := regexp.MustCompile(`^ready\nqueue: ` + queue + `\n$`)
-	for give := time.After(enginetest.Patience); ; {
+	await.Until(t, "/readyz to be "+want.String(), func() bool {
 		status, text := fetch(t, server.URL+"readyz")
 		if status != http.StatusOK {
 			t.Fatalf("GET /readyz = %d %q, want 200 while clients are welcome", status, text)
 		}
-		if want.MatchString(text) {
-			return
-		}
-		select {
-		case <-give:
-			t.Fatalf("GET /readyz = %q, want it to be %s; the log is %s", text, want, server.Log())
-		case <-time.After(time.Millisecond):
-		}
-	}
+		return want.MatchString(text)
+	})
 }
 
 func fetch(t *testing.T, url string) (status int, text string) {
@@ -76,13 +69,7 @@ func TestReadyTellsOfTheQueue(t *testing.T) {
 // logged waits until the log has a text so many times.
 func logged(t *testing.T, server *enginetest.Server, text string, times int) {
 	t.Helper()
-	for give := time.After(enginetest.Patience); strings.Count(server.Log(), text) < times; {
-		select {
-		case <-give:
-			t.Fatalf("the log is %s, want %q %d times", server.Log(), text, times)
-		case <-time.After(time.Millisecond):
-		}
-	}
+	await.Until(t, "the log to have "+text, func() bool { return strings.Count(server.Log(), text) >= times })
 }
 
 // An application that takes no jobs says so.

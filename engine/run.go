@@ -81,6 +81,8 @@ func (s *Server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()
 func (s *Server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	s.manager.Job(ctx, j, func(err error) {
 		if err == nil && s.jobs.saved {
+			s.keeper.ledger.add(j.Ran) // in the turn that ends the job: no save has its effect without it
+			j.Returned()
 			s.keeper.after(done)
 			return
 		}
@@ -111,9 +113,10 @@ func (s *Server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end cont
 	return end
 }
 
-// shutdown stops the parts in order: no new clients, no new jobs and those in hand, the scripts' stop hook, the state to its file, what is queued for the
-// clients, the close frame to all of them, and from the stop hook on the processes. The rest ends when run returns, which
-// saves the state again if the end has changed it.
+// shutdown stops the parts in order. New clients are refused and no new jobs taken; those in hand end, or are given back.
+// Then come the scripts' stop hook, the state to its file, what is queued for the clients, the close frame to all of them,
+// and from the stop hook on the processes. The rest ends when run returns, which saves the state again if the end has
+// changed it.
 func (s *Server) shutdown(ctx context.Context, cause error) error {
 	why := wire.CloseShutdown()
 	var asked *stopping

@@ -16,6 +16,9 @@ func (s *Server) Generation() int { return s.manager.Generation() }
 // Connections returns how many clients are connected.
 func (s *Server) Connections() int { return s.broker.Count() }
 
+// Jobs tells how the jobs are.
+func (s *Server) Jobs() JobsStatus { return s.jobs.status() }
+
 // FailedJobs returns the jobs that failed last, the oldest first.
 func (s *Server) FailedJobs() []queue.Failure { return s.jobs.failed() }
 

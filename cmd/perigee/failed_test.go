@@ -35,6 +35,12 @@ func TestPushAndFailed(t *testing.T) {
 	if len(failed) != 1 || failed[0].Job != 2 || failed[0].Command != "Nowhere" || !failed[0].Buried {
 		t.Errorf("queue failed --json = %v, want job 2, Nowhere, buried", failed)
 	}
+	code, stdout, _ = perigee(t, environ, "status", "--json")
+	var got statusReport
+	if err := json.Unmarshal([]byte(stdout), &got); code != 0 || err != nil || got.Jobs.Condition != "connected" ||
+		got.Jobs.Queue != "default" || got.Jobs.Begun != 2 || got.Jobs.Done != 1 || got.Jobs.Buried != 1 {
+		t.Errorf("status --json = %d, %s, %v, want 2 jobs begun, 1 done and 1 buried", code, stdout, err)
+	}
 	_, stdout, _ = perigee(t, environ, "queue", "failed")
 	if !strings.HasPrefix(stdout, "JOB ") || !strings.Contains(stdout, `buried  unknown command "Nowhere"`) {
 		t.Errorf("queue failed = %q, want a table with the reason", stdout)

@@ -81,6 +81,7 @@ func (s *service) report(ctx context.Context) statusReport {
 		Connections: s.server.Connections(),
 		Ready:       s.server.Ready(),
 		Socket:      s.status.Socket,
+		Jobs:        jobsReportOf(s.server.Jobs()),
 	}
 	select {
 	case err := <-responded:

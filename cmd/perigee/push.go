@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,18 +45,18 @@ func (p *program) push() *cli.Command {
 			if err != nil {
 				return err
 			}
-			put.Tube = tube(c, settings)
+			put.Queue = queueName(c, settings)
 			id, err := p.put(ctx, c, settings, put)
 			if err != nil {
 				return err
 			}
-			return p.print(fmt.Sprintf("job %d is in %q\n", id, put.Tube))
+			return p.print(fmt.Sprintf("job %d is in %q\n", id, put.Queue))
 		},
 	}
 }
 
-// tube returns the queue that a command line means.
-func tube(c *cli.Command, settings config.Config) string {
+// queueName returns the queue that a command line means.
+func queueName(c *cli.Command, settings config.Config) string {
 	if name := c.String("tube"); name != "" {
 		return name
 	}
@@ -76,16 +77,28 @@ func (p *program) job(c *cli.Command) (queue.Put, error) {
 	}
 	if string(arguments) == "-" {
 		var err error
-		if arguments, err = io.ReadAll(io.LimitReader(c.Root().Reader, maxArguments)); err != nil {
+		if arguments, err = io.ReadAll(io.LimitReader(c.Root().Reader, maxArguments+1)); err != nil {
 			return put, fmt.Errorf("push: reading the arguments: %w", err)
 		}
+		if len(arguments) > maxArguments {
+			return put, usageError{fmt.Errorf("push: the arguments are larger than %d bytes", maxArguments)}
+		}
 	}
-	if len(arguments) > 0 && !json.Valid(arguments) {
+	switch {
+	case len(arguments) == 0:
+	case !json.Valid(arguments):
 		return put, usageError{errors.New(`push: the arguments are no JSON; write for example '{"name": "Mug"}'`)}
+	case !isObject(arguments):
+		return put, usageError{errors.New(`push: the arguments are no JSON object; write for example '{"name": "Mug"}'`)}
 	}
 	var err error
 	put.Body, err = engine.Job(name, arguments)
 	return put, err
+}
+
+// isObject tells whether a JSON text is an object.
+func isObject(text []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{"))
 }
 
 // wholeSeconds tells whether a time is one that beanstalkd counts.

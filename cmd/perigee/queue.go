@@ -37,7 +37,7 @@ func queueFlags() []cli.Flag {
 }
 
 // atQueue is the action of a command that asks the queue service something.
-func (p *program) atQueue(do func(ctx context.Context, c *cli.Command, q engine.Queue, tube string) error) cli.ActionFunc {
+func (p *program) atQueue(do func(ctx context.Context, c *cli.Command, q engine.Queue, name string) error) cli.ActionFunc {
 	return func(ctx context.Context, c *cli.Command) error {
 		settings, err := p.load(c)
 		if err != nil {
@@ -50,20 +50,20 @@ func (p *program) atQueue(do func(ctx context.Context, c *cli.Command, q engine.
 		defer func() { _ = service.Close() }() // what was asked has been answered
 		ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 		defer cancel()
-		return explain(do(ctx, c, service, tube(c, settings)))
+		return explain(do(ctx, c, service, queueName(c, settings)))
 	}
 }
 
 func (p *program) queueStats() *cli.Command {
 	return &cli.Command{
 		Name: "stats", Usage: "count the jobs of the queue by state", Flags: queueFlags(), OnUsageError: onUsageError,
-		Action: noArguments(p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, tube string) error {
-			counts, err := q.Counts(ctx, tube)
+		Action: noArguments(p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, name string) error {
+			counts, err := q.Counts(ctx, name)
 			if err != nil {
 				return err
 			}
 			stats := queueReport{
-				Queue: tube, Ready: counts.Ready, Delayed: counts.Delayed, Reserved: counts.Reserved,
+				Queue: name, Ready: counts.Ready, Delayed: counts.Delayed, Reserved: counts.Reserved,
 				Buried: counts.Buried, Waiting: counts.Waiting,
 			}
 			if c.Bool("json") {
@@ -86,7 +86,7 @@ type queueReport struct {
 
 // String is for people.
 func (r queueReport) String() string {
-	text := fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nin hand\t%d\nburied\t%d\nidle workers\t%d\n",
+	text := fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nreserved\t%d\nburied\t%d\nwaiting\t%d\n",
 		r.Queue, r.Ready, r.Delayed, r.Reserved, r.Buried, r.Waiting)
 	if r == (queueReport{Queue: r.Queue}) {
 		text += "note\tnobody uses a queue of this name now\n"
@@ -98,14 +98,14 @@ func (p *program) queuePeek() *cli.Command {
 	return &cli.Command{
 		Name: "peek", Usage: "show the next job of a state, or the job of a number", ArgsUsage: "[ready|delayed|buried|NUMBER]",
 		Flags: queueFlags(), OnUsageError: onUsageError,
-		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, tube string) error {
+		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, name string) error {
 			which := cmp.Or(c.Args().Get(0), string(queue.Ready))
-			job, err := peek(ctx, q, tube, which)
+			job, err := peek(ctx, q, name, which)
 			switch {
 			case errors.Is(err, queue.ErrNotFound) && numbered(which):
 				return fmt.Errorf("queue peek: there is no job %s", which)
 			case errors.Is(err, queue.ErrNotFound):
-				return fmt.Errorf("queue peek: no job of %q is %s", tube, which)
+				return fmt.Errorf("queue peek: no job of %q is %s", name, which)
 			case err != nil:
 				return err
 			case c.Bool("json"):
@@ -123,10 +123,10 @@ func numbered(which string) bool {
 }
 
 // peek finds the job that a command line means.
-func peek(ctx context.Context, q engine.Queue, tube, which string) (queue.Peeked, error) {
+func peek(ctx context.Context, q engine.Queue, name, which string) (queue.Peeked, error) {
 	switch state := queue.State(which); state {
 	case queue.Ready, queue.Delayed, queue.Buried:
-		return q.Peek(ctx, tube, state)
+		return q.Peek(ctx, name, state)
 	}
 	id, err := strconv.ParseUint(which, 10, 64)
 	if err != nil {
@@ -141,15 +141,15 @@ type peekReport struct {
 	Queue    string `json:"queue"`
 	State    string `json:"state"`
 	Priority uint32 `json:"priority"`
-	Age      int    `json:"age"` // seconds
-	Reserves int    `json:"reserves"`
+	Age      int    `json:"age"`      // seconds
+	Reserves int    `json:"reserves"` // times that a worker had it in hand
 	Releases int    `json:"releases"`
 	Body     string `json:"body"`
 }
 
 func peekReportOf(job queue.Peeked) peekReport {
 	return peekReport{
-		Job: job.ID, Queue: job.Stats.Tube, State: job.Stats.State, Priority: job.Stats.Priority, Age: int(job.Stats.Age / time.Second),
+		Job: job.ID, Queue: job.Stats.Queue, State: job.Stats.State, Priority: job.Stats.Priority, Age: int(job.Stats.Age / time.Second),
 		Reserves: job.Stats.Reserves, Releases: job.Stats.Releases, Body: string(job.Body),
 	}
 }
@@ -158,7 +158,7 @@ func peekReportOf(job queue.Peeked) peekReport {
 func (r peekReport) String() string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "job\t%d\nqueue\t%s\nstate\t%s\npriority\t%d\nage\t%s\n", r.Job, r.Queue, r.State, r.Priority, time.Duration(r.Age)*time.Second)
-	fmt.Fprintf(&w, "attempts\t%d\nreleases\t%d\n", r.Reserves, r.Releases)
+	fmt.Fprintf(&w, "reserves\t%d\nreleases\t%d\n", r.Reserves, r.Releases)
 	body := r.Body
 	if !json.Valid([]byte(body)) {
 		body = strconv.Quote(body)
@@ -170,9 +170,10 @@ func (r peekReport) String() string {
 func (p *program) queueKick() *cli.Command {
 	return &cli.Command{
 		Name: "kick", Usage: "have buried jobs tried again", ArgsUsage: "[COUNT]",
-		Description: "Without a count, one. Where no job is buried, delayed ones are made ready.",
-		Flags:       append(queueFlags(), &cli.Uint64Flag{Name: "job", Usage: "the number of the one job to kick"}), OnUsageError: onUsageError,
-		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, tube string) error {
+		Description: "Without a count, one. Where no job is buried, delayed ones are made ready. A job that was buried after its last " +
+			"attempt is tried once more; one that was buried before has the attempts that it has left.",
+		Flags: append(queueFlags(), &cli.Uint64Flag{Name: "job", Usage: "the number of the one job to kick"}), OnUsageError: onUsageError,
+		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, name string) error {
 			if id := c.Uint64("job"); id > 0 {
 				switch err := q.KickJob(ctx, id); {
 				case errors.Is(err, queue.ErrNotFound):
@@ -189,14 +190,14 @@ func (p *program) queueKick() *cli.Command {
 					return usageError{fmt.Errorf("queue kick: %q is not a number of jobs", given)}
 				}
 			}
-			kicked, err := q.Kick(ctx, tube, count)
+			kicked, err := q.Kick(ctx, name, count)
 			if err != nil {
 				return err
 			}
 			if kicked == 0 {
-				return p.print(fmt.Sprintf("no job of %q is buried or delayed\n", tube))
+				return p.print(fmt.Sprintf("no job of %q is buried or delayed\n", name))
 			}
-			return p.print(fmt.Sprintf("made ready again in %q: %d\n", tube, kicked))
+			return p.print(fmt.Sprintf("made ready again in %q: %d\n", name, kicked))
 		}),
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 )
 
@@ -45,7 +46,7 @@ func TestReadmeJobs(t *testing.T) {
 		t.Run(section.Title, func(t *testing.T) {
 			b := beanstalkd.Start(t, beanstalkd.Options{})
 			server := enginetest.Start(t, func(c *config.Config) { c.Queue.Driver, c.Queue.Address = "beanstalkd", b.Address })
-			await(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
+			await.Until(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
 			alice := server.Dial(t, "alice")
 			alice.Expect("UpdatePrizes") // of the opening
 			t.Chdir(t.TempDir())

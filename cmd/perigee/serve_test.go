@@ -171,7 +171,7 @@ func TestStatusAndStop(t *testing.T) {
 	server.dial(t)
 	code, stdout, stderr := perigee(t, environ, "status", "-P", server.port)
 	want := `^perigee \S+ is running, generation 1\n\nprocess +` + strconv.Itoa(os.Getpid()) +
-		`\nstarted +\S+ \S+, \d+s ago\nwebsocket +ws://` + server.address + `/\nconnections +1\nready +yes\nresponds +yes\n$`
+		`\nstarted +\S+ \S+, \d+s ago\nwebsocket +ws://` + server.address + `/\nconnections +1\nready +yes\nresponds +yes\nqueue +\S.*\njobs +0 done, 0 failed and tried again, 0 buried, 0 in hand\n$`
 	if code != 0 || !regexp.MustCompile(want).MatchString(stdout) {
 		t.Errorf("status = %d, %q, %q, want 0 and %s", code, stdout, stderr, want)
 	}

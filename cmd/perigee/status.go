@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"perigee/engine"
 )
 
 func (p *program) status() *cli.Command {
@@ -39,6 +41,36 @@ type statusReport struct {
 	Ready       bool      `json:"ready"`    // new clients are welcome, as /readyz says
 	Responds    bool      `json:"responds"` // no script holds it
 	Socket      string    `json:"socket"`   // URL
+
+	Jobs jobsReport `json:"jobs"`
+}
+
+// jobsReport is how the jobs of a server are, counted since the scripts asked for them as they are taken now.
+type jobsReport struct {
+	Queue       string `json:"queue"`
+	Condition   string `json:"condition"`
+	Held        int    `json:"held"`        // in hand now
+	Begun       uint64 `json:"begun"`       // runs
+	Done        uint64 `json:"done"`        // jobs
+	Released    uint64 `json:"released"`    // failures after which the job is tried again
+	Buried      uint64 `json:"buried"`      // failures for good
+	GivenBack   uint64 `json:"given_back"`  // not begun, or not at their end, when jobs were no longer taken
+	Repeated    uint64 `json:"repeated"`    // jobs that came again after they had run, and were deleted
+	Disconnects uint64 `json:"disconnects"` // connections to the queue that were lost
+}
+
+func jobsReportOf(s engine.JobsStatus) jobsReport {
+	w := s.Worker
+	return jobsReport{
+		Queue: s.Queue, Condition: s.Condition, Held: w.Held, Begun: w.Taken, Done: w.Done, Released: w.Released,
+		Buried: w.Buried, GivenBack: w.GivenBack, Repeated: w.Repeated, Disconnects: w.Lost,
+	}
+}
+
+// String is for people.
+func (r jobsReport) String() string {
+	return fmt.Sprintf("queue\t%s\njobs\t%d done, %d failed and tried again, %d buried, %d in hand\n",
+		r.Condition, r.Done, r.Released, r.Buried, r.Held)
 }
 
 // String is for people.
@@ -58,5 +90,6 @@ func (r statusReport) String() string {
 		responds = "no, a script holds it"
 	}
 	fmt.Fprintf(&w, "ready\t%s\nresponds\t%s\n", ready, responds)
+	w.WriteString(r.Jobs.String())
 	return w.String()
 }

@@ -24,7 +24,7 @@ const ControlOff = "off"
 // Limits is the section [limits]: what one client, or all together, may cost. They keep a broken or hostile client from
 // harming the others.
 type Limits struct {
-	ReadLimit              Size     `toml:"read_limit" range:"128B..1GiB" doc:"Largest message a client may send, in bytes; a larger one closes it with 1009."`
+	ReadLimit              Size     `toml:"read_limit" range:"128B..1GiB" doc:"Largest message a client may send, in bytes; a larger one closes it with 1009. Also the largest body of an HTTP command, answered with 413."`
 	MessageDeadline        Duration `toml:"message_deadline" range:"10ms..1h" doc:"Longest time from the first frame of a message to its last."`
 	BytesPerSecond         Size     `toml:"bytes_per_second" range:"1KiB..1TiB" doc:"Bytes a second that are read from one client; above that it is held back."`
 	BytesBurst             Size     `toml:"bytes_burst" range:"1KiB..1TiB" doc:"Bytes that one client may send at once before bytes_per_second holds it back."`
@@ -95,5 +95,5 @@ type State struct {
 // Stop is the section [stop]: how long a graceful stop may take.
 type Stop struct {
 	Timeout Duration `toml:"timeout" range:"10ms..1h" doc:"Longest time that a graceful stop may take, before what is left is cut off."`
-	Drain   Duration `toml:"drain" range:"0s..1h" doc:"Longest time for sending what is queued for clients, as a part of timeout."`
+	Drain   Duration `toml:"drain" range:"0s..1h" doc:"Longest time for jobs in hand to end, and then for sending what is queued for clients, as parts of timeout."`
 }

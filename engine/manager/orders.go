@@ -23,6 +23,9 @@ type failedCommand struct {
 func (f *failedCommand) Error() string { return f.cause.Error() }
 func (f *failedCommand) Unwrap() error { return f.cause }
 
+// Ref tells a queue.Worker that the log has it.
+func (f *failedCommand) Ref() string { return f.ref }
+
 // never is an error of a job that no further attempt can help.
 type never struct{ error }
 
@@ -38,7 +41,8 @@ type order struct {
 }
 
 // take begins an order and returns at once. done is called once, by any goroutine: with the result as JSON, if that is
-// wanted, or with why there is none. When ctx ends what the command waits for is called off, and the command fails.
+// wanted, or with why there is none. When ctx ends what the command waits for is called off, and the command fails; where
+// it ends before the turn, the command does not begin.
 func (m *Manager) take(ctx context.Context, o order, done func(result []byte, err error)) {
 	if len(o.arguments) == 0 {
 		o.arguments = []byte("{}")
@@ -55,6 +59,10 @@ func (m *Manager) take(ctx context.Context, o order, done func(result []byte, er
 		result, err := []byte(nil), errPanicked
 		defer func() { done(result, err) }()
 		g := m.generation.Load()
+		if ctx.Err() != nil { // whoever asked has given it up, and may ask again
+			err = g.failed(o, fmt.Errorf("before its turn came: %w", context.Cause(ctx)))
+			return
+		}
 		g.application.Within(ctx, func() { result, err = g.fulfil(o, arguments) })
 		m.settle()
 	})
@@ -75,12 +83,17 @@ func (g *generation) fulfil(o order, arguments wire.Value) (result []byte, err e
 		}
 	}
 	if err != nil {
-		if ref, reported := g.manager.report(g.number, "command "+o.command, nil, err); reported {
-			err = &failedCommand{ref: ref, cause: err}
-		}
-		return nil, err
+		return nil, g.failed(o, err)
 	}
 	return result, nil
+}
+
+// failed reports why an order was not fulfilled, and returns the error of it.
+func (g *generation) failed(o order, err error) error {
+	if ref, reported := g.manager.report(g.number, "command "+o.command, nil, err); reported {
+		return &failedCommand{ref: ref, cause: err}
+	}
+	return err
 }
 
 // Job implements queue.Handler: it blocks until the job's turn begins, so that those that have not begun are known to wait.

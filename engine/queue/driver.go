@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -14,6 +15,8 @@ var (
 	ErrNotFound = errors.New("queue: there is no such job")
 	// ErrRefused is wrapped where the service could not do it, but the connection is fine.
 	ErrRefused = errors.New("queue: the service refused")
+	// ErrBuried is wrapped, with ErrRefused, where the service has set the job aside instead.
+	ErrBuried = fmt.Errorf("%w and buried the job", ErrRefused)
 )
 
 // Reserved is a job that a Source has, and nobody else until it is settled or the Source ends.
@@ -24,7 +27,7 @@ type Reserved struct {
 
 // Stats is what a service knows of a job.
 type Stats struct {
-	Tube     string
+	Queue    string
 	State    string // ready, delayed, reserved, buried
 	Priority uint32 // 0 is the most urgent
 	// Age is the time since it was put, in whole seconds.
@@ -32,6 +35,13 @@ type Stats struct {
 	// How often it was reserved, released, buried and kicked.
 	Reserves, Releases, Buries, Kicks int
 }
+
+// attempt is which of its attempts the present run of a job is: each failure but the last one releases it. A job that was
+// buried after its last and then kicked has that one again.
+func (s Stats) attempt() int { return 1 + s.Releases }
+
+// crashes is how often a job was reserved before and never heard of again.
+func (s Stats) crashes() int { return s.Reserves - 1 - s.Releases - s.Buries }
 
 // Driver is a queue service.
 type Driver interface {
@@ -48,8 +58,10 @@ type Source interface {
 	Reserve(wait time.Duration, answer func(Reserved, error))
 	// Delete ends a job.
 	Delete(id uint64, answer func(error))
-	// Release gives a job back, to be ready after a delay of whole seconds.
+	// Release has a job tried again: it is ready after a delay of whole seconds. ErrBuried is wrapped where it is not.
 	Release(id uint64, priority uint32, delay time.Duration, answer func(error))
+	// GiveBack makes a job ready again, in its place: it was not tried. It counts as buried and kicked, not as released.
+	GiveBack(id uint64, priority uint32, answer func(error))
 	// Bury sets a job aside.
 	Bury(id uint64, priority uint32, answer func(error))
 	// Touch tells that a job is still being worked on.
@@ -66,8 +78,8 @@ type Source interface {
 
 // Put is a job for a Producer.
 type Put struct {
-	Tube string // the name of the queue
-	Body []byte
+	Queue string // its name
+	Body  []byte
 	// Delay before it is ready, in whole seconds.
 	Delay time.Duration
 	// Priority: 0 is the most urgent, DefaultPriority the usual.
@@ -122,13 +134,13 @@ type Peeked struct {
 // Admin reads and mends a queue. Any goroutine may use it.
 type Admin interface {
 	// Counts counts the jobs of a queue. One that nobody has used yet has none.
-	Counts(ctx context.Context, tube string) (Counts, error)
+	Counts(ctx context.Context, queue string) (Counts, error)
 	// Peek returns the next job of a state; ErrNotFound where there is none.
-	Peek(ctx context.Context, tube string, state State) (Peeked, error)
+	Peek(ctx context.Context, queue string, state State) (Peeked, error)
 	// Job returns a job by its number, wherever it is; ErrNotFound where there is none.
 	Job(ctx context.Context, id uint64) (Peeked, error)
 	// Kick makes up to n buried jobs ready, or delayed ones where none is buried, and returns how many.
-	Kick(ctx context.Context, tube string, n int) (int, error)
+	Kick(ctx context.Context, queue string, n int) (int, error)
 	// KickJob makes one job ready that is buried or delayed; ErrNotFound where there is none.
 	KickJob(ctx context.Context, id uint64) error
 	// Delete removes a job that is not reserved; ErrNotFound where there is none.

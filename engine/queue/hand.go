@@ -2,7 +2,6 @@ package queue
 
 import (
 	"errors"
-	"hash/maphash"
 	"time"
 )
 
@@ -19,7 +18,7 @@ type hand struct {
 	empty       bool           // the last answer was that there is no job
 	looking     bool           // again will be called
 	reach       int            // how many to ask for at once: doubled while there are jobs
-	answered    bool           // the service has answered once
+	heard       bool           // the service has answered once
 	lost        error          // why the connection cannot be used any more
 }
 
@@ -102,8 +101,8 @@ func (h *hand) reserved(r Reserved, err error) {
 		h.lose(err)
 		return
 	}
-	if !h.answered {
-		h.answered = true
+	if !h.heard {
+		h.heard = true
 		h.w.reached()
 		h.countBuried()
 	}
@@ -121,7 +120,7 @@ func (h *hand) reserved(r Reserved, err error) {
 func (h *hand) arrive(r Reserved) {
 	now := time.Now()
 	t := &task{
-		id: r.ID, text: r.Body, hash: maphash.Bytes(h.w.seed, r.Body),
+		id: r.ID, text: r.Body, hash: hash(r.Body),
 		first: now, touched: now, timeout: h.w.options.HandlerTimeout,
 	}
 	h.holds[t] = true
@@ -152,7 +151,7 @@ func (h *hand) examine(t *task, guarding bool, s Stats, err error) {
 	if err != nil { // whether it has run is unknown; it comes again
 		h.w.line.drop(t)
 		delete(h.holds, t)
-		h.fault(err)
+		h.fault("looking at it", t.id, err)
 		return
 	}
 	if old := h.w.known[t.id]; old != nil {
@@ -160,16 +159,15 @@ func (h *hand) examine(t *task, guarding bool, s Stats, err error) {
 			h.resume(old, t)
 			return
 		}
-		h.w.forget(old) // the service has given its number to another job
+		h.w.unremember(old) // the service has given its number to another job
+		h.w.forget(old)
 	}
-	crashes := s.Reserves - 1 - s.Releases - s.Buries
-	if guarding && crashes >= maxCrashes*(1+s.Kicks) {
+	if guarding && s.crashes() >= maxCrashes*(1+s.Kicks) {
 		h.w.line.drop(t)
-		t.attempt = s.Reserves
 		h.bury(t, s, errCrashes)
 		return
 	}
-	h.admit(t, 1+s.Releases+s.Buries)
+	h.admit(t, s.attempt())
 }
 
 var errCrashes = errors.New("queue: it was begun too often without ever coming to an end; it may be what ends the server")
@@ -214,7 +212,7 @@ func (h *hand) quiet(t *task, now time.Time) bool {
 	}
 	h.w.line.mu.Lock()
 	defer h.w.line.mu.Unlock()
-	expired := !t.begun.IsZero() && now.Sub(t.begun) > t.timeout
+	expired := !t.begun.IsZero() && !t.returned && now.Sub(t.begun) > t.timeout
 	return now.Sub(t.touched) > touchAfter && !expired
 }
 
@@ -229,7 +227,7 @@ func (h *hand) touched(t *task, at time.Time, err error) {
 		h.letGo(t)
 		h.w.log.Warn("queue: a job was given to somebody else while it was in hand", "queue", h.w.options.Name, "job", t.id)
 	default:
-		h.fault(err)
+		h.fault("touching it", t.id, err)
 	}
 }
 
@@ -246,10 +244,15 @@ func (h *hand) letGo(t *task) {
 	}
 }
 
-// fault takes an error that means neither yes nor no.
-func (h *hand) fault(err error) {
+// fault takes an error of the service. One that is its answer is logged: nobody else will hear of it.
+func (h *hand) fault(doing string, id uint64, err error) {
 	if !answered(err) {
 		h.lose(err)
+		return
+	}
+	if occasion := h.w.said.Happened("fault\x00"+doing, time.Now()); occasion.Due {
+		h.w.log.Warn("queue: the service refuses a command about a job", "queue", h.w.options.Name, "job", id,
+			"doing", doing, "error", err, "unsaid", occasion.Unsaid)
 	}
 }
 

@@ -19,8 +19,10 @@ type moody struct {
 	*memory.Queue
 	mu      sync.Mutex
 	sources []*moodySource
-	absent  bool // Open fails
-	forgets bool // deletes are done, but not answered
+	absent  bool  // Open fails
+	forgets bool  // deletes are done, but not answered
+	dies    bool  // nothing is given back: to the service, the process has died
+	refuses error // what a Release is answered with
 }
 
 type moodySource struct {
@@ -56,6 +58,24 @@ func (s *moodySource) Delete(id uint64, answer func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unsaid = append(s.unsaid, answer)
+}
+
+// GiveBack comes to nothing where m dies.
+func (s *moodySource) GiveBack(id uint64, priority uint32, answer func(error)) {
+	if s.m.dies {
+		answer(errCut)
+		return
+	}
+	s.Source.GiveBack(id, priority, answer)
+}
+
+// Release buries a job where m refuses.
+func (s *moodySource) Release(id uint64, priority uint32, delay time.Duration, answer func(error)) {
+	if s.m.refuses == nil {
+		s.Source.Release(id, priority, delay, answer)
+		return
+	}
+	s.Bury(id, priority, func(error) { answer(s.m.refuses) })
 }
 
 // cut ends the connection.
@@ -95,6 +115,48 @@ func TestUnconfirmedDelete(t *testing.T) {
 		}
 		if n := counts(t, q); n != (queue.Counts{}) {
 			t.Errorf("Counts = %+v, want none left", n)
+		}
+	})
+}
+
+// A job that ran for an earlier worker, which ended before the delete was confirmed, is deleted and not run when it comes
+// again; another job that has its number and its text is run.
+func TestRanForAnEarlierWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := memory.New(loop.RealClock{})
+		m := &moody{Queue: q, forgets: true}
+		var ran []queue.Ran
+		first := start(t, q, options(), m, func(_ context.Context, j queue.Job, done func(error)) {
+			ran = append(ran, j.Ran)
+			done(nil)
+		})
+		put(t, q, "Once")
+		pass(10 * time.Second)
+		m.sources[0].cut()
+		first.stop()
+		if len(ran) != 1 || counts(t, q).Ready != 1 {
+			t.Fatalf("the first worker ran %+v and left %+v, want one job that is ready again", ran, counts(t, q))
+		}
+		other := memory.New(loop.RealClock{}) // where the first job gets the same number
+		put(t, other, "Once")
+		for _, row := range []struct {
+			q    *memory.Queue
+			runs int
+			gone int
+		}{{q, 0, 1}, {other, 1, 2}} {
+			var gone []uint64
+			runs := 0
+			o := options()
+			o.Ran, o.Gone = ran, func(id uint64) { gone = append(gone, id) }
+			r := start(t, row.q, o, nil, func(_ context.Context, _ queue.Job, done func(error)) {
+				runs++
+				done(nil)
+			})
+			pass(time.Second)
+			r.stop()
+			if n := counts(t, row.q); runs != row.runs || len(gone) != row.gone || n != (queue.Counts{}) {
+				t.Errorf("the second worker ran %d jobs, let go of %v and left %+v, want %d, %d and none", runs, gone, n, row.runs, row.gone)
+			}
 		}
 	})
 }

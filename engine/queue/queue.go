@@ -10,6 +10,8 @@ package queue
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -33,6 +35,17 @@ type Job struct {
 	Command   string // the name of the body, after Options.Map
 	Arguments []byte // JSON text; nil where there are none
 	Attempt   int    // 1 for the first time
+	Ran       Ran    // what to remember of it once it has run, until Options.Gone
+	// Returned may be called before done, once and by any goroutine, where the command has returned and what it changed is
+	// still to be made safe. From then on the job is kept, however long that takes. nil is nobody who wants to know.
+	Returned func()
+}
+
+// Ran is what recognizes a job that has run, where it comes again because its deletion was not confirmed.
+type Ran struct {
+	ID    uint64    `json:"id"`
+	Hash  uint64    `json:"hash"`  // of its body: a service that has lost its jobs gives the same numbers to others
+	First time.Time `json:"first"` // when it was reserved first: it was put before
 }
 
 // Handler does the work of jobs.
@@ -42,11 +55,11 @@ type Handler interface {
 	// not wait for the job's end. done is called once, by any goroutine, when the command has returned and what it
 	// changed is safe: nil deletes the job, an error releases it for another attempt, one that wraps ErrNever buries it
 	// at once. ctx ends when the job has taken too long or the server gives it up: the command is then interrupted, and
-	// done is called all the same.
+	// done is called all the same. An error with a method Ref() string has been logged, under that reference.
 	Job(ctx context.Context, j Job, done func(err error))
 }
 
-// Options are the limits of a Worker. All must be set but Map.
+// Options are the limits of a Worker. All must be set but Map, Ran, Gone and Unasked.
 type Options struct {
 	// Name is that of the queue.
 	Name string
@@ -63,6 +76,16 @@ type Options struct {
 	Unasked string
 	// Map has the commands of jobs that go by another name, by class or by name.
 	Map map[string]string
+	// Ran are jobs that have run for an earlier worker: where one comes again, it is deleted and not run.
+	Ran []Ran
+	// Gone is called by the goroutine of Run when a job that has run need not be remembered any more.
+	Gone func(id uint64)
+}
+
+// hash is that of a body.
+func hash(body []byte) uint64 {
+	sum := sha256.Sum256(body)
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // command returns what a job is to run.
@@ -94,9 +117,11 @@ const (
 
 	stuckAfter = 5 * time.Second // a handler that goes on so long after its context has ended is not waited for any more
 
-	guarded     = 64          // jobs after a start that are begun one by one, to see which of them ends the process
-	harmless    = time.Second // a job of those that has run so long does not hold the next one
-	maxCrashes  = 5           // times that a job may be reserved and never heard of again
+	guarded    = 64          // jobs after a start that are begun one by one, to see which of them ends the process
+	harmless   = time.Second // a job of those that has run so long does not hold the next one
+	maxCrashes = 5           // times that a job may be reserved and never heard of again
+	farewell   = time.Second // for the service to answer to what is given back in the end
+
 	crowd       = 1000        // buried jobs from which on a warning is logged: they sit in the service's memory
 	crowdEvery  = time.Minute // how often they are counted at most
 	maxFailures = 100         // that are kept for Failed

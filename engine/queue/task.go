@@ -32,6 +32,7 @@ type task struct {
 	touched  time.Time // when the service was last known to count it as ours
 	cleared  bool      // it may be begun
 	begun    time.Time // zero until then
+	returned bool      // the command has returned: what it changed is being made safe
 	command  string
 	timeout  time.Duration
 	maxTries int
@@ -94,6 +95,13 @@ func (l *line) touch(t *task, at time.Time) {
 	t.touched = at
 	l.mu.Unlock()
 	l.nudge()
+}
+
+// returned notes that a command has returned.
+func (l *line) returned(t *task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t.returned = true
 }
 
 func (l *line) nudge() {
@@ -174,7 +182,11 @@ func (w *Worker) perform(t *task) {
 		t.timeout = b.Timeout
 	}
 	t.maxTries = b.MaxTries
-	job := Job{ID: t.id, Command: t.command, Arguments: b.Arguments, Attempt: t.attempt}
+	job := Job{
+		ID: t.id, Command: t.command, Arguments: b.Arguments, Attempt: t.attempt,
+		Ran:      Ran{ID: t.id, Hash: t.hash, First: t.first},
+		Returned: func() { w.line.returned(t) },
+	}
 	w.line.mu.Unlock()
 	w.record.note(func(s *Status) { s.Taken++ })
 	w.handler.Job(t.ctx, job, func(err error) {

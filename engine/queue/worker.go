@@ -3,11 +3,12 @@ package queue
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"perigee/engine/logging"
 )
 
 // Worker takes jobs from a Driver and hands them to a Handler.
@@ -17,7 +18,6 @@ type Worker struct {
 	driver  Driver
 	handler Handler
 	log     *slog.Logger
-	seed    maphash.Seed
 	line    *line
 	record  *record
 	wake    chan struct{} // capacity 1; post sends, Run receives
@@ -36,20 +36,28 @@ type Worker struct {
 	highest  uint64           // the highest number of a job so far: higher ones are new
 	counted  time.Time        // when the buried jobs were counted
 	crowded  bool             // it was said that they are many
+	gaveUp   bool             // what did not end in time is being given back
 	news     news
+	said     logging.Repeats // of jobs that failed, by command, and of refusals
 }
 
 // NewWorker returns a worker that does nothing until Run.
 func NewWorker(o Options, d Driver, h Handler, log *slog.Logger) *Worker {
-	return &Worker{
+	w := &Worker{
 		options: o, driver: d, handler: h, log: log,
-		seed:   maphash.MakeSeed(),
 		line:   &line{most: o.Window, ahead: min(o.Window, maxOutstanding), wake: make(chan struct{}, 1)},
 		record: &record{status: Status{Since: time.Now(), Reason: notAsked, Short: connecting}},
 		wake:   make(chan struct{}, 1),
 		known:  map[uint64]*task{},
 		guard:  guarded,
 	}
+	for _, r := range o.Ran {
+		t := &task{id: r.ID, hash: r.Hash, first: r.First, over: true, ended: time.Now()}
+		t.prepare()
+		w.known[r.ID] = t
+		w.remember(t)
+	}
+	return w
 }
 
 // post has Run call f. It never blocks.
@@ -101,13 +109,14 @@ func (w *Worker) Run(ctx context.Context) {
 			w.stop()
 		case <-drained.C:
 			w.abandon()
+			drained.Reset(farewell)
 		}
 		had := w.hand != nil || w.opening
 		switch wait := w.turn(); {
 		case w.hand == nil && !w.opening && had: // it could not be opened, or has ended
 			again.Reset(pause/2 + rand.N(pause/2))
 			pause = min(2*pause, lastPause)
-		case w.hand != nil && w.hand.answered:
+		case w.hand != nil && w.hand.heard:
 			pause = firstPause
 			if wait > 0 {
 				again.Reset(wait)
@@ -171,19 +180,23 @@ func (w *Worker) stop() {
 	}
 }
 
-// abandon gives back what has not ended in time.
+// abandon gives back what has not ended in time. The second time it waits for no answer any more.
 func (w *Worker) abandon() {
 	h := w.hand
-	if h == nil {
-		return
-	}
-	for t := range h.holds {
-		if !t.over {
-			w.record.note(func(s *Status) { s.GivenBack++ })
+	switch {
+	case h == nil:
+	case w.gaveUp:
+		h.end()
+		w.hand = nil
+	default:
+		w.gaveUp = true
+		for t := range h.holds {
+			if !t.over && !t.settling {
+				t.cancel(ErrStopping)
+				h.giveBack(t)
+			}
 		}
 	}
-	h.end()
-	w.hand = nil
 }
 
 // interruptAll ends what still runs when Run is over.
@@ -211,9 +224,9 @@ func (w *Worker) beat() {
 // interrupt ends the context of a job that takes too long, and gives a handler up that goes on all the same.
 func (w *Worker) interrupt(t *task, now time.Time) {
 	w.line.mu.Lock()
-	begun, timeout := t.begun, t.timeout
+	begun, timeout, returned := t.begun, t.timeout, t.returned
 	w.line.mu.Unlock()
-	if t.over || begun.IsZero() {
+	if t.over || begun.IsZero() || returned {
 		return
 	}
 	switch took := now.Sub(begun); {
@@ -232,8 +245,12 @@ func (w *Worker) forgetOldest() {
 
 // forget ends what is known of a job. Its number may belong to another by now.
 func (w *Worker) forget(t *task) {
-	if w.known[t.id] == t {
-		delete(w.known, t.id)
+	if w.known[t.id] != t {
+		return
+	}
+	delete(w.known, t.id)
+	if t.over && t.err == nil && w.options.Gone != nil {
+		w.options.Gone(t.id)
 	}
 }
 

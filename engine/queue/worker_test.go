@@ -68,7 +68,7 @@ func put(t *testing.T, q *memory.Queue, bodies ...string) {
 		if !strings.HasPrefix(body, "{") && body != "!" {
 			body = fmt.Sprintf(`{"job":%q}`, body)
 		}
-		if _, err := q.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
+		if _, err := q.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
 			t.Fatalf("Put(%.40q) = %v, want nil", body, err)
 		}
 	}
@@ -222,7 +222,7 @@ func TestBackPressure(t *testing.T) {
 		}
 		pass(10 * time.Second)
 		before := int(r.Status().Taken) // one of them may still keep the handler
-		if _, err := q.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(`{"job":"Urgent"}`)}); err != nil {
+		if _, err := q.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(`{"job":"Urgent"}`)}); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Second)
@@ -290,11 +290,12 @@ func TestProcessKillingJob(t *testing.T) {
 		put(t, q, "Deadly", "Innocent")
 		o := options()
 		o.Drain = time.Nanosecond
+		m := &moody{Queue: q, dies: true}
 		crashes, innocent := 0, 0
 		runs := func() {
 			for range 7 {
 				died := make(chan struct{}, 1)
-				r := start(t, q, o, nil, func(_ context.Context, j queue.Job, done func(error)) {
+				r := start(t, q, o, m, func(_ context.Context, j queue.Job, done func(error)) {
 					if j.Command == "Innocent" {
 						innocent++
 						done(nil)

@@ -20,7 +20,12 @@ import (
 const version = 1
 
 // File is a state file. Its methods are called by one goroutine at a time.
-type File struct{ path string }
+type File struct {
+	// Jobs is a JSON text that the file has beside the state, nil where there is none: Read sets it, Save writes it.
+	Jobs []byte
+
+	path string
+}
 
 // Open returns the file at a path, which need not exist yet; its folder must. Where the path is a symbolic link, what it
 // points to is the file. Nothing is read or written.
@@ -28,7 +33,7 @@ func Open(path string) (*File, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	f := &File{path}
+	f := &File{path: path}
 	folder := filepath.Dir(path)
 	info, err := os.Stat(folder)
 	if err != nil {
@@ -47,6 +52,7 @@ func (f *File) Path() string { return f.path }
 type form struct {
 	Version int                        `json:"version"`
 	State   map[string]json.RawMessage `json:"state"`
+	Jobs    json.RawMessage            `json:"jobs,omitempty"`
 }
 
 // Read returns what was saved, JSON texts by name; nothing where there is no file yet. A file that is damaged or not one of
@@ -59,38 +65,39 @@ func (f *File) Read() (map[string][]byte, error) {
 	if err != nil {
 		return nil, f.fault("reading", err)
 	}
-	saved, err := parse(text)
+	saved, jobs, err := parse(text)
 	if err != nil {
 		return nil, f.fault("reading", fmt.Errorf("%w; mend it, or move it away to start with no state", err))
 	}
+	f.Jobs = jobs
 	return saved, nil
 }
 
 // parse takes the text of a file apart.
-func parse(text []byte) (map[string][]byte, error) {
+func parse(text []byte) (saved map[string][]byte, jobs []byte, err error) {
 	if len(text) == 0 {
-		return nil, errors.New("the file is empty")
+		return nil, nil, errors.New("the file is empty")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	var content form
 	if err := decoder.Decode(&content); err != nil {
-		return nil, complaint(err)
+		return nil, nil, complaint(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("there is more after the end, at byte %d", decoder.InputOffset())
+		return nil, nil, fmt.Errorf("there is more after the end, at byte %d", decoder.InputOffset())
 	}
 	if content.Version != version {
-		return nil, fmt.Errorf(`"version" is %d; this program knows only %d`, content.Version, version)
+		return nil, nil, fmt.Errorf(`"version" is %d; this program knows only %d`, content.Version, version)
 	}
 	if content.State == nil {
-		return nil, errors.New(`"state" is missing`)
+		return nil, nil, errors.New(`"state" is missing`)
 	}
-	saved := make(map[string][]byte, len(content.State))
+	saved = make(map[string][]byte, len(content.State))
 	for name, text := range content.State {
 		saved[name] = text
 	}
-	return saved, nil
+	return saved, content.Jobs, nil
 }
 
 // complaint says what is wrong with a file in words about the file.
@@ -113,7 +120,7 @@ func complaint(err error) error {
 // either what it was or all of what it is to be; when Save returns nil that is on the disk, and a crash cannot lose it.
 func (f *File) Save(texts map[string][]byte) error {
 	temporary := f.path + ".tmp"
-	if err := f.write(temporary, compose(texts)); err != nil {
+	if err := f.write(temporary, compose(texts, f.Jobs)); err != nil {
 		return errors.Join(f.fault("saving", err), remove(temporary))
 	}
 	if err := os.Rename(temporary, f.path); err != nil {
@@ -126,7 +133,7 @@ func (f *File) Save(texts map[string][]byte) error {
 }
 
 // compose writes the text of a file, a line for each name in the order of the alphabet.
-func compose(texts map[string][]byte) []byte {
+func compose(texts map[string][]byte, jobs []byte) []byte {
 	text := fmt.Appendf(nil, `{"version":%d,"state":{`, version)
 	for i, name := range slices.Sorted(maps.Keys(texts)) {
 		if i > 0 {
@@ -135,7 +142,11 @@ func compose(texts map[string][]byte) []byte {
 		quoted, _ := json.Marshal(name) // of a string, without error
 		text = append(append(append(append(text, '\n'), quoted...), ':'), texts[name]...)
 	}
-	return append(text, "\n}}\n"...)
+	text = append(text, "\n}"...)
+	if len(jobs) > 0 {
+		text = append(append(text, ",\n\"jobs\":"...), jobs...)
+	}
+	return append(text, "}\n"...)
 }
 
 // write makes a file of that text and waits until the disk has it. It is readable to whom the file it will replace is,

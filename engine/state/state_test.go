@@ -208,17 +208,17 @@ func TestSaveThroughLink(t *testing.T) {
 
 // Whatever a file holds, it is read or refused, and what is read can be saved and read again.
 func FuzzRead(f *testing.F) {
-	for _, text := range []string{`{"version":1,"state":{"a":{"b":[1]}}}`, `{"version":1,"state":{"a":1,"a":2}}`, `{}`, `{"version":1,"state":{"\ud800":1}}`} {
+	for _, text := range []string{`{"version":1,"state":{"a":{"b":[1]}}}`, `{"version":1,"state":{"a":1,"a":2}}`, `{"version":1,"state":{},"jobs":[{"id":1}]}`, `{}`, `{"version":1,"state":{"\ud800":1}}`} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		saved, err := parse(text)
+		saved, jobs, err := parse(text)
 		if err != nil {
 			t.Skip()
 		}
-		again, err := parse(compose(saved))
-		if err != nil || !same(again, saved) {
-			t.Errorf("parse(compose(%s)) = %s, %v, want the same", saved, again, err)
+		again, jobsAgain, err := parse(compose(saved, jobs))
+		if err != nil || !same(again, saved) || string(jobsAgain) != string(jobs) {
+			t.Errorf("parse(compose(%s, %s)) = %s, %s, %v, want the same", saved, jobs, again, jobsAgain, err)
 		}
 	})
 }

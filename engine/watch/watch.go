@@ -37,7 +37,7 @@ const (
 	longest = 2 * time.Second
 )
 
-// Watcher watches files. New, then Run or Close, belong to one goroutine.
+// Watcher watches files. Run is called by one goroutine; Close by any, and it ends Run.
 type Watcher struct {
 	options Options
 	events  *fsnotify.Watcher
@@ -69,7 +69,10 @@ func (w *Watcher) Run(ctx context.Context, changed func(paths []string)) {
 			if !open {
 				return
 			}
-		case err := <-w.events.Errors:
+		case err, open := <-w.events.Errors:
+			if !open {
+				return
+			}
 			w.warn(err) // events were lost: look what is there
 		}
 		settle(ctx, w.events.Events)

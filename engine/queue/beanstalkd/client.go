@@ -17,6 +17,10 @@ var (
 	_ queue.Admin    = (*Client)(nil)
 )
 
+// spare is how long a service that does not answer is not asked again: of many that wait for it, each would wait for as
+// long as the first.
+const spare = time.Second
+
 // rested is how long a connection may be unused before it is tried out: a command that is sent to a beanstalkd that has
 // been restarted meanwhile would fail, and whether it was done would be unsure.
 const rested = time.Second
@@ -32,6 +36,8 @@ type Client struct {
 	link   *link
 	used   time.Time // when link was last known to be well
 	closed bool
+	silent error     // why it could not connect when it was not answered last
+	spared time.Time // until when it does not try again after that
 }
 
 // NewClient returns a client of the beanstalkd at an address, host:port. The owner closes it.
@@ -46,6 +52,7 @@ func (c *Client) Close() error {
 	c.closed = true
 	if c.link != nil {
 		c.link.close()
+		c.link = nil
 	}
 	return nil
 }
@@ -80,7 +87,13 @@ func (c *Client) connect(ctx context.Context) error {
 		c.link.close()
 		c.link = nil
 	}
+	if time.Now().Before(c.spared) {
+		return c.silent
+	}
 	l, err := dial(ctx, c.address)
+	if errors.Is(err, errSilent) {
+		c.silent, c.spared = err, time.Now().Add(spare)
+	}
 	if err != nil {
 		return err
 	}
@@ -90,7 +103,7 @@ func (c *Client) connect(ctx context.Context) error {
 
 // Put puts a job. Commands of one client wait for each other, so that many goroutines that put at once are as fast as one.
 func (c *Client) Put(ctx context.Context, p queue.Put) (uint64, error) {
-	if err := CheckName(p.Tube); err != nil {
+	if err := CheckName(p.Queue); err != nil {
 		return 0, err
 	}
 	if p.TTR == 0 {
@@ -107,7 +120,7 @@ func (c *Client) Put(ctx context.Context, p queue.Put) (uint64, error) {
 	}
 	var id uint64
 	began, err := c.do(ctx, word, func(conn *beanstalk.Conn) (err error) {
-		id, err = beanstalk.NewTube(conn, p.Tube).Put(body, p.Priority, p.Delay, p.TTR)
+		id, err = beanstalk.NewTube(conn, p.Queue).Put(body, p.Priority, p.Delay, p.TTR)
 		return err
 	})
 	if err != nil && began && !errors.Is(err, queue.ErrRefused) {

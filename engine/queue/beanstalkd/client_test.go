@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/queue"
 )
@@ -19,7 +20,7 @@ func TestClient(t *testing.T) {
 	defer c.Close()
 	ctx := t.Context()
 	put := func(p queue.Put) (uint64, error) {
-		p.Tube = "orders"
+		p.Queue = "orders"
 		return c.Put(ctx, p)
 	}
 	if _, err := put(queue.Put{Body: []byte(strings.Repeat("x", 65_536))}); !errors.Is(err, queue.ErrRefused) {
@@ -46,7 +47,7 @@ func TestClient(t *testing.T) {
 		t.Errorf("Counts of an unused tube = %+v, %v, want none", n, err)
 	}
 	p, err := c.Peek(ctx, "orders", queue.Ready)
-	if err != nil || p.ID != id || len(p.Body) != 65_535 || p.Stats.Priority != 7 || p.Stats.Tube != "orders" {
+	if err != nil || p.ID != id || len(p.Body) != 65_535 || p.Stats.Priority != 7 || p.Stats.Queue != "orders" {
 		t.Errorf("Peek(ready) = job %d of %d bytes, %+v, %v, want job %d", p.ID, len(p.Body), p.Stats, err, id)
 	}
 	if p, err := c.Peek(ctx, "orders", queue.Delayed); err != nil || p.ID != later || p.Stats.State != "delayed" {
@@ -78,16 +79,16 @@ func TestClientReconnects(t *testing.T) {
 	c := NewClient(s.Address)
 	defer c.Close()
 	put(t, s.Address, "before")
-	if _, err := c.Put(t.Context(), queue.Put{Tube: "default"}); err != nil {
+	if _, err := c.Put(t.Context(), queue.Put{Queue: "default"}); err != nil {
 		t.Fatalf("Put = %v, want nil", err)
 	}
 	s.Kill()
 	c.used = time.Now().Add(-2 * rested)
-	if _, err := c.Put(t.Context(), queue.Put{Tube: "default"}); err == nil || errors.Is(err, queue.ErrUnsure) {
+	if _, err := c.Put(t.Context(), queue.Put{Queue: "default"}); err == nil || errors.Is(err, queue.ErrUnsure) {
 		t.Errorf("Put without beanstalkd = %v, want an error that is sure", err)
 	}
 	s.Restart(t)
-	if _, err := c.Put(t.Context(), queue.Put{Tube: "default"}); err != nil {
+	if _, err := c.Put(t.Context(), queue.Put{Queue: "default"}); err != nil {
 		t.Errorf("Put after the restart = %v, want nil", err)
 	}
 }
@@ -102,7 +103,7 @@ func TestManyPut(t *testing.T) {
 		wg.Go(func() {
 			for i := range 50 {
 				body := fmt.Sprint(p, "-", i)
-				id, err := c.Put(t.Context(), queue.Put{Tube: "default", Body: []byte(body)})
+				id, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(body)})
 				if err != nil {
 					t.Errorf("Put = %v, want nil", err)
 					return
@@ -120,13 +121,50 @@ func TestManyPut(t *testing.T) {
 func TestClosedClient(t *testing.T) {
 	s := beanstalkd.Start(t, beanstalkd.Options{})
 	c := NewClient(s.Address)
-	if _, err := c.Put(t.Context(), queue.Put{Tube: "default"}); err != nil {
+	if _, err := c.Put(t.Context(), queue.Put{Queue: "default"}); err != nil {
 		t.Fatalf("Put = %v, want nil", err)
 	}
 	if err := c.Close(); err != nil {
 		t.Errorf("Close = %v, want nil", err)
 	}
-	if _, err := c.Put(t.Context(), queue.Put{Tube: "default"}); !errors.Is(err, errClientClosed) {
+	if _, err := c.Put(t.Context(), queue.Put{Queue: "default"}); !errors.Is(err, errClientClosed) {
 		t.Errorf("Put after Close = %v, want %v", err, errClientClosed)
+	}
+}
+
+// While beanstalkd does not answer, only the first of many that want to put a job wait for it, and the others fail with it.
+func TestManyPutsToASilentService(t *testing.T) {
+	t.Parallel()
+	s := beanstalkd.Start(t, beanstalkd.Options{})
+	s.Stop(t)
+	c := NewClient(s.Address)
+	const many = 20
+	failed := make(chan error, many)
+	var puts sync.WaitGroup
+	began := time.Now()
+	for range many {
+		puts.Go(func() {
+			_, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(job("late"))})
+			failed <- err
+		})
+	}
+	puts.Wait()
+	if took := time.Since(began); took > 3*patience { // one after the other they would take 20 times as long
+		t.Errorf("%d Puts took %v, want about %v", many, took, patience)
+	}
+	for range many {
+		if err := <-failed; !errors.Is(err, errSilent) {
+			t.Errorf("Put = %v, want %v", err, errSilent)
+		}
+	}
+	s.Continue(t)
+	await.Until(t, "a job to be put", func() bool {
+		_, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(job("there"))})
+		return err == nil
+	})
+	for range 2 {
+		if err := c.Close(); err != nil {
+			t.Errorf("Close = %v, want nil, also when it is closed", err)
+		}
 	}
 }

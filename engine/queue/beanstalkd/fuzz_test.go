@@ -122,7 +122,7 @@ func FuzzTubeName(f *testing.F) {
 	c := NewClient(s.Address)
 	f.Cleanup(func() { _ = c.Close() })
 	f.Fuzz(func(t *testing.T, name string) {
-		id, err := c.Put(t.Context(), queue.Put{Tube: name, Body: []byte(name)})
+		id, err := c.Put(t.Context(), queue.Put{Queue: name, Body: []byte(name)})
 		if refused := CheckName(name); (refused == nil) != (err == nil) {
 			t.Fatalf("CheckName(%q) = %v, but Put = %v", name, refused, err)
 		}
@@ -130,8 +130,8 @@ func FuzzTubeName(f *testing.F) {
 			return
 		}
 		j, err := c.Job(t.Context(), id)
-		if err != nil || j.Stats.Tube != name || string(j.Body) != name {
-			t.Errorf("the job in %q is %q in %q, %v", name, j.Body, j.Stats.Tube, err)
+		if err != nil || j.Stats.Queue != name || string(j.Body) != name {
+			t.Errorf("the job in %q is %q in %q, %v", name, j.Body, j.Stats.Queue, err)
 		}
 		if err := c.Delete(t.Context(), id); err != nil {
 			t.Errorf("Delete = %v, want nil", err)

@@ -255,6 +255,9 @@ func (l *link) meaning(err error) (meant error, fatal bool) {
 	case errors.Is(err, beanstalk.ErrNotFound):
 		return queue.ErrNotFound, false
 	}
+	if errors.Is(err, beanstalk.ErrBuried) {
+		return fmt.Errorf("beanstalkd: %w: it has no memory for it in the queue", queue.ErrBuried), false
+	}
 	for refusal, text := range refusals() {
 		if errors.Is(err, refusal) {
 			return fmt.Errorf("beanstalkd: %w: %s", queue.ErrRefused, text), false
@@ -269,7 +272,6 @@ func (l *link) meaning(err error) (meant error, fatal bool) {
 // refusals are the answers that say no and leave the connection as it is.
 func refusals() map[error]string {
 	return map[error]string{
-		beanstalk.ErrBuried:    "it has no memory for the job in the queue and has buried it",
 		beanstalk.ErrDraining:  "it is draining and takes no jobs any more",
 		beanstalk.ErrJobTooBig: "the job is larger than it takes",
 		beanstalk.ErrOOM:       "it is out of memory",

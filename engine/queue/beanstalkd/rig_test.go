@@ -12,9 +12,6 @@ import (
 	"perigee/engine/queue"
 )
 
-// patient is how long anything may take before a test gives up: a guard against hanging, not a measurement.
-const patient = 30 * time.Second
-
 // handler is a function that does the work of jobs.
 type handler func(ctx context.Context, j queue.Job, done func(error))
 
@@ -84,28 +81,13 @@ func work(tb testing.TB, address string, o queue.Options, h handler) *working {
 	return w
 }
 
-// await waits until something holds, which it looks at now and then.
-func await(tb testing.TB, what string, holds func() bool) {
-	tb.Helper()
-	give := time.After(patient)
-	look := time.NewTicker(time.Millisecond)
-	defer look.Stop()
-	for !holds() {
-		select {
-		case <-look.C:
-		case <-give:
-			tb.Fatalf("waited %v for %s", patient, what)
-		}
-	}
-}
-
 // put puts jobs and waits for the answers.
 func put(tb testing.TB, address string, bodies ...string) {
 	tb.Helper()
 	c := NewClient(address)
 	defer func() { _ = c.Close() }()
 	for _, body := range bodies {
-		if _, err := c.Put(tb.Context(), queue.Put{Tube: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
+		if _, err := c.Put(tb.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
 			tb.Fatalf("Put(%.40q) = %v, want nil", body, err)
 		}
 	}

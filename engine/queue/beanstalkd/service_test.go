@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/queue"
 )
@@ -18,9 +19,9 @@ func TestNoService(t *testing.T) {
 	address := beanstalkd.Absent(t)
 	var ran tally
 	w := work(t, address, options(), ran.Job)
-	await(t, "the first try", func() bool { return strings.Contains(w.Status().Reason, "refused") })
+	await.Until(t, "the first try", func() bool { return strings.Contains(w.Status().Reason, "refused") })
 	since := w.Status().Since
-	await(t, "some more", func() bool { return time.Since(since) > 500*time.Millisecond })
+	await.Until(t, "some more", func() bool { return time.Since(since) > 500*time.Millisecond })
 	if lines := w.log.about("queue:"); len(lines) != 1 || !strings.Contains(lines[0], "cannot be reached") {
 		t.Errorf("log without beanstalkd: got %q, want one line that says so", lines)
 	}
@@ -29,14 +30,14 @@ func TestNoService(t *testing.T) {
 	}
 	s := beanstalkd.At(t, address)
 	put(t, address, job("job"))
-	await(t, "the job", func() bool { return w.Status().Done == 1 })
+	await.Until(t, "the job", func() bool { return w.Status().Done == 1 })
 	if got := w.Status(); !got.Connected || got.Reason != "" {
 		t.Errorf("Status with beanstalkd = %+v, want connected", got)
 	}
 	s.Drain(t)
 	c := NewClient(address)
 	defer c.Close()
-	_, err := c.Put(t.Context(), queue.Put{Tube: "default", Body: []byte("late")})
+	_, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte("late")})
 	if !errors.Is(err, queue.ErrRefused) || !strings.Contains(err.Error(), "draining") {
 		t.Errorf("Put to a beanstalkd that drains = %v, want %v that says so", err, queue.ErrRefused)
 	}

@@ -44,6 +44,19 @@ func (s *source) Release(id uint64, priority uint32, delay time.Duration, answer
 	s.link.send(0, word, func(c *beanstalk.Conn) error { return c.Release(id, priority, delay) }, answer)
 }
 
+// GiveBack makes a job ready again. Its releases are the attempts that failed, and a connection that ends without settling
+// it counts as a crash; so it is buried and kicked, both in one write.
+func (s *source) GiveBack(id uint64, priority uint32, answer func(error)) {
+	var refused error
+	s.link.send(0, word, func(c *beanstalk.Conn) error { return c.Bury(id, priority) }, func(err error) { refused = err })
+	s.link.send(0, word, func(c *beanstalk.Conn) error { return c.KickJob(id) }, func(err error) {
+		if refused != nil {
+			err = refused
+		}
+		answer(err)
+	})
+}
+
 // Bury sets a job aside. The library has BURIED for an error of other commands; here it is what was asked for.
 func (s *source) Bury(id uint64, priority uint32, answer func(error)) {
 	s.link.send(0, word, func(c *beanstalk.Conn) error { return c.Bury(id, priority) }, answer)
@@ -87,7 +100,7 @@ func jobStats(c *beanstalk.Conn, id uint64) (queue.Stats, error) {
 	}
 	n := numbers{fields: fields}
 	stats := queue.Stats{
-		Tube:     fields["tube"],
+		Queue:    fields["tube"],
 		State:    fields["state"],
 		Priority: uint32(n.get("pri", 32)),
 		Age:      time.Duration(n.get("age", 32)) * time.Second,

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// Limit is the longest text that Parse looks at, in bytes: as much as a job of beanstalkd holds unless told otherwise.
+	// Limit is the longest text that Parse looks at, in bytes: a little more than a job of beanstalkd holds unless told otherwise.
 	Limit = 64 << 10
 	// maxName is the longest name of a job, a class or an id, in bytes. They are logged, and so not of any length.
 	maxName = 255

@@ -7,18 +7,18 @@ import (
 	"perigee/engine/queue"
 )
 
-// Counts counts the jobs of a tube.
-func (q *Queue) Counts(_ context.Context, tube string) (queue.Counts, error) {
+// Counts counts the jobs of a queue.
+func (q *Queue) Counts(_ context.Context, name string) (queue.Counts, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := q.tubes[tube]
+	t := q.names[name]
 	if t == nil {
 		return queue.Counts{}, nil
 	}
 	counts := queue.Counts{Ready: len(t.ready), Buried: len(t.buried), Waiting: len(t.waiting)}
 	for _, j := range q.jobs {
 		switch {
-		case j.tube != tube:
+		case j.queue != name:
 		case j.state == queue.Delayed:
 			counts.Delayed++
 		case j.state == reserved:
@@ -31,10 +31,10 @@ func (q *Queue) Counts(_ context.Context, tube string) (queue.Counts, error) {
 }
 
 // Peek returns the next job of a state.
-func (q *Queue) Peek(_ context.Context, tube string, state queue.State) (queue.Peeked, error) {
+func (q *Queue) Peek(_ context.Context, name string, state queue.State) (queue.Peeked, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := q.tubes[tube]
+	t := q.names[name]
 	if t == nil {
 		return queue.Peeked{}, queue.ErrNotFound
 	}
@@ -44,18 +44,18 @@ func (q *Queue) Peek(_ context.Context, tube string, state queue.State) (queue.P
 	case state == queue.Buried && len(t.buried) > 0:
 		return q.peeked(t.buried[0]), nil
 	case state == queue.Delayed:
-		if delayed := q.delayed(tube); len(delayed) > 0 {
+		if delayed := q.delayed(name); len(delayed) > 0 {
 			return q.peeked(delayed[0]), nil
 		}
 	}
 	return queue.Peeked{}, queue.ErrNotFound
 }
 
-// delayed returns the delayed jobs of a tube, the next first. mu is held.
-func (q *Queue) delayed(tube string) []*job {
+// delayed returns the delayed jobs of a queue, the next first. mu is held.
+func (q *Queue) delayed(name string) []*job {
 	var delayed []*job
 	for _, j := range q.jobs {
-		if j.tube == tube && j.state == queue.Delayed {
+		if j.queue == name && j.state == queue.Delayed {
 			delayed = append(delayed, j)
 		}
 	}
@@ -80,12 +80,12 @@ func (q *Queue) Job(_ context.Context, id uint64) (queue.Peeked, error) {
 }
 
 // Kick makes up to n jobs ready: buried ones, or delayed ones where none is buried.
-func (q *Queue) Kick(_ context.Context, tube string, n int) (int, error) {
+func (q *Queue) Kick(_ context.Context, name string, n int) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	jobs := slices.Clone(q.tube(tube).buried)
+	jobs := slices.Clone(q.named(name).buried)
 	if len(jobs) == 0 {
-		jobs = q.delayed(tube)
+		jobs = q.delayed(name)
 	}
 	jobs = jobs[:min(max(n, 0), len(jobs))]
 	for _, j := range jobs {
@@ -122,6 +122,6 @@ func (q *Queue) Delete(_ context.Context, id uint64) error {
 		return queue.ErrNotFound
 	}
 	q.remove(j)
-	delete(q.jobs, id)
+	q.end(j)
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package memory is a queue without a service: jobs live in this process and are lost with it. It is for specs, and for
+// Package memory is a queue without a service: jobs live in this process and are lost with it. It is for
 // machines without beanstalkd. It behaves as beanstalkd does, in the order of jobs, their states and what is counted of
 // them, but for three things: nobody but this process can put jobs, delays need not be whole seconds, and a job that is
 // reserved stays so until it is settled or its source ends, however long that takes.
@@ -8,7 +8,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -19,14 +19,15 @@ import (
 
 // Bounds, against a script that puts without end.
 const (
-	maxJobs = 100_000
-	maxBody = 65_535 // bytes, as in beanstalkd
+	maxJobs   = 100_000
+	maxBody   = 65_535   // bytes, as in beanstalkd
+	maxBodies = 64 << 20 // bytes of all of them: an eighth of what the scripts may have by default
 )
 
 // Errors of Put.
 var (
-	ErrFull   = errors.New("memory: the queue is full: there are 100000 jobs")
-	ErrTooBig = errors.New("memory: the job is larger than 65535 bytes")
+	ErrFull   = fmt.Errorf("memory: the queue is full: it holds %d jobs, of %d MiB", maxJobs, maxBodies>>20)
+	ErrTooBig = fmt.Errorf("memory: the job is larger than %d bytes", maxBody)
 )
 
 // reserved is the state of jobs that a source has; nobody can look for those.
@@ -38,19 +39,20 @@ var (
 	_ queue.Admin    = (*Queue)(nil)
 )
 
-// Queue holds the jobs of all tubes. Any goroutine may use it.
+// Queue holds the jobs of all queues. Any goroutine may use it.
 type Queue struct {
 	clock loop.Clock // set by New, never changed
 
 	mu sync.Mutex
 	// Guarded by mu.
-	tubes map[string]*tube
+	names map[string]*named
 	jobs  map[uint64]*job
+	size  int    // of the bodies of jobs, in bytes
 	last  uint64 // number that was given out
 }
 
-// tube is the jobs of one name.
-type tube struct {
+// named is the queue of one name.
+type named struct {
 	ready   ready
 	buried  []*job    // in the order in which they were buried
 	waiting []*waiter // sources that wait for a job
@@ -60,7 +62,7 @@ type tube struct {
 type job struct {
 	id    uint64
 	body  []byte
-	tube  string
+	queue string
 	state queue.State
 	stats queue.Stats
 	put   time.Time
@@ -89,7 +91,7 @@ func (r *ready) Pop() any {
 
 // New returns a queue without jobs whose delays are of a clock.
 func New(clock loop.Clock) *Queue {
-	return &Queue{clock: clock, tubes: map[string]*tube{}, jobs: map[uint64]*job{}}
+	return &Queue{clock: clock, names: map[string]*named{}, jobs: map[uint64]*job{}}
 }
 
 // Put puts a job. The error is ErrFull or ErrTooBig. TTR means nothing here.
@@ -99,13 +101,14 @@ func (q *Queue) Put(_ context.Context, p queue.Put) (uint64, error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.jobs) >= maxJobs {
+	if len(q.jobs) >= maxJobs || q.size+len(p.Body) > maxBodies {
 		return 0, ErrFull
 	}
 	q.last++
-	j := &job{id: q.last, body: slices.Clone(p.Body), tube: p.Tube, put: q.clock.Now()}
-	j.stats.Tube, j.stats.Priority = p.Tube, p.Priority
+	j := &job{id: q.last, body: slices.Clone(p.Body), queue: p.Queue, put: q.clock.Now()}
+	j.stats.Queue, j.stats.Priority = p.Queue, p.Priority
 	q.jobs[j.id] = j
+	q.size += len(j.body)
 	q.offer(j, p.Delay)
 	return j.id, nil
 }
@@ -113,14 +116,20 @@ func (q *Queue) Put(_ context.Context, p queue.Put) (uint64, error) {
 // Close does nothing: the jobs stay.
 func (q *Queue) Close() error { return nil }
 
-// tube returns the jobs of a name. mu is held.
-func (q *Queue) tube(name string) *tube {
-	t := q.tubes[name]
+// named returns the queue of a name. mu is held.
+func (q *Queue) named(name string) *named {
+	t := q.names[name]
 	if t == nil {
-		t = &tube{}
-		q.tubes[name] = t
+		t = &named{}
+		q.names[name] = t
 	}
 	return t
+}
+
+// end forgets a job. mu is held.
+func (q *Queue) end(j *job) {
+	delete(q.jobs, j.id)
+	q.size -= len(j.body)
 }
 
 // offer makes a job ready, or delayed and then ready. mu is held.
@@ -137,7 +146,7 @@ func (q *Queue) offer(j *job, delay time.Duration) {
 		return
 	}
 	j.state = queue.Ready
-	t := q.tube(j.tube)
+	t := q.named(j.queue)
 	heap.Push(&t.ready, j)
 	for len(t.waiting) > 0 && len(t.ready) > 0 {
 		w := t.waiting[0]
@@ -149,7 +158,7 @@ func (q *Queue) offer(j *job, delay time.Duration) {
 
 // remove takes a job out of wherever it is. mu is held.
 func (q *Queue) remove(j *job) {
-	t := q.tube(j.tube)
+	t := q.named(j.queue)
 	switch j.state {
 	case queue.Ready:
 		heap.Remove(&t.ready, slices.Index(t.ready, j))

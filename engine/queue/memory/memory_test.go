@@ -14,7 +14,7 @@ import (
 
 func put(t *testing.T, q *Queue, p queue.Put) uint64 {
 	t.Helper()
-	p.Tube = "default"
+	p.Queue = "default"
 	id, err := q.Put(t.Context(), p)
 	if err != nil {
 		t.Fatalf("Put(%+v) = %v, want nil", p, err)
@@ -134,7 +134,7 @@ func TestStates(t *testing.T) {
 		}
 		p, err := q.Peek(t.Context(), "default", queue.Ready)
 		want := queue.Stats{
-			Tube: "default", State: "ready", Priority: 7, Age: time.Second, Reserves: 2, Releases: 1, Buries: 1, Kicks: 1,
+			Queue: "default", State: "ready", Priority: 7, Age: time.Second, Reserves: 2, Releases: 1, Buries: 1, Kicks: 1,
 		}
 		if err != nil || p.Stats != want {
 			t.Errorf("Peek = %+v, %v, want %+v", p.Stats, err, want)
@@ -155,16 +155,29 @@ func TestStates(t *testing.T) {
 	})
 }
 
-// There is a bound to the size of a job and to their number.
+// There is a bound to the size of a job, to their number and to the size of all.
 func TestBounds(t *testing.T) {
 	q := New(loop.RealClock{})
-	if _, err := q.Put(t.Context(), queue.Put{Tube: "default", Body: make([]byte, 65_536)}); !errors.Is(err, ErrTooBig) {
+	if _, err := q.Put(t.Context(), queue.Put{Queue: "default", Body: make([]byte, 65_536)}); !errors.Is(err, ErrTooBig) {
 		t.Errorf("Put of 65536 bytes = %v, want %v", err, ErrTooBig)
 	}
 	for range 100_000 {
 		put(t, q, queue.Put{})
 	}
-	if _, err := q.Put(t.Context(), queue.Put{Tube: "default"}); !errors.Is(err, ErrFull) {
+	if _, err := q.Put(t.Context(), queue.Put{Queue: "default"}); !errors.Is(err, ErrFull) {
 		t.Errorf("Put of one more than 100000 = %v, want %v", err, ErrFull)
 	}
+
+	full, body := New(loop.RealClock{}), make([]byte, 65_535)
+	var last uint64
+	for range 64 << 20 / len(body) {
+		last = put(t, full, queue.Put{Body: body})
+	}
+	if _, err := full.Put(t.Context(), queue.Put{Queue: "default", Body: body}); !errors.Is(err, ErrFull) {
+		t.Errorf("Put beyond 64 MiB = %v, want %v", err, ErrFull)
+	}
+	if err := full.Delete(t.Context(), last); err != nil {
+		t.Errorf("Delete = %v, want nil", err)
+	}
+	put(t, full, queue.Put{Body: body})
 }

@@ -25,13 +25,13 @@ type waiter struct {
 	stop   func() bool
 }
 
-// Open returns a source of the jobs of one tube.
-func (q *Queue) Open(_ context.Context, tube string) (queue.Source, error) {
-	return &source{q: q, name: tube, has: map[uint64]*job{}}, nil
+// Open returns a source of the jobs of one queue.
+func (q *Queue) Open(_ context.Context, name string) (queue.Source, error) {
+	return &source{q: q, name: name, has: map[uint64]*job{}}, nil
 }
 
 // take reserves the first ready job. mu is held.
-func (s *source) take(t *tube) queue.Reserved {
+func (s *source) take(t *named) queue.Reserved {
 	j := t.ready[0]
 	s.q.remove(j)
 	j.state = reserved
@@ -44,7 +44,7 @@ func (s *source) take(t *tube) queue.Reserved {
 func (s *source) Reserve(wait time.Duration, answer func(queue.Reserved, error)) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
-	t := s.q.tube(s.name)
+	t := s.q.named(s.name)
 	switch {
 	case s.closed:
 		answer(queue.Reserved{}, queue.ErrStopping)
@@ -64,7 +64,7 @@ func (s *source) Reserve(wait time.Duration, answer func(queue.Reserved, error))
 }
 
 // giveUp answers a Reserve that waits no longer. mu is held.
-func (q *Queue) giveUp(t *tube, w *waiter, err error) {
+func (q *Queue) giveUp(t *named, w *waiter, err error) {
 	if i := slices.Index(t.waiting, w); i >= 0 {
 		t.waiting = slices.Delete(t.waiting, i, i+1)
 		w.answer(queue.Reserved{}, err)
@@ -87,7 +87,7 @@ func (s *source) settle(id uint64, answer func(error), f func(j *job)) {
 
 // Delete ends a job.
 func (s *source) Delete(id uint64, answer func(error)) {
-	s.settle(id, answer, func(j *job) { delete(s.q.jobs, j.id) })
+	s.settle(id, answer, s.q.end)
 }
 
 // Release gives a job back.
@@ -99,13 +99,23 @@ func (s *source) Release(id uint64, priority uint32, delay time.Duration, answer
 	})
 }
 
+// GiveBack makes a job ready again.
+func (s *source) GiveBack(id uint64, priority uint32, answer func(error)) {
+	s.settle(id, answer, func(j *job) {
+		j.stats.Priority = priority
+		j.stats.Buries++
+		j.stats.Kicks++
+		s.q.offer(j, 0)
+	})
+}
+
 // Bury sets a job aside.
 func (s *source) Bury(id uint64, priority uint32, answer func(error)) {
 	s.settle(id, answer, func(j *job) {
 		j.stats.Priority = priority
 		j.stats.Buries++
 		j.state = queue.Buried
-		t := s.q.tube(j.tube)
+		t := s.q.named(j.queue)
 		t.buried = append(t.buried, j)
 	})
 }
@@ -137,7 +147,7 @@ func (s *source) Stats(id uint64, answer func(queue.Stats, error)) {
 func (s *source) Buried(answer func(int, error)) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
-	answer(len(s.q.tube(s.name).buried), nil)
+	answer(len(s.q.named(s.name).buried), nil)
 }
 
 // Flush does nothing: nothing is kept.
@@ -148,7 +158,7 @@ func (s *source) Close() {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
 	s.closed = true
-	t := s.q.tube(s.name)
+	t := s.q.named(s.name)
 	for _, w := range slices.Clone(t.waiting) {
 		if w.source == s {
 			w.stop()

@@ -27,8 +27,8 @@ type Work struct {
 	Window int    // jobs that are held at once; 0 is that of the settings
 }
 
-// UsualPriority is that of jobs that need nothing special: the same as from Laravel and other clients of beanstalkd.
-const UsualPriority = 1024
+// DefaultPriority is that of jobs that need nothing special, as in engine/queue.
+const DefaultPriority = 1024
 
 // maxWindow is how many jobs may be held at once, as in the settings.
 const maxWindow = 1024
@@ -37,7 +37,7 @@ const maxWindow = 1024
 type JobsOptions struct {
 	// Wait suspends the handler that L runs, as promise.Keeper has it.
 	Wait func(L *lua.LState, start func(wake func()) (callOff func()))
-	// Push begins to put a job. done is called once, by any goroutine, unless cancel was called before.
+	// Push begins to put a job. done is called once, by any goroutine; also after cancel, when nobody listens any more.
 	Push func(j Push, done func(id uint64, err error)) (cancel func())
 	// Work has jobs taken once the scripts have loaded; an error at any other time.
 	Work func(w Work) error
@@ -75,7 +75,7 @@ func JobOptions() []api.Kind {
 
 // push puts a job: command, arguments, options.
 func (o JobsOptions) push(L *lua.LState) int {
-	j := Push{Command: api.Name(L, "command"), Priority: UsualPriority}
+	j := Push{Command: api.Name(L, "command"), Priority: DefaultPriority}
 	arguments := L.Get(2)
 	if arguments == lua.LNil {
 		arguments = lua.LValue(L.NewTable())
@@ -91,7 +91,7 @@ func (o JobsOptions) push(L *lua.LState) int {
 				L.ArgError(3, "delay must be milliseconds from 0 to a year")
 			}
 		}
-		priority, err := whole(options, "priority", UsualPriority, math.MaxUint32)
+		priority, err := whole(options, "priority", DefaultPriority, math.MaxUint32)
 		api.Raise(L, err)
 		j.Priority = uint32(priority)
 	}

@@ -114,9 +114,7 @@ func (k *Keeper) perform(made *promise, c *api.Call, fn *lua.LFunction, args []l
 	if made.settled {
 		return // it was cancelled before it began
 	}
-	k.task = made.task
-	result, err := k.options.VM.Call(c, 0, fn, args...)
-	k.task = nil
+	result, err := k.call(made.task, c, fn, args)
 	if err == nil || made.task.cancelled == "" {
 		made.finish(result, err)
 		return
@@ -124,6 +122,13 @@ func (k *Keeper) perform(made *promise, c *api.Call, fn *lua.LFunction, args []l
 	// Nobody hears any more of how it ended, unless it is a mistake.
 	late := k.promise(made.place)
 	late.finish(result, err)
+}
+
+// call calls a function of a task.
+func (k *Keeper) call(t *task, c *api.Call, fn *lua.LFunction, args []lua.LValue) (lua.LValue, error) {
+	k.task = t
+	defer func() { k.task = nil }() // also where it panics
+	return k.options.VM.Call(c, 0, fn, args...)
 }
 
 // then is promise:next and promise:catch.

@@ -38,3 +38,19 @@ func TestRejections(t *testing.T) {
 		}
 	}
 }
+
+// What runs after a turn that panicked is not taken for a part of it.
+func TestWithinThatPanics(t *testing.T) {
+	k := New(Options{})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("Within returned, want the panic of what it ran")
+			}
+		}()
+		k.Within(t.Context(), func() { panic("broken") })
+	}()
+	if k.task != nil {
+		t.Error("after the panic handlers run under a task that has ended, want none")
+	}
+}

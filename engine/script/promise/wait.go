@@ -136,12 +136,12 @@ func (k *Keeper) soon(name string, wake func()) {
 func (k *Keeper) Within(ctx context.Context, run func()) {
 	t, outer := &task{}, k.task
 	k.task = t
+	defer func() { k.task = outer }() // also where run panics
 	defer context.AfterFunc(ctx, func() {
 		// A loop that has ended needs nothing any more.
 		_ = k.options.Post("interrupt", func() { t.cancel(context.Cause(ctx).Error()) })
 	})()
 	run()
-	k.task = outer
 }
 
 // task is a call that can be interrupted: of an async function, by its promise, or of a command of another program. nil is
