@@ -24,7 +24,7 @@ func (p *program) routes() *cli.Command {
 			status, err := p.examine(ctx, c)
 			routes := status.Routes
 			for _, warning := range status.Warnings {
-				fmt.Fprintf(p.stderr, "perigee: warning: %s\n", warning)
+				_, _ = fmt.Fprintf(p.stderr, "perigee: warning: %s\n", warning) // it never fails
 			}
 			switch {
 			case err != nil:

@@ -80,7 +80,7 @@ func (p *program) root() *cli.Command {
 		Writer:         p.stdout,
 		ErrWriter:      p.stderr,
 		HideVersion:    true, // the flag below prints what the command does
-		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version"}},
+		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version", Local: true}},
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run says what went wrong, and how the program ends
 		OnUsageError:   onUsageError,
 		Commands: []*cli.Command{

@@ -111,9 +111,15 @@ func TestHelp(t *testing.T) {
 		args []string
 		all  bool
 	}{
-		{[]string{"start"}, true}, {[]string{"check"}, true}, {[]string{"test"}, true},
-		{[]string{"push"}, false}, {[]string{"queue", "stats"}, false}, {[]string{"queue", "failed"}, false},
-		{[]string{"status"}, false}, {[]string{"reload"}, false}, {[]string{"stop"}, false},
+		{[]string{"start"}, true},
+		{[]string{"check"}, true},
+		{[]string{"test"}, true},
+		{[]string{"push"}, false},
+		{[]string{"queue", "stats"}, false},
+		{[]string{"queue", "failed"}, false},
+		{[]string{"status"}, false},
+		{[]string{"reload"}, false},
+		{[]string{"stop"}, false},
 	} {
 		code, stdout, _ := perigee(t, nil, append(row.args, "--help")...)
 		if all := strings.Contains(stdout, "--limits-read-limit"); code != 0 || all != row.all || !strings.Contains(stdout, "--port") {
