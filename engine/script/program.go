@@ -111,6 +111,7 @@ type Program struct {
 
 	kept     int    // timers and turns to come that keep the program from its end
 	loaded   bool   // Load has ended
+	greeted  bool   // a client was told who it is, or it was said that none is
 	replaced bool   // other scripts have taken over
 	done     func() // what is called once nothing is left then; nil before, and after that
 }
@@ -332,6 +333,9 @@ func (p *Program) Decode(text []byte) (wire.Value, error) {
 // Open calls the manager's open hook for a new connection.
 func (p *Program) Open(c Client) error {
 	_, err := p.hook("open", p.client(c))
+	if err == nil {
+		p.doubtOpen()
+	}
 	return err
 }
 
