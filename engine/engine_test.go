@@ -254,7 +254,7 @@ func TestBrokenScripts(t *testing.T) {
 	rows := []struct{ name, app, want string }{
 		{"syntax", head + "function app:boot(\n", "scripts/app.lua:5"},
 		{"boot fails", head + "function app:boot() error(\"no luck\") end return app", "scripts/app.lua:4: no luck"},
-		{"no protection", head + "function app:boot()\nserver.message(\"Ring\", {}, print) end return app", "scripts/app.lua:5: protection"},
+		{"no protection", head + "function app:boot()\nserver.message(\"Ring\", {}, print) end return app", "scripts/app.lua:5: message \"Ring\": protection"},
 		{"unknown protection", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"all\" }, print) end return app", "scripts/app.lua:5"},
 		{"client without owner", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"client\" }, print) end return app", "needs owner"},
 		{"unknown option", head + "function app:boot()\nserver.message(\"Ring\", { protect = \"none\" }, print) end return app", "unknown option \"protect\""},

@@ -266,7 +266,7 @@ func (p *Program) Load() error {
 			L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
 		}
 		if err := p.loader.Find(p.options.Manager); err != nil {
-			L.RaiseError("lua.manager of the settings: %s", err)
+			L.RaiseError("the manager (lua.manager): %s", err)
 		}
 		manager, ok := p.loader.Require(L, p.options.Manager).(*lua.LTable)
 		if !ok {
