@@ -167,6 +167,7 @@ func (p *Program) clientMethods() []api.Function {
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends it a message.", Run: func(L *lua.LState) int {
 			c := api.Self[*connection](L, "send").Client
 			name := L.CheckString(2)
+			p.greeted = p.greeted || name == established
 			sent(L, name, p.host.Send([]Client{c}, name, fields(L, 3)))
 			return 0
 		}},

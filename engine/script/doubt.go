@@ -2,6 +2,7 @@ package script
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -41,16 +42,52 @@ func (p *Program) lacksBase() bool {
 	return true
 }
 
-// meant returns the hook that a name resembles, "Open", "onOpen" or "on_open"; "" for a hook's own name and for any other.
+// meant returns the hook that a name resembles, "Open", "onOpen", "on_open" or "opne"; "" for a hook's own name and for any
+// other.
 func meant(name string) string {
 	plain := strings.ReplaceAll(strings.ToLower(name), "_", "")
-	for _, h := range append(hooks(), api.Function{Name: "boot"}) {
-		switch h.Name {
-		case name:
-			return ""
-		case plain, strings.TrimPrefix(plain, "on"):
+	all := append(hooks(), api.Function{Name: "boot"})
+	if slices.ContainsFunc(all, func(h api.Function) bool { return h.Name == name }) {
+		return ""
+	}
+	for _, h := range all {
+		if h.Name == plain || h.Name == strings.TrimPrefix(plain, "on") || misspelt(plain, h.Name) {
 			return h.Name
 		}
 	}
 	return ""
+}
+
+// longEnough is the length of a name from which on another one with a letter more or less is the same misspelt: "stops" and
+// "top" are words of their own.
+const longEnough = 5
+
+// misspelt tells whether two neighbouring letters of a name are swapped, or one is missing or too many.
+func misspelt(name, right string) bool {
+	first := 0
+	for first < min(len(name), len(right)) && name[first] == right[first] {
+		first++
+	}
+	switch len(name) - len(right) {
+	case 0:
+		return first+1 < len(name) && name[first] == right[first+1] && name[first+1] == right[first] && name[first+2:] == right[first+2:]
+	case 1:
+		return len(right) >= longEnough && name[first+1:] == right[first:]
+	case -1:
+		return len(right) >= longEnough && name[first:] == right[first+1:]
+	}
+	return false
+}
+
+// established is the message that tells a client who it is, as the base manager's open hook sends it.
+const established = "ConnectionEstablished"
+
+// doubtOpen warns once of an open hook that has ended and told no client who it is.
+func (p *Program) doubtOpen() {
+	if _, own := p.hooks["open"]; !own || p.greeted {
+		return
+	}
+	p.greeted = true
+	p.options.Log.Warn("script: a connection was opened and no ConnectionEstablished sent: write base.open(self, client) in manager:open",
+		"manager", p.options.Manager)
 }

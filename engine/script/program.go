@@ -111,6 +111,7 @@ type Program struct {
 
 	kept     int    // timers and turns to come that keep the program from its end
 	loaded   bool   // Load has ended
+	greeted  bool   // a client was told who it is, or it was said that none is
 	replaced bool   // other scripts have taken over
 	done     func() // what is called once nothing is left then; nil before, and after that
 }
@@ -265,7 +266,7 @@ func (p *Program) Load() error {
 			L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
 		}
 		if err := p.loader.Find(p.options.Manager); err != nil {
-			L.RaiseError("lua.manager of the settings: %s", err)
+			L.RaiseError("the manager (lua.manager): %s", err)
 		}
 		manager, ok := p.loader.Require(L, p.options.Manager).(*lua.LTable)
 		if !ok {
@@ -332,6 +333,9 @@ func (p *Program) Decode(text []byte) (wire.Value, error) {
 // Open calls the manager's open hook for a new connection.
 func (p *Program) Open(c Client) error {
 	_, err := p.hook("open", p.client(c))
+	if err == nil {
+		p.doubtOpen()
+	}
 	return err
 }
 

@@ -258,6 +258,11 @@ func TestDoubts(t *testing.T) {
 		{`return { boot = function() require("messages.login") end, Open = function() end }`, hook, "function=manager.Open did_you_mean=open"},
 		{`return { boot = function() require("messages.login") end, onOpen = function() end }`, hook, "function=manager.onOpen did_you_mean=open"},
 		{`return { boot = function() require("messages.login") end, on_close = function() end }`, hook, "function=manager.on_close did_you_mean=close"},
+		{`return { boot = function() require("messages.login") end, opne = function() end, stops = function() end, clone = function() end }`, hook, "function=manager.opne did_you_mean=open"},
+		{`return { boot = function() require("messages.login") end, clsoe = function() end }`, hook, "function=manager.clsoe did_you_mean=close"},
+		{`return { boot = function() require("messages.login") end, eror = function() end }`, hook, "function=manager.eror did_you_mean=error"},
+		{`return { boot = function() require("messages.login") end, rooster = function() end }`, hook, "function=manager.rooster did_you_mean=roster"},
+		{`return { boot = function() require("messages.login") end, on_opne = function() end, ope = function() end }`, "", ""},
 		{`require("messages.login") return { Boot = function() end }`, hook, "function=manager.Boot did_you_mean=boot"},
 	}
 	for _, row := range rows {

@@ -111,7 +111,7 @@ func TestNoManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	const want = `lua.manager of the settings: module "ap" not found: no ap.lua or ap/init.lua in the scripts folder scripts, which does not exist, or in perigee itself`
+	const want = `the manager (lua.manager): module "ap" not found: no ap.lua or ap/init.lua in the scripts folder scripts, which does not exist, or in perigee itself`
 	if err := p.Load(); textOf(err) != want {
 		t.Errorf("Load = %v\nwant   %s", err, want)
 	}

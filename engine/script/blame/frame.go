@@ -110,7 +110,7 @@ func (f frame) lacking(register int) (class, method string) {
 		return "", ""
 	}
 	self := f.registers.Index(f.base + register + 1).Elem()
-	object, _ := reflect.NewAt(reflect.TypeFor[lua.LUserData](), self.UnsafePointer()).Interface().(*lua.LUserData)
+	object, _ := reflect.TypeAssert[*lua.LUserData](reflect.NewAt(reflect.TypeFor[lua.LUserData](), self.UnsafePointer()))
 	metatable, ok := object.Metatable.(*lua.LTable)
 	if !ok {
 		return "", ""

@@ -1,0 +1,33 @@
+package engine_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"perigee/engine/config"
+)
+
+// The log says what is wrong with a manager's hook, or which setting ended a turn, at the line of the user.
+func TestWordingOfTheLog(t *testing.T) {
+	const boot = "function app:boot() base.boot(self) server.message(\"Spin\", { protection = \"none\" }, function() while true do end end) end\n"
+	rows := []struct{ app, want string }{
+		{boot, `app.lua:7: time limit exceeded (lua.turn_timeout)"`},
+		{boot + "function app:open(client) base.open(client) end", `app.lua:8: open got no client: write function manager:open(client) and base.open(self, client)"`},
+		{boot + "function app.open(c) base.open(self, c) end", `app.lua:8: open got no client: write function manager:open(client) and base.open(self, client)"`},
+		{boot + "function app:open(client) client:send(\"Hello\") end", `level=WARN msg="script: a connection was opened and no ConnectionEstablished sent: write base.open(self, client) in manager:open" manager=app`},
+	}
+	for _, row := range rows {
+		server := application(t, row.app, func(c *config.Config) { c.Lua.TurnTimeout = config.Duration(100 * time.Millisecond) })
+		for _, name := range []string{"alice", "bob"} {
+			client := server.Open(t, name, nil)
+			client.Send(`{"name":"Spin"}`)
+			for client.Next()["name"] != "MessageException" {
+				continue
+			}
+		}
+		if n := strings.Count(server.Log(), row.want); n == 0 || strings.Contains(row.want, "WARN") && n != 1 {
+			t.Errorf("%s\nthe log says\n%swant %s, a warning once", row.app, server.Log(), row.want)
+		}
+	}
+}
