@@ -21,6 +21,9 @@ const tidyInterval = time.Second
 // saveAgain is the time between two attempts at a save that jobs wait for.
 const saveAgain = time.Second
 
+// complainAgain is how often the log tells of a state that cannot be saved.
+const complainAgain = time.Minute
+
 // errNotTaken is returned where a turn that looks at the state ended early, or has not come in time.
 var errNotTaken = errors.New("engine: the loop could not look at the state")
 
@@ -31,6 +34,7 @@ type keeper struct {
 	store    *store.Store  // for the loop
 	file     *state.File   // nil where state lives in memory only
 	interval time.Duration // between two saves
+	whole    bool          // jobs wait for saves: all texts are to be of one moment
 	log      *slog.Logger
 	due      chan struct{} // capacity 1; after sends, run receives; never closed
 	ledger   ledger
@@ -41,13 +45,14 @@ type keeper struct {
 
 	// Guarded by mu, which is held while the file is written.
 	mu      sync.Mutex
-	version uint64 // of what the file holds
+	version uint64               // of what the file holds
+	said    map[string]time.Time // when the log last told of each fault that stands
 }
 
 // newKeeper reads the file that the settings name, if any. One that cannot be read is an error: to go on without it would
 // be to overwrite it.
 func newKeeper(c config.State, log *slog.Logger) (*keeper, error) {
-	k := &keeper{store: store.New(), interval: c.Interval.Std(), log: log, due: make(chan struct{}, 1)}
+	k := &keeper{store: store.New(), interval: c.Interval.Std(), whole: c.Sync == syncJob, log: log, due: make(chan struct{}, 1)}
 	if c.File == "" {
 		return k, nil
 	}
@@ -153,11 +158,32 @@ func (k *keeper) save(ctx context.Context, l *loop.Loop) error {
 	if k.file == nil {
 		return nil
 	}
-	saved, ok := take(ctx, l, k.look)
+	saved, ok := k.look(ctx, l)
 	if !ok {
 		return errNotTaken
 	}
 	return k.write(saved)
+}
+
+// look has the loop make what there is to save: of one moment where jobs wait for it, else in pieces, so that other turns
+// come in between.
+func (k *keeper) look(ctx context.Context, l *loop.Loop) (now saved, ended bool) {
+	if k.whole {
+		return take(ctx, l, k.all)
+	}
+	round, ended := take(ctx, l, k.store.Round)
+	for done := false; ended && !done; {
+		done, ended = take(ctx, l, round.Step)
+	}
+	if !ended {
+		return saved{}, false
+	}
+	return take(ctx, l, func() saved { return saved{k.store.Saved(), k.ledger.list()} })
+}
+
+// all is what there is to save at this moment. The loop alone calls it, or whoever is left.
+func (k *keeper) all() saved {
+	return saved{k.store.Save(), k.ledger.list()}
 }
 
 // last saves after the loop has ended, when the state belongs to whoever is left.
@@ -165,12 +191,7 @@ func (k *keeper) last() error {
 	if k.file == nil {
 		return nil
 	}
-	return k.write(k.look())
-}
-
-// look is what there is to save. The loop alone calls it, or whoever is left.
-func (k *keeper) look() saved {
-	return saved{k.store.Save(), k.ledger.list()}
+	return k.write(k.all())
 }
 
 // saved is what the file is to have.
@@ -180,11 +201,9 @@ type saved struct {
 }
 
 func (k *keeper) write(saved saved) error {
-	for _, fault := range saved.Faults {
-		k.log.Error("engine: a state cannot be saved and stays in the file as it was", "error", fault)
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.complain(saved.Faults)
 	if saved.Version <= k.version {
 		return nil
 	}
@@ -198,6 +217,20 @@ func (k *keeper) write(saved saved) error {
 	}
 	k.version = saved.Version
 	return nil
+}
+
+// complain logs the faults that are new, and those that stand again and again. It is called with mu held.
+func (k *keeper) complain(faults []error) {
+	before, now := k.said, time.Now()
+	k.said = make(map[string]time.Time, len(faults))
+	for _, fault := range faults {
+		at, told := before[fault.Error()]
+		if !told || now.Sub(at) >= complainAgain {
+			k.log.Error("engine: a state cannot be saved and stays in the file as it was", "error", fault)
+			at = now
+		}
+		k.said[fault.Error()] = at
+	}
 }
 
 // take has the loop run f as a turn and returns what f did, or false where f did not come to its end before ctx.

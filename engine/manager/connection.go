@@ -2,6 +2,7 @@ package manager
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -41,6 +42,7 @@ type connection struct {
 type attribute struct {
 	name  string
 	value wire.Value
+	size  int // of both as JSON when it was set, in bytes
 }
 
 // notification says that a sender pinged the connection.
@@ -171,18 +173,49 @@ func (c *connection) Attribute(name string) wire.Value {
 	return nil
 }
 
-func (c *connection) SetAttribute(name string, v wire.Value) {
-	switch i := c.attribute(name); {
-	case i >= 0 && v != nil:
-		c.attributes[i].value = v
-	case i >= 0:
-		c.attributes = slices.Delete(c.attributes, i, i+1)
-	case v != nil:
-		c.attributes = append(c.attributes, attribute{name, v})
-	default:
-		return
+func (c *connection) SetAttribute(name string, v wire.Value) error {
+	i := c.attribute(name)
+	if v == nil {
+		if i >= 0 {
+			c.attributes = slices.Delete(c.attributes, i, i+1)
+			c.changed()
+		}
+		return nil
+	}
+	set := attribute{name: name, value: v}
+	if err := c.measure(&set, i); err != nil {
+		return err
+	}
+	if i >= 0 {
+		c.attributes[i] = set
+	} else {
+		c.attributes = append(c.attributes, set)
 	}
 	c.changed()
+	return nil
+}
+
+// measure sets the size of an attribute that is to take the place of the one at i, if any; an error where there is no room
+// for it.
+func (c *connection) measure(a *attribute, i int) error {
+	text, err := a.value.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	a.size = len(a.name) + len(text) + len(`"":,`)
+	if a.size > script.MaxAttribute {
+		return fmt.Errorf("manager: a field of a client may have %d KiB as JSON", script.MaxAttribute>>10)
+	}
+	size := a.size
+	for other, set := range c.attributes {
+		if other != i {
+			size += set.size
+		}
+	}
+	if size > script.MaxAttributes {
+		return fmt.Errorf("manager: the fields of a client may have %d KiB as JSON together", script.MaxAttributes>>10)
+	}
+	return nil
 }
 
 func (c *connection) Send(name string, fields wire.Fields) error {

@@ -24,12 +24,12 @@ func TestConnectionJSON(t *testing.T) {
 			if got, err := c.AppendJSON(nil); string(got) != plain || err != nil {
 				r.Errorf("new connection = %s, %v, want %s", got, err, plain)
 			}
-			c.SetAttribute("zeal", wire.Raw(`[1]`))
-			c.SetAttribute("gone", wire.Raw(`1`))
-			c.SetAttribute("age", wire.Raw(`42`))
-			c.SetAttribute("zeal", wire.Raw(`[2]`))
-			c.SetAttribute("gone", nil)
-			c.SetAttribute("never", nil)
+			r.must(c.SetAttribute("zeal", wire.Raw(`[1]`)))
+			r.must(c.SetAttribute("gone", wire.Raw(`1`)))
+			r.must(c.SetAttribute("age", wire.Raw(`42`)))
+			r.must(c.SetAttribute("zeal", wire.Raw(`[2]`)))
+			r.must(c.SetAttribute("gone", nil))
+			r.must(c.SetAttribute("never", nil))
 			c.SetName("Bo \"B\"")
 			c.SetEmail("bo@example.com")
 			c.SetType("player")
@@ -81,7 +81,7 @@ func TestClose(t *testing.T) {
 		r.app.closed = func(c script.Client, reason string) error {
 			reasons = append(reasons, reason)
 			c.SetName("ghost")
-			c.SetAttribute("a", wire.Raw("1"))
+			r.must(c.SetAttribute("a", wire.Raw("1")))
 			c.Notify("x")
 			return r.send(c, "Bye", nil)
 		}
@@ -197,4 +197,31 @@ func TestManyAtOnce(t *testing.T) {
 	if handled != clients*messages || len(r.m.order) != 0 {
 		t.Errorf("handled %d messages, %d connections left, want %d and 0", handled, len(r.m.order), clients*messages)
 	}
+}
+
+// What the application keeps with a client has bounds, one field and all together; what is refused changes nothing. What
+// grows inside of a table that is set already is refused when it is shown.
+func TestAttributeBounds(t *testing.T) {
+	inBubble(t, defaults(), nil, func(r *rig) {
+		_, c := r.open()
+		text := func(size int) wire.Value { return wire.Raw(`"` + strings.Repeat("x", size) + `"`) }
+		r.turn(func() {
+			if err := c.SetAttribute("a", text(64<<10)); err == nil || !strings.Contains(err.Error(), "64 KiB") || c.Attribute("a") != nil {
+				r.Errorf("SetAttribute of more than 64 KiB = %v, kept %t, want an error, and nothing kept", err, c.Attribute("a") != nil)
+			}
+			for _, name := range []string{"a", "b", "c", "d"} {
+				r.must(c.SetAttribute(name, text(60<<10)))
+			}
+			r.must(c.SetAttribute("a", text(61<<10))) // in the place of what it was
+			if err := c.SetAttribute("e", text(60<<10)); err == nil || !strings.Contains(err.Error(), "256 KiB") || c.Attribute("e") != nil {
+				r.Errorf("SetAttribute of the fifth 60 KiB = %v, kept %t, want an error, and nothing kept", err, c.Attribute("e") != nil)
+			}
+			r.must(c.SetAttribute("b", nil))
+			r.must(c.SetAttribute("e", text(60<<10)))
+			c.attributes[0].value = text(script.MaxRow)
+			if _, err := c.AppendJSON(nil); err == nil || !strings.Contains(err.Error(), "1024 KiB") {
+				r.Errorf("AppendJSON of a field that has grown = %v, want that it is more than 1024 KiB", err)
+			}
+		})
+	})
 }

@@ -2,13 +2,18 @@ package manager
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
+	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
 // errInItself is the answer to a connection whose attributes have led back to it.
 var errInItself = errors.New("manager: a client has itself among its fields")
+
+// errRow is the answer to a connection of which there is too much to tell.
+var errRow = fmt.Errorf("manager: a client has more than %d KiB of fields as JSON", script.MaxRow>>10)
 
 // AppendJSON appends the connection as an object: its attributes in the order of setting, then the server's own fields by
 // name. What is unknown is left out.
@@ -18,12 +23,16 @@ func (c *connection) AppendJSON(dst []byte) ([]byte, error) {
 	}
 	c.encoding = true
 	defer func() { c.encoding = false }()
+	start := len(dst)
 	dst = append(dst, '{')
 	var err error
 	for _, a := range c.attributes {
 		dst = append(wire.AppendString(dst, a.name), ':')
 		if dst, err = a.value.AppendJSON(dst); err != nil {
 			return nil, err
+		}
+		if len(dst)-start > script.MaxRow {
+			return nil, errRow
 		}
 		dst = append(dst, ',')
 	}
@@ -45,6 +54,9 @@ func (c *connection) AppendJSON(dst []byte) ([]byte, error) {
 	dst = strconv.AppendInt(append(dst, `,"timestamp":`...), c.Timestamp().Unix(), 10)
 	dst = wire.AppendString(append(dst, `,"type":`...), c.kind)
 	dst = wire.AppendString(append(dst, `,"uuid":`...), c.uuid)
+	if len(dst)-start > script.MaxRow {
+		return nil, errRow
+	}
 	return append(dst, '}'), nil
 }
 

@@ -284,7 +284,7 @@ func TestHandlerOutlivesItsScripts(t *testing.T) {
 	}, func(r *rig) {
 		s, c := r.open()
 		r.say(s, `{"name":"Wait"}`)
-		r.turn(func() { c.SetAttribute("best", wire.Raw(`"old"`)) })
+		r.turn(func() { r.must(c.SetAttribute("best", wire.Raw(`"old"`))) })
 		_, err := r.m.Install(r.Context(), func(script.Host) (Application, error) {
 			return &application{adopt: func(wire.Value) (wire.Value, string) { return wire.Raw(`"new"`), "" }}, nil
 		})

@@ -31,7 +31,7 @@ func TestRosterOfLoneChange(t *testing.T) {
 			}},
 			script.Message{Name: "Same", Protection: auth.None, Handle: func(c script.Client, _ script.Incoming) error {
 				c.SetType("winner")
-				c.SetAttribute("score", wire.Raw("1"))
+				r.must(c.SetAttribute("score", wire.Raw("1")))
 				r.h.Roster()
 				return nil
 			}},
@@ -194,7 +194,7 @@ func TestRosterRows(t *testing.T) {
 func TestRosterHookThatChanges(t *testing.T) {
 	inBubble(t, defaults(), nil, func(r *rig) {
 		r.app.roster = func(c script.Client) ([]byte, error) {
-			c.SetAttribute("seen", wire.Raw("1"))
+			r.must(c.SetAttribute("seen", wire.Raw("1")))
 			return c.AppendJSON(nil)
 		}
 		r.open()

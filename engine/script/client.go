@@ -140,13 +140,15 @@ func (p *Program) setAttribute(L *lua.LState, c Client, field string, v lua.LVal
 		L.RaiseError("client.%s is a method and cannot be set", field)
 	}
 	if v == lua.LNil {
-		c.SetAttribute(field, nil)
+		api.Raise(L, c.SetAttribute(field, nil))
 		return
 	}
 	if _, err := value.Copy(v); err != nil {
 		L.RaiseError("client.%s must be plain data: %s", field, api.Reason(err))
 	}
-	c.SetAttribute(field, value.Value{LValue: v})
+	if err := c.SetAttribute(field, value.Value{LValue: v, Text: MaxAttribute}); err != nil {
+		L.RaiseError("client.%s: %s", field, api.Reason(err))
+	}
 }
 
 func stringField(L *lua.LState, field string, v lua.LValue) string {
@@ -154,6 +156,9 @@ func stringField(L *lua.LState, field string, v lua.LValue) string {
 	case *lua.LNilType:
 		return ""
 	case lua.LString:
+		if len(v) > MaxAttribute {
+			L.RaiseError("client.%s must not be longer than %d KiB", field, MaxAttribute>>10)
+		}
 		return string(v)
 	case lua.LNumber:
 		return v.String()

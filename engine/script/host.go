@@ -137,6 +137,13 @@ type Timer interface {
 	Running() bool
 }
 
+// What the application keeps with a client travels to everybody: these are the bytes that it may have as JSON.
+const (
+	MaxAttribute  = 64 << 10  // one attribute, with its name; also a type, name or email
+	MaxAttributes = 256 << 10 // all attributes of a client together
+	MaxRow        = 1 << 20   // all that others see of a client
+)
+
 // Client is a connection as scripts see it. A closed one answers and swallows sends.
 type Client interface {
 	wire.Value // every field, as ConnectionEstablished shows it
@@ -158,9 +165,10 @@ type Client interface {
 	SetEmail(e string)
 	// SetAdmin grants or takes admin rights.
 	SetAdmin(admin bool)
-	// Attribute returns the application's own data under that name, nil where there is none; setting nil removes it.
+	// Attribute returns the application's own data under that name, nil where there is none; setting nil removes it. The
+	// error of SetAttribute, which has then changed nothing, says which of MaxAttribute and MaxAttributes it breaks.
 	Attribute(name string) wire.Value
-	SetAttribute(name string, v wire.Value)
+	SetAttribute(name string, v wire.Value) error
 
 	// Prompt sends PromptForAuthentication with text, the refused message, less its secrets; nil where there is none.
 	Prompt(text []byte) error

@@ -378,7 +378,7 @@ func (p *Program) Roster(c Client) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("script: roster: the hook returned a %s; it must return a table, the client or nil", row.Type())
 	}
-	text, err := value.Append(nil, row, value.Limits{})
+	text, err := value.Append(nil, row, value.Limits{Text: MaxRow})
 	if err != nil {
 		return nil, fmt.Errorf("script: roster: %w", err)
 	}

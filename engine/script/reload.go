@@ -42,7 +42,7 @@ func (p *Program) Adopt(v wire.Value) (adopted wire.Value, lost string) {
 		continue
 	}
 	out, lost := carrier.Result()
-	return value.Value{LValue: out}, lost
+	return value.Value{LValue: out, Text: held.Text}, lost
 }
 
 // adoptStep is how many entries Adopt copies at a time; it does not stop between.

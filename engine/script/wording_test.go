@@ -32,6 +32,11 @@ func (p person) Slot() *any            { return p.slot }
 
 func (p person) Attribute(string) wire.Value { return nil }
 
+func (p person) SetAttribute(_ string, v wire.Value) error {
+	_, err := v.AppendJSON(nil)
+	return err
+}
+
 func (h *stage) Connections() []Client { return []Client{h.client} }
 
 func (h *stage) Send(_ []Client, name string, fields wire.Fields) error {
@@ -68,6 +73,8 @@ func TestWording(t *testing.T) {
 		{client + `client:send("R", { gone = { [2] = 1 } })`, `send "R": gone: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) where keys are numbers`},
 		{`server.broadcast("R", { run = print })`, `send "R": run: a function has no JSON form`},
 		{`server.connections():send("R", { all = server.connections() })`, `send "R": all: a choice of connections has no JSON form`},
+		{client + `client.story = { ("x"):rep(30000), { text = ("x"):rep(40000) } }`, "client.story: [2].text: the text is larger than 64 KiB"},
+		{client + `client.name = ("x"):rep(70000)`, "client.name must not be longer than 64 KiB"},
 		{client + `client.friend = { client }`, "client.friend must be plain data: [1]: a client is no plain data"},
 		{client + `server.state("s", { by = client })`, `state "s" must be plain data: by: a client is no plain data`},
 		{`server.message("X", { protection = "none", schema = { x = print } }, print)`, `message "X": schema: x: a function has no JSON form`},

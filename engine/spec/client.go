@@ -132,10 +132,10 @@ func setField(known script.Client, name string, v lua.LValue) error {
 	set := map[string]func(string){"type": known.SetType, "name": known.SetName, "email": known.SetEmail}[name]
 	if set == nil {
 		there, err := cross(v)
-		if err == nil {
-			known.SetAttribute(name, there)
+		if err != nil {
+			return err
 		}
-		return err
+		return known.SetAttribute(name, there)
 	}
 	text, ok := v.(lua.LString)
 	if !ok {

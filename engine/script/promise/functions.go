@@ -158,6 +158,7 @@ func (k *Keeper) await(L *lua.LState) int {
 // all returns the promise of a table with the values of others, under their keys. The first rejection is its own.
 func (k *Keeper) all(L *lua.LState) int {
 	given := L.CheckTable(1)
+	k.Room(L)
 	made, values, open := k.promise(api.Where(L)), L.NewTable(), 1
 	count := func() {
 		if open--; open == 0 {
@@ -189,6 +190,7 @@ func (k *Keeper) all(L *lua.LState) int {
 // race returns the promise that is settled as the first of others is.
 func (k *Keeper) race(L *lua.LState) int {
 	given := L.CheckTable(1)
+	k.Room(L)
 	made := k.promise(api.Where(L))
 	key, value := given.Next(lua.LNil)
 	if key == lua.LNil {

@@ -53,7 +53,10 @@ type Keeper struct {
 	rejections logging.Repeats // that nobody handled, by place
 
 	pauses map[*pause]struct{} // of the handlers that wait
-	cut    error               // why nobody may wait any more; nil while they may
+
+	due      []func() // reactions that are still to run
+	reacting bool     // they are being run
+	cut      error    // why nobody may wait any more; nil while they may
 }
 
 // New returns what makes the promises of a program.
@@ -172,12 +175,29 @@ func (p *promise) settle(rejected bool, value lua.LValue) {
 	p.settled, p.rejected, p.value = true, rejected, value
 	reactions := p.reactions
 	p.reactions = nil
-	for _, r := range reactions {
-		r.run()
-	}
+	p.keeper.react(reactions)
 	if rejected && !p.handled && value != lua.LString(cancelledText) {
 		// Whoever gets the promise in this turn may still handle it.
 		p.keeper.options.Next("promise "+p.place, p.complain)
+	}
+}
+
+// react runs reactions, and those of the promises that they settle in turn: one after the other, not one inside of the
+// other, as scripts can make chains of promises that no stack is deep enough for.
+func (k *Keeper) react(reactions []*reaction) {
+	for _, r := range reactions {
+		k.due = append(k.due, r.run)
+	}
+	if k.reacting {
+		return
+	}
+	k.reacting = true
+	defer func() { k.due, k.reacting = nil, false }()
+	for len(k.due) > 0 {
+		run := k.due[0]
+		k.due[0] = nil
+		k.due = k.due[1:]
+		run()
 	}
 }
 

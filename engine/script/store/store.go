@@ -13,12 +13,24 @@ import (
 	"perigee/engine/script/value"
 )
 
+const (
+	// maxText is how many bytes the text of one table may have: it is made within one turn, so that it is of one moment, and
+	// 10 MB hold the loop for a fifth of a second.
+	maxText = 16 << 20
+	// maxTexts is how many bytes the texts of all tables may have together. They stay in memory, beside what they tell of.
+	maxTexts = 256 << 20
+	// pieceText is how many bytes of text one step of a round makes before it leaves the rest to the next: some 20 ms.
+	pieceText = 1 << 20
+)
+
 // Store keeps the tables of server.state for as long as the server runs, whatever scripts run on it. It is owned by the
 // loop.
 type Store struct {
 	tables  map[string]*lua.LTable
 	texts   map[string][]byte // the last that could be made of each table; none is changed once it stands here
-	faults  map[string]string // why the last attempt could make none, by table
+	faults  map[string]error  // why the last attempt could make none, by table
+	size    int               // of all texts, in bytes
+	most    int               // bytes that all texts may have together
 	version uint64            // counts the changes of texts
 	buffer  []byte            // where texts are made
 	sweep   sweep
@@ -26,7 +38,7 @@ type Store struct {
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{tables: map[string]*lua.LTable{}, texts: map[string][]byte{}, faults: map[string]string{}}
+	return &Store{tables: map[string]*lua.LTable{}, texts: map[string][]byte{}, faults: map[string]error{}, most: maxTexts}
 }
 
 // Table returns the table of that name, a copy of initial the first time. The error says what in initial is no plain data.
@@ -52,8 +64,8 @@ type Saved struct {
 	Texts map[string][]byte
 	// Version tells apart what differs; 0 is what was restored.
 	Version uint64
-	// Faults name the tables whose text is not the present one, and the place in them of what is no plain data. Each is
-	// told once.
+	// Faults name the tables whose text is not the present one, in the order of their names, and why: what is no plain
+	// data, with its place, or a bound. They are told as long as they stand.
 	Faults []error
 }
 
@@ -70,35 +82,66 @@ func (s *Store) Restore(texts map[string][]byte) error {
 			faults = append(faults, fmt.Errorf("script: state %q: a %s; a state is a table", name, v.Type()))
 		default:
 			s.tables[name], s.texts[name] = table, texts[name]
+			s.size += len(texts[name])
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// Save makes texts of all tables. One of which none can be made keeps its last one.
+// Save makes texts of all tables as they are at this moment. One of which none can be made keeps its last one.
 func (s *Store) Save() Saved {
-	var faults []error
-	changed := false
-	for _, name := range slices.Sorted(maps.Keys(s.tables)) {
-		text, err := value.Save(s.buffer[:0], s.tables[name])
-		s.buffer = text
-		if err != nil {
-			if s.faults[name] != err.Error() {
-				s.faults[name] = err.Error()
-				faults = append(faults, fmt.Errorf("script: state %q: %w", name, plain(err)))
-			}
-			continue
-		}
-		delete(s.faults, name)
-		if before, ok := s.texts[name]; !ok || !bytes.Equal(before, text) {
-			s.texts[name] = bytes.Clone(text)
-			changed = true
-		}
+	for round := s.Round(); !round.Step(); {
 	}
-	if changed {
-		s.version++
+	return s.Saved()
+}
+
+// Saved returns the texts that were made last.
+func (s *Store) Saved() Saved {
+	faults := make([]error, 0, len(s.faults))
+	for _, name := range slices.Sorted(maps.Keys(s.faults)) {
+		faults = append(faults, s.faults[name])
 	}
 	return Saved{Texts: maps.Clone(s.texts), Version: s.version, Faults: faults}
+}
+
+// Round makes texts of all tables, in pieces: each text is of one moment, but not all are of the same.
+type Round struct {
+	store *Store
+	names []string // of the tables that are still to come
+}
+
+// Round begins to make texts.
+func (s *Store) Round() *Round { return &Round{s, slices.Sorted(maps.Keys(s.tables))} }
+
+// Step makes the text of one table, or of several that are small, and tells whether that was all.
+func (r *Round) Step() (done bool) {
+	for made := 0; made < pieceText && len(r.names) > 0; r.names = r.names[1:] {
+		made += r.store.encode(r.names[0])
+	}
+	return len(r.names) == 0
+}
+
+// encode makes the text of a table, and returns how many bytes that took.
+func (s *Store) encode(name string) (made int) {
+	before, known := s.texts[name]
+	room := s.most - s.size + len(before)
+	text, err := value.Save(s.buffer[:0], s.tables[name], max(1, min(room, maxText)))
+	s.buffer = text[:0]
+	if err != nil {
+		fault := plain(err)
+		if limit, ok := errors.AsType[*value.LimitError](err); ok && limit.Text && room < maxText {
+			fault = fmt.Errorf("all states may have %d MiB of text together, and the others leave %d bytes", s.most>>20, max(0, room))
+		}
+		s.faults[name] = fmt.Errorf("script: state %q: %w", name, fault)
+		return pieceText // what was written is not known
+	}
+	delete(s.faults, name)
+	if !known || !bytes.Equal(before, text) {
+		s.texts[name] = bytes.Clone(text)
+		s.size += len(text) - len(before)
+		s.version++
+	}
+	return len(text)
 }
 
 // plain is an error of a value without what was being done: the place in the state and the problem.

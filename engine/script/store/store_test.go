@@ -64,7 +64,7 @@ func TestStoreSave(t *testing.T) {
 }
 
 func TestStoreSaveFaults(t *testing.T) {
-	// A table that is no plain data keeps its last text and does not hinder the others; why is told once.
+	// A table that is no plain data keeps its last text and does not hinder the others; why is told as long as it stands.
 	s, l := storeWith(t, `return {bad = {x = 1}, good = {y = 1}}`)
 	s.Save()
 	run(t, l, `bad.list = {1, print} bad.x = 2 good.y = 2`)
@@ -76,16 +76,52 @@ func TestStoreSaveFaults(t *testing.T) {
 	if len(saved.Faults) != 1 || saved.Faults[0].Error() != want {
 		t.Errorf("faults = %v, want %s", saved.Faults, want)
 	}
-	if again := s.Save(); len(again.Faults) != 0 {
-		t.Errorf("faults of the next Save = %v, want none: it has been told", again.Faults)
+	if again := s.Save(); len(again.Faults) != 1 || again.Faults[0].Error() != want {
+		t.Errorf("faults of the next Save = %v, want the same again", again.Faults)
 	}
 	run(t, l, `bad.list = nil`)
-	if mended := s.Save(); string(mended.Texts["bad"]) != `{"x":2}` {
-		t.Errorf("Save after bad is plain data again = %s, want {\"x\":2}", mended.Texts["bad"])
+	if mended := s.Save(); string(mended.Texts["bad"]) != `{"x":2}` || len(mended.Faults) != 0 {
+		t.Errorf("Save after bad is plain data again = %s, faults %v, want {\"x\":2} and none", mended.Texts["bad"], mended.Faults)
 	}
 	run(t, l, `bad.self = bad`)
 	if broken := s.Save(); len(broken.Faults) != 1 || !strings.Contains(broken.Faults[0].Error(), "self: the table contains itself") {
 		t.Errorf("faults of another kind = %v, want the cycle", broken.Faults)
+	}
+}
+
+// All texts together have a bound; what does not fit keeps its last text, and is saved once others leave room.
+func TestStoreBounds(t *testing.T) {
+	s, l := storeWith(t, `big = ("x"):rep(1e6) return {a = {}, b = {}, c = {}, d = {big, big, big, big, big, big, big, big, big, big, big, big, big, big, big, big, big}}`)
+	s.most = 5 << 20
+	saved := s.Save()
+	if len(saved.Faults) != 1 || !strings.Contains(saved.Faults[0].Error(), `state "d": all states may have 5 MiB of text together`) {
+		t.Errorf("faults = %v, want that d is too large", saved.Faults)
+	}
+	run(t, l, `for _, t in ipairs({a, b, c}) do t[1], t[2] = big, big end`)
+	saved = s.Save()
+	if got := len(saved.Texts["a"]) + len(saved.Texts["b"]); got < 4e6 || string(saved.Texts["c"]) != "{}" || len(saved.Faults) != 2 {
+		t.Errorf("texts of a and b have %d bytes, c is %.10s, faults %v, want 4 MB, {}, and the faults of c and d", got, saved.Texts["c"], saved.Faults)
+	}
+	run(t, l, `a[2] = nil`)
+	if saved = s.Save(); len(saved.Texts["c"]) < 2e6 || len(saved.Faults) != 1 {
+		t.Errorf("with room again c has %d bytes of text, faults %v, want 2 MB and that of d", len(saved.Texts["c"]), saved.Faults)
+	}
+	s.most = maxTexts
+	if saved = s.Save(); len(saved.Faults) != 1 || !strings.Contains(saved.Faults[0].Error(), `larger than 16 MiB`) {
+		t.Errorf("faults = %v, want that d alone is larger than 16 MiB", saved.Faults)
+	}
+}
+
+// A round stops after each table that is large, so that others get their turns in between.
+func TestStoreRound(t *testing.T) {
+	s, l := storeWith(t, `big = ("x"):rep(2e6) return {a = {big}, b = {big}, c = {}, d = {}, e = {}}`)
+	round, steps := s.Round(), 1
+	for ; !round.Step(); steps++ {
+		run(t, l, `a[1], b[1], c[1] = 1, 2, 3`)
+	}
+	saved := s.Saved()
+	if steps != 2 || len(saved.Texts["a"]) < 2e6 || string(saved.Texts["b"]) != "[2]" || string(saved.Texts["c"]) != "[3]" {
+		t.Errorf("a round of %d steps: b = %.9s, c = %.9s, want 2 steps, each text of its moment", steps, saved.Texts["b"], saved.Texts["c"])
 	}
 }
 

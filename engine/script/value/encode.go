@@ -23,8 +23,11 @@ type appender interface {
 // The error is a [*PathError]: for a function, a thread or other userdata, for a table that mixes lists and objects, has
 // holes or contains itself, for NaN and infinities, and for what breaks a limit. dst is then returned as it was.
 func Append(dst []byte, v lua.LValue, l Limits) ([]byte, error) {
-	e := encoder{depth: l.depth(), keys: l.Keys, patience: patience{turn: l.Turn, left: valuesPerAsk}, start: len(dst)}
-	out, fault := e.value(dst, v)
+	e := encoder{
+		depth: l.depth(), keys: l.Keys, text: l.text(),
+		patience: patience{turn: l.Turn, left: valuesPerAsk}, start: len(dst),
+	}
+	out, fault := e.bounded(e.value(dst, v))
 	if fault != nil {
 		return dst, fault.while("encode")
 	}
@@ -33,10 +36,10 @@ func Append(dst []byte, v lua.LValue, l Limits) ([]byte, error) {
 
 // encoder is one call of Append.
 type encoder struct {
-	depth, keys int // the limits; no limit of keys where 0
-	start       int // where in dst the call began
-	count       int // members so far
-	patience    patience
+	depth, keys, text int // the limits; no limit of keys where 0
+	start             int // where in dst the call began
+	count             int // members so far
+	patience          patience
 
 	exact bool // what would not be the same when it is read again is refused, and marks are written
 	tags  int  // objects around the present place that only hold a mark
@@ -266,8 +269,8 @@ func (e *encoder) bounded(dst []byte, fault *PathError) ([]byte, *PathError) {
 	if fault != nil {
 		return dst, fault
 	}
-	if len(dst)-e.start > maxText {
-		return dst, tooMuch("the text is larger than 16 MiB")
+	if len(dst)-e.start > e.text {
+		return dst, tooLarge(e.text)
 	}
 	return dst, e.patience.spend()
 }

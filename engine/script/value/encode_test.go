@@ -100,7 +100,7 @@ func TestAppend(t *testing.T) {
 		if got, err := Append([]byte("x"), v, Limits{}); err != nil || string(got) != "x"+c.want {
 			t.Errorf("Append of %s = %s, %v, want x%s", c.source, got, err, c.want)
 		}
-		if got, err := (Value{v}).AppendJSON(nil); err != nil || string(got) != c.want {
+		if got, err := (Value{LValue: v}).AppendJSON(nil); err != nil || string(got) != c.want {
 			t.Errorf("AppendJSON of %s = %s, %v, want %s", c.source, got, err, c.want)
 		}
 	}
@@ -285,7 +285,7 @@ func TestStringField(t *testing.T) {
 		`return nil`:                "",
 		`return setmetatable({}, {__index = {connection = "x"}})`: "",
 	} {
-		if got := (Value{eval(t, source)}).StringField("connection"); got != want {
+		if got := (Value{LValue: eval(t, source)}).StringField("connection"); got != want {
 			t.Errorf("StringField of %s = %q, want %q", source, got, want)
 		}
 	}

@@ -12,7 +12,10 @@ import (
 var ErrSyntax = errors.New("not valid JSON")
 
 // LimitError is wrapped where a value is well formed but too deep, too large, or a number that Lua cannot hold.
-type LimitError struct{ Problem string }
+type LimitError struct {
+	Problem string
+	Text    bool // it is the limit of the text
+}
 
 // Error returns the problem.
 func (e *LimitError) Error() string { return e.Problem }
@@ -67,11 +70,23 @@ func fault(err error) *PathError { return &PathError{Err: err} }
 func refuse(problem string) *PathError { return fault(errors.New(problem)) }
 
 // tooMuch is a fault that breaks a limit.
-func tooMuch(problem string) *PathError { return fault(&LimitError{problem}) }
+func tooMuch(problem string) *PathError { return fault(&LimitError{Problem: problem}) }
 
 // tooDeep is the fault of one level too many.
 func tooDeep(limit int) *PathError {
 	return tooMuch("nested deeper than " + strconv.Itoa(limit) + " levels")
+}
+
+// tooLarge is the fault of a text of more bytes than the limit.
+func tooLarge(limit int) *PathError {
+	size := strconv.Itoa(limit) + " bytes"
+	switch {
+	case limit >= 1<<20 && limit%(1<<20) == 0:
+		size = strconv.Itoa(limit>>20) + " MiB"
+	case limit >= 1<<10 && limit%(1<<10) == 0:
+		size = strconv.Itoa(limit>>10) + " KiB"
+	}
+	return fault(&LimitError{Problem: "the text is larger than " + size, Text: true})
 }
 
 func (e *PathError) while(doing string) *PathError {

@@ -15,9 +15,9 @@ const (
 // Save appends plain data as JSON from which [Restore] makes the same again: numbers to the last bit, marks, [Null]. Beyond
 // what [Append] refuses, the error, a [*PathError], is for what would not come back as it was: userdata, tables with
 // a metatable of their own, numbers as keys of an object, and strings that are not UTF-8. A table that stands in two
-// places is two tables afterwards.
-func Save(dst []byte, v lua.LValue) ([]byte, error) {
-	e := encoder{depth: maxDepth, start: len(dst), exact: true}
+// places is two tables afterwards. The text may have as many bytes as limit says; 0 is the most that is possible.
+func Save(dst []byte, v lua.LValue, limit int) ([]byte, error) {
+	e := encoder{depth: maxDepth, text: Limits{Text: limit}.text(), start: len(dst), exact: true}
 	out, fault := e.value(dst, v)
 	if fault != nil {
 		return dst, fault.while("save")
@@ -57,11 +57,13 @@ func (e *encoder) tagged(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 
 // tagOf returns the tag that a table needs; an empty list needs none, since Decode marks it.
 func tagOf(t *lua.LTable) string {
-	first, _ := t.Next(lua.LNil)
 	switch {
 	case isMarked(t, marks.object):
 		return tagObject
-	case isMarked(t, marks.array) && first != lua.LNil:
+	case isMarked(t, marks.array):
+		if first, _ := t.Next(lua.LNil); first == lua.LNil {
+			return ""
+		}
 		return tagArray
 	}
 	if tag, _ := onlyMember(t); tag != "" {

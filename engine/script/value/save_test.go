@@ -25,7 +25,7 @@ func TestSaveAndRestore(t *testing.T) {
 		{`return {["7"] = 1, [""] = 2}`, `{"7":1,"":2}`},
 	} {
 		v := eval(t, c.source)
-		saved, err := Save(nil, v)
+		saved, err := Save(nil, v, 0)
 		if err != nil || string(saved) != c.want {
 			t.Errorf("Save of %s = %s, %v, want %s", c.source, saved, err, c.want)
 			continue
@@ -35,7 +35,7 @@ func TestSaveAndRestore(t *testing.T) {
 			t.Errorf("Restore(%s) = %v, want nil", saved, err)
 			continue
 		}
-		if again, err := Save(nil, restored); err != nil || string(again) != c.want {
+		if again, err := Save(nil, restored, 0); err != nil || string(again) != c.want {
 			t.Errorf("Save after Restore of %s = %s, %v, want %s", c.source, again, err, c.want)
 		}
 		before, _ := Append(nil, v, Limits{})
@@ -48,7 +48,7 @@ func TestSaveAndRestore(t *testing.T) {
 func TestSaveKeepsMarks(t *testing.T) {
 	// A list or an object that is marked is still one when it is empty again.
 	restore := func(source string) *lua.LTable {
-		saved, err := Save(nil, eval(t, source))
+		saved, err := Save(nil, eval(t, source), 0)
 		if err != nil {
 			t.Fatalf("Save of %s = %v, want nil", source, err)
 		}
@@ -73,7 +73,7 @@ func TestSaveKeepsMarks(t *testing.T) {
 
 func TestSaveNegativeZero(t *testing.T) {
 	// Even the sign of zero survives.
-	saved, err := Save(nil, lua.LNumber(math.Copysign(0, -1)))
+	saved, err := Save(nil, lua.LNumber(math.Copysign(0, -1)), 0)
 	if err != nil {
 		t.Fatalf("Save(-0) = %v, want nil", err)
 	}
@@ -104,7 +104,7 @@ func TestSaveRefuses(t *testing.T) {
 		{`local t = {} for i = 1, 1000 do t = {t} end return t`, `nested deeper than 1000 levels`},
 		{`local t = 1 for i = 1, 501 do t = array({t}) end return t`, `nested deeper than 1000 levels`},
 	} {
-		got, err := Save([]byte("before"), eval(t, c.source))
+		got, err := Save([]byte("before"), eval(t, c.source), 0)
 		if err == nil || !strings.Contains(err.Error(), c.want) || string(got) != "before" {
 			t.Errorf("Save of %s = %s, %v, want nothing and %s", c.source, got, err, c.want)
 		}
@@ -118,7 +118,7 @@ func TestSaveCanBeRestored(t *testing.T) {
 		`local t = 1 for i = 1, 500 do t = array({t}) end return t`,
 		`local t = object({}) for i = 1, 499 do t = {["json.table"] = t} end return t`,
 	} {
-		saved, err := Save(nil, eval(t, source))
+		saved, err := Save(nil, eval(t, source), 0)
 		if err != nil {
 			t.Errorf("Save of %s = %v, want nil", source, err)
 			continue
@@ -139,7 +139,7 @@ func FuzzRestore(f *testing.F) {
 		if err != nil {
 			t.Skip()
 		}
-		saved, err := Save(nil, v)
+		saved, err := Save(nil, v, 0)
 		if err != nil {
 			t.Skip() // a mark may contradict what it stands on
 		}
@@ -147,7 +147,7 @@ func FuzzRestore(f *testing.F) {
 		if err != nil {
 			t.Fatalf("Restore(%s), which was saved from %s, = %v, want nil", saved, text, err)
 		}
-		if twice, err := Save(nil, again); err != nil || string(twice) != string(saved) {
+		if twice, err := Save(nil, again, 0); err != nil || string(twice) != string(saved) {
 			t.Errorf("Save after Restore(%s) = %s, %v, want the same", saved, twice, err)
 		}
 	})

@@ -28,6 +28,8 @@ type Limits struct {
 	Depth int
 	// Keys is how many members all objects, and how many objects and lists all lists, may have together. 0 is no limit.
 	Keys int
+	// Text is how many bytes the text may have that is written. 0 is the most that is possible, 16 MiB.
+	Text int
 	// Turn is asked now and then whether to go on: an error ends the call. It is a context, as that of a Lua thread. nil is
 	// for callers whose texts are small.
 	Turn Turn
@@ -64,12 +66,24 @@ func (l Limits) depth() int {
 	return l.Depth
 }
 
+// text is the limit of what one call writes.
+func (l Limits) text() int {
+	if l.Text <= 0 || l.Text > maxText {
+		return maxText
+	}
+	return l.Text
+}
+
 // Value is a Lua value that travels as JSON. The zero Value is null.
-type Value struct{ LValue lua.LValue }
+type Value struct {
+	LValue lua.LValue
+	// Text is how many bytes its JSON may have, as in [Limits].
+	Text int
+}
 
 // AppendJSON appends the value as [Append] does.
 func (v Value) AppendJSON(dst []byte) ([]byte, error) {
-	return Append(dst, v.LValue, Limits{})
+	return Append(dst, v.LValue, Limits{Text: v.Text})
 }
 
 // StringField returns a field of a table that is a string, "" in all other cases.
@@ -91,7 +105,7 @@ func (f Fields) AppendMembers(dst []byte) ([]byte, error) {
 	if f.Table == nil {
 		return dst, nil
 	}
-	e := encoder{depth: maxDepth, start: len(dst)}
+	e := encoder{depth: maxDepth, text: maxText, start: len(dst)}
 	out, fault := e.fields(dst, f.Table)
 	if fault != nil {
 		return dst, fault.while("encode fields")
