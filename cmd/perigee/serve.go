@@ -70,6 +70,7 @@ func (p *program) serve(ctx context.Context, settings config.Config, read func()
 			Reload:   read,
 			Scripts:  scripts.Files,
 			Stuck:    p.stuck,
+			Overdue:  p.overdue,
 			Started:  func(status engine.Status, server *engine.Server) { s.started(live, status, server) },
 			Stopping: s.notifier.Stopping,
 		})
