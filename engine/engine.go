@@ -48,6 +48,9 @@ type Options struct {
 	// Stuck is called once, from another goroutine, when a script holds the loop and cannot be stopped:
 	// nothing but the end of the process helps, and Run will not return. nil is nobody.
 	Stuck func(held time.Duration)
+	// Overdue is called once, from another goroutine, when the server has not ended 2 s after stop.timeout, with the names of
+	// what has not: nothing but the end of the process helps, and Run may not return. nil is nobody.
+	Overdue func(held []string)
 }
 
 // Status is what a server says of itself.
@@ -102,8 +105,10 @@ type Server struct {
 
 	ran int // the generation of the scripts that ran last; owned by the loop
 
-	site     atomic.Pointer[http.Handler] // what answers plain requests
-	programs programs
+	site        atomic.Pointer[http.Handler] // what answers plain requests
+	programs    programs
+	holds       holds
+	stopTimeout atomic.Int64 // the setting, in nanoseconds; for whoever may not touch config
 
 	endJobs func()      // takes no more jobs, and waits for those in hand; set by run
 	abort   *time.Timer // gives the scripts no more time once the end takes too long; set by shutdown
@@ -138,6 +143,7 @@ func Run(ctx context.Context, o Options) error {
 func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	c := o.Config
 	s := &Server{options: o, config: c, log: o.Log, stop: stop, reloads: newReloads()}
+	s.stopTimeout.Store(int64(c.Stop.Timeout))
 	effect, err := s.prepare(c, o.Log)
 	if err != nil {
 		return nil, err

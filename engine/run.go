@@ -19,16 +19,18 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	var parts sync.WaitGroup
 	booted := false
+	defer s.bound(ctx)()
 	defer s.close()
-	defer s.programs.watch(ctx)()
+	endWatching := s.programs.watch(ctx)
+	defer s.holds.while("the watchers of the scripts", endWatching)
 	defer func() {
 		if booted { // else the scripts have made nothing that is worth keeping
-			err = errors.Join(err, s.keeper.last())
+			s.holds.while("the last save of the state", func() { err = errors.Join(err, s.keeper.last()) })
 		}
 	}()
 	defer parts.Wait()
 	defer end()
-	parts.Go(func() { s.loop.Run(live) })
+	parts.Go(func() { s.holds.while("the loop", func() { s.loop.Run(live) }) })
 	endBroker := s.runBroker(live, &parts)
 	defer endBroker()
 	installed, err := s.boot(ctx)
@@ -39,11 +41,13 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	booted = true
-	parts.Go(func() { s.keeper.run(live, s.loop) })
+	parts.Go(func() { s.holds.while("the keeper of the state", func() { s.keeper.run(live, s.loop) }) })
 	s.endJobs = s.runJobs(live, &parts)
 	defer s.endJobs()
 	parts.Go(func() {
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		var err error
+		s.holds.while("the pages", func() { err = s.http.Serve(listener) })
+		if !errors.Is(err, http.ErrServerClosed) {
 			s.stop(fmt.Errorf("engine: serving: %w", err))
 		}
 	})
@@ -55,9 +59,9 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	<-ctx.Done()
 	s.ready.Store(false)
 	if s.options.Stopping != nil {
-		s.options.Stopping()
+		s.holds.while("the word that it stops", s.options.Stopping)
 	}
-	reloading.Wait()
+	s.holds.while("a reload", reloading.Wait)
 	return s.shutdown(live, context.Cause(ctx))
 }
 
@@ -68,7 +72,7 @@ func (s *Server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()
 	ended := make(chan struct{}) // closed when no job is in hand any more
 	parts.Go(func() {
 		defer close(ended)
-		s.jobs.run(ctx, s)
+		s.holds.while("the jobs", func() { s.jobs.run(ctx, s) })
 	})
 	return func() {
 		cancel()
@@ -96,17 +100,19 @@ func (s *Server) close() {
 	if s.abort != nil {
 		s.abort.Stop()
 	}
-	s.fetch.Close()
-	s.process.Close(context.Background()) // where shutdown has not come
-	s.programs.close()
-	s.jobs.close()
+	s.holds.while("requests to other servers", s.fetch.Close)
+	s.holds.while("the processes", func() { s.process.Close(context.Background()) }) // where shutdown has not come
+	s.holds.while("the scripts", s.programs.close)
+	s.holds.while("the queue", s.jobs.close)
 }
 
 // runBroker starts the broker; its end ends the server.
 func (s *Server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end context.CancelFunc) {
 	ctx, end = context.WithCancel(ctx)
 	parts.Go(func() {
-		if err := s.broker.Run(ctx); err != nil {
+		var err error
+		s.holds.while("the connections", func() { err = s.broker.Run(ctx) })
+		if err != nil {
 			s.stop(fmt.Errorf("engine: broker: %w", err))
 		}
 	})

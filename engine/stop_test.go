@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,5 +102,39 @@ func TestBootThatWaits(t *testing.T) {
 	defer stop()
 	if err := engine.Run(ctx, options); err == nil || !strings.Contains(err.Error(), context.DeadlineExceeded.Error()) {
 		t.Errorf("Run that is stopped while it boots = %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+// A server that something keeps from ending says what it is, saves its state, and asks for the end of the process.
+func TestStopOverdue(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write(t, folder, bootOnly(`server.state("kept", { 1 })`))
+	c := config.Default()
+	c.Server.Port, c.Lua.Path, c.Lua.Manager, c.Queue.Driver = 0, folder, "app", "memory"
+	c.Stop.Timeout, c.State.File = config.Duration(time.Millisecond), filepath.Join(folder, "state.json")
+	ctx, stop := context.WithCancel(t.Context())
+	release, overdue := make(chan struct{}), make(chan []string, 1)
+	var running sync.WaitGroup
+	running.Go(func() {
+		_ = engine.Run(ctx, engine.Options{
+			Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files,
+			Started:  func(engine.Status, *engine.Server) { stop() },
+			Stopping: func() { <-release },
+			Overdue:  func(held []string) { overdue <- held },
+		})
+	})
+	defer running.Wait()
+	defer close(release)
+	select {
+	case held := <-overdue:
+		if !slices.Contains(held, "the word that it stops") || slices.Contains(held, "a reload") {
+			t.Errorf("held by %q, want by the word that it stops, and not yet by a reload", held)
+		}
+		if text, err := os.ReadFile(c.State.File); err != nil || !strings.Contains(string(text), "kept") {
+			t.Errorf("the state file = %q, %v, want the state", text, err)
+		}
+	case <-time.After(enginetest.Patience):
+		t.Error("the server hangs, want it to say that it does")
 	}
 }

@@ -198,6 +198,23 @@ func TestStuck(t *testing.T) {
 	}
 }
 
+// A server that does not end says what holds it, where its goroutines are, and fails.
+func TestOverdue(t *testing.T) {
+	var stderr bytes.Buffer
+	code := 0
+	p := &program{stderr: logging.New(&stderr), exit: func(c int) { code = c }}
+	var writing sync.WaitGroup
+	writing.Go(p.stderr.Run)
+	p.overdue([]string{"the connections", "the loop"})
+	writing.Wait()
+	if code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	if said := stderr.String(); !strings.Contains(said, "held by the connections, the loop;") || !strings.Contains(said, "TestOverdue") {
+		t.Errorf("stderr %q, want what holds it and the goroutines", said)
+	}
+}
+
 // serve runs perigee start until stop, and returns where it serves, when it does. done has its exit code.
 func serve(t *testing.T, stderr io.Writer) (address string, stop func(), done <-chan int) {
 	t.Helper()

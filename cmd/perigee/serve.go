@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"perigee/engine"
@@ -45,6 +47,7 @@ type service struct {
 
 // serve runs a server until ctx ends or somebody stops it. read reads the settings again; watching reloads at each save.
 func (p *program) serve(ctx context.Context, settings config.Config, read func() (config.Config, error), watching bool) error {
+	keepPipes()
 	level := new(slog.LevelVar)
 	s := &service{program: p, settings: settings, log: p.logger(settings, level), ended: make(chan struct{})}
 	s.notifier = notify.New(s.log)
@@ -70,12 +73,20 @@ func (p *program) serve(ctx context.Context, settings config.Config, read func()
 			Reload:   read,
 			Scripts:  scripts.Files,
 			Stuck:    p.stuck,
+			Overdue:  p.overdue,
 			Started:  func(status engine.Status, server *engine.Server) { s.started(live, status, server) },
 			Stopping: s.notifier.Stopping,
 		})
 	}
 	s.close(err)
 	return err
+}
+
+// keepPipes lets the server outlive the readers of its output: to write to a pipe that nobody reads is an error then, and no
+// end by SIGPIPE, until the last line of the log is written. The programs that it starts do not inherit that, as they would a
+// signal that is ignored.
+func keepPipes() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // from which nobody receives
 }
 
 // claim takes what only one server can have, before anything else is done: the file with the number of its process, and

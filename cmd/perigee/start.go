@@ -52,6 +52,16 @@ func (p *program) stuck(held time.Duration) {
 	p.exit(exitStuck)
 }
 
+// overdue ends a server that does not end by itself. Where its goroutines are goes to standard error, those at the same place
+// together: there may be one for each client.
+func (p *program) overdue(held []string) {
+	var dump bytes.Buffer
+	fmt.Fprintf(&dump, "perigee: the server does not end within stop.timeout, held by %s; the goroutines:\n\n", strings.Join(held, ", "))
+	_ = pprof.Lookup("goroutine").WriteTo(&dump, 1) // into memory
+	p.stderr.Close(dump.Bytes(), lastWords)
+	p.exit(exitFailed)
+}
+
 // logger writes to standard error: text for a person, JSON for a program. level is set as the settings say.
 func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.Server.LogLevel)); err != nil {

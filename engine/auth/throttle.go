@@ -13,7 +13,8 @@ const (
 	failureInterval = 6 * time.Second
 )
 
-// Throttle counts failed authentications by address, IPv6 by /64. Several goroutines may use it.
+// Throttle counts failed authentications by address, IPv6 by /64. There is one for each door that the key opens: who fails at
+// one must not lock others of the same address out of another. Several goroutines may use it.
 type Throttle struct {
 	mu sync.Mutex
 	// Guarded by mu.

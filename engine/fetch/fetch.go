@@ -38,7 +38,8 @@ type Options struct {
 	Timeout time.Duration
 	// MaxBody is how many bytes the body of a response may have, unpacked, and that of a request.
 	MaxBody int64
-	// MaxRequests is how many requests are under way at once; more wait for their turn.
+	// MaxRequests is how many requests are under way at once, or have an answer that nobody has taken yet; more wait for
+	// their turn.
 	MaxRequests int
 	// RedirectsToPrivate lets public addresses redirect to private ones.
 	RedirectsToPrivate bool
@@ -70,7 +71,7 @@ type Client struct {
 	// was dialled without looking is never used where it matters.
 	open, guarded *http.Transport
 	isPrivate     func(netip.Addr) bool
-	slots         chan struct{} // holds one for each request that is under way
+	slots         chan struct{} // holds one for each request that is under way or has not been taken
 
 	running sync.WaitGroup // requests begun by Start
 }
@@ -96,13 +97,20 @@ func transport(d *net.Dialer) *http.Transport {
 	}
 }
 
-// Start begins a request and returns at once. done is called once with the outcome, on another goroutine. cancel ends the
-// request early; done is called all the same.
+// Start begins a request and returns at once. done is called once with the outcome, on another goroutine. cancel is called
+// once the outcome has been taken: until then an answer counts as under way, so that answers which come faster than they
+// are taken do not fill the memory. Called earlier, it ends the request; done is called all the same.
 func (c *Client) Start(r Request, done func(Response, error)) (cancel func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.running.Go(func() {
 		defer cancel()
-		done(c.Do(ctx, r))
+		err := c.do(ctx, r, func(answer Response) {
+			done(answer, nil)
+			<-ctx.Done()
+		})
+		if err != nil {
+			done(Response{}, err)
+		}
 	})
 	return cancel
 }
@@ -116,15 +124,14 @@ func (c *Client) Close() {
 }
 
 // Do makes a request and waits for the whole response. The error is an *Error.
-func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
-	response, err := c.do(ctx, r)
-	if err != nil {
-		return Response{}, &Error{Reason: reason(err), cause: bare(err)}
-	}
-	return response, nil
+func (c *Client) Do(ctx context.Context, r Request) (answer Response, err error) {
+	err = c.do(ctx, r, func(taken Response) { answer = taken })
+	return answer, err
 }
 
-func (c *Client) do(ctx context.Context, r Request) (Response, error) {
+// do makes a request and calls take with the response before it makes room for another. The error is an *Error; take has
+// not been called then.
+func (c *Client) do(ctx context.Context, r Request, take func(Response)) error {
 	timeout := r.Timeout
 	if timeout <= 0 {
 		timeout = c.options.Timeout
@@ -133,22 +140,35 @@ func (c *Client) do(ctx context.Context, r Request) (Response, error) {
 	defer cancel()
 	request, err := c.request(c.follow(ctx), r)
 	if err != nil {
-		return Response{}, err
+		return failure(err)
 	}
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return Response{}, errTooMany
+			return failure(errTooMany)
 		}
-		return Response{}, ctx.Err()
+		return failure(ctx.Err())
 	}
+	answer, err := c.exchange(request)
+	if err != nil {
+		return failure(err)
+	}
+	take(answer)
+	return nil
+}
+
+// exchange sends a request and reads the whole response.
+func (c *Client) exchange(request *http.Request) (Response, error) {
 	answer, err := c.client.Do(request)
 	if err != nil {
 		return Response{}, err
 	}
 	defer func() { _ = answer.Body.Close() }() // what counts has been read
+	if answer.StatusCode == http.StatusSwitchingProtocols {
+		return Response{}, errSwitched // its body is the connection, which no context ends
+	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, c.options.MaxBody+1))
 	switch {
 	case err != nil:

@@ -210,6 +210,37 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// A server that switches to another protocol has failed, also where it says nothing more.
+func TestSwitch(t *testing.T) {
+	server := serve(t, "127.0.0.1", func(w http.ResponseWriter, r *http.Request) {
+		socket, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = socket.Close() }()
+		if _, err := io.WriteString(socket, "HTTP/1.1 101 x\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"); err != nil {
+			t.Error(err)
+		}
+		_, _ = socket.Read(make([]byte, 1)) // until the client has let go
+	})
+	expect(t, newClient(t, nil), Request{URL: server.URL}, "failed")
+}
+
+// An answer that nobody has taken counts as under way.
+func TestNotTaken(t *testing.T) {
+	server := serve(t, "127.0.0.1", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "answer") })
+	c := newClient(t, func(o *Options) { o.MaxRequests = 1 })
+	outcomes := make(chan error)
+	take := c.Start(Request{URL: server.URL}, func(_ Response, err error) { outcomes <- err })
+	if err := <-outcomes; err != nil {
+		t.Fatal(err)
+	}
+	expect(t, c, Request{URL: server.URL, Timeout: 50 * time.Millisecond}, "too many requests")
+	take()
+	expect(t, c, Request{URL: server.URL}, "")
+}
+
 // No more requests than allowed are under way; the others wait for their turn, for as long as they have time.
 func TestMaxRequests(t *testing.T) {
 	var now, most atomic.Int32
@@ -224,10 +255,12 @@ func TestMaxRequests(t *testing.T) {
 	c := newClient(t, func(o *Options) { o.MaxRequests = 2 })
 	var succeeded atomic.Int32
 	for range 6 {
-		c.Start(Request{URL: server.URL}, func(_ Response, err error) {
+		begun := make(chan func(), 1)
+		begun <- c.Start(Request{URL: server.URL}, func(_ Response, err error) {
 			if err == nil {
 				succeeded.Add(1)
 			}
+			(<-begun)()
 		})
 	}
 	<-arrived

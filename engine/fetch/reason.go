@@ -23,6 +23,9 @@ var (
 	errPrivate         = errors.New("redirect to a private address")
 )
 
+// errSwitched is the cause of a failure without a word of its own: nobody asks for another protocol.
+var errSwitched = errors.New("the server switched to another protocol")
+
 // Error is why there is no response.
 type Error struct {
 	// Reason is short and stays the same from version to version: those above, or "timeout", "refused", "unreachable",
@@ -53,6 +56,9 @@ func (e *Error) Error() string {
 
 // Unwrap returns what net/http said.
 func (e *Error) Unwrap() error { return e.cause }
+
+// failure puts the word for an error before it.
+func failure(err error) *Error { return &Error{Reason: reason(err), cause: bare(err)} }
 
 // bare takes the URL off an error: it may hold secrets.
 func bare(err error) error {

@@ -120,6 +120,34 @@ func TestAuthenticateThrottle(t *testing.T) {
 	})
 }
 
+// Wrong passwords of clients lock no program of the same address out, nor anybody on this machine.
+func TestAuthenticateDoors(t *testing.T) {
+	inBubble(t, defaults(), nil, func(r *rig) {
+		s, c := r.open()
+		r.tries(c, "a", "b", "c", "d")
+		for range 2 {
+			_, c := r.open()
+			r.tries(c, "a", "b", "c", "d")
+		}
+		if got := r.tries(c, goodKey); got[0] != "false late" {
+			r.Errorf("right password from a throttled address: %q, want false late", got)
+		}
+		if !r.m.Admit(s.peer, goodKey) {
+			r.Error("Admit(right password) after the wrong ones of clients = false, want true")
+		}
+		for range 12 {
+			r.m.Admit(s.peer, "wrong")
+		}
+		if r.m.Admit(s.peer, goodKey) {
+			r.Error("Admit(right password) after 12 wrong ones = true, want false")
+		}
+		s.peer.Direct = true
+		if !r.m.Admit(s.peer, goodKey) {
+			r.Error("Admit(right password) of a direct peer after 12 wrong ones = false, want true")
+		}
+	})
+}
+
 // A default key opens for direct peers only.
 func TestAuthenticateDefaultKey(t *testing.T) {
 	o := defaults()

@@ -79,11 +79,12 @@ type Options struct {
 // Manager is the kernel.
 type Manager struct {
 	// Set by New and Connect, never changed.
-	loop     *loop.Loop
-	log      *slog.Logger
-	throttle *auth.Throttle
-	started  time.Time
-	outlet   Outlet
+	loop    *loop.Loop
+	log     *slog.Logger
+	started time.Time
+	outlet  Outlet
+	// One for each door: a client's wrong passwords do not keep out a program with the right one.
+	clients, programs *auth.Throttle
 
 	// Written by the loop, read by any goroutine.
 	generation atomic.Pointer[generation]
@@ -125,7 +126,8 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 		later:    map[*later]struct{}{},
 		loop:     l,
 		log:      log,
-		throttle: auth.NewThrottle(),
+		clients:  auth.NewThrottle(),
+		programs: auth.NewThrottle(),
 		started:  l.Now(),
 		sockets:  map[Socket]*connection{},
 		uuids:    map[string]*connection{},

@@ -52,7 +52,7 @@ var errReference = errors.New("a schema refers only to itself")
 
 // Schema is a compiled schema. Any goroutine may use it.
 type Schema struct {
-	compiled *jsonschema.Schema
+	checkers *checkers
 	ignored  []string
 }
 
@@ -88,11 +88,14 @@ func (c *Compiler) Compile(text []byte) (*Schema, error) {
 			return nil, fmt.Errorf("schema: %w", plain(err, document, ofSchema))
 		}
 	}
-	compiled, err := compile(ownURL, document)
-	if err != nil {
+	if _, err := compile(ownURL, document); err != nil {
 		return nil, fmt.Errorf("schema: %w", plain(err, document, ofSchema))
 	}
-	made := &Schema{compiled, ignored(document, c.envelope)}
+	checkers, err := newCheckers(document)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	made := &Schema{checkers, ignored(document, c.envelope)}
 	c.known[string(text)] = made
 	return made, nil
 }
@@ -106,9 +109,17 @@ func isOfDraft(document any) bool {
 
 // compile compiles a document under a name, formats included, without loading another.
 func compile(url string, document any) (*jsonschema.Schema, error) {
+	return compileWith(newCompiler(), url, document)
+}
+
+func newCompiler() *jsonschema.Compiler {
 	c := jsonschema.NewCompiler()
 	c.UseLoader(nowhere{})
 	c.AssertFormat()
+	return c
+}
+
+func compileWith(c *jsonschema.Compiler, url string, document any) (*jsonschema.Schema, error) {
 	if err := c.AddResource(url, document); err != nil {
 		return nil, err
 	}
@@ -150,7 +161,7 @@ func (s *Schema) Check(text []byte) error {
 			delete(object, name)
 		}
 	}
-	if err := s.compiled.Validate(document); err != nil {
+	if err := s.checkers.check(document); err != nil {
 		return plain(err, document, nil)
 	}
 	return nil

@@ -28,7 +28,8 @@ type File struct {
 }
 
 // Open returns the file at a path, which need not exist yet; its folder must. Where the path is a symbolic link, what it
-// points to is the file. Nothing is read or written.
+// points to is the file. Anything but a regular file is an error: to read a pipe or a device may never end. Nothing is read
+// or written.
 func Open(path string) (*File, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -41,6 +42,9 @@ func Open(path string) (*File, error) {
 	}
 	if !info.IsDir() {
 		return nil, f.fault("opening", fmt.Errorf("%s is not a folder", folder))
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, f.fault("opening", errors.New("it is not a regular file"))
 	}
 	return f, nil
 }

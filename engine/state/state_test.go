@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -221,4 +222,18 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("parse(compose(%s, %s)) = %s, %s, %v, want the same", saved, jobs, again, jobsAgain, err)
 		}
 	})
+}
+
+// Only a regular file is one that can be read to its end and replaced.
+func TestOpenIrregular(t *testing.T) {
+	folder := t.TempDir()
+	pipe := filepath.Join(folder, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skipf("Mkfifo = %v", err)
+	}
+	for _, path := range []string{pipe, folder, os.DevNull} {
+		if f, err := Open(path); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("Open(%s) = %v, %v, want an error that it is not a regular file", path, f, err)
+		}
+	}
 }

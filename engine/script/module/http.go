@@ -23,7 +23,7 @@ type HTTPOptions struct {
 	Depth int
 	// Wait suspends the handler that L runs, as promise.Keeper has it.
 	Wait func(L *lua.LState, start func(wake func()) (callOff func()))
-	// Fetch begins a request, as fetch.Client has it.
+	// Fetch begins a request, as fetch.Client has it: cancel is also called when the outcome has been taken.
 	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
 }
 
@@ -124,11 +124,14 @@ func (h *HTTP) request(L *lua.LState, options *lua.LTable) int {
 	api.Raise(L, err)
 	var response fetch.Response
 	var failure error
+	taken := func() {}
+	defer func() { taken() }()
 	h.options.Wait(L, func(wake func()) func() {
-		return h.options.Fetch(request, func(r fetch.Response, err error) {
+		taken = h.options.Fetch(request, func(r fetch.Response, err error) {
 			response, failure = r, err
 			wake()
 		})
+		return taken
 	})
 	if failure != nil {
 		reason := "failed"
