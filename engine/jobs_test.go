@@ -116,6 +116,8 @@ function app:boot()
   base.boot(self)
   local counts = server.state("counts", { total = 0 })
   server.command("Count", function() counts.total = counts.total + 1 end)
+  server.command("Spoil", function() counts.who = "caf\233" end)
+  server.command("Mend", function() counts.who = nil end)
   server.command("Say", function(arguments)
     server.connections():find(arguments.to):send("Said", { text = arguments.text })
   end)
@@ -203,6 +205,23 @@ func TestJobIsSavedBeforeItIsGone(t *testing.T) {
 	text, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(text), `"total":3`) {
 		t.Errorf("the file is %s, %v, want a total of 3 in it", text, err)
+	}
+}
+
+// With state.sync = "job" no job is gone whose effect cannot be saved: it is buried, and the log says why.
+func TestJobThatCannotBeSaved(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	server, service := work(t, tallying, func(c *config.Config) {
+		c.State.File, c.State.Sync, c.State.Interval = file, "job", config.Duration(time.Hour)
+	})
+	buried(t, service, putJob(t, service, "Spoil", ""))
+	buried(t, service, putJob(t, service, "Count", ""))
+	logged(t, server, `it was done, and the state cannot be saved`, 1)
+	gone(t, service, putJob(t, service, "Mend", ""))
+	gone(t, service, putJob(t, service, "Count", ""))
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), `"total":2`) {
+		t.Errorf("the file is %s, %v, want a total of 2 in it", text, err)
 	}
 }
 

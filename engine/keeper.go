@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ const complainAgain = time.Minute
 // errNotTaken is returned where a turn that looks at the state ended early, or has not come in time.
 var errNotTaken = errors.New("engine: the loop could not look at the state")
 
+// errUnsaved is told to those that wait for a save, where a state has no text that could be saved.
+var errUnsaved = errors.New("engine: it was done, and the state cannot be saved")
+
 // keeper looks after the scripts' state: it reads it from the file before they boot, has it tidied, and saves it. Texts are
 // made on the loop; the disk is waited for elsewhere.
 type keeper struct {
@@ -47,6 +51,7 @@ type keeper struct {
 	mu      sync.Mutex
 	version uint64               // of what the file holds
 	said    map[string]time.Time // when the log last told of each fault that stands
+	safe    []queue.Ran          // those of the ledger whose effect the file has
 }
 
 // newKeeper reads the file that the settings name, if any. One that cannot be read is an error: to go on without it would
@@ -70,6 +75,7 @@ func newKeeper(c config.State, log *slog.Logger) (*keeper, error) {
 	if err := k.ledger.restore(k.file.Jobs); err != nil {
 		return nil, fmt.Errorf("engine: state file %s is damaged: its jobs: %w", k.file.Path(), err)
 	}
+	k.safe = k.ledger.list()
 	return k, nil
 }
 
@@ -108,14 +114,15 @@ func (k *keeper) run(ctx context.Context, l *loop.Loop) {
 		case <-again.C:
 			settle()
 		case <-save.C:
-			if err := k.save(ctx, l); err != nil && ctx.Err() == nil { // else the last save is yet to come
+			if _, err := k.save(ctx, l); err != nil && ctx.Err() == nil { // else the last save is yet to come
 				k.log.Error("engine: saving the state", "error", err)
 			}
 		}
 	}
 }
 
-// after calls told once what the state is now has been saved, or could not be. Any goroutine may call it.
+// after calls told once what the state is now has been saved, or could not be; with errUnsaved where no save of it can be
+// made. Any goroutine may call it.
 func (k *keeper) after(told func(err error)) {
 	k.waiting.Lock()
 	k.unsaved = append(k.unsaved, told)
@@ -130,12 +137,16 @@ func (k *keeper) after(told func(err error)) {
 // and what they stand for is not done again.
 func (k *keeper) settle(ctx context.Context, l *loop.Loop) error {
 	unsaved := k.waiters()
-	err := k.save(ctx, l)
+	faults, err := k.save(ctx, l)
 	if err != nil && ctx.Err() == nil {
 		k.waiting.Lock()
 		k.unsaved = append(unsaved, k.unsaved...)
 		k.waiting.Unlock()
 		return err
+	}
+	if err == nil && len(faults) > 0 {
+		// Another attempt would do it once more.
+		err = fmt.Errorf("%w: %w: %w", queue.ErrNever, errUnsaved, faults[0])
 	}
 	for _, told := range unsaved {
 		told(err)
@@ -153,16 +164,16 @@ func (k *keeper) waiters() []func(err error) {
 }
 
 // save writes the state to the file if it has changed since the last time. What could not be written is tried again with
-// the next save.
-func (k *keeper) save(ctx context.Context, l *loop.Loop) error {
+// the next save. The faults are those of the states that stay in the file as they were.
+func (k *keeper) save(ctx context.Context, l *loop.Loop) (faults []error, err error) {
 	if k.file == nil {
-		return nil
+		return nil, nil
 	}
 	saved, ok := k.look(ctx, l)
 	if !ok {
-		return errNotTaken
+		return nil, errNotTaken
 	}
-	return k.write(saved)
+	return saved.Faults, k.write(saved)
 }
 
 // look has the loop make what there is to save: of one moment where jobs wait for it, else in pieces, so that other turns
@@ -204,7 +215,11 @@ func (k *keeper) write(saved saved) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.complain(saved.Faults)
+	if len(saved.Faults) > 0 { // what other jobs have done since may be missing from the file
+		saved.jobs = slices.DeleteFunc(saved.jobs, func(job queue.Ran) bool { return !slices.Contains(k.safe, job) })
+	}
 	if saved.Version <= k.version {
+		k.safe = saved.jobs
 		return nil
 	}
 	jobs, err := text(saved.jobs)
@@ -215,7 +230,7 @@ func (k *keeper) write(saved saved) error {
 	if err := k.file.Save(saved.Texts); err != nil {
 		return err
 	}
-	k.version = saved.Version
+	k.version, k.safe = saved.Version, saved.jobs
 	return nil
 }
 

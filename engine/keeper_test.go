@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/loop"
+	"perigee/engine/queue"
 )
 
 // The state is saved at its interval and only when something changed; what failed is tried again; the end saves too.
@@ -143,6 +145,60 @@ func TestKeeperWhileTheDiskRefuses(t *testing.T) {
 		synctest.Wait()
 		if told != 3 {
 			t.Errorf("when the disk takes it %d jobs were told, want 3", told)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// Where a state cannot be saved, jobs that wait for the save are told so, are not in the file as done, and the log says it
+// each minute.
+func TestKeeperWithAFault(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	synctest.Test(t, func(t *testing.T) {
+		var journal bytes.Buffer
+		k, err := newKeeper(config.State{File: path, Interval: config.Duration(30 * time.Second), Sync: syncJob},
+			slog.New(slog.NewTextHandler(&journal, nil)))
+		if err != nil {
+			t.Fatalf("newKeeper = %v, want nil", err)
+		}
+		large := `["` + strings.Repeat("x", 17<<20) + `"]`
+		if err := k.store.Restore(map[string][]byte{"good": []byte(`{ "x":1}`)}); err != nil {
+			t.Fatal(err)
+		}
+		l := loop.New(loop.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { l.Run(ctx) })
+		wg.Go(func() { k.run(ctx, l) })
+		done := func(id uint64) (told error) {
+			k.ledger.add(queue.Ran{ID: id})
+			k.after(func(err error) { told = err })
+			synctest.Wait()
+			return told
+		}
+		if err := done(1); err != nil {
+			t.Errorf("told before the fault = %v, want nil", err)
+		}
+		for name, text := range map[string]string{"bad": large, "good": `{ "x":2}`} {
+			if _, ok := take(ctx, l, func() error { return k.store.Restore(map[string][]byte{name: []byte(text)}) }); !ok {
+				t.Fatal("the loop did not take the change")
+			}
+		}
+		err = done(2)
+		if !errors.Is(err, errUnsaved) || !errors.Is(err, queue.ErrNever) || !strings.Contains(err.Error(), `state "bad": [1]: the text is larger than 16 MiB`) {
+			t.Errorf("told of a save without bad = %v, want that it is larger than 16 MiB, and ErrNever", err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(text), `"good":{"x":2}`) || !strings.Contains(string(text), `"id":1`) || strings.Contains(string(text), `"id":2`) {
+			t.Errorf("the file ends with %s, %v, want good and job 1, without job 2", text[max(0, len(text)-200):], err)
+		}
+		for minute := range 3 {
+			if said := strings.Count(journal.String(), "cannot be saved"); said != minute+1 {
+				t.Errorf("after %d minutes the log has told %d times of the fault, want %d", minute, said, minute+1)
+			}
+			time.Sleep(time.Minute + time.Millisecond)
+			synctest.Wait()
 		}
 		cancel()
 		wg.Wait()

@@ -87,7 +87,12 @@ func (s *Server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 		if err == nil && s.jobs.saved {
 			s.keeper.ledger.add(j.Ran) // in the turn that ends the job: no save has its effect without it
 			j.Returned()
-			s.keeper.after(done)
+			s.keeper.after(func(err error) {
+				if errors.Is(err, errUnsaved) {
+					s.keeper.ledger.remove(j.Ran.ID)
+				}
+				done(err)
+			})
 			return
 		}
 		done(err)
@@ -151,7 +156,7 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 	s.stopHook(ctx)
 	var processes sync.WaitGroup
 	processes.Go(func() { s.process.Close(ctx) })
-	if err := s.keeper.save(ctx, s.loop); err != nil {
+	if _, err := s.keeper.save(ctx, s.loop); err != nil {
 		s.log.Error("engine: saving the state", "error", err) // and tried again in the very end
 	}
 	forced := s.broker.Shutdown(ctx, s.config.Stop.Drain.Std(), why)
