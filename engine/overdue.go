@@ -78,7 +78,10 @@ func (s *Server) surrender(watching *sync.WaitGroup) {
 	ctx, cancel := context.WithTimeout(context.Background(), lastSave)
 	defer cancel()
 	saved := make(chan error, 1)
-	watching.Go(func() { saved <- s.keeper.save(ctx, s.loop) }) // the disk may hang as well
+	watching.Go(func() { // the disk may hang as well
+		_, err := s.keeper.save(ctx, s.loop)
+		saved <- err
+	})
 	select {
 	case err := <-saved:
 		if err != nil {

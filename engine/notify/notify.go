@@ -4,8 +4,11 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -28,10 +31,28 @@ type Notifier struct {
 
 // New returns a notifier.
 func New(log *slog.Logger) *Notifier {
-	return &Notifier{log: log, send: func(state string) error {
-		_, err := daemon.SdNotify(false, state) // every message has a connection of its own: a manager may be started anew
+	return &Notifier{log: log, send: send}
+}
+
+// patience is how long a service manager may take to have room for a message; what it does not take is lost.
+const patience = time.Second
+
+// send sends a message to the service manager, if there is one. Each has a connection of its own: a manager may be started
+// anew. The library's own function waits for as long as the manager does not read.
+func send(state string) error {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return nil
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
 		return err
-	}}
+	}
+	err = conn.SetWriteDeadline(time.Now().Add(patience))
+	if err == nil {
+		_, err = conn.Write([]byte(state))
+	}
+	return errors.Join(err, conn.Close())
 }
 
 // Ready says that clients are welcome.

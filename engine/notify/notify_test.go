@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -123,5 +124,25 @@ func TestNobody(t *testing.T) {
 	n.Ready("ready")
 	if !strings.Contains(log.String(), "no signs of life") || !strings.Contains(log.String(), "telling the service manager") {
 		t.Errorf("log = %s, want what went wrong, and no panic", log.String())
+	}
+}
+
+// A service manager that does not read holds nobody: what it has no room for is lost, and logged.
+func TestUnread(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	const most = 10_000 // messages that a socket keeps are far fewer
+	for range most {
+		if err = send("STATUS=" + strings.Repeat("x", 1000)); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("send to a full socket = %v, want %v", err, os.ErrDeadlineExceeded)
 	}
 }
