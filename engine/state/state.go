@@ -4,6 +4,7 @@
 package state
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -124,7 +125,7 @@ func complaint(err error) error {
 // either what it was or all of what it is to be; when Save returns nil that is on the disk, and a crash cannot lose it.
 func (f *File) Save(texts map[string][]byte) error {
 	temporary := f.path + ".tmp"
-	if err := f.write(temporary, compose(texts, f.Jobs)); err != nil {
+	if err := f.write(temporary, texts); err != nil {
 		return errors.Join(f.fault("saving", err), remove(temporary))
 	}
 	if err := os.Rename(temporary, f.path); err != nil {
@@ -136,26 +137,28 @@ func (f *File) Save(texts map[string][]byte) error {
 	return nil
 }
 
-// compose writes the text of a file, a line for each name in the order of the alphabet.
-func compose(texts map[string][]byte, jobs []byte) []byte {
-	text := fmt.Appendf(nil, `{"version":%d,"state":{`, version)
+// compose writes the text of a file, a line for each name in the order of the alphabet. What w could not take is told by its
+// Flush.
+func compose(w *bufio.Writer, texts map[string][]byte, jobs []byte) {
+	fmt.Fprintf(w, `{"version":%d,"state":{`, version)
 	for i, name := range slices.Sorted(maps.Keys(texts)) {
 		if i > 0 {
-			text = append(text, ',')
+			_ = w.WriteByte(',')
 		}
 		quoted, _ := json.Marshal(name) // of a string, without error
-		text = append(append(append(append(text, '\n'), quoted...), ':'), texts[name]...)
+		fmt.Fprintf(w, "\n%s:", quoted)
+		_, _ = w.Write(texts[name])
 	}
-	text = append(text, "\n}"...)
+	_, _ = w.WriteString("\n}")
 	if len(jobs) > 0 {
-		text = append(append(text, ",\n\"jobs\":"...), jobs...)
+		fmt.Fprintf(w, ",\n\"jobs\":%s", jobs)
 	}
-	return append(text, "}\n"...)
+	_, _ = w.WriteString("}\n")
 }
 
-// write makes a file of that text and waits until the disk has it. It is readable to whom the file it will replace is,
+// write makes a file of those texts and waits until the disk has it. It is readable to whom the file it will replace is,
 // at first to its owner only.
-func (f *File) write(path string, text []byte) (err error) {
+func (f *File) write(path string, texts map[string][]byte) (err error) {
 	mode := fs.FileMode(0o600)
 	if info, err := os.Stat(f.path); err == nil {
 		mode = info.Mode().Perm()
@@ -168,7 +171,10 @@ func (f *File) write(path string, text []byte) (err error) {
 	if err := file.Chmod(mode); err != nil {
 		return err
 	}
-	if _, err := file.Write(text); err != nil {
+	// Not put together before: they may be half of the memory.
+	w := bufio.NewWriter(file)
+	compose(w, texts, f.Jobs)
+	if err := w.Flush(); err != nil {
 		return err
 	}
 	return file.Sync()

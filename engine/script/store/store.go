@@ -21,6 +21,9 @@ const (
 	maxTexts = 256 << 20
 	// pieceText is how many bytes of text one step of a round makes before it leaves the rest to the next: some 20 ms.
 	pieceText = 1 << 20
+	// maxRefused is how many bytes of text one round makes of tables that turn out too large: some two seconds, also at the
+	// end of the server.
+	maxRefused = 256 << 20
 )
 
 // Store keeps the tables of server.state for as long as the server runs, whatever scripts run on it. It is owned by the
@@ -106,34 +109,56 @@ func (s *Store) Saved() Saved {
 
 // Round makes texts of all tables, in pieces: each text is of one moment, but not all are of the same.
 type Round struct {
-	store *Store
-	names []string // of the tables that are still to come
+	store   *Store
+	names   []string // of the tables that are still to come
+	refused int      // bytes of texts that were too large
 }
 
-// Round begins to make texts.
-func (s *Store) Round() *Round { return &Round{s, slices.Sorted(maps.Keys(s.tables))} }
+// Round begins to make texts. Tables that had none the last time come last, in any order.
+func (s *Store) Round() *Round {
+	faulty := slices.Collect(maps.Keys(s.faults))
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.tables)), func(name string) bool { return s.faults[name] != nil })
+	return &Round{store: s, names: append(names, faulty...)}
+}
 
 // Step makes the text of one table, or of several that are small, and tells whether that was all.
 func (r *Round) Step() (done bool) {
 	for made := 0; made < pieceText && len(r.names) > 0; r.names = r.names[1:] {
-		made += r.store.encode(r.names[0])
+		if r.refused >= maxRefused {
+			r.store.pass(r.names[0])
+			continue
+		}
+		took, refused := r.store.encode(r.names[0])
+		made, r.refused = made+took, r.refused+refused
 	}
 	return len(r.names) == 0
 }
 
-// encode makes the text of a table, and returns how many bytes that took.
-func (s *Store) encode(name string) (made int) {
+// pass leaves a table out.
+func (s *Store) pass(name string) {
+	if s.faults[name] == nil {
+		s.faults[name] = fmt.Errorf("script: state %q: too many others are too large", name)
+	}
+}
+
+// encode makes the text of a table, and returns how many bytes that took, and how many for nothing, as it was too large.
+func (s *Store) encode(name string) (made, refused int) {
 	before, known := s.texts[name]
 	room := s.most - s.size + len(before)
-	text, err := value.Save(s.buffer[:0], s.tables[name], max(1, min(room, maxText)))
+	limit := max(1, min(room, maxText))
+	text, err := value.Save(s.buffer[:0], s.tables[name], limit)
 	s.buffer = text[:0]
 	if err != nil {
 		fault := plain(err)
-		if limit, ok := errors.AsType[*value.LimitError](err); ok && limit.Text && room < maxText {
+		broken, ok := errors.AsType[*value.LimitError](err)
+		if ok && broken.Text {
+			refused = limit
+		}
+		if refused > 0 && room < maxText {
 			fault = fmt.Errorf("all states may have %d MiB of text together, and the others leave %d bytes", s.most>>20, max(0, room))
 		}
 		s.faults[name] = fmt.Errorf("script: state %q: %w", name, fault)
-		return pieceText // what was written is not known
+		return pieceText, refused // what was written is not known
 	}
 	delete(s.faults, name)
 	if !known || !bytes.Equal(before, text) {
@@ -141,7 +166,7 @@ func (s *Store) encode(name string) (made int) {
 		s.size += len(text) - len(before)
 		s.version++
 	}
-	return len(text)
+	return len(text), 0
 }
 
 // plain is an error of a value without what was being done: the place in the state and the problem.

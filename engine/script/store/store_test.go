@@ -112,6 +112,24 @@ func TestStoreBounds(t *testing.T) {
 	}
 }
 
+// However many tables are too large, a round is over in a bounded time, and those that can be saved come first.
+func TestStoreRefuses(t *testing.T) {
+	s, l := storeWith(t, `local all, big = {}, {}
+		for i = 1, 17 do big[i] = ("x"):rep(1e6) end
+		for i = 1, 40 do all["large-" .. i] = big end
+		all.small = {}
+		return all`)
+	s.Save()
+	run(t, l, `small.x = 1`)
+	began := s.Round()
+	for !began.Step() {
+	}
+	saved := s.Saved()
+	if began.refused > maxRefused || string(saved.Texts["small"]) != `{"x":1}` || len(saved.Faults) != 40 {
+		t.Errorf("a round refused %d bytes, small = %s, %d faults, want %d at most, {\"x\":1} and 40", began.refused, saved.Texts["small"], len(saved.Faults), maxRefused)
+	}
+}
+
 // A round stops after each table that is large, so that others get their turns in between.
 func TestStoreRound(t *testing.T) {
 	s, l := storeWith(t, `big = ("x"):rep(2e6) return {a = {big}, b = {big}, c = {}, d = {}, e = {}}`)
