@@ -16,10 +16,11 @@ import (
 // floors is the map of the house: what stands on which floor. Imports only go down.
 func floors() map[string]int {
 	return map[string]int{
-		"cmd/perigee":                9,
-		"engine":                     8,
-		"engine/spec":                8,
-		"engine/manager":             7,
+		"cmd/perigee":                10,
+		"engine":                     9,
+		"engine/spec":                9,
+		"engine/manager":             8,
+		"engine/manager/registry":    7,
 		"engine/queue/beanstalkd":    7,
 		"engine/queue/memory":        7,
 		"engine/broker":              6,

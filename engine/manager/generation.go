@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"perigee/engine/manager/registry"
 	"perigee/engine/script"
 	"perigee/engine/script/module"
 	"perigee/engine/wire"
@@ -29,9 +30,7 @@ type generation struct {
 	number      int
 	application Application
 	phase       phase
-	messages    map[string]*message
-	commands    map[string]script.Command
-	listeners   []*listener // in the order of listening
+	registry    *registry.Registry
 
 	// boot are the timers that were started while it loaded, in that order, also those that have ended.
 	boot []*work
@@ -45,14 +44,52 @@ type generation struct {
 }
 
 func newGeneration(m *Manager, number int) *generation {
-	return &generation{
-		manager:     m,
-		number:      number,
-		application: unwritten{},
-		messages:    map[string]*message{},
-		commands:    map[string]script.Command{},
-		loose:       map[*work]struct{}{},
+	g := &generation{manager: m, number: number, application: unwritten{}, loose: map[*work]struct{}{}}
+	g.registry = registry.New(func() bool { return g.phase == loading })
+	return g
+}
+
+// takeJobs notes how jobs are to be taken.
+func (g *generation) takeJobs(w module.Work) error {
+	if g.phase != loading {
+		return fmt.Errorf("server.work: what jobs are taken is said by what is %w", registry.ErrNotLoading)
 	}
+	g.jobs = &w
+	return nil
+}
+
+// complete returns every fault that only shows when all is registered.
+func (g *generation) complete() error {
+	faults := []error{g.registry.Complete()}
+	for _, w := range g.boot {
+		if w.options.Run != nil {
+			continue
+		}
+		if _, err := g.command(w.options.Command); err != nil {
+			faults = append(faults, fmt.Errorf("timer at %s: %w", w.options.Source, err))
+		}
+	}
+	for _, t := range g.topics {
+		if g.manager.topics.names[t.name] != nil {
+			faults = append(faults, fmt.Errorf("server.register: topic %q was registered by somebody else while the scripts loaded", t.name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// routes returns what is registered.
+func (g *generation) routes() registry.Routes { return g.registry.Routes(g.number) }
+
+// command finds a command.
+func (g *generation) command(name string) (script.Command, error) { return g.registry.Command(name) }
+
+// run runs a command within the present turn.
+func (g *generation) run(name string, arguments wire.Value) (wire.Value, error) {
+	c, err := g.command(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.Run(arguments)
 }
 
 // do does what others notice: now, or where the scripts load at the swap.
@@ -68,7 +105,7 @@ func (g *generation) do(act func()) {
 
 // Installed is how the scripts that run were replaced.
 type Installed struct {
-	Before, After Routes
+	Before, After registry.Routes
 	// Swapped is when the new scripts had taken over.
 	Swapped time.Time
 	// Warnings name what could not go over to the new scripts, one sentence each.
@@ -155,7 +192,7 @@ func (m *Manager) adoptAll(next *generation) (warnings []string) {
 		warnings = append(warnings, next.adopt(&l.arguments, &l.by, "the arguments of command "+l.command)...)
 	}
 	for w := range m.timers {
-		if _, known := next.commands[w.options.Command]; !known {
+		if _, err := next.command(w.options.Command); err != nil {
 			w.Cancel()
 			warnings = append(warnings, fmt.Sprintf("the timer that was started at %s ends: there is no command %q any more", w.options.Source, w.options.Command))
 			continue

@@ -15,11 +15,11 @@ type host struct {
 	g *generation
 }
 
-func (h *host) Message(msg script.Message) error { return h.g.registerMessage(msg) }
-func (h *host) Command(c script.Command) error   { return h.g.registerCommand(c) }
+func (h *host) Message(msg script.Message) error { return h.g.registry.AddMessage(msg) }
+func (h *host) Command(c script.Command) error   { return h.g.registry.AddCommand(c) }
 
 func (h *host) Listen(message, command, source string) (silence func(), err error) {
-	return h.g.listen(message, command, source)
+	return h.g.registry.Listen(message, command, source)
 }
 
 func (h *host) Run(command string, arguments wire.Value) (wire.Value, error) {

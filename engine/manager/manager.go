@@ -20,6 +20,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
+	"perigee/engine/manager/registry"
 	"perigee/engine/queue"
 	"perigee/engine/script"
 	"perigee/engine/script/module"
@@ -57,6 +58,28 @@ type Application interface {
 	// Forget lets go of what these scripts keep in the Slot of a client or topic.
 	Forget(slot *any)
 }
+
+// unwritten is the application before any has been installed: it knows no message and does nothing.
+type unwritten struct{}
+
+func (unwritten) Decode(text []byte) (wire.Value, error)  { return wire.Raw(text), nil }
+func (unwritten) Open(script.Client) error                { return nil }
+func (unwritten) Closed(script.Client, string) error      { return nil }
+func (unwritten) Failed(script.Client, string) error      { return nil }
+func (unwritten) Roster(script.Client) ([]byte, error)    { return nil, nil }
+func (unwritten) Stop() error                             { return nil }
+func (unwritten) Adopt(v wire.Value) (wire.Value, string) { return v, "" }
+func (unwritten) Started()                                {}
+func (unwritten) Replaced(done func())                    { done() }
+func (unwritten) Interrupt(error)                         {}
+func (unwritten) Forget(*any)                             {}
+func (unwritten) Within(_ context.Context, run func())    { run() }
+
+// ErrUnknownCommand is wrapped by the errors of Host.Run, Next and Delay.
+var ErrUnknownCommand = registry.ErrUnknownCommand
+
+// Routes is what scripts have registered.
+type Routes = registry.Routes
 
 // Options are the settings of the manager.
 type Options struct {

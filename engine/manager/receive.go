@@ -8,6 +8,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
+	"perigee/engine/manager/registry"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -19,14 +20,14 @@ const badMessagesWithin = time.Minute
 type arrival struct {
 	socket  Socket
 	message wire.Message
-	value   wire.Value // nil where the message is unknown
-	err     error      // of parsing or decoding
-	checked *message   // whose schema the fields were checked against
-	invalid error      // what that check found
+	value   wire.Value        // nil where the message is unknown
+	err     error             // of parsing or decoding
+	checked *registry.Message // whose schema the fields were checked against
+	invalid error             // what that check found
 }
 
 // check looks whether the fields are as a message demands, unless it has done so already.
-func (a *arrival) check(known *message) {
+func (a *arrival) check(known *registry.Message) {
 	if a.err != nil || a.checked == known {
 		return
 	}
@@ -43,7 +44,7 @@ func (m *Manager) receive(a arrival) {
 		return // it was closed while this was on its way
 	}
 	g := m.generation.Load()
-	known := g.messages[a.message.Name]
+	known := g.registry.Message(a.message.Name)
 	if known != nil && a.value == nil && a.err == nil {
 		a.value, a.err = g.application.Decode(a.message.Text) // it was unknown to the scripts before
 	}
@@ -55,7 +56,7 @@ func (m *Manager) receive(a arrival) {
 	default:
 		a.check(known) // again only where the scripts have changed since
 		if err := g.handle(c, known, a); err != nil {
-			m.fail(g.number, known.turn, c, a.message.ID, err)
+			m.fail(g.number, known.Turn, c, a.message.ID, err)
 		}
 	}
 	m.settle()
@@ -63,7 +64,7 @@ func (m *Manager) receive(a arrival) {
 
 // handle runs the handler of a message and the commands that listen to it, after the guard let it pass and if its fields
 // are as they should be. The first error ends it. Whoever may not send the message hears that first.
-func (g *generation) handle(c *connection, known *message, a arrival) error {
+func (g *generation) handle(c *connection, known *registry.Message, a arrival) error {
 	in := script.Incoming{Name: known.Name, Value: a.value, Text: a.message.Text}
 	if !allows(known.Protection, c, field(a.value, known.Owner)) {
 		return c.Prompt(in.Text)
@@ -89,8 +90,8 @@ func (g *generation) handle(c *connection, known *message, a arrival) error {
 			return err
 		}
 	}
-	for _, l := range known.commands {
-		if _, err := g.run(l.command, in.Value); err != nil {
+	for command := range known.Commands() {
+		if _, err := g.run(command, in.Value); err != nil {
 			return err
 		}
 	}

@@ -60,8 +60,8 @@ func (m *Manager) Receive(s Socket, text []byte) {
 	turn := "message"
 	if a.err == nil {
 		g := m.generation.Load()
-		if known := g.messages[a.message.Name]; known != nil {
-			turn = known.turn
+		if known := g.registry.Message(a.message.Name); known != nil {
+			turn = known.Turn
 			a.value, a.err = g.application.Decode(text)
 			a.check(known)
 		}
