@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"perigee/engine/manager/crowd"
 	"perigee/engine/manager/registry"
 	"perigee/engine/script"
 	"perigee/engine/script/module"
@@ -39,7 +40,7 @@ type generation struct {
 
 	// Gathered while it loads, and done at the swap.
 	jobs   *module.Work // how jobs are to be taken; nil is not at all
-	topics []*topic
+	topics []*crowd.Topic
 	acts   []func()
 }
 
@@ -70,8 +71,8 @@ func (g *generation) complete() error {
 		}
 	}
 	for _, t := range g.topics {
-		if g.manager.topics.names[t.name] != nil {
-			faults = append(faults, fmt.Errorf("server.register: topic %q was registered by somebody else while the scripts loaded", t.name))
+		if g.manager.crowd.HasTopic(t.Name()) {
+			faults = append(faults, fmt.Errorf("server.register: topic %q was registered by somebody else while the scripts loaded", t.Name()))
 		}
 	}
 	return errors.Join(faults...)
@@ -90,6 +91,14 @@ func (g *generation) run(name string, arguments wire.Value) (wire.Value, error) 
 		return nil, err
 	}
 	return c.Run(arguments)
+}
+
+// Roster implements crowd.Scripts.
+func (g *generation) Roster(c script.Client) ([]byte, error) { return g.application.Roster(c) }
+
+// Report implements crowd.Scripts.
+func (g *generation) Report(turn string, c *crowd.Connection, err error) {
+	g.manager.report(g.number, turn, c, err)
 }
 
 // do does what others notice: now, or where the scripts load at the swap.
@@ -143,7 +152,7 @@ func (g *generation) discard() {
 		w.Cancel()
 	}
 	for _, t := range g.topics {
-		t.registered = false
+		t.Drop()
 	}
 	g.boot, g.topics, g.acts = nil, nil, nil
 }
@@ -177,11 +186,7 @@ func (m *Manager) swap(next *generation) Installed {
 // publish makes the topics that boot registered known to everybody.
 func (g *generation) publish() {
 	for _, t := range g.topics {
-		t.by = nil
-		g.manager.topics.add(t)
-	}
-	if len(g.topics) > 0 {
-		g.manager.owe(&g.manager.topics.news)
+		g.manager.crowd.AddTopic(t)
 	}
 	g.topics = nil
 }
@@ -229,11 +234,11 @@ func (m *Manager) drain(old *generation) {
 	})
 	old.application.Replaced(func() {
 		cancel()
-		for _, c := range m.order {
-			old.application.Forget(&c.slot)
+		for _, c := range m.crowd.All() {
+			old.application.Forget(c.Slot())
 		}
-		for _, t := range m.topics.names {
-			old.application.Forget(&t.slot)
+		for _, t := range m.crowd.Topics() {
+			old.application.Forget(t.Slot())
 		}
 		if m.options.Retired != nil {
 			m.options.Retired(old.application)
@@ -250,23 +255,19 @@ func (m *Manager) renew(g *generation, from uint64) {
 	if m.generation.Load() != g {
 		return // whoever came after it goes over all of them
 	}
-	rest := m.order[place(m.order, from):]
+	rest := m.crowd.From(from)
 	slice := rest[:min(len(rest), renewSlice)]
 	for _, c := range slice {
-		for i := range c.attributes {
+		c.Attributes(func(name string, v wire.Value) wire.Value {
 			by := 0
-			m.crossed(g.adopt(&c.attributes[i].value, &by, "the fields "+c.attributes[i].name+" of client "+c.uuid))
-		}
-		c.outdate()
+			m.crossed(g.adopt(&v, &by, "the fields "+name+" of client "+c.UUID()))
+			return v
+		})
+		c.Outdate()
 	}
 	if len(rest) > len(slice) {
-		next := rest[len(slice)].number
+		next := rest[len(slice)].Number()
 		m.loop.Next("reload", func() { m.renew(g, next) })
 	}
-	if m.roster.renewing {
-		m.expectRoster()
-	} else if m.renewRows() {
-		m.roster.gone = true
-		m.expectRoster()
-	}
+	m.crowd.Renewed()
 }

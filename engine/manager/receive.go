@@ -3,22 +3,18 @@ package manager
 import (
 	"errors"
 	"strconv"
-	"time"
 
-	"perigee/engine/auth"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
+	"perigee/engine/manager/crowd"
 	"perigee/engine/manager/registry"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
-// badMessagesWithin is the span of time in which Limits.MaxBadMessages counts.
-const badMessagesWithin = time.Minute
-
 // arrival is a frame on its way from its reader to the loop.
 type arrival struct {
-	socket  Socket
+	socket  crowd.Socket
 	message wire.Message
 	value   wire.Value        // nil where the message is unknown
 	err     error             // of parsing or decoding
@@ -39,7 +35,7 @@ func (a *arrival) check(known *registry.Message) {
 
 // receive does what a client asks for, if it may.
 func (m *Manager) receive(a arrival) {
-	c := m.sockets[a.socket]
+	c := m.crowd.Of(a.socket)
 	if c == nil {
 		return // it was closed while this was on its way
 	}
@@ -50,9 +46,9 @@ func (m *Manager) receive(a arrival) {
 	}
 	switch {
 	case a.err != nil:
-		m.refuse(c, wire.InvalidMessage(complaint(a.err)), a.message.ID)
+		c.Refuse(wire.InvalidMessage(complaint(a.err)), a.message.ID)
 	case known == nil:
-		m.refuse(c, wire.UnknownMessage(a.message.Name), a.message.ID)
+		c.Refuse(wire.UnknownMessage(a.message.Name), a.message.ID)
 	default:
 		a.check(known) // again only where the scripts have changed since
 		if err := g.handle(c, known, a); err != nil {
@@ -64,9 +60,9 @@ func (m *Manager) receive(a arrival) {
 
 // handle runs the handler of a message and the commands that listen to it, after the guard let it pass and if its fields
 // are as they should be. The first error ends it. Whoever may not send the message hears that first.
-func (g *generation) handle(c *connection, known *registry.Message, a arrival) error {
+func (g *generation) handle(c *crowd.Connection, known *registry.Message, a arrival) error {
 	in := script.Incoming{Name: known.Name, Value: a.value, Text: a.message.Text}
-	if !allows(known.Protection, c, field(a.value, known.Owner)) {
+	if !c.May(known.Protection, field(a.value, known.Owner)) {
 		return c.Prompt(in.Text)
 	}
 	ok, err := true, error(nil)
@@ -74,13 +70,13 @@ func (g *generation) handle(c *connection, known *registry.Message, a arrival) e
 		ok, err = known.Authorize(c, in)
 	}
 	switch {
-	case err == nil && !ok && c.admin:
+	case err == nil && !ok && c.Admin():
 		// Another password would not help.
 		return c.Send(wire.MessageException, wire.NotAllowed().Fields(a.message.ID))
 	case err == nil && !ok:
 		return c.Prompt(in.Text)
 	case a.invalid != nil:
-		g.manager.refuse(c, wire.InvalidFields(a.invalid.Error()), a.message.ID)
+		c.Refuse(wire.InvalidFields(a.invalid.Error()), a.message.ID)
 		return nil //nolint:nilerr // where authorize failed, these fields may well be why
 	case err != nil:
 		return err
@@ -98,11 +94,6 @@ func (g *generation) handle(c *connection, known *registry.Message, a arrival) e
 	return nil
 }
 
-// allows is the guard, the only caller of Protection.Allows. receive asks it for messages, topics for subscriptions.
-func allows(p auth.Protection, c *connection, owner string) bool {
-	return p.Allows(c.admin, c.uuid, owner)
-}
-
 // field reads the string under a name in a decoded message; "" where there is none.
 func field(v wire.Value, name string) string {
 	object, ok := v.(interface{ StringField(name string) string })
@@ -110,18 +101,6 @@ func field(v wire.Value, name string) string {
 		return ""
 	}
 	return object.StringField(name)
-}
-
-// refuse answers a bad message, and closes a connection that sent too many of them.
-func (m *Manager) refuse(c *connection, e wire.Exception, previous string) {
-	c.sendOwn(wire.MessageException, e.Fields(previous))
-	now := m.loop.Now()
-	for len(c.bad) > 0 && now.Sub(c.bad[0]) >= badMessagesWithin {
-		c.bad = c.bad[1:]
-	}
-	if c.bad = append(c.bad, now); len(c.bad) > m.options.Limits.MaxBadMessages {
-		c.end(wire.CloseBadRequest())
-	}
 }
 
 // complaint is what a client hears of a frame that could not be read.
@@ -138,12 +117,12 @@ func complaint(err error) string {
 
 // fail settles an error of the scripts: the log gets all of it, the client, where there is one, a reference to that, and
 // the scripts their error hook. generation is the number of those that failed.
-func (m *Manager) fail(generation int, turn string, c *connection, previous string, err error) {
+func (m *Manager) fail(generation int, turn string, c *crowd.Connection, previous string, err error) {
 	ref, reported := m.report(generation, turn, c, err)
 	if !reported || c == nil {
 		return
 	}
-	c.sendOwn(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
+	c.SendOwn(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
 	g := m.generation.Load()
 	if err := g.application.Failed(c, err.Error()); err != nil {
 		m.report(g.number, "error", c, err)
@@ -153,7 +132,7 @@ func (m *Manager) fail(generation int, turn string, c *connection, previous stri
 // report logs an error of the scripts under a short reference; the same turn that fails at the same place, called from the same
 // places, once a second at most, and in between under the reference that is in the log. generation is the number of the
 // scripts. What ended because the loop ends is no error.
-func (m *Manager) report(generation int, turn string, c *connection, err error) (ref string, reported bool) {
+func (m *Manager) report(generation int, turn string, c *crowd.Connection, err error) (ref string, reported bool) {
 	if errors.Is(err, loop.ErrStopped) {
 		return "", false
 	}
@@ -175,7 +154,7 @@ func (m *Manager) report(generation int, turn string, c *connection, err error) 
 		"error", logging.Clip(err.Error(), logging.MaxValue), "unsaid", occasion.Unsaid,
 	}
 	if c != nil {
-		fields = append(fields, "uuid", c.uuid)
+		fields = append(fields, "uuid", c.UUID())
 	}
 	if trace != "" {
 		fields = append(fields, "traceback", trace)

@@ -226,7 +226,7 @@ func TestBootIsGathered(t *testing.T) {
 		r.quiet()
 		s.hears(r, "after a boot that failed")
 		r.turn(func() {
-			if r.h.Topic("news") != nil || len(c.subscriptions) > 0 {
+			if r.h.Topic("news") != nil || len(c.Subscriptions()) > 0 {
 				r.Error("the topic of a boot that failed is there, want nothing of it")
 			}
 		})
@@ -255,7 +255,7 @@ func TestDrain(t *testing.T) {
 		before := 0
 		r.turn(func() {
 			old.waits = true
-			c.slot = old
+			*c.Slot() = old
 			before = len(retired)
 		})
 		r.reload(func(script.Host) {})
@@ -267,8 +267,8 @@ func TestDrain(t *testing.T) {
 		})
 		time.Sleep(200 * ms)
 		r.turn(func() {
-			if !errors.Is(old.interrupted, errReplaced) || len(retired) != before+1 || retired[before] != Application(old) || c.slot != nil {
-				r.Errorf("after 1100 ms: interrupted %v, retired %d, slot %v, want the end of the old ones", old.interrupted, len(retired), c.slot)
+			if !errors.Is(old.interrupted, errReplaced) || len(retired) != before+1 || retired[before] != Application(old) || *c.Slot() != nil {
+				r.Errorf("after 1100 ms: interrupted %v, retired %d, slot %v, want the end of the old ones", old.interrupted, len(retired), *c.Slot())
 			}
 		})
 	})
