@@ -28,6 +28,7 @@ func floors() map[string]int {
 		"engine/queue":               6,
 		"engine/script":              6,
 		"engine/web":                 6,
+		"engine/script/audience":     5,
 		"engine/script/child":        5,
 		"engine/script/loader":       5,
 		"engine/script/module":       5,

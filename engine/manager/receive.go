@@ -77,7 +77,7 @@ func (g *generation) handle(c *crowd.Connection, known *registry.Message, a arri
 		return c.Prompt(in.Text)
 	case a.invalid != nil:
 		c.Refuse(wire.InvalidFields(a.invalid.Error()), a.message.ID)
-		return nil //nolint:nilerr // where authorize failed, these fields may well be why
+		return nil // where authorize failed, these fields may well be why
 	case err != nil:
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"perigee/engine/broker"
-	"perigee/engine/script"
+	"perigee/engine/script/audience"
 	"perigee/engine/wire"
 )
 
@@ -111,28 +111,55 @@ func without(list []*Connection, c *Connection) []*Connection {
 }
 
 // clients is a list as scripts get it.
-func clients(list []*Connection) []script.Client {
-	all := make([]script.Client, len(list))
+func clients(list []*Connection) []audience.Client {
+	all := make([]audience.Client, len(list))
 	for i, c := range list {
 		all[i] = c
 	}
 	return all
 }
 
-func (c *Connection) UUID() string          { return c.uuid }
-func (c *Connection) Open() bool            { return c.open }
-func (c *Connection) Admin() bool           { return c.admin }
-func (c *Connection) ResourceID() uint64    { return c.socket.ID() }
+// UUID implements audience.Client.
+func (c *Connection) UUID() string { return c.uuid }
+
+// Open implements audience.Client.
+func (c *Connection) Open() bool { return c.open }
+
+// Admin implements audience.Client.
+func (c *Connection) Admin() bool { return c.admin }
+
+// ResourceID implements audience.Client.
+func (c *Connection) ResourceID() uint64 { return c.socket.ID() }
+
+// IPAddress implements audience.Client.
 func (c *Connection) IPAddress() netip.Addr { return c.socket.Peer().Addr }
-func (c *Connection) Timestamp() time.Time  { return c.socket.OpenedAt() }
-func (c *Connection) Type() string          { return c.kind }
-func (c *Connection) Name() string          { return c.name }
-func (c *Connection) Email() string         { return c.email }
-func (c *Connection) SetType(t string)      { set(c, &c.kind, t) }
-func (c *Connection) SetName(n string)      { set(c, &c.name, n) }
-func (c *Connection) SetEmail(e string)     { set(c, &c.email, e) }
-func (c *Connection) SetAdmin(admin bool)   { set(c, &c.admin, admin) }
-func (c *Connection) Slot() *any            { return &c.slot }
+
+// Timestamp implements audience.Client.
+func (c *Connection) Timestamp() time.Time { return c.socket.OpenedAt() }
+
+// Type implements audience.Client.
+func (c *Connection) Type() string { return c.kind }
+
+// Name implements audience.Client.
+func (c *Connection) Name() string { return c.name }
+
+// Email implements audience.Client.
+func (c *Connection) Email() string { return c.email }
+
+// SetType implements audience.Client.
+func (c *Connection) SetType(t string) { set(c, &c.kind, t) }
+
+// SetName implements audience.Client.
+func (c *Connection) SetName(n string) { set(c, &c.name, n) }
+
+// SetEmail implements audience.Client.
+func (c *Connection) SetEmail(e string) { set(c, &c.email, e) }
+
+// SetAdmin implements audience.Client.
+func (c *Connection) SetAdmin(admin bool) { set(c, &c.admin, admin) }
+
+// Slot implements audience.Client.
+func (c *Connection) Slot() *any { return &c.slot }
 
 // Number counts the connections, from 1.
 func (c *Connection) Number() uint64 { return c.number }
@@ -163,6 +190,7 @@ func (c *Connection) attribute(name string) int {
 	return slices.IndexFunc(c.attributes, func(a attribute) bool { return a.name == name })
 }
 
+// Attribute implements audience.Client.
 func (c *Connection) Attribute(name string) wire.Value {
 	if i := c.attribute(name); i >= 0 {
 		return c.attributes[i].value
@@ -170,6 +198,7 @@ func (c *Connection) Attribute(name string) wire.Value {
 	return nil
 }
 
+// SetAttribute implements audience.Client.
 func (c *Connection) SetAttribute(name string, v wire.Value) error {
 	i := c.attribute(name)
 	if v == nil {
@@ -200,8 +229,8 @@ func (c *Connection) measure(a *attribute, i int) error {
 		return err
 	}
 	a.size = len(a.name) + len(text) + len(`"":,`)
-	if a.size > script.MaxAttribute {
-		return fmt.Errorf("crowd: a field of a client may have %d KiB as JSON", script.MaxAttribute>>10)
+	if a.size > audience.MaxAttribute {
+		return fmt.Errorf("crowd: a field of a client may have %d KiB as JSON", audience.MaxAttribute>>10)
 	}
 	size := a.size
 	for other, set := range c.attributes {
@@ -209,12 +238,13 @@ func (c *Connection) measure(a *attribute, i int) error {
 			size += set.size
 		}
 	}
-	if size > script.MaxAttributes {
-		return fmt.Errorf("crowd: the fields of a client may have %d KiB as JSON together", script.MaxAttributes>>10)
+	if size > audience.MaxAttributes {
+		return fmt.Errorf("crowd: the fields of a client may have %d KiB as JSON together", audience.MaxAttributes>>10)
 	}
 	return nil
 }
 
+// Send implements audience.Client.
 func (c *Connection) Send(name string, fields wire.Fields) error {
 	if !c.open {
 		return nil
@@ -234,6 +264,7 @@ func (c *Connection) SendOwn(name string, fields wire.Fields) {
 	}
 }
 
+// Prompt implements audience.Client.
 func (c *Connection) Prompt(text []byte) error {
 	fields := wire.Members{{Name: "message", Value: "Authorization required."}, {Name: "code", Value: 401}}
 	if text != nil {
@@ -242,6 +273,7 @@ func (c *Connection) Prompt(text []byte) error {
 	return c.Send("PromptForAuthentication", fields)
 }
 
+// Notify implements audience.Client.
 func (c *Connection) Notify(sender string) {
 	if !c.open {
 		return
@@ -259,6 +291,7 @@ func (c *Connection) Notify(sender string) {
 	c.Outdate()
 }
 
+// Dismiss implements audience.Client.
 func (c *Connection) Dismiss() {
 	if len(c.notifications) > 0 {
 		c.notifications = nil
@@ -266,6 +299,8 @@ func (c *Connection) Dismiss() {
 	}
 }
 
+// Notifications implements audience.Client.
 func (c *Connection) Notifications() wire.Value { return notifications(c.notifications) }
 
-func (c *Connection) Subscriptions() []script.Topic { return TopicList(c.subscriptions) }
+// Subscriptions implements audience.Client.
+func (c *Connection) Subscriptions() []audience.Topic { return TopicList(c.subscriptions) }

@@ -14,7 +14,7 @@ import (
 	"perigee/engine/broker"
 	"perigee/engine/config"
 	"perigee/engine/loop"
-	"perigee/engine/script"
+	"perigee/engine/script/audience"
 	"perigee/engine/wire"
 )
 
@@ -43,16 +43,16 @@ type Outlet interface {
 const everybody broker.TopicID = 0
 
 var (
-	_ Socket        = (*broker.Conn)(nil)
-	_ Outlet        = (*broker.Broker)(nil)
-	_ script.Client = (*Connection)(nil)
-	_ script.Topic  = (*Topic)(nil)
+	_ Socket          = (*broker.Conn)(nil)
+	_ Outlet          = (*broker.Broker)(nil)
+	_ audience.Client = (*Connection)(nil)
+	_ audience.Topic  = (*Topic)(nil)
 )
 
 // Scripts are what makes the rows of the roster.
 type Scripts interface {
 	// Roster returns the JSON of what others see of a connection; nil leaves it out.
-	Roster(c script.Client) ([]byte, error)
+	Roster(c audience.Client) ([]byte, error)
 	// Report logs an error of theirs in a turn of that name; c is whom it was about, nil is nobody.
 	Report(turn string, c *Connection, err error)
 }
@@ -125,7 +125,7 @@ func (cr *Crowd) All() []*Connection { return cr.order }
 func (cr *Crowd) From(number uint64) []*Connection { return cr.order[place(cr.order, number):] }
 
 // Clients returns All as scripts get it; the slice is the caller's.
-func (cr *Crowd) Clients() []script.Client { return clients(cr.order) }
+func (cr *Crowd) Clients() []audience.Client { return clients(cr.order) }
 
 // Encode makes a frame of a message, once for however many it goes to. Notices that are due go before it.
 func (cr *Crowd) Encode(name string, fields wire.Fields) (*broker.Frame, error) {

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
-
 	"testing"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 	"perigee/engine/broker"
 	"perigee/engine/config"
 	"perigee/engine/loop"
-	"perigee/engine/script"
+	"perigee/engine/script/audience"
 	"perigee/engine/wire"
 )
 
@@ -35,7 +34,7 @@ func (*sink) Unsubscribe(broker.TopicID) {}
 // open shows all of a connection to everybody.
 type open struct{ testing.TB }
 
-func (open) Roster(c script.Client) ([]byte, error) { return c.AppendJSON(nil) }
+func (open) Roster(c audience.Client) ([]byte, error) { return c.AppendJSON(nil) }
 
 func (o open) Report(turn string, _ *Connection, err error) { o.Errorf("%s: %v", turn, err) }
 
@@ -80,7 +79,7 @@ func TestConnectionJSON(t *testing.T) {
 	c.SetType("player")
 	c.SetAdmin(true)
 	c.Notify("s1")
-	topic := cr.MakeTopic("news", script.TopicOptions{}, nil)
+	topic := cr.MakeTopic("news", audience.TopicOptions{}, nil)
 	cr.AddTopic(topic)
 	must(t, topic.Subscribe(c))
 	want := fmt.Sprintf(`{"zeal":[2],"age":42,"admin":true,"email":"bo@example.com","ip_address":"192.0.2.7","name":"Bo \"B\"",`+
@@ -135,7 +134,7 @@ func TestAttributeBounds(t *testing.T) {
 	}
 	must(t, c.SetAttribute("b", nil))
 	must(t, c.SetAttribute("e", text(60<<10)))
-	c.attributes[0].value = text(script.MaxRow)
+	c.attributes[0].value = text(audience.MaxRow)
 	if _, err := c.AppendJSON(nil); err == nil || !strings.Contains(err.Error(), "1024 KiB") {
 		t.Errorf("AppendJSON of a field that has grown = %v, want that it is more than 1024 KiB", err)
 	}

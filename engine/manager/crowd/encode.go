@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"perigee/engine/script"
+	"perigee/engine/script/audience"
 	"perigee/engine/wire"
 )
 
@@ -13,7 +13,7 @@ import (
 var errInItself = errors.New("crowd: a client has itself among its fields")
 
 // errRow is the answer to a connection of which there is too much to tell.
-var errRow = fmt.Errorf("crowd: a client has more than %d KiB of fields as JSON", script.MaxRow>>10)
+var errRow = fmt.Errorf("crowd: a client has more than %d KiB of fields as JSON", audience.MaxRow>>10)
 
 // AppendJSON appends the connection as an object: its attributes in the order of setting, then the server's own fields by
 // name. What is unknown is left out.
@@ -31,7 +31,7 @@ func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 		if dst, err = a.value.AppendJSON(dst); err != nil {
 			return nil, err
 		}
-		if len(dst)-start > script.MaxRow {
+		if len(dst)-start > audience.MaxRow {
 			return nil, errRow
 		}
 		dst = append(dst, ',')
@@ -54,7 +54,7 @@ func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 	dst = strconv.AppendInt(append(dst, `,"timestamp":`...), c.Timestamp().Unix(), 10)
 	dst = wire.AppendString(append(dst, `,"type":`...), c.kind)
 	dst = wire.AppendString(append(dst, `,"uuid":`...), c.uuid)
-	if len(dst)-start > script.MaxRow {
+	if len(dst)-start > audience.MaxRow {
 		return nil, errRow
 	}
 	return append(dst, '}'), nil

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"perigee/engine/broker"
-	"perigee/engine/script"
+	"perigee/engine/script/audience"
 	"perigee/engine/wire"
 )
 
@@ -26,7 +26,7 @@ type Topic struct {
 	crowd       *Crowd
 	id          broker.TopicID
 	uuid, name  string
-	options     script.TopicOptions
+	options     audience.TopicOptions
 	registered  bool
 	later       func(func())  // puts off what is done with it until it is known; nil once it is
 	subscribers []*Connection // in the order of opening
@@ -61,8 +61,8 @@ func (all *topics) list() []*Topic {
 }
 
 // TopicList is a list as scripts get it.
-func TopicList(list []*Topic) []script.Topic {
-	all := make([]script.Topic, len(list))
+func TopicList(list []*Topic) []audience.Topic {
+	all := make([]audience.Topic, len(list))
 	for i, t := range list {
 		all[i] = t
 	}
@@ -70,7 +70,7 @@ func TopicList(list []*Topic) []script.Topic {
 }
 
 // MakeTopic makes a topic that nobody knows until AddTopic; until then later puts off the subscriptions to it.
-func (cr *Crowd) MakeTopic(name string, o script.TopicOptions, later func(act func())) *Topic {
+func (cr *Crowd) MakeTopic(name string, o audience.TopicOptions, later func(act func())) *Topic {
 	cr.topics.last++
 	return &Topic{crowd: cr, id: cr.topics.last, uuid: wire.NewID(), name: name, options: o, registered: true, later: later}
 }
@@ -116,15 +116,26 @@ func (cr *Crowd) tellTopics() {
 	}
 }
 
-func (t *Topic) UUID() string                 { return t.uuid }
-func (t *Topic) Name() string                 { return t.name }
-func (t *Topic) Count() int                   { return len(t.subscribers) }
-func (t *Topic) Registered() bool             { return t.registered }
-func (t *Topic) Connections() []script.Client { return clients(t.subscribers) }
-func (t *Topic) Slot() *any                   { return &t.slot }
+// UUID implements audience.Topic.
+func (t *Topic) UUID() string { return t.uuid }
+
+// Name implements audience.Topic.
+func (t *Topic) Name() string { return t.name }
+
+// Count implements audience.Topic.
+func (t *Topic) Count() int { return len(t.subscribers) }
+
+// Registered implements audience.Topic.
+func (t *Topic) Registered() bool { return t.registered }
+
+// Connections implements audience.Topic.
+func (t *Topic) Connections() []audience.Client { return clients(t.subscribers) }
+
+// Slot implements audience.Topic.
+func (t *Topic) Slot() *any { return &t.slot }
 
 // Options say who may subscribe.
-func (t *Topic) Options() script.TopicOptions { return t.options }
+func (t *Topic) Options() audience.TopicOptions { return t.options }
 
 // Drop gives up a topic that has not been added.
 func (t *Topic) Drop() { t.registered = false }
@@ -135,7 +146,8 @@ func (t *Topic) Reaches() bool { return t.later != nil || len(t.subscribers) > 0
 // Publish sends a frame of Encode to the subscribers.
 func (t *Topic) Publish(f *broker.Frame) { t.crowd.outlet.Publish(t.id, f) }
 
-func (t *Topic) Allows(client script.Client) bool {
+// Allows implements audience.Topic.
+func (t *Topic) Allows(client audience.Client) bool {
 	c, ok := client.(*Connection)
 	return ok && c.May(t.options.Protection, t.options.Owner)
 }
@@ -148,7 +160,7 @@ func (c *Connection) subscription(t *Topic) (int, bool) {
 }
 
 // Subscribe does not ask whether the connection may: Allows tells.
-func (t *Topic) Subscribe(client script.Client) error {
+func (t *Topic) Subscribe(client audience.Client) error {
 	c, ok := client.(*Connection)
 	switch {
 	case !ok:
@@ -176,7 +188,8 @@ func (t *Topic) Subscribe(client script.Client) error {
 	return nil
 }
 
-func (t *Topic) Unsubscribe(client script.Client) {
+// Unsubscribe implements audience.Topic.
+func (t *Topic) Unsubscribe(client audience.Client) {
 	c, ok := client.(*Connection)
 	if !ok {
 		return
