@@ -16,16 +16,19 @@ import (
 // floors is the map of the house: what stands on which floor. Imports only go down.
 func floors() map[string]int {
 	return map[string]int{
-		"cmd/perigee":                9,
-		"engine":                     8,
-		"engine/spec":                8,
-		"engine/manager":             7,
+		"cmd/perigee":                10,
+		"engine":                     9,
+		"engine/spec":                9,
+		"engine/manager":             8,
+		"engine/manager/crowd":       7,
+		"engine/manager/registry":    7,
 		"engine/queue/beanstalkd":    7,
 		"engine/queue/memory":        7,
 		"engine/broker":              6,
 		"engine/queue":               6,
 		"engine/script":              6,
 		"engine/web":                 6,
+		"engine/script/audience":     5,
 		"engine/script/child":        5,
 		"engine/script/loader":       5,
 		"engine/script/module":       5,

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
-	"perigee/engine/manager"
+	"perigee/engine/manager/registry"
 	"perigee/engine/script/api"
 	"perigee/engine/script/store"
 )
@@ -25,7 +25,7 @@ type Reload struct {
 	// Took is how long all of it lasted, Pause for how long of that nothing else could run.
 	Took, Pause time.Duration
 	// Changes are what clients and other programs can do now that they could not before, and the other way round.
-	Changes []manager.Change
+	Changes []registry.Change
 	// NeedsRestart are the settings that differ and that a running server cannot change: "server.port".
 	NeedsRestart []string
 	// Warnings name what could not go over to the new scripts, one sentence each.

@@ -16,7 +16,7 @@ import (
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
-	registered "perigee/engine/manager"
+	"perigee/engine/manager/registry"
 )
 
 // folder is a scripts folder whose manager is app.lua.
@@ -299,8 +299,8 @@ func TestReloadWarns(t *testing.T) {
 	s := f.serve(nil)
 	f.write("app.lua", app(`server.message("Halt", { protection = "none" }, function() end)`))
 	r, err := s.Control.Reload(t.Context())
-	want := registered.Change{Kind: "message", Name: "Halt", What: "changed", Detail: "protection admin -> none", Weaker: true}
-	if err != nil || !slices.Equal(r.Changes, []registered.Change{want}) {
+	want := registry.Change{Kind: "message", Name: "Halt", What: "changed", Detail: "protection admin -> none", Weaker: true}
+	if err != nil || !slices.Equal(r.Changes, []registry.Change{want}) {
 		t.Errorf("Reload = %+v, %v, want %+v", r, err, want)
 	}
 	if log := s.Log(); !strings.Contains(log, `level=WARN msg="engine: reload changes what is registered" kind=message name=Halt what=changed detail="protection admin -> none" weaker=true`) {

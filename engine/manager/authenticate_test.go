@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"perigee/engine/auth"
+	"perigee/engine/manager/crowd"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
 // tries gives passwords at once and returns for each whether it was right and how long the answer took, in order.
-func (r *rig) tries(c *connection, passwords ...string) (answers []string) {
+func (r *rig) tries(c *crowd.Connection, passwords ...string) (answers []string) {
 	r.Helper()
 	answers = make([]string, len(passwords))
 	r.turn(func() {
@@ -43,12 +44,12 @@ func TestAuthenticate(t *testing.T) {
 		s, c := r.open()
 		for range 3 {
 			got := r.tries(c, "wrong", goodKey[:8], "", goodKey+"x")
-			if want := "false late,false late,false late,false late"; strings.Join(got, ",") != want || c.admin {
-				r.Fatalf("wrong passwords: %q, admin %v, want %s and no admin", got, c.admin, want)
+			if want := "false late,false late,false late,false late"; strings.Join(got, ",") != want || c.Admin() {
+				r.Fatalf("wrong passwords: %q, admin %v, want %s and no admin", got, c.Admin(), want)
 			}
 			time.Sleep(time.Minute)
-			if got := r.tries(c, goodKey); got[0] != "true at once" || !c.admin {
-				r.Fatalf("right password: %q, admin %v, want at once and an admin", got, c.admin)
+			if got := r.tries(c, goodKey); got[0] != "true at once" || !c.Admin() {
+				r.Fatalf("right password: %q, admin %v, want at once and an admin", got, c.Admin())
 			}
 			r.turn(func() { c.SetAdmin(false) })
 		}
@@ -71,7 +72,7 @@ func TestAuthenticateClosesConnection(t *testing.T) {
 		r.turn(func() {
 			for i := range 5 {
 				c.Authenticate("wrong", func(bool) {
-					if i == 4 && !c.open {
+					if i == 4 && !c.Open() {
 						r.Error("the fifth is answered after the close, want before")
 					}
 					r.must(c.Prompt(nil))
@@ -154,11 +155,11 @@ func TestAuthenticateDefaultKey(t *testing.T) {
 	o.Key = auth.NewKey("password")
 	inBubble(t, o, nil, func(r *rig) {
 		s, c := r.open()
-		if got := r.tries(c, "password"); got[0] != "false late" || c.admin {
+		if got := r.tries(c, "password"); got[0] != "false late" || c.Admin() {
 			r.Errorf("default key through a proxy: %q, want false late", got)
 		}
 		s.peer.Direct = true
-		if got := r.tries(c, "password"); got[0] != "true at once" || !c.admin {
+		if got := r.tries(c, "password"); got[0] != "true at once" || !c.Admin() {
 			r.Errorf("default key of a direct peer: %q, want true at once", got)
 		}
 	})

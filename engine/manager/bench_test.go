@@ -1,9 +1,7 @@
 package manager
 
 import (
-	"fmt"
 	"testing"
-	"time"
 
 	"perigee/engine/auth"
 	"perigee/engine/broker"
@@ -58,21 +56,3 @@ func BenchmarkMessage(b *testing.B) {
 
 // raw is an application that does nothing and costs nothing.
 type raw struct{ unwritten }
-
-// One change among a thousand connections, and the roster to all of them.
-func BenchmarkRoster(b *testing.B) {
-	r := newRig(b, defaults())
-	r.install(nil)
-	for i := range 1000 {
-		r.m.Attach(&sink{socket{id: uint64(i + 1), opened: time.Now(), peer: auth.Peer{}}})
-	}
-	b.ReportAllocs()
-	r.turn(func() {
-		r.m.roster.waiting = true // no timer sends meanwhile
-		for i := 0; b.Loop(); i++ {
-			r.m.order[i%1000].SetName(fmt.Sprint(i))
-			r.m.sendRoster()
-		}
-	})
-	b.ReportMetric(float64(r.m.roster.size), "bytes/roster")
-}

@@ -6,51 +6,11 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"perigee/engine/auth"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
-
-// A connection shows its attributes in the order of setting, then the server's fields by name, without what is unknown.
-func TestConnectionJSON(t *testing.T) {
-	inBubble(t, defaults(), nil, func(r *rig) {
-		_, c := r.open()
-		at := time.Now().Unix()
-		r.turn(func() {
-			plain := fmt.Sprintf(`{"admin":false,"ip_address":"192.0.2.7","notifications":{},"resource_id":1,`+
-				`"subscriptions":{},"timestamp":%d,"type":"anonymous","uuid":%q}`, at, c.uuid)
-			if got, err := c.AppendJSON(nil); string(got) != plain || err != nil {
-				r.Errorf("new connection = %s, %v, want %s", got, err, plain)
-			}
-			r.must(c.SetAttribute("zeal", wire.Raw(`[1]`)))
-			r.must(c.SetAttribute("gone", wire.Raw(`1`)))
-			r.must(c.SetAttribute("age", wire.Raw(`42`)))
-			r.must(c.SetAttribute("zeal", wire.Raw(`[2]`)))
-			r.must(c.SetAttribute("gone", nil))
-			r.must(c.SetAttribute("never", nil))
-			c.SetName("Bo \"B\"")
-			c.SetEmail("bo@example.com")
-			c.SetType("player")
-			c.SetAdmin(true)
-			c.Notify("s1")
-			topic, err := r.h.Register("news", script.TopicOptions{})
-			r.must(err)
-			r.must(topic.Subscribe(c))
-			want := fmt.Sprintf(`{"zeal":[2],"age":42,"admin":true,"email":"bo@example.com","ip_address":"192.0.2.7","name":"Bo \"B\"",`+
-				`"notifications":{"s1":{"sender":"s1","timestamp":%d,"uuid":%q}},"resource_id":1,`+
-				`"subscriptions":{%q:{"name":"news","subscribers":1,"uuid":%q}},"timestamp":%d,"type":"player","uuid":%q}`,
-				at, c.notifications[0].uuid, topic.UUID(), topic.UUID(), at, c.uuid)
-			if got, err := c.AppendJSON(nil); string(got) != want || err != nil {
-				r.Errorf("connection = %s, %v, want %s", got, err, want)
-			}
-			if c.Attribute("gone") != nil || c.Attribute("age") == nil {
-				r.Errorf("Attribute: gone = %v, age = %v, want only age", c.Attribute("gone"), c.Attribute("age"))
-			}
-		})
-	})
-}
 
 // A new connection hears first what its open hook says, and nothing that was said to all before.
 func TestOpen(t *testing.T) {
@@ -131,42 +91,16 @@ func TestDetach(t *testing.T) {
 			heard = append(heard, fmt.Sprint(reason, " ", c.Open(), " ", len(r.h.Connections())))
 			return nil
 		}
-		s, _ := r.open()
+		s, c := r.open()
 		r.m.Detach(s, wire.CloseNormal("bye"))
 		r.m.Detach(s, wire.CloseNormal("bye"))
 		synctest.Wait()
 		if len(heard) != 1 || heard[0] != "bye false 0" {
 			r.Errorf("close hook heard %q, want once: bye, not open, no connection", heard)
 		}
-		if len(r.m.sockets)+len(r.m.uuids)+len(r.m.order) != 0 {
-			r.Errorf("something of the connection is left: %v %v %v", r.m.sockets, r.m.uuids, r.m.order)
+		if of, found, all := r.m.crowd.Of(s), r.m.crowd.Find(c.UUID()), r.m.crowd.All(); of != nil || found != nil || len(all) != 0 {
+			r.Errorf("something of the connection is left: %v %v %v", of, found, all)
 		}
-	})
-}
-
-// A connection keeps one notification a sender, and only the latest thousand.
-func TestNotifications(t *testing.T) {
-	inBubble(t, defaults(), nil, func(r *rig) {
-		_, c := r.open()
-		r.turn(func() {
-			c.Notify("a")
-			first := c.notifications[0].uuid
-			c.Notify("b")
-			c.Notify("a")
-			if len(c.notifications) != 2 || c.notifications[0].uuid == first {
-				r.Errorf("after a, b, a: %v, want two, a's a new one", c.notifications)
-			}
-			for i := range maxNotifications {
-				c.Notify(fmt.Sprint(i))
-			}
-			if len(c.notifications) != maxNotifications || c.notifications[0].sender != "0" {
-				r.Errorf("after many: %d from %s on, want %d from 0 on", len(c.notifications), c.notifications[0].sender, maxNotifications)
-			}
-			c.Dismiss()
-			if got, err := c.Notifications().AppendJSON(nil); string(got) != "{}" || err != nil {
-				r.Errorf("after Dismiss: %s, %v, want {}", got, err)
-			}
-		})
 	})
 }
 
@@ -194,34 +128,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	r.turn(func() {})
-	if handled != clients*messages || len(r.m.order) != 0 {
-		t.Errorf("handled %d messages, %d connections left, want %d and 0", handled, len(r.m.order), clients*messages)
+	if handled != clients*messages || len(r.m.crowd.All()) != 0 {
+		t.Errorf("handled %d messages, %d connections left, want %d and 0", handled, len(r.m.crowd.All()), clients*messages)
 	}
-}
-
-// What the application keeps with a client has bounds, one field and all together; what is refused changes nothing. What
-// grows inside of a table that is set already is refused when it is shown.
-func TestAttributeBounds(t *testing.T) {
-	inBubble(t, defaults(), nil, func(r *rig) {
-		_, c := r.open()
-		text := func(size int) wire.Value { return wire.Raw(`"` + strings.Repeat("x", size) + `"`) }
-		r.turn(func() {
-			if err := c.SetAttribute("a", text(64<<10)); err == nil || !strings.Contains(err.Error(), "64 KiB") || c.Attribute("a") != nil {
-				r.Errorf("SetAttribute of more than 64 KiB = %v, kept %t, want an error, and nothing kept", err, c.Attribute("a") != nil)
-			}
-			for _, name := range []string{"a", "b", "c", "d"} {
-				r.must(c.SetAttribute(name, text(60<<10)))
-			}
-			r.must(c.SetAttribute("a", text(61<<10))) // in the place of what it was
-			if err := c.SetAttribute("e", text(60<<10)); err == nil || !strings.Contains(err.Error(), "256 KiB") || c.Attribute("e") != nil {
-				r.Errorf("SetAttribute of the fifth 60 KiB = %v, kept %t, want an error, and nothing kept", err, c.Attribute("e") != nil)
-			}
-			r.must(c.SetAttribute("b", nil))
-			r.must(c.SetAttribute("e", text(60<<10)))
-			c.attributes[0].value = text(script.MaxRow)
-			if _, err := c.AppendJSON(nil); err == nil || !strings.Contains(err.Error(), "1024 KiB") {
-				r.Errorf("AppendJSON of a field that has grown = %v, want that it is more than 1024 KiB", err)
-			}
-		})
-	})
 }

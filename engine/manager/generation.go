@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"perigee/engine/manager/crowd"
+	"perigee/engine/manager/registry"
 	"perigee/engine/script"
 	"perigee/engine/script/module"
 	"perigee/engine/wire"
@@ -29,9 +31,7 @@ type generation struct {
 	number      int
 	application Application
 	phase       phase
-	messages    map[string]*message
-	commands    map[string]script.Command
-	listeners   []*listener // in the order of listening
+	registry    *registry.Registry
 
 	// boot are the timers that were started while it loaded, in that order, also those that have ended.
 	boot []*work
@@ -40,19 +40,65 @@ type generation struct {
 
 	// Gathered while it loads, and done at the swap.
 	jobs   *module.Work // how jobs are to be taken; nil is not at all
-	topics []*topic
+	topics []*crowd.Topic
 	acts   []func()
 }
 
 func newGeneration(m *Manager, number int) *generation {
-	return &generation{
-		manager:     m,
-		number:      number,
-		application: unwritten{},
-		messages:    map[string]*message{},
-		commands:    map[string]script.Command{},
-		loose:       map[*work]struct{}{},
+	g := &generation{manager: m, number: number, application: unwritten{}, loose: map[*work]struct{}{}}
+	g.registry = registry.New(func() bool { return g.phase == loading })
+	return g
+}
+
+// takeJobs notes how jobs are to be taken.
+func (g *generation) takeJobs(w module.Work) error {
+	if g.phase != loading {
+		return fmt.Errorf("server.work: what jobs are taken is said by what is %w", registry.ErrNotLoading)
 	}
+	g.jobs = &w
+	return nil
+}
+
+// complete returns every fault that only shows when all is registered.
+func (g *generation) complete() error {
+	faults := []error{g.registry.Complete()}
+	for _, w := range g.boot {
+		if w.options.Run != nil {
+			continue
+		}
+		if _, err := g.command(w.options.Command); err != nil {
+			faults = append(faults, fmt.Errorf("timer at %s: %w", w.options.Source, err))
+		}
+	}
+	for _, t := range g.topics {
+		if g.manager.crowd.HasTopic(t.Name()) {
+			faults = append(faults, fmt.Errorf("server.register: topic %q was registered by somebody else while the scripts loaded", t.Name()))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// routes returns what is registered.
+func (g *generation) routes() registry.Routes { return g.registry.Routes(g.number) }
+
+// command finds a command.
+func (g *generation) command(name string) (script.Command, error) { return g.registry.Command(name) }
+
+// run runs a command within the present turn.
+func (g *generation) run(name string, arguments wire.Value) (wire.Value, error) {
+	c, err := g.command(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.Run(arguments)
+}
+
+// Roster implements crowd.Scripts.
+func (g *generation) Roster(c script.Client) ([]byte, error) { return g.application.Roster(c) }
+
+// Report implements crowd.Scripts.
+func (g *generation) Report(turn string, c *crowd.Connection, err error) {
+	g.manager.report(g.number, turn, c, err)
 }
 
 // do does what others notice: now, or where the scripts load at the swap.
@@ -68,7 +114,7 @@ func (g *generation) do(act func()) {
 
 // Installed is how the scripts that run were replaced.
 type Installed struct {
-	Before, After Routes
+	Before, After registry.Routes
 	// Swapped is when the new scripts had taken over.
 	Swapped time.Time
 	// Warnings name what could not go over to the new scripts, one sentence each.
@@ -106,7 +152,7 @@ func (g *generation) discard() {
 		w.Cancel()
 	}
 	for _, t := range g.topics {
-		t.registered = false
+		t.Drop()
 	}
 	g.boot, g.topics, g.acts = nil, nil, nil
 }
@@ -140,11 +186,7 @@ func (m *Manager) swap(next *generation) Installed {
 // publish makes the topics that boot registered known to everybody.
 func (g *generation) publish() {
 	for _, t := range g.topics {
-		t.by = nil
-		g.manager.topics.add(t)
-	}
-	if len(g.topics) > 0 {
-		g.manager.owe(&g.manager.topics.news)
+		g.manager.crowd.AddTopic(t)
 	}
 	g.topics = nil
 }
@@ -155,7 +197,7 @@ func (m *Manager) adoptAll(next *generation) (warnings []string) {
 		warnings = append(warnings, next.adopt(&l.arguments, &l.by, "the arguments of command "+l.command)...)
 	}
 	for w := range m.timers {
-		if _, known := next.commands[w.options.Command]; !known {
+		if _, err := next.command(w.options.Command); err != nil {
 			w.Cancel()
 			warnings = append(warnings, fmt.Sprintf("the timer that was started at %s ends: there is no command %q any more", w.options.Source, w.options.Command))
 			continue
@@ -192,11 +234,11 @@ func (m *Manager) drain(old *generation) {
 	})
 	old.application.Replaced(func() {
 		cancel()
-		for _, c := range m.order {
-			old.application.Forget(&c.slot)
+		for _, c := range m.crowd.All() {
+			old.application.Forget(c.Slot())
 		}
-		for _, t := range m.topics.names {
-			old.application.Forget(&t.slot)
+		for _, t := range m.crowd.Topics() {
+			old.application.Forget(t.Slot())
 		}
 		if m.options.Retired != nil {
 			m.options.Retired(old.application)
@@ -213,23 +255,19 @@ func (m *Manager) renew(g *generation, from uint64) {
 	if m.generation.Load() != g {
 		return // whoever came after it goes over all of them
 	}
-	rest := m.order[place(m.order, from):]
+	rest := m.crowd.From(from)
 	slice := rest[:min(len(rest), renewSlice)]
 	for _, c := range slice {
-		for i := range c.attributes {
+		c.Attributes(func(name string, v wire.Value) wire.Value {
 			by := 0
-			m.crossed(g.adopt(&c.attributes[i].value, &by, "the fields "+c.attributes[i].name+" of client "+c.uuid))
-		}
-		c.outdate()
+			m.crossed(g.adopt(&v, &by, "the fields "+name+" of client "+c.UUID()))
+			return v
+		})
+		c.Outdate()
 	}
 	if len(rest) > len(slice) {
-		next := rest[len(slice)].number
+		next := rest[len(slice)].Number()
 		m.loop.Next("reload", func() { m.renew(g, next) })
 	}
-	if m.roster.renewing {
-		m.expectRoster()
-	} else if m.renewRows() {
-		m.roster.gone = true
-		m.expectRoster()
-	}
+	m.crowd.Renewed()
 }

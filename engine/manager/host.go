@@ -3,6 +3,7 @@ package manager
 import (
 	"time"
 
+	"perigee/engine/manager/crowd"
 	"perigee/engine/script"
 	"perigee/engine/script/module"
 	"perigee/engine/wire"
@@ -15,11 +16,11 @@ type host struct {
 	g *generation
 }
 
-func (h *host) Message(msg script.Message) error { return h.g.registerMessage(msg) }
-func (h *host) Command(c script.Command) error   { return h.g.registerCommand(c) }
+func (h *host) Message(msg script.Message) error { return h.g.registry.AddMessage(msg) }
+func (h *host) Command(c script.Command) error   { return h.g.registry.AddCommand(c) }
 
 func (h *host) Listen(message, command, source string) (silence func(), err error) {
-	return h.g.listen(message, command, source)
+	return h.g.registry.Listen(message, command, source)
 }
 
 func (h *host) Run(command string, arguments wire.Value) (wire.Value, error) {
@@ -48,10 +49,10 @@ func (h *host) Timer(o script.TimerOptions) (script.Timer, error) {
 	return w, nil
 }
 
-func (h *host) Connections() []script.Client { return clients(h.m.order) }
+func (h *host) Connections() []script.Client { return h.m.crowd.Clients() }
 
 func (h *host) Connection(uuid string) script.Client {
-	if c := h.m.uuids[uuid]; c != nil {
+	if c := h.m.crowd.Find(uuid); c != nil {
 		return c
 	}
 	return nil
@@ -61,14 +62,14 @@ func (h *host) Send(to []script.Client, name string, fields wire.Fields) error {
 	if !anyOpen(to) {
 		return nil
 	}
-	f, _, err := h.m.encode(name, fields)
+	f, err := h.m.crowd.Encode(name, fields)
 	if err != nil {
 		return err
 	}
 	h.g.do(func() {
 		for _, client := range to {
-			if c, ok := client.(*connection); ok && c.open {
-				c.socket.Send(f)
+			if c, ok := client.(*crowd.Connection); ok {
+				c.SendFrame(f)
 			}
 		}
 	})
@@ -85,39 +86,39 @@ func anyOpen(list []script.Client) bool {
 }
 
 func (h *host) Broadcast(name string, fields wire.Fields) error {
-	if len(h.m.order) == 0 {
+	if len(h.m.crowd.All()) == 0 {
 		return nil
 	}
-	f, _, err := h.m.encode(name, fields)
+	f, err := h.m.crowd.Encode(name, fields)
 	if err == nil {
-		h.g.do(func() { h.m.outlet.Publish(everybody, f) })
+		h.g.do(func() { h.m.crowd.Publish(f) })
 	}
 	return err
 }
 
 func (h *host) Publish(to script.Topic, name string, fields wire.Fields) error {
-	t, ok := to.(*topic)
-	if !ok || t.by == nil && len(t.subscribers) == 0 {
+	t, ok := to.(*crowd.Topic)
+	if !ok || !t.Reaches() {
 		return nil
 	}
-	f, _, err := h.m.encode(name, fields)
+	f, err := h.m.crowd.Encode(name, fields)
 	if err == nil {
-		h.g.do(func() { h.m.outlet.Publish(t.id, f) })
+		h.g.do(func() { t.Publish(f) })
 	}
 	return err
 }
 
 func (h *host) Close(c script.Client, code int, reason string) error {
 	why, err := wire.CloseWith(code, reason)
-	if own, ok := c.(*connection); ok && err == nil {
-		h.g.do(func() { own.end(why) })
+	if own, ok := c.(*crowd.Connection); ok && err == nil {
+		h.g.do(func() { own.End(why) })
 	}
 	return err
 }
 
-func (h *host) Roster() { h.g.do(h.m.askRoster) }
+func (h *host) Roster() { h.g.do(h.m.crowd.AskRoster) }
 
-func (h *host) Topics() []script.Topic { return topicList(h.g.allTopics()) }
+func (h *host) Topics() []script.Topic { return crowd.TopicList(h.g.allTopics()) }
 
 func (h *host) Topic(nameOrUUID string) script.Topic {
 	if t := h.g.findTopic(nameOrUUID); t != nil {
@@ -135,8 +136,8 @@ func (h *host) Register(name string, o script.TopicOptions) (script.Topic, error
 }
 
 func (h *host) Unregister(t script.Topic) {
-	if own, ok := t.(*topic); ok {
-		h.g.do(func() { h.m.unregisterTopic(own) })
+	if own, ok := t.(*crowd.Topic); ok {
+		h.g.do(func() { h.m.crowd.Unregister(own) })
 	}
 }
 

@@ -1,11 +1,12 @@
-// Package manager is the kernel of the server. It owns the connections and what is known of them, topics and
-// subscriptions, notifications, the registered messages, commands and listeners with the guard before them, timers,
-// delayed commands and the roster. It does not know Lua: the application is an Application to it, and reaches the server
-// through script.Host. It does not know sockets: a client's is a Socket, all of them are an Outlet.
+// Package manager is the kernel of the server. It takes in what sockets, the queue and other programs bring, asks the guard
+// and has the scripts do the work; it owns timers and delayed commands, and lets one set of scripts take over from another.
+// Who is connected is a crowd.Crowd to it, what scripts register a registry.Registry. It does not know Lua: the application
+// is an Application to it, and reaches the server through script.Host. It does not know sockets.
 //
 // All of its state lives on the loop. The exported methods of Manager may be called by any goroutine but the loop's, and
 // only hand the loop a turn; what is not exported runs on the loop and may touch every field. The types behind
-// script.Host, script.Client, script.Topic and script.Timer are not exported and belong to the loop as a whole.
+// script.Host, script.Timer and crowd.Scripts are not exported and belong to the loop as a whole, as do the packages crowd
+// and registry.
 package manager
 
 import (
@@ -20,6 +21,8 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
+	"perigee/engine/manager/crowd"
+	"perigee/engine/manager/registry"
 	"perigee/engine/queue"
 	"perigee/engine/script"
 	"perigee/engine/script/module"
@@ -58,6 +61,28 @@ type Application interface {
 	Forget(slot *any)
 }
 
+// unwritten is the application before any has been installed: it knows no message and does nothing.
+type unwritten struct{}
+
+func (unwritten) Decode(text []byte) (wire.Value, error)  { return wire.Raw(text), nil }
+func (unwritten) Open(script.Client) error                { return nil }
+func (unwritten) Closed(script.Client, string) error      { return nil }
+func (unwritten) Failed(script.Client, string) error      { return nil }
+func (unwritten) Roster(script.Client) ([]byte, error)    { return nil, nil }
+func (unwritten) Stop() error                             { return nil }
+func (unwritten) Adopt(v wire.Value) (wire.Value, string) { return v, "" }
+func (unwritten) Started()                                {}
+func (unwritten) Replaced(done func())                    { done() }
+func (unwritten) Interrupt(error)                         {}
+func (unwritten) Forget(*any)                             {}
+func (unwritten) Within(_ context.Context, run func())    { run() }
+
+// ErrUnknownCommand is wrapped by the errors of Host.Run, Next and Delay.
+var ErrUnknownCommand = registry.ErrUnknownCommand
+
+// Routes is what scripts have registered.
+type Routes = registry.Routes
+
 // Options are the settings of the manager.
 type Options struct {
 	// Key is what Authenticate compares passwords with.
@@ -82,7 +107,7 @@ type Manager struct {
 	loop    *loop.Loop
 	log     *slog.Logger
 	started time.Time
-	outlet  Outlet
+	crowd   *crowd.Crowd // of the loop
 	// One for each door: a client's wrong passwords do not keep out a program with the right one.
 	clients, programs *auth.Throttle
 
@@ -97,15 +122,7 @@ type Manager struct {
 	loading  bool                // scripts load that are to be installed
 	timers   map[*work]struct{}  // that handlers started with the name of a command
 	later    map[*later]struct{} // commands that are put off
-	sockets  map[Socket]*connection
-	uuids    map[string]*connection
-	order    []*connection // all that are open, as they were opened
-	opened   uint64        // how many connections there have been
-	topics   topics
-	roster   roster
-	notices  notices
-	failures logging.Repeats // of the scripts, by turn and place
-	buffer   []byte          // where frames are encoded; nil while it is in use
+	failures logging.Repeats     // of the scripts, by turn and place
 	stopping bool
 }
 
@@ -113,9 +130,8 @@ var (
 	_ broker.Handler = (*Manager)(nil)
 	_ queue.Handler  = (*Manager)(nil)
 	_ script.Host    = (*host)(nil)
-	_ script.Client  = (*connection)(nil)
-	_ script.Topic   = (*topic)(nil)
 	_ script.Timer   = (*work)(nil)
+	_ crowd.Scripts  = (*generation)(nil)
 )
 
 // New returns a manager without scripts: Connect and Install come before the first connection.
@@ -129,13 +145,14 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 		clients:  auth.NewThrottle(),
 		programs: auth.NewThrottle(),
 		started:  l.Now(),
-		sockets:  map[Socket]*connection{},
-		uuids:    map[string]*connection{},
-		topics:   newTopics(),
-		roster:   newRoster(o.Roster),
-		notices:  notices{turn: 1},
 	}
-	m.topics.news = notice{send: m.tellTopics}
+	m.crowd = crowd.New(crowd.Options{
+		Limits: o.Limits, Roster: o.Roster, Closed: m.closed,
+		Opens: func(peer auth.Peer, password string, who ...any) bool {
+			return m.opens(m.clients, peer, password, who...)
+		},
+		Scripts: func() crowd.Scripts { return m.generation.Load() },
+	}, l, log)
 	m.key.Store(&o.Key)
 	first := newGeneration(m, 0)
 	first.phase = running
@@ -144,7 +161,7 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 }
 
 // Connect says how many clients are reached at once. It is called once, before the loop runs.
-func (m *Manager) Connect(out Outlet) { m.outlet = out }
+func (m *Manager) Connect(out crowd.Outlet) { m.crowd.Connect(out) }
 
 // Host returns what the scripts that run now reach the server through; it is called on the loop, as are its methods.
 func (m *Manager) Host() script.Host { return &host{m, m.generation.Load()} }
@@ -214,8 +231,8 @@ func (m *Manager) load(ctx context.Context, load func(h script.Host) (Applicatio
 func (m *Manager) Configure(o Options) {
 	m.key.Store(&o.Key)
 	m.post("configure", func() {
-		m.options.Limits, m.options.Roster, m.options.Drain = o.Limits, o.Roster, o.Drain
-		m.roster.configure(o.Roster)
+		m.options.Drain = o.Drain
+		m.crowd.Configure(o.Limits, o.Roster)
 	})
 }
 
@@ -264,34 +281,5 @@ func (m *Manager) ask(ctx context.Context, turn string, run func() error) error 
 
 func (m *Manager) application() Application { return m.generation.Load().application }
 
-// encode makes a frame of a message, once for however many it goes to. Notices that are due go before it.
-func (m *Manager) encode(name string, fields wire.Fields) (f *broker.Frame, size int, err error) {
-	m.tellFirst()
-	buffer := m.buffer
-	m.buffer = nil
-	text, err := wire.Append(buffer[:0], name, fields, m.loop.Now())
-	m.buffer = text
-	if err != nil {
-		return nil, 0, err
-	}
-	return broker.NewFrame(text), len(text), nil
-}
-
-// broadcast sends a message to every connection.
-func (m *Manager) broadcast(name string, fields wire.Fields) error {
-	if len(m.order) == 0 {
-		return nil
-	}
-	f, _, err := m.encode(name, fields)
-	if err != nil {
-		return err
-	}
-	m.outlet.Publish(everybody, f)
-	return nil
-}
-
 // settle ends a turn: what it changed of topics, subscriptions and the roster goes out.
-func (m *Manager) settle() {
-	m.tellAll()
-	m.askRoster()
-}
+func (m *Manager) settle() { m.crowd.Settle() }

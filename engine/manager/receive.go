@@ -3,30 +3,27 @@ package manager
 import (
 	"errors"
 	"strconv"
-	"time"
 
-	"perigee/engine/auth"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
+	"perigee/engine/manager/crowd"
+	"perigee/engine/manager/registry"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
-// badMessagesWithin is the span of time in which Limits.MaxBadMessages counts.
-const badMessagesWithin = time.Minute
-
 // arrival is a frame on its way from its reader to the loop.
 type arrival struct {
-	socket  Socket
+	socket  crowd.Socket
 	message wire.Message
-	value   wire.Value // nil where the message is unknown
-	err     error      // of parsing or decoding
-	checked *message   // whose schema the fields were checked against
-	invalid error      // what that check found
+	value   wire.Value        // nil where the message is unknown
+	err     error             // of parsing or decoding
+	checked *registry.Message // whose schema the fields were checked against
+	invalid error             // what that check found
 }
 
 // check looks whether the fields are as a message demands, unless it has done so already.
-func (a *arrival) check(known *message) {
+func (a *arrival) check(known *registry.Message) {
 	if a.err != nil || a.checked == known {
 		return
 	}
@@ -38,24 +35,24 @@ func (a *arrival) check(known *message) {
 
 // receive does what a client asks for, if it may.
 func (m *Manager) receive(a arrival) {
-	c := m.sockets[a.socket]
+	c := m.crowd.Of(a.socket)
 	if c == nil {
 		return // it was closed while this was on its way
 	}
 	g := m.generation.Load()
-	known := g.messages[a.message.Name]
+	known := g.registry.Message(a.message.Name)
 	if known != nil && a.value == nil && a.err == nil {
 		a.value, a.err = g.application.Decode(a.message.Text) // it was unknown to the scripts before
 	}
 	switch {
 	case a.err != nil:
-		m.refuse(c, wire.InvalidMessage(complaint(a.err)), a.message.ID)
+		c.Refuse(wire.InvalidMessage(complaint(a.err)), a.message.ID)
 	case known == nil:
-		m.refuse(c, wire.UnknownMessage(a.message.Name), a.message.ID)
+		c.Refuse(wire.UnknownMessage(a.message.Name), a.message.ID)
 	default:
 		a.check(known) // again only where the scripts have changed since
 		if err := g.handle(c, known, a); err != nil {
-			m.fail(g.number, known.turn, c, a.message.ID, err)
+			m.fail(g.number, known.Turn, c, a.message.ID, err)
 		}
 	}
 	m.settle()
@@ -63,9 +60,9 @@ func (m *Manager) receive(a arrival) {
 
 // handle runs the handler of a message and the commands that listen to it, after the guard let it pass and if its fields
 // are as they should be. The first error ends it. Whoever may not send the message hears that first.
-func (g *generation) handle(c *connection, known *message, a arrival) error {
+func (g *generation) handle(c *crowd.Connection, known *registry.Message, a arrival) error {
 	in := script.Incoming{Name: known.Name, Value: a.value, Text: a.message.Text}
-	if !allows(known.Protection, c, field(a.value, known.Owner)) {
+	if !c.May(known.Protection, field(a.value, known.Owner)) {
 		return c.Prompt(in.Text)
 	}
 	ok, err := true, error(nil)
@@ -73,14 +70,14 @@ func (g *generation) handle(c *connection, known *message, a arrival) error {
 		ok, err = known.Authorize(c, in)
 	}
 	switch {
-	case err == nil && !ok && c.admin:
+	case err == nil && !ok && c.Admin():
 		// Another password would not help.
 		return c.Send(wire.MessageException, wire.NotAllowed().Fields(a.message.ID))
 	case err == nil && !ok:
 		return c.Prompt(in.Text)
 	case a.invalid != nil:
-		g.manager.refuse(c, wire.InvalidFields(a.invalid.Error()), a.message.ID)
-		return nil //nolint:nilerr // where authorize failed, these fields may well be why
+		c.Refuse(wire.InvalidFields(a.invalid.Error()), a.message.ID)
+		return nil // where authorize failed, these fields may well be why
 	case err != nil:
 		return err
 	}
@@ -89,17 +86,12 @@ func (g *generation) handle(c *connection, known *message, a arrival) error {
 			return err
 		}
 	}
-	for _, l := range known.commands {
-		if _, err := g.run(l.command, in.Value); err != nil {
+	for command := range known.Commands() {
+		if _, err := g.run(command, in.Value); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// allows is the guard, the only caller of Protection.Allows. receive asks it for messages, topics for subscriptions.
-func allows(p auth.Protection, c *connection, owner string) bool {
-	return p.Allows(c.admin, c.uuid, owner)
 }
 
 // field reads the string under a name in a decoded message; "" where there is none.
@@ -109,18 +101,6 @@ func field(v wire.Value, name string) string {
 		return ""
 	}
 	return object.StringField(name)
-}
-
-// refuse answers a bad message, and closes a connection that sent too many of them.
-func (m *Manager) refuse(c *connection, e wire.Exception, previous string) {
-	c.sendOwn(wire.MessageException, e.Fields(previous))
-	now := m.loop.Now()
-	for len(c.bad) > 0 && now.Sub(c.bad[0]) >= badMessagesWithin {
-		c.bad = c.bad[1:]
-	}
-	if c.bad = append(c.bad, now); len(c.bad) > m.options.Limits.MaxBadMessages {
-		c.end(wire.CloseBadRequest())
-	}
 }
 
 // complaint is what a client hears of a frame that could not be read.
@@ -137,12 +117,12 @@ func complaint(err error) string {
 
 // fail settles an error of the scripts: the log gets all of it, the client, where there is one, a reference to that, and
 // the scripts their error hook. generation is the number of those that failed.
-func (m *Manager) fail(generation int, turn string, c *connection, previous string, err error) {
+func (m *Manager) fail(generation int, turn string, c *crowd.Connection, previous string, err error) {
 	ref, reported := m.report(generation, turn, c, err)
 	if !reported || c == nil {
 		return
 	}
-	c.sendOwn(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
+	c.SendOwn(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
 	g := m.generation.Load()
 	if err := g.application.Failed(c, err.Error()); err != nil {
 		m.report(g.number, "error", c, err)
@@ -152,7 +132,7 @@ func (m *Manager) fail(generation int, turn string, c *connection, previous stri
 // report logs an error of the scripts under a short reference; the same turn that fails at the same place, called from the same
 // places, once a second at most, and in between under the reference that is in the log. generation is the number of the
 // scripts. What ended because the loop ends is no error.
-func (m *Manager) report(generation int, turn string, c *connection, err error) (ref string, reported bool) {
+func (m *Manager) report(generation int, turn string, c *crowd.Connection, err error) (ref string, reported bool) {
 	if errors.Is(err, loop.ErrStopped) {
 		return "", false
 	}
@@ -174,7 +154,7 @@ func (m *Manager) report(generation int, turn string, c *connection, err error) 
 		"error", logging.Clip(err.Error(), logging.MaxValue), "unsaid", occasion.Unsaid,
 	}
 	if c != nil {
-		fields = append(fields, "uuid", c.uuid)
+		fields = append(fields, "uuid", c.UUID())
 	}
 	if trace != "" {
 		fields = append(fields, "traceback", trace)

@@ -35,11 +35,11 @@ func TestGuard(t *testing.T) {
 				client, admin bool
 			}{
 				{"Free", "", true, true},
-				{"Own", c.uuid, true, true},
-				{"Own", other.uuid, false, true},
+				{"Own", c.UUID(), true, true},
+				{"Own", other.UUID(), false, true},
 				{"Own", "", false, true},
-				{"Closed", c.uuid, false, true},
-				{"Forgotten", c.uuid, false, true},
+				{"Closed", c.UUID(), false, true},
+				{"Forgotten", c.UUID(), false, true},
 			} {
 				r.quiet()
 				text := fmt.Sprintf(`{"name":%q,"connection":%q}`, row.name, row.about)
@@ -204,7 +204,7 @@ func TestHandlerFails(t *testing.T) {
 			r.Errorf("heard %v, want HandlerFailed 500 with a reference of 4 digits and previous 9", got)
 		}
 		contains(r, "log", r.log.String(), "level=ERROR", `turn="message Fail"`, "generation=1", "ref="+ref, "chat.lua:3: boom",
-			`traceback="in function shout"`, "uuid="+c.uuid)
+			`traceback="in function shout"`, "uuid="+c.UUID())
 		if n := strings.Count(r.log.String(), "\n"); n != 1 {
 			r.Errorf("log has %d lines, want 1:\n%s", n, r.log)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
+	"perigee/engine/manager/registry"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -50,8 +51,8 @@ func TestRegistrationFaults(t *testing.T) {
 				r.h.Command(script.Command{Name: "Late", Run: run}),
 				listen,
 			} {
-				if !errors.Is(err, ErrNotLoading) {
-					r.Errorf("registering outside of loading = %v, want %v", err, ErrNotLoading)
+				if !errors.Is(err, registry.ErrNotLoading) {
+					r.Errorf("registering outside of loading = %v, want %v", err, registry.ErrNotLoading)
 				}
 			}
 			want := "server.message: messages are registered while scripts load or boot"
@@ -164,12 +165,15 @@ func TestRoutes(t *testing.T) {
 		got, err := r.m.Routes(r.Context())
 		want := Routes{
 			Generation: 1,
-			Messages: []MessageRoute{
+			Messages: []registry.MessageRoute{
 				{Name: "A", Protection: auth.None, Commands: []string{"Z", "Y"}, Source: "a.lua:1"},
 				{Name: "B", Protection: auth.Client, Owner: "who", Schema: true, Handled: true, Source: "b.lua:1"},
 			},
-			Commands:  []CommandRoute{{"Y", "Y"}, {"Z", "Z"}},
-			Listeners: []ListenerRoute{{"A", "Z", "a.lua:2"}, {"A", "Y", "a.lua:2"}},
+			Commands: []registry.CommandRoute{{Name: "Y", Source: "Y"}, {Name: "Z", Source: "Z"}},
+			Listeners: []registry.ListenerRoute{
+				{Message: "A", Command: "Z", Source: "a.lua:2"},
+				{Message: "A", Command: "Y", Source: "a.lua:2"},
+			},
 		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			r.Errorf("Routes() = %+v, %v, want %+v", got, err, want)

@@ -226,7 +226,7 @@ func TestBootIsGathered(t *testing.T) {
 		r.quiet()
 		s.hears(r, "after a boot that failed")
 		r.turn(func() {
-			if r.h.Topic("news") != nil || len(c.subscriptions) > 0 {
+			if r.h.Topic("news") != nil || len(c.Subscriptions()) > 0 {
 				r.Error("the topic of a boot that failed is there, want nothing of it")
 			}
 		})
@@ -255,7 +255,7 @@ func TestDrain(t *testing.T) {
 		before := 0
 		r.turn(func() {
 			old.waits = true
-			c.slot = old
+			*c.Slot() = old
 			before = len(retired)
 		})
 		r.reload(func(script.Host) {})
@@ -267,8 +267,8 @@ func TestDrain(t *testing.T) {
 		})
 		time.Sleep(200 * ms)
 		r.turn(func() {
-			if !errors.Is(old.interrupted, errReplaced) || len(retired) != before+1 || retired[before] != Application(old) || c.slot != nil {
-				r.Errorf("after 1100 ms: interrupted %v, retired %d, slot %v, want the end of the old ones", old.interrupted, len(retired), c.slot)
+			if !errors.Is(old.interrupted, errReplaced) || len(retired) != before+1 || retired[before] != Application(old) || *c.Slot() != nil {
+				r.Errorf("after 1100 ms: interrupted %v, retired %d, slot %v, want the end of the old ones", old.interrupted, len(retired), *c.Slot())
 			}
 		})
 	})
@@ -298,44 +298,4 @@ func TestHandlerOutlivesItsScripts(t *testing.T) {
 			}
 		})
 	})
-}
-
-// Changes name what clients may do now and could not before, and each protection that became weaker.
-func TestChanges(t *testing.T) {
-	before := Routes{
-		Messages: []MessageRoute{
-			{Name: "Closed", Protection: auth.Admin, Source: "a.lua:1"},
-			{Name: "Gone", Protection: auth.None},
-			{Name: "Narrow", Protection: auth.None, authorized: true},
-			{Name: "Same", Protection: auth.Client, Owner: "who", Source: "a.lua:2"},
-			{Name: "Strict", Protection: auth.None, Schema: true, schema: "{}"},
-		},
-		Commands:  []CommandRoute{{"A", "a.lua:3"}, {"B", "a.lua:4"}},
-		Listeners: []ListenerRoute{{"Same", "A", "a.lua:5"}},
-	}
-	after := Routes{
-		Messages: []MessageRoute{
-			{Name: "Closed", Protection: auth.Client, Owner: "who"},
-			{Name: "Narrow", Protection: auth.None},
-			{Name: "New", Protection: auth.None},
-			{Name: "Same", Protection: auth.Client, Owner: "who", Source: "b.lua:9"},
-			{Name: "Strict", Protection: auth.Admin, Schema: true, schema: `{"type":"object"}`},
-		},
-		Commands:  []CommandRoute{{"A", "b.lua:3"}, {"C", "a.lua:4"}},
-		Listeners: []ListenerRoute{{"Same", "C", "a.lua:5"}},
-	}
-	want := []Change{
-		{"message", "Closed", "changed", "protection admin -> client (owner who)", true},
-		{"message", "Gone", "removed", "", false},
-		{"message", "Narrow", "changed", "authorize removed", true},
-		{"message", "New", "added", "protection none", false},
-		{"message", "Strict", "changed", "protection none -> admin, schema", false},
-		{"command", "B", "removed", "", false},
-		{"command", "C", "added", "", false},
-		{"listener", "Same -> A", "removed", "", false},
-		{"listener", "Same -> C", "added", "", false},
-	}
-	if got := before.Changes(after); !slices.Equal(got, want) {
-		t.Errorf("Changes = %+v\nwant %+v", got, want)
-	}
 }

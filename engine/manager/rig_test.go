@@ -19,11 +19,15 @@ import (
 	"perigee/engine/broker"
 	"perigee/engine/config"
 	"perigee/engine/loop"
+	"perigee/engine/manager/crowd"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
 const goodKey = "correct horse battery"
+
+// everybody is the number by which the broker knows what goes to all.
+const everybody broker.TopicID = 0
 
 // rig is a manager on a real loop, with a fake application and fake sockets. Its time is that of a synctest bubble.
 type rig struct {
@@ -116,14 +120,14 @@ func (r *rig) send(c script.Client, name string, fields wire.Fields) error {
 }
 
 // open attaches a new socket and returns it with its connection; what it heard by then is forgotten.
-func (r *rig) open() (*socket, *connection) {
+func (r *rig) open() (*socket, *crowd.Connection) {
 	r.Helper()
 	s := r.newSocket()
 	r.m.Attach(s)
 	synctest.Wait()
 	s.take()
-	var c *connection
-	r.turn(func() { c = r.m.sockets[s] })
+	var c *crowd.Connection
+	r.turn(func() { c = r.m.crowd.Of(s) })
 	return s, c
 }
 

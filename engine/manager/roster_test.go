@@ -11,6 +11,7 @@ import (
 
 	"perigee/engine/auth"
 	"perigee/engine/config"
+	"perigee/engine/manager/crowd"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -87,8 +88,8 @@ func TestRosterGathers(t *testing.T) {
 			r.Fatalf("when the interval is over: heard %s, want one roster", heard)
 		}
 		roster, _ := heard[0].fields()["connections"].(map[string]any)
-		row, _ := roster[c.uuid].(map[string]any)
-		if len(roster) != 2 || row["name"] != "name 19" || row["uuid"] != c.uuid {
+		row, _ := roster[c.UUID()].(map[string]any)
+		if len(roster) != 2 || row["name"] != "name 19" || row["uuid"] != c.UUID() {
 			r.Errorf("roster = %v, want both connections by UUID, with the last name", roster)
 		}
 		b.hears(r, "the interval is over", "UpdateConnections")
@@ -154,10 +155,10 @@ func TestRosterRows(t *testing.T) {
 		for _, row := range []struct {
 			name, kind, want string
 		}{
-			{"", "player", fmt.Sprintf(`"connections":{%q:"player"}`, c.uuid)},
+			{"", "player", fmt.Sprintf(`"connections":{%q:"player"}`, c.UUID())},
 			{"unseen", "player", ""},
 			{"broken", "winner", ""},
-			{"fine", "winner", fmt.Sprintf(`"connections":{%q:"winner"}`, c.uuid)},
+			{"fine", "winner", fmt.Sprintf(`"connections":{%q:"winner"}`, c.UUID())},
 			{"hidden", "winner", `"connections":{}`},
 			{"hidden", "loser", ""},
 		} {
@@ -219,8 +220,8 @@ func TestRosterSlices(t *testing.T) {
 		for range 12 {
 			r.m.Attach(r.newSocket())
 		}
-		var c *connection
-		r.turn(func() { c = r.m.order[0] })
+		var c *crowd.Connection
+		r.turn(func() { c = r.m.crowd.All()[0] })
 		r.quiet()
 		r.quiet()
 		served := func(after time.Duration) (ids []uint64) {

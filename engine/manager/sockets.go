@@ -1,40 +1,9 @@
 package manager
 
 import (
-	"time"
-
-	"perigee/engine/auth"
 	"perigee/engine/broker"
+	"perigee/engine/manager/crowd"
 	"perigee/engine/wire"
-)
-
-// Socket is one client's connection; *broker.Conn is one. None of its methods blocks.
-type Socket interface {
-	// ID is a number that no other socket has had since the server started.
-	ID() uint64
-	Peer() auth.Peer
-	OpenedAt() time.Time
-	Send(f *broker.Frame)
-	// SendLatest sends a frame that replaces an earlier one of its kind that has not left yet.
-	SendLatest(f *broker.Frame)
-	// Close closes it after what was sent before.
-	Close(why wire.Close)
-	Subscribe(t broker.TopicID)
-	Unsubscribe(t broker.TopicID)
-}
-
-// Outlet reaches many sockets at once; *broker.Broker is one. It does not block.
-type Outlet interface {
-	Publish(t broker.TopicID, f *broker.Frame)
-}
-
-// everybody is the topic of all connections that have been taken in. The broker knows a connection before that, but then
-// it has not been told yet that it is established.
-const everybody broker.TopicID = 0
-
-var (
-	_ Socket = (*broker.Conn)(nil)
-	_ Outlet = (*broker.Broker)(nil)
 )
 
 // Open is Attach for the broker.
@@ -48,20 +17,20 @@ func (m *Manager) Closed(c *broker.Conn, why wire.Close) { m.Detach(c, why) }
 
 // Attach takes in a connection. For one socket Attach comes first, then Receive any number of times, then Detach once.
 // All three block while the loop has more to do than it can queue.
-func (m *Manager) Attach(s Socket) {
+func (m *Manager) Attach(s crowd.Socket) {
 	uuid := wire.NewID()
 	m.post("open", func() { m.attach(s, uuid) })
 }
 
 // Receive takes a frame from a client. The text belongs to the manager from then on.
-func (m *Manager) Receive(s Socket, text []byte) {
+func (m *Manager) Receive(s crowd.Socket, text []byte) {
 	a := arrival{socket: s}
 	a.message, a.err = wire.Parse(text)
 	turn := "message"
 	if a.err == nil {
 		g := m.generation.Load()
-		if known := g.messages[a.message.Name]; known != nil {
-			turn = known.turn
+		if known := g.registry.Message(a.message.Name); known != nil {
+			turn = known.Turn
 			a.value, a.err = g.application.Decode(text)
 			a.check(known)
 		}
@@ -70,9 +39,36 @@ func (m *Manager) Receive(s Socket, text []byte) {
 }
 
 // Detach is told that a socket is closed.
-func (m *Manager) Detach(s Socket, why wire.Close) {
+func (m *Manager) Detach(s crowd.Socket, why wire.Close) {
 	m.post("close", func() { m.detach(s, why) })
 }
 
 // post hands the loop a turn. One that a stopped loop refuses has nobody left to care.
 func (m *Manager) post(turn string, run func()) { _ = m.loop.Post(turn, run) }
+
+// attach takes in a new connection and calls the open hook.
+func (m *Manager) attach(s crowd.Socket, uuid string) {
+	c := m.crowd.Add(s, uuid)
+	g := m.generation.Load()
+	if err := g.application.Open(c); err != nil {
+		m.fail(g.number, "open", c, "", err)
+	}
+	m.settle()
+}
+
+// detach is told that a socket is closed. The close hook of one that the server closed has run, or is about to.
+func (m *Manager) detach(s crowd.Socket, why wire.Close) {
+	if c := m.crowd.Of(s); c != nil {
+		c.Leave()
+		m.closed(c, why.Reason)
+	}
+}
+
+// closed calls the close hook for a connection that has left.
+func (m *Manager) closed(c *crowd.Connection, reason string) {
+	g := m.generation.Load()
+	if err := g.application.Closed(c, reason); err != nil {
+		m.fail(g.number, "close", c, "", err)
+	}
+	m.settle()
+}

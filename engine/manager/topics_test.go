@@ -107,7 +107,7 @@ func TestNotices(t *testing.T) {
 		b.hears(r, "one topic", "UpdateTopics")
 		r.turn(func() {
 			one.Unsubscribe(ca)
-			ca.end(wire.CloseNormal(""))
+			ca.End(wire.CloseNormal(""))
 		})
 		a.hears(r, "before the end", "UpdateSubscriptions")
 
@@ -186,9 +186,9 @@ func TestSubscribe(t *testing.T) {
 		if got := strings.Join(names, " "); got != want {
 			r.Fatalf("a heard %s, want %s", got, want)
 		}
-		one := r.m.topics.names["one"]
+		one := r.m.crowd.FindTopic("one")
 		contains(r, "last UpdateSubscriptions", string(heard[3]),
-			fmt.Sprintf(`"subscriptions":{%q:{"name":"one","subscribers":1,"uuid":%q}}`, one.uuid, one.uuid))
+			fmt.Sprintf(`"subscriptions":{%q:{"name":"one","subscribers":1,"uuid":%q}}`, one.UUID(), one.UUID()))
 		b.hears(r, "b", "UpdateSubscriptions", "Both", "OnlyB")
 		r.m.Detach(a, wire.CloseNormal(""))
 		r.turn(func() {
@@ -212,7 +212,7 @@ func TestTopicAllows(t *testing.T) {
 				c, other, adm bool
 			}{
 				{script.TopicOptions{}, false, false, true},
-				{script.TopicOptions{Protection: auth.Client, Owner: c.uuid}, true, false, true},
+				{script.TopicOptions{Protection: auth.Client, Owner: c.UUID()}, true, false, true},
 				{script.TopicOptions{Protection: auth.None}, true, true, true},
 			} {
 				topic, err := r.h.Register(fmt.Sprint(row.options.Protection), row.options)

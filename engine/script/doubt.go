@@ -79,12 +79,9 @@ func misspelt(name, right string) bool {
 	return false
 }
 
-// established is the message that tells a client who it is, as the base manager's open hook sends it.
-const established = "ConnectionEstablished"
-
 // doubtOpen warns once of an open hook that has ended and told no client who it is.
 func (p *Program) doubtOpen() {
-	if _, own := p.hooks["open"]; !own || p.greeted {
+	if _, own := p.hooks["open"]; !own || p.greeted || p.audience.Greeted() {
 		return
 	}
 	p.greeted = true

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -18,7 +17,7 @@ import (
 
 // serverFunctions are the module server.
 func (p *Program) serverFunctions() []api.Function {
-	return slices.Concat(p.registerFunctions(), p.commandFunctions(), p.connectionFunctions(), p.clockFunctions(),
+	return slices.Concat(p.registerFunctions(), p.commandFunctions(), p.audience.Functions(), p.clockFunctions(),
 		p.promises.Functions(), p.children.Functions(), p.jobFunctions())
 }
 
@@ -97,57 +96,6 @@ func (p *Program) jobFunctions() []api.Function {
 	})
 }
 
-func (p *Program) connectionFunctions() []api.Function {
-	return []api.Function{
-		{
-			Name: "connections", Signature: "(): perigee.Connections",
-			Doc: "Returns all open connections.",
-			Run: func(L *lua.LState) int { return p.pushList(L, p.host.Connections()) },
-		},
-		{
-			Name: "broadcast", Signature: "(name: string, fields?: table)",
-			Doc: "Sends a message to every connection.",
-			Run: func(L *lua.LState) int {
-				name := L.CheckString(1)
-				sent(L, name, p.host.Broadcast(name, fields(L, 2)))
-				return 0
-			},
-		},
-		{
-			Name: "roster", Signature: "()",
-			Doc: "Sends what changed of the roster at this point of the turn.",
-			Run: func(*lua.LState) int { p.host.Roster(); return 0 },
-		},
-		{
-			Name: "topic", Signature: "(key: string): perigee.Topic?",
-			Doc: "Returns the topic of that name or uuid, or nil.",
-			Run: func(L *lua.LState) int { return p.pushTopic(L, p.host.Topic(L.CheckString(1))) },
-		},
-		{Name: "topics", Signature: "(): perigee.Topic[]", Doc: "Returns all topics, sorted by name.", Run: func(L *lua.LState) int {
-			topics := L.NewTable()
-			for _, t := range p.host.Topics() {
-				topics.Append(p.topic(t))
-			}
-			L.Push(topics)
-			return 1
-		}},
-		{
-			Name: "register", Signature: "(name: string, options?: perigee.TopicOptions): perigee.Topic",
-			Doc: "Makes a topic, or returns the one of that name.", Run: p.registerTopic,
-		},
-		{
-			Name: "unregister", Signature: "(topic: perigee.Topic|string)",
-			Doc: "Removes a topic, or the one of that name or uuid, with its subscriptions.",
-			Run: func(L *lua.LState) int {
-				if t := p.checkTopic(L, 1); t != nil {
-					p.host.Unregister(t)
-				}
-				return 0
-			},
-		},
-	}
-}
-
 func (p *Program) clockFunctions() []api.Function {
 	return []api.Function{
 		{Name: "time", Signature: "(): number", Doc: "Returns the seconds since 1970.", Run: func(L *lua.LState) int {
@@ -187,7 +135,7 @@ func (p *Program) message(L *lua.LState) int {
 	case *lua.LNilType:
 	case *lua.LFunction:
 		m.Authorize = func(c Client, in Incoming) (bool, error) {
-			ok, err := p.call(&api.Call{Name: m.Name + ".authorize", Text: in.Text}, authorize, p.client(c), luaValue(in.Value))
+			ok, err := p.call(&api.Call{Name: m.Name + ".authorize", Text: in.Text}, authorize, p.audience.Client(c), api.Value(in.Value))
 			return ok == lua.LTrue, err
 		}
 	default:
@@ -199,7 +147,7 @@ func (p *Program) message(L *lua.LState) int {
 	}
 	if handler := L.OptFunction(3, nil); handler != nil {
 		m.Handle = func(c Client, in Incoming) error {
-			_, err := p.call(&api.Call{Name: m.Name, Text: in.Text}, handler, p.client(c), luaValue(in.Value))
+			_, err := p.call(&api.Call{Name: m.Name, Text: in.Text}, handler, p.audience.Client(c), api.Value(in.Value))
 			return err
 		}
 	}
@@ -277,7 +225,7 @@ func (p *Program) command(L *lua.LState) int {
 	c := Command{Name: api.Name(L, "command"), Source: api.Where(L)}
 	fn := L.CheckFunction(2)
 	c.Run = func(arguments wire.Value) (wire.Value, error) {
-		result, err := p.call(&api.Call{Name: c.Name}, fn, luaValue(arguments))
+		result, err := p.call(&api.Call{Name: c.Name}, fn, api.Value(arguments))
 		if err != nil {
 			return nil, err
 		}
@@ -309,7 +257,7 @@ func listenerMethods() []api.Function {
 func (p *Program) run(L *lua.LState) int {
 	result, err := p.host.Run(L.CheckString(1), argument(L, 2))
 	api.Raise(L, err)
-	L.Push(luaValue(result))
+	L.Push(api.Value(result))
 	return 1
 }
 
@@ -337,24 +285,5 @@ func commandName(L *lua.LState, n int) string {
 	return L.CheckString(n)
 }
 
-// sent raises why a message could not be sent.
-func sent(L *lua.LState, name string, err error) {
-	if at, ok := errors.AsType[*value.PathError](err); ok {
-		L.RaiseError("send %q: %s", name, at.Plain())
-	}
-	api.Raise(L, err)
-}
-
 // argument returns an argument as what commands are given: any value, nil included.
 func argument(L *lua.LState, n int) wire.Value { return value.Value{LValue: L.Get(n)} }
-
-// fields returns an argument as the fields of a message: a table, or nothing.
-func fields(L *lua.LState, n int) wire.Fields { return value.Fields{Table: L.OptTable(n, nil)} }
-
-// luaValue returns what a value that came through the host is to Lua.
-func luaValue(v wire.Value) lua.LValue {
-	if v, ok := v.(value.Value); ok && v.LValue != nil {
-		return v.LValue
-	}
-	return lua.LNil
-}

@@ -23,23 +23,7 @@ func (p *Program) modules() []api.Module {
 
 // kinds are the kinds of objects that scripts hold in their hands.
 func (p *Program) kinds() []api.Kind {
-	return []api.Kind{
-		{
-			Name: "client", Class: "Client", Doc: "A connection.", As: &p.clients,
-			Fields: clientFields(), Other: clientAttribute, Methods: p.clientMethods(),
-		},
-		{
-			Name: "connections", Class: "Connections", Doc: "A choice of connections, in the order in which they were opened.",
-			As: &p.lists, Methods: p.listMethods(),
-			Instead: map[string]string{
-				"__call": "a choice of connections is no iterator: write for client in connections:each() do",
-				"__len":  "a choice of connections has no length: write connections:count()",
-			},
-		},
-		{
-			Name: "topic", Class: "Topic", Doc: "A named set of connections.", As: &p.topics,
-			Fields: topicFields(), Methods: p.topicMethods(),
-		},
+	return append(p.audience.Kinds(), []api.Kind{
 		{
 			Name: "timer", Class: "Timer", Doc: "Repeated or delayed work.", As: &p.timers,
 			Fields: timerFields(), Methods: timerMethods(),
@@ -55,7 +39,7 @@ func (p *Program) kinds() []api.Kind {
 		},
 		p.children.Kind(),
 		p.requests.Kind(),
-	}
+	}...)
 }
 
 // openModules sets up require and the modules that need no file.

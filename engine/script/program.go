@@ -18,6 +18,7 @@ import (
 	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/script/api"
+	"perigee/engine/script/audience"
 	"perigee/engine/script/child"
 	"perigee/engine/script/loader"
 	"perigee/engine/script/module"
@@ -100,9 +101,9 @@ type Program struct {
 	hooks   map[string]lua.LValue // of the manager, by name; functions only
 
 	// Metatables of what scripts hold in their hands.
-	clients, lists, topics, timers, listeners, handles *lua.LTable
-	clientMethod, clientField                          map[string]bool // by name; what the application adds cannot be called so
+	timers, listeners, handles *lua.LTable
 
+	audience *audience.Keeper
 	promises *promise.Keeper
 	children *child.Keeper
 	requests *module.HTTP
@@ -111,7 +112,7 @@ type Program struct {
 
 	kept     int    // timers and turns to come that keep the program from its end
 	loaded   bool   // Load has ended
-	greeted  bool   // a client was told who it is, or it was said that none is
+	greeted  bool   // it was said that no client is told who it is
 	replaced bool   // other scripts have taken over
 	done     func() // what is called once nothing is left then; nil before, and after that
 }
@@ -148,7 +149,7 @@ func New(o Options, host Host) (*Program, error) {
 		before = o.Before.children
 		o.Before = nil // what is made here must not hold on to it
 	}
-	p := &Program{options: o, host: host, hooks: map[string]lua.LValue{}, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
+	p := &Program{options: o, host: host, hooks: map[string]lua.LValue{}}
 	machine := vm.Options{
 		TurnTimeout: o.TurnTimeout,
 		Memory:      o.Memory,
@@ -168,13 +169,7 @@ func New(o Options, host Host) (*Program, error) {
 	for _, k := range p.kinds() {
 		k.Open(p.vm.State())
 	}
-	for _, f := range p.clientMethods() {
-		p.clientMethod[f.Name] = true
-	}
-	for _, f := range clientFields() {
-		p.clientField[f.Name] = true
-	}
-	p.clients.RawSetString("__newindex", p.vm.State().NewFunction(p.setClientField))
+	p.audience.Open(p.vm.State())
 	if err := p.openModules(); err != nil {
 		p.Close()
 		return nil, err
@@ -195,6 +190,7 @@ func (p *Program) furnish(before *child.Keeper) {
 		After: o.After,
 		Now:   func() time.Time { return p.host.Now() },
 	})
+	p.audience = audience.New(p.host, p.promises.Wait)
 	p.children = child.New(child.Options{
 		VM: p.vm, Generation: o.Generation, Log: o.Log, Processes: o.Processes,
 		Now:  func() time.Time { return p.host.Now() },
@@ -332,7 +328,7 @@ func (p *Program) Decode(text []byte) (wire.Value, error) {
 
 // Open calls the manager's open hook for a new connection.
 func (p *Program) Open(c Client) error {
-	_, err := p.hook("open", p.client(c))
+	_, err := p.hook("open", p.audience.Client(c))
 	if err == nil {
 		p.doubtOpen()
 	}
@@ -341,13 +337,13 @@ func (p *Program) Open(c Client) error {
 
 // Closed calls the manager's close hook for a connection that is gone.
 func (p *Program) Closed(c Client, reason string) error {
-	_, err := p.hook("close", p.client(c), lua.LString(reason))
+	_, err := p.hook("close", p.audience.Client(c), lua.LString(reason))
 	return err
 }
 
 // Failed calls the manager's error hook after a handler failed for a connection. problem is the error's text.
 func (p *Program) Failed(c Client, problem string) error {
-	_, err := p.hook("error", p.client(c), lua.LString(problem))
+	_, err := p.hook("error", p.audience.Client(c), lua.LString(problem))
 	return err
 }
 
@@ -364,7 +360,7 @@ func (p *Program) Stop() error {
 // Roster returns the JSON of what others see of a connection, or nil where the manager's roster hook leaves it out.
 // Without that hook others see all of it.
 func (p *Program) Roster(c Client) ([]byte, error) {
-	row := lua.LValue(p.client(c))
+	row := lua.LValue(p.audience.Client(c))
 	if _, ok := p.hooks["roster"]; ok {
 		var err error
 		if row, err = p.hook("roster", row); err != nil {
@@ -378,7 +374,7 @@ func (p *Program) Roster(c Client) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("script: roster: the hook returned a %s; it must return a table, the client or nil", row.Type())
 	}
-	text, err := value.Append(nil, row, value.Limits{Text: MaxRow})
+	text, err := value.Append(nil, row, value.Limits{Text: audience.MaxRow})
 	if err != nil {
 		return nil, fmt.Errorf("script: roster: %w", err)
 	}

@@ -1,8 +1,6 @@
 package script
 
 import (
-	lua "github.com/yuin/gopher-lua"
-
 	"perigee/engine/script/value"
 	"perigee/engine/wire"
 )
@@ -14,7 +12,7 @@ func (p *Program) Started() {
 	if p.options.From == 0 {
 		return
 	}
-	renewal := p.options.Store.Renew(p.replace)
+	renewal := p.options.Store.Renew(p.audience.Replace)
 	var step func()
 	step = func() {
 		switch {
@@ -36,7 +34,7 @@ func (p *Program) Adopt(v wire.Value) (adopted wire.Value, lost string) {
 	if !ok || value.IsPlain(held.LValue) {
 		return v, ""
 	}
-	carrier := value.Carrier{Replace: p.replace}
+	carrier := value.Carrier{Replace: p.audience.Replace}
 	carrier.Begin(held.LValue)
 	for !carrier.Step(adoptStep) {
 		continue
@@ -48,18 +46,8 @@ func (p *Program) Adopt(v wire.Value) (adopted wire.Value, lost string) {
 // adoptStep is how many entries Adopt copies at a time; it does not stop between.
 const adoptStep = 1 << 20
 
-// replace returns what an object of other scripts is to these; nil is nothing.
-func (p *Program) replace(v lua.LValue) lua.LValue {
-	if held, ok := v.(*lua.LUserData); ok {
-		switch of := held.Value.(type) {
-		case *connection:
-			return p.client(of.Client)
-		case *topic:
-			return p.topic(of.Topic)
-		}
-	}
-	return nil
-}
+// Forget lets go of the object that stands for a client or topic.
+func (p *Program) Forget(slot *any) { p.audience.Forget(slot) }
 
 // Replaced is told that other scripts have taken over. done is called, on the loop, when nothing of these is left: no
 // handler that waits, no turn or timer to come, no process that a handler has started.

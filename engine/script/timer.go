@@ -20,7 +20,7 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 	case *lua.LFunction:
 		o.Name, o.Ended = o.Source, p.release
 		o.Run = func() error {
-			_, err := p.call(&api.Call{Name: "timer " + o.Name}, work, luaValue(arguments))
+			_, err := p.call(&api.Call{Name: "timer " + o.Name}, work, api.Value(arguments))
 			return err
 		}
 	case lua.LString:

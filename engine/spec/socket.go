@@ -7,7 +7,7 @@ import (
 
 	"perigee/engine/auth"
 	"perigee/engine/broker"
-	"perigee/engine/manager"
+	"perigee/engine/manager/crowd"
 	"perigee/engine/wire"
 )
 
@@ -24,8 +24,8 @@ type socket struct {
 }
 
 var (
-	_ manager.Socket = (*socket)(nil)
-	_ manager.Outlet = (*outlet)(nil)
+	_ crowd.Socket = (*socket)(nil)
+	_ crowd.Outlet = (*outlet)(nil)
 )
 
 func (s *socket) ID() uint64                   { return s.id }

@@ -89,3 +89,11 @@ func PushCopy(L *lua.LState, v wire.Value) int {
 	L.Push(copied)
 	return 1
 }
+
+// Value returns what a value that came through the host is to Lua; nil for what Lua cannot hold.
+func Value(v wire.Value) lua.LValue {
+	if v, ok := v.(value.Value); ok && v.LValue != nil {
+		return v.LValue
+	}
+	return lua.LNil
+}

@@ -113,7 +113,7 @@ func Reason(err error) string {
 	if at, ok := errors.AsType[*value.PathError](err); ok {
 		text = strings.Replace(text, at.Error(), at.Plain(), 1)
 	}
-	for _, name := range []string{"script: ", "manager: ", "auth: "} {
+	for _, name := range []string{"script: ", "manager: ", "crowd: ", "auth: "} {
 		text = strings.TrimPrefix(text, name)
 	}
 	return text

@@ -1,4 +1,4 @@
-package manager
+package crowd
 
 // notice is a message with the whole of something that changes: all topics, all subscriptions of a connection. Whoever
 // changes much of it in one turn would fill the queues of its receivers, each frame longer than the one before.
@@ -21,44 +21,44 @@ type notices struct {
 }
 
 // owe makes a notice due.
-func (m *Manager) owe(n *notice) {
+func (cr *Crowd) owe(n *notice) {
 	if n.due {
 		return
 	}
 	n.due = true
-	if due := &m.notices; n.sent == due.turn {
+	if due := &cr.notices; n.sent == due.turn {
 		due.again = append(due.again, n)
 	} else {
 		due.first = append(due.first, n)
 	}
-	if !m.notices.awaiting {
-		m.notices.awaiting = true
-		m.loop.Next("notices", func() { // for a turn that waits, or ends without settle
-			m.notices.awaiting = false
-			m.tellAll()
+	if !cr.notices.awaiting {
+		cr.notices.awaiting = true
+		cr.loop.Next("notices", func() { // for a turn that waits, or ends without settle
+			cr.notices.awaiting = false
+			cr.tellAll()
 		})
 	}
 }
 
 // tellFirst sends the notices that go before other frames of this turn.
-func (m *Manager) tellFirst() {
-	due := m.notices.first
-	m.notices.first = nil
-	m.tell(due)
+func (cr *Crowd) tellFirst() {
+	due := cr.notices.first
+	cr.notices.first = nil
+	cr.tell(due)
 }
 
 // tellAll sends all notices at the end of a turn.
-func (m *Manager) tellAll() {
-	m.tellFirst()
-	due := m.notices.again
-	m.notices.again = nil
-	m.tell(due)
-	m.notices.turn++
+func (cr *Crowd) tellAll() {
+	cr.tellFirst()
+	due := cr.notices.again
+	cr.notices.again = nil
+	cr.tell(due)
+	cr.notices.turn++
 }
 
-func (m *Manager) tell(due []*notice) {
+func (cr *Crowd) tell(due []*notice) {
 	for _, n := range due {
-		n.due, n.sent = false, m.notices.turn
+		n.due, n.sent = false, cr.notices.turn
 		n.send()
 	}
 }

@@ -1,4 +1,4 @@
-package manager
+package crowd
 
 import (
 	"bytes"
@@ -20,8 +20,8 @@ type roster struct {
 
 	pending   bool          // something changed since it went out
 	gone      bool          // it is not as it was sent: somebody who stood in it has left, or a row is another one
-	stale     []*connection // whose rows are out of date
-	newcomers []*connection // who have not got any yet
+	stale     []*Connection // whose rows are out of date
+	newcomers []*Connection // who have not got any yet
 	waiting   bool          // a turn is due that sends it
 	renewing  bool
 	last      time.Time // when it was made or sent
@@ -44,98 +44,109 @@ func (r *roster) configure(o config.Roster) {
 }
 
 // changed marks what others see of a connection as out of date, and has the roster go out.
-func (c *connection) changed() {
+func (c *Connection) changed() {
 	if c.open {
-		c.outdate()
-		c.manager.expectRoster()
+		c.Outdate()
+		c.crowd.expectRoster()
 	}
 }
 
-// outdate marks what others see of a connection as out of date, to be made anew when the roster goes out for another
+// Outdate marks what others see of a connection as out of date, to be made anew when the roster goes out for another
 // reason: notifications and subscriptions have messages of their own.
-func (c *connection) outdate() {
-	if r := &c.manager.roster; !c.stale {
+func (c *Connection) Outdate() {
+	if r := &c.crowd.roster; !c.stale {
 		c.stale = true
 		r.stale = append(r.stale, c)
 	}
 }
 
 // forgetRow takes a connection that has left out of the roster.
-func (m *Manager) forgetRow(c *connection) {
+func (cr *Crowd) forgetRow(c *Connection) {
 	if len(c.row) > 0 {
 		c.row = nil
-		m.roster.gone = true
-		m.expectRoster()
+		cr.roster.gone = true
+		cr.expectRoster()
 	}
 }
 
 // expectRoster sees to it that a change goes out, also one that a waiting turn leaves behind.
-func (m *Manager) expectRoster() {
-	if !m.roster.pending {
-		m.roster.pending = true
-		m.loop.Next("roster", m.askRoster)
+func (cr *Crowd) expectRoster() {
+	if !cr.roster.pending {
+		cr.roster.pending = true
+		cr.loop.Next("roster", cr.AskRoster)
 	}
 }
 
-// askRoster sends what changed, now or when the interval has passed.
-func (m *Manager) askRoster() {
-	r := &m.roster
+// AskRoster sends what changed, now or when the interval has passed.
+func (cr *Crowd) AskRoster() {
+	r := &cr.roster
 	if !r.pending || r.waiting || r.renewing {
 		return
 	}
-	if wait := r.interval - m.loop.Now().Sub(r.last); wait > 0 {
-		m.awaitRoster(wait)
+	if wait := r.interval - cr.loop.Now().Sub(r.last); wait > 0 {
+		cr.awaitRoster(wait)
 		return
 	}
-	m.sendRoster()
+	cr.sendRoster()
 }
 
-func (m *Manager) awaitRoster(wait time.Duration) {
-	m.roster.waiting = true
-	m.loop.After(wait, "roster", func() {
-		m.roster.waiting = false
-		m.sendRoster()
+func (cr *Crowd) awaitRoster(wait time.Duration) {
+	cr.roster.waiting = true
+	cr.loop.After(wait, "roster", func() {
+		cr.roster.waiting = false
+		cr.sendRoster()
 	})
 }
 
-func (m *Manager) sendRoster() {
-	r := &m.roster
+func (cr *Crowd) sendRoster() {
+	r := &cr.roster
 	if r.pending {
 		r.pending = false
-		if differs := m.renewRows(); differs || r.version == 0 {
-			f, size, err := m.encode("UpdateConnections", rosterFields(m.order))
+		if differs := cr.renewRows(); differs || r.version == 0 {
+			f, size, err := cr.encode("UpdateConnections", rosterFields(cr.order))
 			if err != nil {
-				m.report(m.generation.Load().number, "roster", nil, err)
+				cr.options.Scripts().Report("roster", nil, err)
 				return
 			}
 			r.frame, r.size = f, size
 			r.version++
 		}
 	}
-	behind := m.serveRoster()
-	r.last = m.loop.Now()
+	behind := cr.serveRoster()
+	r.last = cr.loop.Now()
 	if behind || r.pending {
-		m.awaitRoster(r.interval)
+		cr.awaitRoster(r.interval)
+	}
+}
+
+// Renewed has the roster go out where the rows that are out of date turn out differently, and with everything else that
+// changed.
+func (cr *Crowd) Renewed() {
+	if cr.roster.renewing {
+		cr.expectRoster()
+	} else if cr.renewRows() {
+		cr.roster.gone = true
+		cr.expectRoster()
 	}
 }
 
 // renewRows asks the scripts for the rows that are out of date, and tells whether any turned out differently. A row that
 // fails stays as it was; the first failure is logged.
-func (m *Manager) renewRows() bool {
-	r := &m.roster
+func (cr *Crowd) renewRows() bool {
+	r := &cr.roster
 	r.renewing = true
 	defer func() { r.renewing = false }()
-	g, differs, stale, failed := m.generation.Load(), r.gone, r.stale, false
+	scripts, differs, stale, failed := cr.options.Scripts(), r.gone, r.stale, false
 	r.gone, r.stale = false, nil
 	for _, c := range stale {
 		c.stale = false
 		if !c.open {
 			continue
 		}
-		row, err := g.application.Roster(c)
+		row, err := scripts.Roster(c)
 		if err != nil {
 			if !failed {
-				m.report(g.number, "roster", c, err)
+				scripts.Report("roster", c, err)
 			}
 			failed = true
 			continue
@@ -150,10 +161,10 @@ func (m *Manager) renewRows() bool {
 
 // serveRoster sends the newest state to those who have another one, as many as there is room for, and tells whether some
 // are left.
-func (m *Manager) serveRoster() (behind bool) {
-	r := &m.roster
+func (cr *Crowd) serveRoster() (behind bool) {
+	r := &cr.roster
 	room := max(1, r.share/r.size)
-	give := func(c *connection) {
+	give := func(c *Connection) {
 		if !c.open || c.roster == r.version {
 			return
 		}
@@ -168,9 +179,9 @@ func (m *Manager) serveRoster() (behind bool) {
 	if len(r.newcomers) == 0 {
 		r.newcomers = nil
 	}
-	start := place(m.order, r.served+1)
-	for i := range m.order {
-		c := m.order[(start+i)%len(m.order)]
+	start := place(cr.order, r.served+1)
+	for i := range cr.order {
+		c := cr.order[(start+i)%len(cr.order)]
 		if c.roster == r.version {
 			continue
 		}

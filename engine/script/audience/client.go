@@ -1,4 +1,4 @@
-package script
+package audience
 
 import (
 	"fmt"
@@ -18,29 +18,29 @@ func (c *connection) String() string { return fmt.Sprintf("client %s (%s)", c.UU
 // seen is how a generation of scripts sees a connection or topic. It is kept in the Slot; while handlers of the generation
 // before go on, each has one of its own.
 type seen struct {
-	by    *Program
+	by    *Keeper
 	as    *lua.LUserData
 	other *seen
 }
 
 // see returns the object that stands for something of the host, the same one each time.
-func (p *Program) see(slot *any, make func() *lua.LUserData) *lua.LUserData {
+func (k *Keeper) see(slot *any, make func() *lua.LUserData) *lua.LUserData {
 	first, _ := (*slot).(*seen)
 	for s := first; s != nil; s = s.other {
-		if s.by == p {
+		if s.by == k {
 			return s.as
 		}
 	}
-	s := &seen{by: p, as: make(), other: first}
+	s := &seen{by: k, as: make(), other: first}
 	*slot = s
 	return s.as
 }
 
 // Forget lets go of the object that stands for something of the host.
-func (p *Program) Forget(slot *any) {
+func (k *Keeper) Forget(slot *any) {
 	var left *seen
 	for s, _ := (*slot).(*seen); s != nil; s = s.other {
-		if s.by != p {
+		if s.by != k {
 			left = &seen{by: s.by, as: s.as, other: left}
 		}
 	}
@@ -51,9 +51,22 @@ func (p *Program) Forget(slot *any) {
 	}
 }
 
-// client returns a connection as scripts see it.
-func (p *Program) client(c Client) *lua.LUserData {
-	return p.see(c.Slot(), func() *lua.LUserData { return api.Object(&connection{c}, p.clients) })
+// Replace returns what an object of other scripts is to these; nil is nothing.
+func (k *Keeper) Replace(v lua.LValue) lua.LValue {
+	if held, ok := v.(*lua.LUserData); ok {
+		switch of := held.Value.(type) {
+		case *connection:
+			return k.Client(of.Client)
+		case *topic:
+			return k.topic(of.Topic)
+		}
+	}
+	return nil
+}
+
+// Client returns a connection as scripts see it.
+func (k *Keeper) Client(c Client) *lua.LUserData {
+	return k.see(c.Slot(), func() *lua.LUserData { return api.Object(&connection{c}, k.clients) })
 }
 
 // checkClient returns an argument that must be a client.
@@ -96,7 +109,7 @@ func clientAttribute(object any, name string) lua.LValue {
 	if !ok {
 		return lua.LNil
 	}
-	return luaValue(c.Attribute(name))
+	return api.Value(c.Attribute(name))
 }
 
 func stringOrNil(s string) lua.LValue {
@@ -107,7 +120,7 @@ func stringOrNil(s string) lua.LValue {
 }
 
 // setClientField is the __newindex of clients.
-func (p *Program) setClientField(L *lua.LState) int {
+func (k *Keeper) setClientField(L *lua.LState) int {
 	c, field, v := checkClient(L, 1), L.CheckString(2), L.Get(3)
 	switch field {
 	case "type":
@@ -126,17 +139,17 @@ func (p *Program) setClientField(L *lua.LState) int {
 		}
 		c.SetAdmin(bool(admin))
 	default:
-		if p.clientField[field] {
+		if k.clientField[field] {
 			L.RaiseError("client.%s is the server's and cannot be set", field)
 		}
-		p.setAttribute(L, c, field, v)
+		k.setAttribute(L, c, field, v)
 	}
 	return 0
 }
 
 // setAttribute sets a field of the application's own. Only what can be sent to clients may be stored.
-func (p *Program) setAttribute(L *lua.LState, c Client, field string, v lua.LValue) {
-	if p.clientMethod[field] {
+func (k *Keeper) setAttribute(L *lua.LState, c Client, field string, v lua.LValue) {
+	if k.clientMethod[field] {
 		L.RaiseError("client.%s is a method and cannot be set", field)
 	}
 	if v == lua.LNil {
@@ -167,13 +180,13 @@ func stringField(L *lua.LState, field string, v lua.LValue) string {
 	return ""
 }
 
-func (p *Program) clientMethods() []api.Function {
+func (k *Keeper) clientMethods() []api.Function {
 	return []api.Function{
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends it a message.", Run: func(L *lua.LState) int {
 			c := api.Self[*connection](L, "send").Client
 			name := L.CheckString(2)
-			p.greeted = p.greeted || name == established
-			sent(L, name, p.host.Send([]Client{c}, name, fields(L, 3)))
+			k.greeted = k.greeted || name == established
+			sent(L, name, k.host.Send([]Client{c}, name, fields(L, 3)))
 			return 0
 		}},
 		{
@@ -181,7 +194,7 @@ func (p *Program) clientMethods() []api.Function {
 			Doc: "Closes it after what was sent before; 1000 without a code.",
 			Run: func(L *lua.LState) int {
 				c := api.Self[*connection](L, "close").Client
-				api.Raise(L, p.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
+				api.Raise(L, k.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
 				return 0
 			},
 		},
@@ -195,7 +208,7 @@ func (p *Program) clientMethods() []api.Function {
 		},
 		{
 			Name: "authenticate", Signature: "(password?: string): boolean",
-			Doc: "Waits; returns true and makes it an admin when the password is right.", Run: p.authenticate,
+			Doc: "Waits; returns true and makes it an admin when the password is right.", Run: k.authenticate,
 		},
 		{Name: "notify", Signature: "(sender_uuid: string)", Doc: "Keeps a notification, one for each sender.", Run: func(L *lua.LState) int {
 			api.Self[*connection](L, "notify").Notify(L.CheckString(2))
@@ -234,10 +247,10 @@ func (p *Program) clientMethods() []api.Function {
 }
 
 // authenticate compares a password with the server's key; it waits while a wrong one is being answered.
-func (p *Program) authenticate(L *lua.LState) int {
+func (k *Keeper) authenticate(L *lua.LState) int {
 	c, password := api.Self[*connection](L, "authenticate"), L.OptString(2, "")
 	right := false
-	p.promises.Wait(L, func(wake func()) func() {
+	k.wait(L, func(wake func()) func() {
 		c.Authenticate(password, func(ok bool) {
 			right = ok
 			wake()

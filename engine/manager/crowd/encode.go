@@ -1,23 +1,23 @@
-package manager
+package crowd
 
 import (
 	"errors"
 	"fmt"
 	"strconv"
 
-	"perigee/engine/script"
+	"perigee/engine/script/audience"
 	"perigee/engine/wire"
 )
 
 // errInItself is the answer to a connection whose attributes have led back to it.
-var errInItself = errors.New("manager: a client has itself among its fields")
+var errInItself = errors.New("crowd: a client has itself among its fields")
 
 // errRow is the answer to a connection of which there is too much to tell.
-var errRow = fmt.Errorf("manager: a client has more than %d KiB of fields as JSON", script.MaxRow>>10)
+var errRow = fmt.Errorf("crowd: a client has more than %d KiB of fields as JSON", audience.MaxRow>>10)
 
 // AppendJSON appends the connection as an object: its attributes in the order of setting, then the server's own fields by
 // name. What is unknown is left out.
-func (c *connection) AppendJSON(dst []byte) ([]byte, error) {
+func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 	if c.encoding {
 		return nil, errInItself
 	}
@@ -31,7 +31,7 @@ func (c *connection) AppendJSON(dst []byte) ([]byte, error) {
 		if dst, err = a.value.AppendJSON(dst); err != nil {
 			return nil, err
 		}
-		if len(dst)-start > script.MaxRow {
+		if len(dst)-start > audience.MaxRow {
 			return nil, errRow
 		}
 		dst = append(dst, ',')
@@ -54,7 +54,7 @@ func (c *connection) AppendJSON(dst []byte) ([]byte, error) {
 	dst = strconv.AppendInt(append(dst, `,"timestamp":`...), c.Timestamp().Unix(), 10)
 	dst = wire.AppendString(append(dst, `,"type":`...), c.kind)
 	dst = wire.AppendString(append(dst, `,"uuid":`...), c.uuid)
-	if len(dst)-start > script.MaxRow {
+	if len(dst)-start > audience.MaxRow {
 		return nil, errRow
 	}
 	return append(dst, '}'), nil
@@ -79,7 +79,7 @@ func (list notifications) AppendJSON(dst []byte) ([]byte, error) {
 }
 
 // AppendJSON appends the topic as clients see it.
-func (t *topic) AppendJSON(dst []byte) ([]byte, error) {
+func (t *Topic) AppendJSON(dst []byte) ([]byte, error) {
 	dst = wire.AppendString(append(dst, `{"name":`...), t.name)
 	dst = strconv.AppendInt(append(dst, `,"subscribers":`...), int64(len(t.subscribers)), 10)
 	dst = wire.AppendString(append(dst, `,"uuid":`...), t.uuid)
@@ -87,7 +87,7 @@ func (t *topic) AppendJSON(dst []byte) ([]byte, error) {
 }
 
 // topicObject encodes as an object keyed by the topics' UUIDs.
-type topicObject []*topic
+type topicObject []*Topic
 
 func (list topicObject) AppendJSON(dst []byte) ([]byte, error) {
 	dst = append(dst, '{')
@@ -102,7 +102,7 @@ func (list topicObject) AppendJSON(dst []byte) ([]byte, error) {
 }
 
 // rosterFields are the connections as others see them, keyed by UUID.
-type rosterFields []*connection
+type rosterFields []*Connection
 
 func (list rosterFields) AppendMembers(dst []byte) ([]byte, error) {
 	dst = append(dst, `"connections":{`...)

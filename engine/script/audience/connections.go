@@ -1,4 +1,4 @@
-package script
+package audience
 
 import (
 	"fmt"
@@ -15,33 +15,33 @@ type list struct{ clients []Client }
 
 func (l *list) String() string { return fmt.Sprintf("%d connections", len(l.clients)) }
 
-func (p *Program) pushList(L *lua.LState, clients []Client) int {
-	L.Push(api.Object(&list{clients}, p.lists))
+func (k *Keeper) pushList(L *lua.LState, clients []Client) int {
+	L.Push(api.Object(&list{clients}, k.lists))
 	return 1
 }
 
-func (p *Program) pushClient(L *lua.LState, c Client) int {
+func (k *Keeper) pushClient(L *lua.LState, c Client) int {
 	if c == nil {
 		L.Push(lua.LNil)
 	} else {
-		L.Push(p.client(c))
+		L.Push(k.Client(c))
 	}
 	return 1
 }
 
-func (p *Program) listMethods() []api.Function {
-	return slices.Concat(p.choosingMethods(), []api.Function{
+func (k *Keeper) listMethods() []api.Function {
+	return slices.Concat(k.choosingMethods(), []api.Function{
 		{Name: "count", Signature: "(): integer", Doc: "Returns how many they are.", Run: func(L *lua.LState) int {
 			L.Push(lua.LNumber(len(api.Self[*list](L, "count").clients)))
 			return 1
 		}},
 		{
 			Name: "each", Signature: "(fn: fun(client: perigee.Client))\n(): fun(): perigee.Client?",
-			Doc: "Calls a function with each of them; without one, it is what a for loop goes over.", Run: p.each,
+			Doc: "Calls a function with each of them; without one, it is what a for loop goes over.", Run: k.each,
 		},
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all of them.", Run: func(L *lua.LState) int {
 			clients, name := api.Self[*list](L, "send").clients, L.CheckString(2)
-			sent(L, name, p.host.Send(clients, name, fields(L, 3)))
+			sent(L, name, k.host.Send(clients, name, fields(L, 3)))
 			return 0
 		}},
 		{
@@ -49,7 +49,7 @@ func (p *Program) listMethods() []api.Function {
 			Doc: "Closes all of them after what was sent before; with 1000 without a code.",
 			Run: func(L *lua.LState) int {
 				for _, c := range api.Self[*list](L, "close").clients {
-					api.Raise(L, p.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
+					api.Raise(L, k.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
 				}
 				return 0
 			},
@@ -58,7 +58,7 @@ func (p *Program) listMethods() []api.Function {
 }
 
 // choosingMethods narrow a list or pick from it.
-func (p *Program) choosingMethods() []api.Function {
+func (k *Keeper) choosingMethods() []api.Function {
 	return []api.Function{
 		{
 			Name: "find", Signature: "(uuid: string): perigee.Client?",
@@ -68,9 +68,9 @@ func (p *Program) choosingMethods() []api.Function {
 				clients := api.Self[*list](L, "find").clients
 				i := slices.IndexFunc(clients, func(c Client) bool { return c.UUID() == uuid })
 				if i < 0 {
-					return p.pushClient(L, nil)
+					return k.pushClient(L, nil)
 				}
-				return p.pushClient(L, clients[i])
+				return k.pushClient(L, clients[i])
 			},
 		},
 		{
@@ -79,7 +79,7 @@ func (p *Program) choosingMethods() []api.Function {
 			Run: func(L *lua.LState) int {
 				clients := api.Self[*list](L, "types").clients
 				wanted := api.Strings(L, 2)
-				return p.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
+				return k.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
 					return !slices.Contains(wanted, c.Type())
 				}))
 			},
@@ -89,9 +89,9 @@ func (p *Program) choosingMethods() []api.Function {
 			Doc: "Returns those for which the function returns true.",
 			Run: func(L *lua.LState) int {
 				clients, fn := api.Self[*list](L, "where").clients, L.CheckFunction(2)
-				return p.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
+				return k.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
 					L.Push(fn)
-					L.Push(p.client(c))
+					L.Push(k.Client(c))
 					L.Call(1, 1)
 					keep := lua.LVAsBool(L.Get(-1))
 					L.Pop(1)
@@ -104,34 +104,34 @@ func (p *Program) choosingMethods() []api.Function {
 			Doc: "Returns those that subscribe to the topic, or to the one of that name or uuid.",
 			Run: func(L *lua.LState) int {
 				clients := api.Self[*list](L, "topic").clients
-				t := p.checkTopic(L, 2)
+				t := k.checkTopic(L, 2)
 				if t == nil {
-					return p.pushList(L, nil)
+					return k.pushList(L, nil)
 				}
 				subscribed := map[Client]bool{}
 				for _, c := range t.Connections() {
 					subscribed[c] = true
 				}
-				return p.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool { return !subscribed[c] }))
+				return k.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool { return !subscribed[c] }))
 			},
 		},
 		{Name: "random", Signature: "(): perigee.Client?", Doc: "Returns any of them; nil where there is none.", Run: func(L *lua.LState) int {
 			clients := api.Self[*list](L, "random").clients
 			if len(clients) == 0 {
-				return p.pushClient(L, nil)
+				return k.pushClient(L, nil)
 			}
-			return p.pushClient(L, clients[rand.IntN(len(clients))])
+			return k.pushClient(L, clients[rand.IntN(len(clients))])
 		}},
 	}
 }
 
 // each calls a function with each connection, or without one returns an iterator for a for loop.
-func (p *Program) each(L *lua.LState) int {
+func (k *Keeper) each(L *lua.LState) int {
 	clients := api.Self[*list](L, "each").clients
 	if fn := L.OptFunction(2, nil); fn != nil {
 		for _, c := range clients {
 			L.Push(fn)
-			L.Push(p.client(c))
+			L.Push(k.Client(c))
 			L.Call(1, 0)
 		}
 		return 0
@@ -143,7 +143,7 @@ func (p *Program) each(L *lua.LState) int {
 		}
 		c := clients[0]
 		clients = clients[1:]
-		return p.pushClient(L, c)
+		return k.pushClient(L, c)
 	}))
 	return 1
 }
