@@ -15,7 +15,7 @@ import (
 func (p *Program) modules() []api.Module {
 	return []api.Module{
 		{Name: "server", Doc: "The server.", Fields: p.serverFields(), Functions: p.serverFunctions()},
-		module.Log(p.options.Log, p.options.Generation),
+		p.lines.Module(),
 		module.JSON(),
 		p.requests.Module(),
 	}

@@ -15,7 +15,6 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/fetch"
-	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/script/api"
 	"perigee/engine/script/audience"
@@ -107,6 +106,7 @@ type Program struct {
 	promises *promise.Keeper
 	children *child.Keeper
 	requests *module.HTTP
+	lines    *module.Lines
 
 	app lua.LValue // server.config
 
@@ -150,16 +150,15 @@ func New(o Options, host Host) (*Program, error) {
 		o.Before = nil // what is made here must not hold on to it
 	}
 	p := &Program{options: o, host: host, hooks: map[string]lua.LValue{}}
+	p.lines = module.NewLines(o.Log, o.Generation, host.Now)
 	machine := vm.Options{
 		TurnTimeout: o.TurnTimeout,
 		Memory:      o.Memory,
 		Stuck:       o.Stuck,
-		Print: func(text string) {
-			o.Log.Info("script: print", "text", logging.Clip(text, logging.MaxValue), "generation", o.Generation)
-		},
-		Now:     host.Now,
-		Await:   o.Await,
-		Stopped: loop.ErrStopped,
+		Print:       p.lines.Print,
+		Now:         host.Now,
+		Await:       o.Await,
+		Stopped:     loop.ErrStopped,
 	}
 	if o.Await != nil {
 		machine.Await = p.await

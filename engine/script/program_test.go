@@ -248,6 +248,24 @@ func TestLogIsClipped(t *testing.T) {
 	}
 }
 
+// What scripts log and print in one second is bounded, and the log says that lines are missing.
+func TestLogIsBounded(t *testing.T) {
+	_, log, err := load(t, `
+		for i = 1, 3000 do
+			require("log").error("again", { i = i })
+			print("again")
+		end`, map[string]string{})
+	if err != nil {
+		t.Fatalf("Load = %v, want nil", err)
+	}
+	if lines := strings.Count(log, "again"); lines != 1000 {
+		t.Errorf("6000 lines within a second: %d are logged, want 1000", lines)
+	}
+	if missing := strings.Count(log, "the rest is left out"); missing != 1 {
+		t.Errorf("the log says %d times that lines are left out, want once", missing)
+	}
+}
+
 // A manager without the base messages, or with a function that has nearly the name of a hook, is warned of once.
 func TestDoubts(t *testing.T) {
 	const base, hook = "write base.boot(self) in manager:boot", "has nearly the name of one"

@@ -2,6 +2,7 @@ package module
 
 import (
 	"log/slog"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -13,20 +14,61 @@ import (
 // maxLogFields is how many fields of a table a line of the log has: more is data, not a line.
 const maxLogFields = 32
 
-// Log is the module log: a text, and a table of fields. Lines go to log and name the generation.
-func Log(log *slog.Logger, generation int) api.Module {
+// maxLogLines is how many lines scripts may log a second, more than anybody reads: one turn could write a hundred megabytes.
+const maxLogLines = 1000
+
+// Lines are what the scripts of one program log and print. They belong to the loop.
+type Lines struct {
+	log        *slog.Logger
+	generation int
+	now        func() time.Time
+	rate       logging.Rate
+}
+
+// NewLines returns where scripts log to; lines name the generation.
+func NewLines(log *slog.Logger, generation int, now func() time.Time) *Lines {
+	return &Lines{log: log, generation: generation, now: now}
+}
+
+// Print logs a line that was printed.
+func (l *Lines) Print(text string) {
+	if l.admits("print", "") {
+		l.log.Info("script: print", "text", clip(text), "generation", l.generation)
+	}
+}
+
+// admits tells whether one more line may be logged. What is left out is said when it begins, and how much it was as soon as
+// lines are taken again.
+func (l *Lines) admits(turn, source string) bool {
+	asked := l.rate.Ask(maxLogLines, l.now())
+	if asked.Refused > 0 {
+		l.log.Warn("script: log lines were left out", "lines", asked.Refused, "generation", l.generation)
+	}
+	if asked.First {
+		l.log.Warn("script: too many log lines in a second, the rest is left out", "limit", maxLogLines, "turn", turn,
+			"source", source, "generation", l.generation)
+	}
+	return asked.Take
+}
+
+// Module is the module log: a text, and a table of fields.
+func (l *Lines) Module() api.Module {
 	at := func(name string, level slog.Level) api.Function {
 		return api.Function{Name: name, Signature: "(text: string, fields?: table)", Doc: "Logs a fixed sentence, and a table of fields, at this level.", Run: func(L *lua.LState) int {
 			text, attributes := L.CheckString(1), L.OptTable(2, nil)
-			if !log.Enabled(L.Context(), level) {
+			if !l.log.Enabled(L.Context(), level) {
+				return 0
+			}
+			turn, source := api.Caller(L).Name, api.Where(L)
+			if !l.admits(turn, source) {
 				return 0
 			}
 			all := []slog.Attr{
-				slog.String("source", api.Where(L)),
-				slog.String("turn", api.Caller(L).Name),
-				slog.Int("generation", generation),
+				slog.String("source", source),
+				slog.String("turn", turn),
+				slog.Int("generation", l.generation),
 			}
-			log.LogAttrs(L.Context(), level, clip(text), append(all, attributesOf(attributes)...)...) //nolint:sloglint // the text is the script's
+			l.log.LogAttrs(L.Context(), level, clip(text), append(all, attributesOf(attributes)...)...) //nolint:sloglint // the text is the script's
 			return 0
 		}}
 	}
