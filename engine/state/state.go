@@ -140,18 +140,18 @@ func (f *File) Save(texts map[string][]byte) error {
 // compose writes the text of a file, a line for each name in the order of the alphabet. What w could not take is told by its
 // Flush.
 func compose(w *bufio.Writer, texts map[string][]byte, jobs []byte) {
-	fmt.Fprintf(w, `{"version":%d,"state":{`, version)
+	_, _ = fmt.Fprintf(w, `{"version":%d,"state":{`, version)
 	for i, name := range slices.Sorted(maps.Keys(texts)) {
 		if i > 0 {
 			_ = w.WriteByte(',')
 		}
 		quoted, _ := json.Marshal(name) // of a string, without error
-		fmt.Fprintf(w, "\n%s:", quoted)
+		_, _ = fmt.Fprintf(w, "\n%s:", quoted)
 		_, _ = w.Write(texts[name])
 	}
 	_, _ = w.WriteString("\n}")
 	if len(jobs) > 0 {
-		fmt.Fprintf(w, ",\n\"jobs\":%s", jobs)
+		_, _ = fmt.Fprintf(w, ",\n\"jobs\":%s", jobs)
 	}
 	_, _ = w.WriteString("}\n")
 }
