@@ -3,6 +3,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -114,12 +115,21 @@ type Round struct {
 	refused int      // bytes of texts that were too large
 }
 
-// Round begins to make texts. Tables that had none the last time come last, in any order.
+// Round begins to make texts. Tables of which none could be made the last time come last.
 func (s *Store) Round() *Round {
-	faulty := slices.Collect(maps.Keys(s.faults))
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.tables)), func(name string) bool { return s.faults[name] != nil })
-	return &Round{store: s, names: append(names, faulty...)}
+	names := slices.Sorted(maps.Keys(s.tables))
+	failed := func(name string) int {
+		if fault := s.faults[name]; fault != nil && !errors.Is(fault, errPassed) {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(failed(a), failed(b)) })
+	return &Round{store: s, names: names}
 }
+
+// errPassed is wrapped by the fault of a table that was not tried.
+var errPassed = errors.New("too many others are too large")
 
 // Step makes the text of one table, or of several that are small, and tells whether that was all.
 func (r *Round) Step() (done bool) {
@@ -137,7 +147,7 @@ func (r *Round) Step() (done bool) {
 // pass leaves a table out.
 func (s *Store) pass(name string) {
 	if s.faults[name] == nil {
-		s.faults[name] = fmt.Errorf("script: state %q: too many others are too large", name)
+		s.faults[name] = fmt.Errorf("script: state %q: %w", name, errPassed)
 	}
 }
 
