@@ -112,21 +112,25 @@ func TestStoreBounds(t *testing.T) {
 	}
 }
 
-// However many tables are too large, a round is over in a bounded time, and those that can be saved come first.
+// However many tables are too large, a round is over in a bounded time, and those that it has not come to are the first of the
+// next: three rounds are enough for 41 tables.
 func TestStoreRefuses(t *testing.T) {
 	s, l := storeWith(t, `local all, big = {}, {}
 		for i = 1, 17 do big[i] = ("x"):rep(1e6) end
 		for i = 1, 40 do all["large-" .. i] = big end
 		all.small = {}
 		return all`)
-	s.Save()
 	run(t, l, `small.x = 1`)
-	began := s.Round()
-	for !began.Step() {
+	for range 3 {
+		round := s.Round()
+		for !round.Step() {
+		}
+		if round.refused > maxRefused {
+			t.Errorf("a round refused %d bytes, want %d at most", round.refused, maxRefused)
+		}
 	}
-	saved := s.Saved()
-	if began.refused > maxRefused || string(saved.Texts["small"]) != `{"x":1}` || len(saved.Faults) != 40 {
-		t.Errorf("a round refused %d bytes, small = %s, %d faults, want %d at most, {\"x\":1} and 40", began.refused, saved.Texts["small"], len(saved.Faults), maxRefused)
+	if saved := s.Saved(); string(saved.Texts["small"]) != `{"x":1}` || len(saved.Faults) != 40 {
+		t.Errorf("small = %s, %d faults, want {\"x\":1} and 40", saved.Texts["small"], len(saved.Faults))
 	}
 }
 
