@@ -25,8 +25,8 @@ func TestKeeper(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var journal bytes.Buffer
-		k, err := newKeeper(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&journal, nil)))
+		var said journal
+		k, err := newKeeper(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&said, nil)))
 		if err != nil {
 			t.Fatalf("newKeeper = %v, want nil", err)
 		}
@@ -69,8 +69,8 @@ func TestKeeper(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
-		if failed := strings.Count(journal.String(), "saving the state"); failed != 2 {
-			t.Errorf("failed saves in the log: %d, want 2:\n%s", failed, journal.String())
+		if failed := strings.Count(said.String(), "saving the state"); failed != 2 {
+			t.Errorf("failed saves in the log: %d, want 2:\n%s", failed, said.String())
 		}
 		if err := os.RemoveAll(path + ".tmp"); err != nil {
 			t.Fatal(err)
@@ -108,8 +108,8 @@ func TestKeeperWhileTheDiskRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var journal bytes.Buffer
-		k, err := newKeeper(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&journal, nil)))
+		var said journal
+		k, err := newKeeper(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&said, nil)))
 		if err != nil {
 			t.Fatalf("newKeeper = %v, want nil", err)
 		}
@@ -132,11 +132,11 @@ func TestKeeperWhileTheDiskRefuses(t *testing.T) {
 			time.Sleep(20 * time.Second)
 		}
 		synctest.Wait()
-		if got := strings.Count(journal.String(), "saving the state"); got < 4 {
+		if got := strings.Count(said.String(), "saving the state"); got < 4 {
 			t.Errorf("in a minute of waiting the keeper tried %d saves at its interval of 10 s, want about 5", got)
 		}
-		if told > 0 || strings.Count(journal.String(), "jobs wait") != 1 {
-			t.Errorf("while the disk refuses %d jobs were told, want none; the log is to say once that they wait:\n%s", told, journal.String())
+		if told > 0 || strings.Count(said.String(), "jobs wait") != 1 {
+			t.Errorf("while the disk refuses %d jobs were told, want none; the log is to say once that they wait:\n%s", told, said.String())
 		}
 		if err := os.RemoveAll(path + ".tmp"); err != nil {
 			t.Fatal(err)
@@ -151,14 +151,34 @@ func TestKeeperWhileTheDiskRefuses(t *testing.T) {
 	})
 }
 
+// journal keeps a log that is read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+// Write implements io.Writer.
+func (j *journal) Write(line []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(line)
+}
+
+// String returns what has been logged so far.
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
 // Where a state cannot be saved, jobs that wait for the save are told so, are not in the file as done, and the log says it
 // each minute.
 func TestKeeperWithAFault(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	synctest.Test(t, func(t *testing.T) {
-		var journal bytes.Buffer
+		var said journal
 		k, err := newKeeper(config.State{File: path, Interval: config.Duration(30 * time.Second), Sync: syncJob},
-			slog.New(slog.NewTextHandler(&journal, nil)))
+			slog.New(slog.NewTextHandler(&said, nil)))
 		if err != nil {
 			t.Fatalf("newKeeper = %v, want nil", err)
 		}
@@ -194,8 +214,8 @@ func TestKeeperWithAFault(t *testing.T) {
 			t.Errorf("the file ends with %s, %v, want good and job 1, without job 2", text[max(0, len(text)-200):], err)
 		}
 		for minute := range 3 {
-			if said := strings.Count(journal.String(), "cannot be saved"); said != minute+1 {
-				t.Errorf("after %d minutes the log has told %d times of the fault, want %d", minute, said, minute+1)
+			if times := strings.Count(said.String(), "cannot be saved"); times != minute+1 {
+				t.Errorf("after %d minutes the log has told %d times of the fault, want %d", minute, times, minute+1)
 			}
 			time.Sleep(time.Minute + time.Millisecond)
 			synctest.Wait()
