@@ -58,7 +58,8 @@ type jobs struct {
 	// Set by newJobs, never changed.
 	settings config.Queue
 	ledger   *ledger
-	drain    time.Duration // for jobs in hand when a worker stops
+	drain    time.Duration // for jobs in hand when the server stops
+	linger   time.Duration // the same when other scripts take jobs in another way
 	driver   queue.Driver
 	service  Queue
 	log      *slog.Logger
@@ -76,7 +77,7 @@ type jobs struct {
 // newJobs connects to nothing yet.
 func newJobs(c config.Config, l *ledger, log *slog.Logger) *jobs {
 	j := &jobs{
-		settings: c.Queue, ledger: l, drain: c.Stop.Drain.Std(), log: log,
+		settings: c.Queue, ledger: l, drain: c.Stop.Drain.Std(), linger: c.Lua.Drain.Std(), log: log,
 		saved: c.State.Sync == syncJob, wanted: make(chan *module.Work, 1),
 	}
 	if c.Queue.Driver == MemoryDriver {
@@ -103,8 +104,7 @@ func (j *jobs) run(ctx context.Context, h queue.Handler) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	var present *module.Work
-	end := func() {}
-	defer func() { end() }()
+	retire := func() {}
 	for {
 		select {
 		case <-ctx.Done():
@@ -113,25 +113,27 @@ func (j *jobs) run(ctx context.Context, h queue.Handler) {
 			if same(present, w) {
 				continue
 			}
-			end()
-			running.Wait()
-			present, end = w, j.begin(ctx, &running, w, h)
+			retire()
+			present, retire = w, j.begin(ctx, &running, w, h)
 		}
 	}
 }
 
-// begin has jobs taken as a script wants, until end is called.
-func (j *jobs) begin(ctx context.Context, running *sync.WaitGroup, w *module.Work, h queue.Handler) (end func()) {
+// begin has jobs taken as a script wants, until retire is called: then no more are, and those in hand go on for as long as
+// handlers of replaced scripts do.
+func (j *jobs) begin(ctx context.Context, running *sync.WaitGroup, w *module.Work, h queue.Handler) (retire func()) {
 	if w == nil {
 		return func() {}
 	}
-	ctx, end = context.WithCancel(ctx)
 	worker := j.employ(*w, h)
 	running.Go(func() {
 		worker.Run(ctx)
-		j.rest()
+		j.rest(worker)
 	})
-	return end
+	return func() {
+		worker.Retire(j.linger)
+		j.rest(worker)
+	}
 }
 
 // same tells whether two wishes are the same.
@@ -204,11 +206,13 @@ func (j *jobs) status() JobsStatus {
 	return s
 }
 
-// rest notes that no jobs are taken any more.
-func (j *jobs) rest() {
+// rest notes that a worker takes no jobs any more.
+func (j *jobs) rest(worker *queue.Worker) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.taking = false
+	if j.worker == worker {
+		j.taking = false
+	}
 }
 
 // failed returns the jobs that failed last, the oldest first.

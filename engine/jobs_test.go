@@ -278,3 +278,38 @@ func dispatch(t *testing.T, server *enginetest.Server, name string) uint64 {
 	}
 	return id
 }
+
+// A reload after which jobs are taken in another way does not call off a job in hand: it ends in the scripts that began it.
+func TestReloadKeepsJobInHand(t *testing.T) {
+	b := beanstalkd.Start(t, beanstalkd.Options{})
+	boot := func(window string) string {
+		return app(`
+base.boot(self)
+server.work({ window = ` + window + ` })
+server.command("Wait", function() server.promise(function() end):await() end)
+server.command("Free", function() server.broadcast("Freed") end)`)
+	}
+	f := newFolder(t, boot("4"))
+	s := f.serve(func(c *config.Config) {
+		c.Queue.Driver, c.Queue.Address = "beanstalkd", b.Address
+		c.Stop.Drain = config.Duration(10 * time.Millisecond)
+	})
+	alice := s.Dial(t, "alice")
+	service, err := engine.OpenQueue(s.Config.Queue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = service.Close() })
+	id := putJob(t, service, "Wait", "")
+	putJob(t, service, "Free", "") // is begun when the first has waited for a while
+	alice.Expect("Freed")
+	f.write("app.lua", boot("5"))
+	if _, err := s.Control.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	putJob(t, service, "Free", "")
+	alice.Expect("Freed")
+	if job, err := service.Job(t.Context(), id); err != nil || job.Stats.State != "reserved" || job.Stats.Reserves != 1 {
+		t.Errorf("Job(%d) after the reload = %+v, %v, want it reserved for the first time", id, job.Stats, err)
+	}
+}

@@ -20,7 +20,8 @@ type Worker struct {
 	log     *slog.Logger
 	line    *line
 	record  *record
-	wake    chan struct{} // capacity 1; post sends, Run receives
+	wake    chan struct{}      // capacity 1; post sends, Run receives
+	retire  chan time.Duration // capacity 1; Retire sends, Run receives
 
 	// Guarded by mu.
 	mu     sync.Mutex
@@ -48,6 +49,7 @@ func NewWorker(o Options, d Driver, h Handler, log *slog.Logger) *Worker {
 		line:   &line{most: o.Window, ahead: min(o.Window, maxOutstanding), wake: make(chan struct{}, 1)},
 		record: &record{status: Status{Since: time.Now(), Reason: notAsked, Short: connecting}},
 		wake:   make(chan struct{}, 1),
+		retire: make(chan time.Duration, 1),
 		known:  map[uint64]*task{},
 		guard:  guarded,
 	}
@@ -103,9 +105,16 @@ func (w *Worker) Run(ctx context.Context) {
 				w.opening = true
 				running.Go(func() { w.open(opening) })
 			}
+		case drain := <-w.retire:
+			if !w.stopping {
+				drained.Reset(drain)
+				w.stop()
+			}
 		case <-ended:
 			ended = nil
-			drained.Reset(w.options.Drain)
+			if !w.gaveUp {
+				drained.Reset(w.options.Drain)
+			}
 			w.stop()
 		case <-drained.C:
 			w.abandon()
@@ -124,6 +133,10 @@ func (w *Worker) Run(ctx context.Context) {
 		}
 	}
 }
+
+// Retire has Run take no more jobs and return as if its context had ended, but with a time of its own for the jobs in hand.
+// It is called once, and does not wait. Any goroutine may call it.
+func (w *Worker) Retire(drain time.Duration) { w.retire <- drain }
 
 // finish tells whether Run is over.
 func (w *Worker) finish() bool {

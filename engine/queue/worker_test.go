@@ -282,6 +282,39 @@ func TestStop(t *testing.T) {
 
 const heartbeat = 200 * time.Millisecond
 
+// A worker that is retired takes no more jobs, and those in hand have the time that they are given: a job that takes longer
+// than a stop leaves it is done once.
+func TestRetire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := memory.New(loop.RealClock{})
+		r := start(t, q, options(), nil, func(ctx context.Context, j queue.Job, done func(error)) {
+			if j.Command == "warm" {
+				done(nil)
+				return
+			}
+			long := time.AfterFunc(8*time.Second, func() { done(nil) })
+			context.AfterFunc(ctx, func() {
+				if long.Stop() {
+					done(context.Cause(ctx))
+				}
+			})
+		})
+		warm(t, r)
+		put(t, q, "Long")
+		pass(time.Second)
+		r.Retire(10 * time.Second)
+		put(t, q, "Later")
+		pass(8 * time.Second)
+		if n := counts(t, q); n.Reserved != 0 || n.Ready != 1 {
+			t.Errorf("Counts = %+v, want the long job gone and the later one ready", n)
+		}
+		if s := r.Status(); s.Done != 65 || s.GivenBack != 0 {
+			t.Errorf("Status = %+v, want 65 done and none given back", s)
+		}
+		r.stop()
+	})
+}
+
 // A job that never comes to its end, since the process dies of it, is buried after 5 times; one that was only in hand
 // with it is not, and a kicked one has 5 times more.
 func TestProcessKillingJob(t *testing.T) {
