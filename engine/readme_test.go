@@ -318,3 +318,38 @@ func TestReadmeHTTPAnswers(t *testing.T) {
 		}
 	}
 }
+
+// The change that the README proposes for a first try makes the clock run sixty times as fast, and drops nobody.
+func TestReadmeChange(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := regexp.MustCompile("in `scripts/([a-z/.]+)`, let `(\\w+)` be `([^`]+)`").FindStringSubmatch(string(text))
+	if change == nil {
+		t.Fatal("README.md proposes no change")
+	}
+	f := folder{t, t.TempDir()}
+	if err := os.CopyFS(f.path, scripts.Files); err != nil {
+		t.Fatal(err)
+	}
+	s := f.serve(func(c *config.Config) { c.Lua.Manager = "giveaway" })
+	alice := s.Dial(t, "alice")
+	alice.Expect("UpdatePrizes") // of the opening
+	source, err := os.ReadFile(filepath.Join(f.path, change[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile("local " + change[2] + " = .*")
+	if !line.Match(source) {
+		t.Fatalf("%s has no line %s", change[1], line)
+	}
+	f.write(change[1], line.ReplaceAllString(string(source), "local "+change[2]+" = "+change[3]))
+	if _, err := s.Control.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	alice.Eventually("CurrentUptime", func(frame enginetest.Frame) bool {
+		elapsed, _ := frame["elapsed"].(float64)
+		return elapsed >= 60
+	})
+}
