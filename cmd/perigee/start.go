@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -130,14 +129,17 @@ func folder(c config.Config) string {
 
 // print writes to standard output, tabs aligned; at once, so that no line of the log comes in between.
 func (p *program) print(text string) error {
+	_, err := p.stdout.Write(align(text))
+	return err
+}
+
+// align makes columns of what tabs divide.
+func align(text string) []byte {
 	var aligned bytes.Buffer
 	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
-	_, err := io.WriteString(w, text)
-	if err := errors.Join(err, w.Flush()); err != nil {
-		return err
-	}
-	_, err = p.stdout.Write(aligned.Bytes())
-	return err
+	_, _ = io.WriteString(w, text) // into memory
+	_ = w.Flush()
+	return aligned.Bytes()
 }
 
 // version is that of the module, as the build has recorded it.
