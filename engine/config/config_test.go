@@ -244,3 +244,15 @@ func TestKeyIsNotShown(t *testing.T) {
 		t.Errorf("the key is shown: %s", out.String())
 	}
 }
+
+// A file that sets nothing says so.
+func TestLoadBlank(t *testing.T) {
+	for text, want := range map[string]bool{"": true, "\n# [server]\n": true, "[server]\nport = 1\n": false, "app = {}": false} {
+		if got := load(t, Source{Path: write(t, text)}); got.Blank != want {
+			t.Errorf("Load(%q) has Blank %t, want %t", text, got.Blank, want)
+		}
+	}
+	if got := load(t, Source{}); got.Blank {
+		t.Error("Load of no file has Blank, want none")
+	}
+}

@@ -55,6 +55,7 @@ func (l *loader) takeFile(path, text string) {
 		l.problems.add(at, err)
 		return
 	}
+	l.config.Blank = len(f.meta.Keys()) == 0
 	for _, key := range f.meta.Keys() {
 		if len(l.problems) >= maxProblems {
 			l.problems.add(place{layer: fromFile, line: math.MaxInt, label: path}, errTooMany)
