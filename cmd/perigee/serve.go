@@ -51,11 +51,12 @@ type service struct {
 	err   error         // how it ended; set before ended is closed
 }
 
-// serve runs a server until ctx ends or somebody stops it. read reads the settings again; watching reloads at each save.
-func (p *program) serve(ctx context.Context, settings config.Config, read func() (config.Config, error), watching bool) error {
+// serve runs a server until ctx ends or somebody stops it. read reads the settings again; each of hangups is a reload, and where
+// watching, each save.
+func (p *program) serve(ctx context.Context, settings config.Config, read func() (config.Config, error), watching bool, hangups chan os.Signal) error {
 	keepPipes()
 	level := new(slog.LevelVar)
-	s := &service{program: p, settings: settings, log: p.logger(settings, level), said: logging.New(p.stdout), ended: make(chan struct{})}
+	s := &service{program: p, settings: settings, log: p.logger(settings, level), said: logging.New(p.stdout), hangups: hangups, ended: make(chan struct{})}
 	defer s.say()()
 	s.notifier = notify.New(s.log)
 	// What runs beside the server ends after it, not with ctx.
@@ -65,9 +66,6 @@ func (p *program) serve(ctx context.Context, settings config.Config, read func()
 	defer end()
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
-	var endHangups func()
-	s.hangups, endHangups = hangups()
-	defer endHangups()
 	err := s.claim(ctx)
 	if err == nil && watching {
 		err = s.watch() // from before the scripts are read

@@ -31,12 +31,14 @@ func (p *program) start() *cli.Command {
 		}),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
+			hangups, endHangups := hangups() // from before the settings are read
+			defer endHangups()
 			settings, err := p.load(c)
 			if err != nil {
 				return err
 			}
 			read := func() (config.Config, error) { return p.load(c) }
-			return p.serve(ctx, settings, read, c.Bool("watch"))
+			return p.serve(ctx, settings, read, c.Bool("watch"), hangups)
 		}),
 	}
 }
