@@ -102,6 +102,7 @@ type Server struct {
 	program *script.Program // the one that runs
 	sources *loader.Sources // of the scripts that run
 	pages   fs.FS
+	weakKey bool // everybody knows the admin key
 
 	ran int // the generation of the scripts that ran last; owned by the loop
 
@@ -148,6 +149,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.weakKey = effect.manager.Key.IsDefault()
 	var errState error
 	if s.keeper, errState = newKeeper(c.State, o.Log); errState != nil {
 		return nil, errState

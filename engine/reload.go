@@ -154,6 +154,9 @@ func (s *Server) compare(ctx context.Context) (Reload, next, error) {
 		if err != nil {
 			return outcome, n, err
 		}
+		if err := lost(s.config, others); err != nil {
+			return outcome, n, err
+		}
 		n.config, outcome.NeedsRestart = s.config.Reload(others)
 	}
 	if err := checkFiles(n.config.Server.MaxConnections); err != nil {
@@ -166,6 +169,9 @@ func (s *Server) compare(ctx context.Context) (Reload, next, error) {
 	var err error
 	if n.effect, err = s.prepare(n.config, log); err != nil {
 		return outcome, n, err
+	}
+	if n.effect.manager.Key.IsDefault() && !s.weakKey {
+		return outcome, n, errWeakKey
 	}
 	r, err := s.rehearse(ctx, rehearsal{
 		config: n.config, from: outcome.Generation, store: store.New(), borrow: s.borrow,
@@ -185,6 +191,21 @@ func (s *Server) compare(ctx context.Context) (Reload, next, error) {
 	outcome.Changes = now.Changes(r.routes)
 	outcome.Took = time.Since(began)
 	return outcome, n, nil
+}
+
+// errWeakKey is the error of a reload after which everybody would know the admin key, and nobody has before.
+var errWeakKey = errors.New("engine: reload: server.key would become one that everybody knows; it takes 12 bytes or more, or a restart")
+
+// lost is the error of a settings file that is gone for the moment, or was emptied: the settings that nobody has made, which
+// would be in force in its place, are not meant.
+func lost(now, next config.Config) error {
+	switch {
+	case now.Path != "" && next.Path == "":
+		return fmt.Errorf("engine: reload: the settings came from %s, and it is not there any more", now.Path)
+	case now.Path != "" && !now.Blank && next.Blank:
+		return fmt.Errorf("engine: reload: the settings came from %s, and nothing is set there any more", now.Path)
+	}
+	return nil
 }
 
 // vanished is the error of a scripts folder that is not there for the moment: the scripts of the binary, which would run in

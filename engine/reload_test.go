@@ -293,6 +293,38 @@ server.message("Config", { protection = "none" }, function(client) client:send("
 	}
 }
 
+// Settings that are gone or emptied, and a key that everybody knows in place of a good one, are no settings to go on with;
+// the key stays as it was.
+func TestReloadWithoutSettings(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "server.toml")
+	const key = "correct horse battery"
+	s := newFolder(t, app("base.boot(self)")).serve(func(c *config.Config) { c.Path, c.Server.Key = file, key })
+	for _, row := range []struct {
+		name   string
+		change func(c *config.Config)
+		want   string
+	}{
+		{"gone", func(c *config.Config) { c.Path, c.Server.Key = "", config.Default().Server.Key }, file + ", and it is not there any more"},
+		{"gone, with a key", func(c *config.Config) { c.Path = "" }, file + ", and it is not there any more"},
+		{"emptied", func(c *config.Config) { c.Blank, c.Server.Key = true, config.Default().Server.Key }, file + ", and nothing is set there any more"},
+		{"emptied, with a key", func(c *config.Config) { c.Blank = true }, file + ", and nothing is set there any more"},
+		{"a known key", func(c *config.Config) { c.Server.Key = config.Default().Server.Key }, "server.key would become one that everybody knows"},
+		{"a short key", func(c *config.Config) { c.Server.Key = "short" }, "server.key would become one that everybody knows"},
+	} {
+		s.Set(row.change)
+		if _, err := s.Control.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: Reload = %v, want an error with %q", row.name, err, row.want)
+		}
+		s.Set(func(c *config.Config) { c.Path, c.Blank, c.Server.Key = file, false, key })
+	}
+	alice := s.Dial(t, "alice")
+	alice.Send(`{"name":"Authenticate","password":"` + key + `"}`)
+	alice.Expect("ConnectionAuthenticated")
+	if r, err := s.Control.Reload(t.Context()); err != nil || r.Generation != 2 {
+		t.Errorf("Reload with all settings = %+v, %v, want generation 2", r, err)
+	}
+}
+
 // A protection that becomes weaker is a warning with both values; what waits in timers and delays goes over.
 func TestReloadWarns(t *testing.T) {
 	f := newFolder(t, app(`server.message("Halt", { protection = "admin" }, function() end)`))

@@ -12,6 +12,7 @@ import (
 const exitInterrupted = 130
 
 func main() {
+	holdHangups(os.Args)
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -22,4 +23,15 @@ func main() {
 		os.Exit(exitInterrupted)
 	}()
 	os.Exit(run(ctx, os.Args, os.Environ(), os.Stdout, os.Stderr))
+}
+
+// holdHangups keeps a SIGHUP from ending a server that has not come to its settings yet, which it is about to read anyway. It
+// returns where the signal goes, or nil for a command that serves nobody: it ends with its terminal.
+func holdHangups(args []string) chan os.Signal {
+	if len(args) < 2 || args[1] != "start" {
+		return nil
+	}
+	held := make(chan os.Signal, 1)
+	signal.Notify(held, syscall.SIGHUP)
+	return held
 }

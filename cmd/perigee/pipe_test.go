@@ -2,12 +2,17 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A server outlives whoever reads its log, and ends in order.
@@ -42,4 +47,40 @@ func TestLogReaderGone(t *testing.T) {
 		t.Errorf("a server without a reader of its log ended with %v, want in order", err)
 	}
 	v.cmd = nil
+}
+
+// A server whose standard output nobody reads reloads at each save, and ends in order.
+func TestStalledOutput(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeApp(t, appRing)
+	_, environ := runtimeFolder(t)
+	unread, stdout := io.Pipe()
+	stderr := newScreen()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	var running sync.WaitGroup
+	t.Cleanup(running.Wait)
+	t.Cleanup(func() { _ = unread.Close() }) // which lets go of what still writes
+	t.Cleanup(stop)
+	running.Go(func() {
+		ended <- run(ctx, []string{"perigee", "start", "-P", "0", "-C", "memory", "--lua-manager", "app", "--watch"}, environ, stdout, stderr)
+	})
+	if _, err := io.ReadFull(unread, make([]byte, len("perigee"))); err != nil { // and nothing more
+		t.Fatal(err)
+	}
+	for generation, boot := range []string{2: appHalt, 3: appRing, 4: appHalt} {
+		if boot != "" {
+			writeApp(t, boot)
+			stderr.await(t, fmt.Sprintf(`engine: reloaded.*generation\W+%d\b`, generation))
+		}
+	}
+	stop()
+	select {
+	case code := <-ended:
+		if code != 0 {
+			t.Errorf("a server without a reader of its output ended with %d, want 0", code)
+		}
+	case <-time.After(patience):
+		t.Error("a server without a reader of its output does not end, want it to")
+	}
 }

@@ -138,6 +138,19 @@ func TestHangup(t *testing.T) {
 	alice.await("Halted")
 }
 
+// A SIGHUP that comes before the server can reload does not end it; it does end a command that serves nobody.
+func TestEarlyHangup(t *testing.T) {
+	held := holdHangups([]string{"perigee", "start"})
+	defer signal.Stop(held)
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, held)
+	if held := holdHangups([]string{"perigee", "status"}); held != nil {
+		t.Error("status holds SIGHUP, want that it ends it")
+	}
+}
+
 // With --watch each save is a reload, and what has come of it is said at once.
 func TestWatch(t *testing.T) {
 	t.Chdir(t.TempDir())

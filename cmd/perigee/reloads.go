@@ -80,12 +80,9 @@ func (s *service) reloadOnEdit(ctx context.Context) {
 		case errors.Is(err, engine.ErrStopping):
 			return
 		case err != nil:
-			_, err = io.WriteString(s.program.stderr, complaint(err))
+			_, _ = io.WriteString(s.program.stderr, complaint(err)) // a logging.Writer has no error, and does not wait
 		default:
-			_, err = fmt.Fprintln(s.program.stdout, reportOf(outcome).Line())
-		}
-		if err != nil {
-			s.log.Warn("perigee: saying what has come of a reload", "error", err)
+			_, _ = fmt.Fprintln(s.said, reportOf(outcome).Line())
 		}
 	})
 }

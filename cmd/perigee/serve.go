@@ -15,10 +15,15 @@ import (
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/control"
+	"perigee/engine/logging"
 	"perigee/engine/notify"
 	"perigee/engine/watch"
 	"perigee/scripts"
 )
+
+// partsGrace is how long what runs beside a server may go on after it: twice what the control socket gives the client of an
+// answer to take it.
+const partsGrace = 10 * time.Second
 
 // service is a server in this process, with all that reaches it from outside but its clients: the control socket, the file
 // with the number of its process, and the service manager.
@@ -27,6 +32,7 @@ type service struct {
 	program  *program
 	settings config.Config
 	log      *slog.Logger
+	said     *logging.Writer // standard output; nobody waits for who reads it, or does not
 	notifier *notify.Notifier
 	stop     context.CancelFunc // begins the end
 
@@ -45,22 +51,21 @@ type service struct {
 	err   error         // how it ended; set before ended is closed
 }
 
-// serve runs a server until ctx ends or somebody stops it. read reads the settings again; watching reloads at each save.
-func (p *program) serve(ctx context.Context, settings config.Config, read func() (config.Config, error), watching bool) error {
+// serve runs a server until ctx ends or somebody stops it. read reads the settings again; each of hangups is a reload, and where
+// watching, each save.
+func (p *program) serve(ctx context.Context, settings config.Config, read func() (config.Config, error), watching bool, hangups chan os.Signal) error {
 	keepPipes()
 	level := new(slog.LevelVar)
-	s := &service{program: p, settings: settings, log: p.logger(settings, level), ended: make(chan struct{})}
+	s := &service{program: p, settings: settings, log: p.logger(settings, level), said: logging.New(p.stdout), hangups: hangups, ended: make(chan struct{})}
+	defer s.say()()
 	s.notifier = notify.New(s.log)
 	// What runs beside the server ends after it, not with ctx.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer s.unwatch()
-	defer s.parts.Wait()
+	defer s.wait()
 	defer end()
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
-	var endHangups func()
-	s.hangups, endHangups = hangups()
-	defer endHangups()
 	err := s.claim(ctx)
 	if err == nil && watching {
 		err = s.watch() // from before the scripts are read
@@ -120,9 +125,25 @@ func (s *service) started(live context.Context, status engine.Status, server *en
 		s.parts.Go(func() { s.reloadOnEdit(live) })
 	}
 	s.notifier.Ready(summary(status.Routes))
-	if err := s.program.print(announcement(s.settings, status)); err != nil {
-		s.log.Warn("perigee: saying what is served", "error", err)
+	_, _ = s.said.Write(align(announcement(s.settings, status))) // a logging.Writer has no error
+}
+
+// say has what is said written to standard output until end is called, which waits for a reader only for a while.
+func (s *service) say() (end func()) {
+	var writing sync.WaitGroup
+	writing.Go(s.said.Run)
+	return func() {
+		if s.said.Close(nil, lastWords) {
+			writing.Wait()
+		}
 	}
+}
+
+// wait returns when all that runs beside the server has ended, and ends the process where that does not.
+func (s *service) wait() {
+	late := time.AfterFunc(partsGrace, func() { s.program.overdue([]string{"what runs beside the server"}) })
+	defer late.Stop()
+	s.parts.Wait()
 }
 
 // listen makes the control socket. It must not fail where somebody has named its place; nobody needs it where not.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,12 +31,14 @@ func (p *program) start() *cli.Command {
 		}),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
+			hangups, endHangups := hangups() // from before the settings are read
+			defer endHangups()
 			settings, err := p.load(c)
 			if err != nil {
 				return err
 			}
 			read := func() (config.Config, error) { return p.load(c) }
-			return p.serve(ctx, settings, read, c.Bool("watch"))
+			return p.serve(ctx, settings, read, c.Bool("watch"), hangups)
 		}),
 	}
 }
@@ -130,14 +131,17 @@ func folder(c config.Config) string {
 
 // print writes to standard output, tabs aligned; at once, so that no line of the log comes in between.
 func (p *program) print(text string) error {
+	_, err := p.stdout.Write(align(text))
+	return err
+}
+
+// align makes columns of what tabs divide.
+func align(text string) []byte {
 	var aligned bytes.Buffer
 	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
-	_, err := io.WriteString(w, text)
-	if err := errors.Join(err, w.Flush()); err != nil {
-		return err
-	}
-	_, err = p.stdout.Write(aligned.Bytes())
-	return err
+	_, _ = io.WriteString(w, text) // into memory
+	_ = w.Flush()
+	return aligned.Bytes()
 }
 
 // version is that of the module, as the build has recorded it.

@@ -28,6 +28,8 @@ type Config struct {
 
 	// Path is the file that was read; "" where there was none.
 	Path string `toml:"-"`
+	// Blank tells that nothing is set in that file: it is empty, or has comments only.
+	Blank bool `toml:"-"`
 	// Warnings name environment variables that look like a misspelt setting, one sentence each.
 	Warnings []string `toml:"-"`
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -81,8 +82,16 @@ func TestLoadFileMissing(t *testing.T) {
 	}
 	folder := t.TempDir()
 	_, err = Load(Source{Path: folder})
-	if want := folder + ": is a directory"; err == nil || err.Error() != want {
+	if want := folder + ": not a regular file"; err == nil || err.Error() != want {
 		t.Errorf("Load(a folder) = %v, want %s", err, want)
+	}
+	pipe := filepath.Join(folder, "pipe.toml") // for whose writer nobody waits
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Load(Source{Path: pipe})
+	if want := pipe + ": not a regular file"; err == nil || err.Error() != want {
+		t.Errorf("Load(a pipe) = %v, want %s", err, want)
 	}
 	_, err = Load(Source{Path: write(t, strings.Repeat("#", maxFile+1))})
 	if err == nil || !strings.Contains(err.Error(), "larger than 256KiB") {
@@ -233,5 +242,17 @@ func TestKeyIsNotShown(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "123456") {
 		t.Errorf("the key is shown: %s", out.String())
+	}
+}
+
+// A file that sets nothing says so.
+func TestLoadBlank(t *testing.T) {
+	for text, want := range map[string]bool{"": true, "\n# [server]\n": true, "[server]\nport = 1\n": false, "app = {}": false} {
+		if got := load(t, Source{Path: write(t, text)}); got.Blank != want {
+			t.Errorf("Load(%q) has Blank %t, want %t", text, got.Blank, want)
+		}
+	}
+	if got := load(t, Source{}); got.Blank {
+		t.Error("Load of no file has Blank, want none")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/BurntSushi/toml"
@@ -16,6 +17,9 @@ import (
 // maxFile bounds the settings file, in bytes: what is larger is some other file, and the TOML reader takes time and memory
 // that grow with the square of it where tables are nested without end.
 const maxFile = 256 << 10
+
+// errNoFile is the error of a pipe, a folder or a device where the settings should be.
+var errNoFile = errors.New("not a regular file")
 
 // file is a settings file that is TOML. Keys are paths: {"server", "port"}.
 type file struct {
@@ -51,6 +55,7 @@ func (l *loader) takeFile(path, text string) {
 		l.problems.add(at, err)
 		return
 	}
+	l.config.Blank = len(f.meta.Keys()) == 0
 	for _, key := range f.meta.Keys() {
 		if len(l.problems) >= maxProblems {
 			l.problems.add(place{layer: fromFile, line: math.MaxInt, label: path}, errTooMany)
@@ -61,11 +66,18 @@ func (l *loader) takeFile(path, text string) {
 }
 
 func readText(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // not even a pipe is waited for
 	if err != nil {
 		return "", bare(err)
 	}
 	defer func() { _ = f.Close() }() // nothing was written that could be lost
+	info, err := f.Stat()
+	if err != nil {
+		return "", bare(err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", errNoFile
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return "", bare(err)

@@ -34,9 +34,10 @@ type Operation func(ctx context.Context, arguments json.RawMessage) (result any,
 const (
 	maxRequest  = 1 << 20         // bytes; the arguments of a command are a message at most
 	maxAnswer   = 16 << 20        // bytes; a list of some 10,000 entries
-	maxAtOnce   = 16              // connections; those that come then wait
+	maxAtOnce   = 64              // connections; those that come then are told so: waiting, a status would hang behind reloads
 	lineTimeout = 5 * time.Second // for sending a request, and for taking its answer: both ends are on this machine
 	acceptPause = 100 * time.Millisecond
+	closeGrace  = 100 * time.Millisecond // after Close, for reading a request that has come
 )
 
 // Server is the socket of a running server.
@@ -69,9 +70,10 @@ func (s *Server) Close() error {
 func (s *Server) Serve(ctx context.Context, operations map[string]Operation) {
 	var answering sync.WaitGroup
 	defer answering.Wait()
+	open, end := context.WithCancel(ctx)
+	defer end()
 	room := make(chan struct{}, maxAtOnce)
 	for {
-		room <- struct{}{}
 		conn, err := s.listener.AcceptUnix()
 		if errors.Is(err, net.ErrClosed) {
 			return
@@ -79,20 +81,47 @@ func (s *Server) Serve(ctx context.Context, operations map[string]Operation) {
 		if err != nil { // too many open files, for instance: that may pass
 			s.log.Warn("control: accepting", "error", err)
 			time.Sleep(acceptPause)
-			<-room
+			continue
+		}
+		select {
+		case room <- struct{}{}:
+		default:
+			if err := turnAway(conn); err != nil {
+				s.log.Warn("control: a request too many", "error", err)
+			}
 			continue
 		}
 		answering.Go(func() {
 			defer func() { <-room }()
-			if err := s.serve(ctx, conn, operations); err != nil {
+			if err := s.serve(ctx, open, conn, operations); err != nil {
 				s.log.Warn("control: a request", "error", err)
 			}
 		})
 	}
 }
 
-// serve answers the request of a connection and closes it.
-func (s *Server) serve(ctx context.Context, conn *net.UnixConn, operations map[string]Operation) (err error) {
+// turnAway tells a client that there is no room for it, without waiting for its request.
+func turnAway(conn *net.UnixConn) (err error) {
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := admit(conn); err != nil {
+		return err
+	}
+	text, err := json.Marshal(refuse(errBusy))
+	if err != nil {
+		return err
+	}
+	if err := conn.SetWriteDeadline(time.Now().Add(closeGrace)); err != nil {
+		return err
+	}
+	_, err = conn.Write(append(text, '\n')) // which fits the buffer of a new connection
+	return err
+}
+
+// errBusy is what a client is told that there is no room for.
+var errBusy = fmt.Errorf("the server is busy with %d requests; try again", maxAtOnce)
+
+// serve answers the request of a connection and closes it. Where open ends, a request that has not come is not waited for.
+func (s *Server) serve(ctx, open context.Context, conn *net.UnixConn, operations map[string]Operation) (err error) {
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	if err := admit(conn); err != nil {
 		return err
@@ -100,7 +129,9 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn, operations map[s
 	if err := conn.SetReadDeadline(time.Now().Add(lineTimeout)); err != nil {
 		return err
 	}
+	release := context.AfterFunc(open, func() { _ = conn.SetReadDeadline(time.Now().Add(closeGrace)) }) // of an open connection
 	asked, err := readRequest(conn)
+	release()
 	if errors.Is(err, io.EOF) {
 		return nil // somebody looked whether the server lives
 	}

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // serve has operations performed at a place of its own until the test ends.
@@ -186,6 +187,64 @@ func TestClose(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 0 {
 		t.Errorf("after Close the folder holds %v, %v, want nothing", left, err)
 	}
+}
+
+// A connection on which no request comes keeps nobody waiting after Close.
+func TestCloseWithIdle(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control", "8080.sock")
+	server, err := Listen(t.Context(), path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		server.Serve(t.Context(), map[string]Operation{
+			"ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil },
+		})
+	})
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := Call(t.Context(), path, "ping", nil, nil); err != nil { // after which the first has been accepted
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := server.Close(); err != nil {
+		t.Errorf("Close = %v", err)
+	}
+	serving.Wait()
+	if took := time.Since(began); took >= lineTimeout/2 {
+		t.Errorf("Serve with an idle connection ended %s after Close, want it not to wait %s for a request", took, lineTimeout)
+	}
+}
+
+// Whoever comes when there is no room is told so, and does not wait.
+func TestBusy(t *testing.T) {
+	release := make(chan struct{})
+	var calling, begun sync.WaitGroup
+	begun.Add(maxAtOnce)
+	path := serve(t, map[string]Operation{
+		"wait": func(context.Context, json.RawMessage) (any, error) { begun.Done(); <-release; return nil, nil },
+		"ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil },
+	})
+	for range maxAtOnce {
+		calling.Go(func() {
+			if err := Call(t.Context(), path, "wait", nil, nil); err != nil {
+				t.Errorf("Call wait = %v, want no error", err)
+			}
+		})
+	}
+	begun.Wait()
+	for range 20 { // the request may come before the refusal, or after it
+		err := Call(t.Context(), path, "ping", nil, nil)
+		if failure, ok := errors.AsType[*Failure](err); !ok || !strings.Contains(failure.Text, "busy with 64 requests") {
+			t.Errorf("Call without room = %v, want a Failure that the server is busy", err)
+		}
+	}
+	close(release)
+	calling.Wait()
 }
 
 // A client of another user is refused by what the kernel says of it, even where file modes would let it in.

@@ -18,10 +18,12 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
+// MaxSource is the most that a source may have, in bytes: whoever reads one need not read on.
+const MaxSource = 1 << 20
+
 // Bounds on one source. They keep the parser's stack (260 bytes a level), the recursions of the compiler (about 1 KiB a
 // level) and its linear searches within bounds, and its operands of 8 and 18 bits from overflowing.
 const (
-	maxSource     = 1 << 20     // bytes
 	maxNesting    = 200         // blocks, brackets and operators that wait for their right side, all within each other; as in Lua
 	maxDepth      = 1000        // levels of the syntax tree; "a + b + c" and "elseif" add to it but not to the nesting
 	maxFunctions  = 10_000      // in one source; the compiler allocates 12 KiB for each
@@ -66,8 +68,8 @@ func Compile(name string, source []byte) (*lua.FunctionProto, error) {
 }
 
 func compile(name string, source []byte) (*lua.FunctionProto, *SyntaxError) {
-	if len(source) > maxSource {
-		return nil, &SyntaxError{Message: fmt.Sprintf("the source is larger than %d bytes", maxSource)}
+	if len(source) > MaxSource {
+		return nil, &SyntaxError{Message: fmt.Sprintf("the source is larger than %d bytes", MaxSource)}
 	}
 	text, problem := check(source)
 	chunk, err := parseText(name, text)

@@ -15,7 +15,7 @@ const Operands = "\x00"
 // Variables travel through the compiler as numbers above the bits of the line, which is the only thing of a node that comes
 // out with its instructions.
 const (
-	lineBits = 21 // of a line; maxSource allows 2^20
+	lineBits = 21 // of a line; MaxSource allows 2^20
 	lineMask = 1<<lineBits - 1
 )
 

@@ -5,17 +5,22 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/script/api"
 	"perigee/engine/script/compile"
 )
+
+// errNoFile is the error of a pipe, a folder or a device where a script should be.
+var errNoFile = errors.New("not a regular file")
 
 // Loader has the modules of one program: those of the server itself, then files of the scripts folder, then those of the binary.
 type Loader struct {
@@ -152,7 +157,7 @@ func (l *Loader) read(name string) (found source, text []byte, err error) {
 	candidates := []string{file + ".lua", file + "/init.lua"}
 	if l.folder != nil {
 		for _, candidate := range candidates {
-			text, err := l.folder.ReadFile(candidate)
+			text, err := readFile(l.folder, candidate)
 			if err == nil {
 				return source{shown: path.Join(l.shown, candidate), own: true}, text, nil
 			}
@@ -174,6 +179,24 @@ func (l *Loader) read(name string) (found source, text []byte, err error) {
 	}
 	return source{}, nil, fmt.Errorf("module %q not found: no %s in the scripts folder %s or in perigee itself",
 		name, strings.Join(candidates, " or "), folder)
+}
+
+// readFile returns the text of a file, or as much of it as the compiler needs to refuse it as too large. It waits for nobody:
+// a pipe, whose writer may never come, is an error.
+func readFile(folder *os.Root, name string) (text []byte, err error) {
+	file, err := folder.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // opened for reading only
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errNoFile}
+	}
+	return io.ReadAll(io.LimitReader(file, compile.MaxSource+1))
 }
 
 // checkModuleName admits letters, digits, "_", "-" and dots between them.
