@@ -246,8 +246,13 @@ func (m *Manager) drain(old *generation) {
 	})
 }
 
-// renewSlice is how many connections renew goes over in one turn: about a millisecond.
-const renewSlice = 64
+// Bounds of one turn of renew: whichever is reached first, but one connection at least.
+const (
+	// renewSlice is how many connections renew goes over: about a millisecond where their fields are few.
+	renewSlice = 64
+	// renewTime is after how long it leaves the rest to the next turn, as fields may also be large.
+	renewTime = time.Millisecond
+)
 
 // renew goes over the connections from a number on, in small turns: their fields become values of the scripts that run now,
 // and the roster shows what these say of them.
@@ -255,9 +260,13 @@ func (m *Manager) renew(g *generation, from uint64) {
 	if m.generation.Load() != g {
 		return // whoever came after it goes over all of them
 	}
-	rest := m.crowd.From(from)
-	slice := rest[:min(len(rest), renewSlice)]
-	for _, c := range slice {
+	rest, begun := m.crowd.From(from), time.Now()
+	done := 0
+	for _, c := range rest[:min(len(rest), renewSlice)] {
+		if done > 0 && time.Since(begun) >= renewTime {
+			break
+		}
+		done++
 		c.Attributes(func(name string, v wire.Value) wire.Value {
 			by := 0
 			m.crossed(g.adopt(&v, &by, "the fields "+name+" of client "+c.UUID()))
@@ -265,8 +274,8 @@ func (m *Manager) renew(g *generation, from uint64) {
 		})
 		c.Outdate()
 	}
-	if len(rest) > len(slice) {
-		next := rest[len(slice)].Number()
+	if len(rest) > done {
+		next := rest[done].Number()
 		m.loop.Next("reload", func() { m.renew(g, next) })
 	}
 	m.crowd.Renewed()

@@ -299,3 +299,32 @@ func TestHandlerOutlivesItsScripts(t *testing.T) {
 		})
 	})
 }
+
+// Fields that take long to renew leave room for others: their turns come between those of the connections.
+func TestRenewLeavesRoom(t *testing.T) {
+	var ran []string
+	inBubble(t, defaults(), nil, func(r *rig) {
+		for range 3 {
+			_, c := r.open()
+			r.turn(func() { r.must(c.SetAttribute("big", wire.Raw(`"x"`))) })
+		}
+		_, err := r.m.Install(r.Context(), func(script.Host) (Application, error) {
+			return &application{adopt: func(v wire.Value) (wire.Value, string) {
+				if len(ran) == 0 {
+					r.loop.Next("test", func() { ran = append(ran, "another turn") })
+				}
+				ran = append(ran, "fields")
+				time.Sleep(2 * ms) // the clock of the bubble: what renewing takes
+				return v, ""
+			}}, nil
+		})
+		r.must(err)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		r.turn(func() {
+			if got, want := strings.Join(ran, ", "), "fields, another turn, fields, fields"; got != want {
+				r.Errorf("ran %s, want %s", got, want)
+			}
+		})
+	})
+}

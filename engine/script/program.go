@@ -110,8 +110,11 @@ type Program struct {
 
 	app lua.LValue // server.config
 
+	adoption value.Renewer // of the swap; afterwards each value has one of its own
+
 	kept     int    // timers and turns to come that keep the program from its end
 	loaded   bool   // Load has ended
+	started  bool   // these scripts have taken over from others
 	greeted  bool   // it was said that no client is told who it is
 	replaced bool   // other scripts have taken over
 	done     func() // what is called once nothing is left then; nil before, and after that

@@ -8,6 +8,7 @@ import (
 // Started is told that these scripts run from now on, in the turn in which they take over: they get the processes of those
 // before them.
 func (p *Program) Started() {
+	p.started, p.adoption = true, value.Renewer{}
 	p.children.Started()
 	if p.options.From == 0 {
 		return
@@ -27,24 +28,24 @@ func (p *Program) Started() {
 	p.options.Next("reload", step)
 }
 
-// Adopt makes a value that other scripts have left behind one of these: plain data is shared with them, clients and topics
-// become what these scripts see of them. lost names the first thing that has no place here: "a function at [callback]".
+// Adopt makes a value that other scripts have left behind one of these, in place, so that a table which also stands elsewhere
+// stays that one: plain data stays as it is, clients and topics become what these scripts see of them. lost names the first
+// thing that has no place here: "a function at [callback]". Until Started, a table that stands in several values is gone over,
+// and what it loses named, once.
 func (p *Program) Adopt(v wire.Value) (adopted wire.Value, lost string) {
 	held, ok := v.(value.Value)
-	if !ok || value.IsPlain(held.LValue) {
+	if !ok {
 		return v, ""
 	}
-	carrier := value.Carrier{Replace: p.audience.Replace}
-	carrier.Begin(held.LValue)
-	for !carrier.Step(adoptStep) {
-		continue
+	if p.adoption.Replace == nil || p.started {
+		p.adoption = value.Renewer{Replace: p.audience.Replace}
 	}
-	out, lost := carrier.Result()
+	out, lost := p.adoption.Renew(held.LValue)
+	if p.started {
+		p.adoption = value.Renewer{}
+	}
 	return value.Value{LValue: out, Text: held.Text}, lost
 }
-
-// adoptStep is how many entries Adopt copies at a time; it does not stop between.
-const adoptStep = 1 << 20
 
 // Forget lets go of the object that stands for a client or topic.
 func (p *Program) Forget(slot *any) { p.audience.Forget(slot) }

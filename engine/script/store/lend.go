@@ -34,11 +34,13 @@ func (s *Store) Borrow(name string, l *Loan) {
 type Renewal struct {
 	sweep   sweep
 	replace func(v lua.LValue) lua.LValue
-	// Lost is how many values were bound to the scripts before and are gone.
+	last    lua.LValue // what stands at the key behind which to go on
+	// Lost is how many values, keys and metatables were bound to the scripts before and are gone.
 	Lost int
 }
 
-// Renew begins to put replace's answer in the place of whatever is no plain data; nil is nothing.
+// Renew begins to put replace's answer in the place of whatever is no plain data; nil is nothing. What replace has returned
+// it must return as it is.
 func (s *Store) Renew(replace func(v lua.LValue) lua.LValue) *Renewal {
 	r := &Renewal{replace: replace, sweep: sweep{seen: map[*lua.LTable]bool{}}}
 	for _, t := range s.tables {
@@ -47,32 +49,49 @@ func (s *Store) Renew(replace func(v lua.LValue) lua.LValue) *Renewal {
 	return r
 }
 
-// Step goes on for about a millisecond, and tells whether that was all.
+// Step goes on for about a millisecond, and tells whether that was all. A table that scripts have changed at the very place
+// where it goes on is begun anew, and takes as long as it takes: nothing of it may be left out.
 func (r *Renewal) Step() (done bool) {
 	w := &r.sweep
-	for range sweepSteps {
-		if len(w.found) == 0 {
-			return true
+	var whole *lua.LTable
+	if len(w.found) > 0 && w.after != nil && w.found[0].RawGet(w.after) != r.last {
+		whole, w.after = w.found[0], nil
+	}
+	for n := 0; len(w.found) > 0; n++ {
+		if n >= sweepSteps && w.found[0] != whole {
+			return false
 		}
-		t := w.found[0]
-		key, v := t.Next(w.from())
-		if key == lua.LNil {
-			w.found, w.after = w.found[1:], nil
-			continue
-		}
-		w.after = key
-		if w.find(v); value.IsScalar(v) {
-			continue
-		}
-		if _, table := v.(*lua.LTable); table {
-			continue
-		}
+		r.entry(w.found[0])
+	}
+	return true
+}
+
+// entry renews one entry of the first table.
+func (r *Renewal) entry(t *lua.LTable) {
+	w := &r.sweep
+	if w.after == nil && value.Bare(t) {
+		r.Lost++
+	}
+	key, v := t.Next(w.from())
+	if key == lua.LNil {
+		w.found, w.after, r.last = w.found[1:], nil, nil
+		return
+	}
+	if value.IsForeign(key, r.replace) {
+		r.Lost += value.Rekey(t, r.replace)
+		w.after = nil // its keys are others now
+		return
+	}
+	w.find(key)
+	w.find(v)
+	if _, table := v.(*lua.LTable); !table && !value.IsScalar(v) {
 		replaced := r.replace(v)
 		if replaced == nil {
 			r.Lost++
 			replaced = lua.LNil
 		}
 		t.RawSet(key, replaced)
+		v = replaced
 	}
-	return false
+	w.after, r.last = key, v
 }

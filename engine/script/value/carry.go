@@ -117,33 +117,3 @@ func keyText(key lua.LValue) string {
 	}
 	return fmt.Sprintf("a %s", key.Type())
 }
-
-// IsPlain tells whether a value holds plain data and nothing else, in tables however deep.
-func IsPlain(v lua.LValue) bool {
-	t, table := v.(*lua.LTable)
-	if !table {
-		return IsScalar(v)
-	}
-	seen := map[*lua.LTable]bool{t: true}
-	for open := []*lua.LTable{t}; len(open) > 0; {
-		t := open[len(open)-1]
-		open = open[:len(open)-1]
-		if !isPlain(t) {
-			return false
-		}
-		for key, v := t.Next(lua.LNil); key != lua.LNil; key, v = t.Next(key) {
-			if !IsScalar(key) {
-				return false
-			}
-			inner, table := v.(*lua.LTable)
-			switch {
-			case !table && !IsScalar(v):
-				return false
-			case table && !seen[inner]:
-				seen[inner] = true
-				open = append(open, inner)
-			}
-		}
-	}
-	return true
-}

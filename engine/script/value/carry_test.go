@@ -54,33 +54,3 @@ func TestCarry(t *testing.T) {
 		t.Error("the original has lost its function, want it untouched")
 	}
 }
-
-// Only plain data is plain, however deep.
-func TestIsPlain(t *testing.T) {
-	L := lua.NewState()
-	defer L.Close()
-	plain, deep, foreign := L.NewTable(), L.NewTable(), L.NewTable()
-	plain.RawSetString("self", plain)
-	plain.RawSetInt(1, Null())
-	deep.RawSetString("plain", plain)
-	foreign.Metatable = L.NewTable()
-	for _, row := range []struct {
-		name string
-		v    lua.LValue
-		want bool
-	}{
-		{"nil", lua.LNil, true},
-		{"text", lua.LString("x"), true},
-		{"a table that contains itself", deep, true},
-		{"a function", L.NewFunction(func(*lua.LState) int { return 0 }), false},
-		{"a table with a metatable", foreign, false},
-	} {
-		if got := IsPlain(row.v); got != row.want {
-			t.Errorf("IsPlain(%s) = %v, want %v", row.name, got, row.want)
-		}
-	}
-	plain.RawSet(&lua.LUserData{}, lua.LTrue)
-	if IsPlain(deep) {
-		t.Error("IsPlain of a table with an object for a key = true, want false")
-	}
-}

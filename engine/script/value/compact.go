@@ -21,7 +21,14 @@ func Compact(t *lua.LTable) bool {
 	if removed <= 2*left+few {
 		return false
 	}
-	fresh := newTable(length, left-length)
+	rebuild(t, length, left-length, func(key lua.LValue) lua.LValue { return key })
+	return true
+}
+
+// rebuild fills a table anew, of whose list this is the length, with room for so many keys behind it. rename says what such a
+// key becomes; nil leaves it out.
+func rebuild(t *lua.LTable, length, others int, rename func(key lua.LValue) lua.LValue) {
+	fresh := newTable(length, others)
 	fresh.Metatable = t.Metatable
 	for i := 1; i <= length; i++ {
 		fresh.RawSetInt(i, t.RawGetInt(i))
@@ -31,10 +38,11 @@ func Compact(t *lua.LTable) bool {
 	fresh.RawSetH(nobody, lua.LTrue)
 	fresh.RawSetH(nobody, lua.LNil)
 	for key, v := t.Next(afterList(length)); key != lua.LNil; key, v = t.Next(key) {
-		fresh.RawSet(key, v)
+		if to := rename(key); to != lua.LNil {
+			fresh.RawSet(to, v)
+		}
 	}
 	*t = *fresh
-	return true
 }
 
 // spent counts the places of a table that hold nothing any more, and those that do; length is that of its list. The names
