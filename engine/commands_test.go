@@ -81,6 +81,7 @@ func TestCommandsOverHTTP(t *testing.T) {
 		{"no body is an empty object", "Fail", "", key, 500, `"exception":"HandlerFailed","message":"internal error (ref `},
 		{"a command that nobody has", "Nowhere", "{}", key, 404, `"exception":"UnknownCommand","message":"unknown command Nowhere"`},
 		{"arguments that are no JSON", "Add", "{x}", key, 422, `"exception":"InvalidArguments"`},
+		{"arguments that are a list", "Add", " [1]", key, 422, `"message":"the arguments are no JSON object"`},
 		{"arguments without measure", "Add", `"` + strings.Repeat("x", 1<<20) + `"`, key, 413, `"exception":"ArgumentsTooLarge"`},
 		{"a command that waits too long", "Wait", "{}", key, 500, `"exception":"HandlerFailed"`},
 		{"no key", "Add", "{}", nil, 401, `"exception":"Unauthorized"`},

@@ -102,7 +102,7 @@ func TestReloadFails(t *testing.T) {
 		{"error in boot", app(`error("no")`), "app.lua:5: no"},
 		{"missing module", app(`require("gone")`), `module "gone" not found`},
 		{"no protection", app(`server.message("X", {}, function() end)`), "protection"},
-		{"endless boot", app(`while true do end`), "app.lua:5: time limit exceeded (lua.boot_timeout)"},
+		{"endless boot", app(`while true do end`), "app.lua:5: time limit exceeded (lua.turn_timeout"},
 		{
 			"a message of Perigee again", app(`base.boot(self) server.message("StopServer", { protection = "none" }, print)`),
 			"at perigee/messages/server.lua:6 and at " + filepath.Base(f.path) + "/app.lua:5; to replace what Perigee brings, put a messages/server.lua of your own into the scripts folder",

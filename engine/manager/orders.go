@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -116,6 +117,10 @@ func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
 // Command runs a command for a program that has been let in, and returns its result as JSON, or the exception that says why
 // there is none. It waits for it; when ctx ends what the command waits for is called off.
 func (m *Manager) Command(ctx context.Context, name string, arguments []byte) (result []byte, no *wire.Exception) {
+	if text := bytes.TrimSpace(arguments); len(text) > 0 && text[0] != '{' {
+		e := wire.InvalidArguments("the arguments are no JSON object")
+		return nil, &e
+	}
 	type outcome struct {
 		result []byte
 		err    error

@@ -155,10 +155,10 @@ func (h *hand) settled(t *task, doing string, err error) bool {
 	return true
 }
 
-// report logs what became of a job that failed, once a second at most for each command. The reason is left to whoever has
-// logged it under a reference.
+// report logs what became of a job that failed, once a second at most for each command and reason. The reason is left to
+// whoever has logged it under a reference.
 func (w *Worker) report(t *task, v verdict) {
-	occasion := w.said.Happened(fmt.Sprint("failed\x00", v.buried, t.command), time.Now())
+	occasion := w.said.Happened(fmt.Sprint("failed\x00", v.buried, t.command, "\x00", v.reason), time.Now())
 	if !occasion.Due {
 		return
 	}

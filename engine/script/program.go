@@ -299,6 +299,9 @@ func (p *Program) Load() error {
 		return 0
 	})
 	call := &api.Call{Name: "boot", Limit: "lua.boot_timeout"}
+	if p.options.From > 0 {
+		call.Limit = "lua.turn_timeout, since others are served meanwhile"
+	}
 	_, err := call.Run(p.vm, p.options.BootTimeout, boot)
 	if err == nil && late {
 		return fmt.Errorf("script: loading took longer than lua.boot_timeout, %s", p.options.BootWait)
