@@ -191,23 +191,22 @@ func (l *Loop) Rouse() {
 // After runs a turn once d has passed. cancel prevents it, also when its time has come but its turn has not.
 // Both must be called from within a turn.
 func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
-	open := true
 	l.delayed++
 	stop := l.clock.AfterFunc(d, func() {
 		l.mu.Lock()
 		// It does not wait for room in the queue: thousands may be due at once, each on a goroutine. A loop that has stopped
 		// needs no timers any more.
 		_ = l.put(turn{name, func() {
-			if open {
-				open = false
+			if now := run; now != nil {
+				run = nil
 				l.delayed--
-				run()
+				now()
 			}
 		}})
 	})
 	return func() {
-		if open {
-			open = false
+		if run != nil {
+			run = nil // the runtime keeps timers that were stopped for a while, and must not keep what they would have run
 			l.delayed--
 			stop()
 		}
