@@ -66,10 +66,7 @@ func (p *program) queueStats() *cli.Command {
 				Queue: name, Ready: counts.Ready, Delayed: counts.Delayed, Reserved: counts.Reserved,
 				Buried: counts.Buried, Waiting: counts.Waiting,
 			}
-			if c.Bool("json") {
-				return p.printJSON(stats)
-			}
-			return p.print(stats.String())
+			return p.show(c, stats)
 		})),
 	}
 }
@@ -108,10 +105,8 @@ func (p *program) queuePeek() *cli.Command {
 				return fmt.Errorf("queue peek: no job of %q is %s", name, which)
 			case err != nil:
 				return err
-			case c.Bool("json"):
-				return p.printJSON(peekReportOf(job))
 			}
-			return p.print(peekReportOf(job).String())
+			return p.show(c, peekReportOf(job))
 		}),
 	}
 }

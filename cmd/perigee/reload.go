@@ -23,10 +23,7 @@ func (p *program) reload() *cli.Command {
 			if err := p.call(ctx, c, operationReload, nil, &report); err != nil {
 				return err
 			}
-			if c.Bool("json") {
-				return p.printJSON(report)
-			}
-			return p.print(report.String())
+			return p.show(c, report)
 		}),
 	}
 }

@@ -130,6 +130,14 @@ func listingOf(routes manager.Routes) listing {
 	return l
 }
 
+// show writes a report to standard output: for programs where --json asks for that, else for people.
+func (p *program) show(c *cli.Command, report fmt.Stringer) error {
+	if c.Bool("json") {
+		return p.printJSON(report)
+	}
+	return p.print(report.String())
+}
+
 // printJSON writes a value to standard output.
 func (p *program) printJSON(v any) error {
 	encoder := json.NewEncoder(p.stdout)

@@ -22,10 +22,7 @@ func (p *program) status() *cli.Command {
 			if err := p.call(ctx, c, operationStatus, nil, &report); err != nil {
 				return err
 			}
-			if c.Bool("json") {
-				return p.printJSON(report)
-			}
-			return p.print(report.String())
+			return p.show(c, report)
 		}),
 	}
 }
