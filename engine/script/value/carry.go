@@ -15,7 +15,7 @@ type Carrier struct {
 	out    lua.LValue
 	copies map[*lua.LTable]*lua.LTable
 	open   []carried // tables that are still to copy, the last one first
-	lost   string
+	lost   loss
 }
 
 // carried is a table of which a part is copied.
@@ -57,21 +57,13 @@ func (c *Carrier) Step(entries int) (done bool) {
 }
 
 // Result returns the copy once Step is done, and names the first thing that became nothing: "a function at [callback]".
-func (c *Carrier) Result() (v lua.LValue, lost string) { return c.out, c.lost }
+func (c *Carrier) Result() (v lua.LValue, lost string) { return c.out, string(c.lost) }
 
 // value returns what a value becomes; a table is filled later.
 func (c *Carrier) value(v lua.LValue, path string) lua.LValue {
 	t, table := v.(*lua.LTable)
 	if !table {
-		if IsScalar(v) {
-			return v
-		}
-		replaced := c.Replace(v)
-		if replaced == nil {
-			c.lose(kind(v), path)
-			return lua.LNil
-		}
-		return replaced
+		return c.lost.replaced(v, path, c.Replace)
 	}
 	if to := c.copies[t]; to != nil {
 		return to
@@ -82,20 +74,11 @@ func (c *Carrier) value(v lua.LValue, path string) lua.LValue {
 			to.Metatable = t.Metatable
 		}
 	} else {
-		c.lose("a metatable", path)
+		c.lost.note("a metatable", path)
 	}
 	c.copies[t] = to
 	c.open = append(c.open, carried{from: t, to: to, after: lua.LNil, path: path})
 	return to
-}
-
-func (c *Carrier) lose(what, path string) {
-	if c.lost == "" {
-		c.lost = what
-		if path != "" {
-			c.lost += " at " + path
-		}
-	}
 }
 
 // IsScalar tells whether a value is plain data and no table: nil, a boolean, number or string, or [Null].

@@ -11,7 +11,7 @@ type Renewer struct {
 
 	seen map[*lua.LTable]bool
 	open []renewed // tables that are still to look at, the last one first
-	lost string
+	lost loss
 }
 
 // renewed is a table and where it stands.
@@ -33,12 +33,12 @@ func (r *Renewer) Renew(v lua.LValue) (out lua.LValue, lost string) {
 		r.open = r.open[:last]
 		r.entries(now.table, now.path)
 	}
-	return out, r.lost
+	return out, string(r.lost)
 }
 
 func (r *Renewer) entries(t *lua.LTable, path string) {
 	if Bare(t) {
-		r.lose("a metatable", path)
+		r.lost.note("a metatable", path)
 	}
 	foreign := false
 	for key, v := t.Next(lua.LNil); key != lua.LNil; key, v = t.Next(key) {
@@ -58,7 +58,7 @@ func (r *Renewer) entries(t *lua.LTable, path string) {
 		}
 	}
 	if foreign && Rekey(t, r.Replace) > 0 {
-		r.lose("a key", path)
+		r.lost.note("a key", path)
 	}
 }
 
@@ -78,24 +78,7 @@ func (r *Renewer) value(v lua.LValue, path string) lua.LValue {
 		}
 		return v
 	}
-	if IsScalar(v) {
-		return v
-	}
-	replaced := r.Replace(v)
-	if replaced == nil {
-		r.lose(kind(v), path)
-		return lua.LNil
-	}
-	return replaced
-}
-
-func (r *Renewer) lose(what, path string) {
-	if r.lost == "" {
-		r.lost = what
-		if path != "" {
-			r.lost += " at " + path
-		}
-	}
+	return r.lost.replaced(v, path, r.Replace)
 }
 
 // Bare takes a metatable off a table, unless it is one of the marks, and tells whether there was one.
