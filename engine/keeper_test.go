@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,10 +123,11 @@ func TestKeeperWhileTheDiskRefuses(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(path+".tmp", "x"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		told := 0
+		var told atomic.Int64
 		for range 3 {
 			k.after(func(err error) {
-				if told++; err != nil {
+				told.Add(1)
+				if err != nil {
 					t.Errorf("told of a save = %v, want nil", err)
 				}
 			})
@@ -135,16 +137,16 @@ func TestKeeperWhileTheDiskRefuses(t *testing.T) {
 		if got := strings.Count(said.String(), "saving the state"); got < 4 {
 			t.Errorf("in a minute of waiting the keeper tried %d saves at its interval of 10 s, want about 5", got)
 		}
-		if told > 0 || strings.Count(said.String(), "jobs wait") != 1 {
-			t.Errorf("while the disk refuses %d jobs were told, want none; the log is to say once that they wait:\n%s", told, said.String())
+		if told.Load() > 0 || strings.Count(said.String(), "jobs wait") != 1 {
+			t.Errorf("while the disk refuses %d jobs were told, want none; the log is to say once that they wait:\n%s", told.Load(), said.String())
 		}
 		if err := os.RemoveAll(path + ".tmp"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if told != 3 {
-			t.Errorf("when the disk takes it %d jobs were told, want 3", told)
+		if told.Load() != 3 {
+			t.Errorf("when the disk takes it %d jobs were told, want 3", told.Load())
 		}
 		cancel()
 		wg.Wait()

@@ -71,7 +71,7 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 		cancel()
 		wg.Wait()
 		if tb.Failed() {
-			tb.Logf("the server's log:\n%s", s.Log())
+			tb.Logf("the end of the server's log:\n%s", s.log.end())
 		}
 	})
 	select {
@@ -128,6 +128,14 @@ func (b *logBuffer) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.Write(line)
+}
+
+// shownLog is how many bytes of a log a failure shows, so that it stays in sight itself.
+const shownLog = 16 << 10
+
+func (b *logBuffer) end() string {
+	log := b.String()
+	return log[max(0, len(log)-shownLog):]
 }
 
 func (b *logBuffer) String() string {

@@ -39,7 +39,16 @@ type RealClock struct{}
 func (RealClock) Now() time.Time { return time.Now() }
 
 // AfterFunc calls f after d.
-func (RealClock) AfterFunc(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
+func (RealClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	timer := time.AfterFunc(d, func() { f() })
+	return func() bool {
+		stopped := timer.Stop()
+		if stopped {
+			f = nil // the runtime keeps timers that were stopped for a while, and must not keep what f holds
+		}
+		return stopped
+	}
+}
 
 // Options are the limits and observers of a loop. The zero value is usable.
 type Options struct {
@@ -206,7 +215,7 @@ func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
 	})
 	return func() {
 		if run != nil {
-			run = nil // the runtime keeps timers that were stopped for a while, and must not keep what they would have run
+			run = nil
 			l.delayed--
 			stop()
 		}

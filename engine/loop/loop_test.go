@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 )
 
 // start runs a loop for the time of a test and returns it with what ends it and waits for it.
@@ -230,6 +231,36 @@ func TestSlow(t *testing.T) {
 			t.Errorf("slow turns: got %q, want %q", got, want)
 		}
 	})
+}
+
+// A timer that was stopped holds nothing of what it would have called, however long the runtime keeps it.
+func TestStoppedTimersHoldNothing(t *testing.T) {
+	const timers = 100
+	var held []weak.Pointer[[1024]byte]
+	for range 10 * timers { // the runtime lets go once a good part of its timers is stopped
+		defer time.AfterFunc(2*time.Hour, func() {}).Stop()
+	}
+	for range timers {
+		block := new([1024]byte)
+		held = append(held, weak.Make(block))
+		stop := RealClock{}.AfterFunc(time.Hour, func() { block[0]++ })
+		if !stop() {
+			t.Fatal("stop of a timer that is not due = false, want true")
+		}
+		if stop() {
+			t.Fatal("a second stop = true, want false")
+		}
+	}
+	runtime.GC()
+	left := 0
+	for _, p := range held {
+		if p.Value() != nil {
+			left++
+		}
+	}
+	if left > 1 { // the last may still be on the stack
+		t.Errorf("%d of %d stopped timers hold what they would have called, want none", left, timers)
+	}
 }
 
 // Turns put off by turns run in their order, after what is queued.
