@@ -57,10 +57,14 @@ func put(t *testing.T, text, old, with string) string {
 	return strings.Replace(text, old, with, 1)
 }
 
-// freePort returns a TCP port that nobody listens on.
+// front is the address on which the tests have nginx listen: all other servers of tests listen on 127.0.0.1, so that none of
+// them can take a port between freePort and nginx.
+const front = "127.0.0.3"
+
+// freePort returns a TCP port of front that nobody listens on.
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", front+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,14 +133,17 @@ func TestReadmeNginx(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			port := freePort(t)
-			changed := put(t, site, "listen 80;", fmt.Sprintf("listen 127.0.0.1:%d;", port))
+			changed := put(t, site, "listen 80;", fmt.Sprintf("listen %s:%d;", front, port))
 			changed = put(t, changed, "http://127.0.0.1:8080", "http://"+address)
 			if row.old != "" {
 				changed = put(t, changed, row.old, row.with)
 			}
 			startNginx(t, changed)
 			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(client)}}
-			dialer := websocket.Dialer{HandshakeTimeout: enginetest.Patience, NetDialContext: from.DialContext}
+			dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return from.DialContext(ctx, network, fmt.Sprintf("%s:%d", front, port))
+			}
+			dialer := websocket.Dialer{HandshakeTimeout: enginetest.Patience, NetDialContext: dial}
 			header := http.Header{"Origin": {fmt.Sprintf("http://127.0.0.1:%d", port)}, "X-Forwarded-For": {"192.0.2.1"}} // which a client can claim
 			socket, response, err := dialer.DialContext(t.Context(), fmt.Sprintf("ws://127.0.0.1:%d/any/path", port), header)
 			if err != nil {

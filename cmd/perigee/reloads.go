@@ -40,7 +40,7 @@ func (s *service) reloadOnHangup(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.hangups:
+		case <-s.with.hangups:
 			_, _ = s.reload(ctx) // the server logs it
 		}
 	}

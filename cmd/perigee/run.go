@@ -38,6 +38,16 @@ type program struct {
 	exit     func(code int)  // ends the process at once
 }
 
+// variable returns what the environment has under a name; "" where it has nothing.
+func (p *program) variable(name string) (value string) {
+	for _, line := range p.environ {
+		if v, ok := strings.CutPrefix(line, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
 // usageError is a command line that makes no sense.
 type usageError struct{ error }
 

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -35,6 +34,7 @@ type service struct {
 	said     *logging.Writer // standard output; nobody waits for who reads it, or does not
 	notifier *notify.Notifier
 	stop     context.CancelFunc // begins the end
+	with     beside
 
 	// Set by started, before anybody can ask.
 	server *engine.Server
@@ -43,7 +43,6 @@ type service struct {
 
 	removePID func() error    // nil where there is no such file
 	socket    *control.Server // nil where there is none
-	hangups   chan os.Signal  // SIGHUPs; the runtime sends
 	watcher   *watch.Watcher  // nil where nobody edits
 	parts     sync.WaitGroup  // what runs beside the server
 
@@ -51,12 +50,17 @@ type service struct {
 	err   error         // how it ended; set before ended is closed
 }
 
-// serve runs a server until ctx ends or somebody stops it. read reads the settings again; each of hangups is a reload, and where
-// watching, each save.
-func (p *program) serve(ctx context.Context, settings config.Config, read func() (config.Config, error), watching bool, hangups chan os.Signal) error {
+// beside is what a server that runs is given besides its settings.
+type beside struct {
+	hangups     chan os.Signal // each is a reload
+	watch, open bool           // whether each save is one, and whether a browser shows the page
+}
+
+// serve runs a server until ctx ends or somebody stops it. read reads the settings again.
+func (p *program) serve(ctx context.Context, settings config.Config, read func() (config.Config, error), with beside) error {
 	keepPipes()
 	level := new(slog.LevelVar)
-	s := &service{program: p, settings: settings, log: p.logger(settings, level), said: logging.New(p.stdout), hangups: hangups, ended: make(chan struct{})}
+	s := &service{program: p, settings: settings, log: p.logger(settings, level), said: logging.New(p.stdout), with: with, ended: make(chan struct{})}
 	defer s.say()()
 	s.notifier = notify.New(s.log)
 	// What runs beside the server ends after it, not with ctx.
@@ -67,7 +71,7 @@ func (p *program) serve(ctx context.Context, settings config.Config, read func()
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
 	err := s.claim(ctx)
-	if err == nil && watching {
+	if err == nil && with.watch {
 		err = s.watch() // from before the scripts are read
 	}
 	if err == nil {
@@ -126,6 +130,9 @@ func (s *service) started(live context.Context, status engine.Status, server *en
 	}
 	s.notifier.Ready(summary(status.Routes))
 	_, _ = s.said.Write(align(announcement(s.settings, status))) // a logging.Writer has no error
+	if s.with.open {
+		s.parts.Go(func() { s.open(live) })
+	}
 }
 
 // say has what is said written to standard output until end is called, which waits for a reader only for a while.
@@ -184,11 +191,5 @@ func (p *program) controlPath(settings config.Config, port int) string {
 	if named := settings.Server.Control; named != "" {
 		return named
 	}
-	runtime := ""
-	for _, line := range p.environ {
-		if value, ok := strings.CutPrefix(line, "XDG_RUNTIME_DIR="); ok {
-			runtime = value
-		}
-	}
-	return control.Path(runtime, os.TempDir(), port)
+	return control.Path(p.variable("XDG_RUNTIME_DIR"), os.TempDir(), port)
 }

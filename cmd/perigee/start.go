@@ -28,6 +28,8 @@ func (p *program) start() *cli.Command {
 		Description: "Every setting is a line of server.toml, a variable of the environment or a flag; the later wins.",
 		Flags: append(settingFlags(""), &cli.BoolFlag{
 			Name: "watch", Aliases: []string{"w"}, Usage: "reload whenever a script or the settings file is saved",
+		}, &cli.BoolFlag{
+			Name: "open", Aliases: []string{"o"}, Usage: "open the page in a browser: $BROWSER, or that of the system",
 		}),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
@@ -38,7 +40,7 @@ func (p *program) start() *cli.Command {
 				return err
 			}
 			read := func() (config.Config, error) { return p.load(c) }
-			return p.serve(ctx, settings, read, c.Bool("watch"), hangups)
+			return p.serve(ctx, settings, read, beside{hangups: hangups, watch: c.Bool("watch"), open: c.Bool("open")})
 		}),
 	}
 }
