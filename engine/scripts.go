@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"perigee/engine/broker"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
@@ -192,7 +192,7 @@ func pushNowhere(_ module.Push, done func(id uint64, err error)) (cancel func())
 // nobody is who hears what a rehearsal says.
 type nobody struct{}
 
-func (nobody) Publish(broker.TopicID, *broker.Frame) {}
+func (nobody) Publish(outbox.TopicID, *outbox.Frame) {}
 
 // borrow copies a table of the scripts that run for a rehearsal, a millisecond at a time between their turns.
 func (s *Server) borrow(name string, done func(l *store.Loan)) (callOff func()) {

@@ -77,11 +77,6 @@ func passes(err error) bool {
 // admit makes a socket of a connection once there is room for it.
 func (l *listener) admit(conn net.Conn) (net.Conn, error) {
 	s := &socket{Conn: conn, broker: l.broker, since: l.broker.now()}
-	if system, ok := conn.(syscall.Conn); ok {
-		if raw, err := system.SyscallConn(); err == nil {
-			s.raw = raw
-		}
-	}
 	w := l.broker.waiting
 	for !w.enter(s) {
 		if silent := w.silent(l.broker.now() - chance); silent != nil {

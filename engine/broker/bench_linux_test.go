@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 )
 
@@ -23,7 +24,7 @@ func payload() []byte { return slices.Repeat([]byte("x"), 200) }
 func fanOut(tb testing.TB, address string, joined <-chan struct{}, messages, window int, send func()) float64 {
 	tb.Helper()
 	clients := cap(joined)
-	c := startCrowd(tb, address, clients, len(NewFrame(payload()).bytes))
+	c := startCrowd(tb, address, clients, len(outbox.NewFrame(payload()).Bytes()))
 	defer c.stop(tb)
 	for range clients {
 		<-joined
@@ -85,7 +86,7 @@ func fanOutBroker(b *testing.B, clients, messages, window int) float64 {
 	s := serve(b, patient, subscribing(joined))
 	defer s.stop()
 	frame := payload()
-	return fanOut(b, s.address, joined, messages, window, func() { s.Publish(1, NewFrame(frame)) })
+	return fanOut(b, s.address, joined, messages, window, func() { s.Publish(1, outbox.NewFrame(frame)) })
 }
 
 func fanOutUsual(b *testing.B, clients, messages, window int) float64 {

@@ -1,17 +1,14 @@
-// Package broker owns the sockets: it accepts them, bounds what they may cost, reads messages, queues and writes frames,
-// fans out, and closes. It does not know what a message means, who a client is, or why somebody closes it: a [Handler]
-// is told what happens, and calls back through [Conn] and [Broker].
+// Package broker owns the sockets: it accepts them, upgrades them, bounds what they may cost, reads messages, sees who is
+// still there, and closes. It does not know what a message means, who a client is, or why somebody closes it: a [Handler]
+// is told what happens, and calls back through [Conn] and [Broker]. Nor does it know what is queued for whom.
 //
-// Every byte to a client goes one way. Whoever sends gives an order to a shard: one goroutine that owns a part of the
-// connections, takes all orders that have come in, applies them, and then writes each connection once. Sending never
-// blocks. Reading is one goroutine a connection.
+// Reading is one goroutine a connection. Every byte to a client goes one way, by its [outbox.Line].
 package broker
 
 import (
 	"bytes"
 	"context"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"perigee/engine/auth"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/wire"
 )
@@ -43,11 +41,7 @@ type Handler interface {
 
 // Options are the settings of a broker.
 type Options struct {
-	// Limits are those of one client and of all together; a limit of 0 is off. SendMemory counts what is left in the
-	// queues after writing; a frame that several queues share counts for each of them. So the count is never below the
-	// memory, and to cut a queue takes off what it counted: otherwise those that wait for one and the same frame would all
-	// be cut before the count fell. To count it once, the shards would have to share a counter for each frame and change it
-	// for each client.
+	// Limits are those of one client and of all together; a limit of 0 is off.
 	Limits config.Limits
 	// MaxConnections are the clients connected at once. 0 is no limit.
 	MaxConnections int
@@ -68,16 +62,13 @@ type Broker struct {
 	epoch    time.Time // now counts from here
 	upgrader websocket.Upgrader
 	limiter  *auth.Limiter
-	shards   []*shard
+	out      *outbox.Outbox
 	waiting  *waitingRoom
 	emptied  chan struct{} // capacity 1; sent to when the last connection has ended; never closed
 
 	// Used by any goroutine.
 	options    atomic.Pointer[Options]
-	lastID     atomic.Uint64
-	queued     atomic.Int64   // bytes that wait in all send queues; a shared frame counts once for each queue
 	tasks      sync.WaitGroup // requests, readers and refusals under way
-	writers    sync.WaitGroup // writes that wait for a socket
 	cutLog     seldom
 	acceptLog  seldom
 	refusedLog seldom
@@ -114,20 +105,17 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		CheckOrigin:      checkedBefore,
 	}
 	b.buffers.New = func() any { return new(bytes.Buffer) }
-	shards := o.Limits.Shards
-	if shards <= 0 {
-		shards = max(1, runtime.GOMAXPROCS(0)-1)
-	}
-	for range shards {
-		b.shards = append(b.shards, newShard(b))
-	}
+	b.out = outbox.New(o.Limits, b.now)
 	return b
 }
 
 // Configure takes over other settings, from the next thing on that each of them bounds; a message that is being read goes by
 // the limits that it was begun under. Of Limits, Shards, HandshakeTimeout and how fast an address may connect stay what they
 // were, and so does Now.
-func (b *Broker) Configure(o Options) { b.options.Store(&o) }
+func (b *Broker) Configure(o Options) {
+	b.options.Store(&o)
+	b.out.Configure(o.Limits)
+}
 
 func (b *Broker) settings() *Options { return b.options.Load() }
 
@@ -135,19 +123,13 @@ func (b *Broker) settings() *Options { return b.options.Load() }
 // may be called once. For an orderly end call [Broker.Shutdown] before ctx ends.
 func (b *Broker) Run(ctx context.Context) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var shards sync.WaitGroup
-	for _, s := range b.shards {
-		shards.Go(func() { s.run(serving) })
-	}
+	var writing sync.WaitGroup
+	writing.Go(func() { b.out.Run(serving, b.tick()) })
 	<-ctx.Done()
-	why := b.refuse(wire.CloseShutdown())
-	for _, s := range b.shards {
-		s.post(order{do: call, call: func(s *shard) { s.cutAll(why) }})
-	}
+	b.out.Cut(serving, b.refuse(wire.CloseShutdown()))
 	b.tasks.Wait()
 	stop()
-	shards.Wait()
-	b.writers.Wait()
+	writing.Wait()
 	return nil
 }
 
@@ -159,11 +141,7 @@ func (b *Broker) Count() int {
 }
 
 // Publish sends a frame to the subscribers of a topic.
-func (b *Broker) Publish(t TopicID, f *Frame) {
-	for _, s := range b.shards {
-		s.post(order{do: publish, topic: t, frame: f})
-	}
-}
+func (b *Broker) Publish(t outbox.TopicID, f *outbox.Frame) { b.out.Publish(t, f) }
 
 // now is the time since the broker was made.
 func (b *Broker) now() time.Duration { return time.Since(b.epoch) }

@@ -14,12 +14,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
+	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/wire"
 )
 
 // patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
 const patience = 30 * time.Second
+
+// First bytes of frames that are not fragmented, as closeFrame is one.
+const (
+	textFrame = 0x80 | websocket.TextMessage
+	pingFrame = 0x80 | websocket.PingMessage
+	pongFrame = 0x80 | websocket.PongMessage
+)
+
+// maxControl is the longest payload of a control frame, in bytes (RFC 6455, 5.5).
+const maxControl = 125
 
 // server is a broker behind an HTTP server.
 type server struct {
@@ -281,9 +294,16 @@ func (c *client) raw(p []byte) { _, _ = c.Write(p) }
 // send sends a masked frame.
 func (c *client) send(first byte, payload string) { c.raw(masked(first, []byte(payload))) }
 
+// unmasked is a frame as a server sends it.
+func unmasked(first byte, payload []byte) []byte {
+	frame := outbox.NewFrame(payload).Bytes()
+	frame[0] = first
+	return frame
+}
+
 // masked is a frame of a client (RFC 6455, 5.2 and 5.3).
 func masked(first byte, payload []byte) []byte {
-	frame := newFrame(first, payload).bytes
+	frame := unmasked(first, payload)
 	head := len(frame) - len(payload)
 	key := [4]byte{1, 2, 3, 4}
 	out := slices.Concat(frame[:head], key[:], frame[head:])
@@ -337,7 +357,7 @@ func (c *client) want(first byte, payload string) {
 // wantClose reads the close frame, which must be as given, and the end.
 func (c *client) wantClose(why wire.Close) {
 	c.t.Helper()
-	c.want(closeFrame, string(newClose(why).bytes[2:]))
+	c.want(closeFrame, string(outbox.NewClose(why).Payload()))
 }
 
 // wantEnd reads the end of the connection.
@@ -350,5 +370,5 @@ func (c *client) wantEnd() {
 
 // closes sends a close frame.
 func (c *client) closes(code int, reason string) {
-	c.send(closeFrame, string(newClose(wire.Close{Code: code, Reason: reason}).bytes[2:]))
+	c.send(closeFrame, string(outbox.NewClose(wire.Close{Code: code, Reason: reason}).Payload()))
 }

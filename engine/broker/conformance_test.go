@@ -76,9 +76,6 @@ type row struct {
 	code      int      // of the server's close frame; 0 where the connection goes on
 }
 
-// unmasked is a frame as a server sends it.
-func unmasked(first byte, payload string) []byte { return newFrame(first, []byte(payload)).bytes }
-
 // ofClient is a frame as a client sends it.
 func ofClient(first byte, payload string) []byte { return masked(first, []byte(payload)) }
 
@@ -93,8 +90,8 @@ const (
 
 func framing() []row {
 	rows := []row{
-		{"5.1", "unmasked frame", [][]byte{unmasked(textFrame, "x")}, nil, nil, 1002},
-		{"5.1", "unmasked control frame", [][]byte{unmasked(pingFrame, "x")}, nil, nil, 1002},
+		{"5.1", "unmasked frame", [][]byte{unmasked(textFrame, []byte("x"))}, nil, nil, 1002},
+		{"5.1", "unmasked control frame", [][]byte{unmasked(pingFrame, []byte("x"))}, nil, nil, 1002},
 		{"5.2", "length in 16 bits that 7 would hold", [][]byte{{textFrame, 0x80 | 126, 0, 1, 0, 0, 0, 0, 'x'}}, []string{"x"}, nil, 0},
 		{"5.2", "length in 64 bits that 7 would hold", [][]byte{{textFrame, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 'x'}}, []string{"x"}, nil, 0},
 		{"5.2", "length with its highest bit set", [][]byte{{textFrame, 0x80 | 127, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 'x'}}, nil, nil, 1009},

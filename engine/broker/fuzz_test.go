@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/wire"
 )
@@ -31,7 +32,7 @@ func FuzzFrames(f *testing.F) {
 		if !utf8.Valid(text) || len(text) > int(4*config.KiB) {
 			panic("a message that must not be heard")
 		}
-		c.Send(NewFrame(text))
+		c.Send(outbox.NewFrame(text))
 	}
 	o.closed = func(c *Conn, why wire.Close) {
 		mu.Lock()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"perigee/engine/broker/outbox"
 	"perigee/engine/wire"
 )
 
@@ -43,12 +44,10 @@ func (r *reader) run() {
 		c.busy.Store(false)
 		r.readAll()
 	})
-	if c.end.Load() != nil && !r.answered {
+	if c.line.Finished() && !r.answered {
 		c.socket.discard() // until the shard, which writes the close frame, has it end
 	}
-	c.end.CompareAndSwap(nil, &ending{why: wire.CloseLost("")})
-	c.shard.post(order{do: leave, conn: c})
-	why := c.end.Load().why
+	why := c.line.Leave(wire.CloseLost(""))
 	r.guard(func() { c.broker.handler.Closed(c, why) })
 }
 
@@ -56,8 +55,8 @@ func (r *reader) run() {
 func (r *reader) guard(f func()) {
 	defer func() {
 		if value := recover(); value != nil {
-			r.c.broker.log.Error("broker: panic on a connection", "connection", r.c.id, "panic", value, "stack", string(debug.Stack()))
-			r.c.finish(ending{why: wire.CloseInternal(), lost: true})
+			r.c.broker.log.Error("broker: panic on a connection", "connection", r.c.ID(), "panic", value, "stack", string(debug.Stack()))
+			r.c.line.Finish(outbox.Ending{Why: wire.CloseInternal(), Lost: true})
 		}
 	}()
 	f()
@@ -73,7 +72,7 @@ func (r *reader) readAll() {
 		if err != nil {
 			if errors.Is(err, websocket.ErrReadLimit) {
 				limit := int64(r.c.broker.settings().Limits.ReadLimit)
-				r.c.finish(ending{why: wire.CloseTooLarge(limit), lost: true})
+				r.c.line.Finish(outbox.Ending{Why: wire.CloseTooLarge(limit), Lost: true})
 			}
 			return
 		}
@@ -93,7 +92,7 @@ func (r *reader) message(kind int, from io.Reader) error {
 	switch {
 	case err != nil:
 		return err
-	case c.end.Load() != nil:
+	case c.line.Finished():
 	case !utf8.Valid(text):
 		c.Close(wire.CloseInvalidUTF8())
 	case r.accepts():
@@ -133,7 +132,7 @@ func (r *reader) accepts() bool {
 			b.log.Error("broker: encoding an exception", "error", err)
 			break
 		}
-		r.c.Send(NewFrame(text))
+		r.c.Send(outbox.NewFrame(text))
 	case dropAndClose:
 		r.c.Close(wire.CloseTooManyMessages())
 	case drop:
@@ -144,7 +143,7 @@ func (r *reader) accepts() bool {
 // hearPing answers a ping (RFC 6455, 5.5.2).
 func (r *reader) hearPing(payload string) error {
 	if r.accepts() {
-		r.c.Send(newFrame(pongFrame, []byte(payload)))
+		r.c.Send(outbox.NewPong([]byte(payload)))
 	}
 	return nil
 }
@@ -158,10 +157,10 @@ func (r *reader) hearPong(string) error {
 // hearClose answers a close frame, unless it is an answer (RFC 6455, 5.5.1).
 func (r *reader) hearClose(code int, reason string) error {
 	if code == wire.CodeNoStatus && r.c.socket.brokenClose() {
-		r.c.finish(ending{why: wire.CloseProtocol("close frame with half a code"), lost: true})
+		r.c.line.Finish(outbox.Ending{Why: wire.CloseProtocol("close frame with half a code"), Lost: true})
 		return nil
 	}
 	r.answered = true
-	r.c.finish(ending{why: wire.Close{Code: code, Reason: reason}, echo: true})
+	r.c.line.Finish(outbox.Ending{Why: wire.Close{Code: code, Reason: reason}, Echo: true})
 	return nil
 }

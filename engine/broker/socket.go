@@ -2,20 +2,25 @@ package broker
 
 import (
 	"container/list"
+	"encoding/binary"
 	"errors"
 	"net"
 	"sync/atomic"
-	"syscall"
 	"time"
 
+	"github.com/gorilla/websocket"
+
+	"perigee/engine/broker/outbox"
 	"perigee/engine/wire"
 )
 
 const (
-	// lingerTime is how long, and lingerBytes how much, is still read from a client after the server's close frame: were
-	// the socket closed at once, unread bytes would make the kernel reset it, and the frame might never arrive.
-	lingerTime  = time.Second
+	// lingerBytes is how much is still read from a client after the server's close frame, for outbox.LingerTime at most:
+	// were the socket closed at once, unread bytes would make the kernel reset it, and the frame might never arrive.
 	lingerBytes = 64 << 10
+
+	// closeFrame is the first byte of a close frame: FIN and the opcode (RFC 6455, 5.2).
+	closeFrame = 0x80 | websocket.CloseMessage
 
 	// longestNap is about how long a reader sleeps at the most because its client sends too fast. No more is read at once
 	// than may come in that time.
@@ -26,13 +31,12 @@ const (
 var errLingered = errors.New("broker: too much data after the close frame")
 
 // socket is the server's end of a TCP connection. Reading from it is held back to a number of bytes a second. Writing is
-// direct until the connection is upgraded; then it goes through the connection's shard, as every other byte does.
+// direct until the connection is upgraded; then it goes by the connection's line, as every other byte does.
 type socket struct {
 	net.Conn
 
 	// Set by Accept, never changed.
 	broker *Broker
-	raw    syscall.RawConn // nil where the connection is not the system's
 	since  time.Duration
 
 	// Used by any goroutine.
@@ -107,12 +111,23 @@ func (s *socket) Write(p []byte) (int, error) {
 		if why.Code == wire.CodeTooLarge {
 			why = wire.CloseTooLarge(int64(s.broker.settings().Limits.ReadLimit))
 		}
-		c.finish(ending{why: why, lost: true})
+		c.line.Finish(outbox.Ending{Why: why, Lost: true})
 	}
 	return len(p), nil
 }
 
-// SetWriteDeadline does nothing after the upgrade: deadlines of writing are the shard's.
+// parseClose reads the close frame of a server, as gorilla builds them.
+func parseClose(frame []byte) (wire.Close, bool) {
+	if len(frame) < 4 || frame[0] != closeFrame {
+		return wire.Close{}, false
+	}
+	return wire.Close{
+		Code:   int(binary.BigEndian.Uint16(frame[2:])),
+		Reason: wire.ClampReason(string(frame[4:])),
+	}, true
+}
+
+// SetWriteDeadline does nothing after the upgrade: deadlines of writing are the line's.
 func (s *socket) SetWriteDeadline(t time.Time) error {
 	if s.conn.Load() != nil {
 		return nil
@@ -129,7 +144,7 @@ func (s *socket) Close() error {
 // linger has reading end soon, after the close frame was written.
 func (s *socket) linger() {
 	s.lingering.Store(true)
-	_ = s.SetReadDeadline(time.Now().Add(lingerTime)) // fails only on a socket that is closed
+	_ = s.SetReadDeadline(time.Now().Add(outbox.LingerTime)) // fails only on a socket that is closed
 }
 
 // closeWrite tells the client that nothing more will come, where the connection can.
@@ -147,37 +162,4 @@ func (s *socket) discard() {
 			return
 		}
 	}
-}
-
-// writeNow writes what the socket takes without waiting.
-func writeNow(fd uintptr, p []byte) (int, error) {
-	for {
-		n, err := syscall.Write(int(fd), p)
-		if !errors.Is(err, syscall.EINTR) {
-			return max(n, 0), err
-		}
-	}
-}
-
-// writeSoon waits until the socket takes some of p, at most for a time, where that is not 0.
-func (s *socket) writeSoon(p []byte, timeout time.Duration) (int, error) {
-	if timeout > 0 {
-		if err := s.Conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
-			return 0, err
-		}
-		defer func() { _ = s.Conn.SetWriteDeadline(time.Time{}) }() // fails only on a socket that is closed
-	}
-	if s.raw == nil {
-		return s.Conn.Write(p)
-	}
-	var n int
-	var err error
-	waitErr := s.raw.Write(func(fd uintptr) bool {
-		n, err = writeNow(fd, p)
-		return !errors.Is(err, syscall.EAGAIN)
-	})
-	if waitErr != nil {
-		return 0, waitErr
-	}
-	return n, err
 }

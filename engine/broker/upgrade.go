@@ -9,6 +9,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"perigee/engine/auth"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/wire"
 )
 
@@ -196,19 +197,10 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer)
 		b.release(peer)
 		return
 	}
-	id := b.lastID.Add(1)
-	c := &Conn{
-		id:     id,
-		peer:   peer,
-		opened: b.clock(),
-		broker: b,
-		shard:  b.shards[id%uint64(len(b.shards))],
-		socket: s,
-		latest: -1,
-	}
+	c := &Conn{peer: peer, opened: b.clock(), broker: b, socket: s, nextPing: b.firstPing()}
 	s.conn.Store(c)
 	b.waiting.leave(s)
-	c.shard.post(order{do: join, conn: c})
+	b.out.Join(&c.line, s.Conn, (*recipient)(c))
 	b.mu.Lock()
 	ending := b.ending
 	b.mu.Unlock()
@@ -249,10 +241,10 @@ func (b *Broker) turnAway(w http.ResponseWriter, r *http.Request, peer auth.Peer
 			b.log.Error("broker: encoding an exception", "error", err)
 			return
 		}
-		if err := s.SetWriteDeadline(time.Now().Add(lingerTime)); err != nil {
+		if err := s.SetWriteDeadline(time.Now().Add(outbox.LingerTime)); err != nil {
 			return
 		}
-		if _, err := s.Write(append(NewFrame(text).bytes, newClose(wire.CloseFull()).bytes...)); err != nil {
+		if _, err := s.Write(slices.Concat(outbox.NewFrame(text).Bytes(), outbox.NewClose(wire.CloseFull()).Bytes())); err != nil {
 			return
 		}
 		s.closeWrite()

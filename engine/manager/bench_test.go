@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"perigee/engine/auth"
-	"perigee/engine/broker"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -12,8 +12,8 @@ import (
 // sink is a socket that takes everything.
 type sink struct{ socket }
 
-func (*sink) Send(*broker.Frame)       {}
-func (*sink) SendLatest(*broker.Frame) {}
+func (*sink) Send(*outbox.Frame)       {}
+func (*sink) SendLatest(*outbox.Frame) {}
 
 // One message to a handler that answers: from the reader through the loop, and the loop's part of it alone. The decoding
 // is the application's and left out.

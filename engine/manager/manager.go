@@ -132,6 +132,8 @@ var (
 	_ script.Host    = (*host)(nil)
 	_ script.Timer   = (*work)(nil)
 	_ crowd.Scripts  = (*generation)(nil)
+	_ crowd.Socket   = (*broker.Conn)(nil)
+	_ crowd.Outlet   = (*broker.Broker)(nil)
 )
 
 // New returns a manager without scripts: Connect and Install come before the first connection.

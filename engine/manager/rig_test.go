@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
-	"perigee/engine/broker"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/loop"
 	"perigee/engine/manager/crowd"
@@ -27,7 +27,7 @@ import (
 const goodKey = "correct horse battery"
 
 // everybody is the number by which the broker knows what goes to all.
-const everybody broker.TopicID = 0
+const everybody outbox.TopicID = 0
 
 // rig is a manager on a real loop, with a fake application and fake sockets. Its time is that of a synctest bubble.
 type rig struct {
@@ -177,7 +177,7 @@ type socket struct {
 	// Guarded by mu.
 	heard  []frame
 	latest int // how many of heard came by SendLatest
-	topics []broker.TopicID
+	topics []outbox.TopicID
 	closed []wire.Close
 }
 
@@ -218,7 +218,7 @@ func (s *socket) ends() []wire.Close {
 }
 
 // subscribed tells whether it is in a topic.
-func (s *socket) subscribed(t broker.TopicID) bool {
+func (s *socket) subscribed(t outbox.TopicID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Contains(s.topics, t)
@@ -228,7 +228,7 @@ func (s *socket) ID() uint64          { return s.id }
 func (s *socket) Peer() auth.Peer     { return s.peer }
 func (s *socket) OpenedAt() time.Time { return s.opened }
 
-func (s *socket) Send(f *broker.Frame) {
+func (s *socket) Send(f *outbox.Frame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.closed) == 0 {
@@ -236,7 +236,7 @@ func (s *socket) Send(f *broker.Frame) {
 	}
 }
 
-func (s *socket) SendLatest(f *broker.Frame) {
+func (s *socket) SendLatest(f *outbox.Frame) {
 	s.Send(f)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -249,16 +249,16 @@ func (s *socket) Close(why wire.Close) {
 	s.closed = append(s.closed, why)
 }
 
-func (s *socket) Subscribe(t broker.TopicID) {
+func (s *socket) Subscribe(t outbox.TopicID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.topics = append(s.topics, t)
 }
 
-func (s *socket) Unsubscribe(t broker.TopicID) {
+func (s *socket) Unsubscribe(t outbox.TopicID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.topics = slices.DeleteFunc(s.topics, func(other broker.TopicID) bool { return other == t })
+	s.topics = slices.DeleteFunc(s.topics, func(other outbox.TopicID) bool { return other == t })
 }
 
 // journal keeps a log.
@@ -282,7 +282,7 @@ func (j *journal) String() string {
 // outlet is all sockets that a test made.
 type outlet struct{ sockets []*socket }
 
-func (o *outlet) Publish(t broker.TopicID, f *broker.Frame) {
+func (o *outlet) Publish(t outbox.TopicID, f *outbox.Frame) {
 	for _, s := range o.sockets {
 		if s.subscribed(t) {
 			s.Send(f)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
-	"perigee/engine/broker"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/fetch"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
@@ -264,7 +264,7 @@ func (s *server) open() (*socket, error) {
 	if s.stopped {
 		return nil, errors.New("the server has stopped")
 	}
-	socket := &socket{id: uint64(len(s.out.sockets) + 1), opened: s.clock.Now(), topics: map[broker.TopicID]bool{}}
+	socket := &socket{id: uint64(len(s.out.sockets) + 1), opened: s.clock.Now(), topics: map[outbox.TopicID]bool{}}
 	s.out.sockets = append(s.out.sockets, socket)
 	s.manager.Attach(socket)
 	return socket, s.rest()

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"perigee/engine/broker"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/script/audience"
 	"perigee/engine/wire"
 )
@@ -172,7 +172,7 @@ func (c *Connection) Attributes(renew func(name string, v wire.Value) wire.Value
 }
 
 // SendFrame sends a frame of Encode; a closed connection swallows it.
-func (c *Connection) SendFrame(f *broker.Frame) {
+func (c *Connection) SendFrame(f *outbox.Frame) {
 	if c.open {
 		c.socket.Send(f)
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
-	"perigee/engine/broker"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/loop"
 	"perigee/engine/script/audience"
@@ -24,27 +24,25 @@ type Socket interface {
 	ID() uint64
 	Peer() auth.Peer
 	OpenedAt() time.Time
-	Send(f *broker.Frame)
+	Send(f *outbox.Frame)
 	// SendLatest sends a frame that replaces an earlier one of its kind that has not left yet.
-	SendLatest(f *broker.Frame)
+	SendLatest(f *outbox.Frame)
 	// Close closes it after what was sent before.
 	Close(why wire.Close)
-	Subscribe(t broker.TopicID)
-	Unsubscribe(t broker.TopicID)
+	Subscribe(t outbox.TopicID)
+	Unsubscribe(t outbox.TopicID)
 }
 
 // Outlet reaches many sockets at once; *broker.Broker is one. It does not block.
 type Outlet interface {
-	Publish(t broker.TopicID, f *broker.Frame)
+	Publish(t outbox.TopicID, f *outbox.Frame)
 }
 
 // everybody is the topic of all connections that have been taken in. The broker knows a connection before that, but then
 // it has not been told yet that it is established.
-const everybody broker.TopicID = 0
+const everybody outbox.TopicID = 0
 
 var (
-	_ Socket          = (*broker.Conn)(nil)
-	_ Outlet          = (*broker.Broker)(nil)
 	_ audience.Client = (*Connection)(nil)
 	_ audience.Topic  = (*Topic)(nil)
 )
@@ -128,12 +126,12 @@ func (cr *Crowd) From(number uint64) []*Connection { return cr.order[place(cr.or
 func (cr *Crowd) Clients() []audience.Client { return clients(cr.order) }
 
 // Encode makes a frame of a message, once for however many it goes to. Notices that are due go before it.
-func (cr *Crowd) Encode(name string, fields wire.Fields) (*broker.Frame, error) {
+func (cr *Crowd) Encode(name string, fields wire.Fields) (*outbox.Frame, error) {
 	f, _, err := cr.encode(name, fields)
 	return f, err
 }
 
-func (cr *Crowd) encode(name string, fields wire.Fields) (f *broker.Frame, size int, err error) {
+func (cr *Crowd) encode(name string, fields wire.Fields) (f *outbox.Frame, size int, err error) {
 	cr.tellFirst()
 	buffer := cr.buffer
 	cr.buffer = nil
@@ -142,11 +140,11 @@ func (cr *Crowd) encode(name string, fields wire.Fields) (f *broker.Frame, size 
 	if err != nil {
 		return nil, 0, err
 	}
-	return broker.NewFrame(text), len(text), nil
+	return outbox.NewFrame(text), len(text), nil
 }
 
 // Publish sends a frame to every connection.
-func (cr *Crowd) Publish(f *broker.Frame) { cr.outlet.Publish(everybody, f) }
+func (cr *Crowd) Publish(f *outbox.Frame) { cr.outlet.Publish(everybody, f) }
 
 // broadcast sends a message to every connection.
 func (cr *Crowd) broadcast(name string, fields wire.Fields) error {

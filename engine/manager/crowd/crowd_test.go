@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
-	"perigee/engine/broker"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/loop"
 	"perigee/engine/script/audience"
@@ -25,11 +25,11 @@ type sink struct {
 func (s *sink) ID() uint64               { return s.id }
 func (s *sink) Peer() auth.Peer          { return auth.Peer{Addr: netip.MustParseAddr("192.0.2.7")} }
 func (s *sink) OpenedAt() time.Time      { return s.opened }
-func (*sink) Send(*broker.Frame)         {}
-func (*sink) SendLatest(*broker.Frame)   {}
+func (*sink) Send(*outbox.Frame)         {}
+func (*sink) SendLatest(*outbox.Frame)   {}
 func (*sink) Close(wire.Close)           {}
-func (*sink) Subscribe(broker.TopicID)   {}
-func (*sink) Unsubscribe(broker.TopicID) {}
+func (*sink) Subscribe(outbox.TopicID)   {}
+func (*sink) Unsubscribe(outbox.TopicID) {}
 
 // open shows all of a connection to everybody.
 type open struct{ testing.TB }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"time"
 
-	"perigee/engine/broker"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 )
 
@@ -26,7 +26,7 @@ type roster struct {
 	renewing  bool
 	last      time.Time // when it was made or sent
 
-	frame   *broker.Frame // the newest state
+	frame   *outbox.Frame // the newest state
 	size    int           // of the frame, in bytes
 	version uint64        // of the frame; 0 is none
 	served  uint64        // the number of the connection that was served last

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"perigee/engine/broker"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/script/audience"
 	"perigee/engine/wire"
 )
@@ -17,14 +17,14 @@ const MaxTopicName = 255
 type topics struct {
 	names map[string]*Topic
 	uuids map[string]*Topic
-	last  broker.TopicID // of the topic registered last
+	last  outbox.TopicID // of the topic registered last
 	news  notice         // UpdateTopics
 }
 
 // Topic is a named set of connections.
 type Topic struct {
 	crowd       *Crowd
-	id          broker.TopicID
+	id          outbox.TopicID
 	uuid, name  string
 	options     audience.TopicOptions
 	registered  bool
@@ -144,7 +144,7 @@ func (t *Topic) Drop() { t.registered = false }
 func (t *Topic) Reaches() bool { return t.later != nil || len(t.subscribers) > 0 }
 
 // Publish sends a frame of Encode to the subscribers.
-func (t *Topic) Publish(f *broker.Frame) { t.crowd.outlet.Publish(t.id, f) }
+func (t *Topic) Publish(f *outbox.Frame) { t.crowd.outlet.Publish(t.id, f) }
 
 // Allows implements audience.Topic.
 func (t *Topic) Allows(client audience.Client) bool {

@@ -1,4 +1,4 @@
-package broker
+package outbox
 
 import (
 	"context"
@@ -20,14 +20,14 @@ const (
 	publish
 	subscribe
 	unsubscribe
-	closeConn
+	finish
 	call
 )
 
 // order is what a shard is to do; which fields count depends on the verb.
 type order struct {
 	do    verb
-	conn  *Conn
+	line  *Line
 	frame *Frame
 	topic TopicID
 	call  func(s *shard)
@@ -39,13 +39,13 @@ const (
 	keptFrames = 64
 )
 
-// shard owns a part of the connections: their queues, their topics and the writing to them. Anybody may post orders; the
-// rest belongs to its goroutine.
+// shard owns a part of the lines: their queues, their topics and the writing. Anybody may post orders; the rest belongs to
+// its goroutine.
 type shard struct {
 	// Set by newShard, never changed.
-	broker *Broker
-	wake   chan struct{}             // capacity 1; post sends, run receives; never closed
-	once   func(socket uintptr) bool // what attempt has RawConn.Write do
+	out  *Outbox
+	wake chan struct{}             // capacity 1; post sends, run receives; never closed
+	once func(socket uintptr) bool // what attempt has RawConn.Write do
 
 	longest atomic.Int64 // bytes of its longest queue, when that was last of interest
 
@@ -56,25 +56,25 @@ type shard struct {
 
 	// Owned by run.
 	taken   []order // the list that orders is swapped with
-	conns   []*Conn
-	topics  map[TopicID]map[*Conn]struct{}
-	dirty   []*Conn            // to be written in this walk
-	blocked map[*Conn]struct{} // those that are lent
+	lines   []*Line
+	topics  map[TopicID]map[*Line]struct{}
+	dirty   []*Line            // to be written in this walk
+	blocked map[*Line]struct{} // those that are lent
 	joined  []byte             // short frames that are written at once
 	spare   [][]entry          // queues that nobody uses
-	queued  int                // what Broker.queued is to grow by
-	drained []chan<- struct{}  // closed once no connection is blocked
+	queued  int                // what Outbox.queued is to grow by
+	drained []chan<- struct{}  // closed once no line is blocked
 	in      []byte             // of attempt
 	n       int
 	err     error
 }
 
-func newShard(b *Broker) *shard {
+func newShard(o *Outbox) *shard {
 	s := &shard{
-		broker:  b,
+		out:     o,
 		wake:    make(chan struct{}, 1),
-		topics:  map[TopicID]map[*Conn]struct{}{},
-		blocked: map[*Conn]struct{}{},
+		topics:  map[TopicID]map[*Line]struct{}{},
+		blocked: map[*Line]struct{}{},
 		joined:  make([]byte, 0, maxJoined),
 	}
 	s.once = func(fd uintptr) bool {
@@ -117,9 +117,9 @@ func (s *shard) ask(ctx context.Context, f func()) bool {
 	}
 }
 
-// run takes orders until ctx ends.
-func (s *shard) run(ctx context.Context) {
-	ticker := time.NewTicker(s.broker.tick())
+// run takes orders until ctx ends, and looks at the times of its lines every tick.
+func (s *shard) run(ctx context.Context, tick time.Duration) {
+	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
 		select {
@@ -128,20 +128,20 @@ func (s *shard) run(ctx context.Context) {
 			s.ended = true
 			s.mu.Unlock()
 			s.walk()
-			for len(s.conns) > 0 {
-				s.remove(s.conns[0])
+			for len(s.lines) > 0 {
+				s.remove(s.lines[0])
 			}
 			return
 		case <-s.wake:
 			runtime.Gosched() // whoever woke us may have more to say
 		case <-ticker.C:
-			s.tick(s.broker.now())
+			s.tick(s.out.now())
 		}
 		s.walk()
 	}
 }
 
-// walk applies all orders that have come in, and then writes each connection once.
+// walk applies all orders that have come in, and then writes each line once.
 func (s *shard) walk() {
 	s.mu.Lock()
 	s.orders, s.taken = s.taken[:0], s.orders
@@ -153,9 +153,9 @@ func (s *shard) walk() {
 		s.taken = nil
 	}
 	clear(s.taken)
-	for _, c := range s.dirty {
-		c.dirty = false
-		s.flush(c)
+	for _, l := range s.dirty {
+		l.dirty = false
+		s.flush(l)
 	}
 	clear(s.dirty)
 	s.dirty = s.dirty[:0]
@@ -169,80 +169,79 @@ func (s *shard) walk() {
 }
 
 func (s *shard) apply(o *order) {
-	c := o.conn
+	l := o.line
 	switch o.do {
 	case join:
-		s.join(c)
+		s.join(l)
 	case leave:
-		s.leave(c)
+		s.leave(l)
 	case send:
-		s.push(c, o.frame)
+		s.push(l, o.frame)
 	case sendLatest:
-		s.pushLatest(c, o.frame)
-	case closeConn:
-		s.close(c)
+		s.pushLatest(l, o.frame)
+	case finish:
+		s.close(l)
 	case subscribe:
-		s.subscribe(c, o.topic)
+		s.subscribe(l, o.topic)
 	case unsubscribe:
-		s.unsubscribe(c, o.topic)
+		s.unsubscribe(l, o.topic)
 	case publish:
-		for c := range s.topics[o.topic] {
-			s.push(c, o.frame)
+		for l := range s.topics[o.topic] {
+			s.push(l, o.frame)
 		}
 	case call:
 		o.call(s)
 	}
 }
 
-// join takes in a connection.
-func (s *shard) join(c *Conn) {
-	c.state = open
-	c.slot = len(s.conns)
-	s.conns = append(s.conns, c)
-	c.nextPing = s.broker.firstPing()
+// join takes in a line.
+func (s *shard) join(l *Line) {
+	l.state = open
+	l.slot = len(s.lines)
+	s.lines = append(s.lines, l)
 }
 
-// remove closes the socket of a connection and forgets it.
-func (s *shard) remove(c *Conn) {
-	if c.state == gone || c.state == joining {
+// remove closes the connection of a line and forgets it.
+func (s *shard) remove(l *Line) {
+	if l.state == gone || l.state == joining {
 		return
 	}
-	c.state = gone
-	last := s.conns[len(s.conns)-1]
-	s.conns[c.slot], last.slot = last, c.slot
-	s.conns[len(s.conns)-1] = nil
-	s.conns = s.conns[:len(s.conns)-1]
-	for len(c.topics) > 0 {
-		s.unsubscribe(c, c.topics[0])
+	l.state = gone
+	last := s.lines[len(s.lines)-1]
+	s.lines[l.slot], last.slot = last, l.slot
+	s.lines[len(s.lines)-1] = nil
+	s.lines = s.lines[:len(s.lines)-1]
+	for len(l.topics) > 0 {
+		s.unsubscribe(l, l.topics[0])
 	}
-	delete(s.blocked, c)
-	c.total = 0
-	s.publish(c)
-	s.keep(c)
-	_ = c.socket.Close() // the client is gone, or has been told
+	delete(s.blocked, l)
+	l.total = 0
+	s.publish(l)
+	s.keep(l)
+	_ = l.conn.Close() // the client is gone, or has been told
 }
 
-func (s *shard) subscribe(c *Conn, t TopicID) {
-	if c.state != open || slices.Contains(c.topics, t) {
+func (s *shard) subscribe(l *Line, t TopicID) {
+	if l.state != open || slices.Contains(l.topics, t) {
 		return
 	}
-	c.topics = append(c.topics, t)
+	l.topics = append(l.topics, t)
 	subscribers := s.topics[t]
 	if subscribers == nil {
-		subscribers = map[*Conn]struct{}{}
+		subscribers = map[*Line]struct{}{}
 		s.topics[t] = subscribers
 	}
-	subscribers[c] = struct{}{}
+	subscribers[l] = struct{}{}
 }
 
-func (s *shard) unsubscribe(c *Conn, t TopicID) {
-	i := slices.Index(c.topics, t)
+func (s *shard) unsubscribe(l *Line, t TopicID) {
+	i := slices.Index(l.topics, t)
 	if i < 0 {
 		return
 	}
-	c.topics = slices.Delete(c.topics, i, i+1)
+	l.topics = slices.Delete(l.topics, i, i+1)
 	subscribers := s.topics[t]
-	delete(subscribers, c)
+	delete(subscribers, l)
 	if len(subscribers) == 0 {
 		delete(s.topics, t)
 	}

@@ -1,0 +1,279 @@
+package outbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"perigee/engine/config"
+	"perigee/engine/wire"
+)
+
+// What one goroutine asks for happens in that order, whichever way it is asked.
+func TestOrder(t *testing.T) {
+	for _, shards := range []int{1, 3} {
+		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
+			o := start(t, func(l *config.Limits) { l.Shards, l.SendQueueMessages = shards, 0 })
+			var clients []*client
+			for range 5 {
+				clients = append(clients, joinSocket(t, o))
+			}
+			const topic, other = 7, 8
+			o.Publish(topic, text("nobody has subscribed yet"))
+			for _, c := range clients {
+				c.Subscribe(topic)
+				c.Subscribe(topic)
+				c.Subscribe(other)
+			}
+			const rounds = 500
+			for i := range rounds {
+				o.Publish(other, text(fmt.Sprint("other ", i)))
+				o.Publish(topic, text(fmt.Sprint("topic ", i)))
+				for _, c := range clients {
+					c.Send(text(fmt.Sprint("send ", i)))
+				}
+			}
+			for _, c := range clients {
+				c.Unsubscribe(topic)
+			}
+			o.Publish(topic, text("nobody hears this"))
+			for _, c := range clients {
+				c.SendLatest(text("latest"))
+				c.Finish(Ending{Why: wire.CloseNormal("done")})
+				c.Send(text("after the close"))
+			}
+			for _, c := range clients {
+				for i := range rounds {
+					for _, how := range []string{"other", "topic", "send"} {
+						c.want(textFrame, fmt.Sprint(how, " ", i))
+					}
+				}
+				c.want(textFrame, "latest")
+				c.wantClose(wire.CloseNormal("done"))
+			}
+		})
+	}
+}
+
+// Frames that wait for the same line arrive whole, be they joined, long, or longer than the socket takes at once.
+func TestLengths(t *testing.T) {
+	c := joinSocket(t, start(t, func(l *config.Limits) { l.SendQueueBytes = 0 }))
+	sizes := []int{0, 1, 125, 126, minAlone - 5, minAlone, 200, 200, maxJoined, 3, 65_535, 65_536, 5_000_000, 10, 10}
+	for i, size := range sizes {
+		c.Send(text(strings.Repeat(string(rune('a'+i)), size)))
+	}
+	for i, size := range sizes {
+		c.want(textFrame, strings.Repeat(string(rune('a'+i)), size))
+	}
+}
+
+// SendLatest replaces the frame before it, in its place, unless a byte of that has left.
+func TestSendLatest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := start(t, func(l *config.Limits) { l.SendQueueMessages, l.SendQueueBytes = 2, 10 })
+		c := joinPipe(t, o)
+		c.SendLatest(text("roster 1"))
+		synctest.Wait() // it is being written
+		c.SendLatest(text("roster 2, which is longer than the queue may be"))
+		c.Send(text("a"))
+		c.SendLatest(text("roster 3, which is longer than the queue may be"))
+		synctest.Wait()
+		c.SendLatest(text("roster 4, which is longer than the queue may be"))
+		c.Send(text("b"))
+		c.want(textFrame, "roster 1")
+		c.want(textFrame, "roster 4, which is longer than the queue may be")
+		c.want(textFrame, "a")
+		c.want(textFrame, "b")
+		c.SendLatest(text("roster 5"))
+		c.want(textFrame, "roster 5")
+		synctest.Wait()
+		if got := o.queued.Load(); got != 0 {
+			t.Errorf("after everything was read: %d bytes queued, want 0", got)
+		}
+	})
+}
+
+// A client that does not read is cut with 4408 when its queue is full: by bytes or by messages, whichever comes first,
+// where what is being written does not count.
+func TestQueueLimits(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		messages, bytes int
+		sizes           []int // of frames, header included
+		cut             bool  // by the last
+	}{
+		{"two in the queue", 2, 1000, []int{10, 10, 10}, false},
+		{"three in a queue for two", 2, 1000, []int{10, 10, 10, 10}, true},
+		{"as many bytes as fit", 100, 100, []int{10, 50, 50}, false},
+		{"one byte more", 100, 100, []int{10, 50, 51}, true},
+		{"a long one while nothing is queued", 100, 100, []int{1000}, false},
+		{"a long one after one that is being written", 100, 100, []int{1000, 1000}, false},
+		{"anything after a long one", 100, 100, []int{1000, 1000, 3}, true},
+		{"no limits", 0, 0, []int{1000, 1000, 1000, 1000}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := start(t, func(l *config.Limits) {
+					l.SendQueueMessages, l.SendQueueBytes = tt.messages, config.Size(tt.bytes)
+				})
+				c := joinPipe(t, o)
+				queued := 0
+				for i, size := range tt.sizes {
+					if len(c.slow) != 0 {
+						t.Fatalf("cut before frame %d, with %d bytes queued", i, <-c.slow)
+					}
+					f := text(strings.Repeat("x", size))
+					f.bytes = f.bytes[len(f.bytes)-size:] // for a round number
+					c.Send(f)
+					synctest.Wait()
+					queued += size
+				}
+				if !tt.cut {
+					if len(c.slow) != 0 {
+						t.Errorf("the line was cut with %d bytes queued", <-c.slow)
+					}
+					return
+				}
+				queued -= tt.sizes[len(tt.sizes)-1]
+				if got := next(t, c.slow, "Slow"); got != queued {
+					t.Errorf("Slow(%d), want Slow(%d)", got, queued)
+				}
+				if got := c.ended(); got != wire.CloseTooSlow() {
+					t.Errorf("the line ends with %v, want %v", got, wire.CloseTooSlow())
+				}
+				c.wantEnd()
+				if got := o.queued.Load(); got != 0 {
+					t.Errorf("after the cut: %d bytes queued, want 0", got)
+				}
+			})
+		})
+	}
+}
+
+// Other limits hold for the next frame on.
+func TestConfigure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := start(t, nil)
+		c := joinPipe(t, o)
+		for i := range 3 {
+			c.Send(text(fmt.Sprint(i)))
+			synctest.Wait()
+		}
+		l := config.Default().Limits
+		l.SendQueueMessages = 2
+		o.Configure(l)
+		synctest.Wait()
+		if len(c.slow) != 0 {
+			t.Fatalf("the line was cut with %d bytes queued, want it as it was", <-c.slow)
+		}
+		c.Send(text("one too many"))
+		synctest.Wait()
+		if got := c.ended(); got != wire.CloseTooSlow() {
+			t.Errorf("the line ends with %v, want %v", got, wire.CloseTooSlow())
+		}
+	})
+}
+
+// More frames than a queue may hold can be sent at once to a client that reads: they are written in between.
+func TestBurst(t *testing.T) {
+	c := joinSocket(t, start(t, func(l *config.Limits) { l.SendQueueMessages = 10 }))
+	const frames = 2000
+	for i := range frames {
+		c.Send(text(fmt.Sprint(i)))
+	}
+	for i := range frames {
+		c.want(textFrame, fmt.Sprint(i))
+	}
+}
+
+// A client that stops reading is cut after the write timeout, counted from the last progress.
+func TestWriteTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := joinPipe(t, start(t, nil))
+		timeout := config.Default().Limits.WriteTimeout.Std()
+		for i := range 4 {
+			c.Send(text(fmt.Sprint(i)))
+		}
+		for i := range 3 {
+			time.Sleep(timeout - time.Second)
+			c.want(textFrame, fmt.Sprint(i))
+		}
+		began := time.Now()
+		next(t, c.slow, "Slow")
+		if took := time.Since(began); took != timeout {
+			t.Errorf("cut after %v without progress, want %v", took, timeout)
+		}
+		synctest.Wait()
+		if got := c.ended(); got != wire.CloseTooSlow() {
+			t.Errorf("the line ends with %v, want %v", got, wire.CloseTooSlow())
+		}
+	})
+}
+
+// When all queues together are too long, the longest goes, in whichever shard it is.
+func TestSendMemory(t *testing.T) {
+	for _, shards := range []int{1, 4} {
+		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := start(t, func(l *config.Limits) { l.SendMemory, l.Shards = 10_000, shards })
+				var clients []*client
+				for range 8 {
+					clients = append(clients, joinPipe(t, o))
+				}
+				for i, c := range clients {
+					size := 1000
+					if i == 2 || i == 5 {
+						size = 1500 + i
+					}
+					c.Send(text(strings.Repeat("x", size)))
+				}
+				synctest.Wait()
+				clients[0].Send(text(strings.Repeat("x", 700)))
+				synctest.Wait()
+				clients[7].Send(text(strings.Repeat("x", 600)))
+				synctest.Wait()
+				var cut []uint64
+				for _, c := range clients {
+					if c.ended() == wire.CloseTooSlow() {
+						cut = append(cut, c.ID())
+					}
+				}
+				if want := []uint64{clients[0].ID()}; !slices.Equal(cut, want) {
+					t.Errorf("cut: lines %d, want %d, whose queue was the longest", cut, want)
+				}
+			})
+		})
+	}
+}
+
+// Queues that never become empty keep no memory of what has been written, and know which frame is the latest.
+func TestShift(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := joinPipe(t, start(t, nil))
+		c.Send(text("behind 0"))
+		for i := range 5000 {
+			before := i % 3 // so that there is no room left now at one frame, now at another
+			for range before {
+				c.Send(text(fmt.Sprint("before ", i)))
+			}
+			c.SendLatest(text("stale"))
+			c.Send(text(fmt.Sprint("behind ", i+1)))
+			c.SendLatest(text(fmt.Sprint("latest ", i)))
+			synctest.Wait()
+			c.want(textFrame, fmt.Sprint("behind ", i))
+			for range before {
+				c.want(textFrame, fmt.Sprint("before ", i))
+			}
+			c.want(textFrame, fmt.Sprint("latest ", i))
+		}
+		synctest.Wait()
+		var length int
+		on(t, c.shard, func() { length = cap(c.queue) })
+		if length > keptFrames {
+			t.Errorf("after 5000 rounds of a few frames: a queue of %d entries, want at most %d", length, keptFrames)
+		}
+	})
+}

@@ -1,0 +1,59 @@
+package broker
+
+import (
+	"strings"
+	"testing"
+
+	"perigee/engine/broker/outbox"
+	"perigee/engine/wire"
+)
+
+func text(s string) *outbox.Frame { return outbox.NewFrame([]byte(s)) }
+
+// welcomed is the topic of whom greet welcomes.
+const welcomed outbox.TopicID = 99
+
+// greet welcomes the connection that is opened next.
+func greet(t *testing.T, o *observer) *Conn {
+	t.Helper()
+	c := next(t, o.opens, "Open")
+	c.Subscribe(welcomed)
+	return c
+}
+
+// A client that does not read is cut and delays nobody.
+func TestSlowReader(t *testing.T) {
+	o := newObserver()
+	s := serve(t, nil, o)
+	s.dial(t)
+	slow := greet(t, o).ID()
+	quick := s.dial(t)
+	greet(t, o)
+	ends := make(chan uint64, 2)
+	o.closed = func(c *Conn, why wire.Close) {
+		if why == wire.CloseTooSlow() {
+			ends <- c.ID()
+		}
+	}
+	big := strings.Repeat("x", 64<<10)
+	for i := 0; ; i++ {
+		s.Publish(welcomed, text(big))
+		quick.want(textFrame, big)
+		select {
+		case id := <-ends:
+			if id != slow {
+				t.Fatalf("connection %d was cut, want %d", id, slow)
+			}
+			s.Publish(welcomed, text("end"))
+			quick.want(textFrame, "end")
+			if !strings.Contains(s.log.String(), "client too slow") {
+				t.Error("the log says nothing of a client that is too slow")
+			}
+			return
+		default:
+			if i > 2000 {
+				t.Fatal("128 MB were sent to a client that does not read, and it was not cut")
+			}
+		}
+	}
+}
