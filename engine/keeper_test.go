@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
+	"perigee/engine/enginetest/journal"
 	"perigee/engine/loop"
 	"perigee/engine/queue"
 )
@@ -26,7 +26,7 @@ func TestKeeper(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var said journal
+		var said journal.Log
 		k, err := newKeeper(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&said, nil)))
 		if err != nil {
 			t.Fatalf("newKeeper = %v, want nil", err)
@@ -109,7 +109,7 @@ func TestKeeperWhileTheDiskRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var said journal
+		var said journal.Log
 		k, err := newKeeper(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&said, nil)))
 		if err != nil {
 			t.Fatalf("newKeeper = %v, want nil", err)
@@ -153,32 +153,12 @@ func TestKeeperWhileTheDiskRefuses(t *testing.T) {
 	})
 }
 
-// journal keeps a log that is read while it is written.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer // guarded by mu
-}
-
-// Write implements io.Writer.
-func (j *journal) Write(line []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(line)
-}
-
-// String returns what has been logged so far.
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
 // Where a state cannot be saved, jobs that wait for the save are told so, are not in the file as done, and the log says it
 // each minute.
 func TestKeeperWithAFault(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	synctest.Test(t, func(t *testing.T) {
-		var said journal
+		var said journal.Log
 		k, err := newKeeper(config.State{File: path, Interval: config.Duration(30 * time.Second), Sync: syncJob},
 			slog.New(slog.NewTextHandler(&said, nil)))
 		if err != nil {
