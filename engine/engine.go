@@ -19,6 +19,7 @@ import (
 	"perigee/engine/broker"
 	"perigee/engine/config"
 	"perigee/engine/fetch"
+	"perigee/engine/keeper"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
 	"perigee/engine/process"
@@ -93,7 +94,7 @@ type Server struct {
 	fetch   *fetch.Client
 	process *process.Supervisor
 	http    *http.Server
-	keeper  *keeper
+	keeper  *keeper.Keeper
 	jobs    *jobs
 	reloads *reloads
 
@@ -151,10 +152,10 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	}
 	s.weakKey = effect.manager.Key.IsDefault()
 	var errState error
-	if s.keeper, errState = newKeeper(c.State, o.Log); errState != nil {
+	if s.keeper, errState = keeper.New(c.State, o.Log); errState != nil {
 		return nil, errState
 	}
-	s.jobs = newJobs(c, &s.keeper.ledger, o.Log)
+	s.jobs = newJobs(c, &s.keeper.Ledger, o.Log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),

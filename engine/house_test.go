@@ -20,6 +20,7 @@ func floors() map[string]int {
 		"engine":                     9,
 		"engine/spec":                9,
 		"engine/manager":             8,
+		"engine/keeper":              7,
 		"engine/manager/crowd":       7,
 		"engine/manager/registry":    7,
 		"engine/queue/beanstalkd":    7,

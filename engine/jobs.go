@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
+	"perigee/engine/keeper"
 	"perigee/engine/loop"
 	"perigee/engine/queue"
 	"perigee/engine/queue/beanstalkd"
@@ -35,9 +36,6 @@ func OpenQueue(c config.Queue) (Queue, error) {
 	return beanstalkd.NewClient(c.Address), nil
 }
 
-// syncJob is the state.sync that has the effect of each job on the disk before the job is gone.
-const syncJob = "job"
-
 // MemoryDriver is the queue.driver that needs no service.
 const MemoryDriver = "memory"
 
@@ -57,14 +55,13 @@ func Job(command string, arguments []byte) ([]byte, error) {
 type jobs struct {
 	// Set by newJobs, never changed.
 	settings config.Queue
-	ledger   *ledger
+	ledger   *keeper.Ledger
 	drain    time.Duration // for jobs in hand when the server stops
 	linger   time.Duration // the same when other scripts take jobs in another way
 	driver   queue.Driver
 	service  Queue
 	log      *slog.Logger
 	wanted   chan *module.Work // capacity 1; want sends, run receives the latest; never closed
-	saved    bool              // the state is on the disk before a job is gone
 	pushes   sync.WaitGroup
 
 	// Guarded by mu.
@@ -75,13 +72,13 @@ type jobs struct {
 }
 
 // newJobs connects to nothing yet.
-func newJobs(c config.Config, l *ledger, log *slog.Logger) *jobs {
+func newJobs(c config.Config, l *keeper.Ledger, log *slog.Logger) *jobs {
 	j := &jobs{
 		settings: c.Queue, ledger: l, drain: c.Stop.Drain.Std(), linger: c.Lua.Drain.Std(), log: log,
-		saved: c.State.Sync == syncJob, wanted: make(chan *module.Work, 1),
+		wanted: make(chan *module.Work, 1),
 	}
 	if c.Queue.Driver == MemoryDriver {
-		l.clear() // of what another queue had, or one that is lost
+		l.Clear() // of what another queue had, or one that is lost
 		own := memory.New(loop.RealClock{})
 		j.driver, j.service = own, own
 	} else {
@@ -159,8 +156,8 @@ func (j *jobs) employ(w module.Work, h queue.Handler) *queue.Worker {
 		Drain:          j.drain,
 		Map:            c.Map,
 		Unasked:        unasked(c),
-		Ran:            j.ledger.list(),
-		Gone:           j.ledger.remove,
+		Ran:            j.ledger.List(),
+		Gone:           j.ledger.Remove,
 	}, j.driver, h, j.log)
 	j.mu.Lock()
 	defer j.mu.Unlock()

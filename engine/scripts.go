@@ -61,7 +61,7 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsed, s
 	options.From = s.manager.Generation()
 	options.Generation = options.From + 1
 	options.Before = s.program
-	options.Store = s.keeper.store
+	options.Store = s.keeper.Store
 	options.Log = s.log
 	options.Push = s.jobs.push
 	options.Stuck = s.options.Stuck
@@ -198,7 +198,7 @@ func (nobody) Publish(broker.TopicID, *broker.Frame) {}
 func (s *Server) borrow(name string, done func(l *store.Loan)) (callOff func()) {
 	var off atomic.Bool
 	err := s.loop.Post("lend state", func() {
-		loan := s.keeper.store.Lend(name)
+		loan := s.keeper.Store.Lend(name)
 		var step func()
 		step = func() {
 			switch {
