@@ -19,6 +19,7 @@ import (
 	"perigee/engine/broker"
 	"perigee/engine/config"
 	"perigee/engine/fetch"
+	"perigee/engine/jobs"
 	"perigee/engine/keeper"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
@@ -95,7 +96,7 @@ type Server struct {
 	process *process.Supervisor
 	http    *http.Server
 	keeper  *keeper.Keeper
-	jobs    *jobs
+	jobs    *jobs.Desk
 	reloads *reloads
 
 	// Owned by assemble, then by the goroutine that reloads, and in the end by Run.
@@ -155,7 +156,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	if s.keeper, errState = keeper.New(c.State, o.Log); errState != nil {
 		return nil, errState
 	}
-	s.jobs = newJobs(c, &s.keeper.Ledger, o.Log)
+	s.jobs = jobs.New(c, &s.keeper.Ledger, o.Log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),
@@ -168,7 +169,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 			s.log.Error("loop: turn panicked", "turn", turn, "panic", value, "stack", string(stack))
 		},
 	})
-	effect.manager.Work = s.jobs.want
+	effect.manager.Work = s.jobs.Want
 	effect.manager.Stop = func(why wire.Close) { stop(&stopping{why}) }
 	effect.manager.Retired = s.retired
 	s.manager = manager.New(effect.manager, s.loop, s.log)

@@ -19,6 +19,7 @@ func floors() map[string]int {
 		"cmd/perigee":                10,
 		"engine":                     9,
 		"engine/spec":                9,
+		"engine/jobs":                8,
 		"engine/manager":             8,
 		"engine/keeper":              7,
 		"engine/manager/crowd":       7,

@@ -72,7 +72,7 @@ func (s *Server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()
 	ended := make(chan struct{}) // closed when no job is in hand any more
 	parts.Go(func() {
 		defer close(ended)
-		s.holds.while("the jobs", func() { s.jobs.run(ctx, s) })
+		s.holds.while("the jobs", func() { s.jobs.Run(ctx, s) })
 	})
 	return func() {
 		cancel()
@@ -102,7 +102,7 @@ func (s *Server) close() {
 	s.holds.while("requests to other servers", s.fetch.Close)
 	s.holds.while("the processes", func() { s.process.Close(context.Background()) }) // where shutdown has not come
 	s.holds.while("the scripts", s.programs.close)
-	s.holds.while("the queue", s.jobs.close)
+	s.holds.while("the queue", s.jobs.Close)
 }
 
 // runBroker starts the broker; its end ends the server.

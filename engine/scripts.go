@@ -63,7 +63,7 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsed, s
 	options.Before = s.program
 	options.Store = s.keeper.Store
 	options.Log = s.log
-	options.Push = s.jobs.push
+	options.Push = s.jobs.Push
 	options.Stuck = s.options.Stuck
 	options.Runs = func(generation int) { s.ran = generation }
 	options.Await = func(start func(wake func())) error {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"perigee/engine"
+	"perigee/engine/jobs"
 )
 
 func (p *program) status() *cli.Command {
@@ -56,7 +56,7 @@ type jobsReport struct {
 	Disconnects uint64 `json:"disconnects"` // connections to the queue that were lost
 }
 
-func jobsReportOf(s engine.JobsStatus) jobsReport {
+func jobsReportOf(s jobs.Status) jobsReport {
 	w := s.Worker
 	return jobsReport{
 		Queue: s.Queue, Condition: s.Condition, Held: w.Held, Begun: w.Taken, Done: w.Done, Released: w.Released,
