@@ -16,9 +16,10 @@ import (
 // floors is the map of the house: what stands on which floor. Imports only go down.
 func floors() map[string]int {
 	return map[string]int{
-		"cmd/perigee":                10,
+		"cmd/perigee":                11,
 		"engine":                     9,
-		"engine/spec":                9,
+		"engine/spec/stage":          9,
+		"engine/spec":                10,
 		"engine/jobs":                8,
 		"engine/manager":             8,
 		"engine/keeper":              7,
