@@ -109,7 +109,7 @@ type Server struct {
 	ran int // the generation of the scripts that ran last; owned by the loop
 
 	site        atomic.Pointer[http.Handler] // what answers plain requests
-	programs    programs
+	programs    script.Generations
 	holds       holds
 	stopTimeout atomic.Int64 // the setting, in nanoseconds; for whoever may not touch config
 

@@ -21,7 +21,7 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	booted := false
 	defer s.bound(ctx)()
 	defer s.close()
-	endWatching := s.programs.watch(ctx)
+	endWatching := s.programs.Watch(ctx)
 	defer s.holds.while("the watchers of the scripts", endWatching)
 	defer func() {
 		if booted { // else the scripts have made nothing that is worth keeping
@@ -101,7 +101,7 @@ func (s *Server) close() {
 	}
 	s.holds.while("requests to other servers", s.fetch.Close)
 	s.holds.while("the processes", func() { s.process.Close(context.Background()) }) // where shutdown has not come
-	s.holds.while("the scripts", s.programs.close)
+	s.holds.while("the scripts", s.programs.Close)
 	s.holds.while("the queue", s.jobs.Close)
 }
 
@@ -145,7 +145,7 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 			_ = s.http.Close() // what would not end in time is cut
 		}
 	})
-	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.programs.abort) // also for the last turns of the loop
+	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.programs.Abort) // also for the last turns of the loop
 	s.endJobs()
 	s.stopHook(ctx)
 	var processes sync.WaitGroup

@@ -61,8 +61,8 @@ type Server struct {
 	jobs    []Job // that scripts have pushed; written by the loop, and while it is idle
 	lastJob uint64
 
-	program  *script.Program          // that runs
-	programs map[*script.Program]bool // all that have a machine; the loop's
+	program  *script.Program // that runs
+	programs script.Generations
 
 	stopping *wire.Close // set by the loop
 	stopped  bool
@@ -75,7 +75,7 @@ type Server struct {
 // Start loads the scripts into a new server. Its owner calls End.
 func Start(ctx context.Context, o Options, j *Journal) (*Server, error) {
 	c := o.Config
-	s := &Server{clock: &clock{now: began()}, store: store.New(), journal: j, out: &outlet{}, programs: map[*script.Program]bool{}}
+	s := &Server{clock: &clock{now: began()}, store: store.New(), journal: j, out: &outlet{}}
 	log := slog.New(s.journal)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
@@ -96,32 +96,28 @@ func Start(ctx context.Context, o Options, j *Journal) (*Server, error) {
 		Stop:   func(why wire.Close) { s.stopping = &why },
 		Retired: func(a manager.Application) {
 			if p, ok := a.(*script.Program); ok {
-				delete(s.programs, p)
-				p.Close()
+				s.programs.Retire(p)
 			}
 		},
 	}, s.loop, log)
 	s.manager.Connect(s.out)
 	// What has begun is brought to its end: its own limits bound it.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
-	var parts, watchers sync.WaitGroup
+	endWatching := s.programs.Watch(ctx)
+	var parts sync.WaitGroup
 	parts.Go(func() { s.loop.Run(running) })
 	s.end = func() {
 		cancel()
 		parts.Wait()
-		unwatch()
-		watchers.Wait()
-		for p := range s.programs {
-			p.Close()
-		}
+		endWatching()
+		s.programs.Close()
 	}
 	s.read = func(folder string) error {
 		options := s.options(o, log)
 		if folder != "" {
 			options.Folder, options.Shown = folder, filepath.Base(folder)
 		}
-		return s.install(ctx, c.Lua.BootTimeout.Std(), options, func(p *script.Program) { watchers.Go(func() { p.Watch(watched) }) })
+		return s.install(ctx, c.Lua.BootTimeout.Std(), options)
 	}
 	if err := s.Reload(""); err != nil {
 		s.End()
@@ -138,7 +134,7 @@ func (s *Server) End() { s.end() }
 
 // install loads scripts and has them take over; where they fail, those before go on. What they wait for on the way happens:
 // the clock is moved as far as that needs, at most by the time that loading may take.
-func (s *Server) install(ctx context.Context, limit time.Duration, options script.Options, watch func(p *script.Program)) error {
+func (s *Server) install(ctx context.Context, limit time.Duration, options script.Options) error {
 	ctx, end := context.WithTimeout(ctx, limit+time.Second)
 	defer end()
 	var p *script.Program
@@ -155,8 +151,7 @@ func (s *Server) install(ctx context.Context, limit time.Duration, options scrip
 				return nil, err
 			}
 			p = made
-			s.programs[p] = true
-			watch(p)
+			s.programs.Add(p)
 			return p, p.Load()
 		})
 		done <- err
