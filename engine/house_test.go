@@ -17,6 +17,7 @@ import (
 func floors() map[string]int {
 	return map[string]int{
 		"cmd/perigee":                11,
+		"cmd/perigee/report":         10,
 		"engine":                     9,
 		"engine/spec/stage":          9,
 		"engine/spec":                10,

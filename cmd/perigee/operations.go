@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"perigee/cmd/perigee/report"
 	"perigee/engine/config"
 	"perigee/engine/control"
 	"perigee/engine/manager"
@@ -34,10 +35,10 @@ func (s *service) operations() map[string]control.Operation {
 			if err != nil {
 				return nil, err
 			}
-			return reportOf(outcome), nil
+			return report.OfReload(outcome), nil
 		},
 		operationFailed: func(context.Context, json.RawMessage) (any, error) {
-			return failedReportsOf(s.server.FailedJobs()), nil
+			return report.OfFailures(s.server.FailedJobs()), nil
 		},
 		operationPush: func(ctx context.Context, arguments json.RawMessage) (any, error) {
 			var put queue.Put
@@ -51,9 +52,9 @@ func (s *service) operations() map[string]control.Operation {
 			if err != nil {
 				return nil, err
 			}
-			return reportOf(outcome), nil
+			return report.OfReload(outcome), nil
 		},
-		operationStatus: func(ctx context.Context, _ json.RawMessage) (any, error) { return s.report(ctx), nil },
+		operationStatus: func(ctx context.Context, _ json.RawMessage) (any, error) { return s.tell(ctx), nil },
 		operationStop: func(context.Context, json.RawMessage) (any, error) {
 			s.stop()
 			<-s.ended // at the latest soon after stop.timeout
@@ -66,13 +67,13 @@ func (s *service) operations() map[string]control.Operation {
 // turn that goes well.
 const respondTime = time.Second
 
-// report says how the server is.
-func (s *service) report(ctx context.Context) statusReport {
+// tell says how the server is.
+func (s *service) tell(ctx context.Context) report.Status {
 	ctx, cancel := context.WithTimeout(ctx, respondTime)
 	defer cancel()
 	responded := make(chan error, 1)
 	s.parts.Go(func() { responded <- s.server.Responds(ctx) }) // which a loop that is held and full keeps for longer
-	report := statusReport{
+	status := report.Status{
 		PID:         os.Getpid(),
 		Version:     version(),
 		Generation:  s.server.Generation(),
@@ -81,14 +82,14 @@ func (s *service) report(ctx context.Context) statusReport {
 		Connections: s.server.Connections(),
 		Ready:       s.server.Ready(),
 		Socket:      s.status.Socket,
-		Jobs:        jobsReportOf(s.server.Jobs()),
+		Jobs:        report.OfJobs(s.server.Jobs()),
 	}
 	select {
 	case err := <-responded:
-		report.Responds = err == nil
+		status.Responds = err == nil
 	case <-ctx.Done():
 	}
-	return report
+	return status
 }
 
 // summary is what the service manager shows of a server that runs.

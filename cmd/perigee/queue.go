@@ -3,15 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"perigee/cmd/perigee/report"
 	"perigee/engine/jobs"
 	"perigee/engine/queue"
 )
@@ -62,33 +60,9 @@ func (p *program) queueStats() *cli.Command {
 			if err != nil {
 				return err
 			}
-			stats := queueReport{
-				Queue: name, Ready: counts.Ready, Delayed: counts.Delayed, Reserved: counts.Reserved,
-				Buried: counts.Buried, Waiting: counts.Waiting,
-			}
-			return p.show(c, stats)
+			return p.show(c, report.OfCounts(name, counts))
 		})),
 	}
-}
-
-// queueReport is what queue stats --json writes: a promise to programs.
-type queueReport struct {
-	Queue    string `json:"queue"`
-	Ready    int    `json:"ready"`
-	Delayed  int    `json:"delayed"`
-	Reserved int    `json:"reserved"`
-	Buried   int    `json:"buried"`
-	Waiting  int    `json:"waiting"` // workers that wait for a job
-}
-
-// String is for people.
-func (r queueReport) String() string {
-	text := fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nreserved\t%d\nburied\t%d\nwaiting\t%d\n",
-		r.Queue, r.Ready, r.Delayed, r.Reserved, r.Buried, r.Waiting)
-	if r == (queueReport{Queue: r.Queue}) {
-		text += "note\tnobody uses a queue of this name now\n"
-	}
-	return text
 }
 
 func (p *program) queuePeek() *cli.Command {
@@ -106,7 +80,7 @@ func (p *program) queuePeek() *cli.Command {
 			case err != nil:
 				return err
 			}
-			return p.show(c, peekReportOf(job))
+			return p.show(c, report.OfJob(job))
 		}),
 	}
 }
@@ -128,38 +102,6 @@ func peek(ctx context.Context, q jobs.Service, name, which string) (queue.Peeked
 		return queue.Peeked{}, usageError{fmt.Errorf("queue peek: %q is neither ready, delayed, buried nor a number", which)}
 	}
 	return q.Job(ctx, id)
-}
-
-// peekReport is what queue peek --json writes: a promise to programs.
-type peekReport struct {
-	Job      uint64 `json:"job"`
-	Queue    string `json:"queue"`
-	State    string `json:"state"`
-	Priority uint32 `json:"priority"`
-	Age      int    `json:"age"`      // seconds
-	Reserves int    `json:"reserves"` // times that a worker had it in hand
-	Releases int    `json:"releases"`
-	Body     string `json:"body"`
-}
-
-func peekReportOf(job queue.Peeked) peekReport {
-	return peekReport{
-		Job: job.ID, Queue: job.Stats.Queue, State: job.Stats.State, Priority: job.Stats.Priority, Age: int(job.Stats.Age / time.Second),
-		Reserves: job.Stats.Reserves, Releases: job.Stats.Releases, Body: string(job.Body),
-	}
-}
-
-// String is for people. What a body has that is not for terminals is escaped.
-func (r peekReport) String() string {
-	var w strings.Builder
-	fmt.Fprintf(&w, "job\t%d\nqueue\t%s\nstate\t%s\npriority\t%d\nage\t%s\n", r.Job, r.Queue, r.State, r.Priority, time.Duration(r.Age)*time.Second)
-	fmt.Fprintf(&w, "reserves\t%d\nreleases\t%d\n", r.Reserves, r.Releases)
-	body := r.Body
-	if !json.Valid([]byte(body)) {
-		body = strconv.Quote(body)
-	}
-	fmt.Fprintf(&w, "body\t%s\n", body)
-	return w.String()
 }
 
 func (p *program) queueKick() *cli.Command {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"perigee/cmd/perigee/report"
 	"perigee/engine"
 	"perigee/engine/watch"
 )
@@ -82,7 +83,7 @@ func (s *service) reloadOnEdit(ctx context.Context) {
 		case err != nil:
 			_, _ = io.WriteString(s.program.stderr, complaint(err)) // a logging.Writer has no error, and does not wait
 		default:
-			_, _ = fmt.Fprintln(s.said, reportOf(outcome).Line())
+			_, _ = fmt.Fprintln(s.said, report.OfReload(outcome).Line())
 		}
 	})
 }

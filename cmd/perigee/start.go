@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"perigee/cmd/perigee/report"
 	"perigee/engine"
 	"perigee/engine/auth"
 	"perigee/engine/config"
@@ -111,7 +112,7 @@ func announcement(c config.Config, status engine.Status) string {
 	count := countProtections(status.Routes)
 	fmt.Fprintf(&w, "messages\t%d: %d for everybody, %d for the client concerned, %d for admins\n\n",
 		len(status.Routes.Messages), count[auth.None], count[auth.Client], count[auth.Admin])
-	w.WriteString(messageTable(status.Routes))
+	w.WriteString(report.Messages(status.Routes))
 	return w.String()
 }
 
