@@ -16,7 +16,8 @@ import (
 // floors is the map of the house: what stands on which floor. Imports only go down.
 func floors() map[string]int {
 	return map[string]int{
-		"cmd/perigee":                11,
+		"cmd/perigee":                12,
+		"cmd/perigee/service":        11,
 		"cmd/perigee/report":         10,
 		"engine":                     9,
 		"engine/spec/stage":          9,

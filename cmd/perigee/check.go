@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"perigee/cmd/perigee/report"
+	"perigee/cmd/perigee/service"
 )
 
 func (p *program) check() *cli.Command {
@@ -45,7 +46,7 @@ func (p *program) check() *cli.Command {
 // compare says what a reload of the running server would change.
 func (p *program) compare(ctx context.Context, c *cli.Command) error {
 	var would report.Reload
-	err := p.call(ctx, c, operationCompare, nil, &would)
+	err := p.call(ctx, c, service.Compare, nil, &would)
 	switch {
 	case c.Bool("json"):
 		return errors.Join(err, p.printJSON(report.OfComparison(would, err)))

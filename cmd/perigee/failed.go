@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"perigee/cmd/perigee/report"
+	"perigee/cmd/perigee/service"
 )
 
 func (p *program) queueFailed() *cli.Command {
@@ -14,7 +15,7 @@ func (p *program) queueFailed() *cli.Command {
 		Flags: append(settingFlags(jobFlags), jsonFlag()), OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			failed := report.Failures{}
-			if err := p.call(ctx, c, operationFailed, nil, &failed); err != nil {
+			if err := p.call(ctx, c, service.Failed, nil, &failed); err != nil {
 				return err
 			}
 			return p.show(c, failed)

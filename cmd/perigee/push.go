@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"perigee/cmd/perigee/service"
 	"perigee/engine/config"
 	"perigee/engine/jobs"
 	"perigee/engine/queue"
@@ -111,7 +112,7 @@ func (p *program) put(ctx context.Context, c *cli.Command, settings config.Confi
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	if settings.Queue.Driver == jobs.MemoryDriver {
-		err := p.call(ctx, c, operationPush, put, &id)
+		err := p.call(ctx, c, service.Push, put, &id)
 		return id, err
 	}
 	service, err := jobs.Open(settings.Queue)

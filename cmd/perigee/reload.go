@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"perigee/cmd/perigee/report"
+	"perigee/cmd/perigee/service"
 )
 
 func (p *program) reload() *cli.Command {
@@ -17,7 +18,7 @@ func (p *program) reload() *cli.Command {
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			var outcome report.Reload
-			if err := p.call(ctx, c, operationReload, nil, &outcome); err != nil {
+			if err := p.call(ctx, c, service.Reload, nil, &outcome); err != nil {
 				return err
 			}
 			return p.show(c, outcome)

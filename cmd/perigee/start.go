@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"perigee/cmd/perigee/report"
+	"perigee/cmd/perigee/service"
 	"perigee/engine"
 	"perigee/engine/auth"
 	"perigee/engine/config"
@@ -41,7 +42,9 @@ func (p *program) start() *cli.Command {
 				return err
 			}
 			read := func() (config.Config, error) { return p.load(c) }
-			return p.serve(ctx, settings, read, beside{hangups: hangups, watch: c.Bool("watch"), open: c.Bool("open")})
+			return p.serve(ctx, service.Options{
+				Settings: settings, Read: read, Hangups: hangups, Watch: c.Bool("watch"), Open: c.Bool("open"),
+			})
 		}),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"perigee/cmd/perigee/report"
+	"perigee/cmd/perigee/service"
 )
 
 func (p *program) status() *cli.Command {
@@ -16,7 +17,7 @@ func (p *program) status() *cli.Command {
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
 			var status report.Status
-			if err := p.call(ctx, c, operationStatus, nil, &status); err != nil {
+			if err := p.call(ctx, c, service.Status, nil, &status); err != nil {
 				return err
 			}
 			return p.show(c, status)

@@ -1,17 +1,13 @@
-package main
+package service
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
-	"github.com/urfave/cli/v3"
-
 	"perigee/cmd/perigee/report"
-	"perigee/engine/config"
 	"perigee/engine/control"
 	"perigee/engine/manager"
 	"perigee/engine/queue"
@@ -19,43 +15,43 @@ import (
 
 // The operations of a running server, by the names that the commands ask for.
 const (
-	operationCompare = "compare"
-	operationFailed  = "queue failed"
-	operationPush    = "queue push"
-	operationReload  = "reload"
-	operationStatus  = "status"
-	operationStop    = "stop"
+	Compare = "compare"      // answered with a report.Reload
+	Failed  = "queue failed" // report.Failures
+	Push    = "queue push"   // of a queue.Put; the number of the job
+	Reload  = "reload"       // report.Reload
+	Status  = "status"       // report.Status
+	Stop    = "stop"         // nothing, after the end
 )
 
 // operations are what the programs of this machine can ask of the server.
 func (s *service) operations() map[string]control.Operation {
 	return map[string]control.Operation{
-		operationCompare: func(ctx context.Context, _ json.RawMessage) (any, error) {
+		Compare: func(ctx context.Context, _ json.RawMessage) (any, error) {
 			outcome, err := s.server.Compare(ctx)
 			if err != nil {
 				return nil, err
 			}
 			return report.OfReload(outcome), nil
 		},
-		operationFailed: func(context.Context, json.RawMessage) (any, error) {
+		Failed: func(context.Context, json.RawMessage) (any, error) {
 			return report.OfFailures(s.server.FailedJobs()), nil
 		},
-		operationPush: func(ctx context.Context, arguments json.RawMessage) (any, error) {
+		Push: func(ctx context.Context, arguments json.RawMessage) (any, error) {
 			var put queue.Put
 			if err := json.Unmarshal(arguments, &put); err != nil {
 				return nil, fmt.Errorf("push: %w", err)
 			}
 			return s.server.PutJob(ctx, put)
 		},
-		operationReload: func(ctx context.Context, _ json.RawMessage) (any, error) {
+		Reload: func(ctx context.Context, _ json.RawMessage) (any, error) {
 			outcome, err := s.reload(ctx)
 			if err != nil {
 				return nil, err
 			}
 			return report.OfReload(outcome), nil
 		},
-		operationStatus: func(ctx context.Context, _ json.RawMessage) (any, error) { return s.tell(ctx), nil },
-		operationStop: func(context.Context, json.RawMessage) (any, error) {
+		Status: func(ctx context.Context, _ json.RawMessage) (any, error) { return s.tell(ctx), nil },
+		Stop: func(context.Context, json.RawMessage) (any, error) {
 			s.stop()
 			<-s.ended // at the latest soon after stop.timeout
 			return nil, s.err
@@ -75,7 +71,7 @@ func (s *service) tell(ctx context.Context) report.Status {
 	s.parts.Go(func() { responded <- s.server.Responds(ctx) }) // which a loop that is held and full keeps for longer
 	status := report.Status{
 		PID:         os.Getpid(),
-		Version:     version(),
+		Version:     s.options.Version,
 		Generation:  s.server.Generation(),
 		Started:     s.since,
 		Uptime:      time.Since(s.since).Seconds(),
@@ -95,25 +91,4 @@ func (s *service) tell(ctx context.Context) report.Status {
 // summary is what the service manager shows of a server that runs.
 func summary(routes manager.Routes) string {
 	return fmt.Sprintf("generation %d: %d messages, %d commands", routes.Generation, len(routes.Messages), len(routes.Commands))
-}
-
-// errNoPort is the error of a command that cannot tell which server is meant.
-var errNoPort = errors.New("server.port is 0, which is any: name the server with --port or --control")
-
-// errOff is the error of a command for a server that nobody can ask.
-var errOff = errors.New(`server.control is "off": this server takes no commands`)
-
-// call has the server that the settings describe perform an operation.
-func (p *program) call(ctx context.Context, c *cli.Command, operation string, arguments, result any) error {
-	settings, err := p.load(c)
-	if err != nil {
-		return err
-	}
-	switch named := settings.Server.Control; {
-	case named == config.ControlOff:
-		return errOff
-	case named == "" && settings.Server.Port == 0:
-		return errNoPort
-	}
-	return control.Call(ctx, p.controlPath(settings, settings.Server.Port), operation, arguments, result)
 }
