@@ -23,7 +23,7 @@ func Check(ctx context.Context, o Options) (Status, error) {
 	defer s.close()
 	doubts := &doubts{Handler: s.log.Handler()}
 	r, err := s.rehearse(ctx, rehearsal{
-		config: s.config, store: s.keeper.store, slice: s.config.Lua.BootTimeout.Std(), log: slog.New(doubts),
+		config: s.config, store: s.keeper.Store, slice: s.config.Lua.BootTimeout.Std(), log: slog.New(doubts),
 	})
 	if err != nil {
 		return Status{}, err

@@ -19,6 +19,8 @@ import (
 	"perigee/engine/broker"
 	"perigee/engine/config"
 	"perigee/engine/fetch"
+	"perigee/engine/jobs"
+	"perigee/engine/keeper"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
 	"perigee/engine/process"
@@ -93,8 +95,8 @@ type Server struct {
 	fetch   *fetch.Client
 	process *process.Supervisor
 	http    *http.Server
-	keeper  *keeper
-	jobs    *jobs
+	keeper  *keeper.Keeper
+	jobs    *jobs.Desk
 	reloads *reloads
 
 	// Owned by assemble, then by the goroutine that reloads, and in the end by Run.
@@ -107,7 +109,7 @@ type Server struct {
 	ran int // the generation of the scripts that ran last; owned by the loop
 
 	site        atomic.Pointer[http.Handler] // what answers plain requests
-	programs    programs
+	programs    script.Generations
 	holds       holds
 	stopTimeout atomic.Int64 // the setting, in nanoseconds; for whoever may not touch config
 
@@ -151,10 +153,10 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	}
 	s.weakKey = effect.manager.Key.IsDefault()
 	var errState error
-	if s.keeper, errState = newKeeper(c.State, o.Log); errState != nil {
+	if s.keeper, errState = keeper.New(c.State, o.Log); errState != nil {
 		return nil, errState
 	}
-	s.jobs = newJobs(c, &s.keeper.ledger, o.Log)
+	s.jobs = jobs.New(c, &s.keeper.Ledger, o.Log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),
@@ -167,7 +169,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 			s.log.Error("loop: turn panicked", "turn", turn, "panic", value, "stack", string(stack))
 		},
 	})
-	effect.manager.Work = s.jobs.want
+	effect.manager.Work = s.jobs.Want
 	effect.manager.Stop = func(why wire.Close) { stop(&stopping{why}) }
 	effect.manager.Retired = s.retired
 	s.manager = manager.New(effect.manager, s.loop, s.log)

@@ -16,10 +16,15 @@ import (
 // floors is the map of the house: what stands on which floor. Imports only go down.
 func floors() map[string]int {
 	return map[string]int{
-		"cmd/perigee":                10,
+		"cmd/perigee":                12,
+		"cmd/perigee/service":        11,
+		"cmd/perigee/report":         10,
 		"engine":                     9,
-		"engine/spec":                9,
+		"engine/spec/stage":          9,
+		"engine/spec":                10,
+		"engine/jobs":                8,
 		"engine/manager":             8,
+		"engine/keeper":              7,
 		"engine/manager/crowd":       7,
 		"engine/manager/registry":    7,
 		"engine/queue/beanstalkd":    7,

@@ -12,17 +12,17 @@ import (
 	"testing"
 	"time"
 
-	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
+	"perigee/engine/jobs"
 	"perigee/engine/queue"
 	"perigee/engine/script/module"
 )
 
 // work starts a server that takes jobs from a beanstalkd of its own.
-func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.Server, engine.Queue) {
+func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.Server, jobs.Service) {
 	t.Helper()
 	b := beanstalkd.Start(t, beanstalkd.Options{})
 	folder := t.TempDir()
@@ -41,7 +41,7 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 	})
 	address := server.Config.Queue
 	address.Driver = "beanstalkd" // also where the server has a queue of its own
-	service, err := engine.OpenQueue(address)
+	service, err := jobs.Open(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,16 +50,16 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 }
 
 // putJob puts a job of a command and returns its number.
-func putJob(t *testing.T, service engine.Queue, command, arguments string) uint64 {
+func putJob(t *testing.T, service jobs.Service, command, arguments string) uint64 {
 	t.Helper()
-	body, err := engine.Job(command, []byte(arguments))
+	body, err := jobs.Body(command, []byte(arguments))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return putBody(t, service, string(body))
 }
 
-func putBody(t *testing.T, service engine.Queue, body string) uint64 {
+func putBody(t *testing.T, service jobs.Service, body string) uint64 {
 	t.Helper()
 	id, err := service.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority})
 	if err != nil {
@@ -69,7 +69,7 @@ func putBody(t *testing.T, service engine.Queue, body string) uint64 {
 }
 
 // gone waits until the service knows a job no more.
-func gone(t *testing.T, service engine.Queue, id uint64) {
+func gone(t *testing.T, service jobs.Service, id uint64) {
 	t.Helper()
 	await.Until(t, "the job to be gone", func() bool {
 		_, err := service.Job(t.Context(), id)
@@ -81,7 +81,7 @@ func gone(t *testing.T, service engine.Queue, id uint64) {
 }
 
 // buried waits until a job is set aside.
-func buried(t *testing.T, service engine.Queue, id uint64) {
+func buried(t *testing.T, service jobs.Service, id uint64) {
 	t.Helper()
 	await.Until(t, "the job to be buried", func() bool {
 		job, err := service.Job(t.Context(), id)
@@ -295,7 +295,7 @@ server.command("Free", function() server.broadcast("Freed") end)`)
 		c.Stop.Drain = config.Duration(10 * time.Millisecond)
 	})
 	alice := s.Dial(t, "alice")
-	service, err := engine.OpenQueue(s.Config.Queue)
+	service, err := jobs.Open(s.Config.Queue)
 	if err != nil {
 		t.Fatal(err)
 	}

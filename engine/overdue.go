@@ -79,8 +79,7 @@ func (s *Server) surrender(watching *sync.WaitGroup) {
 	defer cancel()
 	saved := make(chan error, 1)
 	watching.Go(func() { // the disk may hang as well
-		_, err := s.keeper.save(ctx, s.loop)
-		saved <- err
+		saved <- s.keeper.Save(ctx, s.loop)
 	})
 	select {
 	case err := <-saved:

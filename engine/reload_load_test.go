@@ -15,10 +15,10 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/enginetest/beanstalkd"
+	"perigee/engine/jobs"
 	"perigee/engine/queue"
 	"perigee/engine/script"
 )
@@ -147,7 +147,7 @@ func TestReloadUnderLoad(t *testing.T) {
 
 // putNumbered puts numbered jobs until stop says so, and returns how many.
 func putNumbered(ctx context.Context, address string, stop *atomic.Bool) (n int, err error) {
-	service, err := engine.OpenQueue(config.Queue{Driver: "beanstalkd", Address: address})
+	service, err := jobs.Open(config.Queue{Driver: "beanstalkd", Address: address})
 	if err != nil {
 		return 0, err
 	}

@@ -21,11 +21,11 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	booted := false
 	defer s.bound(ctx)()
 	defer s.close()
-	endWatching := s.programs.watch(ctx)
+	endWatching := s.programs.Watch(ctx)
 	defer s.holds.while("the watchers of the scripts", endWatching)
 	defer func() {
 		if booted { // else the scripts have made nothing that is worth keeping
-			s.holds.while("the last save of the state", func() { err = errors.Join(err, s.keeper.last()) })
+			s.holds.while("the last save of the state", func() { err = errors.Join(err, s.keeper.Last()) })
 		}
 	}()
 	defer parts.Wait()
@@ -41,7 +41,7 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	booted = true
-	parts.Go(func() { s.holds.while("the keeper of the state", func() { s.keeper.run(live, s.loop) }) })
+	parts.Go(func() { s.holds.while("the keeper of the state", func() { s.keeper.Run(live, s.loop) }) })
 	s.endJobs = s.runJobs(live, &parts)
 	defer s.endJobs()
 	parts.Go(func() {
@@ -72,7 +72,7 @@ func (s *Server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()
 	ended := make(chan struct{}) // closed when no job is in hand any more
 	parts.Go(func() {
 		defer close(ended)
-		s.holds.while("the jobs", func() { s.jobs.run(ctx, s) })
+		s.holds.while("the jobs", func() { s.jobs.Run(ctx, s) })
 	})
 	return func() {
 		cancel()
@@ -84,18 +84,12 @@ func (s *Server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()
 // settled after the next save.
 func (s *Server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	s.manager.Job(ctx, j, func(err error) {
-		if err == nil && s.jobs.saved {
-			s.keeper.ledger.add(j.Ran) // in the turn that ends the job: no save has its effect without it
-			j.Returned()
-			s.keeper.after(func(err error) {
-				if errors.Is(err, errUnsaved) {
-					s.keeper.ledger.remove(j.Ran.ID)
-				}
-				done(err)
-			})
+		if err != nil || !s.keeper.HoldsJobs() {
+			done(err)
 			return
 		}
-		done(err)
+		j.Returned()
+		s.keeper.Done(j.Ran, done)
 	})
 }
 
@@ -107,8 +101,8 @@ func (s *Server) close() {
 	}
 	s.holds.while("requests to other servers", s.fetch.Close)
 	s.holds.while("the processes", func() { s.process.Close(context.Background()) }) // where shutdown has not come
-	s.holds.while("the scripts", s.programs.close)
-	s.holds.while("the queue", s.jobs.close)
+	s.holds.while("the scripts", s.programs.Close)
+	s.holds.while("the queue", s.jobs.Close)
 }
 
 // runBroker starts the broker; its end ends the server.
@@ -151,12 +145,12 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 			_ = s.http.Close() // what would not end in time is cut
 		}
 	})
-	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.programs.abort) // also for the last turns of the loop
+	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.programs.Abort) // also for the last turns of the loop
 	s.endJobs()
 	s.stopHook(ctx)
 	var processes sync.WaitGroup
 	processes.Go(func() { s.process.Close(ctx) })
-	if _, err := s.keeper.save(ctx, s.loop); err != nil {
+	if err := s.keeper.Save(ctx, s.loop); err != nil {
 		s.log.Error("engine: saving the state", "error", err) // and tried again in the very end
 	}
 	forced := s.broker.Shutdown(ctx, s.config.Stop.Drain.Std(), why)

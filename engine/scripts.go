@@ -61,9 +61,9 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsed, s
 	options.From = s.manager.Generation()
 	options.Generation = options.From + 1
 	options.Before = s.program
-	options.Store = s.keeper.store
+	options.Store = s.keeper.Store
 	options.Log = s.log
-	options.Push = s.jobs.push
+	options.Push = s.jobs.Push
 	options.Stuck = s.options.Stuck
 	options.Runs = func(generation int) { s.ran = generation }
 	options.Await = func(start func(wake func())) error {
@@ -81,7 +81,7 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsed, s
 			return nil, err
 		}
 		p = made
-		s.programs.add(p)
+		s.programs.Add(p)
 		if err := p.Load(); err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func (s *Server) giveUp(ctx context.Context, program func() *script.Program) {
 			return
 		}
 		p.Replaced(func() {
-			s.programs.retire(p)
+			s.programs.Retire(p)
 			close(gone)
 		})
 		p.Interrupt(errors.New("the scripts could not be loaded"))
@@ -124,7 +124,7 @@ func (s *Server) giveUp(ctx context.Context, program func() *script.Program) {
 // retired closes scripts of which nothing is left.
 func (s *Server) retired(a manager.Application) {
 	if p, ok := a.(*script.Program); ok {
-		s.programs.retire(p)
+		s.programs.Retire(p)
 	}
 }
 
@@ -153,9 +153,9 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
 	}})
 	m := manager.New(manager.Options{Limits: r.config.Limits, Roster: r.config.Roster}, l, r.log)
 	m.Connect(nobody{})
-	var all programs
-	defer all.close()
-	defer all.watch(ctx)()
+	var all script.Generations
+	defer all.Close()
+	defer all.Watch(ctx)()
 	var running sync.WaitGroup
 	defer running.Wait()
 	live, stop := context.WithCancel(ctx)
@@ -177,7 +177,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
 		if err != nil {
 			return nil, err
 		}
-		all.add(p)
+		all.Add(p)
 		return p, p.Load()
 	})
 	return rehearsed{routes: routes, sources: options.Sources, schemas: options.Schemas}, err
@@ -198,7 +198,7 @@ func (nobody) Publish(outbox.TopicID, *outbox.Frame) {}
 func (s *Server) borrow(name string, done func(l *store.Loan)) (callOff func()) {
 	var off atomic.Bool
 	err := s.loop.Post("lend state", func() {
-		loan := s.keeper.store.Lend(name)
+		loan := s.keeper.Store.Lend(name)
 		var step func()
 		step = func() {
 			switch {

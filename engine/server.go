@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"perigee/engine/jobs"
 	"perigee/engine/queue"
 )
 
@@ -17,14 +18,14 @@ func (s *Server) Generation() int { return s.manager.Generation() }
 func (s *Server) Connections() int { return s.broker.Count() }
 
 // Jobs tells how the jobs are.
-func (s *Server) Jobs() JobsStatus { return s.jobs.status() }
+func (s *Server) Jobs() jobs.Status { return s.jobs.Status() }
 
 // FailedJobs returns the jobs that failed last, the oldest first.
-func (s *Server) FailedJobs() []queue.Failure { return s.jobs.failed() }
+func (s *Server) FailedJobs() []queue.Failure { return s.jobs.Failed() }
 
 // PutJob puts a job on the server's queue, which with queue.driver "memory" nobody else can.
 func (s *Server) PutJob(ctx context.Context, p queue.Put) (id uint64, err error) {
-	return s.jobs.service.Put(ctx, p)
+	return s.jobs.Put(ctx, p)
 }
 
 // Responds waits until the loop has taken a turn: as long as a script holds it, at most until ctx ends. Nil says that

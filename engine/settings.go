@@ -61,7 +61,7 @@ func (s *Server) web(pages fs.FS) web.Options {
 		Socket: s.broker,
 		Pages:  pages,
 		Ready:  s.ready.Load,
-		Queue:  s.jobs.condition,
+		Queue:  s.jobs.Condition,
 		Commands: web.Commands{
 			Kernel:  s.manager,
 			Visitor: s.broker.Visitor,

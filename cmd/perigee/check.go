@@ -9,7 +9,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"perigee/engine"
+	"perigee/cmd/perigee/report"
+	"perigee/cmd/perigee/service"
 )
 
 func (p *program) check() *cli.Command {
@@ -32,88 +33,29 @@ func (p *program) check() *cli.Command {
 			}
 			switch {
 			case c.Bool("json"):
-				return errors.Join(err, p.printJSON(verdictOf(status, err)))
+				return errors.Join(err, p.printJSON(report.OfCheck(status, err)))
 			case err != nil:
 				return err
 			default:
-				return p.print(summaryOf(status))
+				return p.print(report.Summary(status))
 			}
 		}),
 	}
 }
 
-// summaryOf is what check says of scripts that load.
-func summaryOf(status engine.Status) string {
-	var w strings.Builder
-	w.WriteString(messageTable(status.Routes) + "\n")
-	for _, warning := range status.Warnings {
-		fmt.Fprintf(&w, "warning: %s\n", warning)
-	}
-	fmt.Fprintf(&w, "ok: %d messages, %d commands", len(status.Routes.Messages), len(status.Routes.Commands))
-	switch n := len(status.Warnings); n {
-	case 0:
-	case 1:
-		w.WriteString(", 1 warning")
-	default:
-		fmt.Fprintf(&w, ", %d warnings", n)
-	}
-	return w.String() + "\n"
-}
-
-// verdict is what check --json writes: a promise to programs.
-type verdict struct {
-	OK       bool     `json:"ok"`
-	Messages int      `json:"messages"`
-	Commands int      `json:"commands"`
-	Problems []string `json:"problems"`
-	Warnings []string `json:"warnings"`
-}
-
-func verdictOf(status engine.Status, err error) verdict {
-	return verdict{
-		OK: err == nil, Messages: len(status.Routes.Messages), Commands: len(status.Routes.Commands),
-		Problems: problemsOf(err), Warnings: append([]string{}, status.Warnings...),
-	}
-}
-
-func problemsOf(err error) []string {
-	if err == nil {
-		return []string{}
-	}
-	return strings.Split(err.Error(), "\n")
-}
-
 // compare says what a reload of the running server would change.
 func (p *program) compare(ctx context.Context, c *cli.Command) error {
-	var report reloadReport
-	err := p.call(ctx, c, operationCompare, nil, &report)
+	var would report.Reload
+	err := p.call(ctx, c, service.Compare, nil, &would)
 	switch {
 	case c.Bool("json"):
-		return errors.Join(err, p.printJSON(comparisonOf(report, err)))
+		return errors.Join(err, p.printJSON(report.OfComparison(would, err)))
 	case err != nil:
 		return err
-	case report.table() == "":
+	case would.Table() == "":
 		return p.print("a reload would change nothing that is registered\n")
 	default:
-		return p.print("a reload would change:\n" + report.table())
-	}
-}
-
-// comparison is what check --against-running --json writes: a promise to programs.
-type comparison struct {
-	OK           bool           `json:"ok"`
-	Changes      []changeReport `json:"changes"`
-	NeedsRestart []string       `json:"needs_restart"`
-	Warnings     []string       `json:"warnings"`
-	Problems     []string       `json:"problems"`
-}
-
-func comparisonOf(r reloadReport, err error) comparison {
-	if err != nil {
-		r = reportOf(engine.Reload{})
-	}
-	return comparison{
-		OK: err == nil, Changes: r.Changes, NeedsRestart: r.NeedsRestart, Warnings: r.Warnings, Problems: problemsOf(err),
+		return p.print("a reload would change:\n" + would.Table())
 	}
 }
 

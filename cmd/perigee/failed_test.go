@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"perigee/cmd/perigee/report"
 )
 
 // Jobs are pushed into a server that has the queue itself, and those that fail are listed with their reasons.
@@ -25,7 +27,7 @@ func TestPushAndFailed(t *testing.T) {
 	if code, _, stderr := perigee(t, environ, "push", "Nowhere"); code != 0 {
 		t.Fatalf("push Nowhere = %d, %q, want 0", code, stderr)
 	}
-	var failed []failedReport
+	var failed report.Failures
 	for give := time.Now().Add(patience); len(failed) == 0 && time.Now().Before(give); {
 		code, stdout, stderr := perigee(t, environ, "queue", "failed", "--json")
 		if err := json.Unmarshal([]byte(stdout), &failed); code != 0 || err != nil {
@@ -36,7 +38,7 @@ func TestPushAndFailed(t *testing.T) {
 		t.Errorf("queue failed --json = %v, want job 2, Nowhere, buried", failed)
 	}
 	code, stdout, _ = perigee(t, environ, "status", "--json")
-	var got statusReport
+	var got report.Status
 	if err := json.Unmarshal([]byte(stdout), &got); code != 0 || err != nil || got.Jobs.Condition != "connected" ||
 		got.Jobs.Queue != "default" || got.Jobs.Begun != 2 || got.Jobs.Done != 1 || got.Jobs.Buried != 1 {
 		t.Errorf("status --json = %d, %s, %v, want 2 jobs begun, 1 done and 1 buried", code, stdout, err)

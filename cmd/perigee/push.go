@@ -14,8 +14,9 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"perigee/engine"
+	"perigee/cmd/perigee/service"
 	"perigee/engine/config"
+	"perigee/engine/jobs"
 	"perigee/engine/queue"
 )
 
@@ -92,7 +93,7 @@ func (p *program) job(c *cli.Command) (queue.Put, error) {
 		return put, usageError{errors.New(`push: the arguments are no JSON object; write for example '{"name": "Mug"}'`)}
 	}
 	var err error
-	put.Body, err = engine.Job(name, arguments)
+	put.Body, err = jobs.Body(name, arguments)
 	return put, err
 }
 
@@ -110,11 +111,11 @@ func wholeSeconds(d time.Duration, least int) bool {
 func (p *program) put(ctx context.Context, c *cli.Command, settings config.Config, put queue.Put) (id uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	if settings.Queue.Driver == engine.MemoryDriver {
-		err := p.call(ctx, c, operationPush, put, &id)
+	if settings.Queue.Driver == jobs.MemoryDriver {
+		err := p.call(ctx, c, service.Push, put, &id)
 		return id, err
 	}
-	service, err := engine.OpenQueue(settings.Queue)
+	service, err := jobs.Open(settings.Queue)
 	if err != nil {
 		return 0, err
 	}

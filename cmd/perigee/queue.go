@@ -3,16 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
-	"perigee/engine"
+	"perigee/cmd/perigee/report"
+	"perigee/engine/jobs"
 	"perigee/engine/queue"
 )
 
@@ -37,13 +35,13 @@ func queueFlags() []cli.Flag {
 }
 
 // atQueue is the action of a command that asks the queue service something.
-func (p *program) atQueue(do func(ctx context.Context, c *cli.Command, q engine.Queue, name string) error) cli.ActionFunc {
+func (p *program) atQueue(do func(ctx context.Context, c *cli.Command, q jobs.Service, name string) error) cli.ActionFunc {
 	return func(ctx context.Context, c *cli.Command) error {
 		settings, err := p.load(c)
 		if err != nil {
 			return err
 		}
-		service, err := engine.OpenQueue(settings.Queue)
+		service, err := jobs.Open(settings.Queue)
 		if err != nil {
 			return err
 		}
@@ -57,45 +55,21 @@ func (p *program) atQueue(do func(ctx context.Context, c *cli.Command, q engine.
 func (p *program) queueStats() *cli.Command {
 	return &cli.Command{
 		Name: "stats", Usage: "count the jobs of the queue by state", Flags: queueFlags(), OnUsageError: onUsageError,
-		Action: noArguments(p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, name string) error {
+		Action: noArguments(p.atQueue(func(ctx context.Context, c *cli.Command, q jobs.Service, name string) error {
 			counts, err := q.Counts(ctx, name)
 			if err != nil {
 				return err
 			}
-			stats := queueReport{
-				Queue: name, Ready: counts.Ready, Delayed: counts.Delayed, Reserved: counts.Reserved,
-				Buried: counts.Buried, Waiting: counts.Waiting,
-			}
-			return p.show(c, stats)
+			return p.show(c, report.OfCounts(name, counts))
 		})),
 	}
-}
-
-// queueReport is what queue stats --json writes: a promise to programs.
-type queueReport struct {
-	Queue    string `json:"queue"`
-	Ready    int    `json:"ready"`
-	Delayed  int    `json:"delayed"`
-	Reserved int    `json:"reserved"`
-	Buried   int    `json:"buried"`
-	Waiting  int    `json:"waiting"` // workers that wait for a job
-}
-
-// String is for people.
-func (r queueReport) String() string {
-	text := fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nreserved\t%d\nburied\t%d\nwaiting\t%d\n",
-		r.Queue, r.Ready, r.Delayed, r.Reserved, r.Buried, r.Waiting)
-	if r == (queueReport{Queue: r.Queue}) {
-		text += "note\tnobody uses a queue of this name now\n"
-	}
-	return text
 }
 
 func (p *program) queuePeek() *cli.Command {
 	return &cli.Command{
 		Name: "peek", Usage: "show the next job of a state, or the job of a number", ArgsUsage: "[ready|delayed|buried|NUMBER]",
 		Flags: queueFlags(), OnUsageError: onUsageError,
-		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, name string) error {
+		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q jobs.Service, name string) error {
 			which := cmp.Or(c.Args().Get(0), string(queue.Ready))
 			job, err := peek(ctx, q, name, which)
 			switch {
@@ -106,7 +80,7 @@ func (p *program) queuePeek() *cli.Command {
 			case err != nil:
 				return err
 			}
-			return p.show(c, peekReportOf(job))
+			return p.show(c, report.OfJob(job))
 		}),
 	}
 }
@@ -118,7 +92,7 @@ func numbered(which string) bool {
 }
 
 // peek finds the job that a command line means.
-func peek(ctx context.Context, q engine.Queue, name, which string) (queue.Peeked, error) {
+func peek(ctx context.Context, q jobs.Service, name, which string) (queue.Peeked, error) {
 	switch state := queue.State(which); state {
 	case queue.Ready, queue.Delayed, queue.Buried:
 		return q.Peek(ctx, name, state)
@@ -130,45 +104,13 @@ func peek(ctx context.Context, q engine.Queue, name, which string) (queue.Peeked
 	return q.Job(ctx, id)
 }
 
-// peekReport is what queue peek --json writes: a promise to programs.
-type peekReport struct {
-	Job      uint64 `json:"job"`
-	Queue    string `json:"queue"`
-	State    string `json:"state"`
-	Priority uint32 `json:"priority"`
-	Age      int    `json:"age"`      // seconds
-	Reserves int    `json:"reserves"` // times that a worker had it in hand
-	Releases int    `json:"releases"`
-	Body     string `json:"body"`
-}
-
-func peekReportOf(job queue.Peeked) peekReport {
-	return peekReport{
-		Job: job.ID, Queue: job.Stats.Queue, State: job.Stats.State, Priority: job.Stats.Priority, Age: int(job.Stats.Age / time.Second),
-		Reserves: job.Stats.Reserves, Releases: job.Stats.Releases, Body: string(job.Body),
-	}
-}
-
-// String is for people. What a body has that is not for terminals is escaped.
-func (r peekReport) String() string {
-	var w strings.Builder
-	fmt.Fprintf(&w, "job\t%d\nqueue\t%s\nstate\t%s\npriority\t%d\nage\t%s\n", r.Job, r.Queue, r.State, r.Priority, time.Duration(r.Age)*time.Second)
-	fmt.Fprintf(&w, "reserves\t%d\nreleases\t%d\n", r.Reserves, r.Releases)
-	body := r.Body
-	if !json.Valid([]byte(body)) {
-		body = strconv.Quote(body)
-	}
-	fmt.Fprintf(&w, "body\t%s\n", body)
-	return w.String()
-}
-
 func (p *program) queueKick() *cli.Command {
 	return &cli.Command{
 		Name: "kick", Usage: "have buried jobs tried again", ArgsUsage: "[COUNT]",
 		Description: "Without a count, one. Where no job is buried, delayed ones are made ready. A job that was buried after its last " +
 			"attempt is tried once more; one that was buried before has the attempts that it has left.",
 		Flags: append(queueFlags(), &cli.Uint64Flag{Name: "job", Usage: "the number of the one job to kick"}), OnUsageError: onUsageError,
-		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, name string) error {
+		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q jobs.Service, name string) error {
 			if id := c.Uint64("job"); id > 0 {
 				switch err := q.KickJob(ctx, id); {
 				case errors.Is(err, queue.ErrNotFound):
@@ -200,7 +142,7 @@ func (p *program) queueKick() *cli.Command {
 func (p *program) queueDelete() *cli.Command {
 	return &cli.Command{
 		Name: "delete", Usage: "remove a job that no worker has", ArgsUsage: "NUMBER", Flags: queueFlags(), OnUsageError: onUsageError,
-		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q engine.Queue, _ string) error {
+		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q jobs.Service, _ string) error {
 			id, err := strconv.ParseUint(c.Args().First(), 10, 64)
 			if err != nil {
 				return usageError{errors.New("queue delete: the number of the job is missing")}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"perigee/cmd/perigee/report"
 	"perigee/engine/enginetest/beanstalkd"
 )
 
@@ -70,14 +71,14 @@ func TestQueueForPrograms(t *testing.T) {
 	environ := []string{"SERVER_QUEUE_ADDRESS=" + b.Address}
 	perigee(t, environ, "push", "AddPrize", `{"prize":{"name":"Mug"}}`)
 	_, text, _ := perigee(t, environ, "queue", "stats", "--json")
-	var stats queueReport
-	if err := json.Unmarshal([]byte(text), &stats); err != nil || stats != (queueReport{Queue: "default", Ready: 1}) {
+	var stats report.Queue
+	if err := json.Unmarshal([]byte(text), &stats); err != nil || stats != (report.Queue{Queue: "default", Ready: 1}) {
 		t.Errorf("queue stats --json = %s, %v, want one job that is ready", text, err)
 	}
 	_, text, _ = perigee(t, environ, "queue", "peek", "--json")
-	var job peekReport
+	var job report.Job
 	err := json.Unmarshal([]byte(text), &job)
-	if job.Age = 0; err != nil || job != (peekReport{
+	if job.Age = 0; err != nil || job != (report.Job{
 		Job: 1, Queue: "default", State: "ready", Priority: 1024, Body: `{"job":"AddPrize","data":{"prize":{"name":"Mug"}}}`,
 	}) {
 		t.Errorf("queue peek --json = %s, %v, want the job", text, err)

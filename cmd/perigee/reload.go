@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
-	"perigee/engine"
+	"perigee/cmd/perigee/report"
+	"perigee/cmd/perigee/service"
 )
 
 func (p *program) reload() *cli.Command {
@@ -19,97 +17,11 @@ func (p *program) reload() *cli.Command {
 		Flags:        append(settingFlags(serverFlags), jsonFlag()),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
-			var report reloadReport
-			if err := p.call(ctx, c, operationReload, nil, &report); err != nil {
+			var outcome report.Reload
+			if err := p.call(ctx, c, service.Reload, nil, &outcome); err != nil {
 				return err
 			}
-			return p.show(c, report)
+			return p.show(c, outcome)
 		}),
 	}
-}
-
-// reloadReport is what has come of a reload, and what reload --json writes: a promise to programs.
-type reloadReport struct {
-	Generation   int            `json:"generation"`
-	Took         float64        `json:"took"`  // seconds
-	Pause        float64        `json:"pause"` // seconds that clients waited
-	Changes      []changeReport `json:"changes"`
-	NeedsRestart []string       `json:"needs_restart"` // settings that have changed in the file only
-	Warnings     []string       `json:"warnings"`
-}
-
-type changeReport struct {
-	Kind   string `json:"kind"` // message, command, listener ...
-	Name   string `json:"name"`
-	What   string `json:"what"` // added, removed or changed
-	Detail string `json:"detail,omitempty"`
-	Weaker bool   `json:"weaker,omitempty"` // more may send it than before
-}
-
-func reportOf(r engine.Reload) reloadReport {
-	report := reloadReport{
-		Generation:   r.Generation,
-		Took:         r.Took.Seconds(),
-		Pause:        r.Pause.Seconds(),
-		Changes:      []changeReport{},
-		NeedsRestart: append([]string{}, r.NeedsRestart...),
-		Warnings:     append([]string{}, r.Warnings...),
-	}
-	for _, c := range r.Changes {
-		report.Changes = append(report.Changes, changeReport(c))
-	}
-	return report
-}
-
-// String is for people: a line that says it all, then one for each change, as a table.
-func (r reloadReport) String() string {
-	var w strings.Builder
-	took := time.Duration(r.Took * float64(time.Second)).Round(time.Millisecond)
-	fmt.Fprintf(&w, "reloaded: generation %d, in %s\n", r.Generation, took)
-	w.WriteString(r.table())
-	return w.String()
-}
-
-// table lists what has changed and what is to be known of it.
-func (r reloadReport) table() string {
-	var w strings.Builder
-	for _, c := range r.Changes {
-		fmt.Fprintf(&w, "%s\t%s %s\t%s\n", c.What, c.Kind, c.Name, c.note())
-	}
-	for _, setting := range r.NeedsRestart {
-		fmt.Fprintf(&w, "needs restart\t%s\t\n", setting)
-	}
-	for _, warning := range r.Warnings {
-		fmt.Fprintf(&w, "warning: %s\n", warning)
-	}
-	return w.String()
-}
-
-// Line is the same in one line.
-func (r reloadReport) Line() string {
-	var parts []string
-	for _, c := range r.Changes {
-		part := c.Kind + " " + c.Name + " " + c.What
-		if note := c.note(); note != "" {
-			part += " (" + note + ")"
-		}
-		parts = append(parts, part)
-	}
-	for _, setting := range r.NeedsRestart {
-		parts = append(parts, "needs restart: "+setting)
-	}
-	parts = append(parts, r.Warnings...)
-	if len(parts) == 0 {
-		parts = []string{"the same messages and commands as before"}
-	}
-	took := time.Duration(r.Took * float64(time.Second)).Round(time.Millisecond)
-	return fmt.Sprintf("reloaded: generation %d, in %s: %s", r.Generation, took, strings.Join(parts, "; "))
-}
-
-// note is what is to be known of a change.
-func (c changeReport) note() string {
-	if c.Weaker {
-		return strings.TrimSpace(c.Detail + " (weaker)")
-	}
-	return c.Detail
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"perigee/cmd/perigee/report"
 )
 
 const (
@@ -73,7 +75,7 @@ func TestReload(t *testing.T) {
 
 	writeApp(t, appRing)
 	code, stdout, _ = perigee(t, environ, "reload", "-P", server.port, "--json")
-	var got reloadReport
+	var got report.Reload
 	if err := json.Unmarshal([]byte(stdout), &got); code != 0 || err != nil || got.Generation != 3 ||
 		len(got.Changes) != 1 || got.Changes[0].Name != "Halt" || got.Changes[0].What != "removed" || got.Warnings == nil || got.NeedsRestart == nil {
 		t.Errorf("reload --json = %d, %s, %v, want 0, generation 3, and Halt removed", code, stdout, err)

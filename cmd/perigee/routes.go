@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/urfave/cli/v3"
 
+	"perigee/cmd/perigee/report"
 	"perigee/engine"
-	"perigee/engine/manager"
 	"perigee/scripts"
 )
 
@@ -30,9 +29,9 @@ func (p *program) routes() *cli.Command {
 			case err != nil:
 				return err
 			case c.Bool("json"):
-				return p.printJSON(listingOf(routes))
+				return p.printJSON(report.OfRoutes(routes))
 			default:
-				return p.print(messageTable(routes) + "\n" + commandTable(routes) + "\n" + listenerTable(routes))
+				return p.print(report.Tables(routes))
 			}
 		}),
 	}
@@ -49,85 +48,6 @@ func (p *program) examine(ctx context.Context, c *cli.Command) (engine.Status, e
 	quiet := settings
 	quiet.Warnings = nil
 	return engine.Check(ctx, engine.Options{Config: settings, Log: p.logger(quiet, new(slog.LevelVar)), Scripts: scripts.Files})
-}
-
-// messageTable lists who may send what.
-func messageTable(routes manager.Routes) string {
-	var w strings.Builder
-	w.WriteString("MESSAGE\tPROTECTION\tOWNER\tSCHEMA\tDECLARED AT\n")
-	for _, m := range routes.Messages {
-		owner, schema := m.Owner, "no"
-		if owner == "" {
-			owner = "-"
-		}
-		if m.Schema {
-			schema = "yes"
-		}
-		fmt.Fprintf(&w, "%s\t%s\t%s\t%s\t%s\n", m.Name, m.Protection, owner, schema, m.Source)
-	}
-	return w.String()
-}
-
-func commandTable(routes manager.Routes) string {
-	var w strings.Builder
-	w.WriteString("COMMAND\tDECLARED AT\n")
-	for _, c := range routes.Commands {
-		fmt.Fprintf(&w, "%s\t%s\n", c.Name, c.Source)
-	}
-	return w.String()
-}
-
-func listenerTable(routes manager.Routes) string {
-	var w strings.Builder
-	w.WriteString("AFTER MESSAGE\tRUNS COMMAND\tDECLARED AT\n")
-	for _, l := range routes.Listeners {
-		fmt.Fprintf(&w, "%s\t%s\t%s\n", l.Message, l.Command, l.Source)
-	}
-	return w.String()
-}
-
-// listing is what --json writes of the routes: a promise to programs.
-type listing struct {
-	Messages  []messageListing  `json:"messages"`
-	Commands  []commandListing  `json:"commands"`
-	Listeners []listenerListing `json:"listeners"`
-}
-
-type messageListing struct {
-	Name       string `json:"name"`
-	Protection string `json:"protection"`
-	Owner      string `json:"owner,omitempty"`
-	Schema     bool   `json:"schema"`
-	Handler    bool   `json:"handler"`
-	Source     string `json:"source"`
-}
-
-type commandListing struct {
-	Name   string `json:"name"`
-	Source string `json:"source"`
-}
-
-type listenerListing struct {
-	Message string `json:"message"`
-	Command string `json:"command"`
-	Source  string `json:"source"`
-}
-
-func listingOf(routes manager.Routes) listing {
-	l := listing{Messages: []messageListing{}, Commands: []commandListing{}, Listeners: []listenerListing{}}
-	for _, m := range routes.Messages {
-		l.Messages = append(l.Messages, messageListing{
-			Name: m.Name, Protection: m.Protection.String(), Owner: m.Owner,
-			Schema: m.Schema, Handler: m.Handled, Source: m.Source,
-		})
-	}
-	for _, c := range routes.Commands {
-		l.Commands = append(l.Commands, commandListing(c))
-	}
-	for _, r := range routes.Listeners {
-		l.Listeners = append(l.Listeners, listenerListing(r))
-	}
-	return l
 }
 
 // show writes a report to standard output: for programs where --json asks for that, else for people.

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"perigee/cmd/perigee/report"
 )
 
 // screen is what a program that runs writes to.
@@ -176,7 +178,7 @@ func TestStatusAndStop(t *testing.T) {
 		t.Errorf("status = %d, %q, %q, want 0 and %s", code, stdout, stderr, want)
 	}
 	code, stdout, _ = perigee(t, append(environ, "SERVER_PORT="+server.port), "status", "--json")
-	var got statusReport
+	var got report.Status
 	if err := json.Unmarshal([]byte(stdout), &got); code != 0 || err != nil || got.PID != os.Getpid() ||
 		got.Generation != 1 || got.Connections != 1 || !got.Ready || !got.Responds || got.Uptime <= 0 {
 		t.Errorf("status --json = %d, %s, %v, want 0 and a server with a connection", code, stdout, err)

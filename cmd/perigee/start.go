@@ -15,6 +15,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"perigee/cmd/perigee/report"
+	"perigee/cmd/perigee/service"
 	"perigee/engine"
 	"perigee/engine/auth"
 	"perigee/engine/config"
@@ -40,7 +42,9 @@ func (p *program) start() *cli.Command {
 				return err
 			}
 			read := func() (config.Config, error) { return p.load(c) }
-			return p.serve(ctx, settings, read, beside{hangups: hangups, watch: c.Bool("watch"), open: c.Bool("open")})
+			return p.serve(ctx, service.Options{
+				Settings: settings, Read: read, Hangups: hangups, Watch: c.Bool("watch"), Open: c.Bool("open"),
+			})
 		}),
 	}
 }
@@ -111,7 +115,7 @@ func announcement(c config.Config, status engine.Status) string {
 	count := countProtections(status.Routes)
 	fmt.Fprintf(&w, "messages\t%d: %d for everybody, %d for the client concerned, %d for admins\n\n",
 		len(status.Routes.Messages), count[auth.None], count[auth.Client], count[auth.Admin])
-	w.WriteString(messageTable(status.Routes))
+	w.WriteString(report.Messages(status.Routes))
 	return w.String()
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/urfave/cli/v3"
+
+	"perigee/cmd/perigee/service"
 )
 
 func (p *program) stop() *cli.Command {
@@ -14,7 +16,7 @@ func (p *program) stop() *cli.Command {
 		Flags:        settingFlags(serverFlags),
 		OnUsageError: onUsageError,
 		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
-			if err := p.call(ctx, c, operationStop, nil, nil); err != nil {
+			if err := p.call(ctx, c, service.Stop, nil, nil); err != nil {
 				return err
 			}
 			return p.print("stopped\n")

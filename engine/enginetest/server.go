@@ -3,7 +3,6 @@
 package enginetest
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"sync"
@@ -12,8 +11,12 @@ import (
 
 	"perigee/engine"
 	"perigee/engine/config"
+	"perigee/engine/enginetest/journal"
 	"perigee/scripts"
 )
+
+// shownLog is how many bytes of a log a failure shows, so that it stays in sight itself.
+const shownLog = 16 << 10
 
 // Patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
 const Patience = 30 * time.Second
@@ -32,7 +35,7 @@ type Server struct {
 	mu       sync.Mutex
 	settings config.Config // what a reload reads; guarded by mu
 
-	log     *logBuffer
+	log     journal.Log
 	stop    context.CancelFunc
 	stopped chan struct{} // closed by the goroutine of Run after it set err
 	err     error
@@ -49,7 +52,7 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 	if change != nil {
 		change(&c)
 	}
-	s := &Server{Config: c, log: &logBuffer{}, stopped: make(chan struct{}), settings: c}
+	s := &Server{Config: c, stopped: make(chan struct{}), settings: c}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	s.stop = cancel
 	started := make(chan struct{})
@@ -58,7 +61,7 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 		defer close(s.stopped)
 		s.err = engine.Run(ctx, engine.Options{
 			Config:  c,
-			Log:     slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			Log:     slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			Scripts: scripts.Files,
 			Reload:  s.read,
 			Started: func(status engine.Status, control *engine.Server) {
@@ -71,7 +74,8 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 		cancel()
 		wg.Wait()
 		if tb.Failed() {
-			tb.Logf("the end of the server's log:\n%s", s.log.end())
+			log := s.Log()
+			tb.Logf("the end of the server's log:\n%s", log[max(0, len(log)-shownLog):])
 		}
 	})
 	select {
@@ -116,30 +120,3 @@ func (s *Server) Wait() error {
 
 // Log returns what the server has logged so far.
 func (s *Server) Log() string { return s.log.String() }
-
-// logBuffer keeps a log.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer // guarded by mu
-}
-
-// Write implements io.Writer.
-func (b *logBuffer) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(line)
-}
-
-// shownLog is how many bytes of a log a failure shows, so that it stays in sight itself.
-const shownLog = 16 << 10
-
-func (b *logBuffer) end() string {
-	log := b.String()
-	return log[max(0, len(log)-shownLog):]
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}

@@ -18,6 +18,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
+	"perigee/engine/enginetest/journal"
 	"perigee/engine/loop"
 	"perigee/engine/manager/crowd"
 	"perigee/engine/script"
@@ -37,7 +38,7 @@ type rig struct {
 	loop    *loop.Loop
 	app     *application
 	out     *outlet
-	log     *journal
+	log     *journal.Log
 	stopped []wire.Close
 	halt    func() // ends the loop and waits for it
 }
@@ -64,7 +65,7 @@ func inBubble(t *testing.T, o Options, load, test func(r *rig)) {
 
 func newRig(tb testing.TB, o Options) *rig {
 	tb.Helper()
-	r := &rig{TB: tb, app: &application{}, out: &outlet{}, log: &journal{}}
+	r := &rig{TB: tb, app: &application{}, out: &outlet{}, log: &journal.Log{}}
 	o.Stop = func(why wire.Close) { r.stopped = append(r.stopped, why) }
 	r.loop = loop.New(loop.Options{})
 	r.m = New(o, r.loop, slog.New(slog.NewTextHandler(r.log, nil)))
@@ -259,24 +260,6 @@ func (s *socket) Unsubscribe(t outbox.TopicID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.topics = slices.DeleteFunc(s.topics, func(other outbox.TopicID) bool { return other == t })
-}
-
-// journal keeps a log.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer // guarded by mu
-}
-
-func (j *journal) Write(line []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(line)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
 }
 
 // outlet is all sockets that a test made.

@@ -8,13 +8,14 @@ import (
 
 	"perigee/engine/script"
 	"perigee/engine/script/value"
+	"perigee/engine/spec/stage"
 	"perigee/engine/wire"
 )
 
 // client is a client that a spec plays.
 type client struct {
-	server     *server
-	socket     *socket
+	server     *stage.Server
+	socket     *stage.Socket
 	uuid       string
 	connection []byte // as the manager has it after opening
 }
@@ -43,7 +44,7 @@ func (f *file) clientMetatable() *lua.LTable {
 		case "connection":
 			return pushJSON(L, c.connection)
 		case "closed":
-			L.Push(closedOf(L, c.socket.closed))
+			L.Push(closedOf(L, c.socket.Closed()))
 		default:
 			L.RaiseError("a client of a spec has no %q", field)
 		}
@@ -81,21 +82,13 @@ func (f *file) client(L *lua.LState) *client {
 // openClient (fields) opens a client; its first frame, ConnectionEstablished, is taken.
 func (f *file) openClient(L *lua.LState) int {
 	s, fields := f.present(L), L.OptTable(1, L.NewTable())
-	socket, err := s.open()
+	socket, err := s.Open()
 	raise(L, err)
 	c := &client{server: s, socket: socket}
-	errTurn := s.turn(func() {
-		for _, known := range s.manager.Host().Connections() {
-			if known.ResourceID() == socket.id {
-				err = c.become(known, fields)
-			}
-		}
-	})
-	raise(L, errTurn)
-	raise(L, err)
-	if len(socket.heard) > 0 {
-		if name, _, err := read(socket.heard[0]); err == nil && name == "ConnectionEstablished" {
-			socket.heard = socket.heard[1:]
+	raise(L, s.With(socket, func(known script.Client) error { return c.become(known, fields) }))
+	if first := socket.Peek(); first != nil {
+		if name, _, err := read(first); err == nil && name == "ConnectionEstablished" {
+			socket.Take()
 		}
 	}
 	if c.connection == nil {
@@ -165,11 +158,10 @@ func (f *file) send(L *lua.LState) int {
 	}
 	text, err := value.Append(nil, message, value.Limits{})
 	raise(L, err)
-	if c.socket.closed != nil {
-		L.RaiseError("the client is closed: %s", c.socket.closed)
+	if why := c.socket.Closed(); why != nil {
+		L.RaiseError("the client is closed: %s", why)
 	}
-	f.server.manager.Receive(c.socket, bytes.Clone(text))
-	raise(L, f.server.rest())
+	raise(L, f.server.Say(c.socket, bytes.Clone(text)))
 	return 0
 }
 
@@ -188,9 +180,7 @@ func read(text []byte) (name string, frame *lua.LTable, err error) {
 
 // next takes the next frame that is of that name or not passed over; nil is none.
 func (c *client) next(L *lua.LState, want string) (name string, frame *lua.LTable) {
-	for len(c.socket.heard) > 0 {
-		text := c.socket.heard[0]
-		c.socket.heard = c.socket.heard[1:]
+	for text := c.socket.Take(); text != nil; text = c.socket.Take() {
 		name, frame, err := read(text)
 		raise(L, err)
 		if name == want || !aside(name) {
@@ -206,8 +196,8 @@ func (f *file) expect(L *lua.LState) int {
 	fields := L.OptTable(3, L.NewTable())
 	name, frame := c.next(L, want)
 	switch {
-	case frame == nil && c.socket.closed != nil:
-		fail(L, fmt.Sprintf("expected %s, got nothing: the client was closed with %s", want, c.socket.closed))
+	case frame == nil && c.socket.Closed() != nil:
+		fail(L, fmt.Sprintf("expected %s, got nothing: the client was closed with %s", want, c.socket.Closed()))
 	case frame == nil:
 		fail(L, fmt.Sprintf("expected %s, got nothing", want))
 	case name != want:
@@ -230,8 +220,6 @@ func (f *file) expectNothing(L *lua.LState) int {
 
 // closeClient () is the client going away.
 func (f *file) closeClient(L *lua.LState) int {
-	c := f.client(L)
-	c.socket.Close(wire.CloseNormal(""))
-	raise(L, f.server.rest())
+	raise(L, f.server.Leave(f.client(L).socket))
 	return 0
 }

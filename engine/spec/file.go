@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"perigee/engine/script/compile"
 	"perigee/engine/script/vm"
+	"perigee/engine/spec/stage"
 )
 
 // file is one file of specs, on a machine of its own.
@@ -29,8 +29,8 @@ type file struct {
 	within   *suite                // what is being described; nil once the file is loaded
 	examples []*example
 
-	journal *journal // of the file, then of the example that runs
-	server  *server  // of the example that runs; nil between examples
+	journal *stage.Journal // of the file, then of the example that runs
+	server  *stage.Server  // of the example that runs; nil between examples
 }
 
 // suite is a describe; the outermost one is the file.
@@ -59,20 +59,14 @@ func newFile(o Options, shown string) *file {
 	f.journal = f.newJournal()
 	f.vm = vm.New(vm.Options{
 		TurnTimeout: o.Timeout, Memory: uint64(o.Config.Lua.Memory), Now: time.Now,
-		Print: func(text string) { f.journal.say(text) },
+		Print: func(text string) { f.journal.Say(text) },
 	})
 	f.open()
 	return f
 }
 
 // newJournal returns one that keeps what the settings would log.
-func (f *file) newJournal() *journal {
-	j := &journal{}
-	if err := j.level.UnmarshalText([]byte(f.options.Config.Server.LogLevel)); err != nil {
-		j.level = slog.LevelInfo // config has checked it
-	}
-	return j
-}
+func (f *file) newJournal() *stage.Journal { return stage.NewJournal(f.options.Config.Server.LogLevel) }
 
 // run runs all examples of the file.
 func (f *file) run(ctx context.Context, source []byte, report *Report) {
@@ -132,14 +126,14 @@ var errLoad = errors.New("the scripts do not load")
 // and no one has asked for with spec.errors, fails it too.
 func (f *file) try(ctx context.Context, e *example) error {
 	f.journal = f.newJournal()
-	s, err := start(ctx, f.options, f.manager, f.journal)
+	s, err := stage.Start(ctx, stage.Options{Config: f.options.Config, Scripts: f.options.Scripts, Manager: f.manager}, f.journal)
 	if err != nil {
 		return fmt.Errorf("%w, so that nothing of this file runs: %w", errLoad, err)
 	}
 	f.server = s
 	defer func() {
 		f.server = nil
-		s.end()
+		s.End()
 	}()
 	err = f.before(e.suite)
 	if err == nil {
@@ -150,7 +144,7 @@ func (f *file) try(ctx context.Context, e *example) error {
 			err = errors.Join(err, f.call(fn))
 		}
 	}
-	for _, fault := range s.journal.take() {
+	for _, fault := range f.journal.Take() {
 		err = errors.Join(err, fmt.Errorf("the scripts failed: %s", fault))
 	}
 	return err
@@ -191,7 +185,7 @@ func (f *file) failure(name, place string, err error) Failure {
 		}
 	}
 	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
-	for _, line := range f.journal.lines() {
+	for _, line := range f.journal.Lines() {
 		text += "\n    | " + strings.ReplaceAll(line, "\n", "\n    | ")
 	}
 	return Failure{Place: place, Name: name, Text: text}

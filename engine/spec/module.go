@@ -13,6 +13,7 @@ import (
 
 	"perigee/engine/fetch"
 	"perigee/engine/script/value"
+	"perigee/engine/spec/stage"
 )
 
 // maxAdvance is how far spec.advance moves the clock at once.
@@ -36,7 +37,7 @@ func (f *file) module() *lua.LTable {
 }
 
 // present returns the server of the example that runs.
-func (f *file) present(L *lua.LState) *server {
+func (f *file) present(L *lua.LState) *stage.Server {
 	if f.server == nil {
 		L.RaiseError("there is a server only within it, before_each and after_each")
 	}
@@ -77,7 +78,7 @@ func (f *file) advance(L *lua.LState) int {
 	if !(ms >= 0 && ms <= float64(maxAdvance.Milliseconds())) {
 		L.ArgError(1, "milliseconds, 0 or more, up to a year")
 	}
-	raise(L, f.present(L).advance(time.Duration(ms*float64(time.Millisecond))))
+	raise(L, f.present(L).Advance(time.Duration(ms*float64(time.Millisecond))))
 	return 0
 }
 
@@ -86,7 +87,7 @@ func (f *file) runCommand(L *lua.LState) int {
 	s, name := f.present(L), L.CheckString(1)
 	arguments, err := cross(L.Get(2))
 	raise(L, err)
-	text, err := s.run(name, arguments)
+	text, err := s.Run(name, arguments)
 	raise(L, err)
 	if text == nil || string(text) == "null" {
 		L.Push(lua.LNil)
@@ -97,7 +98,7 @@ func (f *file) runCommand(L *lua.LState) int {
 
 // state (name) returns a copy of a state of the scripts, or nil.
 func (f *file) state(L *lua.LState) int {
-	text, err := f.present(L).state(L.CheckString(1))
+	text, err := f.present(L).State(L.CheckString(1))
 	raise(L, err)
 	if text == nil {
 		L.Push(lua.LNil)
@@ -112,46 +113,49 @@ func (f *file) state(L *lua.LState) int {
 // http (url, answer) answers the scripts' requests to a URL, in which "*" stands for anything.
 func (f *file) http(L *lua.LState) int {
 	s, url, given := f.present(L), L.CheckString(1), L.OptTable(2, L.NewTable())
-	a := answer{url: url, response: fetch.Response{Status: http.StatusOK, Header: http.Header{}}}
+	a := answer{URL: url, Response: fetch.Response{Status: http.StatusOK, Header: http.Header{}}}
 	for key, v := range members(given) {
 		if err := a.set(key.String(), v); err != nil {
 			L.ArgError(2, err.Error())
 		}
 	}
-	s.answer(a)
+	s.Answer(stage.Answer(a))
 	return 0
 }
+
+// answer is what a spec has another server say.
+type answer stage.Answer
 
 // set takes one field of an answer.
 func (a *answer) set(field string, v lua.LValue) error {
 	switch v := v.(type) {
 	case lua.LNumber:
 		if field == "status" {
-			a.response.Status = int(v)
+			a.Response.Status = int(v)
 			return nil
 		}
 	case lua.LString:
 		if field == "body" {
-			a.response.Body = []byte(v)
+			a.Response.Body = []byte(v)
 			return nil
 		}
 		if field == "reason" {
 			if !slices.Contains(fetch.Reasons(), string(v)) {
 				return fmt.Errorf("%q is no reason that a request can have; there are %s", string(v), strings.Join(fetch.Reasons(), ", "))
 			}
-			a.failure = fetch.Failure(string(v))
+			a.Failure = fetch.Failure(string(v))
 			return nil
 		}
 	case *lua.LTable:
 		if field == "headers" {
 			for name, text := range members(v) {
-				a.response.Header.Set(name.String(), text.String())
+				a.Response.Header.Set(name.String(), text.String())
 			}
 			return nil
 		}
 		if field == "json" {
 			var err error
-			a.response.Body, err = value.Append(nil, v, value.Limits{})
+			a.Response.Body, err = value.Append(nil, v, value.Limits{})
 			return err
 		}
 	}
@@ -161,8 +165,9 @@ func (a *answer) set(field string, v lua.LValue) error {
 
 // errors () returns what went wrong in the scripts since the last time, as a list of texts; it fails the example no more.
 func (f *file) errors(L *lua.LState) int {
+	f.present(L)
 	list := L.NewTable()
-	for _, fault := range f.present(L).journal.take() {
+	for _, fault := range f.journal.Take() {
 		list.Append(lua.LString(fault))
 	}
 	L.Push(list)
@@ -186,7 +191,7 @@ func (f *file) reload(L *lua.LState) int {
 			L.ArgError(1, "there is no folder "+folder)
 		}
 	}
-	if err := s.reload(folder); err != nil {
+	if err := s.Reload(folder); err != nil {
 		L.Push(lua.LNil)
 		L.Push(lua.LString(err.Error()))
 		return 2

@@ -1,10 +1,8 @@
 // Package spec runs the specs of scripts: files of Lua that play the clients of an application and say what they should
-// hear. Each example gets a server of its own with the real loop, manager and scripts, but without sockets, and with a
-// clock and other servers that the spec decides about. The spec itself runs on another Lua machine than the application;
-// values cross between them as JSON.
+// hear. It owns what such a file can say, and the report. Each example gets a server of its own, a stage. The spec itself
+// runs on another Lua machine than the application; values cross between them as JSON.
 //
-// Nothing here depends on how fast the machine is: after each thing that a spec does, the loop runs until it is idle. What
-// scripts leave to chance, uuids and winners, stays so.
+// Nothing here depends on how fast the machine is. What scripts leave to chance, uuids and winners, stays so.
 package spec
 
 import (
@@ -20,9 +18,6 @@ import (
 
 	"perigee/engine/config"
 )
-
-// Key is the password of admins in specs, whatever the settings say.
-const Key = "password"
 
 // suffix is how the names of files end that hold specs.
 const suffix = "_spec.lua"

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"context"
@@ -14,7 +14,7 @@ func (s *service) open(ctx context.Context) {
 		s.log.Warn("perigee: the application has no page to open: a folder \"public\" beside its manager would be one")
 		return
 	}
-	command := opener(s.program.variable("BROWSER"), s.status.Page)
+	command := opener(s.options.Browser, s.status.Page)
 	browser := exec.CommandContext(context.WithoutCancel(ctx), command[0], command[1:]...)
 	browser.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C is for the server
 	err := browser.Start()

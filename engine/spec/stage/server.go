@@ -1,25 +1,33 @@
-package spec
+// Package stage is the server on which an example of a spec is played: the real loop, manager and scripts, but without
+// sockets, and with a clock, a queue, programs and other servers that do what the spec says. It sees none of the spec's Lua,
+// and does not know what is expected.
+//
+// Nothing here depends on how fast the machine is: after each thing that is done to a server, its loop runs until it is idle.
+package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"net/http"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
-	"perigee/engine/fetch"
+	"perigee/engine/config"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
 	"perigee/engine/script"
 	"perigee/engine/script/store"
 	"perigee/engine/wire"
 )
+
+// key is the password of admins in specs, whatever the settings say.
+const key = "password"
 
 // Bounds of how long a server may take to come to rest.
 const (
@@ -30,40 +38,44 @@ const (
 // errRestless says that work made work without end.
 var errRestless = errors.New("the scripts do not come to rest: something runs again and again without the clock being moved")
 
-// server is a server without sockets, for one it. Between two calls of its methods its loop is idle.
-type server struct {
+// Options say what is played.
+type Options struct {
+	Config config.Config
+	// Scripts are the modules of the binary.
+	Scripts fs.FS
+	// Manager is the module of the application.
+	Manager string
+}
+
+// Server is a server without sockets. Between two calls of its methods its loop is idle. One goroutine uses it.
+type Server struct {
 	loop    *loop.Loop
 	clock   *clock
 	manager *manager.Manager
 	store   *store.Store
 	cast    *cast
-	journal *journal
+	journal *Journal
 	out     *outlet
-	answers []answer // of other servers; written while the loop is idle
+	answers []Answer // of other servers; written while the loop is idle
 
-	jobs    []job // that scripts have pushed; written by the loop, and while it is idle
+	jobs    []Job // that scripts have pushed; written by the loop, and while it is idle
 	lastJob uint64
 
-	program  *script.Program          // that runs
-	programs map[*script.Program]bool // all that have a machine; the loop's
-	reload   func(folder string) error
+	program  *script.Program // that runs
+	programs script.Generations
 
 	stopping *wire.Close // set by the loop
 	stopped  bool
-	end      func()
+
+	// Set by Start, never changed.
+	read func(folder string) error // loads the scripts
+	end  func()
 }
 
-// answer is what a spec has another server say.
-type answer struct {
-	url      string // "*" in it stands for anything
-	response fetch.Response
-	failure  error // in the place of the response
-}
-
-// start loads the scripts into a new server.
-func start(ctx context.Context, o Options, name string, j *journal) (*server, error) {
+// Start loads the scripts into a new server. Its owner calls End.
+func Start(ctx context.Context, o Options, j *Journal) (*Server, error) {
 	c := o.Config
-	s := &server{clock: &clock{now: began()}, store: store.New(), journal: j, out: &outlet{}, programs: map[*script.Program]bool{}}
+	s := &Server{clock: &clock{now: began()}, store: store.New(), journal: j, out: &outlet{}}
 	log := slog.New(s.journal)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
@@ -74,53 +86,55 @@ func start(ctx context.Context, o Options, name string, j *journal) (*server, er
 	})
 	var err error
 	if s.cast, err = newCast(c, s.journal); err != nil {
-		return nil, fmt.Errorf("spec: %w", err)
+		return nil, fmt.Errorf("stage: %w", err)
 	}
 	s.manager = manager.New(manager.Options{
-		Key:    auth.NewKey(Key),
+		Key:    auth.NewKey(key),
 		Limits: c.Limits,
 		Roster: c.Roster,
 		Drain:  c.Lua.Drain.Std(),
 		Stop:   func(why wire.Close) { s.stopping = &why },
 		Retired: func(a manager.Application) {
 			if p, ok := a.(*script.Program); ok {
-				delete(s.programs, p)
-				p.Close()
+				s.programs.Retire(p)
 			}
 		},
 	}, s.loop, log)
 	s.manager.Connect(s.out)
 	// What has begun is brought to its end: its own limits bound it.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
-	var parts, watchers sync.WaitGroup
+	endWatching := s.programs.Watch(ctx)
+	var parts sync.WaitGroup
 	parts.Go(func() { s.loop.Run(running) })
 	s.end = func() {
 		cancel()
 		parts.Wait()
-		unwatch()
-		watchers.Wait()
-		for p := range s.programs {
-			p.Close()
-		}
+		endWatching()
+		s.programs.Close()
 	}
-	s.reload = func(folder string) error {
-		options := s.options(o, name, log)
+	s.read = func(folder string) error {
+		options := s.options(o, log)
 		if folder != "" {
 			options.Folder, options.Shown = folder, filepath.Base(folder)
 		}
-		return s.install(ctx, c.Lua.BootTimeout.Std(), options, func(p *script.Program) { watchers.Go(func() { p.Watch(watched) }) })
+		return s.install(ctx, c.Lua.BootTimeout.Std(), options)
 	}
-	if err := s.reload(""); err != nil {
-		s.end()
+	if err := s.Reload(""); err != nil {
+		s.End()
 		return nil, err
 	}
 	return s, nil
 }
 
+// Reload has the scripts read again, from another folder if one is named. Where they fail those before go on.
+func (s *Server) Reload(folder string) error { return s.read(folder) }
+
+// End ends the server, and returns after all of it has ended.
+func (s *Server) End() { s.end() }
+
 // install loads scripts and has them take over; where they fail, those before go on. What they wait for on the way happens:
 // the clock is moved as far as that needs, at most by the time that loading may take.
-func (s *server) install(ctx context.Context, limit time.Duration, options script.Options, watch func(p *script.Program)) error {
+func (s *Server) install(ctx context.Context, limit time.Duration, options script.Options) error {
 	ctx, end := context.WithTimeout(ctx, limit+time.Second)
 	defer end()
 	var p *script.Program
@@ -137,8 +151,7 @@ func (s *server) install(ctx context.Context, limit time.Duration, options scrip
 				return nil, err
 			}
 			p = made
-			s.programs[p] = true
-			watch(p)
+			s.programs.Add(p)
 			return p, p.Load()
 		})
 		done <- err
@@ -159,9 +172,9 @@ func (s *server) install(ctx context.Context, limit time.Duration, options scrip
 }
 
 // options are those of the engine, with a clock and other servers that the spec decides about.
-func (s *server) options(o Options, name string, log *slog.Logger) script.Options {
+func (s *Server) options(o Options, log *slog.Logger) script.Options {
 	options := script.Settings(o.Config, s.loop)
-	options.Manager = name
+	options.Manager = o.Manager
 	options.Builtin = o.Scripts
 	options.From, options.Before = s.manager.Generation(), s.program
 	options.Generation = options.From + 1
@@ -175,7 +188,7 @@ func (s *server) options(o Options, name string, log *slog.Logger) script.Option
 }
 
 // turn runs f on the loop, and everything that follows from it.
-func (s *server) turn(f func()) error {
+func (s *Server) turn(f func()) error {
 	if err := s.loop.Post("spec", f); err != nil {
 		return err
 	}
@@ -183,7 +196,7 @@ func (s *server) turn(f func()) error {
 }
 
 // rest runs the loop until nothing is left to do at the present time.
-func (s *server) rest() error {
+func (s *Server) rest() error {
 	for range maxRounds {
 		if err := s.idle(); err != nil {
 			return err
@@ -196,7 +209,7 @@ func (s *server) rest() error {
 }
 
 // idle waits until the loop has taken every turn that is queued.
-func (s *server) idle() error {
+func (s *Server) idle() error {
 	done := make(chan error, 1)
 	rounds := 0
 	var look func()
@@ -225,7 +238,7 @@ func (s *server) idle() error {
 
 // part does what the broker and the engine do when something ends: the manager is told of sockets that are closed, and a
 // server that stops closes all of them. It tells whether there was anything to do.
-func (s *server) part() bool {
+func (s *Server) part() bool {
 	busy := false
 	if s.stopping != nil && !s.stopped {
 		s.stopped, busy = true, true
@@ -247,8 +260,8 @@ func (s *server) part() bool {
 	return busy
 }
 
-// advance moves the clock and runs what falls due on the way.
-func (s *server) advance(d time.Duration) error {
+// Advance moves the clock and runs what falls due on the way.
+func (s *Server) Advance(d time.Duration) error {
 	end := s.clock.Now().Add(d)
 	for s.clock.step(end) {
 		if err := s.rest(); err != nil {
@@ -259,19 +272,43 @@ func (s *server) advance(d time.Duration) error {
 	return s.rest()
 }
 
-// open attaches a new socket.
-func (s *server) open() (*socket, error) {
+// Open attaches a new socket.
+func (s *Server) Open() (*Socket, error) {
 	if s.stopped {
 		return nil, errors.New("the server has stopped")
 	}
-	socket := &socket{id: uint64(len(s.out.sockets) + 1), opened: s.clock.Now(), topics: map[outbox.TopicID]bool{}}
+	socket := &Socket{id: uint64(len(s.out.sockets) + 1), opened: s.clock.Now(), topics: map[outbox.TopicID]bool{}}
 	s.out.sockets = append(s.out.sockets, socket)
 	s.manager.Attach(socket)
 	return socket, s.rest()
 }
 
-// run runs a command, which must be done once the loop is idle.
-func (s *server) run(command string, arguments wire.Value) (text []byte, err error) {
+// With has the loop do something with the connection of a socket, if there still is one.
+func (s *Server) With(socket *Socket, do func(c script.Client) error) (err error) {
+	errTurn := s.turn(func() {
+		for _, known := range s.manager.Host().Connections() {
+			if known.ResourceID() == socket.id {
+				err = do(known)
+			}
+		}
+	})
+	return cmp.Or(errTurn, err)
+}
+
+// Say has a client say something.
+func (s *Server) Say(socket *Socket, text []byte) error {
+	s.manager.Receive(socket, text)
+	return s.rest()
+}
+
+// Leave has a client go away.
+func (s *Server) Leave(socket *Socket) error {
+	socket.Close(wire.CloseNormal(""))
+	return s.rest()
+}
+
+// Run runs a command, which must be done once the loop is idle.
+func (s *Server) Run(command string, arguments wire.Value) (text []byte, err error) {
 	done := false
 	errTurn := s.turn(func() {
 		var result wire.Value
@@ -290,54 +327,11 @@ func (s *server) run(command string, arguments wire.Value) (text []byte, err err
 	return text, err
 }
 
-// state returns the text of one of the scripts' states; nil where there is none.
-func (s *server) state(name string) ([]byte, error) {
+// State returns the text of one of the scripts' states; nil where there is none.
+func (s *Server) State(name string) ([]byte, error) {
 	var saved store.Saved
 	if err := s.turn(func() { saved = s.store.Save() }); err != nil {
 		return nil, err
 	}
 	return saved.Texts[name], errors.Join(saved.Faults...)
-}
-
-// answer has requests to a URL answered; the latest answer to it counts.
-func (s *server) answer(a answer) {
-	s.answers = append(s.answers, a)
-}
-
-// fetch answers a request of the scripts in a turn of its own.
-func (s *server) fetch(r fetch.Request, done func(fetch.Response, error)) func() {
-	found := answer{failure: fetch.Failure("refused")}
-	known := false
-	for _, a := range s.answers {
-		if covers(a.url, r.URL) {
-			found, known = a, true
-		}
-	}
-	if !known {
-		method := r.Method
-		if method == "" {
-			method = http.MethodGet
-		}
-		s.journal.add(fmt.Sprintf("no spec.http answers the scripts' request %s %s", method, r.URL))
-	}
-	s.loop.Next("http", func() { done(found.response, found.failure) })
-	return func() {}
-}
-
-// covers tells whether a text is as a pattern, in which "*" stands for anything.
-func covers(pattern, text string) bool {
-	first, rest, wild := strings.Cut(pattern, "*")
-	if !wild {
-		return pattern == text
-	}
-	text, ok := strings.CutPrefix(text, first)
-	if !ok {
-		return false
-	}
-	for i := range len(text) + 1 {
-		if covers(rest, text[i:]) {
-			return true
-		}
-	}
-	return false
 }

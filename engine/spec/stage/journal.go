@@ -1,4 +1,4 @@
-package spec
+package stage
 
 import (
 	"context"
@@ -11,9 +11,10 @@ import (
 // maxSaid is how many lines are kept of what was printed and logged; the latest count.
 const maxSaid = 50
 
-// journal is the log of a server in a spec. It keeps what went wrong in the scripts, and what these say themselves.
-type journal struct {
-	level slog.Level // of what scripts log
+// Journal is the log of a server. It keeps what went wrong in the scripts, and what these say themselves. Any goroutine may
+// use it.
+type Journal struct {
+	level slog.Level // of what scripts log; set by NewJournal, never changed
 
 	// Guarded by mu.
 	mu     sync.Mutex
@@ -22,15 +23,24 @@ type journal struct {
 	unkept int // lines that had to go from said
 }
 
-var _ slog.Handler = (*journal)(nil)
+var _ slog.Handler = (*Journal)(nil)
+
+// NewJournal returns one that keeps what scripts log from a level on, as server.log_level has it.
+func NewJournal(level string) *Journal {
+	j := &Journal{}
+	if err := j.level.UnmarshalText([]byte(level)); err != nil {
+		j.level = slog.LevelInfo // config has checked it
+	}
+	return j
+}
 
 // Enabled takes errors, and what scripts say.
-func (j *journal) Enabled(_ context.Context, level slog.Level) bool {
+func (j *Journal) Enabled(_ context.Context, level slog.Level) bool {
 	return level >= min(j.level, slog.LevelError)
 }
 
 // Handle keeps the error of a record, which begins with its place, and the lines of scripts.
-func (j *journal) Handle(_ context.Context, r slog.Record) error {
+func (j *Journal) Handle(_ context.Context, r slog.Record) error {
 	attributes := map[string]string{}
 	var rest []string
 	r.Attrs(func(a slog.Attr) bool {
@@ -43,9 +53,9 @@ func (j *journal) Handle(_ context.Context, r slog.Record) error {
 	source, logged := attributes["source"]
 	switch {
 	case r.Message == "script: print":
-		j.say(attributes["text"])
+		j.Say(attributes["text"])
 	case logged: // by the module log
-		j.say(strings.TrimRight(fmt.Sprintf("%s: %s %s %s", source, r.Level, r.Message, strings.Join(rest, " ")), " "))
+		j.Say(strings.TrimRight(fmt.Sprintf("%s: %s %s %s", source, r.Level, r.Message, strings.Join(rest, " ")), " "))
 	case r.Level >= slog.LevelError && (strings.HasPrefix(r.Message, "manager: ") || strings.HasPrefix(r.Message, "script: ")):
 		j.add(fault(r.Message, attributes))
 	}
@@ -65,19 +75,19 @@ func fault(message string, attributes map[string]string) string {
 }
 
 // WithAttrs and WithGroup are not needed to find an error.
-func (j *journal) WithAttrs([]slog.Attr) slog.Handler { return j }
+func (j *Journal) WithAttrs([]slog.Attr) slog.Handler { return j }
 
 // WithGroup returns the journal itself.
-func (j *journal) WithGroup(string) slog.Handler { return j }
+func (j *Journal) WithGroup(string) slog.Handler { return j }
 
-func (j *journal) add(text string) {
+func (j *Journal) add(text string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.faults = append(j.faults, text)
 }
 
-// say keeps a line that the scripts or the spec have printed or logged.
-func (j *journal) say(line string) {
+// Say keeps a line that the scripts or the spec have printed or logged.
+func (j *Journal) Say(line string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.said = append(j.said, line); len(j.said) > maxSaid {
@@ -86,8 +96,8 @@ func (j *journal) say(line string) {
 	}
 }
 
-// lines returns what was said, the oldest first.
-func (j *journal) lines() []string {
+// Lines returns what was said, the oldest first.
+func (j *Journal) Lines() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.unkept > 0 {
@@ -96,8 +106,8 @@ func (j *journal) lines() []string {
 	return j.said
 }
 
-// take returns what went wrong since the last time.
-func (j *journal) take() []string {
+// Take returns what went wrong since the last time.
+func (j *Journal) Take() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	faults := j.faults

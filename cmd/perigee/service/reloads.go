@@ -1,15 +1,12 @@
-package main
+package service
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
+	"perigee/cmd/perigee/report"
 	"perigee/engine"
 	"perigee/engine/watch"
 )
@@ -26,13 +23,6 @@ func (s *service) reload(ctx context.Context) (engine.Reload, error) {
 	return outcome, nil
 }
 
-// hangups are SIGHUPs, which ask for a reload. Those that come during one are one more.
-func hangups() (signals chan os.Signal, end func()) {
-	signals = make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	return signals, func() { signal.Stop(signals) }
-}
-
 // reloadOnHangup reloads for each signal until ctx ends. Whoever sends one looks into the log, where the server says what has
 // come of it.
 func (s *service) reloadOnHangup(ctx context.Context) {
@@ -40,7 +30,7 @@ func (s *service) reloadOnHangup(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.with.hangups:
+		case <-s.options.Hangups:
 			_, _ = s.reload(ctx) // the server logs it
 		}
 	}
@@ -48,16 +38,12 @@ func (s *service) reloadOnHangup(ctx context.Context) {
 
 // watch begins to watch the scripts and the settings.
 func (s *service) watch() (err error) {
-	file := s.settings.Path
-	if file == "" {
-		file = defaultFile // somebody may write one
-	}
 	s.watcher, err = watch.New(watch.Options{
-		Folder: s.settings.Lua.Path,
+		Folder: s.options.Settings.Lua.Path,
 		Wanted: func(name string) bool {
 			return strings.HasSuffix(name, ".lua") && !strings.HasSuffix(name, "_spec.lua")
 		},
-		File: file,
+		File: s.options.File,
 		Log:  s.log,
 	})
 	return err
@@ -80,9 +66,9 @@ func (s *service) reloadOnEdit(ctx context.Context) {
 		case errors.Is(err, engine.ErrStopping):
 			return
 		case err != nil:
-			_, _ = io.WriteString(s.program.stderr, complaint(err)) // a logging.Writer has no error, and does not wait
+			s.options.Complain(err)
 		default:
-			_, _ = fmt.Fprintln(s.said, reportOf(outcome).Line())
+			_, _ = fmt.Fprintln(s.options.Said, report.OfReload(outcome).Line())
 		}
 	})
 }

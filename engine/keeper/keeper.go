@@ -1,4 +1,7 @@
-package engine
+// Package keeper looks after the scripts' state: it reads it from its file before they boot, has it tidied, and saves it. It
+// owns when that happens and what the file says together, the tables and the jobs whose effect they have. It does not know
+// what the tables hold, how the file is written, nor what a job does.
+package keeper
 
 import (
 	"context"
@@ -26,22 +29,27 @@ const saveAgain = time.Second
 const complainAgain = time.Minute
 
 // errNotTaken is returned where a turn that looks at the state ended early, or has not come in time.
-var errNotTaken = errors.New("engine: the loop could not look at the state")
+var errNotTaken = errors.New("keeper: the loop could not look at the state")
 
 // errUnsaved is told to those that wait for a save, where a state has no text that could be saved.
-var errUnsaved = errors.New("engine: it was done, and the state cannot be saved")
+var errUnsaved = errors.New("keeper: it was done, and the state cannot be saved")
 
-// keeper looks after the scripts' state: it reads it from the file before they boot, has it tidied, and saves it. Texts are
-// made on the loop; the disk is waited for elsewhere.
-type keeper struct {
-	// Set by newKeeper, never changed.
-	store    *store.Store  // for the loop
+// syncJob is the state.sync that has the effect of each job on the disk before the job is gone.
+const syncJob = "job"
+
+// Keeper has the scripts' state and its file. Texts are made on the loop; the disk is waited for elsewhere.
+type Keeper struct {
+	// Store has the tables. It is set by New, never changed, and for the loop.
+	Store *store.Store
+	// Ledger has the jobs that the state knows.
+	Ledger Ledger
+
+	// Set by New, never changed.
 	file     *state.File   // nil where state lives in memory only
 	interval time.Duration // between two saves
 	whole    bool          // jobs wait for saves: all texts are to be of one moment
 	log      *slog.Logger
-	due      chan struct{} // capacity 1; after sends, run receives; never closed
-	ledger   ledger
+	due      chan struct{} // capacity 1; after sends, Run receives; never closed
 
 	// Guarded by waiting.
 	waiting sync.Mutex
@@ -54,10 +62,10 @@ type keeper struct {
 	safe    []queue.Ran          // those of the ledger whose effect the file has
 }
 
-// newKeeper reads the file that the settings name, if any. One that cannot be read is an error: to go on without it would
+// New reads the file that the settings name, if any. One that cannot be read is an error: to go on without it would
 // be to overwrite it.
-func newKeeper(c config.State, log *slog.Logger) (*keeper, error) {
-	k := &keeper{store: store.New(), interval: c.Interval.Std(), whole: c.Sync == syncJob, log: log, due: make(chan struct{}, 1)}
+func New(c config.State, log *slog.Logger) (*Keeper, error) {
+	k := &Keeper{Store: store.New(), interval: c.Interval.Std(), whole: c.Sync == syncJob, log: log, due: make(chan struct{}, 1)}
 	if c.File == "" {
 		return k, nil
 	}
@@ -69,18 +77,18 @@ func newKeeper(c config.State, log *slog.Logger) (*keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := k.store.Restore(texts); err != nil {
-		return nil, fmt.Errorf("engine: state file %s is damaged: %w", k.file.Path(), err)
+	if err := k.Store.Restore(texts); err != nil {
+		return nil, fmt.Errorf("keeper: state file %s is damaged: %w", k.file.Path(), err)
 	}
-	if err := k.ledger.restore(k.file.Jobs); err != nil {
-		return nil, fmt.Errorf("engine: state file %s is damaged: its jobs: %w", k.file.Path(), err)
+	if err := k.Ledger.restore(k.file.Jobs); err != nil {
+		return nil, fmt.Errorf("keeper: state file %s is damaged: its jobs: %w", k.file.Path(), err)
 	}
-	k.safe = k.ledger.list()
+	k.safe = k.Ledger.List()
 	return k, nil
 }
 
-// run tidies and saves until ctx ends.
-func (k *keeper) run(ctx context.Context, l *loop.Loop) {
+// Run tidies and saves until ctx ends.
+func (k *Keeper) Run(ctx context.Context, l *loop.Loop) {
 	tidy := time.NewTicker(tidyInterval)
 	defer tidy.Stop()
 	save := time.NewTicker(k.interval)
@@ -92,7 +100,7 @@ func (k *keeper) run(ctx context.Context, l *loop.Loop) {
 	settle := func() {
 		err := k.settle(ctx, l)
 		if err != nil && !refused {
-			k.log.Error("engine: jobs wait for the state to be saved", "error", err)
+			k.log.Error("keeper: jobs wait for the state to be saved", "error", err)
 		}
 		if refused = err != nil; refused {
 			again.Reset(saveAgain)
@@ -106,7 +114,7 @@ func (k *keeper) run(ctx context.Context, l *loop.Loop) {
 			}
 			return
 		case <-tidy.C:
-			take(ctx, l, k.store.Tidy)
+			take(ctx, l, k.Store.Tidy)
 		case <-k.due:
 			if !refused {
 				settle()
@@ -114,16 +122,31 @@ func (k *keeper) run(ctx context.Context, l *loop.Loop) {
 		case <-again.C:
 			settle()
 		case <-save.C:
-			if _, err := k.save(ctx, l); err != nil && ctx.Err() == nil { // else the last save is yet to come
-				k.log.Error("engine: saving the state", "error", err)
+			if err := k.Save(ctx, l); err != nil && ctx.Err() == nil { // else the last save is yet to come
+				k.log.Error("keeper: saving the state", "error", err)
 			}
 		}
 	}
 }
 
+// HoldsJobs tells whether a job is to be gone only after what it did has been saved.
+func (k *Keeper) HoldsJobs() bool { return k.whole }
+
+// Done calls told once what a job has done is saved; with an error where no save of it can be made. It is called in the turn
+// that ends the job, so that no save has its effect without it.
+func (k *Keeper) Done(job queue.Ran, told func(err error)) {
+	k.Ledger.add(job)
+	k.after(func(err error) {
+		if errors.Is(err, errUnsaved) {
+			k.Ledger.Remove(job.ID)
+		}
+		told(err)
+	})
+}
+
 // after calls told once what the state is now has been saved, or could not be; with errUnsaved where no save of it can be
 // made. Any goroutine may call it.
-func (k *keeper) after(told func(err error)) {
+func (k *Keeper) after(told func(err error)) {
 	k.waiting.Lock()
 	k.unsaved = append(k.unsaved, told)
 	k.waiting.Unlock()
@@ -135,7 +158,7 @@ func (k *keeper) after(told func(err error)) {
 
 // settle saves for those that wait for it: one save serves all that have come by then. When the disk refuses, they wait on,
 // and what they stand for is not done again.
-func (k *keeper) settle(ctx context.Context, l *loop.Loop) error {
+func (k *Keeper) settle(ctx context.Context, l *loop.Loop) error {
 	unsaved := k.waiters()
 	faults, err := k.save(ctx, l)
 	if err != nil && ctx.Err() == nil {
@@ -155,7 +178,7 @@ func (k *keeper) settle(ctx context.Context, l *loop.Loop) error {
 }
 
 // waiters takes those that wait for a save.
-func (k *keeper) waiters() []func(err error) {
+func (k *Keeper) waiters() []func(err error) {
 	k.waiting.Lock()
 	defer k.waiting.Unlock()
 	unsaved := k.unsaved
@@ -163,9 +186,16 @@ func (k *keeper) waiters() []func(err error) {
 	return unsaved
 }
 
-// save writes the state to the file if it has changed since the last time. What could not be written is tried again with
-// the next save. The faults are those of the states that stay in the file as they were.
-func (k *keeper) save(ctx context.Context, l *loop.Loop) (faults []error, err error) {
+// Save writes the state to the file if it has changed since the last time. What could not be written is tried again with
+// the next save; states that have no text stay in the file as they were, and the log says so. Any goroutine may call it but
+// that of the loop, for which it waits.
+func (k *Keeper) Save(ctx context.Context, l *loop.Loop) error {
+	_, err := k.save(ctx, l)
+	return err
+}
+
+// save is Save. The faults are those of the states that stay in the file as they were.
+func (k *Keeper) save(ctx context.Context, l *loop.Loop) (faults []error, err error) {
 	if k.file == nil {
 		return nil, nil
 	}
@@ -178,27 +208,27 @@ func (k *keeper) save(ctx context.Context, l *loop.Loop) (faults []error, err er
 
 // look has the loop make what there is to save: of one moment where jobs wait for it, else in pieces, so that other turns
 // come in between.
-func (k *keeper) look(ctx context.Context, l *loop.Loop) (now saved, ended bool) {
+func (k *Keeper) look(ctx context.Context, l *loop.Loop) (now saved, ended bool) {
 	if k.whole {
 		return take(ctx, l, k.all)
 	}
-	round, ended := take(ctx, l, k.store.Round)
+	round, ended := take(ctx, l, k.Store.Round)
 	for done := false; ended && !done; {
 		done, ended = take(ctx, l, round.Step)
 	}
 	if !ended {
 		return saved{}, false
 	}
-	return take(ctx, l, func() saved { return saved{k.store.Saved(), k.ledger.list()} })
+	return take(ctx, l, func() saved { return saved{k.Store.Saved(), k.Ledger.List()} })
 }
 
 // all is what there is to save at this moment. The loop alone calls it, or whoever is left.
-func (k *keeper) all() saved {
-	return saved{k.store.Save(), k.ledger.list()}
+func (k *Keeper) all() saved {
+	return saved{k.Store.Save(), k.Ledger.List()}
 }
 
-// last saves after the loop has ended, when the state belongs to whoever is left.
-func (k *keeper) last() error {
+// Last saves after the loop has ended, when the state belongs to whoever is left.
+func (k *Keeper) Last() error {
 	if k.file == nil {
 		return nil
 	}
@@ -211,7 +241,7 @@ type saved struct {
 	jobs []queue.Ran
 }
 
-func (k *keeper) write(saved saved) error {
+func (k *Keeper) write(saved saved) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.complain(saved.Faults)
@@ -235,13 +265,13 @@ func (k *keeper) write(saved saved) error {
 }
 
 // complain logs the faults that are new, and those that stand again and again. It is called with mu held.
-func (k *keeper) complain(faults []error) {
+func (k *Keeper) complain(faults []error) {
 	before, now := k.said, time.Now()
 	k.said = make(map[string]time.Time, len(faults))
 	for _, fault := range faults {
 		at, told := before[fault.Error()]
 		if !told || now.Sub(at) >= complainAgain {
-			k.log.Error("engine: a state cannot be saved and stays in the file as it was", "error", fault)
+			k.log.Error("keeper: a state cannot be saved and stays in the file as it was", "error", fault)
 			at = now
 		}
 		k.said[fault.Error()] = at

@@ -1,4 +1,4 @@
-package engine
+package keeper
 
 import (
 	"cmp"
@@ -9,15 +9,15 @@ import (
 	"perigee/engine/queue"
 )
 
-// ledger has the jobs whose effect the state holds and whose deletion the queue has not confirmed. It is saved with the
+// Ledger has the jobs whose effect the state holds and whose deletion the queue has not confirmed. It is saved with the
 // state, so that after a crash what has taken effect is deleted and not run again. Any goroutine may use it.
-type ledger struct {
+type Ledger struct {
 	mu   sync.Mutex
 	jobs map[uint64]queue.Ran // guarded by mu
 }
 
 // restore adds what text returned.
-func (l *ledger) restore(text []byte) error {
+func (l *Ledger) restore(text []byte) error {
 	var jobs []queue.Ran
 	if len(text) > 0 {
 		if err := json.Unmarshal(text, &jobs); err != nil {
@@ -39,7 +39,7 @@ func text(jobs []queue.Ran) ([]byte, error) {
 }
 
 // add notes a job that has run.
-func (l *ledger) add(job queue.Ran) {
+func (l *Ledger) add(job queue.Ran) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.jobs == nil {
@@ -48,22 +48,22 @@ func (l *ledger) add(job queue.Ran) {
 	l.jobs[job.ID] = job
 }
 
-// remove strikes out a job that cannot come again.
-func (l *ledger) remove(id uint64) {
+// Remove strikes out a job that cannot come again.
+func (l *Ledger) Remove(id uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.jobs, id)
 }
 
-// clear strikes out all.
-func (l *ledger) clear() {
+// Clear strikes out all.
+func (l *Ledger) Clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	clear(l.jobs)
 }
 
-// list returns the jobs by number.
-func (l *ledger) list() []queue.Ran {
+// List returns the jobs by number.
+func (l *Ledger) List() []queue.Ran {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	jobs := make([]queue.Ran, 0, len(l.jobs))

@@ -1,7 +1,6 @@
-package engine
+package keeper
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
+	"perigee/engine/enginetest/journal"
 	"perigee/engine/loop"
 	"perigee/engine/queue"
 )
@@ -26,16 +26,16 @@ func TestKeeper(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var said journal
-		k, err := newKeeper(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&said, nil)))
+		var said journal.Log
+		k, err := New(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&said, nil)))
 		if err != nil {
-			t.Fatalf("newKeeper = %v, want nil", err)
+			t.Fatalf("New = %v, want nil", err)
 		}
 		l := loop.New(loop.Options{})
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { l.Run(ctx) })
-		wg.Go(func() { k.run(ctx, l) })
+		wg.Go(func() { k.Run(ctx, l) })
 		holds := func(when, want string) {
 			t.Helper()
 			synctest.Wait()
@@ -65,7 +65,7 @@ func TestKeeper(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(path+".tmp", "x"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := take(ctx, l, func() error { return k.store.Restore(map[string][]byte{"b": []byte(`{ "y":2}`)}) }); !ok {
+		if _, ok := take(ctx, l, func() error { return k.Store.Restore(map[string][]byte{"b": []byte(`{ "y":2}`)}) }); !ok {
 			t.Fatal("the loop did not take the change")
 		}
 		time.Sleep(20 * time.Second)
@@ -79,13 +79,13 @@ func TestKeeper(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		holds("after a save that failed", `{"y":2}`)
 
-		if _, ok := take(ctx, l, func() error { return k.store.Restore(map[string][]byte{"c": []byte(`{ "z":3}`)}) }); !ok {
+		if _, ok := take(ctx, l, func() error { return k.Store.Restore(map[string][]byte{"c": []byte(`{ "z":3}`)}) }); !ok {
 			t.Fatal("the loop did not take the change")
 		}
 		cancel()
 		wg.Wait()
-		if err := k.last(); err != nil {
-			t.Errorf("last = %v, want nil", err)
+		if err := k.Last(); err != nil {
+			t.Errorf("Last = %v, want nil", err)
 		}
 		holds("at the end", `{"z":3}`)
 	})
@@ -93,12 +93,12 @@ func TestKeeper(t *testing.T) {
 
 // Without a file, state lives in memory and nothing is written.
 func TestKeeperInMemory(t *testing.T) {
-	k, err := newKeeper(config.Default().State, slog.New(slog.DiscardHandler))
+	k, err := New(config.Default().State, slog.New(slog.DiscardHandler))
 	if err != nil {
-		t.Fatalf("newKeeper = %v, want nil", err)
+		t.Fatalf("New = %v, want nil", err)
 	}
-	if err := k.last(); err != nil {
-		t.Errorf("last = %v, want nil", err)
+	if err := k.Last(); err != nil {
+		t.Errorf("Last = %v, want nil", err)
 	}
 }
 
@@ -109,16 +109,16 @@ func TestKeeperWhileTheDiskRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var said journal
-		k, err := newKeeper(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&said, nil)))
+		var said journal.Log
+		k, err := New(config.State{File: path, Interval: config.Duration(10 * time.Second)}, slog.New(slog.NewTextHandler(&said, nil)))
 		if err != nil {
-			t.Fatalf("newKeeper = %v, want nil", err)
+			t.Fatalf("New = %v, want nil", err)
 		}
 		l := loop.New(loop.Options{})
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { l.Run(ctx) })
-		wg.Go(func() { k.run(ctx, l) })
+		wg.Go(func() { k.Run(ctx, l) })
 		// A folder stands where the temporary file would be, so that saving fails.
 		if err := os.MkdirAll(filepath.Join(path+".tmp", "x"), 0o700); err != nil {
 			t.Fatal(err)
@@ -153,49 +153,28 @@ func TestKeeperWhileTheDiskRefuses(t *testing.T) {
 	})
 }
 
-// journal keeps a log that is read while it is written.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer // guarded by mu
-}
-
-// Write implements io.Writer.
-func (j *journal) Write(line []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(line)
-}
-
-// String returns what has been logged so far.
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
 // Where a state cannot be saved, jobs that wait for the save are told so, are not in the file as done, and the log says it
 // each minute.
 func TestKeeperWithAFault(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	synctest.Test(t, func(t *testing.T) {
-		var said journal
-		k, err := newKeeper(config.State{File: path, Interval: config.Duration(30 * time.Second), Sync: syncJob},
+		var said journal.Log
+		k, err := New(config.State{File: path, Interval: config.Duration(30 * time.Second), Sync: syncJob},
 			slog.New(slog.NewTextHandler(&said, nil)))
 		if err != nil {
-			t.Fatalf("newKeeper = %v, want nil", err)
+			t.Fatalf("New = %v, want nil", err)
 		}
 		large := `["` + strings.Repeat("x", 17<<20) + `"]`
-		if err := k.store.Restore(map[string][]byte{"good": []byte(`{ "x":1}`)}); err != nil {
+		if err := k.Store.Restore(map[string][]byte{"good": []byte(`{ "x":1}`)}); err != nil {
 			t.Fatal(err)
 		}
 		l := loop.New(loop.Options{})
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { l.Run(ctx) })
-		wg.Go(func() { k.run(ctx, l) })
+		wg.Go(func() { k.Run(ctx, l) })
 		done := func(id uint64) (told error) {
-			k.ledger.add(queue.Ran{ID: id})
-			k.after(func(err error) { told = err })
+			k.Done(queue.Ran{ID: id}, func(err error) { told = err })
 			synctest.Wait()
 			return told
 		}
@@ -203,7 +182,7 @@ func TestKeeperWithAFault(t *testing.T) {
 			t.Errorf("told before the fault = %v, want nil", err)
 		}
 		for name, text := range map[string]string{"bad": large, "good": `{ "x":2}`} {
-			if _, ok := take(ctx, l, func() error { return k.store.Restore(map[string][]byte{name: []byte(text)}) }); !ok {
+			if _, ok := take(ctx, l, func() error { return k.Store.Restore(map[string][]byte{name: []byte(text)}) }); !ok {
 				t.Fatal("the loop did not take the change")
 			}
 		}

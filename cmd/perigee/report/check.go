@@ -1,0 +1,69 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"perigee/engine"
+)
+
+// Summary is what check says of scripts that load.
+func Summary(status engine.Status) string {
+	var w strings.Builder
+	w.WriteString(Messages(status.Routes) + "\n")
+	for _, warning := range status.Warnings {
+		fmt.Fprintf(&w, "warning: %s\n", warning)
+	}
+	fmt.Fprintf(&w, "ok: %d messages, %d commands", len(status.Routes.Messages), len(status.Routes.Commands))
+	switch n := len(status.Warnings); n {
+	case 0:
+	case 1:
+		w.WriteString(", 1 warning")
+	default:
+		fmt.Fprintf(&w, ", %d warnings", n)
+	}
+	return w.String() + "\n"
+}
+
+// Verdict is what check --json writes: a promise to programs.
+type Verdict struct {
+	OK       bool     `json:"ok"`
+	Messages int      `json:"messages"`
+	Commands int      `json:"commands"`
+	Problems []string `json:"problems"`
+	Warnings []string `json:"warnings"`
+}
+
+// OfCheck reports what was found in scripts, or why they do not load.
+func OfCheck(status engine.Status, err error) Verdict {
+	return Verdict{
+		OK: err == nil, Messages: len(status.Routes.Messages), Commands: len(status.Routes.Commands),
+		Problems: problems(err), Warnings: append([]string{}, status.Warnings...),
+	}
+}
+
+func problems(err error) []string {
+	if err == nil {
+		return []string{}
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+// Comparison is what check --against-running --json writes: a promise to programs.
+type Comparison struct {
+	OK           bool     `json:"ok"`
+	Changes      []Change `json:"changes"`
+	NeedsRestart []string `json:"needs_restart"`
+	Warnings     []string `json:"warnings"`
+	Problems     []string `json:"problems"`
+}
+
+// OfComparison reports what a reload would change, or why it would fail.
+func OfComparison(r Reload, err error) Comparison {
+	if err != nil {
+		r = OfReload(engine.Reload{})
+	}
+	return Comparison{
+		OK: err == nil, Changes: r.Changes, NeedsRestart: r.NeedsRestart, Warnings: r.Warnings, Problems: problems(err),
+	}
+}

@@ -1,0 +1,52 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"perigee/engine/queue"
+)
+
+// Failures are jobs that failed, the oldest first, and what queue failed --json writes: a promise to programs.
+type Failures []Failure
+
+// Failure is one of them.
+type Failure struct {
+	Job     uint64    `json:"job"`
+	Command string    `json:"command"` // "" where the body could not be read
+	Attempt int       `json:"attempt"`
+	Time    time.Time `json:"time"`
+	Buried  bool      `json:"buried"` // else it is tried again
+	Reason  string    `json:"reason"`
+}
+
+// OfFailures lists the failures of a server.
+func OfFailures(failures []queue.Failure) Failures {
+	reports := make(Failures, len(failures))
+	for i, f := range failures {
+		reports[i] = Failure{Job: f.ID, Command: f.Command, Attempt: f.Attempt, Time: f.Time, Buried: f.Buried, Reason: f.Reason}
+	}
+	return reports
+}
+
+// String is for people.
+func (r Failures) String() string {
+	if len(r) == 0 {
+		return "no job has failed since the server started\n"
+	}
+	var w strings.Builder
+	w.WriteString("JOB\tTIME\tCOMMAND\tATTEMPT\tNOW\tREASON\n")
+	for _, f := range r {
+		command, now := f.Command, "tried again"
+		if command == "" {
+			command = "-"
+		}
+		if f.Buried {
+			now = "buried"
+		}
+		reason, _, _ := strings.Cut(f.Reason, "\n")
+		fmt.Fprintf(&w, "%d\t%s\t%s\t%d\t%s\t%s\n", f.Job, f.Time.Format(time.DateTime), command, f.Attempt, now, reason)
+	}
+	return w.String()
+}

@@ -1,0 +1,69 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"perigee/engine/queue"
+)
+
+// Queue is what queue stats --json writes: a promise to programs.
+type Queue struct {
+	Queue    string `json:"queue"`
+	Ready    int    `json:"ready"`
+	Delayed  int    `json:"delayed"`
+	Reserved int    `json:"reserved"`
+	Buried   int    `json:"buried"`
+	Waiting  int    `json:"waiting"` // workers that wait for a job
+}
+
+// OfCounts reports how many jobs a queue has in each state.
+func OfCounts(name string, c queue.Counts) Queue {
+	return Queue{Queue: name, Ready: c.Ready, Delayed: c.Delayed, Reserved: c.Reserved, Buried: c.Buried, Waiting: c.Waiting}
+}
+
+// String is for people.
+func (r Queue) String() string {
+	text := fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nreserved\t%d\nburied\t%d\nwaiting\t%d\n",
+		r.Queue, r.Ready, r.Delayed, r.Reserved, r.Buried, r.Waiting)
+	if r == (Queue{Queue: r.Queue}) {
+		text += "note\tnobody uses a queue of this name now\n"
+	}
+	return text
+}
+
+// Job is what queue peek --json writes: a promise to programs.
+type Job struct {
+	Job      uint64 `json:"job"`
+	Queue    string `json:"queue"`
+	State    string `json:"state"`
+	Priority uint32 `json:"priority"`
+	Age      int    `json:"age"`      // seconds
+	Reserves int    `json:"reserves"` // times that a worker had it in hand
+	Releases int    `json:"releases"`
+	Body     string `json:"body"`
+}
+
+// OfJob reports a job as it lies in the queue.
+func OfJob(job queue.Peeked) Job {
+	return Job{
+		Job: job.ID, Queue: job.Stats.Queue, State: job.Stats.State, Priority: job.Stats.Priority, Age: int(job.Stats.Age / time.Second),
+		Reserves: job.Stats.Reserves, Releases: job.Stats.Releases, Body: string(job.Body),
+	}
+}
+
+// String is for people. What a body has that is not for terminals is escaped.
+func (r Job) String() string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "job\t%d\nqueue\t%s\nstate\t%s\npriority\t%d\nage\t%s\n", r.Job, r.Queue, r.State, r.Priority, time.Duration(r.Age)*time.Second)
+	fmt.Fprintf(&w, "reserves\t%d\nreleases\t%d\n", r.Reserves, r.Releases)
+	body := r.Body
+	if !json.Valid([]byte(body)) {
+		body = strconv.Quote(body)
+	}
+	fmt.Fprintf(&w, "body\t%s\n", body)
+	return w.String()
+}

@@ -1,0 +1,97 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"perigee/engine"
+)
+
+// Reload is what has come of a reload, and what reload --json writes: a promise to programs.
+type Reload struct {
+	Generation   int      `json:"generation"`
+	Took         float64  `json:"took"`  // seconds
+	Pause        float64  `json:"pause"` // seconds that clients waited
+	Changes      []Change `json:"changes"`
+	NeedsRestart []string `json:"needs_restart"` // settings that have changed in the file only
+	Warnings     []string `json:"warnings"`
+}
+
+// Change is one thing that is registered otherwise than before.
+type Change struct {
+	Kind   string `json:"kind"` // message, command, listener ...
+	Name   string `json:"name"`
+	What   string `json:"what"` // added, removed or changed
+	Detail string `json:"detail,omitempty"`
+	Weaker bool   `json:"weaker,omitempty"` // more may send it than before
+}
+
+// OfReload reports what a server says of a reload.
+func OfReload(r engine.Reload) Reload {
+	report := Reload{
+		Generation:   r.Generation,
+		Took:         r.Took.Seconds(),
+		Pause:        r.Pause.Seconds(),
+		Changes:      []Change{},
+		NeedsRestart: append([]string{}, r.NeedsRestart...),
+		Warnings:     append([]string{}, r.Warnings...),
+	}
+	for _, c := range r.Changes {
+		report.Changes = append(report.Changes, Change(c))
+	}
+	return report
+}
+
+// String is for people: a line that says it all, then one for each change, as a table.
+func (r Reload) String() string {
+	var w strings.Builder
+	took := time.Duration(r.Took * float64(time.Second)).Round(time.Millisecond)
+	fmt.Fprintf(&w, "reloaded: generation %d, in %s\n", r.Generation, took)
+	w.WriteString(r.Table())
+	return w.String()
+}
+
+// Table lists what has changed and what is to be known of it.
+func (r Reload) Table() string {
+	var w strings.Builder
+	for _, c := range r.Changes {
+		fmt.Fprintf(&w, "%s\t%s %s\t%s\n", c.What, c.Kind, c.Name, c.note())
+	}
+	for _, setting := range r.NeedsRestart {
+		fmt.Fprintf(&w, "needs restart\t%s\t\n", setting)
+	}
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(&w, "warning: %s\n", warning)
+	}
+	return w.String()
+}
+
+// Line is the same in one line.
+func (r Reload) Line() string {
+	var parts []string
+	for _, c := range r.Changes {
+		part := c.Kind + " " + c.Name + " " + c.What
+		if note := c.note(); note != "" {
+			part += " (" + note + ")"
+		}
+		parts = append(parts, part)
+	}
+	for _, setting := range r.NeedsRestart {
+		parts = append(parts, "needs restart: "+setting)
+	}
+	parts = append(parts, r.Warnings...)
+	if len(parts) == 0 {
+		parts = []string{"the same messages and commands as before"}
+	}
+	took := time.Duration(r.Took * float64(time.Second)).Round(time.Millisecond)
+	return fmt.Sprintf("reloaded: generation %d, in %s: %s", r.Generation, took, strings.Join(parts, "; "))
+}
+
+// note is what is to be known of a change.
+func (c Change) note() string {
+	if c.Weaker {
+		return strings.TrimSpace(c.Detail + " (weaker)")
+	}
+	return c.Detail
+}

@@ -1,0 +1,62 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"perigee/engine"
+	"perigee/engine/manager"
+	"perigee/engine/manager/registry"
+	"perigee/engine/queue"
+)
+
+// Programs find a list where there is nothing to list, never null.
+func TestListsAreNeverNull(t *testing.T) {
+	for name, r := range map[string]any{
+		"reload":        OfReload(engine.Reload{}),
+		"routes":        OfRoutes(manager.Routes{}),
+		"check":         OfCheck(engine.Status{}, nil),
+		"failed check":  OfCheck(engine.Status{}, errors.New("no manager")),
+		"comparison":    OfComparison(OfReload(engine.Reload{}), nil),
+		"no comparison": OfComparison(Reload{}, errors.New("no server")),
+		"queue failed":  OfFailures(nil),
+	} {
+		text, err := json.Marshal(r)
+		if err != nil || strings.Contains(string(text), "null") {
+			t.Errorf("%s = %s, %v, want JSON without null", name, text, err)
+		}
+	}
+}
+
+// A reload is told in one line with all that has changed, and says so where nothing has.
+func TestReloadLine(t *testing.T) {
+	for _, row := range []struct {
+		reload engine.Reload
+		want   string
+	}{
+		{engine.Reload{Generation: 2}, "reloaded: generation 2, in 0s: the same messages and commands as before"},
+		{engine.Reload{
+			Generation: 3,
+			Changes: []registry.Change{
+				{Kind: "message", Name: "Ring", What: "changed", Detail: "admin -> none", Weaker: true},
+				{Kind: "command", Name: "Halt", What: "removed"},
+			},
+			NeedsRestart: []string{"server.port"},
+			Warnings:     []string{"a sentence"},
+		}, "reloaded: generation 3, in 0s: message Ring changed (admin -> none (weaker)); command Halt removed; needs restart: server.port; a sentence"},
+	} {
+		if got := OfReload(row.reload).Line(); got != row.want {
+			t.Errorf("Line = %s, want %s", got, row.want)
+		}
+	}
+}
+
+// A job that failed is one row, however many lines its reason has and whether its command is known or not.
+func TestFailuresAreRows(t *testing.T) {
+	got := OfFailures([]queue.Failure{{ID: 7, Attempt: 1, Reason: "first\nsecond", Buried: true}}).String()
+	if rows := strings.Split(strings.TrimSpace(got), "\n"); len(rows) != 2 || !strings.HasPrefix(rows[1], "7\t") || !strings.HasSuffix(rows[1], "\t-\t1\tburied\tfirst") {
+		t.Errorf("String = %q, want a head and one row of job 7, without a command, buried, with the first line of its reason", got)
+	}
+}

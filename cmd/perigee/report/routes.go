@@ -1,0 +1,96 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"perigee/engine/manager"
+)
+
+// Tables lists messages, commands and listeners, for people.
+func Tables(routes manager.Routes) string {
+	return Messages(routes) + "\n" + commands(routes) + "\n" + listeners(routes)
+}
+
+// Messages lists who may send what.
+func Messages(routes manager.Routes) string {
+	var w strings.Builder
+	w.WriteString("MESSAGE\tPROTECTION\tOWNER\tSCHEMA\tDECLARED AT\n")
+	for _, m := range routes.Messages {
+		owner, schema := m.Owner, "no"
+		if owner == "" {
+			owner = "-"
+		}
+		if m.Schema {
+			schema = "yes"
+		}
+		fmt.Fprintf(&w, "%s\t%s\t%s\t%s\t%s\n", m.Name, m.Protection, owner, schema, m.Source)
+	}
+	return w.String()
+}
+
+func commands(routes manager.Routes) string {
+	var w strings.Builder
+	w.WriteString("COMMAND\tDECLARED AT\n")
+	for _, c := range routes.Commands {
+		fmt.Fprintf(&w, "%s\t%s\n", c.Name, c.Source)
+	}
+	return w.String()
+}
+
+func listeners(routes manager.Routes) string {
+	var w strings.Builder
+	w.WriteString("AFTER MESSAGE\tRUNS COMMAND\tDECLARED AT\n")
+	for _, l := range routes.Listeners {
+		fmt.Fprintf(&w, "%s\t%s\t%s\n", l.Message, l.Command, l.Source)
+	}
+	return w.String()
+}
+
+// Routes is what routes --json writes: a promise to programs.
+type Routes struct {
+	Messages  []Message  `json:"messages"`
+	Commands  []Command  `json:"commands"`
+	Listeners []Listener `json:"listeners"`
+}
+
+// Message is one that clients can send.
+type Message struct {
+	Name       string `json:"name"`
+	Protection string `json:"protection"`
+	Owner      string `json:"owner,omitempty"`
+	Schema     bool   `json:"schema"`
+	Handler    bool   `json:"handler"`
+	Source     string `json:"source"`
+}
+
+// Command is one that the scripts have.
+type Command struct {
+	Name   string `json:"name"`
+	Source string `json:"source"`
+}
+
+// Listener has a command run after a message.
+type Listener struct {
+	Message string `json:"message"`
+	Command string `json:"command"`
+	Source  string `json:"source"`
+}
+
+// OfRoutes reports what scripts have registered.
+func OfRoutes(routes manager.Routes) Routes {
+	r := Routes{Messages: []Message{}, Commands: []Command{}, Listeners: []Listener{}}
+	for _, m := range routes.Messages {
+		r.Messages = append(r.Messages, Message{
+			Name: m.Name, Protection: m.Protection.String(), Owner: m.Owner,
+			Schema: m.Schema, Handler: m.Handled, Source: m.Source,
+		})
+	}
+	for _, c := range routes.Commands {
+		r.Commands = append(r.Commands, Command(c))
+	}
+	for _, l := range routes.Listeners {
+		r.Listeners = append(r.Listeners, Listener(l))
+	}
+	return r
+}

@@ -1,0 +1,262 @@
+// Package jobs is where a server meets its queue: it chooses the service that the settings name, employs the worker that the
+// scripts want, retires it when they want another, and puts what they push. It does not know what a job does, which its
+// handler does, nor when one is safely done, which the worker and the keeper settle between them.
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"perigee/engine/config"
+	"perigee/engine/keeper"
+	"perigee/engine/loop"
+	"perigee/engine/queue"
+	"perigee/engine/queue/beanstalkd"
+	"perigee/engine/queue/memory"
+	"perigee/engine/script/module"
+)
+
+// Service is a queue service as other programs use it: to put jobs, and to look after them. Close it in the end.
+type Service interface {
+	queue.Producer
+	queue.Admin
+}
+
+// errOwnMemory is returned by Open for a queue that no other process reaches.
+var errOwnMemory = errors.New(`queue.driver is "memory", a queue that only the running server has: ` +
+	`only perigee push and perigee queue failed reach it`)
+
+// Open returns the service that the settings name. It connects when it is first used.
+func Open(c config.Queue) (Service, error) {
+	if c.Driver == MemoryDriver {
+		return nil, errOwnMemory
+	}
+	return beanstalkd.NewClient(c.Address), nil
+}
+
+// MemoryDriver is the queue.driver that needs no service.
+const MemoryDriver = "memory"
+
+// Body is the text of a job that runs a command. arguments is JSON text; nil is none.
+func Body(command string, arguments []byte) ([]byte, error) {
+	text, err := json.Marshal(struct {
+		Job  string          `json:"job"`
+		Data json.RawMessage `json:"data,omitempty"`
+	}{command, arguments})
+	if err != nil {
+		return nil, fmt.Errorf("jobs: job %q: its arguments are no JSON: %w", command, err)
+	}
+	return text, nil
+}
+
+// Desk is the queue of a server: what its scripts put, and the worker that takes jobs as they want. Any goroutine may use it.
+type Desk struct {
+	// Set by New, never changed.
+	settings config.Queue
+	ledger   *keeper.Ledger
+	drain    time.Duration // for jobs in hand when the server stops
+	linger   time.Duration // the same when other scripts take jobs in another way
+	driver   queue.Driver
+	service  Service
+	log      *slog.Logger
+	wanted   chan *module.Work // capacity 1; Want sends, Run receives the latest; never closed
+	pushes   sync.WaitGroup
+
+	// Guarded by mu.
+	mu     sync.Mutex
+	worker *queue.Worker // that runs, or ran last; nil before the first
+	name   string        // of the queue that worker takes jobs from
+	taking bool          // whether worker runs
+}
+
+// New connects to nothing yet. l has the jobs that need not run again.
+func New(c config.Config, l *keeper.Ledger, log *slog.Logger) *Desk {
+	d := &Desk{
+		settings: c.Queue, ledger: l, drain: c.Stop.Drain.Std(), linger: c.Lua.Drain.Std(), log: log,
+		wanted: make(chan *module.Work, 1),
+	}
+	if c.Queue.Driver == MemoryDriver {
+		l.Clear() // of what another queue had, or one that is lost
+		own := memory.New(loop.RealClock{})
+		d.driver, d.service = own, own
+	} else {
+		d.driver, d.service = beanstalkd.New(c.Queue.Address, log), beanstalkd.NewClient(c.Queue.Address)
+	}
+	return d
+}
+
+// Want says how jobs are to be taken from now on; nil is not at all. It never blocks. The loop alone calls it.
+func (d *Desk) Want(w *module.Work) {
+	select {
+	case <-d.wanted: // which nobody has seen
+	default:
+	}
+	d.wanted <- w
+}
+
+// Run takes jobs as they are wanted, until ctx ends and the jobs in hand have finished or been given back.
+func (d *Desk) Run(ctx context.Context, h queue.Handler) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	var present *module.Work
+	retire := func() {}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case w := <-d.wanted:
+			if same(present, w) {
+				continue
+			}
+			retire()
+			present, retire = w, d.begin(ctx, &running, w, h)
+		}
+	}
+}
+
+// begin has jobs taken as a script wants, until retire is called: then no more are, and those in hand go on for as long as
+// handlers of replaced scripts do.
+func (d *Desk) begin(ctx context.Context, running *sync.WaitGroup, w *module.Work, h queue.Handler) (retire func()) {
+	if w == nil {
+		return func() {}
+	}
+	worker := d.employ(*w, h)
+	running.Go(func() {
+		worker.Run(ctx)
+		d.rest(worker)
+	})
+	return func() {
+		worker.Retire(d.linger)
+		d.rest(worker)
+	}
+}
+
+// same tells whether two wishes are the same.
+func same(a, b *module.Work) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// employ makes the worker that a script wants.
+func (d *Desk) employ(w module.Work, h queue.Handler) *queue.Worker {
+	c := d.settings
+	name, window := c.Name, c.Window
+	if w.Queue != "" {
+		name = w.Queue
+	}
+	if w.Window > 0 {
+		window = w.Window
+	}
+	worker := queue.NewWorker(queue.Options{
+		Name:           name,
+		Window:         window,
+		MaxAttempts:    c.MaxAttempts,
+		HandlerTimeout: c.HandlerTimeout.Std(),
+		Drain:          d.drain,
+		Map:            c.Map,
+		Unasked:        unasked(c),
+		Ran:            d.ledger.List(),
+		Gone:           d.ledger.Remove,
+	}, d.driver, h, d.log)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.worker, d.name, d.taking = worker, name, true
+	return worker
+}
+
+// unasked is what may be done without the queue service, where the settings name no other than the defaults do.
+func unasked(c config.Queue) string {
+	usual := config.Default().Queue
+	if c.Driver != usual.Driver || c.Address != usual.Address {
+		return ""
+	}
+	return `for a queue within the server: [queue] driver = "memory"`
+}
+
+// Condition says how the queue is. Anybody may read it: it names no address.
+func (d *Desk) Condition() string { return d.Status().Condition }
+
+// Status is how the jobs of a server are.
+type Status struct {
+	Queue     string       // its name; "" before jobs are taken
+	Condition string       // whether jobs are taken and the queue is there, in a few words
+	Worker    queue.Status // since the boot that asked for jobs as they are taken now
+}
+
+// Status tells how the jobs are.
+func (d *Desk) Status() Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := Status{Queue: d.name, Condition: "no jobs are taken"}
+	if d.worker == nil {
+		return s
+	}
+	s.Worker = d.worker.Status()
+	switch {
+	case !d.taking:
+	case s.Worker.Connected:
+		s.Condition = "connected"
+	default:
+		s.Condition = s.Worker.Short + " since " + s.Worker.Since.UTC().Format(time.RFC3339)
+	}
+	return s
+}
+
+// rest notes that a worker takes no jobs any more.
+func (d *Desk) rest(worker *queue.Worker) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.worker == worker {
+		d.taking = false
+	}
+}
+
+// Failed returns the jobs that failed last, the oldest first.
+func (d *Desk) Failed() []queue.Failure {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.worker == nil {
+		return nil
+	}
+	return d.worker.Failed()
+}
+
+// Put puts a job, which with queue.driver "memory" nobody else can.
+func (d *Desk) Put(ctx context.Context, p queue.Put) (id uint64, err error) {
+	return d.service.Put(ctx, p)
+}
+
+// Push puts a job of a script, as script.Options has it.
+func (d *Desk) Push(p module.Push, done func(id uint64, err error)) (cancel func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	d.pushes.Go(func() {
+		defer cancel()
+		done(d.push(ctx, p))
+	})
+	return cancel
+}
+
+// push puts a job of a script. The error is a reason for the script.
+func (d *Desk) push(ctx context.Context, p module.Push) (uint64, error) {
+	text, err := Body(p.Command, p.Arguments)
+	if err != nil {
+		return 0, err
+	}
+	delay := p.Delay
+	if rest := delay % time.Second; rest > 0 && d.settings.Driver != MemoryDriver {
+		delay += time.Second - rest
+	}
+	return d.Put(ctx, queue.Put{Queue: d.settings.Name, Body: text, Delay: delay, Priority: p.Priority})
+}
+
+// Close lets go of the service, after the scripts have ended.
+func (d *Desk) Close() {
+	d.pushes.Wait() // each was called off with the handler that waited for it
+	if err := d.service.Close(); err != nil {
+		d.log.Debug("jobs: closing the queue", "error", err)
+	}
+}

@@ -1,0 +1,59 @@
+package stage
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"perigee/engine/fetch"
+)
+
+// Answer is what another server says.
+type Answer struct {
+	URL      string // "*" in it stands for anything
+	Response fetch.Response
+	Failure  error // in the place of the response
+}
+
+// Answer has requests to a URL answered; the latest answer to it counts.
+func (s *Server) Answer(a Answer) {
+	s.answers = append(s.answers, a)
+}
+
+// fetch answers a request of the scripts in a turn of its own.
+func (s *Server) fetch(r fetch.Request, done func(fetch.Response, error)) func() {
+	found := Answer{Failure: fetch.Failure("refused")}
+	known := false
+	for _, a := range s.answers {
+		if covers(a.URL, r.URL) {
+			found, known = a, true
+		}
+	}
+	if !known {
+		method := r.Method
+		if method == "" {
+			method = http.MethodGet
+		}
+		s.journal.add(fmt.Sprintf("no spec.http answers the scripts' request %s %s", method, r.URL))
+	}
+	s.loop.Next("http", func() { done(found.Response, found.Failure) })
+	return func() {}
+}
+
+// covers tells whether a text is as a pattern, in which "*" stands for anything.
+func covers(pattern, text string) bool {
+	first, rest, wild := strings.Cut(pattern, "*")
+	if !wild {
+		return pattern == text
+	}
+	text, ok := strings.CutPrefix(text, first)
+	if !ok {
+		return false
+	}
+	for i := range len(text) + 1 {
+		if covers(rest, text[i:]) {
+			return true
+		}
+	}
+	return false
+}
