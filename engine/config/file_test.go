@@ -74,6 +74,8 @@ func TestFileProblems(t *testing.T) {
 		{"drain over timeout", "[stop]\ndrain = \"20s\"", `2: stop.drain: 20s is more than stop.timeout, which is 10s`},
 		{"timeout under drain", "[stop]\ntimeout = \"1s\"", `2: stop.timeout: 1s is less than stop.drain, which is 3s`},
 		{"queue over memory", "[limits]\nsend_memory = \"512KiB\"", `2: limits.send_memory: 512KiB is less than limits.send_queue_bytes, which is 1MiB`},
+		{"saves for jobs without a file", "[state]\nsync = \"job\"", `2: state.sync: "job" needs state.file, which is empty; write for example file = "state.json" beside it, or sync = "interval"`},
+		{"saves for jobs to no text", "[state]\nsync = \"job\"\nfile = 1", `3: state.file: 1 is not a text; write "1"`},
 
 		{"syntax", "[server]\nport = \n", `2:8: expected value but found '\n' instead`},
 		{"syntax of the last line", "[server]\nlog_level = \"x", `2:14: unexpected EOF; expected '"'`},
