@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/config"
 	"perigee/engine/fetch"
@@ -102,7 +103,7 @@ type Server struct {
 	program *script.Program // the one that runs
 	sources *loader.Sources // of the scripts that run
 	pages   fs.FS
-	weakKey bool // everybody knows the admin key
+	key     auth.Key // the admin key
 
 	ran int // the generation of the scripts that ran last; owned by the loop
 
@@ -149,7 +150,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.weakKey = effect.manager.Key.IsDefault()
+	s.key = effect.manager.Key
 	var errState error
 	if s.keeper, errState = newKeeper(c.State, o.Log); errState != nil {
 		return nil, errState

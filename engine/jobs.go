@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"perigee/engine/config"
@@ -58,14 +59,15 @@ type jobs struct {
 	// Set by newJobs, never changed.
 	settings config.Queue
 	ledger   *ledger
-	drain    time.Duration // for jobs in hand when the server stops
-	linger   time.Duration // the same when other scripts take jobs in another way
 	driver   queue.Driver
 	service  Queue
 	log      *slog.Logger
 	wanted   chan *module.Work // capacity 1; want sends, run receives the latest; never closed
 	saved    bool              // the state is on the disk before a job is gone
 	pushes   sync.WaitGroup
+
+	drain  atomic.Int64 // for jobs in hand when the server stops, in nanoseconds
+	linger atomic.Int64 // the same when other scripts take jobs in another way
 
 	// Guarded by mu.
 	mu     sync.Mutex
@@ -77,9 +79,10 @@ type jobs struct {
 // newJobs connects to nothing yet.
 func newJobs(c config.Config, l *ledger, log *slog.Logger) *jobs {
 	j := &jobs{
-		settings: c.Queue, ledger: l, drain: c.Stop.Drain.Std(), linger: c.Lua.Drain.Std(), log: log,
+		settings: c.Queue, ledger: l, log: log,
 		saved: c.State.Sync == syncJob, wanted: make(chan *module.Work, 1),
 	}
+	j.configure(c)
 	if c.Queue.Driver == MemoryDriver {
 		l.clear() // of what another queue had, or one that is lost
 		own := memory.New(loop.RealClock{})
@@ -88,6 +91,12 @@ func newJobs(c config.Config, l *ledger, log *slog.Logger) *jobs {
 		j.driver, j.service = beanstalkd.New(c.Queue.Address, log), beanstalkd.NewClient(c.Queue.Address)
 	}
 	return j
+}
+
+// configure has settings take effect that may change while the server runs. Any goroutine may call it.
+func (j *jobs) configure(c config.Config) {
+	j.drain.Store(int64(c.Stop.Drain))
+	j.linger.Store(int64(c.Lua.Drain))
 }
 
 // want says how jobs are to be taken from now on; nil is not at all. It never blocks. The loop alone calls it.
@@ -131,7 +140,7 @@ func (j *jobs) begin(ctx context.Context, running *sync.WaitGroup, w *module.Wor
 		j.rest(worker)
 	})
 	return func() {
-		worker.Retire(j.linger)
+		worker.Retire(time.Duration(j.linger.Load()))
 		j.rest(worker)
 	}
 }
@@ -156,7 +165,7 @@ func (j *jobs) employ(w module.Work, h queue.Handler) *queue.Worker {
 		Window:         window,
 		MaxAttempts:    c.MaxAttempts,
 		HandlerTimeout: c.HandlerTimeout.Std(),
-		Drain:          j.drain,
+		Drain:          func() time.Duration { return time.Duration(j.drain.Load()) },
 		Map:            c.Map,
 		Unasked:        unasked(c),
 		Ran:            j.ledger.list(),

@@ -26,6 +26,8 @@ type Reload struct {
 	Took, Pause time.Duration
 	// Changes are what clients and other programs can do now that they could not before, and the other way round.
 	Changes []registry.Change
+	// Settings are those that are in force otherwise than before.
+	Settings []config.Change
 	// NeedsRestart are the settings that differ and that a running server cannot change: "server.port".
 	NeedsRestart []string
 	// Warnings name what could not go over to the new scripts, one sentence each.
@@ -157,7 +159,7 @@ func (s *Server) compare(ctx context.Context) (Reload, next, error) {
 		if err := lost(s.config, others); err != nil {
 			return outcome, n, err
 		}
-		n.config, outcome.NeedsRestart = s.config.Reload(others)
+		n.config, outcome.Settings, outcome.NeedsRestart = s.config.Reload(others)
 	}
 	if err := checkFiles(n.config.Server.MaxConnections); err != nil {
 		return outcome, n, err
@@ -170,8 +172,11 @@ func (s *Server) compare(ctx context.Context) (Reload, next, error) {
 	if n.effect, err = s.prepare(n.config, log); err != nil {
 		return outcome, n, err
 	}
-	if n.effect.manager.Key.IsDefault() && !s.weakKey {
+	if n.effect.manager.Key.IsDefault() && !s.key.IsDefault() {
 		return outcome, n, errWeakKey
+	}
+	if file := n.config.Server.KeyFile; file != "" && file == s.config.Server.KeyFile && n.effect.manager.Key != s.key {
+		outcome.Settings = append(outcome.Settings, config.Change{Name: "server.key_file"}) // what stands in it
 	}
 	r, err := s.rehearse(ctx, rehearsal{
 		config: n.config, from: outcome.Generation, store: store.New(), borrow: s.borrow,
@@ -269,6 +274,13 @@ func (s *Server) logReload(r Reload) {
 		}
 		s.log.Log(context.Background(), level, "engine: reload changes what is registered",
 			"kind", c.Kind, "name", c.Name, "what", c.What, "detail", c.Detail, "weaker", c.Weaker)
+	}
+	for _, c := range r.Settings {
+		fields := []any{"setting", c.Name}
+		if c.Before != nil {
+			fields = append(fields, "before", c.Before, "after", c.After)
+		}
+		s.log.Info("engine: a setting has changed", fields...)
 	}
 	for _, setting := range r.NeedsRestart {
 		s.log.Warn("engine: a setting needs a restart", "setting", setting)

@@ -93,7 +93,7 @@ func (p *program) compare(ctx context.Context, c *cli.Command) error {
 	case err != nil:
 		return err
 	case report.table() == "":
-		return p.print("a reload would change nothing that is registered\n")
+		return p.print("a reload would change nothing that is registered, and no setting\n")
 	default:
 		return p.print("a reload would change:\n" + report.table())
 	}
@@ -101,11 +101,12 @@ func (p *program) compare(ctx context.Context, c *cli.Command) error {
 
 // comparison is what check --against-running --json writes: a promise to programs.
 type comparison struct {
-	OK           bool           `json:"ok"`
-	Changes      []changeReport `json:"changes"`
-	NeedsRestart []string       `json:"needs_restart"`
-	Warnings     []string       `json:"warnings"`
-	Problems     []string       `json:"problems"`
+	OK           bool            `json:"ok"`
+	Changes      []changeReport  `json:"changes"`
+	Settings     []settingReport `json:"settings"`
+	NeedsRestart []string        `json:"needs_restart"`
+	Warnings     []string        `json:"warnings"`
+	Problems     []string        `json:"problems"`
 }
 
 func comparisonOf(r reloadReport, err error) comparison {
@@ -113,7 +114,7 @@ func comparisonOf(r reloadReport, err error) comparison {
 		r = reportOf(engine.Reload{})
 	}
 	return comparison{
-		OK: err == nil, Changes: r.Changes, NeedsRestart: r.NeedsRestart, Warnings: r.Warnings, Problems: problemsOf(err),
+		OK: err == nil, Changes: r.Changes, Settings: r.Settings, NeedsRestart: r.NeedsRestart, Warnings: r.Warnings, Problems: problemsOf(err),
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"perigee/engine"
+	"perigee/engine/config"
 )
 
 func (p *program) reload() *cli.Command {
@@ -30,12 +32,20 @@ func (p *program) reload() *cli.Command {
 
 // reloadReport is what has come of a reload, and what reload --json writes: a promise to programs.
 type reloadReport struct {
-	Generation   int            `json:"generation"`
-	Took         float64        `json:"took"`  // seconds
-	Pause        float64        `json:"pause"` // seconds that clients waited
-	Changes      []changeReport `json:"changes"`
-	NeedsRestart []string       `json:"needs_restart"` // settings that have changed in the file only
-	Warnings     []string       `json:"warnings"`
+	Generation   int             `json:"generation"`
+	Took         float64         `json:"took"`  // seconds
+	Pause        float64         `json:"pause"` // seconds that clients waited
+	Changes      []changeReport  `json:"changes"`
+	Settings     []settingReport `json:"settings"`
+	NeedsRestart []string        `json:"needs_restart"` // settings that have changed in the file only
+	Warnings     []string        `json:"warnings"`
+}
+
+// settingReport is a setting that is in force otherwise than before.
+type settingReport struct {
+	Name   string          `json:"name"`
+	Before json.RawMessage `json:"before,omitempty"` // as in server.toml; neither is there where they may be secret
+	After  json.RawMessage `json:"after,omitempty"`
 }
 
 type changeReport struct {
@@ -52,6 +62,7 @@ func reportOf(r engine.Reload) reloadReport {
 		Took:         r.Took.Seconds(),
 		Pause:        r.Pause.Seconds(),
 		Changes:      []changeReport{},
+		Settings:     settingReportsOf(r.Settings),
 		NeedsRestart: append([]string{}, r.NeedsRestart...),
 		Warnings:     append([]string{}, r.Warnings...),
 	}
@@ -59,6 +70,35 @@ func reportOf(r engine.Reload) reloadReport {
 		report.Changes = append(report.Changes, changeReport(c))
 	}
 	return report
+}
+
+func settingReportsOf(changes []config.Change) []settingReport {
+	reports := []settingReport{}
+	for _, c := range changes {
+		report := settingReport{Name: c.Name}
+		if c.Before != nil {
+			report.Before, report.After = jsonOf(c.Before), jsonOf(c.After)
+		}
+		reports = append(reports, report)
+	}
+	return reports
+}
+
+// jsonOf is a value of a setting, which looks in JSON as it does in the file.
+func jsonOf(value any) json.RawMessage {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil // no setting is of a type that has no JSON
+	}
+	return text
+}
+
+// note says how a setting has changed, as far as everybody may know.
+func (s settingReport) note() string {
+	if s.Before == nil {
+		return ""
+	}
+	return string(s.Before) + " -> " + string(s.After)
 }
 
 // String is for people: a line that says it all, then one for each change, as a table.
@@ -76,6 +116,9 @@ func (r reloadReport) table() string {
 	for _, c := range r.Changes {
 		fmt.Fprintf(&w, "%s\t%s %s\t%s\n", c.What, c.Kind, c.Name, c.note())
 	}
+	for _, s := range r.Settings {
+		fmt.Fprintf(&w, "changed\tsetting %s\t%s\n", s.Name, s.note())
+	}
 	for _, setting := range r.NeedsRestart {
 		fmt.Fprintf(&w, "needs restart\t%s\t\n", setting)
 	}
@@ -89,11 +132,10 @@ func (r reloadReport) table() string {
 func (r reloadReport) Line() string {
 	var parts []string
 	for _, c := range r.Changes {
-		part := c.Kind + " " + c.Name + " " + c.What
-		if note := c.note(); note != "" {
-			part += " (" + note + ")"
-		}
-		parts = append(parts, part)
+		parts = append(parts, phrase(c.Kind+" "+c.Name+" "+c.What, c.note()))
+	}
+	for _, s := range r.Settings {
+		parts = append(parts, phrase("setting "+s.Name+" changed", s.note()))
 	}
 	for _, setting := range r.NeedsRestart {
 		parts = append(parts, "needs restart: "+setting)
@@ -104,6 +146,14 @@ func (r reloadReport) Line() string {
 	}
 	took := time.Duration(r.Took * float64(time.Second)).Round(time.Millisecond)
 	return fmt.Sprintf("reloaded: generation %d, in %s: %s", r.Generation, took, strings.Join(parts, "; "))
+}
+
+// phrase puts a note behind what it is about.
+func phrase(what, note string) string {
+	if note == "" {
+		return what
+	}
+	return what + " (" + note + ")"
 }
 
 // note is what is to be known of a change.

@@ -83,6 +83,45 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// reload and what asks for it list the settings that take effect with their values, but a key without; --json has them as the
+// file does.
+func TestReloadSettings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeApp(t, appRing)
+	_, environ := runtimeFolder(t)
+	settings := func(key, origins, level string) {
+		t.Helper()
+		text := "[server]\nkey = \"" + key + "\"\norigins = [" + origins + "]\nlog_level = \"" + level + "\"\n[lua]\nmanager = \"app\"\n"
+		if err := os.WriteFile("server.toml", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settings("correct horse battery", "", "info")
+	server := start(t, environ, "--watch=false")
+	settings("staple of batteries", `"https://a.example", "https://b.example"`, "debug")
+	changed := `changed +setting server.key +\nchanged +setting server.origins +\[\] -> \["https://a.example","https://b.example"\]\n` +
+		`changed +setting server.log_level +"info" -> "debug"\n`
+	code, stdout, stderr := perigee(t, environ, "check", "--against-running", "-P", server.port)
+	if want := `^a reload would change:\n` + changed + `$`; code != 0 || !regexp.MustCompile(want).MatchString(stdout) {
+		t.Errorf("check --against-running = %d, %q, %q, want 0 and %s", code, stdout, stderr, want)
+	}
+	code, stdout, stderr = perigee(t, environ, "reload", "-P", server.port)
+	if want := `^reloaded: generation 2, in \S+\n` + changed; code != 0 || !regexp.MustCompile(want).MatchString(stdout) {
+		t.Errorf("reload = %d, %q, %q, want 0 and %s", code, stdout, stderr, want)
+	}
+	settings("correct horse battery", "", "debug")
+	code, stdout, _ = perigee(t, environ, "reload", "-P", server.port, "--json")
+	var got reloadReport
+	err := json.Unmarshal([]byte(stdout), &got)
+	if code != 0 || err != nil || len(got.Settings) != 2 || got.Settings[0].Name != "server.key" || got.Settings[0].After != nil ||
+		got.Settings[1].Name != "server.origins" || string(got.Settings[1].After) != "[]" {
+		t.Errorf("reload --json = %d, %s, %v, want 0, server.key without values, and server.origins after which there are none", code, stdout, err)
+	}
+	if said := stdout + server.stderr.String(); strings.Contains(said, "horse") || strings.Contains(said, "staple") {
+		t.Errorf("a key is shown in %s", said)
+	}
+}
+
 // receive waits for what is sent.
 func receive[T any](t *testing.T, from <-chan T) {
 	t.Helper()
@@ -167,7 +206,11 @@ func TestWatch(t *testing.T) {
 	alice.send(`{"name":"Ring"}`)
 	alice.await("Rang")
 	writeApp(t, appRing)
-	server.stdout.await(t, `(?m)^reloaded: generation 3, in \S+: message Halt removed`)
+	server.stdout.await(t, `(?m)^reloaded: generation 3, in \S+: message Halt removed$`)
+	if err := os.WriteFile("server.toml", []byte("[server]\nmax_connections = 50\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server.stdout.await(t, `(?m)^reloaded: generation 4, in \S+: setting server.max_connections changed \(100 -> 50\)$`)
 	if err := os.WriteFile("server.toml", []byte("[server]\nprot = 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
