@@ -18,12 +18,13 @@ import (
 
 // The operations of a running server, by the names that the commands ask for.
 const (
-	operationCompare = "compare"
-	operationFailed  = "queue failed"
-	operationPush    = "queue push"
-	operationReload  = "reload"
-	operationStatus  = "status"
-	operationStop    = "stop"
+	operationCompare  = "compare"
+	operationFailed   = "queue failed"
+	operationIdentify = "identify"
+	operationPush     = "queue push"
+	operationReload   = "reload"
+	operationStatus   = "status"
+	operationStop     = "stop"
 )
 
 // operations are what the programs of this machine can ask of the server.
@@ -38,6 +39,9 @@ func (s *service) operations() map[string]control.Operation {
 		},
 		operationFailed: func(context.Context, json.RawMessage) (any, error) {
 			return failedReportsOf(s.server.FailedJobs()), nil
+		},
+		operationIdentify: func(context.Context, json.RawMessage) (any, error) {
+			return identity{PID: os.Getpid(), Port: s.status.Port, Settings: s.file}, nil
 		},
 		operationPush: func(ctx context.Context, arguments json.RawMessage) (any, error) {
 			var put queue.Put
@@ -112,7 +116,11 @@ func (p *program) call(ctx context.Context, c *cli.Command, operation string, ar
 	case named == config.ControlOff:
 		return errOff
 	case named == "" && settings.Server.Port == 0:
-		return errNoPort
+		return p.elsewhere(ctx, settings, errNoPort)
 	}
-	return control.Call(ctx, p.controlPath(settings, settings.Server.Port), operation, arguments, result)
+	err = control.Call(ctx, p.controlPath(settings, settings.Server.Port), operation, arguments, result)
+	if errors.Is(err, control.ErrNotRunning) {
+		return p.elsewhere(ctx, settings, err)
+	}
+	return err
 }

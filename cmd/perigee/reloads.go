@@ -48,16 +48,12 @@ func (s *service) reloadOnHangup(ctx context.Context) {
 
 // watch begins to watch the scripts and the settings.
 func (s *service) watch() (err error) {
-	file := s.settings.Path
-	if file == "" {
-		file = defaultFile // somebody may write one
-	}
 	s.watcher, err = watch.New(watch.Options{
 		Folder: s.settings.Lua.Path,
 		Wanted: func(name string) bool {
 			return strings.HasSuffix(name, ".lua") && !strings.HasSuffix(name, "_spec.lua")
 		},
-		File: file,
+		File: s.file, // which somebody may write where there is none
 		Log:  s.log,
 	})
 	return err

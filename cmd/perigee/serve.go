@@ -30,6 +30,7 @@ type service struct {
 	// Set by serve, never changed.
 	program  *program
 	settings config.Config
+	file     string // the settings file, absolute
 	log      *slog.Logger
 	said     *logging.Writer // standard output; nobody waits for who reads it, or does not
 	notifier *notify.Notifier
@@ -60,7 +61,10 @@ type beside struct {
 func (p *program) serve(ctx context.Context, settings config.Config, read func() (config.Config, error), with beside) error {
 	keepPipes()
 	level := new(slog.LevelVar)
-	s := &service{program: p, settings: settings, log: p.logger(settings, level), said: logging.New(p.stdout), with: with, ended: make(chan struct{})}
+	s := &service{
+		program: p, settings: settings, file: settingsFile(settings), log: p.logger(settings, level), said: logging.New(p.stdout),
+		with: with, ended: make(chan struct{}),
+	}
 	defer s.say()()
 	s.notifier = notify.New(s.log)
 	// What runs beside the server ends after it, not with ctx.
