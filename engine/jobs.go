@@ -28,12 +28,19 @@ type Queue interface {
 var errOwnMemory = errors.New(`queue.driver is "memory", a queue that only the running server has: ` +
 	`only perigee push and perigee queue failed reach it`)
 
+// errNoQueue is returned to whoever would use the queue of settings that have none.
+var errNoQueue = errors.New(`queue.driver is "off", so there is no queue; with "beanstalkd" or "memory" there is one`)
+
 // OpenQueue returns the service that the settings name. It connects when it is first used.
 func OpenQueue(c config.Queue) (Queue, error) {
-	if c.Driver == MemoryDriver {
+	switch c.Driver {
+	case MemoryDriver:
 		return nil, errOwnMemory
+	case offDriver:
+		return nil, errNoQueue
+	default:
+		return beanstalkd.NewClient(c.Dialed()), nil
 	}
-	return beanstalkd.NewClient(c.Address), nil
 }
 
 // syncJob is the state.sync that has the effect of each job on the disk before the job is gone.
@@ -41,6 +48,9 @@ const syncJob = "job"
 
 // MemoryDriver is the queue.driver that needs no service.
 const MemoryDriver = "memory"
+
+// offDriver is the queue.driver of a server without a queue.
+const offDriver = "off"
 
 // Job is the text of a job that runs a command. arguments is JSON text; nil is none.
 func Job(command string, arguments []byte) ([]byte, error) {
@@ -59,7 +69,7 @@ type jobs struct {
 	// Set by newJobs, never changed.
 	settings config.Queue
 	ledger   *ledger
-	driver   queue.Driver
+	driver   queue.Driver // nil where there is no queue, as service is
 	service  Queue
 	log      *slog.Logger
 	wanted   chan *module.Work // capacity 1; want sends, run receives the latest; never closed
@@ -83,12 +93,14 @@ func newJobs(c config.Config, l *ledger, log *slog.Logger) *jobs {
 		saved: c.State.Sync == syncJob, wanted: make(chan *module.Work, 1),
 	}
 	j.configure(c)
-	if c.Queue.Driver == MemoryDriver {
+	switch c.Queue.Driver {
+	case MemoryDriver:
 		l.clear() // of what another queue had, or one that is lost
 		own := memory.New(loop.RealClock{})
 		j.driver, j.service = own, own
-	} else {
-		j.driver, j.service = beanstalkd.New(c.Queue.Address, log), beanstalkd.NewClient(c.Queue.Address)
+	case offDriver:
+	default:
+		j.driver, j.service = beanstalkd.New(c.Queue.Dialed(), log), beanstalkd.NewClient(c.Queue.Dialed())
 	}
 	return j
 }
@@ -113,12 +125,19 @@ func (j *jobs) run(ctx context.Context, h queue.Handler) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	var present *module.Work
-	retire := func() {}
+	retire, told := func() {}, false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case w := <-j.wanted:
+			if j.driver == nil {
+				if w != nil && !told {
+					told = true
+					j.log.Info("engine: no jobs are taken", "setting", "queue.driver", "value", offDriver)
+				}
+				continue
+			}
 			if same(present, w) {
 				continue
 			}
@@ -183,7 +202,7 @@ func unasked(c config.Queue) string {
 	if c.Driver != usual.Driver || c.Address != usual.Address {
 		return ""
 	}
-	return `for a queue within the server: [queue] driver = "memory"`
+	return `for a queue within the server: [queue] driver = "memory"; for none: driver = "off"`
 }
 
 // condition says how the queue is. Anybody may read it: it names no address. Any goroutine may call it.
@@ -201,6 +220,9 @@ func (j *jobs) status() JobsStatus {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := JobsStatus{Queue: j.name, Condition: "no jobs are taken"}
+	if j.driver == nil {
+		s.Condition = offDriver
+	}
 	if j.worker == nil {
 		return s
 	}
@@ -254,12 +276,23 @@ func (j *jobs) put(ctx context.Context, p module.Push) (uint64, error) {
 	if rest := delay % time.Second; rest > 0 && j.settings.Driver != MemoryDriver {
 		delay += time.Second - rest
 	}
-	return j.service.Put(ctx, queue.Put{Queue: j.settings.Name, Body: text, Delay: delay, Priority: p.Priority})
+	return j.enqueue(ctx, queue.Put{Queue: j.settings.Name, Body: text, Delay: delay, Priority: p.Priority})
+}
+
+// enqueue puts a job on the queue.
+func (j *jobs) enqueue(ctx context.Context, p queue.Put) (id uint64, err error) {
+	if j.service == nil {
+		return 0, errNoQueue
+	}
+	return j.service.Put(ctx, p)
 }
 
 // close lets go of the service, after the scripts have ended.
 func (j *jobs) close() {
 	j.pushes.Wait() // each was called off with the handler that waited for it
+	if j.service == nil {
+		return
+	}
 	if err := j.service.Close(); err != nil {
 		j.log.Debug("engine: closing the queue", "error", err)
 	}

@@ -24,7 +24,7 @@ func (s *Server) FailedJobs() []queue.Failure { return s.jobs.failed() }
 
 // PutJob puts a job on the server's queue, which with queue.driver "memory" nobody else can.
 func (s *Server) PutJob(ctx context.Context, p queue.Put) (id uint64, err error) {
-	return s.jobs.service.Put(ctx, p)
+	return s.jobs.enqueue(ctx, p)
 }
 
 // Responds waits until the loop has taken a turn: as long as a script holds it, at most until ctx ends. Nil says that

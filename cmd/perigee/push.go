@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"net"
 	"syscall"
@@ -127,7 +128,7 @@ func (p *program) put(ctx context.Context, c *cli.Command, settings config.Confi
 func explain(err error) error {
 	_, refused := errors.AsType[syscall.Errno](err)
 	_, unknown := errors.AsType[*net.DNSError](err)
-	if refused || unknown {
+	if refused && !errors.Is(err, fs.ErrPermission) || unknown {
 		return fmt.Errorf("%w: start beanstalkd there, or name its address with queue.address or --queue-address", err)
 	}
 	return err

@@ -102,6 +102,16 @@ func TestQueueOutOfReach(t *testing.T) {
 			`^perigee: queue.driver is "memory", a queue that only the running server has: .* perigee push and perigee queue failed`,
 			looks,
 		},
+		{
+			"there is none", "SERVER_QUEUE_DRIVER=off",
+			`^perigee: queue.driver is "off", so there is no queue; with "beanstalkd" or "memory" there is one\n$`,
+			append(looks, "push AddPrize"),
+		},
+		{
+			"the socket is not there", "SERVER_QUEUE_ADDRESS=unix:///no/such.sock",
+			`/no/such.sock: dial: connect: no such file or directory: start beanstalkd there, or name its address with queue.address or --queue-address\n$`,
+			append(looks, "push AddPrize"),
+		},
 	} {
 		for _, command := range row.commands {
 			code, stdout, stderr := perigee(t, []string{row.environ}, strings.Fields(command)...)

@@ -144,6 +144,19 @@ func TestLoadStatePath(t *testing.T) {
 	}
 }
 
+// The queue's address is a host and port or a socket, however that is written.
+func TestQueueDialed(t *testing.T) {
+	for address, want := range map[string]string{
+		"127.0.0.1:11300": "127.0.0.1:11300", "unix:1": "unix:1",
+		"/run/b.sock": "/run/b.sock", "unix:///run/b.sock": "/run/b.sock", "unix:/run/b.sock": "/run/b.sock",
+	} {
+		got := load(t, Source{Env: []string{"SERVER_QUEUE_ADDRESS=" + address}}).Queue.Dialed()
+		if got != want {
+			t.Errorf("Dialed of %q = %q, want %q", address, got, want)
+		}
+	}
+}
+
 // The later of key and key_file counts, and one source must not have both.
 func TestLoadKeys(t *testing.T) {
 	const key, file = "[server]\nkey = \"correct horse\"\n", "[server]\nkey_file = \"/key\"\n"
