@@ -293,6 +293,11 @@ func (j *jobs) close() {
 	if j.service == nil {
 		return
 	}
+	if own, ok := j.service.(*memory.Queue); ok {
+		if all, delayed, buried := own.Left(); all > 0 {
+			j.log.Warn("engine: jobs are lost with the queue, which was in memory", "jobs", all, "delayed", delayed, "buried", buried)
+		}
+	}
 	if err := j.service.Close(); err != nil {
 		j.log.Debug("engine: closing the queue", "error", err)
 	}

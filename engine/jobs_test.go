@@ -194,6 +194,34 @@ func TestJobsThroughSocket(t *testing.T) {
 	}
 }
 
+// What is in a queue of the server's own ends with it, and the log says how much that was.
+func TestMemoryQueueEnds(t *testing.T) {
+	for _, row := range []struct {
+		puts []queue.Put
+		want string
+	}{
+		{nil, ""},
+		{[]queue.Put{
+			{Queue: "default", Body: []byte(`{"job":"Count"}`), Delay: time.Hour},
+			{Queue: "other", Body: []byte(`{"job":"Count"}`), Delay: time.Hour},
+			{Queue: "other", Body: []byte(`{"job":"Count"}`)},
+		}, `level=WARN msg="engine: jobs are lost with the queue, which was in memory" jobs=3 delayed=2 buried=0`},
+	} {
+		server := newFolder(t, app("base.boot(self)")).serve(nil)
+		for _, put := range row.puts {
+			if _, err := server.Control.PutJob(t.Context(), put); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := server.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if log := server.Log(); !strings.Contains(log, row.want) || row.want == "" && strings.Contains(log, "lost") {
+			t.Errorf("the log of a server with %d jobs is %s\nwant %q", len(row.puts), log, row.want)
+		}
+	}
+}
+
 // Without a queue no jobs are taken, which is said once, and none can be put; everything else is as ever.
 func TestNoQueue(t *testing.T) {
 	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Driver = "off" })
