@@ -111,7 +111,7 @@ func TestReloadFails(t *testing.T) {
 		{"boot that waits for ever", app(`while true do pcall(server.sleep, 50) end`), "time limit exceeded"},
 		{"empty file", "\n", "is empty"},
 		{"nothing returned", "local x = 1", "must return its manager"},
-		{"migrate fails", strings.Replace(good, "return app", "function app:migrate(from) error('from ' .. from) end\nreturn app", 1), "from 1"},
+		{"migrate fails", strings.Replace(good, "return app", "function app:migrate(from) error('from ' .. from) end\nreturn app", 1), "migrate: " + filepath.Base(f.path) + "/app.lua:10: from 1"},
 	} {
 		f.write("app.lua", row.text)
 		_, err := s.Control.Reload(t.Context())
