@@ -31,7 +31,7 @@ func TestQueueCommands(t *testing.T) {
 		{`push AddPrize 5`, 2, "^$", "the arguments are no JSON object; write for example '"},
 		{`push AddPrize [1]`, 2, "^$", "the arguments are no JSON object"},
 		{`push AddPrize {"prize": |{"name":"Mug"}}`, 2, "^$", "are there single quotes around the JSON"},
-		{`push --delay 1500ms AddPrize`, 2, "^$", "delay and ttr are whole seconds, such as 10s"},
+		{`push --delay 1500ms AddPrize`, 2, "^$", `--delay: 1500ms is not a time in whole seconds from 0s on; write for example "2s"`},
 		{`push --tube |two words`, 2, "^$", "the name of a command is missing"},
 		{`queue stats --tube |two words`, 1, "^$", `"two words" is not the name of a tube: it has letters, digits`},
 		{`queue stats`, 0, `^queue +default\nready +1\ndelayed +1\nreserved +0\nburied +0\nwaiting +0\n$`, "^$"},
