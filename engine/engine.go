@@ -161,7 +161,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		SlowTurn:   c.Lua.SlowTurn.Std(),
 		Slow: func(turn string, held time.Duration) {
 			if turn != manager.InstallTurn { // which has a limit of its own
-				s.log.Warn("loop: slow turn", "turn", turn, "held", held.String(), "generation", s.ran)
+				s.log.Warn("loop: slow turn", "turn", turn, "held", held, "generation", s.ran)
 			}
 		},
 		Panicked: func(turn string, value any, stack []byte) {

@@ -266,7 +266,7 @@ func (s *Server) logFailure(generation int, err error) {
 }
 
 func (s *Server) logReload(r Reload) {
-	s.log.Info("engine: reloaded", "generation", r.Generation, "took", r.Took.String(), "pause", r.Pause.String(), "changes", len(r.Changes))
+	s.log.Info("engine: reloaded", "generation", r.Generation, "took", r.Took, "pause", r.Pause, "changes", len(r.Changes))
 	for _, c := range r.Changes {
 		level := slog.LevelInfo
 		if c.Weaker {

@@ -45,6 +45,7 @@ func TestReload(t *testing.T) {
 	}
 	alice.send(`{"name":"Halt"}`)
 	alice.await("Halted")
+	server.stderr.await(t, `"msg":"engine: reloaded","generation":2,"took":"[\d.]+\S*s","pause":"[\d.]+\S*s"`) // with their units
 	for _, want := range []string{`^RELOADING=1\nMONOTONIC_USEC=\d+\n`, `^READY=1\nSTATUS=generation 2`} {
 		if got := heard(t, manager); !regexp.MustCompile(want).MatchString(got) {
 			t.Errorf("the service manager hears %q, want %s", got, want)

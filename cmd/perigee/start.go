@@ -71,7 +71,7 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 		level.Set(slog.LevelInfo) // config has checked it
 	}
 	to := func(w io.Writer) *slog.Logger {
-		options := &slog.HandlerOptions{Level: level}
+		options := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
 		if c.Server.LogFormat == "text" || c.Server.LogFormat == "" && p.terminal {
 			return slog.New(slog.NewTextHandler(w, options))
 		}
@@ -87,6 +87,14 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 		log.Warn("perigee: settings", "problem", warning)
 	}
 	return log
+}
+
+// readable writes durations in JSON as they are in text, with their unit; else they would be numbers of nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 func isTerminal(w io.Writer) bool {
