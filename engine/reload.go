@@ -37,10 +37,13 @@ type Reload struct {
 // Reload reads settings and scripts again and lets the new scripts take over. Where anything is wrong with them the server
 // goes on as before, and the error has the place. Reloads run one after the other; those that are asked for while one runs
 // become one. Reload waits for the outcome, at most until ctx ends, which does not call it off.
-func (s *Server) Reload(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, false) }
+func (s *Server) Reload(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, false, false) }
+
+// Attempt is Reload for a caller that tells people of a failure: it is not logged, unless somebody else asked for the same.
+func (s *Server) Attempt(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, false, true) }
 
 // Compare returns what Reload would do, without doing it.
-func (s *Server) Compare(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, true) }
+func (s *Server) Compare(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, true, true) }
 
 // reloads has reloads run one after the other.
 type reloads struct {
@@ -57,14 +60,16 @@ type round struct {
 	done    chan struct{} // closed when the outcome stands here
 	outcome Reload
 	err     error
+
+	quiet bool // all of them tell of a failure; guarded by mu of reloads until the round begins
 }
 
 func newReloads() *reloads {
 	return &reloads{wake: make(chan struct{}, 1), next: map[bool]*round{}}
 }
 
-// ask waits for the outcome of a reload that has not begun yet.
-func (r *reloads) ask(ctx context.Context, compare bool) (Reload, error) {
+// ask waits for the outcome of a reload that has not begun yet. quiet tells that the caller tells of a failure.
+func (r *reloads) ask(ctx context.Context, compare, quiet bool) (Reload, error) {
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -72,9 +77,10 @@ func (r *reloads) ask(ctx context.Context, compare bool) (Reload, error) {
 	}
 	now := r.next[compare]
 	if now == nil {
-		now = &round{done: make(chan struct{})}
+		now = &round{done: make(chan struct{}), quiet: true}
 		r.next[compare] = now
 	}
+	now.quiet = now.quiet && quiet
 	r.mu.Unlock()
 	select {
 	case r.wake <- struct{}{}:
@@ -130,7 +136,7 @@ func (s *Server) runReloads(ctx context.Context) (running *sync.WaitGroup) {
 				if compare {
 					now.outcome, _, now.err = s.compare(ctx)
 				} else {
-					now.outcome, now.err = s.reload(ctx)
+					now.outcome, now.err = s.reload(ctx, now.quiet)
 				}
 				close(now.done)
 			}
@@ -228,8 +234,8 @@ func (s *Server) vanished(n next) error {
 	return nil
 }
 
-// reload does what Reload says.
-func (s *Server) reload(ctx context.Context) (Reload, error) {
+// reload does what Reload says; where it is quiet, as Attempt does.
+func (s *Server) reload(ctx context.Context, quiet bool) (Reload, error) {
 	began := time.Now()
 	outcome, n, err := s.compare(ctx)
 	if err == nil {
@@ -237,7 +243,9 @@ func (s *Server) reload(ctx context.Context) (Reload, error) {
 	}
 	outcome.Took = time.Since(began)
 	if err != nil {
-		s.logFailure(outcome.Generation, err)
+		if !quiet {
+			s.logFailure(outcome.Generation, err)
+		}
 		return Reload{Generation: outcome.Generation}, err
 	}
 	s.logReload(outcome)

@@ -51,7 +51,7 @@ func (s *service) operations() map[string]control.Operation {
 			return s.server.PutJob(ctx, put)
 		},
 		operationReload: func(ctx context.Context, _ json.RawMessage) (any, error) {
-			outcome, err := s.reload(ctx)
+			outcome, err := s.reload(ctx, s.server.Reload)
 			if err != nil {
 				return nil, err
 			}

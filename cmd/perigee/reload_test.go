@@ -92,13 +92,13 @@ func TestReloadSettings(t *testing.T) {
 	_, environ := runtimeFolder(t)
 	settings := func(key, origins, level string) {
 		t.Helper()
-		text := "[server]\nkey = \"" + key + "\"\norigins = [" + origins + "]\nlog_level = \"" + level + "\"\n[lua]\nmanager = \"app\"\n"
+		text := "[server]\nkey = \"" + key + "\"\norigins = [" + origins + "]\nlog_level = \"" + level + "\"\n[lua]\nmanager = \"app\"\nturn_timeout = \"1m\"\n"
 		if err := os.WriteFile("server.toml", []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	settings("correct horse battery", "", "info")
-	server := start(t, environ, "--watch=false")
+	server := start(t, environ)
 	settings("staple of batteries", `"https://a.example", "https://b.example"`, "debug")
 	changed := `changed +setting server.key +\nchanged +setting server.origins +\[\] -> \["https://a.example","https://b.example"\]\n` +
 		`changed +setting server.log_level +"info" -> "debug"\n`
@@ -196,14 +196,15 @@ func TestWatch(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, appRing)
 	_, environ := runtimeFolder(t)
-	server := start(t, environ, "--lua-manager", "app", "--watch")
+	server := start(t, environ, "--lua-manager", "app", "--watch", "--log-format", "text", "--lua-turn-timeout", "1m")
 	alice := server.dial(t)
 	writeApp(t, appHalt)
 	server.stdout.await(t, `(?m)^reloaded: generation 2, in \S+: message Halt added`)
 	alice.send(`{"name":"Halt"}`)
 	alice.await("Halted")
 	writeApp(t, `server.message("Halt", {})`)
-	server.stderr.await(t, `(?m)^perigee: scripts/app.lua:6: message "Halt": protection = "none", "client" or "admin" is missing`)
+	const fault = `: message "Halt": protection = "none", "client" or "admin" is missing`
+	server.stderr.await(t, `(?m)^perigee: scripts/app.lua:6`+fault+`$`)
 	alice.send(`{"name":"Ring"}`)
 	alice.await("Rang")
 	writeApp(t, appRing)
@@ -216,4 +217,31 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.stderr.await(t, `(?m)^perigee: server.toml:2: .*prot`)
+	if err := os.WriteFile("server.toml", []byte("[server]\nmax_connections = 60\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server.stdout.await(t, `50 -> 60`)
+	writeApp(t, `local function deep() error("deep") end deep()`)
+	server.stderr.await(t, `(?m)^perigee: scripts/app.lua:6: deep\n    scripts/app.lua:6: in .*\n    scripts/app.lua:6: in .*\n`)
+	log := server.stderr.String()
+	if n := strings.Count(log, "is missing"); n != 1 || strings.Contains(log, "reload failed") {
+		t.Errorf("a fault is told %d times, want once: %s", n, log)
+	}
+}
+
+// Where the log is for programs, a save with a fault is a line of it and nothing else.
+func TestWatchForPrograms(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeApp(t, appRing)
+	_, environ := runtimeFolder(t)
+	server := start(t, environ, "--lua-manager", "app", "--watch", "--log-format", "json", "--lua-turn-timeout", "1m")
+	writeApp(t, `server.message("Halt", {})`)
+	server.stderr.await(t, `"msg":"engine: reload failed, everything goes on as before","error":"scripts/app.lua:6: message`)
+	writeApp(t, appHalt)
+	server.stdout.await(t, `(?m)^reloaded: generation 2`)
+	for line := range strings.Lines(server.stderr.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("the log has %q, want JSON", line)
+		}
+	}
 }

@@ -11,13 +11,14 @@ import (
 	"syscall"
 
 	"perigee/engine"
+	"perigee/engine/script/api"
 	"perigee/engine/watch"
 )
 
-// reload has the server read its scripts and settings again, and tells the service manager.
-func (s *service) reload(ctx context.Context) (engine.Reload, error) {
+// reload has the server read its scripts and settings again, by its Reload or its Attempt, and tells the service manager.
+func (s *service) reload(ctx context.Context, by func(ctx context.Context) (engine.Reload, error)) (engine.Reload, error) {
 	done := s.notifier.Reloading()
-	outcome, err := s.server.Reload(ctx)
+	outcome, err := by(ctx)
 	if err != nil {
 		done("reload failed: " + err.Error())
 		return outcome, err
@@ -41,7 +42,7 @@ func (s *service) reloadOnHangup(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.with.hangups:
-			_, _ = s.reload(ctx) // the server logs it
+			_, _ = s.reload(ctx, s.server.Reload) // which logs it
 		}
 	}
 }
@@ -68,17 +69,41 @@ func (s *service) unwatch() {
 	}
 }
 
-// reloadOnEdit reloads when files have changed, and tells whoever edits them at once, one line each.
+// reloadOnEdit reloads when files have changed, and tells whoever edits them at once, one line each. Where the log is for
+// programs, a failure is in the log, as any other.
 func (s *service) reloadOnEdit(ctx context.Context) {
+	by, people := s.server.Reload, s.program.people(s.settings)
+	if people {
+		by = s.server.Attempt
+	}
 	s.watcher.Run(ctx, func([]string) {
-		outcome, err := s.reload(ctx)
+		outcome, err := s.reload(ctx, by)
 		switch {
 		case errors.Is(err, engine.ErrStopping):
 			return
+		case err != nil && people:
+			_, _ = io.WriteString(s.program.stderr, complaint(err)+traceback(err)) // a logging.Writer has no error, and does not wait
 		case err != nil:
-			_, _ = io.WriteString(s.program.stderr, complaint(err)) // a logging.Writer has no error, and does not wait
 		default:
 			_, _ = fmt.Fprintln(s.said, reportOf(outcome).Line())
 		}
 	})
+}
+
+// traceback lists the calls that led to an error of the scripts, a line each, where there are more than the one in the error.
+func traceback(err error) string {
+	failure, ok := errors.AsType[*api.Error](err)
+	if !ok {
+		return ""
+	}
+	var calls []string
+	for line := range strings.Lines(failure.Traceback()) {
+		if !strings.HasPrefix(line, "[Go]") { // which nobody here has written
+			calls = append(calls, "    "+strings.TrimRight(line, "\n")+"\n")
+		}
+	}
+	if len(calls) < 2 {
+		return ""
+	}
+	return strings.Join(calls, "")
 }

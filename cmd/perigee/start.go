@@ -72,7 +72,7 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 	}
 	to := func(w io.Writer) *slog.Logger {
 		options := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
-		if c.Server.LogFormat == "text" || c.Server.LogFormat == "" && p.terminal {
+		if p.people(c) {
 			return slog.New(slog.NewTextHandler(w, options))
 		}
 		return slog.New(slog.NewJSONHandler(w, options))
@@ -87,6 +87,11 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 		log.Warn("perigee: settings", "problem", warning)
 	}
 	return log
+}
+
+// people tells whether the log is for people, else it is for programs.
+func (p *program) people(c config.Config) bool {
+	return c.Server.LogFormat == "text" || c.Server.LogFormat == "" && p.terminal
 }
 
 // readable writes durations in JSON as they are in text, with their unit; else they would be numbers of nanoseconds.
