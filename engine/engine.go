@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/config"
 	"perigee/engine/fetch"
@@ -104,7 +105,7 @@ type Server struct {
 	program *script.Program // the one that runs
 	sources *loader.Sources // of the scripts that run
 	pages   fs.FS
-	weakKey bool // everybody knows the admin key
+	key     auth.Key // the admin key
 
 	ran int // the generation of the scripts that ran last; owned by the loop
 
@@ -151,7 +152,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.weakKey = effect.manager.Key.IsDefault()
+	s.key = effect.manager.Key
 	var errState error
 	if s.keeper, errState = keeper.New(c.State, o.Log); errState != nil {
 		return nil, errState
@@ -162,7 +163,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		SlowTurn:   c.Lua.SlowTurn.Std(),
 		Slow: func(turn string, held time.Duration) {
 			if turn != manager.InstallTurn { // which has a limit of its own
-				s.log.Warn("loop: slow turn", "turn", turn, "held", held.String(), "generation", s.ran)
+				s.log.Warn("loop: slow turn", "turn", turn, "held", held, "generation", s.ran)
 			}
 		},
 		Panicked: func(turn string, value any, stack []byte) {

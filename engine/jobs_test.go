@@ -161,6 +161,99 @@ func TestScriptPushesToNobody(t *testing.T) {
 	}
 }
 
+// Jobs come and go through the Unix socket of a beanstalkd as through a port, also after it was away; nobody is warned of it.
+func TestJobsThroughSocket(t *testing.T) {
+	b := beanstalkd.Start(t, beanstalkd.Options{Socket: true})
+	for _, address := range []string{b.Address, "unix://" + b.Address} {
+		server, service := work(t, tallying, func(c *config.Config) { c.Queue.Address = address })
+		alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
+		gone(t, service, putJob(t, service, "Say", `{"text":"from outside","to":"`+bob.UUID+`"}`))
+		bob.Expect("Said")
+		alice.Send(`{"name":"Push","command":"Say","arguments":{"text":"from within","to":"` + bob.UUID + `"}}`)
+		alice.Expect("Pushed")
+		bob.Expect("Said")
+		b.Kill()
+		ready(t, server, `\S.* since \S+`)
+		b.Restart(t)
+		ready(t, server, "connected")
+		service, err := jobs.Open(server.Config.Queue)
+		if err != nil {
+			t.Fatal(err)
+		}
+		putJob(t, service, "Say", `{"text":"afterwards","to":"`+bob.UUID+`"}`)
+		bob.Expect("Said")
+		if err := service.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if log := server.Log(); strings.Contains(log, "not on this machine") {
+			t.Errorf("%s: the log warns of another machine: %s", address, log)
+		}
+		if err := server.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is in a queue of the server's own ends with it, and the log says how much that was.
+func TestMemoryQueueEnds(t *testing.T) {
+	for _, row := range []struct {
+		puts []queue.Put
+		want string
+	}{
+		{nil, ""},
+		{[]queue.Put{
+			{Queue: "default", Body: []byte(`{"job":"Count"}`), Delay: time.Hour},
+			{Queue: "other", Body: []byte(`{"job":"Count"}`), Delay: time.Hour},
+			{Queue: "other", Body: []byte(`{"job":"Count"}`)},
+		}, `level=WARN msg="jobs: jobs are lost with the queue, which was in memory" jobs=3 delayed=2 buried=0`},
+	} {
+		server := newFolder(t, app("base.boot(self)")).serve(nil)
+		for _, put := range row.puts {
+			if _, err := server.Control.PutJob(t.Context(), put); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := server.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if log := server.Log(); !strings.Contains(log, row.want) || row.want == "" && strings.Contains(log, "lost") {
+			t.Errorf("the log of a server with %d jobs is %s\nwant %q", len(row.puts), log, row.want)
+		}
+	}
+}
+
+// Without a queue no jobs are taken, which is said once, and none can be put; everything else is as ever.
+func TestNoQueue(t *testing.T) {
+	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Driver = "off" })
+	alice := server.Dial(t, "alice")
+	alice.Send(`{"name":"Push","command":"Say"}`)
+	const want = `queue.driver is "off", so there is no queue`
+	frame := alice.Expect("Pushed")
+	if reason, _ := frame["reason"].(string); frame["job"] != nil || !strings.Contains(reason, want) {
+		t.Errorf("alice < %v, want the reason %s and no job", frame, want)
+	}
+	if id, err := server.Control.PutJob(t.Context(), queue.Put{Queue: "default"}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("PutJob = %d, %v, want %s", id, err, want)
+	}
+	if _, err := jobs.Open(server.Config.Queue); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Open = %v, want %s", err, want)
+	}
+	ready(t, server, "off")
+	if got := server.Control.Jobs(); got != (jobs.Status{Condition: "off"}) {
+		t.Errorf("Jobs = %+v, want only that it is off", got)
+	}
+	if _, err := server.Control.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	logged(t, server, "no jobs are taken", 1)
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(server.Log(), "no jobs are taken"); n != 1 {
+		t.Errorf("the log says %d times that no jobs are taken, want once: %s", n, server.Log())
+	}
+}
+
 // The priority that scripts give their jobs is the usual one.
 func TestDefaultPriority(t *testing.T) {
 	if module.DefaultPriority != queue.DefaultPriority {

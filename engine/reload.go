@@ -26,6 +26,8 @@ type Reload struct {
 	Took, Pause time.Duration
 	// Changes are what clients and other programs can do now that they could not before, and the other way round.
 	Changes []registry.Change
+	// Settings are those that are in force otherwise than before.
+	Settings []config.Change
 	// NeedsRestart are the settings that differ and that a running server cannot change: "server.port".
 	NeedsRestart []string
 	// Warnings name what could not go over to the new scripts, one sentence each.
@@ -35,10 +37,13 @@ type Reload struct {
 // Reload reads settings and scripts again and lets the new scripts take over. Where anything is wrong with them the server
 // goes on as before, and the error has the place. Reloads run one after the other; those that are asked for while one runs
 // become one. Reload waits for the outcome, at most until ctx ends, which does not call it off.
-func (s *Server) Reload(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, false) }
+func (s *Server) Reload(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, false, false) }
+
+// Attempt is Reload for a caller that tells people of a failure: it is not logged, unless somebody else asked for the same.
+func (s *Server) Attempt(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, false, true) }
 
 // Compare returns what Reload would do, without doing it.
-func (s *Server) Compare(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, true) }
+func (s *Server) Compare(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, true, true) }
 
 // reloads has reloads run one after the other.
 type reloads struct {
@@ -55,14 +60,16 @@ type round struct {
 	done    chan struct{} // closed when the outcome stands here
 	outcome Reload
 	err     error
+
+	quiet bool // all of them tell of a failure; guarded by mu of reloads until the round begins
 }
 
 func newReloads() *reloads {
 	return &reloads{wake: make(chan struct{}, 1), next: map[bool]*round{}}
 }
 
-// ask waits for the outcome of a reload that has not begun yet.
-func (r *reloads) ask(ctx context.Context, compare bool) (Reload, error) {
+// ask waits for the outcome of a reload that has not begun yet. quiet tells that the caller tells of a failure.
+func (r *reloads) ask(ctx context.Context, compare, quiet bool) (Reload, error) {
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -70,9 +77,10 @@ func (r *reloads) ask(ctx context.Context, compare bool) (Reload, error) {
 	}
 	now := r.next[compare]
 	if now == nil {
-		now = &round{done: make(chan struct{})}
+		now = &round{done: make(chan struct{}), quiet: true}
 		r.next[compare] = now
 	}
+	now.quiet = now.quiet && quiet
 	r.mu.Unlock()
 	select {
 	case r.wake <- struct{}{}:
@@ -128,7 +136,7 @@ func (s *Server) runReloads(ctx context.Context) (running *sync.WaitGroup) {
 				if compare {
 					now.outcome, _, now.err = s.compare(ctx)
 				} else {
-					now.outcome, now.err = s.reload(ctx)
+					now.outcome, now.err = s.reload(ctx, now.quiet)
 				}
 				close(now.done)
 			}
@@ -157,7 +165,7 @@ func (s *Server) compare(ctx context.Context) (Reload, next, error) {
 		if err := lost(s.config, others); err != nil {
 			return outcome, n, err
 		}
-		n.config, outcome.NeedsRestart = s.config.Reload(others)
+		n.config, outcome.Settings, outcome.NeedsRestart = s.config.Reload(others)
 	}
 	if err := checkFiles(n.config.Server.MaxConnections); err != nil {
 		return outcome, n, err
@@ -170,8 +178,11 @@ func (s *Server) compare(ctx context.Context) (Reload, next, error) {
 	if n.effect, err = s.prepare(n.config, log); err != nil {
 		return outcome, n, err
 	}
-	if n.effect.manager.Key.IsDefault() && !s.weakKey {
+	if n.effect.manager.Key.IsDefault() && !s.key.IsDefault() {
 		return outcome, n, errWeakKey
+	}
+	if file := n.config.Server.KeyFile; file != "" && file == s.config.Server.KeyFile && n.effect.manager.Key != s.key {
+		outcome.Settings = append(outcome.Settings, config.Change{Name: "server.key_file"}) // what stands in it
 	}
 	r, err := s.rehearse(ctx, rehearsal{
 		config: n.config, from: outcome.Generation, store: store.New(), borrow: s.borrow,
@@ -223,8 +234,8 @@ func (s *Server) vanished(n next) error {
 	return nil
 }
 
-// reload does what Reload says.
-func (s *Server) reload(ctx context.Context) (Reload, error) {
+// reload does what Reload says; where it is quiet, as Attempt does.
+func (s *Server) reload(ctx context.Context, quiet bool) (Reload, error) {
 	began := time.Now()
 	outcome, n, err := s.compare(ctx)
 	if err == nil {
@@ -232,7 +243,9 @@ func (s *Server) reload(ctx context.Context) (Reload, error) {
 	}
 	outcome.Took = time.Since(began)
 	if err != nil {
-		s.logFailure(outcome.Generation, err)
+		if !quiet {
+			s.logFailure(outcome.Generation, err)
+		}
 		return Reload{Generation: outcome.Generation}, err
 	}
 	s.logReload(outcome)
@@ -261,7 +274,7 @@ func (s *Server) logFailure(generation int, err error) {
 }
 
 func (s *Server) logReload(r Reload) {
-	s.log.Info("engine: reloaded", "generation", r.Generation, "took", r.Took.String(), "pause", r.Pause.String(), "changes", len(r.Changes))
+	s.log.Info("engine: reloaded", "generation", r.Generation, "took", r.Took, "pause", r.Pause, "changes", len(r.Changes))
 	for _, c := range r.Changes {
 		level := slog.LevelInfo
 		if c.Weaker {
@@ -269,6 +282,13 @@ func (s *Server) logReload(r Reload) {
 		}
 		s.log.Log(context.Background(), level, "engine: reload changes what is registered",
 			"kind", c.Kind, "name", c.Name, "what", c.What, "detail", c.Detail, "weaker", c.Weaker)
+	}
+	for _, c := range r.Settings {
+		fields := []any{"setting", c.Name}
+		if c.Before != nil {
+			fields = append(fields, "before", c.Before, "after", c.After)
+		}
+		s.log.Info("engine: a setting has changed", fields...)
 	}
 	for _, setting := range r.NeedsRestart {
 		s.log.Warn("engine: a setting needs a restart", "setting", setting)

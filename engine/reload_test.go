@@ -111,7 +111,7 @@ func TestReloadFails(t *testing.T) {
 		{"boot that waits for ever", app(`while true do pcall(server.sleep, 50) end`), "time limit exceeded"},
 		{"empty file", "\n", "is empty"},
 		{"nothing returned", "local x = 1", "must return its manager"},
-		{"migrate fails", strings.Replace(good, "return app", "function app:migrate(from) error('from ' .. from) end\nreturn app", 1), "from 1"},
+		{"migrate fails", strings.Replace(good, "return app", "function app:migrate(from) error('from ' .. from) end\nreturn app", 1), "migrate: " + filepath.Base(f.path) + "/app.lua:10: from 1"},
 	} {
 		f.write("app.lua", row.text)
 		_, err := s.Control.Reload(t.Context())
@@ -253,75 +253,6 @@ return app`, 1))
 	frame := alice.Expect("Shown")
 	if state, _ := frame["state"].(map[string]any); state["n"] != 11.0 || fmt.Sprint(state["deep"]) != "[[1] map[]]" {
 		t.Errorf("alice < %v, want n 11 and deep unchanged", frame)
-	}
-}
-
-// Settings that may change while the server runs change, the others are named, and those that are wrong change nothing.
-func TestReloadSettings(t *testing.T) {
-	f := newFolder(t, app(`base.boot(self)
-server.message("Config", { protection = "none" }, function(client) client:send("Config", { motto = server.config.motto }) end)`))
-	s := f.serve(func(c *config.Config) { c.App = map[string]any{"motto": "before"} })
-	alice := s.Dial(t, "alice")
-	s.Set(func(c *config.Config) {
-		c.Server.Port, c.Lua.Memory = 1, 1<<30
-		c.Server.Key = "correct horse battery"
-		c.Server.MaxConnections = 1
-		c.App = map[string]any{"motto": "after"}
-	})
-	r, err := s.Control.Reload(t.Context())
-	if err != nil || !slices.Equal(r.NeedsRestart, []string{"server.port", "lua.memory"}) {
-		t.Errorf("Reload = %+v, %v, want server.port and lua.memory to need a restart", r, err)
-	}
-	alice.Send(`{"name":"Config"}`)
-	if frame := alice.Expect("Config"); frame["motto"] != "after" {
-		t.Errorf("alice < %v, want the motto after", frame)
-	}
-	alice.Send(`{"name":"Authenticate","password":"correct horse battery"}`)
-	alice.Expect("ConnectionAuthenticated")
-	if frame := s.Open(t, "late", nil).Next(); frame["exception"] != "TooManyConnections" {
-		t.Errorf("late < %v, want TooManyConnections", frame)
-	}
-	s.Set(func(c *config.Config) {
-		c.Server.Origins = []string{"nonsense"}
-		c.Server.MaxConnections = 2
-	})
-	if _, err := s.Control.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "server.origins") {
-		t.Errorf("Reload with wrong origins = %v, want an error that names server.origins", err)
-	}
-	if frame := s.Open(t, "later", nil).Next(); frame["exception"] != "TooManyConnections" {
-		t.Errorf("later < %v, want TooManyConnections still", frame)
-	}
-}
-
-// Settings that are gone or emptied, and a key that everybody knows in place of a good one, are no settings to go on with;
-// the key stays as it was.
-func TestReloadWithoutSettings(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "server.toml")
-	const key = "correct horse battery"
-	s := newFolder(t, app("base.boot(self)")).serve(func(c *config.Config) { c.Path, c.Server.Key = file, key })
-	for _, row := range []struct {
-		name   string
-		change func(c *config.Config)
-		want   string
-	}{
-		{"gone", func(c *config.Config) { c.Path, c.Server.Key = "", config.Default().Server.Key }, file + ", and it is not there any more"},
-		{"gone, with a key", func(c *config.Config) { c.Path = "" }, file + ", and it is not there any more"},
-		{"emptied", func(c *config.Config) { c.Blank, c.Server.Key = true, config.Default().Server.Key }, file + ", and nothing is set there any more"},
-		{"emptied, with a key", func(c *config.Config) { c.Blank = true }, file + ", and nothing is set there any more"},
-		{"a known key", func(c *config.Config) { c.Server.Key = config.Default().Server.Key }, "server.key would become one that everybody knows"},
-		{"a short key", func(c *config.Config) { c.Server.Key = "short" }, "server.key would become one that everybody knows"},
-	} {
-		s.Set(row.change)
-		if _, err := s.Control.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), row.want) {
-			t.Errorf("%s: Reload = %v, want an error with %q", row.name, err, row.want)
-		}
-		s.Set(func(c *config.Config) { c.Path, c.Blank, c.Server.Key = file, false, key })
-	}
-	alice := s.Dial(t, "alice")
-	alice.Send(`{"name":"Authenticate","password":"` + key + `"}`)
-	alice.Expect("ConnectionAuthenticated")
-	if r, err := s.Control.Reload(t.Context()); err != nil || r.Generation != 2 {
-		t.Errorf("Reload with all settings = %+v, %v, want generation 2", r, err)
 	}
 }
 

@@ -73,8 +73,9 @@ func (s *Server) web(pages fs.FS) web.Options {
 
 // apply has settings take effect that may change while the server runs; those of the scripts have come with them.
 func (s *Server) apply(c config.Config, e effect) {
-	s.config, s.weakKey = c, e.manager.Key.IsDefault()
+	s.config, s.key = c, e.manager.Key
 	s.stopTimeout.Store(int64(c.Stop.Timeout))
+	s.jobs.Configure(c)
 	s.manager.Configure(e.manager)
 	s.broker.Configure(e.broker)
 	s.serve(e.pages)

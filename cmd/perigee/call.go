@@ -26,7 +26,11 @@ func (p *program) call(ctx context.Context, c *cli.Command, operation string, ar
 	case named == config.ControlOff:
 		return errOff
 	case named == "" && settings.Server.Port == 0:
-		return errNoPort
+		return p.elsewhere(ctx, settings, errNoPort)
 	}
-	return control.Call(ctx, p.controlPath(settings, settings.Server.Port), operation, arguments, result)
+	err = control.Call(ctx, p.controlPath(settings, settings.Server.Port), operation, arguments, result)
+	if errors.Is(err, control.ErrNotRunning) {
+		return p.elsewhere(ctx, settings, err)
+	}
+	return err
 }

@@ -53,7 +53,7 @@ func (p *program) compare(ctx context.Context, c *cli.Command) error {
 	case err != nil:
 		return err
 	case would.Table() == "":
-		return p.print("a reload would change nothing that is registered\n")
+		return p.print("a reload would change nothing that is registered, and no setting\n")
 	default:
 		return p.print("a reload would change:\n" + would.Table())
 	}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"net"
 	"syscall"
@@ -31,9 +33,12 @@ func (p *program) push() *cli.Command {
 		Description: "The arguments are a JSON object, or are read from standard input where - stands in their place. " +
 			"The number of the job is printed when the queue has it.",
 		Flags: append(settingFlags(jobFlags),
-			&cli.DurationFlag{Name: "delay", Usage: "time before the job may be taken, in whole seconds"},
+			&cli.StringFlag{Name: "delay", Usage: "time before the job may be taken, in whole seconds such as 10s", Value: "0s"},
 			&cli.Uint32Flag{Name: "priority", Usage: "0 is the most urgent", Value: queue.DefaultPriority},
-			&cli.DurationFlag{Name: "ttr", Usage: "time that a worker may be silent about the job", Value: queue.DefaultTTR},
+			&cli.StringFlag{
+				Name: "ttr", Usage: "time that a worker may be silent about the job, in whole seconds from 1s on",
+				Value: config.Duration(queue.DefaultTTR).String(),
+			},
 			&cli.StringFlag{Name: "tube", Usage: "the queue, in place of queue.name"},
 		),
 		OnUsageError: onUsageError,
@@ -66,15 +71,18 @@ func queueName(c *cli.Command, settings config.Config) string {
 
 // job reads the job of a command line.
 func (p *program) job(c *cli.Command) (queue.Put, error) {
-	put := queue.Put{Delay: c.Duration("delay"), Priority: c.Uint32("priority"), TTR: c.Duration("ttr")}
+	put := queue.Put{Priority: c.Uint32("priority")}
+	var errDelay, errTTR error
+	put.Delay, errDelay = wholeSeconds("delay", c.String("delay"), 0)
+	put.TTR, errTTR = wholeSeconds("ttr", c.String("ttr"), time.Second)
 	name, arguments := c.Args().Get(0), []byte(c.Args().Get(1))
 	switch {
 	case name == "":
 		return put, usageError{errors.New("push: the name of a command is missing")}
 	case c.Args().Len() > 2:
 		return put, usageError{fmt.Errorf("push: unexpected argument %q; are there single quotes around the JSON?", c.Args().Get(2))}
-	case !wholeSeconds(put.Delay, 0) || !wholeSeconds(put.TTR, 1):
-		return put, usageError{errors.New("push: delay and ttr are whole seconds, such as 10s; ttr is at least 1s")}
+	case errDelay != nil || errTTR != nil:
+		return put, usageError{cmp.Or(errDelay, errTTR)}
 	}
 	if string(arguments) == "-" {
 		var err error
@@ -102,9 +110,23 @@ func isObject(text []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{"))
 }
 
-// wholeSeconds tells whether a time is one that beanstalkd counts.
-func wholeSeconds(d time.Duration, least int) bool {
-	return d%time.Second == 0 && d >= time.Duration(least)*time.Second && d < math.MaxUint32*time.Second
+// longestTime is the longest time that beanstalkd counts.
+const longestTime = math.MaxUint32 * time.Second
+
+// wholeSeconds reads a time as beanstalkd counts it. The error says what would be right.
+func wholeSeconds(flag, text string, least time.Duration) (time.Duration, error) {
+	var d config.Duration
+	if err := d.UnmarshalText([]byte(text)); err != nil {
+		return 0, fmt.Errorf("push: --%s: %w", flag, err)
+	}
+	whole := max((d.Std() + time.Second - 1).Truncate(time.Second), least)
+	switch {
+	case d.Std() > longestTime:
+		return 0, fmt.Errorf("push: --%s: %s is more than %s", flag, d, longestTime)
+	case whole != d.Std():
+		return 0, fmt.Errorf("push: --%s: %s is not a time in whole seconds from %s on; write for example %q", flag, d, config.Duration(least), config.Duration(whole).String())
+	}
+	return whole, nil
 }
 
 // put puts a job: at the service, or with the running server where it has the queue itself.
@@ -128,7 +150,7 @@ func (p *program) put(ctx context.Context, c *cli.Command, settings config.Confi
 func explain(err error) error {
 	_, refused := errors.AsType[syscall.Errno](err)
 	_, unknown := errors.AsType[*net.DNSError](err)
-	if refused || unknown {
+	if refused && !errors.Is(err, fs.ErrPermission) || unknown {
 		return fmt.Errorf("%w: start beanstalkd there, or name its address with queue.address or --queue-address", err)
 	}
 	return err

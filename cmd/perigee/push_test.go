@@ -7,6 +7,25 @@ import (
 	"testing"
 )
 
+// A time that beanstalkd does not count is refused with one that it does.
+func TestPushTimes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, row := range []struct{ flag, value, want string }{
+		{"--delay", "1", `--delay: "1" has no unit; write for example "1s"`},
+		{"--delay", "1500ms", `--delay: 1500ms is not a time in whole seconds from 0s on; write for example "2s"`},
+		{"--delay", "-1s", `--delay: "-1s" is not a duration; write for example "10s" or "250ms"`},
+		{"--delay", "2000000h", `--delay: 2000000h is more than 1193046h28m15s`},
+		{"--ttr", "60", `--ttr: "60" has no unit; write for example "60s"`},
+		{"--ttr", "0s", `--ttr: 0s is not a time in whole seconds from 1s on; write for example "1s"`},
+		{"--ttr", "soon", `--ttr: "soon" is not a duration; write for example "10s" or "250ms"`},
+	} {
+		code, _, stderr := perigee(t, nil, "push", "AddPrize", row.flag+"="+row.value)
+		if want := "perigee: push: " + row.want + "\n"; code != 2 || !strings.HasPrefix(stderr, want) {
+			t.Errorf("perigee push AddPrize %s=%s = %d, %q, want 2 and %q", row.flag, row.value, code, stderr, want)
+		}
+	}
+}
+
 // Arguments from standard input that are too large are refused as that, and not cut.
 func TestPushOfTooMuch(t *testing.T) {
 	t.Chdir(t.TempDir())

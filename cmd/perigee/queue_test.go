@@ -32,7 +32,7 @@ func TestQueueCommands(t *testing.T) {
 		{`push AddPrize 5`, 2, "^$", "the arguments are no JSON object; write for example '"},
 		{`push AddPrize [1]`, 2, "^$", "the arguments are no JSON object"},
 		{`push AddPrize {"prize": |{"name":"Mug"}}`, 2, "^$", "are there single quotes around the JSON"},
-		{`push --delay 1500ms AddPrize`, 2, "^$", "delay and ttr are whole seconds, such as 10s"},
+		{`push --delay 1500ms AddPrize`, 2, "^$", `--delay: 1500ms is not a time in whole seconds from 0s on; write for example "2s"`},
 		{`push --tube |two words`, 2, "^$", "the name of a command is missing"},
 		{`queue stats --tube |two words`, 1, "^$", `"two words" is not the name of a tube: it has letters, digits`},
 		{`queue stats`, 0, `^queue +default\nready +1\ndelayed +1\nreserved +0\nburied +0\nwaiting +0\n$`, "^$"},
@@ -102,6 +102,16 @@ func TestQueueOutOfReach(t *testing.T) {
 			"the queue is the server's own", "SERVER_QUEUE_DRIVER=memory",
 			`^perigee: queue.driver is "memory", a queue that only the running server has: .* perigee push and perigee queue failed`,
 			looks,
+		},
+		{
+			"there is none", "SERVER_QUEUE_DRIVER=off",
+			`^perigee: queue.driver is "off", so there is no queue; with "beanstalkd" or "memory" there is one\n$`,
+			append(looks, "push AddPrize"),
+		},
+		{
+			"the socket is not there", "SERVER_QUEUE_ADDRESS=unix:///no/such.sock",
+			`/no/such.sock: dial: connect: no such file or directory: start beanstalkd there, or name its address with queue.address or --queue-address\n$`,
+			append(looks, "push AddPrize"),
 		},
 	} {
 		for _, command := range row.commands {

@@ -47,6 +47,7 @@ func TestReload(t *testing.T) {
 	}
 	alice.send(`{"name":"Halt"}`)
 	alice.await("Halted")
+	server.stderr.await(t, `"msg":"engine: reloaded","generation":2,"took":"[\d.]+\S*s","pause":"[\d.]+\S*s"`) // with their units
 	for _, want := range []string{`^RELOADING=1\nMONOTONIC_USEC=\d+\n`, `^READY=1\nSTATUS=generation 2`} {
 		if got := heard(t, manager); !regexp.MustCompile(want).MatchString(got) {
 			t.Errorf("the service manager hears %q, want %s", got, want)
@@ -82,6 +83,45 @@ func TestReload(t *testing.T) {
 	}
 	if _, stdout, _ := perigee(t, environ, "status", "-P", server.port); !strings.Contains(stdout, "generation 3") {
 		t.Errorf("status after reloads = %q, want generation 3", stdout)
+	}
+}
+
+// reload and what asks for it list the settings that take effect with their values, but a key without; --json has them as the
+// file does.
+func TestReloadSettings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeApp(t, appRing)
+	_, environ := runtimeFolder(t)
+	settings := func(key, origins, level string) {
+		t.Helper()
+		text := "[server]\nkey = \"" + key + "\"\norigins = [" + origins + "]\nlog_level = \"" + level + "\"\n[lua]\nmanager = \"app\"\nturn_timeout = \"1m\"\n"
+		if err := os.WriteFile("server.toml", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settings("correct horse battery", "", "info")
+	server := start(t, environ)
+	settings("staple of batteries", `"https://a.example", "https://b.example"`, "debug")
+	changed := `changed +setting server.key +\nchanged +setting server.origins +\[\] -> \["https://a.example","https://b.example"\]\n` +
+		`changed +setting server.log_level +"info" -> "debug"\n`
+	code, stdout, stderr := perigee(t, environ, "check", "--against-running", "-P", server.port)
+	if want := `^a reload would change:\n` + changed + `$`; code != 0 || !regexp.MustCompile(want).MatchString(stdout) {
+		t.Errorf("check --against-running = %d, %q, %q, want 0 and %s", code, stdout, stderr, want)
+	}
+	code, stdout, stderr = perigee(t, environ, "reload", "-P", server.port)
+	if want := `^reloaded: generation 2, in \S+\n` + changed; code != 0 || !regexp.MustCompile(want).MatchString(stdout) {
+		t.Errorf("reload = %d, %q, %q, want 0 and %s", code, stdout, stderr, want)
+	}
+	settings("correct horse battery", "", "debug")
+	code, stdout, _ = perigee(t, environ, "reload", "-P", server.port, "--json")
+	var got report.Reload
+	err := json.Unmarshal([]byte(stdout), &got)
+	if code != 0 || err != nil || len(got.Settings) != 2 || got.Settings[0].Name != "server.key" || got.Settings[0].After != nil ||
+		got.Settings[1].Name != "server.origins" || string(got.Settings[1].After) != "[]" {
+		t.Errorf("reload --json = %d, %s, %v, want 0, server.key without values, and server.origins after which there are none", code, stdout, err)
+	}
+	if said := stdout + server.stderr.String(); strings.Contains(said, "horse") || strings.Contains(said, "staple") {
+		t.Errorf("a key is shown in %s", said)
 	}
 }
 
@@ -158,20 +198,52 @@ func TestWatch(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, appRing)
 	_, environ := runtimeFolder(t)
-	server := start(t, environ, "--lua-manager", "app", "--watch")
+	server := start(t, environ, "--lua-manager", "app", "--watch", "--log-format", "text", "--lua-turn-timeout", "1m")
 	alice := server.dial(t)
 	writeApp(t, appHalt)
 	server.stdout.await(t, `(?m)^reloaded: generation 2, in \S+: message Halt added`)
 	alice.send(`{"name":"Halt"}`)
 	alice.await("Halted")
 	writeApp(t, `server.message("Halt", {})`)
-	server.stderr.await(t, `(?m)^perigee: scripts/app.lua:6: message "Halt": protection = "none", "client" or "admin" is missing`)
+	const fault = `: message "Halt": protection = "none", "client" or "admin" is missing`
+	server.stderr.await(t, `(?m)^perigee: scripts/app.lua:6`+fault+`$`)
 	alice.send(`{"name":"Ring"}`)
 	alice.await("Rang")
 	writeApp(t, appRing)
-	server.stdout.await(t, `(?m)^reloaded: generation 3, in \S+: message Halt removed`)
+	server.stdout.await(t, `(?m)^reloaded: generation 3, in \S+: message Halt removed$`)
+	if err := os.WriteFile("server.toml", []byte("[server]\nmax_connections = 50\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server.stdout.await(t, `(?m)^reloaded: generation 4, in \S+: setting server.max_connections changed \(100 -> 50\)$`)
 	if err := os.WriteFile("server.toml", []byte("[server]\nprot = 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	server.stderr.await(t, `(?m)^perigee: server.toml:2: .*prot`)
+	if err := os.WriteFile("server.toml", []byte("[server]\nmax_connections = 60\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server.stdout.await(t, `50 -> 60`)
+	writeApp(t, `local function deep() error("deep") end deep()`)
+	server.stderr.await(t, `(?m)^perigee: scripts/app.lua:6: deep\n    scripts/app.lua:6: in .*\n    scripts/app.lua:6: in .*\n`)
+	log := server.stderr.String()
+	if n := strings.Count(log, "is missing"); n != 1 || strings.Contains(log, "reload failed") {
+		t.Errorf("a fault is told %d times, want once: %s", n, log)
+	}
+}
+
+// Where the log is for programs, a save with a fault is a line of it and nothing else.
+func TestWatchForPrograms(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeApp(t, appRing)
+	_, environ := runtimeFolder(t)
+	server := start(t, environ, "--lua-manager", "app", "--watch", "--log-format", "json", "--lua-turn-timeout", "1m")
+	writeApp(t, `server.message("Halt", {})`)
+	server.stderr.await(t, `"msg":"engine: reload failed, everything goes on as before","error":"scripts/app.lua:6: message`)
+	writeApp(t, appHalt)
+	server.stdout.await(t, `(?m)^reloaded: generation 2`)
+	for line := range strings.Lines(server.stderr.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("the log has %q, want JSON", line)
+		}
+	}
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -14,6 +16,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/control"
 	"perigee/engine/logging"
+	"perigee/engine/script/api"
 )
 
 // serve runs a server until ctx ends or somebody stops it. o says what the command line asks for.
@@ -21,20 +24,37 @@ func (p *program) serve(ctx context.Context, o service.Options) error {
 	keepPipes()
 	said := logging.New(p.stdout)
 	defer say(said)()
-	o.File = o.Settings.Path
-	if o.File == "" {
-		o.File = defaultFile // somebody may write one
-	}
+	o.File = settingsFile(o.Settings)
 	o.Level = new(slog.LevelVar)
 	o.Log = p.logger(o.Settings, o.Level)
 	o.Said = said
 	o.Announce = func(status engine.Status) []byte { return align(announcement(o.Settings, status)) }
-	o.Complain = func(err error) { _, _ = io.WriteString(p.stderr, complaint(err)) } // a logging.Writer has no error
+	if p.people(o.Settings) {
+		o.Complain = func(err error) { _, _ = io.WriteString(p.stderr, complaint(err)+traceback(err)) } // a logging.Writer has no error
+	}
 	o.Control = func(port int) string { return p.controlPath(o.Settings, port) }
 	o.Version = version()
 	o.Browser = p.variable("BROWSER")
 	o.Stuck, o.Overdue = p.stuck, p.overdue
 	return service.Run(ctx, o)
+}
+
+// traceback lists the calls that led to an error of the scripts, a line each, where there are more than the one in the error.
+func traceback(err error) string {
+	failure, ok := errors.AsType[*api.Error](err)
+	if !ok {
+		return ""
+	}
+	var calls []string
+	for line := range strings.Lines(failure.Traceback()) {
+		if !strings.HasPrefix(line, "[Go]") { // which nobody here has written
+			calls = append(calls, "    "+strings.TrimRight(line, "\n")+"\n")
+		}
+	}
+	if len(calls) < 2 {
+		return ""
+	}
+	return strings.Join(calls, "")
 }
 
 // keepPipes lets the server outlive the readers of its output: to write to a pipe that nobody reads is an error then, and no

@@ -75,8 +75,8 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 		level.Set(slog.LevelInfo) // config has checked it
 	}
 	to := func(w io.Writer) *slog.Logger {
-		options := &slog.HandlerOptions{Level: level}
-		if c.Server.LogFormat == "text" || c.Server.LogFormat == "" && p.terminal {
+		options := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
+		if p.people(c) {
 			return slog.New(slog.NewTextHandler(w, options))
 		}
 		return slog.New(slog.NewJSONHandler(w, options))
@@ -91,6 +91,19 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 		log.Warn("perigee: settings", "problem", warning)
 	}
 	return log
+}
+
+// people tells whether the log is for people, else it is for programs.
+func (p *program) people(c config.Config) bool {
+	return c.Server.LogFormat == "text" || c.Server.LogFormat == "" && p.terminal
+}
+
+// readable writes durations in JSON as they are in text, with their unit; else they would be numbers of nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 func isTerminal(w io.Writer) bool {

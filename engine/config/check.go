@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,10 +104,7 @@ func checkText(rule, text string) error {
 			return fmt.Errorf(`%s is not an IP address; write for example "127.0.0.1", "0.0.0.0" or "localhost"`, show(text))
 		}
 	case "dial":
-		host, port, err := net.SplitHostPort(text)
-		if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || n == 0 || host == "" {
-			return fmt.Errorf(`%s is not a host and port; write for example "127.0.0.1:11300"`, show(text))
-		}
+		return checkDial(text)
 	case "folder":
 		if text == "" {
 			return errors.New(`there must be a folder; write for example "scripts"`)
@@ -126,6 +124,35 @@ func checkText(rule, text string) error {
 		}
 	}
 	return nil
+}
+
+// checkDial checks what is connected to: host and port, or a socket of this machine.
+func checkDial(text string) error {
+	const longest = 107 // bytes: sun_path of unix(7) less the byte that ends it
+	if path := dialed(text); filepath.IsAbs(path) {
+		if len(path) > longest || strings.Contains(path, "\x00") {
+			return fmt.Errorf("%s is not the path of a socket, which has at most %d bytes", show(text), longest)
+		}
+		return nil
+	}
+	host, port, err := net.SplitHostPort(text)
+	if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || n == 0 || host == "" {
+		return fmt.Errorf(`%s is not a host and port, nor the path of a socket; write for example "127.0.0.1:11300" or "/run/beanstalkd.sock"`, show(text))
+	}
+	return nil
+}
+
+// Dialed returns Address as whoever connects needs it: host:port, or the absolute path of a socket.
+func (q Queue) Dialed() string { return dialed(q.Address) }
+
+// dialed takes off what may stand before the path of a socket: unix://, or unix: as beanstalkd's own flag -l has it.
+func dialed(address string) string {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		if path = strings.TrimPrefix(path, "//"); filepath.IsAbs(path) {
+			return path
+		}
+	}
+	return address
 }
 
 // consistsOf tells whether text has only ASCII letters, digits and the other characters.

@@ -135,6 +135,26 @@ func TestLoadStatePath(t *testing.T) {
 	if got := load(t, Source{Path: path, Env: []string{"SERVER_STATE_FILE=state.json"}}).State.File; got != "state.json" {
 		t.Errorf("SERVER_STATE_FILE = %q, want it as it is", got)
 	}
+	if got := load(t, Source{Path: path, Env: []string{"SERVER_STATE_SYNC=job"}}).State.Sync; got != "job" {
+		t.Errorf("SERVER_STATE_SYNC beside the file = %q, want job", got)
+	}
+	_, err := Load(Source{Path: path, Env: []string{"SERVER_STATE_SYNC=job"}, Flags: map[string]string{"state.file": ""}})
+	if err == nil || !strings.HasPrefix(err.Error(), `SERVER_STATE_SYNC: "job" needs state.file`) {
+		t.Errorf("SERVER_STATE_SYNC with a flag that takes the file away = %v, want that it needs state.file", err)
+	}
+}
+
+// The queue's address is a host and port or a socket, however that is written.
+func TestQueueDialed(t *testing.T) {
+	for address, want := range map[string]string{
+		"127.0.0.1:11300": "127.0.0.1:11300", "unix:1": "unix:1",
+		"/run/b.sock": "/run/b.sock", "unix:///run/b.sock": "/run/b.sock", "unix:/run/b.sock": "/run/b.sock",
+	} {
+		got := load(t, Source{Env: []string{"SERVER_QUEUE_ADDRESS=" + address}}).Queue.Dialed()
+		if got != want {
+			t.Errorf("Dialed of %q = %q, want %q", address, got, want)
+		}
+	}
 }
 
 // The later of key and key_file counts, and one source must not have both.

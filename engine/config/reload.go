@@ -3,26 +3,60 @@ package config
 import (
 	"maps"
 	"reflect"
+	"slices"
 )
 
-// Reload returns the settings that a running server with these settings can take over from others, and the names of those
-// that differ and need a restart: they stay as they are. A field says so by the tag restart.
-func (c Config) Reload(others Config) (merged Config, needRestart []string) {
+// Change is a setting that others have in another way.
+type Change struct {
+	// Name is the setting's: "server.port", "app.motto".
+	Name string
+	// Before and After are its values, which in JSON are as in the file. Both are nil where they may be secret: of a key, and of
+	// what stands in [app], nothing is told but that it has changed.
+	Before, After any
+}
+
+// Reload returns the settings that a running server with these settings can take over from others, how they differ from
+// these, and the names of those that differ and need a restart: they stay as they are. A field says so by the tag restart.
+func (c Config) Reload(others Config) (merged Config, changes []Change, needRestart []string) {
 	merged = others
 	now, to := reflect.ValueOf(&c).Elem(), reflect.ValueOf(&merged).Elem()
 	for _, s := range settings() {
-		if s.field.Tag.Get("restart") == "" {
-			continue
-		}
 		before, after := now.FieldByIndex(s.index), to.FieldByIndex(s.index)
-		if !reflect.DeepEqual(before.Interface(), after.Interface()) {
+		switch {
+		case reflect.DeepEqual(before.Interface(), after.Interface()):
+		case s.field.Tag.Get("restart") != "":
 			needRestart = append(needRestart, s.Name)
 			after.Set(before)
+		default:
+			changes = append(changes, changeOf(s.Name, before.Interface(), after.Interface()))
 		}
 	}
 	if !maps.EqualFunc(c.Processes, others.Processes, func(a, b Process) bool { return reflect.DeepEqual(a, b) }) {
 		needRestart = append(needRestart, "processes")
 		merged.Processes = c.Processes
 	}
-	return merged, needRestart
+	return merged, append(changes, appChanges(c.App, others.App)...), needRestart
+}
+
+func changeOf(name string, before, after any) Change {
+	if _, secret := before.(Secret); secret {
+		return Change{Name: name}
+	}
+	return Change{Name: name, Before: before, After: after}
+}
+
+// appChanges tells keys of [app] apart, and shows no value: those of other services may stand there.
+func appChanges(before, after map[string]any) []Change {
+	var changes []Change
+	names := map[string]any{}
+	maps.Copy(names, before)
+	maps.Copy(names, after)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		was, there := before[name]
+		is, stays := after[name]
+		if there != stays || !reflect.DeepEqual(was, is) {
+			changes = append(changes, Change{Name: "app." + name})
+		}
+	}
+	return changes
 }

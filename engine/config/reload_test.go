@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -9,12 +10,12 @@ import (
 func TestReload(t *testing.T) {
 	now, others := Default(), Default()
 	others.Server.Port, others.Server.Key = 9999, "correct horse battery"
-	others.Limits.ReadLimit, others.Limits.Shards = 1<<20, 7
+	others.Limits.ReadLimit, others.Limits.Shards = 1*MiB, 7
 	others.Lua.TurnTimeout = 2 * now.Lua.TurnTimeout
 	others.State.File = "elsewhere"
 	others.App = map[string]any{"motto": "new"}
 	others.Processes = map[string]Process{"say": {Command: []string{"/bin/echo"}}}
-	merged, need := now.Reload(others)
+	merged, changes, need := now.Reload(others)
 	if want := []string{"server.port", "limits.shards", "state.file", "processes"}; !slices.Equal(need, want) {
 		t.Errorf("needs a restart: %q, want %q", need, want)
 	}
@@ -25,7 +26,19 @@ func TestReload(t *testing.T) {
 		merged.Lua.TurnTimeout != others.Lua.TurnTimeout || merged.App["motto"] != "new" {
 		t.Errorf("merged = %+v, want the rest of the others", merged)
 	}
-	if _, need := now.Reload(Default()); len(need) > 0 {
-		t.Errorf("the same settings need a restart for %q, want nothing", need)
+	want := []Change{
+		{Name: "server.key"},
+		{"limits.read_limit", 64 * KiB, 1 * MiB},
+		{"lua.turn_timeout", now.Lua.TurnTimeout, others.Lua.TurnTimeout},
+		{Name: "app.motto"},
+	}
+	if !reflect.DeepEqual(changes, want) {
+		t.Errorf("changes = %v, want %v", changes, want)
+	}
+	if _, changes, need := now.Reload(Default()); len(changes)+len(need) > 0 {
+		t.Errorf("the same settings have changes %v and need a restart for %q, want nothing", changes, need)
+	}
+	if _, changes, _ := others.Reload(now); changes[len(changes)-1] != (Change{Name: "app.motto"}) {
+		t.Errorf("without the motto: changes %v, want app.motto among them", changes)
 	}
 }

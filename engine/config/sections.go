@@ -76,8 +76,8 @@ type Roster struct {
 
 // Queue is the section [queue]: where commands from other programs come from.
 type Queue struct {
-	Driver         string            `toml:"driver" env:"SERVER_QUEUE_DRIVER" one:"beanstalkd memory" restart:"yes" doc:"Where jobs come from: beanstalkd or memory."`
-	Address        string            `toml:"address" check:"dial" restart:"yes" doc:"Host and port of beanstalkd."`
+	Driver         string            `toml:"driver" env:"SERVER_QUEUE_DRIVER" one:"beanstalkd memory off" restart:"yes" doc:"Where jobs come from: beanstalkd, memory for a queue within the server, or off for none."`
+	Address        string            `toml:"address" check:"dial" restart:"yes" doc:"Host and port of beanstalkd, or the absolute path of the Unix socket that it listens on, unix:// before it or not."`
 	Name           string            `toml:"name" env:"SERVER_QUEUE" check:"tube" restart:"yes" doc:"Name of the queue; for beanstalkd the tube."`
 	MaxAttempts    int               `toml:"max_attempts" range:"1..1000" restart:"yes" doc:"Times that a failing job is tried before it is buried."`
 	Window         int               `toml:"window" range:"1..1024" restart:"yes" doc:"Jobs that are held at once."`
@@ -89,7 +89,7 @@ type Queue struct {
 type State struct {
 	File     string   `toml:"file" restart:"yes" doc:"File that keeps server.state through restarts, relative to the folder of this file; its folder must exist. Empty is memory only."`
 	Interval Duration `toml:"interval" range:"10ms..24h" restart:"yes" doc:"Time between two saves; where nothing has changed, nothing is written. An orderly stop saves too."`
-	Sync     string   `toml:"sync" one:"interval job" restart:"yes" doc:"When the state is saved besides: interval (never), or job: before a job is deleted, so that its effect outlives it."`
+	Sync     string   `toml:"sync" one:"interval job" restart:"yes" doc:"When the state is saved besides: interval (never), or job: before a job is deleted, so that its effect outlives it; job needs file."`
 }
 
 // Stop is the section [stop]: how long a graceful stop may take.

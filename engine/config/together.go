@@ -8,9 +8,15 @@ import (
 // errTwoKeys is the problem of settings that would leave it open which key is the right one.
 var errTwoKeys = errors.New("both key and key_file are set; leave one of them out")
 
+// errNoStateFile is the problem of a state that is to be on the disk before a job is gone, where nothing says on which file.
+var errNoStateFile = errors.New(`"job" needs state.file, which is empty; write for example file = "state.json" beside it, or sync = "interval"`)
+
 // checkTogether checks what no setting can tell alone. A setting whose own value was wrong is left out.
 func (l *loader) checkTogether() {
 	l.checkKey()
+	if l.config.State.Sync == "job" && l.config.State.File == "" && !l.failed["state.file"] {
+		l.problems.add(l.places["state.sync"], errNoStateFile)
+	}
 	l.atMost("stop.drain", "stop.timeout",
 		int64(l.config.Stop.Drain), int64(l.config.Stop.Timeout), l.config.Stop.Drain, l.config.Stop.Timeout)
 	l.atMost("limits.send_queue_bytes", "limits.send_memory",

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -24,11 +25,33 @@ const maxPath = 107
 // Path returns where the socket of a server is that listens on a TCP port, where no setting says it: in the folder perigee of
 // runtime ($XDG_RUNTIME_DIR), or in one of the user's own in temporary where runtime is "".
 func Path(runtime, temporary string, port int) string {
-	folder := filepath.Join(runtime, "perigee")
-	if runtime == "" {
-		folder = filepath.Join(temporary, "perigee-"+strconv.Itoa(os.Geteuid()))
+	return filepath.Join(folder(runtime, temporary), strconv.Itoa(port)+ending)
+}
+
+// Paths returns what Path has returned for the servers that run, and for those that have left their sockets, sorted.
+func Paths(runtime, temporary string) ([]string, error) {
+	at := folder(runtime, temporary)
+	entries, err := os.ReadDir(at)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("control: %w", err)
 	}
-	return filepath.Join(folder, strconv.Itoa(port)+".sock")
+	var paths []string
+	for _, entry := range entries {
+		if entry.Type() == fs.ModeSocket && strings.HasSuffix(entry.Name(), ending) {
+			paths = append(paths, filepath.Join(at, entry.Name()))
+		}
+	}
+	return paths, nil
+}
+
+// ending is how the names of sockets end.
+const ending = ".sock"
+
+func folder(runtime, temporary string) string {
+	if runtime == "" {
+		return filepath.Join(temporary, "perigee-"+strconv.Itoa(os.Geteuid()))
+	}
+	return filepath.Join(runtime, "perigee")
 }
 
 // place is where a socket is.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"perigee/engine/config"
@@ -31,16 +32,26 @@ type Service interface {
 var errOwnMemory = errors.New(`queue.driver is "memory", a queue that only the running server has: ` +
 	`only perigee push and perigee queue failed reach it`)
 
+// errNoQueue is returned to whoever would use the queue of settings that have none.
+var errNoQueue = errors.New(`queue.driver is "off", so there is no queue; with "beanstalkd" or "memory" there is one`)
+
 // Open returns the service that the settings name. It connects when it is first used.
 func Open(c config.Queue) (Service, error) {
-	if c.Driver == MemoryDriver {
+	switch c.Driver {
+	case MemoryDriver:
 		return nil, errOwnMemory
+	case offDriver:
+		return nil, errNoQueue
+	default:
+		return beanstalkd.NewClient(c.Dialed()), nil
 	}
-	return beanstalkd.NewClient(c.Address), nil
 }
 
 // MemoryDriver is the queue.driver that needs no service.
 const MemoryDriver = "memory"
+
+// offDriver is the queue.driver of a server without a queue.
+const offDriver = "off"
 
 // Body is the text of a job that runs a command. arguments is JSON text; nil is none.
 func Body(command string, arguments []byte) ([]byte, error) {
@@ -59,13 +70,14 @@ type Desk struct {
 	// Set by New, never changed.
 	settings config.Queue
 	ledger   *keeper.Ledger
-	drain    time.Duration // for jobs in hand when the server stops
-	linger   time.Duration // the same when other scripts take jobs in another way
-	driver   queue.Driver
+	driver   queue.Driver // nil where there is no queue, as service is
 	service  Service
 	log      *slog.Logger
 	wanted   chan *module.Work // capacity 1; Want sends, Run receives the latest; never closed
 	pushes   sync.WaitGroup
+
+	drain  atomic.Int64 // for jobs in hand when the server stops, in nanoseconds
+	linger atomic.Int64 // the same when other scripts take jobs in another way
 
 	// Guarded by mu.
 	mu     sync.Mutex
@@ -76,18 +88,24 @@ type Desk struct {
 
 // New connects to nothing yet. l has the jobs that need not run again.
 func New(c config.Config, l *keeper.Ledger, log *slog.Logger) *Desk {
-	d := &Desk{
-		settings: c.Queue, ledger: l, drain: c.Stop.Drain.Std(), linger: c.Lua.Drain.Std(), log: log,
-		wanted: make(chan *module.Work, 1),
-	}
-	if c.Queue.Driver == MemoryDriver {
+	d := &Desk{settings: c.Queue, ledger: l, log: log, wanted: make(chan *module.Work, 1)}
+	d.Configure(c)
+	switch c.Queue.Driver {
+	case MemoryDriver:
 		l.Clear() // of what another queue had, or one that is lost
 		own := memory.New(loop.RealClock{})
 		d.driver, d.service = own, own
-	} else {
-		d.driver, d.service = beanstalkd.New(c.Queue.Address, log), beanstalkd.NewClient(c.Queue.Address)
+	case offDriver:
+	default:
+		d.driver, d.service = beanstalkd.New(c.Queue.Dialed(), log), beanstalkd.NewClient(c.Queue.Dialed())
 	}
 	return d
+}
+
+// Configure has settings take effect that may change while the server runs.
+func (d *Desk) Configure(c config.Config) {
+	d.drain.Store(int64(c.Stop.Drain))
+	d.linger.Store(int64(c.Lua.Drain))
 }
 
 // Want says how jobs are to be taken from now on; nil is not at all. It never blocks. The loop alone calls it.
@@ -104,12 +122,19 @@ func (d *Desk) Run(ctx context.Context, h queue.Handler) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	var present *module.Work
-	retire := func() {}
+	retire, told := func() {}, false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case w := <-d.wanted:
+			if d.driver == nil {
+				if w != nil && !told {
+					told = true
+					d.log.Info("jobs: no jobs are taken", "setting", "queue.driver", "value", offDriver)
+				}
+				continue
+			}
 			if same(present, w) {
 				continue
 			}
@@ -131,7 +156,7 @@ func (d *Desk) begin(ctx context.Context, running *sync.WaitGroup, w *module.Wor
 		d.rest(worker)
 	})
 	return func() {
-		worker.Retire(d.linger)
+		worker.Retire(time.Duration(d.linger.Load()))
 		d.rest(worker)
 	}
 }
@@ -156,7 +181,7 @@ func (d *Desk) employ(w module.Work, h queue.Handler) *queue.Worker {
 		Window:         window,
 		MaxAttempts:    c.MaxAttempts,
 		HandlerTimeout: c.HandlerTimeout.Std(),
-		Drain:          d.drain,
+		Drain:          func() time.Duration { return time.Duration(d.drain.Load()) },
 		Map:            c.Map,
 		Unasked:        unasked(c),
 		Ran:            d.ledger.List(),
@@ -174,7 +199,7 @@ func unasked(c config.Queue) string {
 	if c.Driver != usual.Driver || c.Address != usual.Address {
 		return ""
 	}
-	return `for a queue within the server: [queue] driver = "memory"`
+	return `for a queue within the server: [queue] driver = "memory"; for none: driver = "off"`
 }
 
 // Condition says how the queue is. Anybody may read it: it names no address.
@@ -192,6 +217,9 @@ func (d *Desk) Status() Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := Status{Queue: d.name, Condition: "no jobs are taken"}
+	if d.driver == nil {
+		s.Condition = offDriver
+	}
 	if d.worker == nil {
 		return s
 	}
@@ -225,11 +253,6 @@ func (d *Desk) Failed() []queue.Failure {
 	return d.worker.Failed()
 }
 
-// Put puts a job, which with queue.driver "memory" nobody else can.
-func (d *Desk) Put(ctx context.Context, p queue.Put) (id uint64, err error) {
-	return d.service.Put(ctx, p)
-}
-
 // Push puts a job of a script, as script.Options has it.
 func (d *Desk) Push(p module.Push, done func(id uint64, err error)) (cancel func()) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -253,9 +276,25 @@ func (d *Desk) push(ctx context.Context, p module.Push) (uint64, error) {
 	return d.Put(ctx, queue.Put{Queue: d.settings.Name, Body: text, Delay: delay, Priority: p.Priority})
 }
 
+// Put puts a job, which with queue.driver "memory" nobody else can.
+func (d *Desk) Put(ctx context.Context, p queue.Put) (id uint64, err error) {
+	if d.service == nil {
+		return 0, errNoQueue
+	}
+	return d.service.Put(ctx, p)
+}
+
 // Close lets go of the service, after the scripts have ended.
 func (d *Desk) Close() {
 	d.pushes.Wait() // each was called off with the handler that waited for it
+	if d.service == nil {
+		return
+	}
+	if own, ok := d.service.(*memory.Queue); ok {
+		if all, delayed, buried := own.Left(); all > 0 {
+			d.log.Warn("jobs: jobs are lost with the queue, which was in memory", "jobs", all, "delayed", delayed, "buried", buried)
+		}
+	}
 	if err := d.service.Close(); err != nil {
 		d.log.Debug("jobs: closing the queue", "error", err)
 	}

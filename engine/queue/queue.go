@@ -69,8 +69,8 @@ type Options struct {
 	MaxAttempts int
 	// HandlerTimeout is how long a job may take, waiting included, before its context ends, unless the body says otherwise.
 	HandlerTimeout time.Duration
-	// Drain is how long jobs in hand may take once the worker stops; then they are given back.
-	Drain time.Duration
+	// Drain tells how long jobs in hand may take once the worker stops; then they are given back. Run calls it.
+	Drain func() time.Duration
 	// Unasked is what may be done without the service, where nobody has asked for one: that it cannot be reached at first is
 	// then no warning, but said with this hint. "" is that somebody has.
 	Unasked string

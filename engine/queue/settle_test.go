@@ -46,7 +46,7 @@ func TestStopCostsNoAttempt(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		put(t, q, "Endless", "Next")
 		o := options()
-		o.Drain = time.Second
+		o.Drain = func() time.Duration { return time.Second }
 		runs := 0
 		for range 8 {
 			r := start(t, q, o, nil, func(ctx context.Context, j queue.Job, done func(error)) {

@@ -90,7 +90,7 @@ func (w *Worker) Run(ctx context.Context) {
 	defer tick.Stop()
 	again := time.NewTimer(0) // when to connect, or to look at an empty queue, again
 	defer again.Stop()
-	drained := time.NewTimer(w.options.Drain)
+	drained := time.NewTimer(0)
 	drained.Stop()
 	pause, ended := firstPause, ctx.Done()
 	for !w.finish() {
@@ -113,7 +113,7 @@ func (w *Worker) Run(ctx context.Context) {
 		case <-ended:
 			ended = nil
 			if !w.gaveUp {
-				drained.Reset(w.options.Drain)
+				drained.Reset(w.options.Drain())
 			}
 			w.stop()
 		case <-drained.C:

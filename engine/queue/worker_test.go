@@ -25,7 +25,7 @@ func (h handler) Job(ctx context.Context, j queue.Job, done func(error)) { h(ctx
 
 func options() queue.Options {
 	return queue.Options{
-		Name: "default", Window: 64, MaxAttempts: 5, HandlerTimeout: time.Minute, Drain: 5 * time.Second,
+		Name: "default", Window: 64, MaxAttempts: 5, HandlerTimeout: time.Minute, Drain: func() time.Duration { return 5 * time.Second },
 	}
 }
 
@@ -322,7 +322,7 @@ func TestProcessKillingJob(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		put(t, q, "Deadly", "Innocent")
 		o := options()
-		o.Drain = time.Nanosecond
+		o.Drain = func() time.Duration { return time.Nanosecond }
 		m := &moody{Queue: q, dies: true}
 		crashes, innocent := 0, 0
 		runs := func() {

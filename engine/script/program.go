@@ -241,6 +241,7 @@ func (p *Program) Load() error {
 		})
 		defer stop()
 	}
+	migrating := false
 	boot := p.vm.State().NewFunction(func(L *lua.LState) int {
 		if p.loader.Has(p.options.Manager) {
 			L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
@@ -273,6 +274,7 @@ func (p *Program) Load() error {
 		}
 		p.doubt()
 		if migrate, ok := p.hooks["migrate"]; ok && p.options.From > 0 {
+			migrating = true
 			L.Push(migrate)
 			L.Push(manager)
 			L.Push(lua.LNumber(p.options.From))
@@ -285,6 +287,9 @@ func (p *Program) Load() error {
 		call.Limit = "lua.turn_timeout, since others are served meanwhile"
 	}
 	_, err := call.Run(p.vm, p.options.BootTimeout, boot)
+	if err != nil && migrating {
+		err = fmt.Errorf("migrate: %w", err) // of scripts that may boot without a fault where nothing is replaced
+	}
 	if err == nil && late {
 		return fmt.Errorf("script: loading took longer than lua.boot_timeout, %s", p.options.BootWait)
 	}

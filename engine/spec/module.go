@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/fetch"
+	"perigee/engine/script/api"
 	"perigee/engine/script/value"
 	"perigee/engine/spec/stage"
 )
@@ -187,15 +189,9 @@ func (f *file) reload(L *lua.LState) int {
 	s, folder := f.present(L), L.OptString(1, "")
 	if folder != "" {
 		folder = filepath.Join(filepath.Dir(f.options.Config.Lua.Path), folder)
-		if _, err := os.Stat(folder); err != nil {
-			L.ArgError(1, "there is no folder "+folder)
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			return api.PushDone(L, errors.New("there is no folder "+folder))
 		}
 	}
-	if err := s.Reload(folder); err != nil {
-		L.Push(lua.LNil)
-		L.Push(lua.LString(err.Error()))
-		return 2
-	}
-	L.Push(lua.LTrue)
-	return 1
+	return api.PushDone(L, s.Reload(folder))
 }

@@ -292,7 +292,11 @@ it("reloads", function()
   assert.equal(6, spec.run("Sum", { x = 2, y = 3 }).sum)
   spec.advance(1000)
   c:expect("Now")
-  assert.has_error(function() spec.reload("nowhere") end, "there is no folder")
+  ok, reason = spec.reload("missing/folder")
+  assert.is_nil(ok)
+  assert.matches("^there is no folder .*/missing/folder$", reason)
+  assert.matches("^there is no folder ", select(2, spec.reload("scripts/app.lua")))
+  assert.equal(6, spec.run("Sum", { x = 2, y = 3 }).sum)
 end)
 `,
 	} {

@@ -51,11 +51,12 @@ func problems(err error) []string {
 
 // Comparison is what check --against-running --json writes: a promise to programs.
 type Comparison struct {
-	OK           bool     `json:"ok"`
-	Changes      []Change `json:"changes"`
-	NeedsRestart []string `json:"needs_restart"`
-	Warnings     []string `json:"warnings"`
-	Problems     []string `json:"problems"`
+	OK           bool      `json:"ok"`
+	Changes      []Change  `json:"changes"`
+	Settings     []Setting `json:"settings"`
+	NeedsRestart []string  `json:"needs_restart"`
+	Warnings     []string  `json:"warnings"`
+	Problems     []string  `json:"problems"`
 }
 
 // OfComparison reports what a reload would change, or why it would fail.
@@ -64,6 +65,6 @@ func OfComparison(r Reload, err error) Comparison {
 		r = OfReload(engine.Reload{})
 	}
 	return Comparison{
-		OK: err == nil, Changes: r.Changes, NeedsRestart: r.NeedsRestart, Warnings: r.Warnings, Problems: problems(err),
+		OK: err == nil, Changes: r.Changes, Settings: r.Settings, NeedsRestart: r.NeedsRestart, Warnings: r.Warnings, Problems: problems(err),
 	}
 }

@@ -1,21 +1,31 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"perigee/engine"
+	"perigee/engine/config"
 )
 
 // Reload is what has come of a reload, and what reload --json writes: a promise to programs.
 type Reload struct {
-	Generation   int      `json:"generation"`
-	Took         float64  `json:"took"`  // seconds
-	Pause        float64  `json:"pause"` // seconds that clients waited
-	Changes      []Change `json:"changes"`
-	NeedsRestart []string `json:"needs_restart"` // settings that have changed in the file only
-	Warnings     []string `json:"warnings"`
+	Generation   int       `json:"generation"`
+	Took         float64   `json:"took"`  // seconds
+	Pause        float64   `json:"pause"` // seconds that clients waited
+	Changes      []Change  `json:"changes"`
+	Settings     []Setting `json:"settings"`
+	NeedsRestart []string  `json:"needs_restart"` // settings that have changed in the file only
+	Warnings     []string  `json:"warnings"`
+}
+
+// Setting is a setting that is in force otherwise than before.
+type Setting struct {
+	Name   string          `json:"name"`
+	Before json.RawMessage `json:"before,omitempty"` // as in server.toml; neither is there where they may be secret
+	After  json.RawMessage `json:"after,omitempty"`
 }
 
 // Change is one thing that is registered otherwise than before.
@@ -34,6 +44,7 @@ func OfReload(r engine.Reload) Reload {
 		Took:         r.Took.Seconds(),
 		Pause:        r.Pause.Seconds(),
 		Changes:      []Change{},
+		Settings:     settingsOf(r.Settings),
 		NeedsRestart: append([]string{}, r.NeedsRestart...),
 		Warnings:     append([]string{}, r.Warnings...),
 	}
@@ -41,6 +52,35 @@ func OfReload(r engine.Reload) Reload {
 		report.Changes = append(report.Changes, Change(c))
 	}
 	return report
+}
+
+func settingsOf(changes []config.Change) []Setting {
+	reports := []Setting{}
+	for _, c := range changes {
+		report := Setting{Name: c.Name}
+		if c.Before != nil {
+			report.Before, report.After = jsonOf(c.Before), jsonOf(c.After)
+		}
+		reports = append(reports, report)
+	}
+	return reports
+}
+
+// jsonOf is a value of a setting, which looks in JSON as it does in the file.
+func jsonOf(value any) json.RawMessage {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil // no setting is of a type that has no JSON
+	}
+	return text
+}
+
+// note says how a setting has changed, as far as everybody may know.
+func (s Setting) note() string {
+	if s.Before == nil {
+		return ""
+	}
+	return string(s.Before) + " -> " + string(s.After)
 }
 
 // String is for people: a line that says it all, then one for each change, as a table.
@@ -58,6 +98,9 @@ func (r Reload) Table() string {
 	for _, c := range r.Changes {
 		fmt.Fprintf(&w, "%s\t%s %s\t%s\n", c.What, c.Kind, c.Name, c.note())
 	}
+	for _, s := range r.Settings {
+		fmt.Fprintf(&w, "changed\tsetting %s\t%s\n", s.Name, s.note())
+	}
 	for _, setting := range r.NeedsRestart {
 		fmt.Fprintf(&w, "needs restart\t%s\t\n", setting)
 	}
@@ -71,11 +114,10 @@ func (r Reload) Table() string {
 func (r Reload) Line() string {
 	var parts []string
 	for _, c := range r.Changes {
-		part := c.Kind + " " + c.Name + " " + c.What
-		if note := c.note(); note != "" {
-			part += " (" + note + ")"
-		}
-		parts = append(parts, part)
+		parts = append(parts, phrase(c.Kind+" "+c.Name+" "+c.What, c.note()))
+	}
+	for _, s := range r.Settings {
+		parts = append(parts, phrase("setting "+s.Name+" changed", s.note()))
 	}
 	for _, setting := range r.NeedsRestart {
 		parts = append(parts, "needs restart: "+setting)
@@ -86,6 +128,14 @@ func (r Reload) Line() string {
 	}
 	took := time.Duration(r.Took * float64(time.Second)).Round(time.Millisecond)
 	return fmt.Sprintf("reloaded: generation %d, in %s: %s", r.Generation, took, strings.Join(parts, "; "))
+}
+
+// phrase puts a note behind what it is about.
+func phrase(what, note string) string {
+	if note == "" {
+		return what
+	}
+	return what + " (" + note + ")"
 }
 
 // note is what is to be known of a change.

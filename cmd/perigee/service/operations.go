@@ -15,13 +15,21 @@ import (
 
 // The operations of a running server, by the names that the commands ask for.
 const (
-	Compare = "compare"      // answered with a report.Reload
-	Failed  = "queue failed" // report.Failures
-	Push    = "queue push"   // of a queue.Put; the number of the job
-	Reload  = "reload"       // report.Reload
-	Status  = "status"       // report.Status
-	Stop    = "stop"         // nothing, after the end
+	Compare  = "compare"      // answered with a report.Reload
+	Failed   = "queue failed" // report.Failures
+	Identify = "identify"     // Identity
+	Push     = "queue push"   // of a queue.Put; the number of the job
+	Reload   = "reload"       // report.Reload
+	Status   = "status"       // report.Status
+	Stop     = "stop"         // nothing, after the end
 )
+
+// Identity is what a server says of itself to a command that looks for it.
+type Identity struct {
+	PID      int    `json:"pid"`
+	Port     int    `json:"port"`
+	Settings string `json:"settings"` // the file, absolute
+}
 
 // operations are what the programs of this machine can ask of the server.
 func (s *service) operations() map[string]control.Operation {
@@ -36,6 +44,9 @@ func (s *service) operations() map[string]control.Operation {
 		Failed: func(context.Context, json.RawMessage) (any, error) {
 			return report.OfFailures(s.server.FailedJobs()), nil
 		},
+		Identify: func(context.Context, json.RawMessage) (any, error) {
+			return Identity{PID: os.Getpid(), Port: s.status.Port, Settings: s.options.File}, nil
+		},
 		Push: func(ctx context.Context, arguments json.RawMessage) (any, error) {
 			var put queue.Put
 			if err := json.Unmarshal(arguments, &put); err != nil {
@@ -44,7 +55,7 @@ func (s *service) operations() map[string]control.Operation {
 			return s.server.PutJob(ctx, put)
 		},
 		Reload: func(ctx context.Context, _ json.RawMessage) (any, error) {
-			outcome, err := s.reload(ctx)
+			outcome, err := s.reload(ctx, s.server.Reload)
 			if err != nil {
 				return nil, err
 			}

@@ -11,10 +11,10 @@ import (
 	"perigee/engine/watch"
 )
 
-// reload has the server read its scripts and settings again, and tells the service manager.
-func (s *service) reload(ctx context.Context) (engine.Reload, error) {
+// reload has the server read its scripts and settings again, by its Reload or its Attempt, and tells the service manager.
+func (s *service) reload(ctx context.Context, by func(ctx context.Context) (engine.Reload, error)) (engine.Reload, error) {
 	done := s.notifier.Reloading()
-	outcome, err := s.server.Reload(ctx)
+	outcome, err := by(ctx)
 	if err != nil {
 		done("reload failed: " + err.Error())
 		return outcome, err
@@ -31,7 +31,7 @@ func (s *service) reloadOnHangup(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.options.Hangups:
-			_, _ = s.reload(ctx) // the server logs it
+			_, _ = s.reload(ctx, s.server.Reload) // which logs it
 		}
 	}
 }
@@ -43,7 +43,7 @@ func (s *service) watch() (err error) {
 		Wanted: func(name string) bool {
 			return strings.HasSuffix(name, ".lua") && !strings.HasSuffix(name, "_spec.lua")
 		},
-		File: s.options.File,
+		File: s.options.File, // which somebody may write where there is none
 		Log:  s.log,
 	})
 	return err
@@ -58,15 +58,21 @@ func (s *service) unwatch() {
 	}
 }
 
-// reloadOnEdit reloads when files have changed, and tells whoever edits them at once, one line each.
+// reloadOnEdit reloads when files have changed, and tells whoever edits them at once, one line each. Where the log is for
+// programs, a failure is in the log, as any other.
 func (s *service) reloadOnEdit(ctx context.Context) {
+	by := s.server.Reload
+	if s.options.Complain != nil {
+		by = s.server.Attempt
+	}
 	s.watcher.Run(ctx, func([]string) {
-		outcome, err := s.reload(ctx)
+		outcome, err := s.reload(ctx, by)
 		switch {
 		case errors.Is(err, engine.ErrStopping):
 			return
-		case err != nil:
+		case err != nil && s.options.Complain != nil:
 			s.options.Complain(err)
+		case err != nil:
 		default:
 			_, _ = fmt.Fprintln(s.options.Said, report.OfReload(outcome).Line())
 		}

@@ -29,7 +29,7 @@ const partsGrace = 10 * time.Second
 // Options say what is served, and how.
 type Options struct {
 	Settings config.Config
-	File     string // where the settings are, or would be
+	File     string // where the settings are, or would be; absolute
 	// Read reads the settings again.
 	Read  func() (config.Config, error)
 	Log   *slog.Logger
@@ -38,7 +38,7 @@ type Options struct {
 	Said *logging.Writer
 	// Announce is what is said there of a server that has started.
 	Announce func(status engine.Status) []byte
-	// Complain tells whoever edits the scripts what is wrong with them. It does not wait.
+	// Complain tells whoever edits the scripts what is wrong with them, and does not wait; nil leaves that to the log.
 	Complain func(err error)
 	// Control is where the control socket of a server is that listens on a port.
 	Control func(port int) string

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -19,13 +20,15 @@ const patience = 30 * time.Second
 type Options struct {
 	// Binlog has it keep its jobs on disk, and sync each change, so that they live on when it is killed.
 	Binlog bool
+	// Socket has it listen on a Unix socket in place of a port.
+	Socket bool
 	// MaxJob is how large a job may be, in bytes; 0 is beanstalkd's own limit of 65,535.
 	MaxJob int
 }
 
 // Server is a beanstalkd. It ends with the test.
 type Server struct {
-	// Address is where it listens, also after a Restart.
+	// Address is where it listens, also after a Restart: host:port, or the path of a socket.
 	Address string
 
 	arguments []string
@@ -42,12 +45,18 @@ func Start(tb testing.TB, o Options) *Server {
 		}
 		tb.Skipf("beanstalkd is not installed: %v", err)
 	}
-	s := &Server{Address: Absent(tb)}
-	_, port, err := net.SplitHostPort(s.Address)
-	if err != nil {
-		tb.Fatal(err)
+	s := &Server{}
+	if o.Socket {
+		s.Address = socket(tb)
+		s.arguments = []string{path, "-l", "unix:" + s.Address}
+	} else {
+		s.Address = Absent(tb)
+		_, port, err := net.SplitHostPort(s.Address)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		s.arguments = []string{path, "-l", "127.0.0.1", "-p", port}
 	}
-	s.arguments = []string{path, "-l", "127.0.0.1", "-p", port}
 	if o.Binlog {
 		s.arguments = append(s.arguments, "-f0", "-b", tb.TempDir())
 	}
@@ -57,6 +66,25 @@ func Start(tb testing.TB, o Options) *Server {
 	tb.Cleanup(s.Kill)
 	s.Restart(tb)
 	return s
+}
+
+// socket returns a path at which there is nothing: a short one, since that of a socket has 107 bytes at most.
+func socket(tb testing.TB) string {
+	tb.Helper()
+	folder, err := os.MkdirTemp("", "beanstalkd-") //nolint:usetesting // whose path has the test's name in it
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return filepath.Join(folder, "b.sock")
+}
+
+// network is what an address is of.
+func network(address string) string {
+	if filepath.IsAbs(address) {
+		return "unix"
+	}
+	return "tcp"
 }
 
 // Absent returns an address of 127.0.0.1 at which nobody listens.
@@ -94,7 +122,7 @@ func (s *Server) Restart(tb testing.TB) {
 	}
 	give := time.After(patience)
 	for {
-		c, err := net.Dial("tcp", s.Address) //nolint:noctx // on this machine it takes no time
+		c, err := net.Dial(network(s.Address), s.Address) //nolint:noctx // on this machine it takes no time
 		if err == nil {
 			_ = c.Close()
 			return

@@ -10,7 +10,7 @@ import (
 // dial connects with the bare library.
 func (s *Server) dial(tb testing.TB) *beanstalk.Conn {
 	tb.Helper()
-	c, err := beanstalk.Dial("tcp", s.Address)
+	c, err := beanstalk.Dial(network(s.Address), s.Address)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -40,7 +40,7 @@ type Client struct {
 	spared time.Time // until when it does not try again after that
 }
 
-// NewClient returns a client of the beanstalkd at an address, host:port. The owner closes it.
+// NewClient returns a client of the beanstalkd at an address, as New takes it. The owner closes it.
 func NewClient(address string) *Client {
 	return &Client{address: address, slot: make(chan struct{}, 1)}
 }

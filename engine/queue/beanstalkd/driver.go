@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -29,7 +30,7 @@ type Driver struct {
 	warned  sync.Once
 }
 
-// New returns a driver for an address, host:port. Nothing is connected yet.
+// New returns a driver for an address: host:port, or the absolute path of a socket. Nothing is connected yet.
 func New(address string, log *slog.Logger) *Driver {
 	return &Driver{address: address, log: log}
 }
@@ -57,7 +58,11 @@ func dial(ctx context.Context, address string) (*link, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
 	defer cancel()
 	var dialer net.Dialer
-	nc, err := dialer.DialContext(ctx, "tcp", address)
+	network := "tcp"
+	if filepath.IsAbs(address) {
+		network = "unix"
+	}
+	nc, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("beanstalkd: %s: %w", address, plain(err))
 	}

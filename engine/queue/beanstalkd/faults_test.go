@@ -303,7 +303,7 @@ func TestStopWithJobsInHand(t *testing.T) {
 	s := beanstalkd.Start(t, beanstalkd.Options{})
 	put(t, s.Address, job("one"), job("two"), job("three"), job("four"), job("five"))
 	o := options()
-	o.Drain = 300 * time.Millisecond
+	o.Drain = func() time.Duration { return 300 * time.Millisecond }
 	begun := make(chan func(error), 10)
 	w := work(t, s.Address, o, func(_ context.Context, j queue.Job, done func(error)) {
 		if j.Command == "one" {
@@ -330,7 +330,7 @@ func TestStopsCostNoAttempt(t *testing.T) {
 	s := beanstalkd.Start(t, beanstalkd.Options{})
 	put(t, s.Address, job("long"), job("next"))
 	o := options()
-	o.Drain = 10 * time.Millisecond
+	o.Drain = func() time.Duration { return 10 * time.Millisecond }
 	for range 7 {
 		begun := make(chan struct{}, 2)
 		w := work(t, s.Address, o, func(context.Context, queue.Job, func(error)) { begun <- struct{}{} })

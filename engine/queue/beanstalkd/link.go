@@ -307,6 +307,9 @@ func (l *link) close() {
 
 // loopback tells whether the service is on this machine.
 func (l *link) loopback() bool {
+	if _, isSocket := l.nc.RemoteAddr().(*net.UnixAddr); isSocket {
+		return true
+	}
 	peer, err := netip.ParseAddrPort(l.nc.RemoteAddr().String())
 	return err == nil && peer.Addr().Unmap().IsLoopback()
 }

@@ -22,7 +22,7 @@ func job(command string) string { return fmt.Sprintf(`{"job":%q}`, command) }
 
 func options() queue.Options {
 	return queue.Options{
-		Name: "default", Window: 64, MaxAttempts: 5, HandlerTimeout: time.Minute, Drain: 5 * time.Second,
+		Name: "default", Window: 64, MaxAttempts: 5, HandlerTimeout: time.Minute, Drain: func() time.Duration { return 5 * time.Second },
 	}
 }
 

@@ -30,6 +30,21 @@ func (q *Queue) Counts(_ context.Context, name string) (queue.Counts, error) {
 	return counts, nil
 }
 
+// Left counts the jobs of all queues, and those of them that are delayed or buried: they end with the process.
+func (q *Queue) Left() (all, delayed, buried int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, j := range q.jobs {
+		switch j.state {
+		case queue.Delayed:
+			delayed++
+		case queue.Buried:
+			buried++
+		}
+	}
+	return len(q.jobs), delayed, buried
+}
+
 // Peek returns the next job of a state.
 func (q *Queue) Peek(_ context.Context, name string, state queue.State) (queue.Peeked, error) {
 	q.mu.Lock()

@@ -129,6 +129,12 @@ func TestStates(t *testing.T) {
 		if s.Bury(id, 7, note); err != nil {
 			t.Errorf("Bury = %v, want nil", err)
 		}
+		if _, err := q.Put(t.Context(), queue.Put{Queue: "other", Delay: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		if all, delayed, buried := q.Left(); all != 2 || delayed != 1 || buried != 1 {
+			t.Errorf("Left = %d, %d, %d, want 2 of which 1 is delayed and 1 buried", all, delayed, buried)
+		}
 		if n, err := q.Kick(t.Context(), "default", 5); n != 1 || err != nil {
 			t.Errorf("Kick = %d, %v, want 1, nil", n, err)
 		}
