@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"perigee/engine/enginetest/port"
 )
 
 // patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
@@ -42,12 +44,12 @@ func Start(tb testing.TB, o Options) *Server {
 		}
 		tb.Skipf("beanstalkd is not installed: %v", err)
 	}
-	s := &Server{Address: Absent(tb)}
-	_, port, err := net.SplitHostPort(s.Address)
+	s := &Server{Address: port.Reserve(tb)}
+	host, number, err := net.SplitHostPort(s.Address)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.arguments = []string{path, "-l", "127.0.0.1", "-p", port}
+	s.arguments = []string{path, "-l", host, "-p", number}
 	if o.Binlog {
 		s.arguments = append(s.arguments, "-f0", "-b", tb.TempDir())
 	}
@@ -59,15 +61,10 @@ func Start(tb testing.TB, o Options) *Server {
 	return s
 }
 
-// Absent returns an address of 127.0.0.1 at which nobody listens.
+// Absent returns an address of 127.0.0.1 at which nobody listens while the test runs, unless At does.
 func Absent(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it takes no time
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return port.Reserve(tb)
 }
 
 // At starts one at an address that Absent returned.
@@ -75,11 +72,11 @@ func At(tb testing.TB, address string) *Server {
 	tb.Helper()
 	s := Start(tb, Options{})
 	s.Kill()
-	_, port, err := net.SplitHostPort(address)
+	_, number, err := net.SplitHostPort(address)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.Address, s.arguments[4] = address, port
+	s.Address, s.arguments[4] = address, number
 	s.Restart(tb)
 	return s
 }
