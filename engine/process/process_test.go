@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// patience is how long anything may take before a test gives up.
-const patience = 20 * time.Second
+// patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
+const patience = 2 * time.Minute
 
 // supervisor returns one that knows a shell by the texts that it shall run, and a few other programs.
 func supervisor(tb testing.TB, scripts map[string]string) *Supervisor {

@@ -93,9 +93,9 @@ func TestStuckTicks(t *testing.T) {
 
 // The error of a stopped slice says where and which functions ran, also on the threads below.
 func TestTimeoutTrace(t *testing.T) {
-	m := start(t, Options{TurnTimeout: 30 * time.Millisecond})
+	m := start(t, Options{})
 	o := m.run(t, `local function spin()
-		while true do end
+		while true do trip() end
 	end
 	pcall(function()
 		spin()
