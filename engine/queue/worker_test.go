@@ -277,6 +277,9 @@ func TestStop(t *testing.T) {
 		if s := r.Status(); s.Done != 65 || s.GivenBack != 5 || s.Released != 0 {
 			t.Errorf("Status = %+v, want 65 done and 5 given back", s)
 		}
+		if begun != 67 {
+			t.Errorf("%d jobs were begun, want 67: none that was given back", begun)
+		}
 	})
 }
 
