@@ -257,6 +257,9 @@ func TestStop(t *testing.T) {
 		if n := counts(t, q); n.Reserved != 6 {
 			t.Fatalf("Counts = %+v, want 6 reserved", n)
 		}
+		if s := r.Status(); s.Held != 6 {
+			t.Errorf("Status = %+v, want 6 held", s)
+		}
 		began := time.Now()
 		ended := make(chan struct{})
 		go func() {
