@@ -141,3 +141,47 @@ func TestTimersThatAreOver(t *testing.T) {
 		contains(r, "log", r.log.String(), "timer at h.lua:7: the till is locked")
 	})
 }
+
+// What a timer gives its command goes over with it, once, and the reload tells what is lost.
+func TestTimersGoOver(t *testing.T) {
+	var ran []string
+	inBubble(t, defaults(), func(r *rig) { commands(r, r.h, &ran, "A") }, func(r *rig) {
+		r.turn(func() {
+			_, err := r.h.Timer(script.TimerOptions{Name: "A", Command: "A", Arguments: wire.Raw("old"), Every: 400 * ms})
+			r.must(err)
+		})
+		outcome, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
+			commands(r, h, &ran, "A")
+			return &application{adopt: func(v wire.Value) (wire.Value, string) {
+				return wire.Raw(fmt.Sprintf("adopted %s", v)), "a function"
+			}}, nil
+		})
+		if want := "the arguments of timer A lose a function, which belongs to the scripts before"; err != nil || len(outcome.Warnings) != 1 || outcome.Warnings[0] != want {
+			r.Errorf("Install = %q, %v, want the warning %q", outcome.Warnings, err, want)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		r.turn(func() {
+			if got, want := strings.Join(ran, ", "), "A adopted old, A adopted old"; got != want {
+				r.Errorf("ran %s, want %s", got, want)
+			}
+		})
+	})
+}
+
+// Scripts whose topic is registered by somebody else while they load do not run.
+func TestTopicTakenWhileLoading(t *testing.T) {
+	inBubble(t, defaults(), nil, func(r *rig) {
+		old := r.h
+		_, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
+			_, err := h.Register("news", script.TopicOptions{})
+			r.must(err)
+			_, err = old.Register("news", script.TopicOptions{})
+			r.must(err)
+			return &application{}, nil
+		})
+		if err == nil || !strings.Contains(err.Error(), `topic "news" was registered by somebody else while the scripts loaded`) {
+			r.Errorf("Install = %v, want that the topic was registered by somebody else", err)
+		}
+	})
+}
