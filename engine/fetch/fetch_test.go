@@ -143,6 +143,7 @@ func TestTooLarge(t *testing.T) {
 	expect(t, c, Request{URL: server.URL}, "too large")
 	expect(t, c, Request{URL: server.URL + "/packed"}, "too large")
 	expect(t, c, Request{Method: "POST", URL: server.URL, Body: make([]byte, 1001)}, "request too large")
+	expect(t, c, Request{Method: "POST", URL: server.URL, Body: make([]byte, 1000)}, "too large") // the answer
 }
 
 // Each way in which a request can fail has its word, and the error does not repeat the URL, which may hold secrets.
