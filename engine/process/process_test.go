@@ -181,6 +181,19 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// A program that closes its input takes no more, and whoever writes is told so.
+func TestClosedInput(t *testing.T) {
+	s := supervisor(t, map[string]string{"deaf": `exec 0<&-; echo deaf; exec sleep 100`})
+	deaf := begin(t, s, Request{Name: "deaf", Output: true})
+	if e := deaf.next(); e.Text != "deaf\n" {
+		t.Fatalf("deaf says %q, want deaf", e.Text)
+	}
+	await.Until(t, "the input to be refused", func() bool { return errors.Is(deaf.Write("x"), ErrInputClosed) })
+	if !deaf.Running() {
+		t.Error("the program has ended, want it to run on")
+	}
+}
+
 // A flood waits until it is taken, and comes whole; a line without end comes in pieces.
 func TestFlood(t *testing.T) {
 	s := supervisor(t, map[string]string{
