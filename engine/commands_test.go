@@ -68,7 +68,7 @@ func post(t *testing.T, server *enginetest.Server, name, body string, header ...
 
 // Whoever has the key runs commands over HTTP, and hears what came of it as JSON.
 func TestCommandsOverHTTP(t *testing.T) {
-	server := commandServer(t, func(c *config.Config) { c.Queue.HandlerTimeout = config.Duration(100 * time.Millisecond) })
+	server := commandServer(t, func(c *config.Config) { c.Queue.HandlerTimeout = config.Duration(time.Second) })
 	key := []string{"Authorization", "Bearer " + commandKey}
 	for _, row := range []struct {
 		claim, name, body string
@@ -95,7 +95,7 @@ func TestCommandsOverHTTP(t *testing.T) {
 		}
 	}
 	log := server.Log()
-	for _, want := range []string{"the wallet is empty", "longer than queue.handler_timeout, 100ms"} {
+	for _, want := range []string{"the wallet is empty", "longer than queue.handler_timeout, 1s"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log is %s, want %q in it", log, want)
 		}

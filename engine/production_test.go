@@ -17,6 +17,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/enginetest/port"
 )
 
 // readmeBlock returns the block of the README in a language that begins with a comment that names its file.
@@ -55,21 +56,6 @@ func put(t *testing.T, text, old, with string) string {
 		t.Fatalf("%q is %d times in\n%s\nwant it once", old, n, text)
 	}
 	return strings.Replace(text, old, with, 1)
-}
-
-// front is the address on which the tests have nginx listen: all other servers of tests listen on 127.0.0.1, so that none of
-// them can take a port between freePort and nginx.
-const front = "127.0.0.3"
-
-// freePort returns a TCP port of front that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", front+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // startNginx runs nginx with a site until the test ends, and waits until it listens.
@@ -132,20 +118,17 @@ func TestReadmeNginx(t *testing.T) {
 		{"without X-Forwarded-For", "X-Forwarded-For $proxy_add_x_forwarded_for", `X-Forwarded-For ""`, "127.0.0.1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			port := freePort(t)
-			changed := put(t, site, "listen 80;", fmt.Sprintf("listen %s:%d;", front, port))
+			front := port.Reserve(t)
+			changed := put(t, site, "listen 80;", "listen "+front+";")
 			changed = put(t, changed, "http://127.0.0.1:8080", "http://"+address)
 			if row.old != "" {
 				changed = put(t, changed, row.old, row.with)
 			}
 			startNginx(t, changed)
 			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(client)}}
-			dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return from.DialContext(ctx, network, fmt.Sprintf("%s:%d", front, port))
-			}
-			dialer := websocket.Dialer{HandshakeTimeout: enginetest.Patience, NetDialContext: dial}
-			header := http.Header{"Origin": {fmt.Sprintf("http://127.0.0.1:%d", port)}, "X-Forwarded-For": {"192.0.2.1"}} // which a client can claim
-			socket, response, err := dialer.DialContext(t.Context(), fmt.Sprintf("ws://127.0.0.1:%d/any/path", port), header)
+			dialer := websocket.Dialer{HandshakeTimeout: enginetest.Patience, NetDialContext: from.DialContext}
+			header := http.Header{"Origin": {"http://" + front}, "X-Forwarded-For": {"192.0.2.1"}} // which a client can claim
+			socket, response, err := dialer.DialContext(t.Context(), "ws://"+front+"/any/path", header)
 			if err != nil {
 				if row.address != "" || response == nil {
 					t.Fatalf("a WebSocket through nginx: %v, want one from %s", err, row.address)

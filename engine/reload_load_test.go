@@ -88,6 +88,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		c.Queue.Driver, c.Queue.Address = "beanstalkd", b.Address
 		c.Server.MaxConnections = 0
 		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000
+		c.Lua.TurnTimeout, c.Lua.BootTimeout = config.Duration(time.Minute), config.Duration(time.Minute) // none is its subject
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 4*enginetest.Patience)
 	defer cancel()
@@ -227,6 +228,7 @@ server.message("Work", { protection = "none" }, function(client, message)
 end)`))
 	s := f.serve(func(c *config.Config) {
 		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000
+		c.Lua.TurnTimeout, c.Lua.BootTimeout = config.Duration(time.Minute), config.Duration(time.Minute) // none is its subject
 	})
 	alice, idle := s.Dial(t, "alice"), s.Dial(t, "idle")
 	var programs []weak.Pointer[script.Program]

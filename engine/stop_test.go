@@ -53,7 +53,7 @@ func TestStopWithScripts(t *testing.T) {
 			folder := t.TempDir()
 			write(t, folder, bootOnly(row.boot))
 			server := enginetest.Start(t, func(c *config.Config) {
-				c.Lua.Path, c.Lua.Manager, c.Lua.TurnTimeout = folder, "app", config.Duration(100*time.Millisecond)
+				c.Lua.Path, c.Lua.Manager = folder, "app"
 			})
 			alice := server.Dial(t, "alice")
 			alice.Send(`{"name":"Go"}`)

@@ -10,18 +10,22 @@ import (
 
 // The log says what is wrong with a manager's hook, or which setting ended a turn, at the line of the user.
 func TestWordingOfTheLog(t *testing.T) {
-	const boot = "function app:boot() base.boot(self) server.message(\"Spin\", { protection = \"none\" }, function() while true do end end) end\n"
+	const boot = "function app:boot() base.boot(self) server.message(\"Go\", { protection = \"none\" }, function() error(\"no\") end) end\n"
 	rows := []struct{ app, want string }{
-		{boot, `app.lua:7: time limit exceeded (lua.turn_timeout)"`},
+		{strings.Replace(boot, `error("no")`, "while true do end", 1), `app.lua:7: time limit exceeded (lua.turn_timeout)"`},
 		{boot + "function app:open(client) base.open(client) end", `app.lua:8: open got no client: write function manager:open(client) and base.open(self, client)"`},
 		{boot + "function app.open(c) base.open(self, c) end", `app.lua:8: open got no client: write function manager:open(client) and base.open(self, client)"`},
 		{boot + "function app:open(client) client:send(\"Hello\") end", `level=WARN msg="script: a connection was opened and no ConnectionEstablished sent: write base.open(self, client) in manager:open" manager=app`},
 	}
 	for _, row := range rows {
-		server := application(t, row.app, func(c *config.Config) { c.Lua.TurnTimeout = config.Duration(100 * time.Millisecond) })
+		server := application(t, row.app, func(c *config.Config) {
+			if strings.Contains(row.app, "while") {
+				c.Lua.TurnTimeout = config.Duration(100 * time.Millisecond)
+			}
+		})
 		for _, name := range []string{"alice", "bob"} {
 			client := server.Open(t, name, nil)
-			client.Send(`{"name":"Spin"}`)
+			client.Send(`{"name":"Go"}`)
 			for client.Next()["name"] != "MessageException" {
 				continue
 			}

@@ -50,7 +50,7 @@ func (s *screen) String() string {
 }
 
 // patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // await waits for something to be written and returns what of it matches the pattern, groups and all.
 func (s *screen) await(t *testing.T, pattern string) []string {

@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // First bytes of frames that are not fragmented, as closeFrame is one.
 const (

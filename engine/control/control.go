@@ -45,6 +45,7 @@ type Server struct {
 	listener *net.UnixListener
 	place    place
 	log      *slog.Logger
+	patience time.Duration // lineTimeout; a test has its own
 }
 
 // Listen makes the socket; whoever connects is kept waiting until Serve. In place of one that a server left behind which
@@ -55,7 +56,7 @@ func Listen(ctx context.Context, path string, log *slog.Logger) (*Server, error)
 	if err != nil {
 		return nil, fmt.Errorf("control: %s: %w", path, err)
 	}
-	return &Server{listener: listener, place: at, log: log}, nil
+	return &Server{listener: listener, place: at, log: log, patience: lineTimeout}, nil
 }
 
 // Close ends the listening and removes the socket. Requests that have come are still answered.
@@ -126,7 +127,7 @@ func (s *Server) serve(ctx, open context.Context, conn *net.UnixConn, operations
 	if err := admit(conn); err != nil {
 		return err
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(lineTimeout)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(s.patience)); err != nil {
 		return err
 	}
 	release := context.AfterFunc(open, func() { _ = conn.SetReadDeadline(time.Now().Add(closeGrace)) }) // of an open connection
@@ -148,7 +149,7 @@ func (s *Server) serve(ctx, open context.Context, conn *net.UnixConn, operations
 			return err
 		}
 	}
-	if err := conn.SetWriteDeadline(time.Now().Add(lineTimeout)); err != nil {
+	if err := conn.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
 		return err
 	}
 	if _, err = conn.Write(append(text, '\n')); err != nil {

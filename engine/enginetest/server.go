@@ -19,7 +19,7 @@ import (
 const shownLog = 16 << 10
 
 // Patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
-const Patience = 30 * time.Second
+const Patience = 2 * time.Minute
 
 // Server is a running server. It ends with the test.
 type Server struct {

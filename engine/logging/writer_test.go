@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what comes at once.
-const patience = 10 * time.Second
+// patience is how long a test waits for what comes at once: a guard against hanging, not a measurement.
+const patience = 2 * time.Minute
 
 // start runs a writer until the end of the test.
 func start(t *testing.T, to io.Writer) *Writer {

@@ -158,6 +158,9 @@ func TestTimersOfHandlers(t *testing.T) {
 		}
 		k.pass(1000)
 		k.expect("after", "1 h.lua:3 at 300", "2 at 400", "2 at 800")
+		if strings.Contains(r.log.String(), "level=ERROR") {
+			r.Errorf("log: got %s, want no error of a timer that has ended", r.log)
+		}
 		r.turn(func() {
 			if _, err := old.Timer(script.TimerOptions{Every: ms, Run: func() error { return nil }}); err == nil {
 				r.Error("Timer with a function of scripts that were replaced = nil, want an error")
@@ -180,7 +183,9 @@ func TestDelayedCommandsGoOver(t *testing.T) {
 			_, err := r.h.Delay(time.Second, "A", wire.Raw("old"))
 			r.must(err)
 		})
-		app := &application{adopt: func(wire.Value) (wire.Value, string) { return wire.Raw("adopted"), "a function" }}
+		app := &application{adopt: func(v wire.Value) (wire.Value, string) {
+			return wire.Raw(fmt.Sprintf("adopted %s", v)), "a function"
+		}}
 		outcome, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
 			commands(r, h, &ran, "A")
 			_, err := h.Delay(1500*ms, "A", wire.Raw("from boot"))
@@ -192,7 +197,7 @@ func TestDelayedCommandsGoOver(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		r.turn(func() {
-			if got, want := strings.Join(ran, ", "), "A adopted, A from boot"; got != want {
+			if got, want := strings.Join(ran, ", "), "A adopted old, A from boot"; got != want {
 				r.Errorf("ran %s, want %s", got, want)
 			}
 		})

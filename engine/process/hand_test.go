@@ -42,7 +42,7 @@ func TestHand(t *testing.T) {
 		}
 	}
 	p.Hand(Request{Output: true, Ready: func() { after <- struct{}{} }})
-	for deadline := time.After(10 * time.Second); !take(); {
+	for deadline := time.After(patience); !take(); {
 		select {
 		case <-after:
 		case <-deadline:

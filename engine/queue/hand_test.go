@@ -106,9 +106,14 @@ func TestUnconfirmedDelete(t *testing.T) {
 		m.mu.Unlock()
 		m.sources[0].cut()
 		pass(5 * time.Second)
+		if s := r.Status(); s.Held != 0 {
+			t.Errorf("Status = %+v, want nothing held", s)
+		}
+		put(t, q, "Later")
+		pass(time.Second)
 		r.stop()
-		if runs["Once"] != 1 {
-			t.Errorf("the job ran %d times, want once", runs["Once"])
+		if runs["Once"] != 1 || runs["Later"] != 1 {
+			t.Errorf("the job ran %d times, and a later one %d times, want each once", runs["Once"], runs["Later"])
 		}
 		if s := r.Status(); s.Repeated != 1 || s.Lost != 1 {
 			t.Errorf("Status = %+v, want 1 repeated and 1 connection lost", s)

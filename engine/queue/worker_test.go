@@ -257,6 +257,9 @@ func TestStop(t *testing.T) {
 		if n := counts(t, q); n.Reserved != 6 {
 			t.Fatalf("Counts = %+v, want 6 reserved", n)
 		}
+		if s := r.Status(); s.Held != 6 {
+			t.Errorf("Status = %+v, want 6 held", s)
+		}
 		began := time.Now()
 		ended := make(chan struct{})
 		go func() {
@@ -276,6 +279,9 @@ func TestStop(t *testing.T) {
 		}
 		if s := r.Status(); s.Done != 65 || s.GivenBack != 5 || s.Released != 0 {
 			t.Errorf("Status = %+v, want 65 done and 5 given back", s)
+		}
+		if begun != 67 {
+			t.Errorf("%d jobs were begun, want 67: none that was given back", begun)
 		}
 	})
 }

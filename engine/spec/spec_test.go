@@ -12,6 +12,9 @@ import (
 	"perigee/scripts"
 )
 
+// patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
+const patience = 2 * time.Minute
+
 // app is what the specs of these tests are about.
 const app = `local base = require "manager"
 local http = require "http"
@@ -76,8 +79,8 @@ func run(t *testing.T, text string, change func(o *spec.Options)) spec.Report {
 			t.Fatal(err)
 		}
 	}
-	o := spec.Options{Config: config.Default(), Scripts: scripts.Files}
-	o.Config.Lua.Path, o.Config.Lua.Manager = folder, "app"
+	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: patience}
+	o.Config.Lua.Path, o.Config.Lua.Manager, o.Config.Lua.TurnTimeout = folder, "app", config.Duration(patience)
 	o.Config.Processes = map[string]config.Process{"touch": {Command: []string{"/nowhere/touch"}, Args: "[a-z]+"}}
 	if change != nil {
 		change(&o)
@@ -91,8 +94,8 @@ func run(t *testing.T, text string, change func(o *spec.Options)) spec.Report {
 
 // The specs of the scripts that Perigee brings pass.
 func TestScripts(t *testing.T) {
-	o := spec.Options{Config: config.Default(), Scripts: scripts.Files}
-	o.Config.Lua.Path = filepath.Join("..", "..", "scripts")
+	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: patience}
+	o.Config.Lua.Path, o.Config.Lua.TurnTimeout = filepath.Join("..", "..", "scripts"), config.Duration(patience)
 	report, err := spec.Run(t.Context(), o)
 	if err != nil || len(report.Failures) > 0 || report.Passed < 40 {
 		t.Errorf("Run = %v, %v, want at least 40 examples that all pass", report, err)
@@ -141,9 +144,10 @@ func TestFailures(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			report := run(t, "local spec = require \"spec\"\ndescribe(\"things\", function()\nit(\"work\", function()\n"+row.body+"\nend) end)\n", func(o *spec.Options) {
-				o.Timeout = 2 * time.Second
-				o.Config.Lua.TurnTimeout = config.Duration(200 * time.Millisecond)
-				if strings.HasPrefix(row.name, "endless spec") {
+				switch {
+				case row.name == "endless handler":
+					o.Config.Lua.TurnTimeout = config.Duration(200 * time.Millisecond)
+				case strings.HasPrefix(row.name, "endless spec"):
 					o.Timeout = 100 * time.Millisecond
 				}
 			})
@@ -308,7 +312,7 @@ end)
 			t.Fatal(err)
 		}
 	}
-	o := spec.Options{Config: config.Default(), Scripts: scripts.Files}
+	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: patience}
 	o.Config.Lua.Path, o.Config.Lua.Manager = filepath.Join(root, "scripts"), "app"
 	if report, err := spec.Run(t.Context(), o); err != nil || report.Passed != 1 {
 		t.Errorf("Run = %v, %v, want one example that passes", report, err)

@@ -245,3 +245,19 @@ func TestOpenIrregular(t *testing.T) {
 		}
 	}
 }
+
+// The jobs that stand beside the state are read back, by whoever opens the file next.
+func TestJobs(t *testing.T) {
+	f := open(t)
+	f.Jobs = []byte(`[{"id":7}]`)
+	if err := f.Save(texts("a", `{}`)); err != nil {
+		t.Fatalf("Save = %v, want nil", err)
+	}
+	again, err := Open(f.Path())
+	if err != nil {
+		t.Fatalf("Open = %v, want nil", err)
+	}
+	if _, err := again.Read(); err != nil || string(again.Jobs) != `[{"id":7}]` {
+		t.Errorf("after Read, %v, Jobs = %s, want the job", err, again.Jobs)
+	}
+}

@@ -113,8 +113,10 @@ function ways.unpack()
   return unpack({}, 1, 1e8)
 end
 
+-- Its text would double with each level; the leaf is long, so that few pieces are made before the
+-- bound.
 local function shared(depth)
-  local t = {}
+  local t = { ("x"):rep(1e5) }
   for _ = 1, depth do
     t = { a = t, b = t }
   end

@@ -11,10 +11,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"perigee/engine/enginetest/port"
 )
 
 // patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // Options say how it runs.
 type Options struct {
@@ -50,12 +52,12 @@ func Start(tb testing.TB, o Options) *Server {
 		s.Address = socket(tb)
 		s.arguments = []string{path, "-l", "unix:" + s.Address}
 	} else {
-		s.Address = Absent(tb)
-		_, port, err := net.SplitHostPort(s.Address)
+		s.Address = port.Reserve(tb)
+		host, number, err := net.SplitHostPort(s.Address)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		s.arguments = []string{path, "-l", "127.0.0.1", "-p", port}
+		s.arguments = []string{path, "-l", host, "-p", number}
 	}
 	if o.Binlog {
 		s.arguments = append(s.arguments, "-f0", "-b", tb.TempDir())
@@ -87,15 +89,10 @@ func network(address string) string {
 	return "tcp"
 }
 
-// Absent returns an address of 127.0.0.1 at which nobody listens.
+// Absent returns an address of 127.0.0.1 at which nobody listens while the test runs, unless At does.
 func Absent(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it takes no time
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return port.Reserve(tb)
 }
 
 // At starts one at an address that Absent returned.
@@ -103,11 +100,11 @@ func At(tb testing.TB, address string) *Server {
 	tb.Helper()
 	s := Start(tb, Options{})
 	s.Kill()
-	_, port, err := net.SplitHostPort(address)
+	_, number, err := net.SplitHostPort(address)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.Address, s.arguments[4] = address, port
+	s.Address, s.arguments[4] = address, number
 	s.Restart(tb)
 	return s
 }

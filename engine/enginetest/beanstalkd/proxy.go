@@ -18,8 +18,9 @@ type Proxy struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	conns map[net.Conn]bool
-	ended bool
+	conns    map[net.Conn]bool
+	accepted int
+	ended    bool
 }
 
 // NewProxy returns a proxy for an address. It ends with the test.
@@ -57,6 +58,13 @@ func (p *Proxy) Cut() int {
 	return n
 }
 
+// Accepted returns how many connections there have been.
+func (p *Proxy) Accepted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.accepted
+}
+
 func (p *Proxy) accept() {
 	for {
 		from, err := p.listener.Accept()
@@ -70,6 +78,7 @@ func (p *Proxy) accept() {
 		}
 		p.mu.Lock()
 		ended := p.ended
+		p.accepted++
 		p.conns[from], p.conns[to] = true, true
 		p.mu.Unlock()
 		if ended {

@@ -136,12 +136,12 @@ func TestClosedClient(t *testing.T) {
 func TestManyPutsToASilentService(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
+	p := beanstalkd.NewProxy(t, s.Address)
 	s.Stop(t)
-	c := NewClient(s.Address)
+	c := NewClient(p.Address)
 	const many = 20
 	failed := make(chan error, many)
 	var puts sync.WaitGroup
-	began := time.Now()
 	for range many {
 		puts.Go(func() {
 			_, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(job("late"))})
@@ -149,8 +149,8 @@ func TestManyPutsToASilentService(t *testing.T) {
 		})
 	}
 	puts.Wait()
-	if took := time.Since(began); took > 3*patience { // one after the other they would take 20 times as long
-		t.Errorf("%d Puts took %v, want about %v", many, took, patience)
+	if asked := p.Accepted(); asked > many/4 { // on a busy machine some may be too late to fail with the first
+		t.Errorf("%d Puts asked the service %d times, want about once", many, asked)
 	}
 	for range many {
 		if err := <-failed; !errors.Is(err, errSilent) {

@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long a test waits for PHP and beanstalkd; never reached where all is well.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // need skips the test where what it needs is not there, or fails it under CI=true.
 func need(t *testing.T, there bool, what string) {

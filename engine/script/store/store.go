@@ -27,6 +27,14 @@ const (
 	maxRefused = 256 << 20
 )
 
+// bounds are those of one store, in bytes. Tests have their own.
+type bounds struct {
+	text    int // maxText
+	texts   int // maxTexts
+	piece   int // pieceText
+	refused int // maxRefused
+}
+
 // Store keeps the tables of server.state for as long as the server runs, whatever scripts run on it. It is owned by the
 // loop.
 type Store struct {
@@ -34,15 +42,18 @@ type Store struct {
 	texts   map[string][]byte // the last that could be made of each table; none is changed once it stands here
 	faults  map[string]error  // why the last attempt could make none, by table
 	size    int               // of all texts, in bytes
-	most    int               // bytes that all texts may have together
-	version uint64            // counts the changes of texts
-	buffer  []byte            // where texts are made
+	bounds  bounds
+	version uint64 // counts the changes of texts
+	buffer  []byte // where texts are made
 	sweep   sweep
 }
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{tables: map[string]*lua.LTable{}, texts: map[string][]byte{}, faults: map[string]error{}, most: maxTexts}
+	return &Store{
+		tables: map[string]*lua.LTable{}, texts: map[string][]byte{}, faults: map[string]error{},
+		bounds: bounds{text: maxText, texts: maxTexts, piece: pieceText, refused: maxRefused},
+	}
 }
 
 // Table returns the table of that name, a copy of initial the first time. The error says what in initial is no plain data.
@@ -133,8 +144,8 @@ var errPassed = errors.New("too many others are too large")
 
 // Step makes the text of one table, or of several that are small, and tells whether that was all.
 func (r *Round) Step() (done bool) {
-	for made := 0; made < pieceText && len(r.names) > 0; r.names = r.names[1:] {
-		if r.refused >= maxRefused {
+	for made := 0; made < r.store.bounds.piece && len(r.names) > 0; r.names = r.names[1:] {
+		if r.refused >= r.store.bounds.refused {
 			r.store.pass(r.names[0])
 			continue
 		}
@@ -154,8 +165,8 @@ func (s *Store) pass(name string) {
 // encode makes the text of a table, and returns how many bytes that took, and how many for nothing, as it was too large.
 func (s *Store) encode(name string) (made, refused int) {
 	before, known := s.texts[name]
-	room := s.most - s.size + len(before)
-	limit := max(1, min(room, maxText))
+	room := s.bounds.texts - s.size + len(before)
+	limit := max(1, min(room, s.bounds.text))
 	text, err := value.Save(s.buffer[:0], s.tables[name], limit)
 	s.buffer = text[:0]
 	if err != nil {
@@ -164,11 +175,11 @@ func (s *Store) encode(name string) (made, refused int) {
 		if ok && broken.Text {
 			refused = limit
 		}
-		if refused > 0 && room < maxText {
-			fault = fmt.Errorf("all states may have %d MiB of text together, and the others leave %d bytes", s.most>>20, max(0, room))
+		if refused > 0 && room < s.bounds.text {
+			fault = fmt.Errorf("all states may have %d MiB of text together, and the others leave %d bytes", s.bounds.texts>>20, max(0, room))
 		}
 		s.faults[name] = fmt.Errorf("script: state %q: %w", name, fault)
-		return pieceText, refused // what was written is not known
+		return s.bounds.piece, refused // what was written is not known
 	}
 	delete(s.faults, name)
 	if !known || !bytes.Equal(before, text) {

@@ -92,7 +92,7 @@ func TestStoreSaveFaults(t *testing.T) {
 // All texts together have a bound; what does not fit keeps its last text, and is saved once others leave room.
 func TestStoreBounds(t *testing.T) {
 	s, l := storeWith(t, `big = ("x"):rep(1e6) return {a = {}, b = {}, c = {}, d = {big, big, big, big, big, big, big, big, big, big, big, big, big, big, big, big, big}}`)
-	s.most = 5 << 20
+	s.bounds.texts = 5 << 20
 	saved := s.Save()
 	if len(saved.Faults) != 1 || !strings.Contains(saved.Faults[0].Error(), `state "d": all states may have 5 MiB of text together`) {
 		t.Errorf("faults = %v, want that d is too large", saved.Faults)
@@ -106,7 +106,7 @@ func TestStoreBounds(t *testing.T) {
 	if saved = s.Save(); len(saved.Texts["c"]) < 2e6 || len(saved.Faults) != 1 {
 		t.Errorf("with room again c has %d bytes of text, faults %v, want 2 MB and that of d", len(saved.Texts["c"]), saved.Faults)
 	}
-	s.most = maxTexts
+	s.bounds.texts = maxTexts
 	if saved = s.Save(); len(saved.Faults) != 1 || !strings.Contains(saved.Faults[0].Error(), `larger than 16 MiB`) {
 		t.Errorf("faults = %v, want that d alone is larger than 16 MiB", saved.Faults)
 	}
@@ -115,22 +115,33 @@ func TestStoreBounds(t *testing.T) {
 // However many tables are too large, a round is over in a bounded time, and those that it has not come to are the first of the
 // next: three rounds are enough for 41 tables.
 func TestStoreRefuses(t *testing.T) {
-	s, l := storeWith(t, `local all, big = {}, {}
-		for i = 1, 17 do big[i] = ("x"):rep(1e6) end
+	s, l := storeWith(t, `local all, big = {}, {("x"):rep(1024)}
 		for i = 1, 40 do all["large-" .. i] = big end
 		all.small = {}
 		return all`)
+	s.bounds.text, s.bounds.refused = 1<<10, 16<<10
 	run(t, l, `small.x = 1`)
-	for range 3 {
+	for i := range 3 {
 		round := s.Round()
 		for !round.Step() {
 		}
-		if round.refused > maxRefused {
-			t.Errorf("a round refused %d bytes, want %d at most", round.refused, maxRefused)
+		if i == 0 && round.refused != s.bounds.refused {
+			t.Errorf("the first round refused %d bytes, want %d: those of 16 tables", round.refused, s.bounds.refused)
+		}
+		if round.refused > s.bounds.refused {
+			t.Errorf("a round refused %d bytes, want %d at most", round.refused, s.bounds.refused)
+		}
+		saved := s.Saved()
+		if small := string(saved.Texts["small"]); (small == `{"x":1}`) != (i == 2) {
+			t.Errorf("after round %d small = %q, want {\"x\":1} after the third, which comes to it", i+1, small)
+		}
+		if i < 2 && !strings.Contains(fmt.Sprint(saved.Faults), "too many others are too large") {
+			t.Errorf("faults after round %d = %v, want also those of tables that were not tried", i+1, saved.Faults)
 		}
 	}
-	if saved := s.Saved(); string(saved.Texts["small"]) != `{"x":1}` || len(saved.Faults) != 40 {
-		t.Errorf("small = %s, %d faults, want {\"x\":1} and 40", saved.Texts["small"], len(saved.Faults))
+	saved := s.Saved()
+	if len(saved.Faults) != 40 || strings.Contains(fmt.Sprint(saved.Faults), errPassed.Error()) {
+		t.Errorf("%d faults: %v, want those of the 40 that were tried", len(saved.Faults), saved.Faults)
 	}
 }
 

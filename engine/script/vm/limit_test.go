@@ -93,9 +93,9 @@ func TestStuckTicks(t *testing.T) {
 
 // The error of a stopped slice says where and which functions ran, also on the threads below.
 func TestTimeoutTrace(t *testing.T) {
-	m := start(t, Options{TurnTimeout: 30 * time.Millisecond})
+	m := start(t, Options{})
 	o := m.run(t, `local function spin()
-		while true do end
+		while true do trip() end
 	end
 	pcall(function()
 		spin()
@@ -153,27 +153,33 @@ func TestTimeoutOfCall(t *testing.T) {
 
 // Time that a call waits is not charged to it, however long others run meanwhile; what it runs after the wait is.
 func TestTimeoutAfterWait(t *testing.T) {
-	m := start(t, Options{TurnTimeout: 200 * time.Millisecond})
-	patient := m.begin(t, `wait() return "patient"`)
-	endless := m.begin(t, `wait() while true do end`)
-	protected := m.begin(t, `pcall(function() wait() while true do end end) say("went on")`)
-	for range 2 {
-		if o := m.run(t, `while true do end`); !errors.Is(o.err, ErrTimeout) {
-			t.Errorf("busy call: got %v, want %v", o, ErrTimeout)
+	synctest.Test(t, func(t *testing.T) {
+		m := start(t, Options{TurnTimeout: 200 * time.Millisecond})
+		m.State().SetGlobal("work", m.State().NewFunction(func(*lua.LState) int {
+			time.Sleep(time.Second) // of the slice, by the clock of the bubble
+			return 0
+		}))
+		patient := m.begin(t, `wait() return "patient"`)
+		busy := m.begin(t, `wait() work() say("went on")`)
+		protected := m.begin(t, `pcall(function() wait() work() end) say("went on")`)
+		for range 2 {
+			if o := m.run(t, `work()`); !errors.Is(o.err, ErrTimeout) {
+				t.Errorf("busy call: got %v, want %v", o, ErrTimeout)
+			}
 		}
-	}
-	m.wake(t)
-	if o := await(t, patient); o.String() != "patient" {
-		t.Errorf("call that waited while others ran: got %v, want patient", o)
-	}
-	for _, out := range []<-chan outcome{endless, protected} {
-		if o := await(t, out); !errors.Is(o.err, ErrTimeout) {
-			t.Errorf("call that runs on after its wait: got %v, want %v", o, ErrTimeout)
+		m.wake(t)
+		if o := await(t, patient); o.String() != "patient" {
+			t.Errorf("call that waited while others ran: got %v, want patient", o)
 		}
-	}
-	if len(m.said) > 0 {
-		t.Errorf("scripts that were stopped said %q", m.said)
-	}
+		for _, out := range []<-chan outcome{busy, protected} {
+			if o := await(t, out); !errors.Is(o.err, ErrTimeout) {
+				t.Errorf("call that runs on after its wait: got %v, want %v", o, ErrTimeout)
+			}
+		}
+		if len(m.said) > 0 {
+			t.Errorf("scripts that were stopped said %q", m.said)
+		}
+	})
 }
 
 // Abort ends the slice that runs, every one that begins later, and those that go on after a wait.
