@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -130,6 +131,7 @@ func (s *stopping) Error() string { return s.why.Reason }
 // Run serves until ctx ends or a script stops the server, and then stops in order; it returns after everything that it
 // started has ended. The error is nil after an orderly end.
 func Run(ctx context.Context, o Options) error {
+	defer runtime.KeepAlive(make([]byte, ballast))
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	s, err := assemble(o, stop)

@@ -22,6 +22,9 @@ import (
 // scripts are the options that scripts have wherever they are loaded.
 func (s *Server) scripts(c config.Config, l *loop.Loop) script.Options {
 	options := script.Settings(c, l)
+	if options.Memory > 0 {
+		options.Memory += ballast // which is no script's
+	}
 	options.Builtin = s.options.Scripts
 	options.Fetch = s.fetch.Start
 	options.Processes = s.process

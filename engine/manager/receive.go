@@ -22,6 +22,29 @@ type arrival struct {
 	invalid error             // what that check found
 }
 
+// read reads a frame for the scripts that run now. turn is what the loop calls what is done about it.
+func (m *Manager) read(s crowd.Socket, text []byte) (a arrival, turn string) {
+	a.socket, turn = s, "message"
+	g := m.generation.Load()
+	value, err := g.application.Decode(text)
+	enough := false
+	if err == nil {
+		a.message, enough = wire.Envelope(text, value)
+	}
+	if !enough {
+		a.message, a.err = wire.Parse(text)
+	}
+	if a.err != nil {
+		return a, turn
+	}
+	if known := g.registry.Message(a.message.Name); known != nil {
+		turn = known.Turn
+		a.value, a.err = value, err
+		a.check(known)
+	}
+	return a, turn
+}
+
 // check looks whether the fields are as a message demands, unless it has done so already.
 func (a *arrival) check(known *registry.Message) {
 	if a.err != nil || a.checked == known {
@@ -96,11 +119,14 @@ func (g *generation) handle(c *crowd.Connection, known *registry.Message, a arri
 
 // field reads the string under a name in a decoded message; "" where there is none.
 func field(v wire.Value, name string) string {
-	object, ok := v.(interface{ StringField(name string) string })
+	object, ok := v.(interface {
+		StringField(name string) (text string, ok bool)
+	})
 	if !ok || name == "" {
 		return ""
 	}
-	return object.StringField(name)
+	text, _ := object.StringField(name)
+	return text
 }
 
 // complaint is what a client hears of a frame that could not be read.

@@ -304,7 +304,7 @@ func TestSchema(t *testing.T) {
 		return nil
 	}
 	authorize := func(_ script.Client, in script.Incoming) (bool, error) {
-		switch in.Value.(object).StringField("by") {
+		switch in.Value.(object).by() {
 		case "eve":
 			return false, nil
 		case "nobody":
@@ -407,7 +407,7 @@ func TestListeners(t *testing.T) {
 		}})
 		for _, name := range []string{"A", "B", "C", "D"} {
 			err := r.h.Command(script.Command{Name: name, Source: name, Run: func(arguments wire.Value) (wire.Value, error) {
-				ran = append(ran, name+" "+arguments.(object).StringField("by"))
+				ran = append(ran, name+" "+arguments.(object).by())
 				if name == "C" {
 					return nil, errors.New("broken")
 				}
@@ -449,7 +449,7 @@ func TestWaitingHandler(t *testing.T) {
 			c.SetName("waiting")
 			err := l.Await(func(wake func()) { time.AfterFunc(time.Minute, wake) })
 			c.SetType("patient")
-			ended[in.Value.(object).StringField("by")] = err
+			ended[in.Value.(object).by()] = err
 			return errors.Join(err, r.send(c, "Waited", nil))
 		}})
 	}, func(r *rig) {

@@ -374,9 +374,15 @@ func (o object) AppendJSON(dst []byte) ([]byte, error) {
 	return append(dst, text...), err
 }
 
-func (o object) StringField(name string) string {
-	s, _ := o[name].(string)
-	return s
+func (o object) StringField(name string) (text string, ok bool) {
+	text, ok = o[name].(string)
+	return text, ok || o[name] == nil
+}
+
+// by is the field that tells one message from another.
+func (o object) by() string {
+	text, _ := o.StringField("by")
+	return text
 }
 
 // must fails the test on an error of a registration.

@@ -24,17 +24,7 @@ func (m *Manager) Attach(s crowd.Socket) {
 
 // Receive takes a frame from a client. The text belongs to the manager from then on.
 func (m *Manager) Receive(s crowd.Socket, text []byte) {
-	a := arrival{socket: s}
-	a.message, a.err = wire.Parse(text)
-	turn := "message"
-	if a.err == nil {
-		g := m.generation.Load()
-		if known := g.registry.Message(a.message.Name); known != nil {
-			turn = known.Turn
-			a.value, a.err = g.application.Decode(text)
-			a.check(known)
-		}
-	}
+	a, turn := m.read(s, text)
 	m.post(turn, func() { m.receive(a) })
 }
 

@@ -52,6 +52,27 @@ func Parse(text []byte) (Message, error) {
 	return m, nil
 }
 
+// Envelope returns what [Parse] would of a text that has been decoded to v, without reading it again. It is false where v cannot
+// tell: a [Value] does that which has a method StringField(name string) (text string, ok bool), for members at the top that
+// are strings, or missing; and the name must be one. Then Parse has to.
+func Envelope(text []byte, v Value) (m Message, ok bool) {
+	object, ok := v.(interface {
+		StringField(name string) (text string, ok bool)
+	})
+	if !ok {
+		return Message{}, false
+	}
+	name, _ := object.StringField("name")
+	id, ok := object.StringField("id")
+	if name == "" || !ok {
+		return Message{}, false
+	}
+	if len(id) > maxID {
+		id = strings.Clone(clip(id, maxID))
+	}
+	return Message{Name: name, ID: id, Text: text}, true
+}
+
 // scanner is a JSON decoder together with the buffer that it reads in place.
 type scanner struct {
 	jsontext.Decoder

@@ -276,20 +276,25 @@ func TestFields(t *testing.T) {
 }
 
 func TestStringField(t *testing.T) {
-	// StringField finds strings in tables, and "" everywhere else.
-	for source, want := range map[string]string{
-		`return {connection = "x"}`: "x",
-		`return {connection = 7}`:   "",
-		`return {}`:                 "",
-		`return "connection"`:       "",
-		`return nil`:                "",
-		`return setmetatable({}, {__index = {connection = "x"}})`: "",
+	// StringField finds strings in tables, and tells where something else stands.
+	type found struct {
+		text string
+		ok   bool
+	}
+	for source, want := range map[string]found{
+		`return {connection = "x"}`: {"x", true},
+		`return {connection = 7}`:   {"", false},
+		`return {}`:                 {"", true},
+		`return "connection"`:       {"", false},
+		`return nil`:                {"", false},
+		`return setmetatable({}, {__index = {connection = "x"}})`: {"", true},
 	} {
-		if got := (Value{LValue: eval(t, source)}).StringField("connection"); got != want {
-			t.Errorf("StringField of %s = %q, want %q", source, got, want)
+		text, ok := Value{LValue: eval(t, source)}.StringField("connection")
+		if got := (found{text, ok}); got != want {
+			t.Errorf("StringField of %s = %v, want %v", source, got, want)
 		}
 	}
-	if got := (Value{}).StringField("connection"); got != "" {
-		t.Errorf("StringField of no value = %q, want nothing", got)
+	if got, ok := (Value{}).StringField("connection"); got != "" || ok {
+		t.Errorf("StringField of no value = %q, %t, want nothing, false", got, ok)
 	}
 }

@@ -86,14 +86,21 @@ func (v Value) AppendJSON(dst []byte) ([]byte, error) {
 	return Append(dst, v.LValue, Limits{Text: v.Text})
 }
 
-// StringField returns a field of a table that is a string, "" in all other cases.
-func (v Value) StringField(name string) string {
-	if t, ok := v.LValue.(*lua.LTable); ok {
-		if s, ok := t.RawGetString(name).(lua.LString); ok {
-			return string(s)
-		}
+// StringField returns a field of a table that is a string: "" where there is none, and false where it is something else or
+// the value no table.
+func (v Value) StringField(name string) (text string, ok bool) {
+	t, ok := v.LValue.(*lua.LTable)
+	if !ok {
+		return "", false
 	}
-	return ""
+	switch field := t.RawGetString(name).(type) {
+	case lua.LString:
+		return string(field), true
+	case *lua.LNilType:
+		return "", true
+	default:
+		return "", false
+	}
 }
 
 // Fields is a table of fields that a message carries. No table is no fields.
