@@ -25,6 +25,7 @@ import (
 	"perigee/engine/keeper"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
+	"perigee/engine/metrics"
 	"perigee/engine/process"
 	"perigee/engine/script"
 	"perigee/engine/script/loader"
@@ -100,6 +101,7 @@ type Server struct {
 	keeper  *keeper.Keeper
 	jobs    *jobs.Desk
 	reloads *reloads
+	metrics *metrics.Registry
 
 	// Owned by assemble, then by the goroutine that reloads, and in the end by Run.
 	config  config.Config
@@ -111,6 +113,7 @@ type Server struct {
 	ran int // the generation of the scripts that ran last; owned by the loop
 
 	site        atomic.Pointer[http.Handler] // what answers plain requests
+	counts      counts
 	programs    script.Generations
 	holds       holds
 	stopTimeout atomic.Int64 // the setting, in nanoseconds; for whoever may not touch config
@@ -165,6 +168,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		SlowTurn:   c.Lua.SlowTurn.Std(),
 		Slow: func(turn string, held time.Duration) {
 			if turn != manager.InstallTurn { // which has a limit of its own
+				s.counts.slowTurns.Add(1)
 				s.log.Warn("loop: slow turn", "turn", turn, "held", held, "generation", s.ran)
 			}
 		},
@@ -172,6 +176,8 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 			s.log.Error("loop: turn panicked", "turn", turn, "panic", value, "stack", string(stack))
 		},
 	})
+	s.metrics = metrics.New(s.reading, o.Log)
+	effect.manager.Metrics = s.metrics
 	effect.manager.Work = s.jobs.Want
 	effect.manager.Stop = func(why wire.Close) { stop(&stopping{why}) }
 	effect.manager.Retired = s.retired

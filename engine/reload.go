@@ -243,11 +243,14 @@ func (s *Server) reload(ctx context.Context, quiet bool) (Reload, error) {
 	}
 	outcome.Took = time.Since(began)
 	if err != nil {
+		s.counts.failedReloads.Add(1)
 		if !quiet {
 			s.logFailure(outcome.Generation, err)
 		}
 		return Reload{Generation: outcome.Generation}, err
 	}
+	s.counts.reloads.Add(1)
+	s.counts.pause.Store(int64(outcome.Pause))
 	s.logReload(outcome)
 	return outcome, nil
 }

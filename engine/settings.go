@@ -62,6 +62,7 @@ func (s *Server) web(pages fs.FS) web.Options {
 		Pages:  pages,
 		Ready:  s.ready.Load,
 		Queue:  s.jobs.Condition,
+		Inside: s.metrics,
 		Commands: web.Commands{
 			Kernel:  s.manager,
 			Visitor: s.broker.Visitor,

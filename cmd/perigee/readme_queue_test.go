@@ -73,18 +73,48 @@ func TestReadmeJobs(t *testing.T) {
 	}
 }
 
-// ports puts those of a server and of a beanstalkd in the place of the usual ones.
-func ports(t *testing.T, server *enginetest.Server, b *beanstalkd.Server) *strings.Replacer {
+// monitoring is the section of the README whose examples need a server.
+const monitoring = "Monitoring"
+
+// The metrics of the README are those of a server with one client.
+func TestReadmeMonitoring(t *testing.T) {
+	server := enginetest.Start(t, nil)
+	server.Dial(t, "alice")
+	await.Until(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
+	tried := 0
+	for _, section := range enginetest.Readme(t, "../../README.md") {
+		if section.Title != monitoring {
+			continue
+		}
+		for _, block := range section.All("console") {
+			tried++
+			block.Text = strings.ReplaceAll(block.Text, "8080", port(t, server))
+			(&outside{t: t}).console(block)
+		}
+	}
+	if tried == 0 {
+		t.Errorf("README.md shows no scrape under %q, want one", monitoring)
+	}
+}
+
+// port returns that of a server.
+func port(t *testing.T, server *enginetest.Server) string {
 	t.Helper()
 	page, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, err := net.SplitHostPort(b.Address)
+	return page.Port()
+}
+
+// ports puts those of a server and of a beanstalkd in the place of the usual ones.
+func ports(t *testing.T, server *enginetest.Server, b *beanstalkd.Server) *strings.Replacer {
+	t.Helper()
+	_, queue, err := net.SplitHostPort(b.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer("8080", page.Port(), "11300", port)
+	return strings.NewReplacer("8080", port(t, server), "11300", queue)
 }
 
 // run runs a block, if it is a program: not one that only shows a file.

@@ -124,6 +124,7 @@ func announcement(c config.Config, status engine.Status) string {
 	}
 	fmt.Fprintf(&w, "websocket\t%s\n", status.Socket)
 	fmt.Fprintf(&w, "health\t%shealthz, %sreadyz\n", status.Page, status.Page)
+	fmt.Fprintf(&w, "metrics\t%smetrics\n", status.Page)
 	fmt.Fprintf(&w, "scripts\t%s, manager %s\n", folder(c), c.Lua.Manager)
 	count := countProtections(status.Routes)
 	fmt.Fprintf(&w, "messages\t%d: %d for everybody, %d for the client concerned, %d for admins\n\n",

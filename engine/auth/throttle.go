@@ -19,6 +19,7 @@ type Throttle struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	buckets buckets
+	refused uint64
 }
 
 // NewThrottle returns a Throttle that has seen nothing.
@@ -30,7 +31,11 @@ func NewThrottle() *Throttle {
 func (t *Throttle) Allow(addr netip.Addr, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.buckets.room(network(addr), now)
+	room := t.buckets.room(network(addr), now)
+	if !room {
+		t.refused++
+	}
+	return room
 }
 
 // Fail counts one wrong password from addr.
@@ -38,6 +43,14 @@ func (t *Throttle) Fail(addr netip.Addr, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buckets.take(network(addr), now)
+	t.refused++
+}
+
+// Refused returns how many passwords were wrong, or not to be compared.
+func (t *Throttle) Refused() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.refused
 }
 
 // FailureDelay returns how long the answer to a failed authentication is to be held back: 250 to 500 ms, at random, so

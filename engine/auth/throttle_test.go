@@ -42,6 +42,9 @@ func TestThrottle(t *testing.T) {
 	if throttle.Allow(bad, now.Add(6*time.Second)) {
 		t.Error("Allow after the eleventh failure = true, want false")
 	}
+	if got := throttle.Refused(); got != 11+3 {
+		t.Errorf("Refused() = %d, want the 11 failures and the 3 that were not allowed", got)
+	}
 }
 
 // Asking costs nothing, and failing while throttled prolongs nothing.

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,6 +81,8 @@ type Broker struct {
 	count    int         // connections that are open or being upgraded
 	refusing int         // connections that are told that the server is full
 	ending   *wire.Close // why new ones are refused; nil while they are welcome
+	closed   map[string]uint64
+	refused  map[string]uint64
 }
 
 // New returns a broker that does nothing until [Broker.Run]: what is sent before is queued.
@@ -96,6 +99,8 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		limiter: auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
 		waiting: newWaitingRoom(),
 		emptied: make(chan struct{}, 1),
+		closed:  zeros(wire.CodeClasses()),
+		refused: zeros(refusals()),
 	}
 	b.options.Store(&o)
 	b.upgrader = websocket.Upgrader{
@@ -140,6 +145,37 @@ func (b *Broker) Count() int {
 	return b.count
 }
 
+// Counts are what a broker has seen since it was made.
+type Counts struct {
+	// Opened are the connections that were upgraded.
+	Opened uint64
+	// Closed are those that have ended, by [wire.CodeClass].
+	Closed map[string]uint64
+	// Refused are the requests that did not become a connection, by a word for the reason: "host", "origin", "address" (has
+	// too many, or is too fast), "full", "stopping" or "handshake".
+	Refused map[string]uint64
+	// Queued are the bytes in all send queues now; a frame that several share counts for each of them.
+	Queued int64
+}
+
+// Counts returns what the broker has seen.
+func (b *Broker) Counts() Counts {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return Counts{
+		Opened: b.out.Joined(), Closed: maps.Clone(b.closed), Refused: maps.Clone(b.refused), Queued: b.out.Queued(),
+	}
+}
+
+// zeros has a count for each name.
+func zeros(names []string) map[string]uint64 {
+	counts := make(map[string]uint64, len(names))
+	for _, name := range names {
+		counts[name] = 0
+	}
+	return counts
+}
+
 // Publish sends a frame to the subscribers of a topic.
 func (b *Broker) Publish(t outbox.TopicID, f *outbox.Frame) { b.out.Publish(t, f) }
 
@@ -154,6 +190,13 @@ func (b *Broker) refuse(why wire.Close) wire.Close {
 		b.ending = &why
 	}
 	return *b.ending
+}
+
+// tally counts what became of a connection, or of a request for one.
+func (b *Broker) tally(counts map[string]uint64, name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	counts[name]++
 }
 
 // release ends what reserve and enter began for a connection.

@@ -48,6 +48,7 @@ func (r *reader) run() {
 		c.socket.discard() // until the shard, which writes the close frame, has it end
 	}
 	why := c.line.Leave(wire.CloseLost(""))
+	c.broker.tally(c.broker.closed, wire.CodeClass(why.Code))
 	r.guard(func() { c.broker.handler.Closed(c, why) })
 }
 

@@ -24,8 +24,23 @@ const (
 // minRefusing is how many clients at least may be told at once, through WebSockets, that the server is full.
 const minRefusing = 16
 
+// Why requests do not become connections, as Counts names it.
+const (
+	badHandshake   = "handshake"
+	foreignHost    = "host"
+	foreignOrigin  = "origin"
+	tooManyOfOne   = "address"
+	serverIsFull   = "full"
+	serverStopping = "stopping"
+)
+
+func refusals() []string {
+	return []string{badHandshake, foreignHost, foreignOrigin, tooManyOfOne, serverIsFull, serverStopping}
+}
+
 // refusal is an HTTP answer instead of an upgrade.
 type refusal struct {
+	reason string
 	status int
 	text   string
 	after  int      // seconds for Retry-After; 0 leaves it out
@@ -53,17 +68,9 @@ func (n *refusal) answer(w http.ResponseWriter) {
 // many are being told.
 func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer := b.peer(r)
-	if no := b.check(r, peer); no != nil {
-		no.answer(w)
-		return
-	}
-	if no := b.enter(peer); no != nil {
-		no.answer(w)
-		return
-	}
-	full, no := b.reserve()
+	full, no := b.admit(r, peer)
 	if no != nil {
-		b.leave(peer)
+		b.tally(b.refused, no.reason)
 		no.answer(w)
 		return
 	}
@@ -73,6 +80,21 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b.connect(w, r, peer)
+}
+
+// admit counts a request against all limits, or refuses it. Where it does not, a tasks.Done is due, and a release, or a
+// turnedAway where the server is full.
+func (b *Broker) admit(r *http.Request, peer auth.Peer) (full bool, no *refusal) {
+	if no = b.check(r, peer); no != nil {
+		return false, no
+	}
+	if no = b.enter(peer); no != nil {
+		return false, no
+	}
+	if full, no = b.reserve(); no != nil {
+		b.leave(peer)
+	}
+	return full, no
 }
 
 // Visitor tells who sent a request that is none for a WebSocket. One that is not to be served is answered, and Visitor
@@ -106,11 +128,13 @@ func (b *Broker) check(r *http.Request, peer auth.Peer) *refusal {
 	case stopping:
 		return refuseStopping()
 	case r.Method != http.MethodGet:
-		return &refusal{status: http.StatusMethodNotAllowed, text: "only GET", header: []string{"Allow", http.MethodGet}}
+		return &refusal{
+			reason: badHandshake, status: http.StatusMethodNotAllowed, text: "only GET", header: []string{"Allow", http.MethodGet},
+		}
 	case !websocket.IsWebSocketUpgrade(r):
 		// RFC 9110, 15.5.22: the answer names the protocol that is needed.
 		return &refusal{
-			status: http.StatusUpgradeRequired, text: "this is a WebSocket server",
+			reason: badHandshake, status: http.StatusUpgradeRequired, text: "this is a WebSocket server",
 			header: []string{"Upgrade", "websocket", "Connection", "Upgrade"},
 		}
 	}
@@ -121,11 +145,11 @@ func (b *Broker) check(r *http.Request, peer auth.Peer) *refusal {
 func (b *Broker) checkSite(r *http.Request, peer auth.Peer) *refusal {
 	if err := b.settings().Hosts.Check(r, peer.Addr); err != nil {
 		b.logRefused(peer, "server.hosts", err)
-		return &refusal{status: http.StatusMisdirectedRequest, text: "host not served here"}
+		return &refusal{reason: foreignHost, status: http.StatusMisdirectedRequest, text: "host not served here"}
 	}
 	if err := b.settings().Origins.Check(r); err != nil {
 		b.logRefused(peer, "server.origins", err)
-		return &refusal{status: http.StatusForbidden, text: "origin not allowed"}
+		return &refusal{reason: foreignOrigin, status: http.StatusForbidden, text: "origin not allowed"}
 	}
 	return nil
 }
@@ -138,7 +162,7 @@ func (b *Broker) logRefused(peer auth.Peer, setting string, err error) {
 }
 
 func refuseStopping() *refusal {
-	return &refusal{status: http.StatusServiceUnavailable, text: "server shutting down", after: afterStop}
+	return &refusal{reason: serverStopping, status: http.StatusServiceUnavailable, text: "server shutting down", after: afterStop}
 }
 
 // isLimited tells whether the limits of one address hold for a client. Loopback is excepted: behind a proxy that is not
@@ -151,10 +175,14 @@ func (b *Broker) enter(peer auth.Peer) *refusal {
 		return nil
 	}
 	if !b.limiter.Allow(peer.Addr, b.clock()) {
-		return &refusal{status: http.StatusTooManyRequests, text: "too many new connections from your address", after: afterRate}
+		return &refusal{
+			reason: tooManyOfOne, status: http.StatusTooManyRequests, text: "too many new connections from your address", after: afterRate,
+		}
 	}
 	if !b.limiter.Acquire(peer.Addr, b.settings().Limits.ConnectionsPerIP) {
-		return &refusal{status: http.StatusTooManyRequests, text: "too many connections from your address", after: afterOthers}
+		return &refusal{
+			reason: tooManyOfOne, status: http.StatusTooManyRequests, text: "too many connections from your address", after: afterOthers,
+		}
 	}
 	return nil
 }
@@ -181,7 +209,7 @@ func (b *Broker) reserve() (full bool, no *refusal) {
 		b.refusing++
 		full = true
 	default:
-		return false, &refusal{status: http.StatusServiceUnavailable, text: "server is full", after: afterFull}
+		return false, &refusal{reason: serverIsFull, status: http.StatusServiceUnavailable, text: "server is full", after: afterFull}
 	}
 	b.tasks.Add(1)
 	return full, nil
@@ -214,6 +242,7 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer)
 func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, *socket) {
 	ws, err := b.upgrader.Upgrade(w, r, nil)
 	if err != nil {
+		b.tally(b.refused, badHandshake)
 		b.log.Debug("bad handshake", "error", err)
 		return nil, nil
 	}
@@ -233,6 +262,7 @@ func (b *Broker) turnAway(w http.ResponseWriter, r *http.Request, peer auth.Peer
 		b.turnedAway(peer)
 		return
 	}
+	b.tally(b.refused, serverIsFull)
 	b.tasks.Go(func() {
 		defer b.turnedAway(peer)
 		defer func() { _ = s.Close() }() // the client has been told, or is gone

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -40,6 +41,10 @@ func TestRefusedRequests(t *testing.T) {
 	s.stop()
 	if len(o.opens) != 0 || len(o.ends) != 0 || s.Count() != 0 {
 		t.Errorf("Open was called %d times, Closed %d times, Count() = %d; want 0", len(o.opens), len(o.ends), s.Count())
+	}
+	refused := map[string]uint64{"handshake": 5, "host": 2, "origin": 1, "address": 0, "full": 0, "stopping": 0}
+	if got := s.Counts(); got.Opened != 0 || !maps.Equal(got.Refused, refused) {
+		t.Errorf("Counts() = %+v, want none opened and these refused: %v", got, refused)
 	}
 }
 
@@ -121,6 +126,10 @@ func TestAddressLimits(t *testing.T) {
 		if got := s.Count(); got != 3+1+6 {
 			t.Errorf("Count() = %d, want 10", got)
 		}
+		synctest.Wait()
+		if got := s.Counts(); got.Opened != 11 || got.Refused["address"] != 2 || got.Closed["1000"] != 1 {
+			t.Errorf("Counts() = %+v, want 11 opened, 2 refused for their address, and 1 closed with 1000", got)
+		}
 	})
 }
 
@@ -172,6 +181,9 @@ func TestFull(t *testing.T) {
 		synctest.Wait()
 		s.dial(t)
 		next(t, o.opens, "Open")
+		if got := s.Counts(); got.Opened != 3 || got.Refused["full"] != minRefusing+1 || got.Closed["1006"] != 1 {
+			t.Errorf("Counts() = %+v, want 3 opened, %d refused since it is full, and 1 lost", got, minRefusing+1)
+		}
 	})
 }
 

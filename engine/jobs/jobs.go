@@ -81,14 +81,16 @@ type Desk struct {
 
 	// Guarded by mu.
 	mu     sync.Mutex
-	worker *queue.Worker // that runs, or ran last; nil before the first
-	name   string        // of the queue that worker takes jobs from
-	taking bool          // whether worker runs
+	worker *queue.Worker              // that runs, or ran last; nil before the first
+	name   string                     // of the queue that worker takes jobs from
+	taking bool                       // whether worker takes jobs
+	busy   map[*queue.Worker]struct{} // those whose Run has not returned: worker, and others that finish what they have
+	past   queue.Status               // the counts of those before
 }
 
 // New connects to nothing yet. l has the jobs that need not run again.
 func New(c config.Config, l *keeper.Ledger, log *slog.Logger) *Desk {
-	d := &Desk{settings: c.Queue, ledger: l, log: log, wanted: make(chan *module.Work, 1)}
+	d := &Desk{settings: c.Queue, ledger: l, log: log, wanted: make(chan *module.Work, 1), busy: map[*queue.Worker]struct{}{}}
 	d.Configure(c)
 	switch c.Queue.Driver {
 	case MemoryDriver:
@@ -154,6 +156,7 @@ func (d *Desk) begin(ctx context.Context, running *sync.WaitGroup, w *module.Wor
 	running.Go(func() {
 		worker.Run(ctx)
 		d.rest(worker)
+		d.dismiss(worker)
 	})
 	return func() {
 		worker.Retire(time.Duration(d.linger.Load()))
@@ -190,6 +193,7 @@ func (d *Desk) employ(w module.Work, h queue.Handler) *queue.Worker {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.worker, d.name, d.taking = worker, name, true
+	d.busy[worker] = struct{}{}
 	return worker
 }
 
@@ -208,6 +212,7 @@ func (d *Desk) Condition() string { return d.Status().Condition }
 // Status is how the jobs of a server are.
 type Status struct {
 	Queue     string       // its name; "" before jobs are taken
+	Taken     bool         // whether jobs are taken
 	Condition string       // whether jobs are taken and the queue is there, in a few words
 	Worker    queue.Status // since the boot that asked for jobs as they are taken now
 }
@@ -223,7 +228,7 @@ func (d *Desk) Status() Status {
 	if d.worker == nil {
 		return s
 	}
-	s.Worker = d.worker.Status()
+	s.Taken, s.Worker = d.taking, d.worker.Status()
 	switch {
 	case !d.taking:
 	case s.Worker.Connected:
@@ -241,6 +246,25 @@ func (d *Desk) rest(worker *queue.Worker) {
 	if d.worker == worker {
 		d.taking = false
 	}
+}
+
+// dismiss keeps the counts of a worker that has ended.
+func (d *Desk) dismiss(worker *queue.Worker) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.busy, worker)
+	d.past.Add(worker.Status())
+}
+
+// Counts are those of all workers that there were.
+func (d *Desk) Counts() queue.Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := d.past
+	for worker := range d.busy {
+		all.Add(worker.Status())
+	}
+	return all
 }
 
 // Failed returns the jobs that failed last, the oldest first.

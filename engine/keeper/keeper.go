@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"perigee/engine/config"
@@ -50,6 +51,10 @@ type Keeper struct {
 	whole    bool          // jobs wait for saves: all texts are to be of one moment
 	log      *slog.Logger
 	due      chan struct{} // capacity 1; after sends, Run receives; never closed
+
+	// Used by any goroutine.
+	saves, refused atomic.Uint64 // of the file: those that were written, and those that the disk refused
+	faults         atomic.Int64  // states that stay in the file as they were
 
 	// Guarded by waiting.
 	waiting sync.Mutex
@@ -258,14 +263,23 @@ func (k *Keeper) write(saved saved) error {
 	}
 	k.file.Jobs = jobs
 	if err := k.file.Save(saved.Texts); err != nil {
+		k.refused.Add(1)
 		return err
 	}
+	k.saves.Add(1)
 	k.version, k.safe = saved.Version, saved.jobs
 	return nil
 }
 
+// Counts returns how often the file was written, how often the disk refused, and how many states stay in it as they were. Any
+// goroutine may call it.
+func (k *Keeper) Counts() (saves, refused uint64, faults int) {
+	return k.saves.Load(), k.refused.Load(), int(k.faults.Load())
+}
+
 // complain logs the faults that are new, and those that stand again and again. It is called with mu held.
 func (k *Keeper) complain(faults []error) {
+	k.faults.Store(int64(len(faults)))
 	before, now := k.said, time.Now()
 	k.said = make(map[string]time.Time, len(faults))
 	for _, fault := range faults {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -75,7 +76,8 @@ type turn struct {
 	run  func()
 }
 
-// Loop takes turns. Post, Now and Run may be called by any goroutine; everything else only from within a turn.
+// Loop takes turns. Post, Now, Run, Queued and Waiting may be called by any goroutine; everything else only from within a
+// turn.
 type Loop struct {
 	// Set by New, never changed.
 	options Options
@@ -87,14 +89,19 @@ type Loop struct {
 	room    *sync.Cond // signalled when inbox was taken or the loop stopped
 	inbox   []turn     // posted by other goroutines
 	woken   []*routine // waits that are over
+	came    int64      // how many turns were ever posted, and waits ever over
 	stopped bool
+
+	// Written by the loop, read by any goroutine.
+	taken   atomic.Int64 // how many of those that came, or were put off, it has taken, less those that turns put off
+	waiters atomic.Int64 // len(waiting)
 
 	// Owned by the loop.
 	current *routine // the coroutine that runs now
 	idle    []*routine
 	waiting map[*routine]*wait
-	batch   []turn // what was taken from inbox; batch[taken:] is still to run
-	taken   int
+	batch   []turn // what was taken from inbox; batch[begun:] is still to run
+	begun   int
 	ready   []*routine // what was taken from woken
 	next    []turn     // put there by turns
 	delayed int        // turns of After that are neither taken nor cancelled
@@ -153,6 +160,7 @@ func (l *Loop) put(t turn) error {
 		return ErrStopped
 	}
 	l.inbox = append(l.inbox, t)
+	l.came++
 	first := len(l.inbox) == 1
 	l.mu.Unlock()
 	if first {
@@ -165,12 +173,13 @@ func (l *Loop) put(t turn) error {
 // are put off by turns that were put off themselves, a hundred times over, are dropped.
 func (l *Loop) Next(name string, run func()) {
 	l.next = append(l.next, turn{name, run})
+	l.taken.Add(-1)
 }
 
 // Room returns ErrTooManyPutOff where no more turns should be put off: for callers whose turns put off others without
 // end. Next and After do not ask.
 func (l *Loop) Room() error {
-	if len(l.batch)-l.taken+len(l.next)+l.delayed >= l.options.MaxPutOff {
+	if len(l.batch)-l.begun+len(l.next)+l.delayed >= l.options.MaxPutOff {
 		return ErrTooManyPutOff
 	}
 	return nil
@@ -182,11 +191,12 @@ func (l *Loop) SetSlowTurn(d time.Duration) {
 	l.began = time.Now() // it may not have been noted so far
 }
 
-// Queued returns how many turns and ended waits are to be taken after the present turn.
+// Queued returns how many turns and ended waits are to be taken after the present turn. Any goroutine may call it.
 func (l *Loop) Queued() int {
+	taken := l.taken.Load() // first, so that nothing was taken that has not come
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.batch) - l.taken + len(l.next) + len(l.ready) + len(l.inbox) + len(l.woken)
+	return int(l.came - taken)
 }
 
 // Rouse has the turns whose waits are over go on right after the present turn, before those that are queued.
@@ -251,12 +261,14 @@ func (l *Loop) take() (turn, *routine) {
 		if len(l.ready) > 0 {
 			r := l.ready[0]
 			l.ready = l.ready[1:]
+			l.taken.Add(1)
 			return turn{}, r
 		}
-		if l.taken < len(l.batch) {
-			t := l.batch[l.taken]
-			l.batch[l.taken] = turn{}
-			l.taken++
+		if l.begun < len(l.batch) {
+			t := l.batch[l.begun]
+			l.batch[l.begun] = turn{}
+			l.begun++
+			l.taken.Add(1)
 			return t, nil
 		}
 		if l.refill() {
@@ -277,9 +289,10 @@ func (l *Loop) refill() bool {
 	l.ending = l.stopped
 	l.room.Broadcast()
 	l.mu.Unlock()
-	l.taken = 0
+	l.begun = 0
 	if l.ending {
 		if l.rounds++; l.rounds > lastRounds {
+			l.taken.Add(int64(len(l.next)))
 			clear(l.next)
 			l.next = l.next[:0]
 		}

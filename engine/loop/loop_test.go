@@ -468,3 +468,37 @@ func TestManyDue(t *testing.T) {
 		stop()
 	})
 }
+
+// While a turn holds the loop, others see what is queued behind it and how many wait.
+func TestSeenFromOutside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, stop := start(t, Options{})
+		expect := func(why string, queued, waiting int) {
+			t.Helper()
+			synctest.Wait()
+			if q, w := l.Queued(), l.Waiting(); q != queued || w != waiting {
+				t.Errorf("%s: Queued, Waiting = %d, %d, want %d, %d", why, q, w, queued, waiting)
+			}
+		}
+		expect("at the beginning", 0, 0)
+		var wake func()
+		post(t, l, "wait", func() { _ = l.Await(func(w func()) { wake = w }) })
+		expect("with one that waits", 0, 1)
+		gate := make(chan struct{})
+		post(t, l, "gate", func() {
+			l.Next("put off", func() {})
+			<-gate
+		})
+		expect("with one put off", 1, 1)
+		for range 3 {
+			post(t, l, "posted", func() {})
+		}
+		wake()
+		expect("with three posted and the wait over", 5, 1)
+		close(gate)
+		expect("after all of them", 0, 0)
+		post(t, l, "wait", func() { _ = l.Await(func(func()) {}) })
+		stop()
+		expect("after the end", 0, 0)
+	})
+}

@@ -77,6 +77,7 @@ func (l *Loop) endWaits() bool {
 		if !w.over {
 			w.over, w.stopped = true, true
 			l.ready = append(l.ready, r)
+			l.came++
 		}
 	}
 	return len(l.waiting) > 0
@@ -104,8 +105,10 @@ func (l *Loop) Await(start func(wake func())) error {
 	start(func() { l.wakeUp(r, w) })
 	l.end()
 	l.waiting[r] = w
+	l.waiters.Store(int64(len(l.waiting)))
 	r.yield(struct{}{})
 	delete(l.waiting, r)
+	l.waiters.Store(int64(len(l.waiting)))
 	l.begin(name)
 	if w.stopped {
 		return ErrStopped
@@ -121,9 +124,10 @@ func (l *Loop) wakeUp(r *routine, w *wait) {
 	}
 	w.over = true
 	l.woken = append(l.woken, r)
+	l.came++
 	l.mu.Unlock()
 	l.nudge()
 }
 
-// Waiting returns how many turns are suspended.
-func (l *Loop) Waiting() int { return len(l.waiting) }
+// Waiting returns how many turns are suspended. Any goroutine may call it.
+func (l *Loop) Waiting() int { return int(l.waiters.Load()) }

@@ -1,10 +1,12 @@
 package manager
 
 import (
+	"log/slog"
 	"testing"
 
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
+	"perigee/engine/metrics"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -15,10 +17,20 @@ type sink struct{ socket }
 func (*sink) Send(*outbox.Frame)       {}
 func (*sink) SendLatest(*outbox.Frame) {}
 
-// One message to a handler that answers: from the reader through the loop, and the loop's part of it alone. The decoding
-// is the application's and left out.
+// One message to a handler that answers: from the reader through the loop, and the loop's part of it alone, counted and not.
+// The decoding is the application's and left out.
 func BenchmarkMessage(b *testing.B) {
-	r := newRig(b, defaults())
+	b.Run("counted", func(b *testing.B) {
+		o := defaults()
+		o.Metrics = metrics.New(func() metrics.Reading { return metrics.Reading{} }, slog.New(slog.DiscardHandler))
+		benchmarkMessage(b, o)
+	})
+	b.Run("uncounted", func(b *testing.B) { benchmarkMessage(b, defaults()) })
+}
+
+func benchmarkMessage(b *testing.B, o Options) {
+	b.Helper()
+	r := newRig(b, o)
 	answer := wire.Members{{Name: "ok", Value: true}}
 	r.install(func(h script.Host) {
 		err := h.Message(script.Message{Name: "Ping", Protection: auth.None, Source: "bench", Handle: func(c script.Client, _ script.Incoming) error {

@@ -32,6 +32,7 @@ type generation struct {
 	application Application
 	phase       phase
 	registry    *registry.Registry
+	measures    measures
 
 	// boot are the timers that were started while it loaded, in that order, also those that have ended.
 	boot []*work
@@ -45,7 +46,10 @@ type generation struct {
 }
 
 func newGeneration(m *Manager, number int) *generation {
-	g := &generation{manager: m, number: number, application: unwritten{}, loose: map[*work]struct{}{}}
+	g := &generation{
+		manager: m, number: number, application: unwritten{}, loose: map[*work]struct{}{},
+		measures: newMeasures(m.options.Metrics.Generation(number)),
+	}
 	g.registry = registry.New(func() bool { return g.phase == loading })
 	return g
 }
@@ -163,6 +167,7 @@ func (m *Manager) swap(next *generation) Installed {
 	outcome := Installed{Before: old.routes(), After: next.routes()}
 	old.phase, next.phase = replaced, running
 	m.generation.Store(next)
+	m.options.Metrics.Show(next.measures.of)
 	next.publish()
 	outcome.Warnings = append(outcome.Warnings, m.adoptAll(next)...)
 	outcome.Warnings = append(outcome.Warnings, old.endLoose(m.options.Drain)...)
@@ -234,6 +239,7 @@ func (m *Manager) drain(old *generation) {
 	})
 	old.application.Replaced(func() {
 		cancel()
+		m.options.Metrics.Hide(old.measures.of)
 		for _, c := range m.crowd.All() {
 			old.application.Forget(c.Slot())
 		}

@@ -16,8 +16,8 @@ type host struct {
 	g *generation
 }
 
-func (h *host) Message(msg script.Message) error { return h.g.registry.AddMessage(msg) }
-func (h *host) Command(c script.Command) error   { return h.g.registry.AddCommand(c) }
+func (h *host) Message(msg script.Message) error { return h.g.addMessage(msg) }
+func (h *host) Command(c script.Command) error   { return h.g.addCommand(c) }
 
 func (h *host) Listen(message, command, source string) (silence func(), err error) {
 	return h.g.registry.Listen(message, command, source)

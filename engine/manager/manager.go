@@ -23,6 +23,7 @@ import (
 	"perigee/engine/loop"
 	"perigee/engine/manager/crowd"
 	"perigee/engine/manager/registry"
+	"perigee/engine/metrics"
 	"perigee/engine/queue"
 	"perigee/engine/script"
 	"perigee/engine/script/module"
@@ -97,6 +98,8 @@ type Options struct {
 	Drain time.Duration
 	// Stop begins the graceful end of the server. It is called at most once, on the loop, and must not wait.
 	Stop func(why wire.Close)
+	// Metrics count what handlers do; nil counts nothing.
+	Metrics *metrics.Registry
 	// Retired is told of scripts that were replaced once nothing of them is left; nil is nobody. It is called on the loop.
 	Retired func(a Application)
 }
@@ -242,7 +245,8 @@ func (m *Manager) Configure(o Options) {
 func (m *Manager) StopHook(ctx context.Context) error {
 	return m.ask(ctx, "stop", func() error {
 		defer m.settle()
-		return m.application().Stop()
+		g := m.generation.Load()
+		return measured(g.measures.end, g.application.Stop)
 	})
 }
 

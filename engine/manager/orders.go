@@ -30,7 +30,10 @@ func (f *failedCommand) Ref() string { return f.ref }
 // never is an error of a job that no further attempt can help.
 type never struct{ error }
 
-func (never) Is(target error) bool { return target == queue.ErrNever }
+// Is tells a queue.Worker so.
+func (n never) Is(target error) bool {
+	return target == queue.ErrNever || target == queue.ErrUnknown && errors.Is(n.error, ErrUnknownCommand)
+}
 
 // order is a command that another program asks for. Commands know no connection and no protection: whoever may ask has
 // been let in before.

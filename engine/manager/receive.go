@@ -68,6 +68,14 @@ func (m *Manager) receive(a arrival) {
 		a.value, a.err = g.application.Decode(a.message.Text) // it was unknown to the scripts before
 	}
 	switch {
+	case known != nil:
+		known.Received.Add()
+	case a.err != nil:
+		g.measures.invalid.Add()
+	default:
+		g.measures.unknown.Add()
+	}
+	switch {
 	case a.err != nil:
 		c.Refuse(wire.InvalidMessage(complaint(a.err)), a.message.ID)
 	case known == nil:
@@ -150,7 +158,8 @@ func (m *Manager) fail(generation int, turn string, c *crowd.Connection, previou
 	}
 	c.SendOwn(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
 	g := m.generation.Load()
-	if err := g.application.Failed(c, err.Error()); err != nil {
+	problem := err.Error()
+	if err := measured(g.measures.failed, func() error { return g.application.Failed(c, problem) }); err != nil {
 		m.report(g.number, "error", c, err)
 	}
 }

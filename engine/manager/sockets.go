@@ -40,7 +40,7 @@ func (m *Manager) post(turn string, run func()) { _ = m.loop.Post(turn, run) }
 func (m *Manager) attach(s crowd.Socket, uuid string) {
 	c := m.crowd.Add(s, uuid)
 	g := m.generation.Load()
-	if err := g.application.Open(c); err != nil {
+	if err := measured(g.measures.open, func() error { return g.application.Open(c) }); err != nil {
 		m.fail(g.number, "open", c, "", err)
 	}
 	m.settle()
@@ -57,7 +57,7 @@ func (m *Manager) detach(s crowd.Socket, why wire.Close) {
 // closed calls the close hook for a connection that has left.
 func (m *Manager) closed(c *crowd.Connection, reason string) {
 	g := m.generation.Load()
-	if err := g.application.Closed(c, reason); err != nil {
+	if err := measured(g.measures.closed, func() error { return g.application.Closed(c, reason) }); err != nil {
 		m.fail(g.number, "close", c, "", err)
 	}
 	m.settle()

@@ -70,7 +70,7 @@ func (m *Manager) runTimer(w *work) {
 
 // runTimer runs the function of a timer.
 func (g *generation) runTimer(w *work) {
-	if err := w.options.Run(); err != nil {
+	if err := measured(g.measures.timer(w.options.Name), w.options.Run); err != nil {
 		g.manager.fail(g.number, "timer "+w.options.Name, nil, "", err)
 	}
 	g.manager.settle()

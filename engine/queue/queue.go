@@ -13,6 +13,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"perigee/engine/queue/body"
@@ -20,6 +21,12 @@ import (
 
 // ErrNever is wrapped by errors of jobs that no further attempt can help: an unknown command, a body that cannot be read.
 var ErrNever = errors.New("queue: no further attempt would help")
+
+// ErrUnknown is what errors are where nobody knows the command of a job; they are ErrNever, too.
+var ErrUnknown = errors.New("queue: nobody knows the command")
+
+// errUnreadable is an ErrNever of a body.
+var errUnreadable = fmt.Errorf("%w", ErrNever)
 
 // Causes of the end of a job's context.
 var (

@@ -173,7 +173,7 @@ func (w *Worker) perform(t *task) {
 	t.text = nil
 	b, err := body.Parse(text)
 	if err != nil {
-		w.post(func() { w.finished(t, fmt.Errorf("%w: %w", ErrNever, err)) })
+		w.post(func() { w.finished(t, fmt.Errorf("%w: %w", errUnreadable, err)) })
 		return
 	}
 	w.line.mu.Lock()

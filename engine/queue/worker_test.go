@@ -146,27 +146,44 @@ func TestAttempts(t *testing.T) {
 		if len(failed) != 4 || failed[3].Attempt != 4 || !failed[3].Buried || failed[0].Buried || failed[3].Command != "Broken" {
 			t.Errorf("Failed = %+v, want 3 that were released and 1 that was buried", failed)
 		}
-		if s := r.Status(); s.Taken != 4 || s.Released != 3 || s.Buried != 1 {
+		if s := r.Status(); s.Taken != 4 || s.Released != 3 || s.Buried != 1 || s.BuriedFor[queue.ReasonAttempts] != 1 {
 			t.Errorf("Status = %+v, want 4 taken, 3 released and 1 buried", s)
 		}
 	})
 }
 
-// What no attempt can help is buried at once, whoever says so.
+// unknown is the error of a command that nobody has.
+type unknown struct{}
+
+func (unknown) Error() string { return "it is unknown" }
+
+func (unknown) Is(target error) bool { return target == queue.ErrUnknown || target == queue.ErrNever }
+
+// What no attempt can help is buried at once, whoever says so, and for what reason is counted.
 func TestNever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		r := start(t, q, options(), nil, func(_ context.Context, _ queue.Job, done func(error)) {
-			done(fmt.Errorf("%w: it is unknown", queue.ErrNever))
+		r := start(t, q, options(), nil, func(_ context.Context, j queue.Job, done func(error)) {
+			if j.Command == "Unknown" {
+				done(unknown{})
+				return
+			}
+			done(fmt.Errorf("%w: it is spoilt", queue.ErrNever))
 		})
-		put(t, q, "!", "Unknown")
+		put(t, q, "!", "Unknown", "Spoilt")
 		pass(time.Second)
 		r.stop()
-		if n := counts(t, q); n.Buried != 2 {
-			t.Errorf("Counts = %+v, want 2 buried", n)
+		if n := counts(t, q); n.Buried != 3 {
+			t.Errorf("Counts = %+v, want 3 buried", n)
 		}
-		if s := r.Status(); s.Taken != 1 {
-			t.Errorf("Status = %+v, want 1 taken: the other cannot be read", s)
+		s := r.Status()
+		if s.Taken != 2 {
+			t.Errorf("Status = %+v, want 2 taken: the other cannot be read", s)
+		}
+		for _, why := range []queue.Reason{queue.ReasonUnreadable, queue.ReasonUnknown, queue.ReasonNever} {
+			if s.BuriedFor[why] != 1 {
+				t.Errorf("%d are buried with reason %s, want 1", s.BuriedFor[why], why)
+			}
 		}
 	})
 }

@@ -46,9 +46,7 @@ func (c Commands) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// The deadlines of pages are too short for a command that waits. Where there are none, nothing is to be put off.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(c.Timeout + answerWithin))
-	if no := c.authorize(r, peer); no != nil {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="commands"`)
-		except(w, *no)
+	if !c.authorize(w, r, peer) {
 		return
 	}
 	arguments, no := c.read(w, r)
@@ -68,12 +66,13 @@ func (c Commands) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	respond(w, http.StatusOK, result)
 }
 
-// authorize returns why a request may run no command. A wrong password is answered late, so that the time tells nothing.
-func (c Commands) authorize(r *http.Request, peer auth.Peer) *wire.Exception {
+// authorize tells whether a request has the key; one that has not is answered, and late where it has a wrong one, so that
+// the time tells nothing.
+func (c Commands) authorize(w http.ResponseWriter, r *http.Request, peer auth.Peer) bool {
 	scheme, password, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	named := strings.EqualFold(scheme, "Bearer") && password != ""
 	if named && c.Kernel.Admit(peer, password) {
-		return nil
+		return true
 	}
 	if named {
 		late := time.NewTimer(auth.FailureDelay())
@@ -83,8 +82,9 @@ func (c Commands) authorize(r *http.Request, peer auth.Peer) *wire.Exception {
 		case <-r.Context().Done():
 		}
 	}
-	no := wire.Unauthorized()
-	return &no
+	w.Header().Set("WWW-Authenticate", `Bearer realm="commands"`)
+	except(w, wire.Unauthorized())
+	return false
 }
 
 // read returns the body of a request, whatever type it names: no page of another origin can send the key without asking

@@ -1,5 +1,5 @@
-// Package web is the plain HTTP side: the application's page, commands of other programs, and whether the server is alive and
-// ready. Requests for a WebSocket are handed on. It knows no connection, no message and no script.
+// Package web is the plain HTTP side: the application's page, commands of other programs, whether the server is alive and
+// ready, and who may see its inside. Requests for a WebSocket are handed on. It knows no connection, no message and no script.
 package web
 
 import (
@@ -18,6 +18,8 @@ type Options struct {
 	Pages fs.FS
 	// Commands are served at POST /api/commands/NAME.
 	Commands Commands
+	// Inside is what is served at GET /metrics, for this machine and whoever has the key.
+	Inside http.Handler
 	// Ready tells whether new clients are welcome. Any goroutine may call it.
 	Ready func() bool
 	// Queue says how the queue is; whether it is there or not, clients are welcome. Any goroutine may call it.
@@ -39,6 +41,11 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("/api/commands/{name}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
 		answer(w, http.StatusMethodNotAllowed, "only POST")
+	})
+	mux.Handle("GET /metrics", inside{o.Commands, o.Inside})
+	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", "GET, HEAD")
+		answer(w, http.StatusMethodNotAllowed, "only GET and HEAD")
 	})
 	mux.Handle("/", pages(o.Pages))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,6 +26,36 @@ const (
 	CodeTooSlow         = 4408
 	CodeTooManyMessages = 4429
 )
+
+// CodeClass names a close code for counts, so that few names stand for all codes that clients and applications may choose:
+// those above are named by their number, others by where they come from (RFC 6455, 7.4.2).
+func CodeClass(code int) string {
+	switch {
+	case slices.Contains(codes(), code):
+		return strconv.Itoa(code)
+	case code >= 3000 && code <= 3999:
+		return "3xxx"
+	case code >= 4000 && code <= 4999:
+		return "4xxx"
+	}
+	return "other"
+}
+
+// CodeClasses are all names that CodeClass returns.
+func CodeClasses() []string {
+	classes := []string{"3xxx", "4xxx", "other"}
+	for _, code := range codes() {
+		classes = append(classes, strconv.Itoa(code))
+	}
+	return classes
+}
+
+func codes() []int {
+	return []int{
+		CodeNormal, CodeGoingAway, CodeProtocol, CodeUnsupported, CodeNoStatus, CodeAbnormal, CodeInvalidData, CodePolicy,
+		CodeTooLarge, CodeInternal, CodeRestart, CodeTryLater, CodeTooManyFailures, CodeTooSlow, CodeTooManyMessages,
+	}
+}
 
 // maxReason is the longest reason in bytes: a control frame carries 125, the code takes two (RFC 6455, 5.5).
 const maxReason = 123

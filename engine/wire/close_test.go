@@ -92,3 +92,25 @@ func TestExceptions(t *testing.T) {
 		}
 	}
 }
+
+// However many codes there are, few names stand for them, and those of the protocol have their own.
+func TestCodeClass(t *testing.T) {
+	seen := map[string]bool{}
+	for code := -1; code < 6000; code++ {
+		seen[CodeClass(code)] = true
+	}
+	classes := CodeClasses()
+	for _, class := range classes {
+		if !seen[class] {
+			t.Errorf("CodeClasses has %q, which stands for no code", class)
+		}
+	}
+	if len(seen) != len(classes) || len(classes) > 20 {
+		t.Errorf("all codes have %d names, CodeClasses has %d, want the same and 20 at most", len(seen), len(classes))
+	}
+	for code, want := range map[int]string{1000: "1000", 1006: "1006", 4408: "4408", 3000: "3xxx", 4000: "4xxx", 1015: "other", 5000: "other"} {
+		if got := CodeClass(code); got != want {
+			t.Errorf("CodeClass(%d) = %q, want %q", code, got, want)
+		}
+	}
+}

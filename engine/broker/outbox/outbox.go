@@ -91,6 +91,12 @@ func (o *Outbox) Join(l *Line, conn net.Conn, to Recipient) {
 	l.shard.post(order{do: join, line: l})
 }
 
+// Joined returns how many lines were ever opened.
+func (o *Outbox) Joined() uint64 { return o.lastID.Load() }
+
+// Queued returns how many bytes wait in all queues; a frame that several share counts for each of them.
+func (o *Outbox) Queued() int64 { return o.queued.Load() }
+
 // Publish sends a frame to the subscribers of a topic.
 func (o *Outbox) Publish(t TopicID, f *Frame) {
 	for _, s := range o.shards {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"perigee/engine/auth"
+	"perigee/engine/metrics"
 	"perigee/engine/script"
 )
 
@@ -38,7 +39,8 @@ func New(loads func() bool) *Registry {
 // Message is a registered message.
 type Message struct {
 	script.Message
-	Turn      string // what the loop calls its turns
+	Turn      string         // what the loop calls its turns
+	Received  *metrics.Count // counts those from clients; set by whoever registers it
 	listeners []*listener
 }
 

@@ -1,0 +1,81 @@
+package web
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"perigee/engine/auth"
+	"perigee/engine/wire"
+)
+
+// kernel knows one password and no command.
+type kernel struct{ asked []string }
+
+// Admit implements Kernel.
+func (k *kernel) Admit(_ auth.Peer, password string) bool {
+	k.asked = append(k.asked, password)
+	return password == "right"
+}
+
+// Command implements Kernel.
+func (*kernel) Command(context.Context, string, []byte) ([]byte, *wire.Exception) { return nil, nil }
+
+// The inside of the server is for this machine without a proxy, and for whoever has the key; a visitor who is not to be served
+// at all is not asked for it.
+func TestInside(t *testing.T) {
+	direct := auth.Peer{Addr: netip.MustParseAddr("127.0.0.1"), Direct: true}
+	proxied := auth.Peer{Addr: netip.MustParseAddr("127.0.0.1"), Untrusted: true}
+	stranger := auth.Peer{Addr: netip.MustParseAddr("192.0.2.7")}
+	for _, row := range []struct {
+		claim, method, authorization string
+		peer                         auth.Peer
+		foreign                      bool
+		status                       int
+		asked                        string
+	}{
+		{claim: "this machine", method: "GET", peer: direct, status: 200},
+		{claim: "this machine, only the head", method: "HEAD", peer: direct, status: 200},
+		{claim: "a page of another site on this machine", method: "GET", peer: direct, foreign: true, status: 403},
+		{claim: "through a proxy", method: "GET", peer: proxied, status: 401},
+		{claim: "through a proxy, with the key", method: "GET", peer: proxied, authorization: "Bearer right", status: 200, asked: "right"},
+		{claim: "another machine", method: "GET", peer: stranger, status: 401},
+		{claim: "another machine, with a wrong key", method: "GET", peer: stranger, authorization: "Bearer wrong", status: 401, asked: "wrong"},
+		{claim: "another machine, with the key", method: "GET", peer: stranger, authorization: "bearer right", status: 200, asked: "right"},
+		{claim: "the key in another scheme", method: "GET", peer: stranger, authorization: "Basic right", status: 401},
+		{claim: "another method", method: "POST", peer: direct, status: 405},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			k := &kernel{}
+			h := New(Options{
+				Ready: func() bool { return true }, Socket: http.NotFoundHandler(),
+				Inside: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "inside") }),
+				Commands: Commands{Kernel: k, Visitor: func(w http.ResponseWriter, _ *http.Request) (auth.Peer, bool) {
+					if row.foreign {
+						w.WriteHeader(http.StatusForbidden)
+					}
+					return row.peer, !row.foreign
+				}},
+			})
+			header := http.Header{}
+			if row.authorization != "" {
+				header.Set("Authorization", row.authorization)
+			}
+			w := get(t, h, row.method, "/metrics", header)
+			if w.Code != row.status || (w.Code == http.StatusOK) != strings.Contains(w.Body.String(), "inside") {
+				t.Errorf("%s: %s /metrics = %d %s, want %d", row.claim, row.method, w.Code, w.Body, row.status)
+			}
+			if asked := strings.Join(k.asked, " "); asked != row.asked {
+				t.Errorf("%s: the kernel was asked about %q, want %q", row.claim, asked, row.asked)
+			}
+			if row.status == http.StatusUnauthorized &&
+				(!strings.Contains(w.Body.String(), `"exception":"Unauthorized"`) || w.Header().Get("WWW-Authenticate") == "") {
+				t.Errorf("%s: the answer is %s, WWW-Authenticate %q, want an exception and a challenge", row.claim, w.Body, w.Header().Get("WWW-Authenticate"))
+			}
+		})
+	}
+}
