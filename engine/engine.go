@@ -1,5 +1,6 @@
 // Package engine puts the parts of the server together: it is the only one that knows them all. It owns the order in
-// which they start and stop, and nothing else.
+// which they start and stop, the rehearsal of scripts, the step from one set of scripts and settings to the next, and what
+// they tell of themselves together.
 package engine
 
 import (
@@ -11,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -101,6 +101,7 @@ type Server struct {
 	keeper  *keeper.Keeper
 	jobs    *jobs.Desk
 	reloads *reloads
+	ballast []byte // set by Run; nobody reads or writes what is in it
 	metrics *metrics.Registry
 
 	// Owned by assemble, then by the goroutine that reloads, and in the end by Run.
@@ -134,13 +135,13 @@ func (s *stopping) Error() string { return s.why.Reason }
 // Run serves until ctx ends or a script stops the server, and then stops in order; it returns after everything that it
 // started has ended. The error is nil after an orderly end.
 func Run(ctx context.Context, o Options) error {
-	defer runtime.KeepAlive(make([]byte, ballast))
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	s, err := assemble(o, stop)
 	if err != nil {
 		return err
 	}
+	s.ballast = make([]byte, ballast)
 	listener, err := s.listen(ctx)
 	if err != nil {
 		return err
@@ -158,9 +159,8 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		return nil, err
 	}
 	s.key = effect.manager.Key
-	var errState error
-	if s.keeper, errState = keeper.New(c.State, o.Log); errState != nil {
-		return nil, errState
+	if s.keeper, err = keeper.New(c.State, o.Log); err != nil {
+		return nil, err
 	}
 	s.jobs = jobs.New(c, &s.keeper.Ledger, o.Log)
 	s.loop = loop.New(loop.Options{

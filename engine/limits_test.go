@@ -94,8 +94,10 @@ func tryWays(t *testing.T, server *enginetest.Server, ways []way) {
 		before := len(server.Log())
 		alice.Send(`{"name":"Try ` + w.name + `"}`)
 		alice.Expect("MessageException")
-		for !ping(t, bob) {
-			continue
+		for deadline := time.Now().Add(enginetest.Patience); !ping(t, bob); {
+			if time.Now().After(deadline) {
+				t.Fatalf("after %s every answer to bob is that his handler failed, want one Pong", w.name)
+			}
 		}
 		if log := server.Log()[before:]; !strings.Contains(log, w.want) {
 			t.Errorf("after %s the log says\n%s, want %q", w.name, log, w.want)
@@ -107,10 +109,13 @@ func tryWays(t *testing.T, server *enginetest.Server, ways []way) {
 // it opens another.
 func enter(t *testing.T, server *enginetest.Server, name string) *enginetest.Client {
 	t.Helper()
-	for {
+	for deadline := time.Now().Add(enginetest.Patience); ; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is never greeted", name)
+		}
 		c := server.Open(t, name, nil)
 		greeted := false
-		for answered := false; !answered; {
+		for answered := false; !answered && !time.Now().After(deadline); {
 			c.Send(`{"name":"Ping"}`)
 			frame := c.Next()
 			for ; frame.Name() != "Pong" && frame["exception"] != "HandlerFailed"; frame = c.Next() {

@@ -39,8 +39,10 @@ type Reload struct {
 // become one. Reload waits for the outcome, at most until ctx ends, which does not call it off.
 func (s *Server) Reload(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, false, false) }
 
-// Attempt is Reload for a caller that tells people of a failure: it is not logged, unless somebody else asked for the same.
-func (s *Server) Attempt(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, false, true) }
+// ReloadQuietly is Reload for a caller that tells people of a failure: it is not logged, unless somebody else asked for the same.
+func (s *Server) ReloadQuietly(ctx context.Context) (Reload, error) {
+	return s.reloads.ask(ctx, false, true)
+}
 
 // Compare returns what Reload would do, without doing it.
 func (s *Server) Compare(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, true, true) }
@@ -234,7 +236,7 @@ func (s *Server) vanished(n next) error {
 	return nil
 }
 
-// reload does what Reload says; where it is quiet, as Attempt does.
+// reload does what Reload says; where it is quiet, what ReloadQuietly says.
 func (s *Server) reload(ctx context.Context, quiet bool) (Reload, error) {
 	began := time.Now()
 	outcome, n, err := s.compare(ctx)

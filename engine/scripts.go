@@ -23,7 +23,7 @@ import (
 func (s *Server) scripts(c config.Config, l *loop.Loop) script.Options {
 	options := script.Settings(c, l)
 	if options.Memory > 0 {
-		options.Memory += ballast // which is no script's
+		options.Memory += uint64(len(s.ballast)) // which is no script's
 	}
 	options.Builtin = s.options.Scripts
 	options.Fetch = s.fetch.Start

@@ -63,9 +63,9 @@ func (s *Server) web(pages fs.FS) web.Options {
 		Ready:  s.ready.Load,
 		Queue:  s.jobs.Condition,
 		Inside: s.metrics,
+		Door:   web.Door{Visitor: s.broker.Visitor, Admit: s.manager.Admit},
 		Commands: web.Commands{
 			Kernel:  s.manager,
-			Visitor: s.broker.Visitor,
 			MaxBody: int64(s.config.Limits.ReadLimit),
 			Timeout: s.config.Queue.HandlerTimeout.Std(),
 		},

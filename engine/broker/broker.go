@@ -2,7 +2,7 @@
 // still there, and closes. It does not know what a message means, who a client is, or why somebody closes it: a [Handler]
 // is told what happens, and calls back through [Conn] and [Broker]. Nor does it know what is queued for whom.
 //
-// Reading is one goroutine a connection. Every byte to a client goes one way, by its [outbox.Line].
+// Reading is one goroutine a connection. Every byte to a client that was let in goes one way, by its [outbox.Line].
 package broker
 
 import (
@@ -78,11 +78,11 @@ type Broker struct {
 
 	// Guarded by mu.
 	mu       sync.Mutex
-	count    int         // connections that are open or being upgraded
-	refusing int         // connections that are told that the server is full
-	ending   *wire.Close // why new ones are refused; nil while they are welcome
-	closed   map[string]uint64
-	refused  map[string]uint64
+	count    int               // connections that are open or being upgraded
+	refusing int               // connections that are told that the server is full
+	ending   *wire.Close       // why new ones are refused; nil while they are welcome
+	closed   map[string]uint64 // by the class of the close code
+	refused  map[string]uint64 // by the reason
 }
 
 // New returns a broker that does nothing until [Broker.Run]: what is sent before is queued.

@@ -31,7 +31,7 @@ const (
 var errLingered = errors.New("broker: too much data after the close frame")
 
 // socket is the server's end of a TCP connection. Reading from it is held back to a number of bytes a second. Writing is
-// direct until the connection is upgraded; then it goes by the connection's line, as every other byte does.
+// direct until the connection is upgraded, and to those turned away; then it goes by the connection's line.
 type socket struct {
 	net.Conn
 

@@ -127,9 +127,7 @@ func (g *generation) handle(c *crowd.Connection, known *registry.Message, a arri
 
 // field reads the string under a name in a decoded message; "" where there is none.
 func field(v wire.Value, name string) string {
-	object, ok := v.(interface {
-		StringField(name string) (text string, ok bool)
-	})
+	object, ok := v.(wire.Object)
 	if !ok || name == "" {
 		return ""
 	}

@@ -179,17 +179,17 @@ func (r *Runs) Ended(began time.Duration, well bool) {
 	}
 }
 
-// of are the labels of all that is counted for handlers.
-func of(names ...string) []string { return append([]string{"generation"}, names...) }
+// labels are those of all that is counted for handlers.
+func labels(names ...string) []string { return append([]string{"generation"}, names...) }
 
 // collect tells what was counted.
 func (g *Generation) collect(to chan<- prometheus.Metric) {
 	received := prometheus.NewDesc("perigee_messages_received_total",
 		"Messages from clients by name, refused ones included; those that nobody registered together, and those that cannot be read.",
-		of("name"), nil)
+		labels("name"), nil)
 	duration := prometheus.NewDesc("perigee_handler_duration_seconds",
-		"Time from begin to end of each run of a handler, waiting included.", of("kind", "name"), nil)
-	failed := prometheus.NewDesc("perigee_handler_errors_total", "Runs of handlers that ended with an error.", of("kind", "name"), nil)
+		"Time from begin to end of each run of a handler, waiting included.", labels("kind", "name"), nil)
+	failed := prometheus.NewDesc("perigee_handler_errors_total", "Runs of handlers that ended with an error.", labels("kind", "name"), nil)
 	g.mu.Lock()
 	counts, runs := maps.Clone(g.received), maps.Clone(g.runs)
 	g.mu.Unlock()
@@ -197,14 +197,14 @@ func (g *Generation) collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(received, counter, float64(c.n.Load()), g.number, name)
 	}
 	for h, r := range runs {
-		labels := []string{g.number, string(h.kind), h.name}
-		to <- prometheus.MustNewConstMetric(failed, counter, float64(r.failed.Load()), labels...)
-		to <- r.histogram(duration, labels)
+		values := []string{g.number, string(h.kind), h.name}
+		to <- prometheus.MustNewConstMetric(failed, counter, float64(r.failed.Load()), values...)
+		to <- r.histogram(duration, values)
 	}
 }
 
 // histogram is what was counted of the time of the runs.
-func (r *Runs) histogram(desc *prometheus.Desc, labels []string) prometheus.Metric {
+func (r *Runs) histogram(desc *prometheus.Desc, values []string) prometheus.Metric {
 	var all uint64
 	upTo := map[float64]uint64{}
 	for i, bound := range bounds() {
@@ -212,5 +212,5 @@ func (r *Runs) histogram(desc *prometheus.Desc, labels []string) prometheus.Metr
 		upTo[bound.Seconds()] = all
 	}
 	all += r.within[buckets].Load()
-	return prometheus.MustNewConstHistogram(desc, all, time.Duration(r.took.Load()).Seconds(), upTo, labels...)
+	return prometheus.MustNewConstHistogram(desc, all, time.Duration(r.took.Load()).Seconds(), upTo, values...)
 }

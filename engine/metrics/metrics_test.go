@@ -60,7 +60,7 @@ func TestNames(t *testing.T) {
 // What the parts say of themselves is told as it is.
 func TestReading(t *testing.T) {
 	expect(t, newRegistry(), `
-# HELP perigee_connections_closed_total Connections that were closed, by close code: 1006 is one that was cut, 3xxx and 4xxx are other codes of applications.
+# HELP perigee_connections_closed_total Connections that were closed, by close code: 1006 is one that just ended, 3xxx and 4xxx are other codes of applications.
 # TYPE perigee_connections_closed_total counter
 perigee_connections_closed_total{code="1000"} 1
 perigee_connections_closed_total{code="4xxx"} 1

@@ -53,13 +53,13 @@ func (r Reading) collect(to chan<- prometheus.Metric) {
 	}
 	each := func(name, help, label string, counts map[string]uint64) {
 		desc := prometheus.NewDesc(name, help, []string{label}, nil)
-		for _, of := range slices.Sorted(maps.Keys(counts)) {
-			to <- prometheus.MustNewConstMetric(desc, counter, float64(counts[of]), of)
+		for _, value := range slices.Sorted(maps.Keys(counts)) {
+			to <- prometheus.MustNewConstMetric(desc, counter, float64(counts[value]), value)
 		}
 	}
 	single(gauge, "perigee_connections", "Connections that are open or in their handshake.", float64(r.Connections))
 	single(counter, "perigee_connections_opened_total", "Connections that were opened.", float64(r.Opened))
-	each("perigee_connections_closed_total", "Connections that were closed, by close code: 1006 is one that was cut, 3xxx and 4xxx are other codes of applications.", "code", r.Closed)
+	each("perigee_connections_closed_total", "Connections that were closed, by close code: 1006 is one that just ended, 3xxx and 4xxx are other codes of applications.", "code", r.Closed)
 	each("perigee_connections_refused_total", "Connections that were refused, by the reason.", "reason", r.Refused)
 	single(gauge, "perigee_send_queue_bytes", "Bytes that wait to be sent to clients that take them slowly.", float64(r.SendQueues))
 	each("perigee_auth_failures_total", "Keys that were wrong or not even looked at, by who sent them.", "from", r.AuthFailures)

@@ -309,6 +309,8 @@ func (p *Program) Close() {
 	}
 }
 
+var _ wire.Object = value.Value{} // so that a frame is read once
+
 // Decode turns the text of a frame into what handlers get. Any goroutine may call it.
 func (p *Program) Decode(text []byte) (wire.Value, error) {
 	v, err := value.Decode(text, p.options.JSON, nil)

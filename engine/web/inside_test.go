@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/netip"
@@ -10,20 +9,7 @@ import (
 	"testing/synctest"
 
 	"perigee/engine/auth"
-	"perigee/engine/wire"
 )
-
-// kernel knows one password and no command.
-type kernel struct{ asked []string }
-
-// Admit implements Kernel.
-func (k *kernel) Admit(_ auth.Peer, password string) bool {
-	k.asked = append(k.asked, password)
-	return password == "right"
-}
-
-// Command implements Kernel.
-func (*kernel) Command(context.Context, string, []byte) ([]byte, *wire.Exception) { return nil, nil }
 
 // The inside of the server is for this machine without a proxy, and for whoever has the key; a visitor who is not to be served
 // at all is not asked for it.
@@ -50,16 +36,22 @@ func TestInside(t *testing.T) {
 		{claim: "another method", method: "POST", peer: direct, status: 405},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			k := &kernel{}
+			var passwords []string
 			h := New(Options{
 				Ready: func() bool { return true }, Socket: http.NotFoundHandler(),
 				Inside: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "inside") }),
-				Commands: Commands{Kernel: k, Visitor: func(w http.ResponseWriter, _ *http.Request) (auth.Peer, bool) {
-					if row.foreign {
-						w.WriteHeader(http.StatusForbidden)
-					}
-					return row.peer, !row.foreign
-				}},
+				Door: Door{
+					Visitor: func(w http.ResponseWriter, _ *http.Request) (auth.Peer, bool) {
+						if row.foreign {
+							w.WriteHeader(http.StatusForbidden)
+						}
+						return row.peer, !row.foreign
+					},
+					Admit: func(_ auth.Peer, password string) bool {
+						passwords = append(passwords, password)
+						return password == "right"
+					},
+				},
 			})
 			header := http.Header{}
 			if row.authorization != "" {
@@ -69,8 +61,8 @@ func TestInside(t *testing.T) {
 			if w.Code != row.status || (w.Code == http.StatusOK) != strings.Contains(w.Body.String(), "inside") {
 				t.Errorf("%s: %s /metrics = %d %s, want %d", row.claim, row.method, w.Code, w.Body, row.status)
 			}
-			if asked := strings.Join(k.asked, " "); asked != row.asked {
-				t.Errorf("%s: the kernel was asked about %q, want %q", row.claim, asked, row.asked)
+			if asked := strings.Join(passwords, " "); asked != row.asked {
+				t.Errorf("%s: the passwords compared are %q, want %q", row.claim, asked, row.asked)
 			}
 			if row.status == http.StatusUnauthorized &&
 				(!strings.Contains(w.Body.String(), `"exception":"Unauthorized"`) || w.Header().Get("WWW-Authenticate") == "") {

@@ -18,8 +18,10 @@ type Options struct {
 	Pages fs.FS
 	// Commands are served at POST /api/commands/NAME.
 	Commands Commands
-	// Inside is what is served at GET /metrics, for this machine and whoever has the key.
+	// Inside is served at GET /metrics, for this machine and whoever has the key.
 	Inside http.Handler
+	// Door lets them in, and those who run commands.
+	Door Door
 	// Ready tells whether new clients are welcome. Any goroutine may call it.
 	Ready func() bool
 	// Queue says how the queue is; whether it is there or not, clients are welcome. Any goroutine may call it.
@@ -37,12 +39,12 @@ func New(o Options) http.Handler {
 		}
 		answer(w, http.StatusOK, "ready\nqueue: "+o.Queue())
 	})
-	mux.Handle("POST /api/commands/{name}", o.Commands)
+	mux.Handle("POST /api/commands/{name}", commands{o.Commands, o.Door})
 	mux.HandleFunc("/api/commands/{name}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
 		answer(w, http.StatusMethodNotAllowed, "only POST")
 	})
-	mux.Handle("GET /metrics", inside{o.Commands, o.Inside})
+	mux.Handle("GET /metrics", inside{o.Door, o.Inside})
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", "GET, HEAD")
 		answer(w, http.StatusMethodNotAllowed, "only GET and HEAD")

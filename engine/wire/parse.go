@@ -52,13 +52,17 @@ func Parse(text []byte) (Message, error) {
 	return m, nil
 }
 
+// Object is a [Value] that may be a JSON object and tells of its members.
+type Object interface {
+	Value
+	// StringField returns the member of a name that is a string; "" and true where there is none, false where it is no string.
+	StringField(name string) (text string, ok bool)
+}
+
 // Envelope returns what [Parse] would of a text that has been decoded to v, without reading it again. It is false where v cannot
-// tell: a [Value] does that which has a method StringField(name string) (text string, ok bool), for members at the top that
-// are strings, or missing; and the name must be one. Then Parse has to.
+// tell, since it is no [Object], its name is no string, or its id is something else: then Parse has to.
 func Envelope(text []byte, v Value) (m Message, ok bool) {
-	object, ok := v.(interface {
-		StringField(name string) (text string, ok bool)
-	})
+	object, ok := v.(Object)
 	if !ok {
 		return Message{}, false
 	}

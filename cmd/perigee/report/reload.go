@@ -84,12 +84,11 @@ func (s Setting) note() string {
 }
 
 // String is for people: a line that says it all, then one for each change, as a table.
-func (r Reload) String() string {
-	var w strings.Builder
+func (r Reload) String() string { return r.head() + "\n" + r.Table() }
+
+func (r Reload) head() string {
 	took := time.Duration(r.Took * float64(time.Second)).Round(time.Millisecond)
-	fmt.Fprintf(&w, "reloaded: generation %d, in %s\n", r.Generation, took)
-	w.WriteString(r.Table())
-	return w.String()
+	return fmt.Sprintf("reloaded: generation %d, in %s", r.Generation, took)
 }
 
 // Table lists what has changed and what is to be known of it.
@@ -124,10 +123,9 @@ func (r Reload) Line() string {
 	}
 	parts = append(parts, r.Warnings...)
 	if len(parts) == 0 {
-		parts = []string{"the same messages and commands as before"}
+		parts = []string{"the same messages, commands and settings as before"}
 	}
-	took := time.Duration(r.Took * float64(time.Second)).Round(time.Millisecond)
-	return fmt.Sprintf("reloaded: generation %d, in %s: %s", r.Generation, took, strings.Join(parts, "; "))
+	return r.head() + ": " + strings.Join(parts, "; ")
 }
 
 // phrase puts a note behind what it is about.

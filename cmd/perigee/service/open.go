@@ -11,7 +11,7 @@ import (
 // open shows the page to whoever sits at this machine. The browser may outlive the server.
 func (s *service) open(ctx context.Context) {
 	if !s.status.HasPage {
-		s.log.Warn("perigee: the application has no page to open: a folder \"public\" beside its manager would be one")
+		s.log.Warn("service: the application has no page to open: a folder \"public\" beside its manager would be one")
 		return
 	}
 	command := opener(s.options.Browser, s.status.Page)
@@ -27,7 +27,7 @@ func (s *service) open(ctx context.Context) {
 		}
 	}
 	if err != nil {
-		s.log.Warn("perigee: no browser has opened the page", "page", s.status.Page, "browser", command[0], "error", err)
+		s.log.Warn("service: no browser has opened the page", "page", s.status.Page, "browser", command[0], "error", err)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"perigee/engine/watch"
 )
 
-// reload has the server read its scripts and settings again, by its Reload or its Attempt, and tells the service manager.
+// reload has the server read its scripts and settings again, loudly or quietly, and tells the service manager.
 func (s *service) reload(ctx context.Context, by func(ctx context.Context) (engine.Reload, error)) (engine.Reload, error) {
 	done := s.notifier.Reloading()
 	outcome, err := by(ctx)
@@ -54,7 +54,7 @@ func (s *service) unwatch() {
 		return
 	}
 	if err := s.watcher.Close(); err != nil {
-		s.log.Warn("perigee: watching the scripts", "error", err)
+		s.log.Warn("service: watching the scripts", "error", err)
 	}
 }
 
@@ -63,7 +63,7 @@ func (s *service) unwatch() {
 func (s *service) reloadOnEdit(ctx context.Context) {
 	by := s.server.Reload
 	if s.options.Complain != nil {
-		by = s.server.Attempt
+		by = s.server.ReloadQuietly
 	}
 	s.watcher.Run(ctx, func([]string) {
 		outcome, err := s.reload(ctx, by)

@@ -1,7 +1,7 @@
 // Package service is a server in this process, with all that reaches it from outside but its clients: the control socket,
 // the file with the number of its process, the service manager, SIGHUPs, files that are saved, and the browser that shows its
-// page. It owns what runs beside the server, and waits for it. It knows no command line, and leaves the end of the process to
-// its caller.
+// page. It owns what runs beside the server, and waits for it, but for a browser that goes on. It knows no command line, and
+// asks its caller to end the process where nothing else helps.
 package service
 
 import (
@@ -43,11 +43,11 @@ type Options struct {
 	// Control is where the control socket of a server is that listens on a port.
 	Control func(port int) string
 	Version string
-	Browser string         // the command that shows a page; "" is that of the system
-	Hangups chan os.Signal // each is a reload; the runtime sends
+	Browser string           // the command that shows a page, the first of "a:b"; "" is that of the system
+	Hangups <-chan os.Signal // each is a reload; the runtime sends
 	// Watch tells whether each save is a reload, Open whether a browser shows the page.
 	Watch, Open bool
-	// Stuck and Overdue end the process, as engine.Options has them.
+	// Stuck and Overdue end the process, as those of engine.Options. Neither may be nil.
 	Stuck   func(held time.Duration)
 	Overdue func(held []string)
 }
@@ -124,7 +124,7 @@ func (s *service) started(live context.Context, status engine.Status, server *en
 	s.server, s.status, s.since = server, status, time.Now()
 	if s.options.Settings.Server.Control == "" && s.options.Settings.Server.Port == 0 {
 		if err := s.listen(live, status.Port); err != nil {
-			s.log.Warn("perigee: without a control socket", "error", err) // a server with another address has the same port
+			s.log.Warn("service: without a control socket", "error", err) // a server with another address has the same port
 		}
 	}
 	if s.socket != nil {
@@ -142,7 +142,7 @@ func (s *service) started(live context.Context, status engine.Status, server *en
 	}
 }
 
-// wait returns when all that runs beside the server has ended, and ends the process where that does not.
+// wait returns when all that runs beside the server has ended; where that takes too long it has the process ended.
 func (s *service) wait() {
 	late := time.AfterFunc(partsGrace, func() { s.options.Overdue([]string{"what runs beside the server"}) })
 	defer late.Stop()
@@ -162,7 +162,7 @@ func (s *service) listen(ctx context.Context, port int) error {
 	case errors.Is(err, control.ErrRunning):
 		return fmt.Errorf("%w, or another port with --port", err)
 	}
-	s.log.Warn("perigee: without a control socket, no other command can reach this server", "error", err)
+	s.log.Warn("service: without a control socket, no other command can reach this server", "error", err)
 	return nil
 }
 
@@ -170,12 +170,12 @@ func (s *service) listen(ctx context.Context, port int) error {
 func (s *service) close(err error) {
 	if s.socket != nil {
 		if err := s.socket.Close(); err != nil {
-			s.log.Warn("perigee: closing the control socket", "error", err)
+			s.log.Warn("service: closing the control socket", "error", err)
 		}
 	}
 	if s.removePID != nil {
 		if err := s.removePID(); err != nil {
-			s.log.Warn("perigee: removing the process file", "error", err)
+			s.log.Warn("service: removing the process file", "error", err)
 		}
 	}
 	s.err = err

@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // tick is the time between two looks at each client.
 const tick = time.Second
