@@ -6,9 +6,12 @@ import (
 	"log/slog"
 	"maps"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+
+	"perigee/engine/script/loader"
 )
 
 // Check loads configuration and scripts as a reload would, without serving, and returns what they register, and what it
@@ -29,7 +32,7 @@ func Check(ctx context.Context, o Options) (Status, error) {
 		return Status{}, err
 	}
 	status := s.status(r.routes, nil)
-	status.Warnings = slices.Concat(s.config.Warnings, s.unfound(), doubts.sentences)
+	status.Warnings = slices.Concat(s.config.Warnings, s.unfound(), s.unread(r.sources), doubts.sentences)
 	return status, nil
 }
 
@@ -41,6 +44,24 @@ func (s *Server) unfound() (sentences []string) {
 		}
 	}
 	return sentences
+}
+
+// unread returns a sentence where the folder has scripts, and not one of them was read: the manager is another then.
+func (s *Server) unread(sources *loader.Sources) []string {
+	if sources.AnyOwn() {
+		return nil
+	}
+	var others []string
+	for _, pattern := range []string{"*.lua", filepath.Join("*", "init.lua")} {
+		found, err := filepath.Glob(filepath.Join(s.config.Lua.Path, pattern))
+		if err == nil { // of a folder whose name is a pattern itself nothing is known
+			others = append(others, found...)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("lua.manager, %q, comes with perigee, and nothing was read of %s", s.config.Lua.Manager, strings.Join(others, ", "))}
 }
 
 // doubts is a log whose warnings of scripts are kept as sentences instead. What scripts log themselves is passed on.

@@ -69,7 +69,7 @@ func (p *program) queuePeek() *cli.Command {
 	return &cli.Command{
 		Name: "peek", Usage: "show the next job of a state, or the job of a number", ArgsUsage: "[ready|delayed|buried|NUMBER]",
 		Flags: queueFlags(), OnUsageError: onUsageError,
-		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q jobs.Service, name string) error {
+		Action: atMost(1, p.atQueue(func(ctx context.Context, c *cli.Command, q jobs.Service, name string) error {
 			which := cmp.Or(c.Args().Get(0), string(queue.Ready))
 			job, err := peek(ctx, q, name, which)
 			switch {
@@ -81,7 +81,7 @@ func (p *program) queuePeek() *cli.Command {
 				return err
 			}
 			return p.show(c, report.OfJob(job))
-		}),
+		})),
 	}
 }
 
@@ -110,8 +110,11 @@ func (p *program) queueKick() *cli.Command {
 		Description: "Without a count, one. Where no job is buried, delayed ones are made ready. A job that was buried after its last " +
 			"attempt is tried once more; one that was buried before has the attempts that it has left.",
 		Flags: append(queueFlags(), &cli.Uint64Flag{Name: "job", Usage: "the number of the one job to kick"}), OnUsageError: onUsageError,
-		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q jobs.Service, name string) error {
+		Action: atMost(1, p.atQueue(func(ctx context.Context, c *cli.Command, q jobs.Service, name string) error {
 			if id := c.Uint64("job"); id > 0 {
+				if count := c.Args().First(); count != "" {
+					return usageError{fmt.Errorf("queue kick: either --job %d or %q jobs", id, count)}
+				}
 				switch err := q.KickJob(ctx, id); {
 				case errors.Is(err, queue.ErrNotFound):
 					return fmt.Errorf("queue kick: there is no job %d that is buried or delayed", id)
@@ -135,14 +138,14 @@ func (p *program) queueKick() *cli.Command {
 				return p.print(fmt.Sprintf("no job of %q is buried or delayed\n", name))
 			}
 			return p.print(fmt.Sprintf("made ready again in %q: %d\n", name, kicked))
-		}),
+		})),
 	}
 }
 
 func (p *program) queueDelete() *cli.Command {
 	return &cli.Command{
 		Name: "delete", Usage: "remove a job that no worker has", ArgsUsage: "NUMBER", Flags: queueFlags(), OnUsageError: onUsageError,
-		Action: p.atQueue(func(ctx context.Context, c *cli.Command, q jobs.Service, _ string) error {
+		Action: atMost(1, p.atQueue(func(ctx context.Context, c *cli.Command, q jobs.Service, _ string) error {
 			id, err := strconv.ParseUint(c.Args().First(), 10, 64)
 			if err != nil {
 				return usageError{errors.New("queue delete: the number of the job is missing")}
@@ -154,6 +157,6 @@ func (p *program) queueDelete() *cli.Command {
 				return err
 			}
 			return p.print(fmt.Sprintf("job %d is gone\n", id))
-		}),
+		})),
 	}
 }

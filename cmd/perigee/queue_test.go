@@ -49,6 +49,10 @@ func TestQueueCommands(t *testing.T) {
 		{`queue delete 1`, 0, "^job 1 is gone\n$", "^$"},
 		{`queue delete 1`, 1, "^$", "^perigee: queue delete: there is no job 1, or a server has it in hand\n$"},
 		{`queue delete`, 2, "^$", "the number of the job is missing"},
+		{`queue delete 1 2`, 2, "^$", `unexpected argument "2"`},
+		{`queue kick 1 2`, 2, "^$", `unexpected argument "2"`},
+		{`queue kick --job 1 2`, 2, "^$", `either --job 1 or "2" jobs`},
+		{`queue peek buried 7`, 2, "^$", `unexpected argument "7"`},
 		{`queue fix`, 2, "^$", `there is no command "fix"`},
 		{`queue`, 0, "stats, peek, failed, kick, delete", "^$"},
 	} {

@@ -112,7 +112,7 @@ func (p *program) root() *cli.Command {
 func onUsageError(_ context.Context, c *cli.Command, err error, _ bool) error {
 	name, undefined := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	if !undefined {
-		return usageError{err}
+		return usageError{unnumbered(err)}
 	}
 	var known []string
 	for _, flag := range c.Flags {
@@ -126,11 +126,26 @@ func onUsageError(_ context.Context, c *cli.Command, err error, _ bool) error {
 	return usageError{err}
 }
 
-// noArguments refuses what a command would silently ignore.
-func noArguments(action cli.ActionFunc) cli.ActionFunc {
+// unnumbered says in words that the value of a flag is no number; the library has it as text only.
+func unnumbered(err error) error {
+	var name, value string
+	if !strings.Contains(err.Error(), "strconv.") {
+		return err
+	}
+	if n, _ := fmt.Sscanf(err.Error(), "invalid value %q for flag -%s", &value, &name); n < 2 {
+		return err
+	}
+	return fmt.Errorf("--%s: %q is not a whole number from 0 on", strings.TrimSuffix(name, ":"), value)
+}
+
+// noArguments is atMost no argument.
+func noArguments(action cli.ActionFunc) cli.ActionFunc { return atMost(0, action) }
+
+// atMost refuses the arguments that a command would silently ignore.
+func atMost(most int, action cli.ActionFunc) cli.ActionFunc {
 	return func(ctx context.Context, c *cli.Command) error {
-		if extra := c.Args().First(); extra != "" {
-			return usageError{fmt.Errorf("%s: unexpected argument %q", c.Name, extra)}
+		if c.Args().Len() > most {
+			return usageError{fmt.Errorf("%s: unexpected argument %q", c.Name, c.Args().Get(most))}
 		}
 		return action(ctx, c)
 	}
@@ -194,5 +209,12 @@ func (p *program) load(c *cli.Command) (config.Config, error) {
 			source.Flags[key.Name] = c.String(key.Flag)
 		}
 	}
-	return config.Load(source)
+	settings, err := config.Load(source)
+	if err != nil && len(source.Flags) > 0 {
+		source.Flags = nil
+		if _, others := config.Load(source); others == nil {
+			return settings, usageError{err} // nothing is wrong but the flags
+		}
+	}
+	return settings, err
 }

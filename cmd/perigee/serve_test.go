@@ -376,3 +376,22 @@ func TestStuckServer(t *testing.T) {
 		t.Errorf("after that the service manager hears %q, want WATCHDOG=1", got)
 	}
 }
+
+// Where a server runs already, another is told which, and what it may choose instead.
+func TestStartTwice(t *testing.T) {
+	t.Chdir(t.TempDir())
+	folder, environ := runtimeFolder(t)
+	server := start(t, environ)
+	at := filepath.Join(folder, "perigee", server.port+".sock")
+	for _, row := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"start", "-P", server.port}, fmt.Sprintf("as process %d: stop it, or choose another port with --port\n", os.Getpid())},
+		{[]string{"start", "-P", "0", "--control", at}, fmt.Sprintf("as process %d: stop it, or choose another place with server.control\n", os.Getpid())},
+	} {
+		if code, _, stderr := perigee(t, environ, append(row.args, "-C", "memory")...); code != 1 || !strings.HasSuffix(stderr, row.want) {
+			t.Errorf("%v = %d, %q, want 1 and %q", row.args, code, stderr, row.want)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/urfave/cli/v3"
@@ -20,10 +19,7 @@ func (p *program) test() *cli.Command {
 		Description:  "Runs all *_spec.lua below the scripts folder, or below DIR, which may also be one file.",
 		Flags:        settingFlags(""),
 		OnUsageError: onUsageError,
-		Action: func(ctx context.Context, c *cli.Command) error {
-			if c.Args().Len() > 1 {
-				return usageError{fmt.Errorf("%s: unexpected argument %q", c.Name, c.Args().Get(1))}
-			}
+		Action: atMost(1, func(ctx context.Context, c *cli.Command) error {
 			settings, err := p.load(c)
 			if err != nil {
 				return err
@@ -39,7 +35,7 @@ func (p *program) test() *cli.Command {
 				return errSpecs
 			}
 			return nil
-		},
+		}),
 	}
 }
 

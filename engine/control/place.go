@@ -162,7 +162,7 @@ func vacate(ctx context.Context, path string) error {
 	if err := errors.Join(err, conn.Close()); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w, as process %d: stop it, or choose another place with server.control", ErrRunning, server.Pid)
+	return fmt.Errorf("%w, as process %d: stop it, or choose another", ErrRunning, server.Pid)
 }
 
 // connectError says what it means that nobody took a connection.

@@ -157,10 +157,14 @@ func (s *service) listen(ctx context.Context, port int) error {
 	var err error
 	s.socket, err = control.Listen(ctx, s.options.Control(port), s.log)
 	switch {
-	case err == nil || s.options.Settings.Server.Control != "":
-		return err
+	case err == nil:
+		return nil
+	case errors.Is(err, control.ErrRunning) && s.options.Settings.Server.Control == "":
+		return fmt.Errorf("%w port with --port", err)
 	case errors.Is(err, control.ErrRunning):
-		return fmt.Errorf("%w, or another port with --port", err)
+		return fmt.Errorf("%w place with server.control", err)
+	case s.options.Settings.Server.Control != "":
+		return err
 	}
 	s.log.Warn("service: without a control socket, no other command can reach this server", "error", err)
 	return nil

@@ -2,7 +2,10 @@
 
 const find = (id) => document.getElementById(id);
 
+const FINAL = [1000, 1002, 1003, 1007, 1008, 1009, 4401]; // another connection would mend nothing
+
 let socket;
+let failures = 0; // connections that did not open, one after the other
 let me; // the uuid of this connection
 let refused; // the message that waits for the password
 let nickname; // what this page has been called
@@ -60,6 +63,7 @@ function connect() {
   socket = new WebSocket(url);
   socket.onopen = () => {
     find("status").textContent = "Connected.";
+    failures = 0;
   };
   socket.onmessage = (event) => {
     const message = JSON.parse(event.data);
@@ -67,9 +71,14 @@ function connect() {
       messages[message.name](message);
     }
   };
-  socket.onclose = () => {
+  socket.onclose = ({ code, reason }) => {
+    if (FINAL.includes(code)) {
+      find("status").textContent = `Not connected: ${reason || code}. Load the page to connect again.`;
+      return;
+    }
     find("status").textContent = "Not connected; trying again…";
-    setTimeout(connect, 1000 + Math.random() * 4000); // not all at the same time
+    const seconds = code === 4429 ? 30 : Math.min(2 ** failures++, 30);
+    setTimeout(connect, (seconds + 4 * Math.random()) * 1000); // not all at the same time
   };
 }
 
