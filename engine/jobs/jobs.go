@@ -76,6 +76,7 @@ type Desk struct {
 	wanted   chan *module.Work // capacity 1; Want sends, Run receives the latest; never closed
 	pushes   sync.WaitGroup
 
+	// Set by Configure, read by any goroutine.
 	drain  atomic.Int64 // for jobs in hand when the server stops, in nanoseconds
 	linger atomic.Int64 // the same when other scripts take jobs in another way
 
@@ -85,7 +86,7 @@ type Desk struct {
 	name   string                     // of the queue that worker takes jobs from
 	taking bool                       // whether worker takes jobs
 	busy   map[*queue.Worker]struct{} // those whose Run has not returned: worker, and others that finish what they have
-	past   queue.Status               // the counts of those before
+	past   queue.Tally                // of those before
 }
 
 // New connects to nothing yet. l has the jobs that need not run again.
@@ -212,7 +213,7 @@ func (d *Desk) Condition() string { return d.Status().Condition }
 // Status is how the jobs of a server are.
 type Status struct {
 	Queue     string       // its name; "" before jobs are taken
-	Taken     bool         // whether jobs are taken
+	Taking    bool         // whether jobs are taken
 	Condition string       // whether jobs are taken and the queue is there, in a few words
 	Worker    queue.Status // since the boot that asked for jobs as they are taken now
 }
@@ -228,7 +229,7 @@ func (d *Desk) Status() Status {
 	if d.worker == nil {
 		return s
 	}
-	s.Taken, s.Worker = d.taking, d.worker.Status()
+	s.Taking, s.Worker = d.taking, d.worker.Status()
 	switch {
 	case !d.taking:
 	case s.Worker.Connected:
@@ -253,16 +254,16 @@ func (d *Desk) dismiss(worker *queue.Worker) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.busy, worker)
-	d.past.Add(worker.Status())
+	d.past.Add(worker.Status().Tally)
 }
 
 // Counts are those of all workers that there were.
-func (d *Desk) Counts() queue.Status {
+func (d *Desk) Counts() queue.Tally {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := d.past
 	for worker := range d.busy {
-		all.Add(worker.Status())
+		all.Add(worker.Status().Tally)
 	}
 	return all
 }

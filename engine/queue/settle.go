@@ -136,7 +136,7 @@ func (h *hand) judged(t *task, v verdict, doing string, err error) {
 	h.w.report(t, v)
 	h.w.record.fail(Failure{
 		ID: t.id, Command: t.command, Attempt: v.attempt, Reason: v.reason.Error(), Time: time.Now(), Buried: v.buried,
-	}, reasonOf(v.reason))
+	}, causeOf(v.reason))
 	if v.buried {
 		h.countBuried()
 	}
