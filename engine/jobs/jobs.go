@@ -38,20 +38,14 @@ var errNoQueue = errors.New(`queue.driver is "off", so there is no queue; with "
 // Open returns the service that the settings name. It connects when it is first used.
 func Open(c config.Queue) (Service, error) {
 	switch c.Driver {
-	case MemoryDriver:
+	case config.DriverMemory:
 		return nil, errOwnMemory
-	case offDriver:
+	case config.DriverOff:
 		return nil, errNoQueue
 	default:
 		return beanstalkd.NewClient(c.Dialed()), nil
 	}
 }
-
-// MemoryDriver is the queue.driver that needs no service.
-const MemoryDriver = "memory"
-
-// offDriver is the queue.driver of a server without a queue.
-const offDriver = "off"
 
 // Body is the text of a job that runs a command. arguments is JSON text; nil is none.
 func Body(command string, arguments []byte) ([]byte, error) {
@@ -94,11 +88,11 @@ func New(c config.Config, l *keeper.Ledger, log *slog.Logger) *Desk {
 	d := &Desk{settings: c.Queue, ledger: l, log: log, wanted: make(chan *module.Work, 1), busy: map[*queue.Worker]struct{}{}}
 	d.Configure(c)
 	switch c.Queue.Driver {
-	case MemoryDriver:
+	case config.DriverMemory:
 		l.Clear() // of what another queue had, or one that is lost
 		own := memory.New(loop.RealClock{})
 		d.driver, d.service = own, own
-	case offDriver:
+	case config.DriverOff:
 	default:
 		d.driver, d.service = beanstalkd.New(c.Queue.Dialed(), log), beanstalkd.NewClient(c.Queue.Dialed())
 	}
@@ -134,7 +128,7 @@ func (d *Desk) Run(ctx context.Context, h queue.Handler) {
 			if d.driver == nil {
 				if w != nil && !told {
 					told = true
-					d.log.Info("jobs: no jobs are taken", "setting", "queue.driver", "value", offDriver)
+					d.log.Info("jobs: no jobs are taken", "setting", "queue.driver", "value", config.DriverOff)
 				}
 				continue
 			}
@@ -224,7 +218,7 @@ func (d *Desk) Status() Status {
 	defer d.mu.Unlock()
 	s := Status{Queue: d.name, Condition: "no jobs are taken"}
 	if d.driver == nil {
-		s.Condition = offDriver
+		s.Condition = config.DriverOff
 	}
 	if d.worker == nil {
 		return s
@@ -295,7 +289,7 @@ func (d *Desk) push(ctx context.Context, p module.Push) (uint64, error) {
 		return 0, err
 	}
 	delay := p.Delay
-	if rest := delay % time.Second; rest > 0 && d.settings.Driver != MemoryDriver {
+	if rest := delay % time.Second; rest > 0 && d.settings.Driver != config.DriverMemory {
 		delay += time.Second - rest
 	}
 	return d.Put(ctx, queue.Put{Queue: d.settings.Name, Body: text, Delay: delay, Priority: p.Priority})
