@@ -32,7 +32,7 @@ return app`
 	var server *enginetest.Server
 	s.Race(b, func(int) {
 		server = enginetest.Start(b, func(c *config.Config) {
-			c.Queue.Driver, c.Queue.Address = "beanstalkd", s.Address
+			c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, s.Address
 			c.Lua.Path, c.Lua.Manager = folder, "app"
 		})
 		s.Empty(b)

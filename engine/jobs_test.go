@@ -1,12 +1,8 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,7 +27,7 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 	}
 	server := enginetest.Start(t, func(c *config.Config) {
 		c.Queue.Address = b.Address
-		c.Queue.Driver = "beanstalkd"
+		c.Queue.Driver = config.DriverBeanstalkd
 		if app != "" {
 			c.Lua.Path, c.Lua.Manager = folder, "app"
 		}
@@ -40,7 +36,7 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 		}
 	})
 	address := server.Config.Queue
-	address.Driver = "beanstalkd" // also where the server has a queue of its own
+	address.Driver = config.DriverBeanstalkd // also where the server has a queue of its own
 	service, err := jobs.Open(address)
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +131,7 @@ return app`
 
 // Scripts put jobs, whichever service has them, and take them again.
 func TestScriptPushes(t *testing.T) {
-	for _, driver := range []string{"beanstalkd", "memory"} {
+	for _, driver := range []string{config.DriverBeanstalkd, config.DriverMemory} {
 		t.Run(driver, func(t *testing.T) {
 			server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Driver = driver })
 			alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
@@ -224,7 +220,7 @@ func TestMemoryQueueEnds(t *testing.T) {
 
 // Without a queue no jobs are taken, which is said once, and none can be put; everything else is as ever.
 func TestNoQueue(t *testing.T) {
-	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Driver = "off" })
+	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Driver = config.DriverOff })
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Push","command":"Say"}`)
 	const want = `queue.driver is "off", so there is no queue`
@@ -290,7 +286,7 @@ func TestHopelessJobs(t *testing.T) {
 func TestJobIsSavedBeforeItIsGone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	_, service := work(t, tallying, func(c *config.Config) {
-		c.State.File, c.State.Sync, c.State.Interval = file, "job", config.Duration(time.Hour)
+		c.State.File, c.State.Sync, c.State.Interval = file, config.SyncJob, config.Duration(time.Hour)
 	})
 	for range 3 {
 		gone(t, service, putJob(t, service, "Count", ""))
@@ -305,7 +301,7 @@ func TestJobIsSavedBeforeItIsGone(t *testing.T) {
 func TestJobThatCannotBeSaved(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	server, service := work(t, tallying, func(c *config.Config) {
-		c.State.File, c.State.Sync, c.State.Interval = file, "job", config.Duration(time.Hour)
+		c.State.File, c.State.Sync, c.State.Interval = file, config.SyncJob, config.Duration(time.Hour)
 	})
 	buried(t, service, putJob(t, service, "Spoil", ""))
 	buried(t, service, putJob(t, service, "Count", ""))
@@ -316,60 +312,6 @@ func TestJobThatCannotBeSaved(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), `"total":2`) {
 		t.Errorf("the file is %s, %v, want a total of 2 in it", text, err)
 	}
-}
-
-// Commands that a Laravel application dispatches run here, with what they carry; one that it has encrypted is buried.
-func TestLaravelDispatches(t *testing.T) {
-	server, service := work(t, "", nil)
-	alice := server.Dial(t, "alice")
-	alice.Expect("UpdatePrizes") // of the opening
-	for _, row := range []struct{ name, sponsor string }{
-		{"fluent", "Acme"}, {"string_class", "Acme"}, {"job", ""}, {"string", "Acme"}, {"raw", "Acme"},
-	} {
-		dispatch(t, server, row.name)
-		prizes, _ := alice.Expect("UpdatePrizes")["prizes"].([]any)
-		prize, _ := prizes[len(prizes)-1].(map[string]any)
-		if prize["name"] != "Mug" || row.sponsor != "" && prize["sponsor"] != row.sponsor {
-			t.Errorf("after Laravel has dispatched %s alice < prizes %v, want the mug of %s last", row.name, prizes, row.sponsor)
-		}
-	}
-	dispatch(t, server, "fluent_empty")
-	if prizes, _ := alice.Expect("UpdatePrizes")["prizes"].([]any); len(prizes) > 0 {
-		t.Errorf("after Laravel has dispatched fluent_empty alice < prizes %v, want none", prizes)
-	}
-	id := dispatch(t, server, "encrypted")
-	buried(t, service, id)
-	logged(t, server, "encrypted", 1)
-}
-
-// dispatch has a real Laravel dispatch one of the jobs of jobs.php, and returns its number.
-func dispatch(t *testing.T, server *enginetest.Server, name string) uint64 {
-	t.Helper()
-	for _, needed := range []string{"/usr/bin/php", "/usr/share/php/Illuminate/autoload.php", "/usr/share/php/Pheanstalk/autoload.php"} {
-		if _, err := os.Stat(needed); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatal(err)
-			}
-			t.Skipf("Laravel is not installed: %v", err)
-		}
-	}
-	host, port, err := net.SplitHostPort(server.Config.Queue.Address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
-	defer cancel()
-	command := exec.CommandContext(ctx, "/usr/bin/php", "queue/body/testdata/jobs.php", host, port, "default", name)
-	command.Stderr = t.Output()
-	printed, err := command.Output()
-	var id uint64
-	if err == nil {
-		_, err = fmt.Sscanf(string(printed), name+" %d", &id)
-	}
-	if err != nil {
-		t.Fatalf("jobs.php %s prints %q, %v, want the number of a job", name, printed, err)
-	}
-	return id
 }
 
 // A reload after which jobs are taken in another way does not call off a job in hand: it ends in the scripts that began it.
@@ -384,7 +326,7 @@ server.command("Free", function() server.broadcast("Freed") end)`)
 	}
 	f := newFolder(t, boot("4"))
 	s := f.serve(func(c *config.Config) {
-		c.Queue.Driver, c.Queue.Address = "beanstalkd", b.Address
+		c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, b.Address
 		c.Stop.Drain = config.Duration(10 * time.Millisecond)
 	})
 	alice := s.Dial(t, "alice")

@@ -99,12 +99,9 @@ server.command("Count", function() server.state("clicks", { n = 0 }).n = server.
 server.after(1, function() end)
 `
 
-// What clients, scripts and jobs do is counted, by whom and how it ended; all of it parses.
-func TestMetrics(t *testing.T) {
-	f := newFolder(t, app(watched))
-	server := f.serve(func(c *config.Config) {
-		c.State.File, c.State.Interval = filepath.Join(t.TempDir(), "state.json"), config.Duration(10*time.Millisecond)
-	})
+// keepBusy has clients, jobs and strangers do something of everything.
+func keepBusy(t *testing.T, server *enginetest.Server) {
+	t.Helper()
 	alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
 	alice.Send(`{"name":"Click"}`)
 	alice.Expect("Clicked")
@@ -126,6 +123,15 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("GET /metrics with a wrong key = %d, want 401", status)
 		}
 	}
+}
+
+// What clients, scripts and jobs do is counted, by whom and how it ended; all of it parses.
+func TestMetrics(t *testing.T) {
+	f := newFolder(t, app(watched))
+	server := f.serve(func(c *config.Config) {
+		c.State.File, c.State.Interval = filepath.Join(t.TempDir(), "state.json"), config.Duration(10*time.Millisecond)
+	})
+	keepBusy(t, server)
 	function := filepath.Base(f.path) + "/app.lua:14"
 	measured(t, server, map[string]string{
 		"perigee_connections":                                                                         "1",

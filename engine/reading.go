@@ -35,8 +35,8 @@ func (s *Server) reading() metrics.Reading {
 		JobsBegun:      jobs.Taken,
 		JobsSettled:    settled(jobs),
 		JobsInHand:     jobs.Held,
-		QueueWanted:    now.Taken,
-		QueueConnected: now.Taken && now.Worker.Connected,
+		QueueWanted:    now.Taking,
+		QueueConnected: now.Taking && now.Worker.Connected,
 		QueueLost:      jobs.Lost,
 		Saves:          map[string]uint64{"done": saves, "failed": refused},
 		Unsaveable:     faults,
@@ -44,12 +44,12 @@ func (s *Server) reading() metrics.Reading {
 }
 
 // settled is what became of jobs.
-func settled(s queue.Status) map[metrics.Settled]uint64 {
+func settled(t queue.Tally) map[metrics.Settled]uint64 {
 	all := map[metrics.Settled]uint64{
-		{Outcome: "done"}: s.Done, {Outcome: "released"}: s.Released, {Outcome: "given_back"}: s.GivenBack, {Outcome: "repeated"}: s.Repeated,
+		{Outcome: "done"}: t.Done, {Outcome: "released"}: t.Released, {Outcome: "given_back"}: t.GivenBack, {Outcome: "repeated"}: t.Repeated,
 	}
-	for reason, n := range s.BuriedFor {
-		all[metrics.Settled{Outcome: "buried", Reason: queue.Reason(reason).String()}] = n
+	for cause, n := range t.BuriedFor {
+		all[metrics.Settled{Outcome: "buried", Reason: queue.Cause(cause).String()}] = n
 	}
 	return all
 }

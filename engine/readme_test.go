@@ -87,7 +87,7 @@ func settings(t *testing.T, section enginetest.Section, folder string) config.Co
 		t.Fatalf("the settings of %q: %v", section.Title, err)
 	}
 	c.Server.Port, c.Lua.Path = 0, folder
-	c.Queue.Driver = "memory" // no test takes jobs that are not its own
+	c.Queue.Driver = config.DriverMemory // no test takes jobs that are not its own
 	return c
 }
 

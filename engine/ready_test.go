@@ -48,7 +48,7 @@ func fetch(t *testing.T, url string) (status int, text string) {
 func TestReadyTellsOfTheQueue(t *testing.T) {
 	b := beanstalkd.Start(t, beanstalkd.Options{})
 	server := enginetest.Start(t, func(c *config.Config) {
-		c.Queue.Driver, c.Queue.Address = "beanstalkd", b.Address
+		c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, b.Address
 	})
 	ready(t, server, "connected")
 	b.Kill()

@@ -85,7 +85,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	f := newFolder(t, version(1))
 	b := beanstalkd.Start(t, beanstalkd.Options{})
 	s := f.serve(func(c *config.Config) {
-		c.Queue.Driver, c.Queue.Address = "beanstalkd", b.Address
+		c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, b.Address
 		c.Server.MaxConnections = 0
 		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000
 		c.Lua.TurnTimeout, c.Lua.BootTimeout = config.Duration(time.Minute), config.Duration(time.Minute) // none is its subject
@@ -148,7 +148,7 @@ func TestReloadUnderLoad(t *testing.T) {
 
 // putNumbered puts numbered jobs until stop says so, and returns how many.
 func putNumbered(ctx context.Context, address string, stop *atomic.Bool) (n int, err error) {
-	service, err := jobs.Open(config.Queue{Driver: "beanstalkd", Address: address})
+	service, err := jobs.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: address})
 	if err != nil {
 		return 0, err
 	}

@@ -111,7 +111,7 @@ func TestStopOverdue(t *testing.T) {
 	folder := t.TempDir()
 	write(t, folder, bootOnly(`server.state("kept", { 1 })`))
 	c := config.Default()
-	c.Server.Port, c.Lua.Path, c.Lua.Manager, c.Queue.Driver = 0, folder, "app", "memory"
+	c.Server.Port, c.Lua.Path, c.Lua.Manager, c.Queue.Driver = 0, folder, "app", config.DriverMemory
 	c.Stop.Timeout, c.State.File = config.Duration(time.Millisecond), filepath.Join(folder, "state.json")
 	ctx, stop := context.WithCancel(t.Context())
 	release, overdue := make(chan struct{}), make(chan []string, 1)

@@ -133,7 +133,7 @@ func wholeSeconds(flag, text string, least time.Duration) (time.Duration, error)
 func (p *program) put(ctx context.Context, c *cli.Command, settings config.Config, put queue.Put) (id uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	if settings.Queue.Driver == jobs.MemoryDriver {
+	if settings.Queue.Driver == config.DriverMemory {
 		err := p.call(ctx, c, service.Push, put, &id)
 		return id, err
 	}

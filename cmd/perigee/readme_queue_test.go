@@ -45,7 +45,7 @@ func TestReadmeJobs(t *testing.T) {
 		sections++
 		t.Run(section.Title, func(t *testing.T) {
 			b := beanstalkd.Start(t, beanstalkd.Options{})
-			server := enginetest.Start(t, func(c *config.Config) { c.Queue.Driver, c.Queue.Address = "beanstalkd", b.Address })
+			server := enginetest.Start(t, func(c *config.Config) { c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, b.Address })
 			await.Until(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
 			alice := server.Dial(t, "alice")
 			alice.Expect("UpdatePrizes") // of the opening

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"perigee/engine/enginetest/await"
 )
 
 // failing is a listener that fails a number of times and then has a connection, again and again.
@@ -86,9 +88,9 @@ func TestSilentConnections(t *testing.T) {
 		s.connect(t).raw([]byte("GET / HTTP/1.1\r\n"))
 	}
 	c := s.dial(t)
-	next(t, o.opens, "Open")
+	await.Next(t, o.opens, "Open")
 	c.send(textFrame, "made it")
-	next(t, o.messages, "message")
+	await.Next(t, o.messages, "message")
 	s.waiting.mu.Lock()
 	defer s.waiting.mu.Unlock()
 	if got := s.waiting.sockets.Len(); got > maxWaiting {

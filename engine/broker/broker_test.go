@@ -3,7 +3,6 @@ package broker
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"io"
 	"log/slog"
 	"net"
@@ -14,21 +13,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
+	"perigee/engine/enginetest/frames"
 	"perigee/engine/wire"
 )
 
 // patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
 const patience = 2 * time.Minute
 
-// First bytes of frames that are not fragmented, as closeFrame is one.
+// First bytes of frames.
 const (
-	textFrame = 0x80 | websocket.TextMessage
-	pingFrame = 0x80 | websocket.PingMessage
-	pongFrame = 0x80 | websocket.PongMessage
+	textFrame  = outbox.TextFrame
+	closeFrame = outbox.CloseFrame
+	pingFrame  = outbox.PingFrame
+	pongFrame  = outbox.PongFrame
 )
 
 // maxControl is the longest payload of a control frame, in bytes (RFC 6455, 5.5).
@@ -197,18 +196,6 @@ func newObserver() *observer {
 	return o
 }
 
-// next returns what comes from a channel.
-func next[T any](tb testing.TB, from <-chan T, what string) T {
-	tb.Helper()
-	select {
-	case v := <-from:
-		return v
-	case <-time.After(patience):
-		tb.Fatalf("%s: nothing came, want one", what)
-		panic("unreachable")
-	}
-}
-
 // client is a WebSocket client that sends and gets raw bytes.
 type client struct {
 	net.Conn
@@ -323,26 +310,8 @@ type frame struct {
 // read returns the next frame, or the error that came in its place.
 func (c *client) read() (frame, error) {
 	c.deadline()
-	var head [2]byte
-	if _, err := io.ReadFull(c.in, head[:]); err != nil {
-		return frame{}, err
-	}
-	size := uint64(head[1])
-	var err error
-	switch size {
-	case 126:
-		var short uint16
-		err = binary.Read(c.in, binary.BigEndian, &short)
-		size = uint64(short)
-	case 127:
-		err = binary.Read(c.in, binary.BigEndian, &size)
-	}
-	if err != nil {
-		return frame{}, err
-	}
-	payload := make([]byte, size)
-	_, err = io.ReadFull(c.in, payload)
-	return frame{head[0], string(payload)}, err
+	first, payload, err := frames.Read(c.in)
+	return frame{first, payload}, err
 }
 
 // want reads a frame that must be as given.

@@ -12,6 +12,7 @@ import (
 
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
+	"perigee/engine/enginetest/await"
 	"perigee/engine/wire"
 )
 
@@ -68,10 +69,10 @@ func FuzzFrames(f *testing.F) {
 		}()
 		c.raw(sent)
 		_ = c.Close() // what had to be answered at once was
-		if fault := next(t, answers, "answer"); fault != "" {
+		if fault := await.Next(t, answers, "answer"); fault != "" {
 			t.Errorf("after %q: %s", sent, fault)
 		}
-		next(t, told, "Closed")
+		await.Next(t, told, "Closed")
 		if strings.Contains(s.log.String(), "panic") {
 			t.Fatalf("after %q: a panic", sent)
 		}
@@ -118,7 +119,7 @@ func FuzzHandshake(f *testing.F) {
 		}()
 		c.raw(sent)
 		_ = c.Close()
-		answer := next(t, answers, "answer")
+		answer := await.Next(t, answers, "answer")
 		if len(answer) > 0 {
 			response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
 			switch {

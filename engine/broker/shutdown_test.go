@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"perigee/engine/broker/outbox"
+	"perigee/engine/enginetest/await"
 	"perigee/engine/wire"
 )
 
@@ -20,7 +21,7 @@ func TestShutdown(t *testing.T) {
 		polite, silent, stuck := s.dial(t), s.dial(t), s.dial(t)
 		late := s.connect(t)
 		for range 3 {
-			next(t, o.opens, "Open").Send(text("last words"))
+			await.Next(t, o.opens, "Open").Send(text("last words"))
 		}
 		forced := make(chan int, 1)
 		began := time.Now()
@@ -44,7 +45,7 @@ func TestShutdown(t *testing.T) {
 		silent.wantEnd()
 		stuck.wantEnd()
 		for range 3 {
-			if got := next(t, o.ends, "Closed"); got != wire.CloseRestart() {
+			if got := await.Next(t, o.ends, "Closed"); got != wire.CloseRestart() {
 				t.Errorf("Closed(%v), want %v", got, wire.CloseRestart())
 			}
 		}
@@ -77,7 +78,7 @@ func TestShutdownOfMany(t *testing.T) {
 		t.Errorf("Shutdown = %d, want 0", got)
 	}
 	for range clients {
-		if got := next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
+		if got := await.Next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
 			t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
 		}
 	}
@@ -89,7 +90,7 @@ func TestShutdownWithoutTime(t *testing.T) {
 		o := newObserver()
 		s := servePipes(t, nil, o)
 		s.dial(t)
-		next(t, o.opens, "Open").Send(text("never read"))
+		await.Next(t, o.opens, "Open").Send(text("never read"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
@@ -97,7 +98,7 @@ func TestShutdownWithoutTime(t *testing.T) {
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("Shutdown took %v, want 1s", took)
 		}
-		if got := next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
+		if got := await.Next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
 			t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
 		}
 	})
@@ -108,11 +109,11 @@ func TestRunEnds(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
 	c := s.dial(t)
-	next(t, o.opens, "Open")
+	await.Next(t, o.opens, "Open")
 	s.stop()
 	c.wantClose(wire.CloseShutdown())
 	c.wantEnd()
-	if got := next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
+	if got := await.Next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
 		t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
 	}
 	s.Publish(welcomed, text("to nobody"))
@@ -144,10 +145,10 @@ func TestComingAndGoing(t *testing.T) {
 		}()
 	}
 	for range clients {
-		next(t, done, "client")
+		await.Next(t, done, "client")
 	}
 	for range clients * each {
-		next(t, o.ends, "Closed")
+		await.Next(t, o.ends, "Closed")
 	}
 	// What the last ones leave behind goes a moment later.
 	ticker := time.NewTicker(time.Millisecond)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"perigee/engine/broker/outbox"
+	"perigee/engine/enginetest/await"
 	"perigee/engine/wire"
 )
 
@@ -16,7 +17,7 @@ const welcomed outbox.TopicID = 99
 // greet welcomes the connection that is opened next.
 func greet(t *testing.T, o *observer) *Conn {
 	t.Helper()
-	c := next(t, o.opens, "Open")
+	c := await.Next(t, o.opens, "Open")
 	c.Subscribe(welcomed)
 	return c
 }

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"perigee/engine/broker/outbox"
 	"perigee/engine/wire"
 )
@@ -18,9 +16,6 @@ const (
 	// lingerBytes is how much is still read from a client after the server's close frame, for outbox.LingerTime at most:
 	// were the socket closed at once, unread bytes would make the kernel reset it, and the frame might never arrive.
 	lingerBytes = 64 << 10
-
-	// closeFrame is the first byte of a close frame: FIN and the opcode (RFC 6455, 5.2).
-	closeFrame = 0x80 | websocket.CloseMessage
 
 	// longestNap is about how long a reader sleeps at the most because its client sends too fast. No more is read at once
 	// than may come in that time.
@@ -96,7 +91,7 @@ func (s *socket) remember(p []byte) {
 
 // brokenClose tells whether the last bytes are a masked close frame with a payload of one byte, which cannot hold a code
 // (RFC 6455, 5.5.1). gorilla takes it for an empty one.
-func (s *socket) brokenClose() bool { return s.tail[0] == closeFrame && s.tail[1] == 0x80|1 }
+func (s *socket) brokenClose() bool { return s.tail[0] == outbox.CloseFrame && s.tail[1] == 0x80|1 }
 
 // Write writes directly before the upgrade. After it only gorilla writes here, and only close frames, when the client
 // has broken the protocol or the read limit.
@@ -118,7 +113,7 @@ func (s *socket) Write(p []byte) (int, error) {
 
 // parseClose reads the close frame of a server, as gorilla builds them.
 func parseClose(frame []byte) (wire.Close, bool) {
-	if len(frame) < 4 || frame[0] != closeFrame {
+	if len(frame) < 4 || frame[0] != outbox.CloseFrame {
 		return wire.Close{}, false
 	}
 	return wire.Close{

@@ -62,7 +62,7 @@ func TestLoadOrder(t *testing.T) {
 	want.Limits.ReadLimit, want.Limits.BytesBurst, want.Limits.Shards = 2048, 4096, 3
 	want.Limits.WriteTimeout = Duration(90 * time.Second)
 	want.Roster.Interval = Duration(2 * time.Second)
-	want.Queue.Name, want.Queue.Driver = "jobs", "memory"
+	want.Queue.Name, want.Queue.Driver = "jobs", DriverMemory
 	want.Queue.Map = map[string]string{`App\Jobs\Add`: "AddPrize"}
 	want.Lua.Path = filepath.Join(filepath.Dir(got.Path), "scripts")
 	if !reflect.DeepEqual(got, want) {
@@ -135,7 +135,7 @@ func TestLoadStatePath(t *testing.T) {
 	if got := load(t, Source{Path: path, Env: []string{"SERVER_STATE_FILE=state.json"}}).State.File; got != "state.json" {
 		t.Errorf("SERVER_STATE_FILE = %q, want it as it is", got)
 	}
-	if got := load(t, Source{Path: path, Env: []string{"SERVER_STATE_SYNC=job"}}).State.Sync; got != "job" {
+	if got := load(t, Source{Path: path, Env: []string{"SERVER_STATE_SYNC=job"}}).State.Sync; got != SyncJob {
 		t.Errorf("SERVER_STATE_SYNC beside the file = %q, want job", got)
 	}
 	_, err := Load(Source{Path: path, Env: []string{"SERVER_STATE_SYNC=job"}, Flags: map[string]string{"state.file": ""}})

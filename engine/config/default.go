@@ -35,11 +35,11 @@ func Default() Config {
 		},
 		Roster: Roster{Interval: Duration(100 * time.Millisecond), BytesPerSecond: 64 * MiB},
 		Queue: Queue{
-			Driver: "beanstalkd", Address: "127.0.0.1:11300", Name: "default",
+			Driver: DriverBeanstalkd, Address: "127.0.0.1:11300", Name: "default",
 			MaxAttempts: 5, Window: 64, HandlerTimeout: Duration(60 * time.Second),
 			Map: map[string]string{},
 		},
-		State: State{File: "", Interval: Duration(10 * time.Second), Sync: "interval"},
+		State: State{File: "", Interval: Duration(10 * time.Second), Sync: SyncInterval},
 		Stop:  Stop{Timeout: Duration(10 * time.Second), Drain: Duration(3 * time.Second)},
 		App:   map[string]any{},
 

@@ -14,7 +14,7 @@ var errNoStateFile = errors.New(`"job" needs state.file, which is empty; write f
 // checkTogether checks what no setting can tell alone. A setting whose own value was wrong is left out.
 func (l *loader) checkTogether() {
 	l.checkKey()
-	if l.config.State.Sync == "job" && l.config.State.File == "" && !l.failed["state.file"] {
+	if l.config.State.Sync == SyncJob && l.config.State.File == "" && !l.failed["state.file"] {
 		l.problems.add(l.places["state.sync"], errNoStateFile)
 	}
 	l.atMost("stop.drain", "stop.timeout",

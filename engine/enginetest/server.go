@@ -48,7 +48,7 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 	c := config.Default()
 	c.Server.Port = 0
 	c.Lua.Path = ""
-	c.Queue.Driver = "memory" // no test takes jobs that are not its own
+	c.Queue.Driver = config.DriverMemory // no test takes jobs that are not its own
 	if change != nil {
 		change(&c)
 	}

@@ -38,20 +38,14 @@ var errNoQueue = errors.New(`queue.driver is "off", so there is no queue; with "
 // Open returns the service that the settings name. It connects when it is first used.
 func Open(c config.Queue) (Service, error) {
 	switch c.Driver {
-	case MemoryDriver:
+	case config.DriverMemory:
 		return nil, errOwnMemory
-	case offDriver:
+	case config.DriverOff:
 		return nil, errNoQueue
 	default:
 		return beanstalkd.NewClient(c.Dialed()), nil
 	}
 }
-
-// MemoryDriver is the queue.driver that needs no service.
-const MemoryDriver = "memory"
-
-// offDriver is the queue.driver of a server without a queue.
-const offDriver = "off"
 
 // Body is the text of a job that runs a command. arguments is JSON text; nil is none.
 func Body(command string, arguments []byte) ([]byte, error) {
@@ -76,6 +70,7 @@ type Desk struct {
 	wanted   chan *module.Work // capacity 1; Want sends, Run receives the latest; never closed
 	pushes   sync.WaitGroup
 
+	// Set by Configure, read by any goroutine.
 	drain  atomic.Int64 // for jobs in hand when the server stops, in nanoseconds
 	linger atomic.Int64 // the same when other scripts take jobs in another way
 
@@ -85,7 +80,7 @@ type Desk struct {
 	name   string                     // of the queue that worker takes jobs from
 	taking bool                       // whether worker takes jobs
 	busy   map[*queue.Worker]struct{} // those whose Run has not returned: worker, and others that finish what they have
-	past   queue.Status               // the counts of those before
+	past   queue.Tally                // of those before
 }
 
 // New connects to nothing yet. l has the jobs that need not run again.
@@ -93,11 +88,11 @@ func New(c config.Config, l *keeper.Ledger, log *slog.Logger) *Desk {
 	d := &Desk{settings: c.Queue, ledger: l, log: log, wanted: make(chan *module.Work, 1), busy: map[*queue.Worker]struct{}{}}
 	d.Configure(c)
 	switch c.Queue.Driver {
-	case MemoryDriver:
+	case config.DriverMemory:
 		l.Clear() // of what another queue had, or one that is lost
 		own := memory.New(loop.RealClock{})
 		d.driver, d.service = own, own
-	case offDriver:
+	case config.DriverOff:
 	default:
 		d.driver, d.service = beanstalkd.New(c.Queue.Dialed(), log), beanstalkd.NewClient(c.Queue.Dialed())
 	}
@@ -133,7 +128,7 @@ func (d *Desk) Run(ctx context.Context, h queue.Handler) {
 			if d.driver == nil {
 				if w != nil && !told {
 					told = true
-					d.log.Info("jobs: no jobs are taken", "setting", "queue.driver", "value", offDriver)
+					d.log.Info("jobs: no jobs are taken", "setting", "queue.driver", "value", config.DriverOff)
 				}
 				continue
 			}
@@ -212,7 +207,7 @@ func (d *Desk) Condition() string { return d.Status().Condition }
 // Status is how the jobs of a server are.
 type Status struct {
 	Queue     string       // its name; "" before jobs are taken
-	Taken     bool         // whether jobs are taken
+	Taking    bool         // whether jobs are taken
 	Condition string       // whether jobs are taken and the queue is there, in a few words
 	Worker    queue.Status // since the boot that asked for jobs as they are taken now
 }
@@ -223,12 +218,12 @@ func (d *Desk) Status() Status {
 	defer d.mu.Unlock()
 	s := Status{Queue: d.name, Condition: "no jobs are taken"}
 	if d.driver == nil {
-		s.Condition = offDriver
+		s.Condition = config.DriverOff
 	}
 	if d.worker == nil {
 		return s
 	}
-	s.Taken, s.Worker = d.taking, d.worker.Status()
+	s.Taking, s.Worker = d.taking, d.worker.Status()
 	switch {
 	case !d.taking:
 	case s.Worker.Connected:
@@ -253,16 +248,16 @@ func (d *Desk) dismiss(worker *queue.Worker) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.busy, worker)
-	d.past.Add(worker.Status())
+	d.past.Add(worker.Status().Tally)
 }
 
 // Counts are those of all workers that there were.
-func (d *Desk) Counts() queue.Status {
+func (d *Desk) Counts() queue.Tally {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := d.past
 	for worker := range d.busy {
-		all.Add(worker.Status())
+		all.Add(worker.Status().Tally)
 	}
 	return all
 }
@@ -294,7 +289,7 @@ func (d *Desk) push(ctx context.Context, p module.Push) (uint64, error) {
 		return 0, err
 	}
 	delay := p.Delay
-	if rest := delay % time.Second; rest > 0 && d.settings.Driver != MemoryDriver {
+	if rest := delay % time.Second; rest > 0 && d.settings.Driver != config.DriverMemory {
 		delay += time.Second - rest
 	}
 	return d.Put(ctx, queue.Put{Queue: d.settings.Name, Body: text, Delay: delay, Priority: p.Priority})

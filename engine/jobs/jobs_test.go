@@ -39,7 +39,7 @@ func (h *tally) list() []string {
 func TestDesk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config.Default()
-		c.Queue.Driver = MemoryDriver
+		c.Queue.Driver = config.DriverMemory
 		d, h := New(c, &keeper.Ledger{}, slog.New(slog.DiscardHandler)), &tally{}
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
@@ -84,7 +84,7 @@ func TestDesk(t *testing.T) {
 
 // A queue that lives in the server cannot be opened by another program, which is told what can reach it.
 func TestOpenMemory(t *testing.T) {
-	_, err := Open(config.Queue{Driver: MemoryDriver})
+	_, err := Open(config.Queue{Driver: config.DriverMemory})
 	if err == nil || !strings.Contains(err.Error(), "only perigee push") {
 		t.Errorf("Open with the driver memory = %v, want that only perigee push reaches it", err)
 	}

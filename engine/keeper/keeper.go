@@ -35,9 +35,6 @@ var errNotTaken = errors.New("keeper: the loop could not look at the state")
 // errUnsaved is told to those that wait for a save, where a state has no text that could be saved.
 var errUnsaved = errors.New("keeper: it was done, and the state cannot be saved")
 
-// syncJob is the state.sync that has the effect of each job on the disk before the job is gone.
-const syncJob = "job"
-
 // Keeper has the scripts' state and its file. Texts are made on the loop; the disk is waited for elsewhere.
 type Keeper struct {
 	// Store has the tables. It is set by New, never changed, and for the loop.
@@ -70,7 +67,7 @@ type Keeper struct {
 // New reads the file that the settings name, if any. One that cannot be read is an error: to go on without it would
 // be to overwrite it.
 func New(c config.State, log *slog.Logger) (*Keeper, error) {
-	k := &Keeper{Store: store.New(), interval: c.Interval.Std(), whole: c.Sync == syncJob, log: log, due: make(chan struct{}, 1)}
+	k := &Keeper{Store: store.New(), interval: c.Interval.Std(), whole: c.Sync == config.SyncJob, log: log, due: make(chan struct{}, 1)}
 	if c.File == "" {
 		return k, nil
 	}

@@ -70,7 +70,7 @@ func (g *generation) complete() error {
 		if w.options.Run != nil {
 			continue
 		}
-		if _, err := g.command(w.options.Command); err != nil {
+		if _, err := g.registry.Command(w.options.Command); err != nil {
 			faults = append(faults, fmt.Errorf("timer at %s: %w", w.options.Source, err))
 		}
 	}
@@ -85,12 +85,9 @@ func (g *generation) complete() error {
 // routes returns what is registered.
 func (g *generation) routes() registry.Routes { return g.registry.Routes(g.number) }
 
-// command finds a command.
-func (g *generation) command(name string) (script.Command, error) { return g.registry.Command(name) }
-
 // run runs a command within the present turn.
 func (g *generation) run(name string, arguments wire.Value) (wire.Value, error) {
-	c, err := g.command(name)
+	c, err := g.registry.Command(name)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +199,7 @@ func (m *Manager) adoptAll(next *generation) (warnings []string) {
 		warnings = append(warnings, next.adopt(&l.arguments, &l.by, "the arguments of command "+l.command)...)
 	}
 	for w := range m.timers {
-		if _, err := next.command(w.options.Command); err != nil {
+		if _, err := next.registry.Command(w.options.Command); err != nil {
 			w.Cancel()
 			warnings = append(warnings, fmt.Sprintf("the timer that was started at %s ends: there is no command %q any more", w.options.Source, w.options.Command))
 			continue
@@ -213,20 +210,18 @@ func (m *Manager) adoptAll(next *generation) (warnings []string) {
 }
 
 // adopt makes a value of other scripts one of these, unless it is already. what names it in the warning.
-func (g *generation) adopt(v *wire.Value, by *int, what string) (warnings []string) {
-	if *by == g.number {
-		return nil
-	}
+func (g *generation) adopt(v *wire.Value, by *int, what string) []string {
+	before := *by
 	*by = g.number
-	if *v == nil {
+	if before == g.number || *v == nil {
 		return nil
 	}
 	adopted, lost := g.application.Adopt(*v)
 	*v = adopted
-	if lost != "" {
-		warnings = append(warnings, fmt.Sprintf("%s lose %s, which belongs to the scripts before", what, lost))
+	if lost == "" {
+		return nil
 	}
-	return warnings
+	return []string{fmt.Sprintf("%s lose %s, which belongs to the scripts before", what, lost)}
 }
 
 // drain lets go of a generation once its handlers that wait have ended, and interrupts those that wait too long.

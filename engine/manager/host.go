@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"slices"
 	"time"
 
 	"perigee/engine/manager/crowd"
@@ -59,7 +60,7 @@ func (h *host) Connection(uuid string) script.Client {
 }
 
 func (h *host) Send(to []script.Client, name string, fields wire.Fields) error {
-	if !anyOpen(to) {
+	if !slices.ContainsFunc(to, script.Client.Open) {
 		return nil
 	}
 	f, err := h.m.crowd.Encode(name, fields)
@@ -74,15 +75,6 @@ func (h *host) Send(to []script.Client, name string, fields wire.Fields) error {
 		}
 	})
 	return nil
-}
-
-func anyOpen(list []script.Client) bool {
-	for _, c := range list {
-		if c.Open() {
-			return true
-		}
-	}
-	return false
 }
 
 func (h *host) Broadcast(name string, fields wire.Fields) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"perigee/engine/loop"
+	"perigee/engine/manager/registry"
 	"perigee/engine/metrics"
 	"perigee/engine/script"
 	"perigee/engine/wire"
@@ -12,6 +13,7 @@ import (
 // measures count what the handlers of a generation do. They belong to the loop.
 type measures struct {
 	of                        *metrics.Generation
+	received                  map[*registry.Message]*metrics.Count
 	unknown, invalid          *metrics.Count // messages
 	open, closed, failed, end *metrics.Runs  // hooks
 	timers                    map[string]*metrics.Runs
@@ -19,14 +21,15 @@ type measures struct {
 
 func newMeasures(of *metrics.Generation) measures {
 	return measures{
-		of:      of,
-		unknown: of.Unknown(),
-		invalid: of.Invalid(),
-		open:    of.Runs(metrics.Hook, "open"),
-		closed:  of.Runs(metrics.Hook, "close"),
-		failed:  of.Runs(metrics.Hook, "error"),
-		end:     of.Runs(metrics.Hook, "stop"),
-		timers:  map[string]*metrics.Runs{},
+		of:       of,
+		received: map[*registry.Message]*metrics.Count{},
+		unknown:  of.Unknown(),
+		invalid:  of.Invalid(),
+		open:     of.Runs(metrics.Hook, "open"),
+		closed:   of.Runs(metrics.Hook, "close"),
+		failed:   of.Runs(metrics.Hook, "error"),
+		end:      of.Runs(metrics.Hook, "stop"),
+		timers:   map[string]*metrics.Runs{},
 	}
 }
 
@@ -49,7 +52,7 @@ func (g *generation) addMessage(msg script.Message) error {
 	if err := g.registry.AddMessage(msg); err != nil {
 		return err
 	}
-	g.registry.Message(msg.Name).Received = g.measures.of.Received(msg.Name)
+	g.measures.received[g.registry.Message(msg.Name)] = g.measures.of.Received(msg.Name)
 	return nil
 }
 

@@ -77,7 +77,7 @@ func (m *Manager) take(ctx context.Context, o order, done func(result []byte, er
 
 // fulfil runs the command of an order.
 func (g *generation) fulfil(o order, arguments wire.Value) (result []byte, err error) {
-	if _, err := g.command(o.command); err != nil {
+	if _, err := g.registry.Command(o.command); err != nil {
 		return nil, err
 	}
 	value, err := g.run(o.command, arguments)

@@ -51,9 +51,7 @@ func TestArgumentsOfReplacedScripts(t *testing.T) {
 		old := r.h
 		_, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
 			commands(r, h, &ran, "New")
-			return &application{adopt: func(v wire.Value) (wire.Value, string) {
-				return wire.Raw(fmt.Sprintf("adopted %s", v)), "a function"
-			}}, nil
+			return &application{adopt: adoptPartly}, nil
 		})
 		r.must(err)
 		r.turn(func() {
@@ -152,9 +150,7 @@ func TestTimersGoOver(t *testing.T) {
 		})
 		outcome, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
 			commands(r, h, &ran, "A")
-			return &application{adopt: func(v wire.Value) (wire.Value, string) {
-				return wire.Raw(fmt.Sprintf("adopted %s", v)), "a function"
-			}}, nil
+			return &application{adopt: adoptPartly}, nil
 		})
 		if want := "the arguments of timer A lose a function, which belongs to the scripts before"; err != nil || len(outcome.Warnings) != 1 || outcome.Warnings[0] != want {
 			r.Errorf("Install = %q, %v, want the warning %q", outcome.Warnings, err, want)

@@ -69,7 +69,7 @@ func (m *Manager) receive(a arrival) {
 	}
 	switch {
 	case known != nil:
-		known.Received.Add()
+		g.measures.received[known].Add()
 	case a.err != nil:
 		g.measures.invalid.Add()
 	default:

@@ -183,9 +183,7 @@ func TestDelayedCommandsGoOver(t *testing.T) {
 			_, err := r.h.Delay(time.Second, "A", wire.Raw("old"))
 			r.must(err)
 		})
-		app := &application{adopt: func(v wire.Value) (wire.Value, string) {
-			return wire.Raw(fmt.Sprintf("adopted %s", v)), "a function"
-		}}
+		app := &application{adopt: adoptPartly}
 		outcome, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
 			commands(r, h, &ran, "A")
 			_, err := h.Delay(1500*ms, "A", wire.Raw("from boot"))

@@ -289,6 +289,11 @@ type application struct {
 	interrupted error
 }
 
+// adoptPartly is how an application adopts a value that has a function, which it cannot.
+func adoptPartly(v wire.Value) (adopted wire.Value, lost string) {
+	return wire.Raw(fmt.Sprintf("adopted %s", v)), "a function"
+}
+
 var errTooDeep = errors.New("nested too deeply")
 
 func (a *application) Decode(text []byte) (wire.Value, error) {

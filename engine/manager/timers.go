@@ -25,7 +25,7 @@ func (g *generation) startTimer(o script.TimerOptions) (*work, error) {
 	}
 	m, w := g.manager, &work{options: o, by: g.number}
 	if o.Run == nil && g.phase != loading { // where scripts load, complete looks for the command
-		if _, err := g.current().command(o.Command); err != nil {
+		if _, err := g.current().registry.Command(o.Command); err != nil {
 			return nil, err
 		}
 	}
@@ -145,7 +145,7 @@ func (g *generation) current() *generation {
 // put has a command run later.
 func (g *generation) put(command string, arguments wire.Value, schedule func(run func()) (cancel func())) (abort func(), err error) {
 	m := g.manager
-	if _, err := g.current().command(command); err != nil {
+	if _, err := g.current().registry.Command(command); err != nil {
 		return nil, err
 	}
 	l := &later{command: command, arguments: arguments, by: g.number, cancel: func() {}}

@@ -216,7 +216,7 @@ func TestManyBuried(t *testing.T) {
 	})
 }
 
-// Attempts are counted when jobs are not begun one by one any more too; a body may allow fewer of them.
+// Attempts are counted also once jobs are no longer begun one by one; a body may allow fewer of them.
 func TestAttemptsLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})

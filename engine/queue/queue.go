@@ -25,7 +25,7 @@ var ErrNever = errors.New("queue: no further attempt would help")
 // ErrUnknown is what errors are where nobody knows the command of a job; they are ErrNever, too.
 var ErrUnknown = errors.New("queue: nobody knows the command")
 
-// errUnreadable is an ErrNever of a body.
+// errUnreadable is ErrNever, in the same words, of a body that cannot be read: it only tells the cause apart.
 var errUnreadable = fmt.Errorf("%w", ErrNever)
 
 // Causes of the end of a job's context.

@@ -34,9 +34,7 @@ func (w *Worker) finished(t *task, err error) {
 
 // unremember takes a job out of those that no connection holds.
 func (w *Worker) unremember(t *task) {
-	if i := slices.Index(w.unsure, t); i >= 0 {
-		w.unsure = slices.Delete(w.unsure, i, i+1)
-	}
+	w.unsure = slices.DeleteFunc(w.unsure, func(other *task) bool { return other == t })
 }
 
 // settle has the service do what follows from the outcome of a job in hand.
@@ -136,7 +134,7 @@ func (h *hand) judged(t *task, v verdict, doing string, err error) {
 	h.w.report(t, v)
 	h.w.record.fail(Failure{
 		ID: t.id, Command: t.command, Attempt: v.attempt, Reason: v.reason.Error(), Time: time.Now(), Buried: v.buried,
-	}, reasonOf(v.reason))
+	}, causeOf(v.reason))
 	if v.buried {
 		h.countBuried()
 	}

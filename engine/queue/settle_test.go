@@ -127,7 +127,7 @@ func TestReleaseThatBuries(t *testing.T) {
 		put(t, q, "Broken")
 		pass(time.Minute)
 		r.stop()
-		if s := r.Status(); s.Buried != 1 || s.Released != 0 || s.BuriedFor[queue.ReasonService] != 1 {
+		if s := r.Status(); s.Buried != 1 || s.Released != 0 || s.BuriedFor[queue.CauseService] != 1 {
 			t.Errorf("Status = %+v, want 1 buried and none released", s)
 		}
 		if log := r.log.String(); strings.Contains(log, "tried again") || !strings.Contains(log, "no memory: it is broken") {

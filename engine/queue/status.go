@@ -20,32 +20,36 @@ type Status struct {
 	Reason    string
 	// Short is Reason in a few words that name no address, for those who are no operators.
 	Short string
-	// Counts since the start.
-	Taken     uint64          // jobs that were handed to the handler
-	Done      uint64          // jobs that ran and were deleted
-	Released  uint64          // failed, to be tried again
-	Buried    uint64          // failed for good
-	BuriedFor [reasons]uint64 // of those, by Reason
-	GivenBack uint64          // reserved but not begun or not ended when the worker stopped
-	Repeated  uint64          // came again although they had run, and were deleted without running
-	Lost      uint64          // connections that ended unasked
+	Tally
+}
+
+// Tally is what a worker has counted since its start.
+type Tally struct {
+	Taken     uint64         // jobs that were handed to the handler
+	Done      uint64         // jobs that ran and were deleted
+	Released  uint64         // failed, to be tried again
+	Buried    uint64         // failed for good
+	BuriedFor [causes]uint64 // of those, by Cause
+	GivenBack uint64         // reserved but not begun or not ended when the worker stopped
+	Repeated  uint64         // came again although they had run, and were deleted without running
+	Lost      uint64         // connections that ended unasked
 	// Held are the jobs in hand now.
 	Held int
 }
 
 // Add adds what another worker has counted, and has in hand.
-func (s *Status) Add(other Status) {
-	s.Taken += other.Taken
-	s.Done += other.Done
-	s.Released += other.Released
-	s.Buried += other.Buried
+func (t *Tally) Add(other Tally) {
+	t.Taken += other.Taken
+	t.Done += other.Done
+	t.Released += other.Released
+	t.Buried += other.Buried
 	for i, n := range other.BuriedFor {
-		s.BuriedFor[i] += n
+		t.BuriedFor[i] += n
 	}
-	s.GivenBack += other.GivenBack
-	s.Repeated += other.Repeated
-	s.Lost += other.Lost
-	s.Held += other.Held
+	t.GivenBack += other.GivenBack
+	t.Repeated += other.Repeated
+	t.Lost += other.Lost
+	t.Held += other.Held
 }
 
 // Failure is a job that failed.
@@ -74,7 +78,7 @@ func (r *record) note(change func(s *Status)) {
 }
 
 // fail notes a failure; why counts where the job is buried.
-func (r *record) fail(f Failure, why Reason) {
+func (r *record) fail(f Failure, why Cause) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.failures) == maxFailures {

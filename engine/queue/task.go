@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -70,14 +71,13 @@ func (l *line) clear(t *task, attempt int) {
 func (l *line) drop(t *task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, other := range l.tasks {
-		if other == t {
-			l.tasks = append(l.tasks[:i], l.tasks[i+1:]...)
-			l.nudge()
-			return true
-		}
+	i := slices.Index(l.tasks, t)
+	if i < 0 {
+		return false
 	}
-	return false
+	l.tasks = slices.Delete(l.tasks, i, i+1)
+	l.nudge()
+	return true
 }
 
 // empty takes all jobs out.

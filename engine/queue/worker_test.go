@@ -146,7 +146,7 @@ func TestAttempts(t *testing.T) {
 		if len(failed) != 4 || failed[3].Attempt != 4 || !failed[3].Buried || failed[0].Buried || failed[3].Command != "Broken" {
 			t.Errorf("Failed = %+v, want 3 that were released and 1 that was buried", failed)
 		}
-		if s := r.Status(); s.Taken != 4 || s.Released != 3 || s.Buried != 1 || s.BuriedFor[queue.ReasonAttempts] != 1 {
+		if s := r.Status(); s.Taken != 4 || s.Released != 3 || s.Buried != 1 || s.BuriedFor[queue.CauseAttempts] != 1 {
 			t.Errorf("Status = %+v, want 4 taken, 3 released and 1 buried", s)
 		}
 	})
@@ -180,9 +180,9 @@ func TestNever(t *testing.T) {
 		if s.Taken != 2 {
 			t.Errorf("Status = %+v, want 2 taken: the other cannot be read", s)
 		}
-		for _, why := range []queue.Reason{queue.ReasonUnreadable, queue.ReasonUnknown, queue.ReasonNever} {
+		for _, why := range []queue.Cause{queue.CauseUnreadable, queue.CauseUnknown, queue.CauseNever} {
 			if s.BuriedFor[why] != 1 {
-				t.Errorf("%d are buried with reason %s, want 1", s.BuriedFor[why], why)
+				t.Errorf("%d are buried for %s, want 1", s.BuriedFor[why], why)
 			}
 		}
 	})

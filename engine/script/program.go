@@ -243,40 +243,11 @@ func (p *Program) Load() error {
 	}
 	migrating := false
 	boot := p.vm.State().NewFunction(func(L *lua.LState) int {
-		if p.loader.Has(p.options.Manager) {
-			L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
-		}
-		if err := p.loader.Find(p.options.Manager); err != nil {
-			L.RaiseError("the manager (lua.manager): %s", err)
-		}
-		manager, ok := p.loader.Require(L, p.options.Manager).(*lua.LTable)
-		if !ok {
-			L.RaiseError("module %q must return its manager: local manager = require(\"manager\"):extend() ... return manager", p.options.Manager)
-		}
-		p.manager = manager
-		if boot, ok := L.GetField(manager, "boot").(*lua.LFunction); ok {
-			L.Push(boot)
-			L.Push(manager)
-			L.Call(1, 0)
-		}
-		for _, h := range hooks() {
-			name := h.Name
-			switch hook := L.GetField(manager, name).(type) {
-			case *lua.LFunction:
-				if wrong := dotted(h, hook); wrong != "" {
-					L.RaiseError("%s", wrong)
-				}
-				p.hooks[name] = hook
-			case *lua.LNilType:
-			default:
-				L.RaiseError("manager.%s is a %s; it must be a function", name, hook.Type())
-			}
-		}
-		p.doubt()
+		p.bootManager(L)
 		if migrate, ok := p.hooks["migrate"]; ok && p.options.From > 0 {
 			migrating = true
 			L.Push(migrate)
-			L.Push(manager)
+			L.Push(p.manager)
 			L.Push(lua.LNumber(p.options.From))
 			L.Call(2, 0)
 		}
@@ -295,6 +266,40 @@ func (p *Program) Load() error {
 	}
 	p.loaded = true
 	return err
+}
+
+// bootManager requires the manager's module, runs its boot and notes its other hooks. It runs within Load's protected call,
+// and raises what is wrong.
+func (p *Program) bootManager(L *lua.LState) {
+	if p.loader.Has(p.options.Manager) {
+		L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
+	}
+	if err := p.loader.Find(p.options.Manager); err != nil {
+		L.RaiseError("the manager (lua.manager): %s", err)
+	}
+	manager, ok := p.loader.Require(L, p.options.Manager).(*lua.LTable)
+	if !ok {
+		L.RaiseError("module %q must return its manager: local manager = require(\"manager\"):extend() ... return manager", p.options.Manager)
+	}
+	p.manager = manager
+	if boot, ok := L.GetField(manager, "boot").(*lua.LFunction); ok {
+		L.Push(boot)
+		L.Push(manager)
+		L.Call(1, 0)
+	}
+	for _, h := range hooks() {
+		switch hook := L.GetField(manager, h.Name).(type) {
+		case *lua.LFunction:
+			if wrong := dotted(h, hook); wrong != "" {
+				L.RaiseError("%s", wrong)
+			}
+			p.hooks[h.Name] = hook
+		case *lua.LNilType:
+		default:
+			L.RaiseError("manager.%s is a %s; it must be a function", h.Name, hook.Type())
+		}
+	}
+	p.doubt()
 }
 
 // Abort gives the scripts no more time: what runs ends now, and what begins ends at once. Any goroutine may call it.

@@ -145,7 +145,7 @@ func (f *file) try(ctx context.Context, e *example) error {
 		}
 	}
 	for _, fault := range f.journal.Take() {
-		err = errors.Join(err, fmt.Errorf("the scripts failed: %s", fault))
+		err = errors.Join(err, fmt.Errorf("the scripts failed: %s", worded(fault)))
 	}
 	return err
 }

@@ -90,6 +90,9 @@ func (f *file) runCommand(L *lua.LState) int {
 	arguments, err := cross(L.Get(2))
 	raise(L, err)
 	text, err := s.Run(name, arguments)
+	if errors.Is(err, stage.ErrWaits) {
+		err = fmt.Errorf("%w; spec.run is for commands that end at once", err)
+	}
 	raise(L, err)
 	if text == nil || string(text) == "null" {
 		L.Push(lua.LNil)
@@ -170,10 +173,21 @@ func (f *file) errors(L *lua.LState) int {
 	f.present(L)
 	list := L.NewTable()
 	for _, fault := range f.journal.Take() {
-		list.Append(lua.LString(fault))
+		list.Append(lua.LString(worded(fault)))
 	}
 	L.Push(list)
 	return 1
+}
+
+// worded is what went wrong on the stage, in words of the spec.
+func worded(fault error) string {
+	if request, ok := errors.AsType[stage.Unanswered](fault); ok {
+		return fmt.Sprintf("no spec.http answers the scripts' request %s %s", request.Method, request.URL)
+	}
+	if start, ok := errors.AsType[stage.Unplayed](fault); ok {
+		return fmt.Sprintf("no spec.process plays the program %q, which the scripts start", start.Program)
+	}
+	return fault.Error()
 }
 
 // setManager (name) chooses the manager for all examples of the file.

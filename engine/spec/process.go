@@ -21,10 +21,7 @@ func (f *file) process(L *lua.LState) int {
 			L.ArgError(2, err.Error())
 		}
 	}
-	if _, known := f.options.Config.Processes[name]; !known {
-		raise(L, s.Allowed(name))
-	}
-	s.Play(name, stage.Part(p))
+	raise(L, s.Play(name, stage.Part(p)))
 	return 0
 }
 

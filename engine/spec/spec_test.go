@@ -128,7 +128,7 @@ func TestFailures(t *testing.T) {
 		{"roster", `local c = spec.client(); spec.advance(100); c:expect("UpdateConnections", { connections = { x = {} } })`, "connections.x: expected {}, got nothing"},
 		{"no plain data", `spec.client():send("Boom", { f = print })`, "x_spec.lua:4: things work: encode f: a function has no JSON form"},
 		{"unknown server", `spec.client():send("Ask")`, "the scripts failed: no spec.http answers the scripts' request GET http://weather.test/bern?now"},
-		{"waiting command", `spec.run("Wait")`, `command "Wait" waits for something`},
+		{"waiting command", `spec.run("Wait")`, `command "Wait" waits for something; spec.run is for commands that end at once`},
 		{"unknown command", `spec.run("Nope")`, "unknown command"},
 		{"no such reason", `spec.http("http://weather.test/*", { reason = "tired" })`, `x_spec.lua:4: things work: bad argument #2 to http ("tired" is no reason that a request can have; there are timeout, refused`},
 		{"no such right", `spec.client({ admin = "yes" })`, "x_spec.lua:4: things work: admin is true or false, not a string"},

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"perigee/engine"
+	"perigee/engine/config"
 	"perigee/engine/manager"
 	"perigee/engine/manager/registry"
 	"perigee/engine/queue"
@@ -43,9 +44,14 @@ func TestReloadLine(t *testing.T) {
 				{Kind: "message", Name: "Ring", What: "changed", Detail: "admin -> none", Weaker: true},
 				{Kind: "command", Name: "Halt", What: "removed"},
 			},
+			Settings: []config.Change{
+				{Name: "lua.drain", Before: "10s", After: "5s"},
+				{Name: "server.key"},
+			},
 			NeedsRestart: []string{"server.port"},
 			Warnings:     []string{"a sentence"},
-		}, "reloaded: generation 3, in 0s: message Ring changed (admin -> none (weaker)); command Halt removed; needs restart: server.port; a sentence"},
+		}, `reloaded: generation 3, in 0s: message Ring changed (admin -> none (weaker)); command Halt removed; ` +
+			`setting lua.drain changed ("10s" -> "5s"); setting server.key changed; needs restart: server.port; a sentence`},
 	} {
 		if got := OfReload(row.reload).Line(); got != row.want {
 			t.Errorf("Line = %s, want %s", got, row.want)

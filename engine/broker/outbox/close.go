@@ -164,7 +164,7 @@ func (s *shard) tick(now time.Duration) {
 		case dead != nil:
 			s.cut(l, *dead)
 		case ping:
-			s.append(l, entry{newFrame(pingFrame, nil), false})
+			s.append(l, entry{newFrame(PingFrame, nil), false})
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
+	"perigee/engine/enginetest/await"
 	"perigee/engine/wire"
 )
 
@@ -28,13 +29,13 @@ func TestFinish(t *testing.T) {
 			if !c.Finished() {
 				t.Error("after Finish: Finished() = false")
 			}
-			c.want(textFrame, "last words")
+			c.want(TextFrame, "last words")
 			if len(c.lingers) != 0 {
 				t.Error("Linger was called before the close frame had been read")
 			}
 			began := time.Now()
 			c.wantClose(first)
-			if got := next(t, c.lingers, "Linger"); got != lost {
+			if got := await.Next(t, c.lingers, "Linger"); got != lost {
 				t.Errorf("Linger(%v), want Linger(%v)", got, lost)
 			}
 			c.wantEnd()
@@ -68,7 +69,7 @@ func TestLeave(t *testing.T) {
 		began := time.Now()
 		vanished.wantEnd()
 		for _, c := range []*client{answered, answeredLate} {
-			c.want(textFrame, "still queued")
+			c.want(TextFrame, "still queued")
 			c.wantClose(bye)
 			c.wantEnd()
 			if len(c.lingers) != 0 {
@@ -92,7 +93,7 @@ func TestLook(t *testing.T) {
 			return idle, dead.Load()
 		})
 		began := time.Now()
-		c.want(pingFrame, "")
+		c.want(PingFrame, "")
 		if took := time.Since(began); took != tick || !<-idles {
 			t.Errorf("the first ping came after %v, want %v, while nothing waits", took, tick)
 		}
@@ -128,7 +129,7 @@ func TestDrain(t *testing.T) {
 				t.Errorf("Drain with %d clients that do not read took %v, want %v", len(clients)-i, took, want)
 			}
 			if i < len(clients) {
-				clients[i].want(textFrame, "slowly")
+				clients[i].want(TextFrame, "slowly")
 			}
 		}
 	})
@@ -198,9 +199,9 @@ func TestCutAndEnd(t *testing.T) {
 	told.wantEnd()
 	left := joinSocket(t, o)
 	left.Send(text("the last"))
-	left.want(textFrame, "the last")
+	left.want(TextFrame, "the last")
 	cancel()
-	next(t, ended, "end of Run")
+	await.Next(t, ended, "end of Run")
 	left.wantEnd()
 	left.Send(text("nobody hears this"))
 	left.Finish(Ending{Why: wire.CloseNormal("")})
@@ -225,7 +226,7 @@ func TestComingAndGoing(t *testing.T) {
 		c.Subscribe(everybody)
 		c.Subscribe(TopicID(i % 3))
 		o.Publish(everybody, text("welcome"))
-		c.want(textFrame, "welcome")
+		c.want(TextFrame, "welcome")
 		switch i % 4 {
 		case 0: // just goes
 			_ = c.conn.Close()

@@ -9,10 +9,10 @@ import (
 
 // First bytes of frames that are not fragmented (RFC 6455, 5.2): FIN and the opcode.
 const (
-	textFrame  = 0x81
-	closeFrame = 0x88
-	pingFrame  = 0x89
-	pongFrame  = 0x8a
+	TextFrame  = 0x81
+	CloseFrame = 0x88
+	PingFrame  = 0x89
+	PongFrame  = 0x8a
 )
 
 // maxControl is the longest payload of a control frame, in bytes (RFC 6455, 5.5).
@@ -24,10 +24,10 @@ type Frame struct {
 }
 
 // NewFrame returns the frame of a text message. The payload must be UTF-8. It is copied.
-func NewFrame(payload []byte) *Frame { return newFrame(textFrame, payload) }
+func NewFrame(payload []byte) *Frame { return newFrame(TextFrame, payload) }
 
 // NewPong returns the answer to a ping with this payload, of at most 125 bytes.
-func NewPong(payload []byte) *Frame { return newFrame(pongFrame, payload) }
+func NewPong(payload []byte) *Frame { return newFrame(PongFrame, payload) }
 
 // NewClose returns a close frame. A close without a code is answered with 1000.
 func NewClose(why wire.Close) *Frame {
@@ -35,7 +35,7 @@ func NewClose(why wire.Close) *Frame {
 		why.Code = wire.CodeNormal
 	}
 	payload := binary.BigEndian.AppendUint16(make([]byte, 0, maxControl), uint16(why.Code))
-	return newFrame(closeFrame, append(payload, why.Reason...))
+	return newFrame(CloseFrame, append(payload, why.Reason...))
 }
 
 func newFrame(first byte, payload []byte) *Frame {

@@ -3,14 +3,13 @@ package outbox
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
-	"io"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"perigee/engine/config"
+	"perigee/engine/enginetest/frames"
 	"perigee/engine/wire"
 )
 
@@ -110,25 +109,7 @@ func joinOver(t *testing.T, o *Outbox, ours, theirs net.Conn, look func(now time
 // read returns the next frame, or the error that came in its place.
 func (c *client) read() (first byte, payload string, err error) {
 	_ = c.conn.SetReadDeadline(time.Now().Add(patience)) // where this fails, reading does
-	var head [2]byte
-	if _, err := io.ReadFull(c.in, head[:]); err != nil {
-		return 0, "", err
-	}
-	size := uint64(head[1])
-	switch size {
-	case 126:
-		var short uint16
-		err = binary.Read(c.in, binary.BigEndian, &short)
-		size = uint64(short)
-	case 127:
-		err = binary.Read(c.in, binary.BigEndian, &size)
-	}
-	if err != nil {
-		return 0, "", err
-	}
-	text := make([]byte, size)
-	_, err = io.ReadFull(c.in, text)
-	return head[0], string(text), err
+	return frames.Read(c.in)
 }
 
 // want reads a frame that must be as given.
@@ -143,7 +124,7 @@ func (c *client) want(first byte, payload string) {
 // wantClose reads the close frame, which must be as given.
 func (c *client) wantClose(why wire.Close) {
 	c.t.Helper()
-	c.want(closeFrame, string(NewClose(why).Payload()))
+	c.want(CloseFrame, string(NewClose(why).Payload()))
 }
 
 // wantEnd reads the end of the connection.
@@ -160,18 +141,6 @@ func (c *client) ended() wire.Close {
 		return end.Why
 	}
 	return wire.Close{}
-}
-
-// next returns what comes from a channel.
-func next[T any](t *testing.T, from <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-from:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("%s: nothing came, want one", what)
-		panic("unreachable")
-	}
 }
 
 // on has a shard call f, and waits for that.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
+	"perigee/engine/enginetest/await"
 	"perigee/engine/wire"
 )
 
@@ -48,10 +49,10 @@ func TestOrder(t *testing.T) {
 			for _, c := range clients {
 				for i := range rounds {
 					for _, how := range []string{"other", "topic", "send"} {
-						c.want(textFrame, fmt.Sprint(how, " ", i))
+						c.want(TextFrame, fmt.Sprint(how, " ", i))
 					}
 				}
-				c.want(textFrame, "latest")
+				c.want(TextFrame, "latest")
 				c.wantClose(wire.CloseNormal("done"))
 			}
 		})
@@ -66,7 +67,7 @@ func TestLengths(t *testing.T) {
 		c.Send(text(strings.Repeat(string(rune('a'+i)), size)))
 	}
 	for i, size := range sizes {
-		c.want(textFrame, strings.Repeat(string(rune('a'+i)), size))
+		c.want(TextFrame, strings.Repeat(string(rune('a'+i)), size))
 	}
 }
 
@@ -83,12 +84,12 @@ func TestSendLatest(t *testing.T) {
 		synctest.Wait()
 		c.SendLatest(text("roster 4, which is longer than the queue may be"))
 		c.Send(text("b"))
-		c.want(textFrame, "roster 1")
-		c.want(textFrame, "roster 4, which is longer than the queue may be")
-		c.want(textFrame, "a")
-		c.want(textFrame, "b")
+		c.want(TextFrame, "roster 1")
+		c.want(TextFrame, "roster 4, which is longer than the queue may be")
+		c.want(TextFrame, "a")
+		c.want(TextFrame, "b")
 		c.SendLatest(text("roster 5"))
-		c.want(textFrame, "roster 5")
+		c.want(TextFrame, "roster 5")
 		synctest.Wait()
 		if got := o.queued.Load(); got != 0 {
 			t.Errorf("after everything was read: %d bytes queued, want 0", got)
@@ -138,7 +139,7 @@ func TestQueueLimits(t *testing.T) {
 					return
 				}
 				queued -= tt.sizes[len(tt.sizes)-1]
-				if got := next(t, c.slow, "Slow"); got != queued {
+				if got := await.Next(t, c.slow, "Slow"); got != queued {
 					t.Errorf("Slow(%d), want Slow(%d)", got, queued)
 				}
 				if got := c.ended(); got != wire.CloseTooSlow() {
@@ -185,7 +186,7 @@ func TestBurst(t *testing.T) {
 		c.Send(text(fmt.Sprint(i)))
 	}
 	for i := range frames {
-		c.want(textFrame, fmt.Sprint(i))
+		c.want(TextFrame, fmt.Sprint(i))
 	}
 }
 
@@ -199,10 +200,10 @@ func TestWriteTimeout(t *testing.T) {
 		}
 		for i := range 3 {
 			time.Sleep(timeout - time.Second)
-			c.want(textFrame, fmt.Sprint(i))
+			c.want(TextFrame, fmt.Sprint(i))
 		}
 		began := time.Now()
-		next(t, c.slow, "Slow")
+		await.Next(t, c.slow, "Slow")
 		if took := time.Since(began); took != timeout {
 			t.Errorf("cut after %v without progress, want %v", took, timeout)
 		}
@@ -263,11 +264,11 @@ func TestShift(t *testing.T) {
 			c.Send(text(fmt.Sprint("behind ", i+1)))
 			c.SendLatest(text(fmt.Sprint("latest ", i)))
 			synctest.Wait()
-			c.want(textFrame, fmt.Sprint("behind ", i))
+			c.want(TextFrame, fmt.Sprint("behind ", i))
 			for range before {
-				c.want(textFrame, fmt.Sprint("before ", i))
+				c.want(TextFrame, fmt.Sprint("before ", i))
 			}
-			c.want(textFrame, fmt.Sprint("latest ", i))
+			c.want(TextFrame, fmt.Sprint("latest ", i))
 		}
 		synctest.Wait()
 		var length int

@@ -1,4 +1,5 @@
-// Package await has tests wait for what they cannot be told of, by looking now and then. Only tests import it.
+// Package await has tests wait, with patience: for what a channel brings, and by looking now and then for what they cannot be
+// told of. Only tests import it.
 package await
 
 import (
@@ -21,5 +22,17 @@ func Until(tb testing.TB, what string, holds func() bool) {
 		case <-give:
 			tb.Fatalf("waited %v for %s", patience, what)
 		}
+	}
+}
+
+// Next returns what comes from a channel.
+func Next[T any](tb testing.TB, from <-chan T, what string) T {
+	tb.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		tb.Fatalf("%s: nothing came, want one", what)
+		panic("unreachable")
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"perigee/engine/auth"
-	"perigee/engine/metrics"
 	"perigee/engine/script"
 )
 
@@ -39,8 +38,7 @@ func New(loads func() bool) *Registry {
 // Message is a registered message.
 type Message struct {
 	script.Message
-	Turn      string         // what the loop calls its turns
-	Received  *metrics.Count // counts those from clients; set by whoever registers it
+	Turn      string // what the loop calls its turns
 	listeners []*listener
 }
 

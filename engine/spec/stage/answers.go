@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -14,6 +13,12 @@ type Answer struct {
 	Response fetch.Response
 	Failure  error // in the place of the response
 }
+
+// Unanswered is what went wrong where the scripts ask a server of which the spec has not said what it answers.
+type Unanswered struct{ Method, URL string }
+
+// Error names the request.
+func (u Unanswered) Error() string { return "nobody answers the request " + u.Method + " " + u.URL }
 
 // Answer has requests to a URL answered; the latest answer to it counts.
 func (s *Server) Answer(a Answer) {
@@ -34,7 +39,7 @@ func (s *Server) fetch(r fetch.Request, done func(fetch.Response, error)) func()
 		if method == "" {
 			method = http.MethodGet
 		}
-		s.journal.add(fmt.Sprintf("no spec.http answers the scripts' request %s %s", method, r.URL))
+		s.journal.add(Unanswered{method, r.URL})
 	}
 	s.loop.Next("http", func() { done(found.Response, found.Failure) })
 	return func() {}

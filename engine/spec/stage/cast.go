@@ -26,6 +26,12 @@ type Part struct {
 	Failure error // why it cannot be started
 }
 
+// Unplayed is what went wrong where the scripts start a program of which the spec has not said what it does.
+type Unplayed struct{ Program string }
+
+// Error names the program.
+func (u Unplayed) Error() string { return fmt.Sprintf("nobody plays the program %q", u.Program) }
+
 var _ child.Starter = (*cast)(nil)
 
 func newCast(c config.Config, j *Journal) (*cast, error) {
@@ -41,7 +47,7 @@ func (c *cast) Start(r process.Request) (*process.Process, error) {
 	part, known := c.parts[r.Name]
 	switch {
 	case !known:
-		c.journal.add(fmt.Sprintf("no spec.process plays the program %q, which the scripts start", r.Name))
+		c.journal.add(Unplayed{r.Name})
 		return nil, errors.New("a spec starts no programs")
 	case part.Failure != nil:
 		return nil, part.Failure
@@ -60,8 +66,11 @@ func (c *cast) cue() bool {
 	return busy
 }
 
-// Allowed tells, by an error, that the settings know no program of a name.
-func (s *Server) Allowed(name string) error { return s.cast.Allowed(process.Request{Name: name}) }
-
-// Play has a program that the scripts start do this.
-func (s *Server) Play(name string, p Part) { s.cast.parts[name] = p }
+// Play has a program that the scripts start do this. The error says that the settings know none of that name.
+func (s *Server) Play(name string, p Part) error {
+	if err := s.cast.Allowed(process.Request{Name: name}); err != nil {
+		return err
+	}
+	s.cast.parts[name] = p
+	return nil
+}

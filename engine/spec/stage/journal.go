@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -18,7 +19,7 @@ type Journal struct {
 
 	// Guarded by mu.
 	mu     sync.Mutex
-	faults []string
+	faults []error
 	said   []string
 	unkept int // lines that had to go from said
 }
@@ -57,7 +58,7 @@ func (j *Journal) Handle(_ context.Context, r slog.Record) error {
 	case logged: // by the module log
 		j.Say(strings.TrimRight(fmt.Sprintf("%s: %s %s %s", source, r.Level, r.Message, strings.Join(rest, " ")), " "))
 	case r.Level >= slog.LevelError && (strings.HasPrefix(r.Message, "manager: ") || strings.HasPrefix(r.Message, "script: ")):
-		j.add(fault(r.Message, attributes))
+		j.add(errors.New(fault(r.Message, attributes)))
 	}
 	return nil
 }
@@ -80,10 +81,10 @@ func (j *Journal) WithAttrs([]slog.Attr) slog.Handler { return j }
 // WithGroup returns the journal itself.
 func (j *Journal) WithGroup(string) slog.Handler { return j }
 
-func (j *Journal) add(text string) {
+func (j *Journal) add(fault error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.faults = append(j.faults, text)
+	j.faults = append(j.faults, fault)
 }
 
 // Say keeps a line that the scripts or the spec have printed or logged.
@@ -106,8 +107,8 @@ func (j *Journal) Lines() []string {
 	return j.said
 }
 
-// Take returns what went wrong since the last time.
-func (j *Journal) Take() []string {
+// Take returns what went wrong since the last time; Unanswered and Unplayed are what the spec has left out.
+func (j *Journal) Take() []error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	faults := j.faults

@@ -81,7 +81,7 @@ func Start(ctx context.Context, o Options, j *Journal) (*Server, error) {
 		MaxWaiting: c.Lua.MaxWaiting,
 		Clock:      s.clock,
 		Panicked: func(turn string, v any, stack []byte) {
-			s.journal.add(fmt.Sprintf("panic in turn %s: %v\n%s", turn, v, stack))
+			s.journal.add(fmt.Errorf("panic in turn %s: %v\n%s", turn, v, stack))
 		},
 	})
 	var err error
@@ -245,7 +245,7 @@ func (s *Server) part() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if err := s.manager.StopHook(ctx); err != nil {
-			s.journal.add(err.Error())
+			s.journal.add(err)
 		}
 		for _, socket := range s.out.sockets {
 			socket.Close(*s.stopping)
@@ -307,6 +307,9 @@ func (s *Server) Leave(socket *Socket) error {
 	return s.rest()
 }
 
+// ErrWaits is wrapped by the error of a command that is not done once the loop is idle.
+var ErrWaits = errors.New("waits for something")
+
 // Run runs a command, which must be done once the loop is idle.
 func (s *Server) Run(command string, arguments wire.Value) (text []byte, err error) {
 	done := false
@@ -322,7 +325,7 @@ func (s *Server) Run(command string, arguments wire.Value) (text []byte, err err
 	case errTurn != nil:
 		return nil, errTurn
 	case !done:
-		return nil, fmt.Errorf("command %q waits for something; spec.run is for commands that end at once", command)
+		return nil, fmt.Errorf("command %q %w", command, ErrWaits)
 	}
 	return text, err
 }
