@@ -14,13 +14,14 @@ func TestStartOpensThePage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(browser, []byte("#!/bin/sh\necho \"$@\" > shown.part && mv shown.part shown && exit 3\n"), 0o700); err != nil {
+	if err := os.WriteFile(browser, []byte("#!/bin/sh\necho \"$@ $SERVER_KEY\" > shown.part && mv shown.part shown && exit 3\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("SERVER_KEY", "a key that no browser is told")
 	l := start(t, []string{"BROWSER=" + browser + ":another"}, "--open")
 	l.stderr.await(t, `no browser has opened the page.*exit status 3`)
 	shown, err := os.ReadFile("shown")
-	if want := "http://" + l.address + "/\n"; string(shown) != want {
+	if want := "http://" + l.address + "/ \n"; string(shown) != want {
 		t.Errorf("the browser was called with %q (%v), want %q", shown, err, want)
 	}
 	l.dial(t).await("ConnectionEstablished")
@@ -30,6 +31,7 @@ func TestStartOpensThePage(t *testing.T) {
 func TestStartHasNoPageToOpen(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, "")
+	t.Setenv("SERVER_KEY", "a key that no browser is told")
 	l := start(t, []string{"BROWSER=/nowhere"}, "--open", "--lua-manager", "app")
 	l.stderr.await(t, `has no page to open`)
 	if log := l.stderr.String(); strings.Contains(log, "no browser") {

@@ -58,14 +58,19 @@ func writePID(path string) (remove func() error, err error) {
 	}, nil
 }
 
+var errNoPID = errors.New("what stands there is not the number of a process, and stays; choose another with server.pid_file")
+
 // readPID returns the number in a file, or 0 where there is no file or nothing in it.
 func readPID(path string) (int, error) {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // not even a pipe is waited for
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return 0, errors.Join(errNoPID, err, file.Close())
 	}
 	text, err := io.ReadAll(io.LimitReader(file, maxPIDFile+1))
 	if err := errors.Join(err, file.Close()); err != nil {
@@ -77,7 +82,7 @@ func readPID(path string) (int, error) {
 	}
 	pid, err := strconv.Atoi(string(text))
 	if err != nil || pid <= 0 || len(text) > maxPIDFile {
-		return 0, errors.New("what stands there is not the number of a process, and stays; choose another with server.pid_file")
+		return 0, errNoPID
 	}
 	return pid, nil
 }

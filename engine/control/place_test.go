@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -175,6 +176,13 @@ func TestWritePID(t *testing.T) {
 	put("[server]\n")
 	if _, err := WritePID(path); err == nil || !strings.Contains(err.Error(), "not the number of a process, and stays") {
 		t.Errorf("WritePID over another file = %v, want it refused", err)
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := WritePID(pipe); err == nil || !strings.Contains(err.Error(), "not the number of a process, and stays") {
+		t.Errorf("WritePID over a pipe = %v, want it refused", err)
 	}
 	end()
 	for name, text := range map[string]string{

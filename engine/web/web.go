@@ -116,16 +116,18 @@ func (v visible) Open(name string) (fs.File, error) {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 		}
 	}
-	file, err := v.FS.Open(name)
+	info, err := fs.Stat(v.FS, name)
+	if err == nil && info.IsDir() {
+		_, err = fs.Stat(v.FS, path.Join(name, "index.html"))
+	} else if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrNotExist // to open a pipe is to wait for who writes to it
+	}
 	if err != nil {
 		return nil, hide(err, name)
 	}
-	info, err := file.Stat()
-	if err == nil && info.IsDir() {
-		_, err = fs.Stat(v.FS, path.Join(name, "index.html"))
-	}
+	file, err := v.FS.Open(name)
 	if err != nil {
-		return nil, errors.Join(hide(err, name), file.Close())
+		return nil, hide(err, name)
 	}
 	return file, nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 )
@@ -27,6 +28,22 @@ func site() fstest.MapFS {
 		".env":           {Data: []byte("SECRET=1")},
 		".git/config":    {Data: []byte("x")},
 		"sub/index.html": {Data: []byte("sub")},
+	}
+}
+
+// What is no file is not opened: to open a pipe would wait for who writes to it.
+func TestPipeAmongPages(t *testing.T) {
+	folder := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(folder, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if w := get(t, New(Options{Pages: root.FS(), Socket: http.NotFoundHandler()}), "GET", "/pipe", nil); w.Code != http.StatusNotFound {
+		t.Errorf("GET /pipe = %d, want %d", w.Code, http.StatusNotFound)
 	}
 }
 

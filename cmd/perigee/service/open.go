@@ -2,8 +2,10 @@ package service
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -16,6 +18,9 @@ func (s *service) open(ctx context.Context) {
 	}
 	command := opener(s.options.Browser, s.status.Page)
 	browser := exec.CommandContext(context.WithoutCancel(ctx), command[0], command[1:]...)
+	browser.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "SERVER_") // a setting, perhaps the key
+	})
 	browser.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C is for the server
 	err := browser.Start()
 	if err == nil {
