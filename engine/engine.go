@@ -134,7 +134,12 @@ func (s *stopping) Error() string { return s.why.Reason }
 
 // Run serves until ctx ends or a script stops the server, and then stops in order; it returns after everything that it
 // started has ended. The error is nil after an orderly end.
-func Run(ctx context.Context, o Options) error {
+func Run(ctx context.Context, o Options) (err error) {
+	release, err := keeper.Claim(o.Config.State)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	s, err := assemble(o, stop)

@@ -14,6 +14,7 @@ import (
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/state"
 	"perigee/scripts"
 )
 
@@ -27,6 +28,20 @@ func stop(t *testing.T, server *enginetest.Server) {
 	if err := server.Stop(); err != nil {
 		t.Fatalf("Run = %v, want nil", err)
 	}
+}
+
+// Two servers cannot have one file: each would undo what the other saves.
+func TestStateOfTwoServers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	server := enginetest.Start(t, stateful(file))
+	options := engine.Options{Config: server.Config, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files}
+	if err := engine.Run(t.Context(), options); !errors.Is(err, state.ErrTaken) || !strings.Contains(err.Error(), file) {
+		t.Errorf("Run with the file of a server that runs = %v, want %v and its path", err, state.ErrTaken)
+	}
+	if _, err := engine.Check(t.Context(), options); err != nil {
+		t.Errorf("Check with the file of a server that runs = %v, want nil", err)
+	}
+	stop(t, server)
 }
 
 // What scripts keep in server.state is there again after a restart, before boot.

@@ -64,6 +64,19 @@ type Keeper struct {
 	safe    []queue.Ran          // those of the ledger whose effect the file has
 }
 
+// Claim makes the file that the settings name, if any, this process's own until release is called: before New, so that what New
+// reads is what the server before has saved last. Another that runs has it: [state.ErrTaken].
+func Claim(c config.State) (release func() error, err error) {
+	if c.File == "" {
+		return func() error { return nil }, nil
+	}
+	file, err := state.Open(c.File)
+	if err != nil {
+		return nil, err
+	}
+	return file.Claim()
+}
+
 // New reads the file that the settings name, if any. One that cannot be read is an error: to go on without it would
 // be to overwrite it.
 func New(c config.State, log *slog.Logger) (*Keeper, error) {
