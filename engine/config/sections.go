@@ -94,7 +94,7 @@ const (
 
 // State is the section [state]: where server.state is kept through restarts.
 type State struct {
-	File     string   `toml:"file" restart:"yes" doc:"File that keeps server.state through restarts, relative to the folder of this file; its folder must exist. Empty is memory only."`
+	File     string   `toml:"file" restart:"yes" doc:"File that keeps server.state through restarts, relative to the folder of this file; its folder must exist, and the server be able to write to it. Empty is memory only."`
 	Interval Duration `toml:"interval" range:"10ms..24h" restart:"yes" doc:"Time between two saves; where nothing has changed, nothing is written. An orderly stop saves too."`
 	Sync     string   `toml:"sync" one:"interval job" restart:"yes" doc:"When the state is saved besides: interval (never), or job: before a job is deleted, so that its effect outlives it; job needs file."`
 }
