@@ -3,7 +3,10 @@ package script
 import (
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -113,14 +116,37 @@ func TestManagerWording(t *testing.T) {
 
 // A manager that is nowhere is named as the setting that names it.
 func TestNoManager(t *testing.T) {
-	p, err := New(Options{Manager: "ap", Shown: "scripts", Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &stage{recorder: &recorder{}})
+	p, err := New(Options{Manager: "ap", Named: "server.toml:2: lua.manager", Shown: "scripts", Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &stage{recorder: &recorder{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	const want = `the manager (lua.manager): module "ap" not found: no ap.lua or ap/init.lua in the scripts folder scripts, which does not exist, or in perigee itself`
+	const want = `server.toml:2: lua.manager: module "ap" not found: no ap.lua or ap/init.lua in the scripts folder scripts, which does not exist, or in perigee itself`
 	if err := p.Load(); textOf(err) != want {
 		t.Errorf("Load = %v\nwant   %s", err, want)
+	}
+}
+
+// A manager whose name is misspelt is told by that of the module that may be meant.
+func TestManagerMisspelt(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "auction"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"market.lua", "auction/init.lua"} {
+		if err := os.WriteFile(filepath.Join(folder, file), []byte("return {}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for manager, want := range map[string]string{"auktion": `did you mean "auction"?`, "markt": `did you mean "market"?`, "nothing": "in perigee itself"} {
+		p, err := New(Options{Manager: manager, Folder: folder, Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &stage{recorder: &recorder{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Load(); !strings.HasSuffix(textOf(err), want) {
+			t.Errorf("Load of %q = %v, want %s at its end", manager, err, want)
+		}
+		p.Close()
 	}
 }
 
