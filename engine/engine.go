@@ -165,7 +165,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	}
 	s.key = effect.manager.Key
 	if s.keeper, err = keeper.New(c.State, o.Log); err != nil {
-		return nil, err
+		return nil, c.Fault("state.file", err)
 	}
 	s.jobs = jobs.New(c, &s.keeper.Ledger, o.Log)
 	s.loop = loop.New(loop.Options{

@@ -142,6 +142,14 @@ func TestScriptPushes(t *testing.T) {
 			if frame := bob.Expect("Said"); frame["text"] != "hello" {
 				t.Errorf("bob < %v, want hello", frame)
 			}
+			alice.Send(`{"name":"Push","command":"Say","arguments":{}}`)
+			if frame := alice.Expect("Pushed"); frame["job"] != 2.0 {
+				t.Errorf("alice < %v, want job 2: an empty table is no list", frame)
+			}
+			alice.Send(`{"name":"Push","command":"Say","arguments":[]}`)
+			if frame := alice.Expect("MessageException"); frame["exception"] != "HandlerFailed" {
+				t.Errorf("alice < %v, want HandlerFailed", frame)
+			}
 		})
 	}
 }

@@ -28,8 +28,8 @@ type Reload struct {
 	Changes []registry.Change
 	// Settings are those that are in force otherwise than before.
 	Settings []config.Change
-	// NeedsRestart are the settings that differ and that a running server cannot change: "server.port".
-	NeedsRestart []string
+	// NeedsRestart are the settings that differ and that a running server cannot change: they are in force as Before.
+	NeedsRestart []config.Change
 	// Warnings name what could not go over to the new scripts, one sentence each.
 	Warnings []string
 }
@@ -289,18 +289,22 @@ func (s *Server) logReload(r Reload) {
 			"kind", c.Kind, "name", c.Name, "what", c.What, "detail", c.Detail, "weaker", c.Weaker)
 	}
 	for _, c := range r.Settings {
-		fields := []any{"setting", c.Name}
-		if c.Before != nil {
-			fields = append(fields, "before", c.Before, "after", c.After)
-		}
-		s.log.Info("engine: a setting has changed", fields...)
+		s.log.Info("engine: a setting has changed", fields(c)...)
 	}
-	for _, setting := range r.NeedsRestart {
-		s.log.Warn("engine: a setting needs a restart", "setting", setting)
+	for _, c := range r.NeedsRestart {
+		s.log.Warn("engine: a setting needs a restart", fields(c)...)
 	}
 	for _, warning := range r.Warnings {
 		s.log.Warn("engine: reload", "warning", warning)
 	}
+}
+
+// fields are what the log tells of a setting that differs.
+func fields(c config.Change) []any {
+	if c.Before == nil {
+		return []any{"setting", c.Name}
+	}
+	return []any{"setting", c.Name, "before", c.Before, "after", c.After}
 }
 
 // errorsOnly is a log of nothing but errors.

@@ -25,8 +25,8 @@ type effect struct {
 // prepare makes of settings what they come down to, and returns everything that is wrong with them. It changes nothing. What
 // is allowed, but not good, goes to log.
 func (s *Server) prepare(c config.Config, log *slog.Logger) (effect, error) {
-	key, errKey := adminKey(c.Server, log)
-	reach, errReach := reach(c.Server, log)
+	key, errKey := adminKey(c, log)
+	reach, errReach := reach(c, log)
 	reach.Limits = c.Limits
 	pages, errPages := s.findPages(c)
 	if err := errors.Join(errKey, errReach, errPages); err != nil {
@@ -87,12 +87,13 @@ func (s *Server) apply(c config.Config, e effect) {
 }
 
 // adminKey returns the admin key, and an error where it is one that everybody knows and others than this machine can connect.
-func adminKey(c config.Server, log *slog.Logger) (auth.Key, error) {
+func adminKey(settings config.Config, log *slog.Logger) (auth.Key, error) {
+	c := settings.Server
 	secret := string(c.Key)
 	if c.KeyFile != "" {
 		var err error
 		if secret, err = auth.ReadKeyFile(c.KeyFile); err != nil {
-			return auth.Key{}, fmt.Errorf("server.key_file: %w", err)
+			return auth.Key{}, settings.Fault("server.key_file", err)
 		}
 	}
 	key := auth.NewKey(secret)
@@ -121,7 +122,8 @@ func loopback(address string) bool {
 }
 
 // reach says from where clients may come.
-func reach(c config.Server, log *slog.Logger) (broker.Options, error) {
+func reach(settings config.Config, log *slog.Logger) (broker.Options, error) {
+	c := settings.Server
 	origins, errOrigins := auth.ParseOrigins(c.Origins)
 	hosts, errHosts := auth.ParseHosts(c.Hosts)
 	proxies, errProxies := auth.ParseProxies(c.TrustedProxies)
@@ -131,7 +133,7 @@ func reach(c config.Server, log *slog.Logger) (broker.Options, error) {
 		err  error
 	}{{"server.origins", errOrigins}, {"server.hosts", errHosts}, {"server.trusted_proxies", errProxies}} {
 		if setting.err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", setting.name, setting.err))
+			faults = append(faults, settings.Fault(setting.name, setting.err))
 		}
 	}
 	if len(faults) > 0 {

@@ -24,8 +24,9 @@ server.message("Config", { protection = "none" }, function(client) client:send("
 		c.App = map[string]any{"motto": "after"}
 	})
 	r, err := s.Control.Reload(t.Context())
-	if err != nil || !slices.Equal(r.NeedsRestart, []string{"server.port", "lua.memory"}) {
-		t.Errorf("Reload = %+v, %v, want server.port and lua.memory to need a restart", r, err)
+	if err != nil || len(r.NeedsRestart) != 2 ||
+		r.NeedsRestart[0] != (config.Change{Name: "server.port", Before: 0, After: 1}) || r.NeedsRestart[1].Name != "lua.memory" {
+		t.Errorf("Reload = %+v, %v, want server.port, from 0 to 1, and lua.memory to need a restart", r, err)
 	}
 	want := []config.Change{{Name: "server.max_connections", Before: 100, After: 1}, {Name: "server.key"}, {Name: "app.motto"}}
 	if !slices.Equal(r.Settings, want) {
@@ -34,6 +35,7 @@ server.message("Config", { protection = "none" }, function(client) client:send("
 	for _, want := range []string{
 		`"engine: a setting has changed" setting=server.max_connections before=100 after=1`,
 		`"engine: a setting has changed" setting=server.key` + "\n",
+		`"engine: a setting needs a restart" setting=server.port before=0 after=1`,
 	} {
 		if !strings.Contains(s.Log(), want) {
 			t.Errorf("the log has no %s", want)

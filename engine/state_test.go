@@ -152,3 +152,21 @@ func TestCheckSavesNothing(t *testing.T) {
 		t.Errorf("after Check, Stat(%s) = %v, want no file", file, err)
 	}
 }
+
+// A place that the state cannot be saved to is found by a check, and before a start, not when everything would be lost.
+func TestStateUnwritable(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	if err := os.Mkdir(file+".tmp", 0o700); err != nil { // where a save would be written
+		t.Fatal(err)
+	}
+	c := config.Default()
+	c.State.File, c.Lua.Path = file, t.TempDir()
+	o := engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files}
+	const want = "it could not be saved: "
+	if _, err := engine.Check(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Check = %v, want %q in it", err, want)
+	}
+	if err := engine.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Run = %v, want %q in it", err, want)
+	}
+}

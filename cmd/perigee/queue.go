@@ -22,7 +22,7 @@ func (p *program) queue() *cli.Command {
 		Commands:     []*cli.Command{p.queueStats(), p.queuePeek(), p.queueFailed(), p.queueKick(), p.queueDelete()},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if unknown := c.Args().First(); unknown != "" {
-				return usageError{fmt.Errorf("queue: there is no command %q", unknown)}
+				return noCommand(c, unknown)
 			}
 			return cli.ShowSubcommandHelp(c)
 		},

@@ -101,11 +101,27 @@ func (p *program) root() *cli.Command {
 				return p.printVersion()
 			}
 			if unknown := c.Args().First(); unknown != "" {
-				return usageError{fmt.Errorf("there is no command %q", unknown)}
+				return noCommand(c, unknown)
 			}
 			return cli.ShowRootCommandHelp(c)
 		},
 	}
+}
+
+// noCommand names the command that may be meant where c has none of a name.
+func noCommand(c *cli.Command, name string) error {
+	var known []string
+	for _, command := range c.Commands {
+		known = append(known, command.Names()...)
+	}
+	err := fmt.Errorf("there is no command %q", name)
+	if c.Root() != c {
+		err = fmt.Errorf("%s: %w", c.Name, err)
+	}
+	if meant := config.Nearest(name, known); meant != "" {
+		err = fmt.Errorf("%w; did you mean %s %s?", err, c.FullName(), meant)
+	}
+	return usageError{err}
 }
 
 // onUsageError names the flag that may be meant where there is none of a name.

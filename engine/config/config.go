@@ -32,6 +32,8 @@ type Config struct {
 	Blank bool `toml:"-"`
 	// Warnings name environment variables that look like a misspelt setting, one sentence each.
 	Warnings []string `toml:"-"`
+
+	places map[string]place // by setting name: where its value comes from; absent: default
 }
 
 // Source says where Load looks for settings. Later ones win: file, environment, flags.
@@ -58,6 +60,7 @@ func Load(src Source) (Config, error) {
 		return Config{}, err
 	}
 	l.resolvePaths()
+	l.config.places = l.places
 	return l.config, nil
 }
 

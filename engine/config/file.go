@@ -132,7 +132,7 @@ func syntaxProblem(name, text string, syntax toml.ParseError) (place, error) {
 	if strings.HasSuffix(syntax.LastKey, "key") {
 		return at, errKeySyntax
 	}
-	return at, errors.New(oneLine(syntax.Message))
+	return at, errors.New(oneLine(strings.TrimSuffix(syntax.Message, ".")) + syntaxRemedy(text, syntax))
 }
 
 // oneLine makes a text that is or quotes something of the file fit to be shown: one line of printable characters, at most

@@ -38,7 +38,7 @@ type setting struct {
 
 // settings reads the sections' fields with their tags: toml (the key), doc (one sentence), env (where the name of the
 // variable is not the regular one), and for the value one of range (A..B, both included), one (of these words) and check
-// (a rule of setting.check). restart marks what a running server cannot change.
+// (a rule of setting.check). restart marks what a running server cannot change; needs is what the system must find at a path.
 func settings() []setting {
 	var all []setting
 	defaults := reflect.ValueOf(Default())

@@ -11,13 +11,13 @@ type Change struct {
 	// Name is the setting's: "server.port", "app.motto".
 	Name string
 	// Before and After are its values, which in JSON are as in the file. Both are nil where they may be secret: of a key, and of
-	// what stands in [app], nothing is told but that it has changed.
+	// what stands in [app] and [processes.NAME], nothing is told but that it has changed.
 	Before, After any
 }
 
 // Reload returns the settings that a running server with these settings can take over from others, how they differ from
-// these, and the names of those that differ and need a restart: they stay as they are. A field says so by the tag restart.
-func (c Config) Reload(others Config) (merged Config, changes []Change, needRestart []string) {
+// these, and how those do that need a restart: they stay as they are. A field says so by the tag restart.
+func (c Config) Reload(others Config) (merged Config, changes, needRestart []Change) {
 	merged = others
 	now, to := reflect.ValueOf(&c).Elem(), reflect.ValueOf(&merged).Elem()
 	for _, s := range settings() {
@@ -25,14 +25,14 @@ func (c Config) Reload(others Config) (merged Config, changes []Change, needRest
 		switch {
 		case reflect.DeepEqual(before.Interface(), after.Interface()):
 		case s.field.Tag.Get("restart") != "":
-			needRestart = append(needRestart, s.Name)
+			needRestart = append(needRestart, changeOf(s.Name, before.Interface(), after.Interface()))
 			after.Set(before)
 		default:
 			changes = append(changes, changeOf(s.Name, before.Interface(), after.Interface()))
 		}
 	}
 	if !maps.EqualFunc(c.Processes, others.Processes, func(a, b Process) bool { return reflect.DeepEqual(a, b) }) {
-		needRestart = append(needRestart, "processes")
+		needRestart = append(needRestart, Change{Name: "processes"})
 		merged.Processes = c.Processes
 	}
 	return merged, append(changes, appChanges(c.App, others.App)...), needRestart

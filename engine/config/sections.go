@@ -6,16 +6,16 @@ type Server struct {
 	Port           int      `toml:"port" range:"0..65535" check:"port" restart:"yes" doc:"TCP port to listen on; 0 takes any free port, and the log names it."`
 	MaxConnections int      `toml:"max_connections" range:"0..1000000" doc:"Most clients connected at once; one more is refused with close code 1013. 0 is no limit."`
 	Key            Secret   `toml:"key" doc:"The admin key that clients send as password; password, or fewer than 12 bytes, is accepted on loopback addresses only."`
-	KeyFile        string   `toml:"key_file" doc:"File with the admin key, in place of key; only its owner may be able to read it (chmod 600). Empty is none."`
+	KeyFile        string   `toml:"key_file" needs:"it must exist, and the server's user must own it and be able to read it (chmod 600)" doc:"File with the admin key, in place of key; only its owner may be able to read it (chmod 600). Empty is none."`
 	Origins        []string `toml:"origins" doc:"Origins of pages that may connect besides the server's own, as https://app.example.com or https://*.example.com (one label); * is any."`
 	RequireOrigin  bool     `toml:"require_origin" doc:"Refuse clients that send no Origin header; all browsers send one, most other programs do not."`
 	Hosts          []string `toml:"hosts" doc:"Host names, besides localhost, under which browsers on this machine reach the server; others are refused (DNS rebinding)."`
 	TrustedProxies []string `toml:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For or X-Real-IP tells the client's address."`
-	Public         string   `toml:"public" doc:"Folder of static files that are served at /; relative to the folder of this file. Empty serves what is built in."`
+	Public         string   `toml:"public" needs:"it must be a folder that the server's user can read" doc:"Folder of static files that are served at /; relative to the folder of this file. Empty serves what is built in."`
 	LogLevel       string   `toml:"log_level" one:"debug info warn error" doc:"Least level that is logged: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" one:" text json" restart:"yes" doc:"text or json; empty is text on a terminal and json elsewhere."`
-	Control        string   `toml:"control" restart:"yes" doc:"Socket through which perigee reload, stop and status reach the server, for its owner and root only; relative to the folder of this file, in a folder of its owner's alone (chmod 700). Empty is PORT.sock in $XDG_RUNTIME_DIR/perigee, or else in perigee-UID in the system's folder of temporary files; off has none."`
-	PIDFile        string   `toml:"pid_file" restart:"yes" doc:"File that tells the number of the server's process while it runs; relative to the folder of this file. Empty is none."`
+	Control        string   `toml:"control" needs:"its folder must exist, and the server's user own it and be able to write to it (chmod 700)" restart:"yes" doc:"Socket through which perigee reload, stop and status reach the server, for its owner and root only; relative to the folder of this file, in a folder of its owner's alone (chmod 700). Empty is PORT.sock in $XDG_RUNTIME_DIR/perigee, or else in perigee-UID in the system's folder of temporary files; off has none."`
+	PIDFile        string   `toml:"pid_file" needs:"its folder must exist, and the server's user be able to write to it" restart:"yes" doc:"File that tells the number of the server's process while it runs; relative to the folder of this file. Empty is none."`
 }
 
 // ControlOff is the value of Server.Control for a server without a control socket.
@@ -49,7 +49,7 @@ type Limits struct {
 
 // Lua is the section [lua]: the scripts and what one of them may cost.
 type Lua struct {
-	Path         string   `toml:"path" check:"folder" doc:"Folder of the application's scripts, relative to the folder of this file; modules not found there come from the binary."`
+	Path         string   `toml:"path" needs:"it must be a folder that the server's user can read" check:"folder" doc:"Folder of the application's scripts, relative to the folder of this file; modules not found there come from the binary."`
 	Manager      string   `toml:"manager" check:"module" doc:"Module whose table has the application's hooks: boot, open, close, error, stop, roster."`
 	TurnTimeout  Duration `toml:"turn_timeout" range:"1ms..1h" doc:"Longest time that one turn of a script may take without waiting; after that it is stopped, and only that message fails."`
 	BootTimeout  Duration `toml:"boot_timeout" range:"1ms..1h" doc:"Longest time that loading the scripts and their boot hook may take together."`
@@ -94,7 +94,7 @@ const (
 
 // State is the section [state]: where server.state is kept through restarts.
 type State struct {
-	File     string   `toml:"file" restart:"yes" doc:"File that keeps server.state through restarts, relative to the folder of this file; its folder must exist. Empty is memory only."`
+	File     string   `toml:"file" needs:"its folder must exist, and the server's user be able to write to it" restart:"yes" doc:"File that keeps server.state through restarts, relative to the folder of this file; its folder must exist, and the server be able to write to it. Empty is memory only."`
 	Interval Duration `toml:"interval" range:"10ms..24h" restart:"yes" doc:"Time between two saves; where nothing has changed, nothing is written. An orderly stop saves too."`
 	Sync     string   `toml:"sync" one:"interval job" restart:"yes" doc:"When the state is saved besides: interval (never), or job: before a job is deleted, so that its effect outlives it; job needs file."`
 }

@@ -14,6 +14,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/config"
 	"perigee/engine/fetch"
 	"perigee/engine/loop"
 	"perigee/engine/script/api"
@@ -36,6 +37,8 @@ type Options struct {
 	Builtin fs.FS
 	// Manager is the name of the module that returns the manager.
 	Manager string
+	// Named is where that name stands, to begin an error with: "server.toml:12: lua.manager".
+	Named string
 	// App is what scripts read as server.config.
 	App map[string]any
 	// Generation is the number of this set of scripts, 1 at the start; From is that of the scripts that they shall replace,
@@ -223,6 +226,14 @@ func (p *Program) next(name string, run func()) {
 // Watch stops turns that hold the loop too long or use too much memory, until ctx ends. It runs on a goroutine of its own.
 func (p *Program) Watch(ctx context.Context) { p.vm.Watch(ctx) }
 
+// meant adds the module to err that may be meant where there is no manager of the name.
+func (p *Program) meant(err error) error {
+	if meant := config.Nearest(p.options.Manager, p.loader.Top()); meant != "" {
+		return fmt.Errorf("%w; did you mean %q?", err, meant)
+	}
+	return err
+}
+
 // Load runs the manager's module and its boot, which register messages, commands, listeners and timers with the host, and
 // where these scripts shall replace others its migrate. The error names file and line. A Program whose Load failed can only
 // be closed.
@@ -272,10 +283,10 @@ func (p *Program) Load() error {
 // and raises what is wrong.
 func (p *Program) bootManager(L *lua.LState) {
 	if p.loader.Has(p.options.Manager) {
-		L.RaiseError("the manager cannot be called %q: that is a module of the server", p.options.Manager)
+		L.RaiseError("%s: the manager cannot be called %q: that is a module of the server", p.options.Named, p.options.Manager)
 	}
 	if err := p.loader.Find(p.options.Manager); err != nil {
-		L.RaiseError("the manager (lua.manager): %s", err)
+		L.RaiseError("%s: %s", p.options.Named, p.meant(err))
 	}
 	manager, ok := p.loader.Require(L, p.options.Manager).(*lua.LTable)
 	if !ok {

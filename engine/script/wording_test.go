@@ -3,7 +3,10 @@ package script
 import (
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -83,6 +86,9 @@ func TestWording(t *testing.T) {
 		{`server.message("X", {}, print)`, `message "X": protection = "none", "client" or "admin" is missing`},
 		{`server.message("X", { protection = "all" }, print)`, `message "X": protection "all": not one of "none", "client", "admin"`},
 		{`server.message("X", { protect = "none" }, print)`, `message "X": unknown option "protect"; there are: protection, owner, authorize, schema`},
+		{`server.push("X", "str")`, `bad argument #2 to server.push (arguments must be a table with names, as { name = "Mug" }, not a string): write server.push(command, arguments, options)`},
+		{`server.push("X", { 1, 2 })`, `bad argument #2 to server.push (arguments must be a table with names, as { name = "Mug" }, not a list): write server.push(command, arguments, options)`},
+		{`server.push("X", 7)`, `bad argument #2 to server.push (arguments must be a table with names, as { name = "Mug" }, not a number): write server.push(command, arguments, options)`},
 		{`error({ code = 5 })`, `{"code":5}`},
 	}
 	for _, row := range rows {
@@ -113,14 +119,37 @@ func TestManagerWording(t *testing.T) {
 
 // A manager that is nowhere is named as the setting that names it.
 func TestNoManager(t *testing.T) {
-	p, err := New(Options{Manager: "ap", Shown: "scripts", Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &stage{recorder: &recorder{}})
+	p, err := New(Options{Manager: "ap", Named: "server.toml:2: lua.manager", Shown: "scripts", Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &stage{recorder: &recorder{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	const want = `the manager (lua.manager): module "ap" not found: no ap.lua or ap/init.lua in the scripts folder scripts, which does not exist, or in perigee itself`
+	const want = `server.toml:2: lua.manager: module "ap" not found: no ap.lua or ap/init.lua in the scripts folder scripts, which does not exist, or in perigee itself`
 	if err := p.Load(); textOf(err) != want {
 		t.Errorf("Load = %v\nwant   %s", err, want)
+	}
+}
+
+// A manager whose name is misspelt is told by that of the module that may be meant.
+func TestManagerMisspelt(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "auction"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"market.lua", "auction/init.lua"} {
+		if err := os.WriteFile(filepath.Join(folder, file), []byte("return {}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for manager, want := range map[string]string{"auktion": `did you mean "auction"?`, "markt": `did you mean "market"?`, "nothing": "in perigee itself"} {
+		p, err := New(Options{Manager: manager, Folder: folder, Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &stage{recorder: &recorder{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Load(); !strings.HasSuffix(textOf(err), want) {
+			t.Errorf("Load of %q = %v, want %s at its end", manager, err, want)
+		}
+		p.Close()
 	}
 }
 

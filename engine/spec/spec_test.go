@@ -165,7 +165,7 @@ func TestBroken(t *testing.T) {
 	for text, want := range map[string]string{
 		"describe(":    "scripts/x_spec.lua:1:10: ')' expected",
 		"\nerror('x')": "scripts/x_spec.lua:2: x\n",
-		"require('spec').manager('gone')\nit('works', function() end)":                             "scripts/x_spec.lua:2: the scripts do not load, so that nothing of this file runs: the manager (lua.manager): module \"gone\" not found",
+		"require('spec').manager('gone')\nit('works', function() end)":                             "scripts/x_spec.lua:2: the scripts do not load, so that nothing of this file runs: the manager: module \"gone\" not found",
 		"require('spec').manager('gone')\nit('works', function() end)\nit('does', function() end)": "\n0 passed, 1 failed\n", // said once
 		"require('spec').client()": "there is a server only within it",
 	} {

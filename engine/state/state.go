@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 // version is what the file says of its own form.
@@ -29,8 +30,8 @@ type File struct {
 }
 
 // Open returns the file at a path, which need not exist yet; its folder must. Where the path is a symbolic link, what it
-// points to is the file. Anything but a regular file is an error: to read a pipe or a device may never end. Nothing is read
-// or written.
+// points to is the file. Anything but a regular file is an error: to read a pipe or a device may never end. So is a place
+// that no Save could write to. The file is neither read nor written.
 func Open(path string) (*File, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -47,8 +48,35 @@ func Open(path string) (*File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, f.fault("opening", errors.New("it is not a regular file"))
 	}
+	if err := f.try(); err != nil {
+		return nil, f.fault("opening", fmt.Errorf("it could not be saved: %w", err))
+	}
 	return f, nil
 }
+
+// try finds out whether write could make its file. It leaves the one that stands there alone, which another process may be
+// about to save, and nothing behind.
+func (f *File) try() (err error) {
+	// Not even a pipe is waited for.
+	file, err := os.OpenFile(f.temporary(), os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		if file, err = os.CreateTemp(filepath.Dir(f.path), filepath.Base(f.path)+".*.tmp"); err == nil {
+			defer func() { err = errors.Join(err, remove(file.Name())) }()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", f.temporary())
+	}
+	return err
+}
+
+// temporary is where a save is written before it takes the place of the file.
+func (f *File) temporary() string { return f.path + ".tmp" }
 
 // Path is where the file is.
 func (f *File) Path() string { return f.path }
@@ -124,7 +152,7 @@ func complaint(err error) error {
 // Save puts texts, each one JSON value, in place of what the file holds. At any moment, and after an error, the file is
 // either what it was or all of what it is to be; when Save returns nil that is on the disk, and a crash cannot lose it.
 func (f *File) Save(texts map[string][]byte) error {
-	temporary := f.path + ".tmp"
+	temporary := f.temporary()
 	if err := f.write(temporary, texts); err != nil {
 		return errors.Join(f.fault("saving", err), remove(temporary))
 	}

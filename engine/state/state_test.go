@@ -261,3 +261,54 @@ func TestJobs(t *testing.T) {
 		t.Errorf("after Read, %v, Jobs = %s, want the job", err, again.Jobs)
 	}
 }
+
+// That no save could be written shows when the server starts, and nothing is left of the attempt.
+func TestOpenUnwritable(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "state.json")
+	refused := func(path string) {
+		t.Helper()
+		if f, err := Open(path); err == nil || !strings.Contains(err.Error(), "state: opening "+path+": it could not be saved: ") {
+			t.Errorf("Open(%s) = %v, %v, want an error that it could not be saved", path, f, err)
+		}
+	}
+	refused("/proc/state.json") // where not even root can make a file
+	if err := os.Mkdir(path+".tmp", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	refused(path)
+	if info, err := os.Stat(path + ".tmp"); err != nil || !info.IsDir() {
+		t.Errorf("after Open, %v, the folder is %v, want it as it was", err, info)
+	}
+	if os.Geteuid() == 0 {
+		return // whom permissions do not stop
+	}
+	locked := filepath.Join(folder, "locked")
+	if err := os.Mkdir(locked, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	refused(filepath.Join(locked, "state.json"))
+}
+
+// To open the file changes nothing: neither the file, nor the save that another process may be writing.
+func TestOpenLeavesNothing(t *testing.T) {
+	f := open(t)
+	folder := filepath.Dir(f.Path())
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
+		t.Errorf("after Open the folder has %v, %v, want nothing", entries, err)
+	}
+	write(t, f, "kept")
+	if err := os.WriteFile(f.Path()+".tmp", []byte("under way"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(f.Path()); err != nil {
+		t.Fatalf("Open = %v, want nil", err)
+	}
+	underWay, err := os.ReadFile(f.Path() + ".tmp")
+	if got := read(t, f); got != "kept" || err != nil || string(underWay) != "under way" {
+		t.Errorf("after Open the file is %q and what is saved %q, %v, want both as they were", got, underWay, err)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 2 {
+		t.Errorf("after Open the folder has %v, %v, want the two files", entries, err)
+	}
+}

@@ -4,8 +4,31 @@
 
 local exceptions = {}
 
+local USAGE = "write exceptions.send(client, message, "
+  .. '{ exception = "NoItem", message = "Say what you would like.", code = 422 })'
+
+--- Says what is wrong with the arguments of `send`, or returns nil.
+local function fault(client, message, problem)
+  if type(client) ~= "userdata" then
+    return "client is a " .. type(client)
+  elseif type(message) ~= "table" then
+    return "message is a " .. type(message)
+  elseif type(problem) ~= "table" then
+    return "problem is a " .. type(problem)
+  end
+  for field, kind in pairs({ exception = "string", message = "string", code = "number" }) do
+    if type(problem[field]) ~= kind then
+      return "problem." .. field .. " is a " .. type(problem[field])
+    end
+  end
+end
+
 --- Sends a problem to the client whose message met it, with the message's id where it had one.
 function exceptions.send(client, message, problem)
+  local wrong = fault(client, message, problem)
+  if wrong then
+    error(wrong .. ": " .. USAGE, 2)
+  end
   local id = message.id
   if type(id) == "number" then
     id = tostring(id)

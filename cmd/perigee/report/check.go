@@ -54,7 +54,7 @@ type Comparison struct {
 	OK           bool      `json:"ok"`
 	Changes      []Change  `json:"changes"`
 	Settings     []Setting `json:"settings"`
-	NeedsRestart []string  `json:"needs_restart"`
+	NeedsRestart []Setting `json:"needs_restart"`
 	Warnings     []string  `json:"warnings"`
 	Problems     []string  `json:"problems"`
 }

@@ -17,11 +17,11 @@ type Reload struct {
 	Pause        float64   `json:"pause"` // seconds that clients waited
 	Changes      []Change  `json:"changes"`
 	Settings     []Setting `json:"settings"`
-	NeedsRestart []string  `json:"needs_restart"` // settings that have changed in the file only
+	NeedsRestart []Setting `json:"needs_restart"` // settings that have changed in the file only
 	Warnings     []string  `json:"warnings"`
 }
 
-// Setting is a setting that is in force otherwise than before.
+// Setting is a setting that is otherwise than before.
 type Setting struct {
 	Name   string          `json:"name"`
 	Before json.RawMessage `json:"before,omitempty"` // as in server.toml; neither is there where they may be secret
@@ -45,7 +45,7 @@ func OfReload(r engine.Reload) Reload {
 		Pause:        r.Pause.Seconds(),
 		Changes:      []Change{},
 		Settings:     settingsOf(r.Settings),
-		NeedsRestart: append([]string{}, r.NeedsRestart...),
+		NeedsRestart: settingsOf(r.NeedsRestart),
 		Warnings:     append([]string{}, r.Warnings...),
 	}
 	for _, c := range r.Changes {
@@ -100,8 +100,8 @@ func (r Reload) Table() string {
 	for _, s := range r.Settings {
 		fmt.Fprintf(&w, "changed\tsetting %s\t%s\n", s.Name, s.note())
 	}
-	for _, setting := range r.NeedsRestart {
-		fmt.Fprintf(&w, "needs restart\t%s\t\n", setting)
+	for _, s := range r.NeedsRestart {
+		fmt.Fprintf(&w, "needs restart\tsetting %s\t%s\n", s.Name, s.note())
 	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(&w, "warning: %s\n", warning)
@@ -118,8 +118,8 @@ func (r Reload) Line() string {
 	for _, s := range r.Settings {
 		parts = append(parts, phrase("setting "+s.Name+" changed", s.note()))
 	}
-	for _, setting := range r.NeedsRestart {
-		parts = append(parts, "needs restart: "+setting)
+	for _, s := range r.NeedsRestart {
+		parts = append(parts, phrase("needs restart: "+s.Name, s.note()))
 	}
 	parts = append(parts, r.Warnings...)
 	if len(parts) == 0 {

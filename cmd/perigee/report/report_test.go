@@ -48,10 +48,10 @@ func TestReloadLine(t *testing.T) {
 				{Name: "lua.drain", Before: "10s", After: "5s"},
 				{Name: "server.key"},
 			},
-			NeedsRestart: []string{"server.port"},
+			NeedsRestart: []config.Change{{Name: "server.port", Before: 8080, After: 8081}, {Name: "processes"}},
 			Warnings:     []string{"a sentence"},
 		}, `reloaded: generation 3, in 0s: message Ring changed (admin -> none (weaker)); command Halt removed; ` +
-			`setting lua.drain changed ("10s" -> "5s"); setting server.key changed; needs restart: server.port; a sentence`},
+			`setting lua.drain changed ("10s" -> "5s"); setting server.key changed; needs restart: server.port (8080 -> 8081); needs restart: processes; a sentence`},
 	} {
 		if got := OfReload(row.reload).Line(); got != row.want {
 			t.Errorf("Line = %s, want %s", got, row.want)

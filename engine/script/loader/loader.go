@@ -83,6 +83,21 @@ func (l *Loader) Find(name string) error {
 	return err
 }
 
+// Top returns the names of the modules that stand in the scripts folder itself, and not in one below it.
+func (l *Loader) Top() (names []string) {
+	if l.folder == nil {
+		return nil
+	}
+	for _, pattern := range []string{"*.lua", "*/init.lua"} {
+		files, _ := fs.Glob(l.folder.FS(), pattern) // its only error is that of a bad pattern
+		for _, file := range files {
+			name, _, _ := strings.Cut(strings.TrimSuffix(file, ".lua"), "/")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // Require returns a module, loading it the first time. What is wrong is raised.
 func (l *Loader) Require(L *lua.LState, name string) lua.LValue {
 	if module, ok := l.modules[name]; ok {

@@ -47,7 +47,7 @@ type JobsOptions struct {
 func JobFunctions(o JobsOptions) []api.Function {
 	return []api.Function{
 		{
-			Name: "push", Signature: "(command: string, arguments?: any, options?: perigee.PushOptions): integer?, string?",
+			Name: "push", Signature: "(command: string, arguments?: table, options?: perigee.PushOptions): integer?, string?",
 			Doc: "Puts a job on the queue, waits until it is there, and returns its number; nil and the reason where it could not be put.",
 			Run: o.push,
 		},
@@ -83,6 +83,9 @@ func (o JobsOptions) push(L *lua.LState) int {
 	var err error
 	j.Arguments, err = value.Append(nil, arguments, value.Limits{})
 	api.Raise(L, err)
+	if j.Arguments[0] != '{' { // which other programs cannot put either
+		L.ArgError(2, `arguments must be a table with names, as { name = "Mug" }, not `+kind(arguments))
+	}
 	if options := L.OptTable(3, nil); options != nil {
 		api.Raise(L, api.CheckOptions(options, "delay", "priority"))
 		if ms := options.RawGetString("delay"); ms != lua.LNil {
@@ -108,6 +111,18 @@ func (o JobsOptions) push(L *lua.LState) int {
 	}
 	L.Push(lua.LNumber(id))
 	return 1
+}
+
+// kind says what a value is that has no names.
+func kind(v lua.LValue) string {
+	switch v.Type() {
+	case lua.LTTable:
+		return "a list"
+	case lua.LTUserData:
+		return "null"
+	default:
+		return "a " + v.Type().String()
+	}
 }
 
 // work has jobs taken: options.

@@ -174,7 +174,9 @@ func (s *Server) install(ctx context.Context, limit time.Duration, options scrip
 // options are those of the engine, with a clock and other servers that the spec decides about.
 func (s *Server) options(o Options, log *slog.Logger) script.Options {
 	options := script.Settings(o.Config, s.loop)
-	options.Manager = o.Manager
+	if o.Manager != options.Manager {
+		options.Manager, options.Named = o.Manager, "the manager"
+	}
 	options.Builtin = o.Scripts
 	options.From, options.Before = s.manager.Generation(), s.program
 	options.Generation = options.From + 1

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"testing"
+)
+
+// A setting that names what is not there is told with its line, or its variable or flag, and with what would be right; in a
+// reload too, which then changes nothing.
+func TestFaultsOfSettings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeApp(t, appRing)
+	write := func(settings string) {
+		t.Helper()
+		if err := os.WriteFile("server.toml", []byte(settings), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const manager = "[lua]\nmanager = \"app\"\n"
+	for _, row := range []struct {
+		settings, variable, flag string
+		want                     string
+	}{
+		{manager + "[server]\nkey_file = \"key\"\n", "", "", `(?m)^perigee: server.toml:4: server.key_file: auth: key file key: no such file or directory; it must exist, .*\(chmod 600\); a relative path begins at the folder of server.toml\n$`},
+		{manager, "SERVER_PUBLIC=nix", "", `(?m)^perigee: SERVER_PUBLIC: open nix: no such file or directory; it must be a folder .*can read\n$`},
+		{manager, "", "--state-file=x/y.json", `(?m)^perigee: --state-file: state: opening x/y.json: stat x: no such file or directory; its folder must exist, .*write to it\n$`},
+		{manager + "[state]\nfile = \"/proc/state.json\"\n", "", "", `(?m)^perigee: server.toml:4: state.file: state: opening /proc/state.json: it could not be saved: .*; its folder must exist`},
+		{"[lua]\nmanager = \"apps\"\n", "", "", `(?m)^perigee: server.toml:2: lua.manager: module "apps" not found: .*; did you mean "app"\?\n$`},
+		{manager + "[server]\norigins = [\"nonsense\"]\n", "", "", `(?m)^perigee: server.toml:4: server.origins: auth: `},
+	} {
+		write(row.settings)
+		args := []string{"check"}
+		if row.flag != "" {
+			args = append(args, row.flag)
+		}
+		code, _, stderr := perigee(t, []string{row.variable}, args...)
+		if code != 1 || !regexp.MustCompile(row.want).MatchString(stderr) {
+			t.Errorf("check with %q %s %s = %d, %s, want 1 and %s", row.settings, row.variable, row.flag, code, stderr, row.want)
+		}
+	}
+	write(manager)
+	_, environ := runtimeFolder(t)
+	server := start(t, environ)
+	write(manager + "[server]\npublic = \"nix\"\n")
+	code, _, stderr := perigee(t, environ, "reload", "-P", server.port)
+	if want := `server.toml:4: server.public: open nix: no such file or directory; it must be a folder`; code != 1 || !regexp.MustCompile(want).MatchString(stderr) {
+		t.Errorf("reload = %d, %s, want 1 and %s", code, stderr, want)
+	}
+}
