@@ -137,7 +137,7 @@ func (s *stopping) Error() string { return s.why.Reason }
 func Run(ctx context.Context, o Options) (err error) {
 	release, err := keeper.Claim(o.Config.State)
 	if err != nil {
-		return err
+		return o.Config.Fault("state.file", err)
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	ctx, stop := context.WithCancelCause(ctx)

@@ -120,8 +120,11 @@ func parseFile(name, text string) (f *file, at place, err error) {
 	return f, place{}, nil
 }
 
-// errKeySyntax stands for the reader's own message, which could show a part of the admin key.
-var errKeySyntax = errors.New("the value of key is no text in quotes, or key stands there twice")
+// mayBeSecret tells whether the value of a key must not be shown: the admin key, and all that is the application's own or goes
+// to its programs.
+func mayBeSecret(key string) bool {
+	return strings.HasSuffix(key, "key") || strings.HasPrefix(key, "app.") || strings.HasPrefix(key, "processes.")
+}
 
 // syntaxProblem says what is no TOML, and where: line and column.
 func syntaxProblem(name, text string, syntax toml.ParseError) (place, error) {
@@ -129,8 +132,8 @@ func syntaxProblem(name, text string, syntax toml.ParseError) (place, error) {
 	before := text[:min(max(syntax.Position.Start, 0), len(text))]
 	column := len(before) - strings.LastIndexByte(before, '\n')
 	at := place{layer: fromFile, line: line, label: fmt.Sprintf("%s:%d:%d", name, line, column)}
-	if strings.HasSuffix(syntax.LastKey, "key") {
-		return at, errKeySyntax
+	if key := syntax.LastKey; mayBeSecret(key) { // of which the reader's own message could show a part
+		return at, fmt.Errorf("the value of %s is no text in quotes nor another value of TOML, or it stands there twice", oneLine(key))
 	}
 	return at, errors.New(oneLine(strings.TrimSuffix(syntax.Message, ".")) + syntaxRemedy(text, syntax))
 }
