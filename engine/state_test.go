@@ -162,7 +162,7 @@ func TestStateUnwritable(t *testing.T) {
 	c := config.Default()
 	c.State.File, c.Lua.Path = file, t.TempDir()
 	o := engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files}
-	const want = "it could not be saved: "
+	want := "state.file: state: opening " + file + ": it could not be saved: "
 	if _, err := engine.Check(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Check = %v, want %q in it", err, want)
 	}
