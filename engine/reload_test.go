@@ -209,26 +209,34 @@ server.message("Heard", { protection = "none" }, function(client) client:send("H
 
 // A handler that waits finishes in its own generation, and is interrupted after lua.drain.
 func TestReloadWaitingHandlers(t *testing.T) {
-	f := newFolder(t, app(`
+	for _, row := range []struct {
+		name  string
+		drain time.Duration
+		nap   time.Duration
+		ok    bool
+		end   string
+	}{
+		{"one that ends in time", enginetest.Patience, time.Second, true, "nil"},
+		{"one that does not", 100 * time.Millisecond, time.Minute, false, "the scripts were reloaded"},
+	} {
+		f := newFolder(t, app(`
 server.message("Nap", { protection = "none" }, function(client, message)
+  client:send("Asleep")
   local ok, problem = pcall(server.sleep, message.ms)
   client:send("Woken", { generation = server.generation, ok = ok, problem = tostring(problem) })
 end)`))
-	s := f.serve(func(c *config.Config) { c.Lua.Drain = config.Duration(300 * time.Millisecond) })
-	alice := s.Dial(t, "alice")
-	alice.Send(`{"name":"Nap","ms":100}`)
-	alice.Send(`{"name":"Nap","ms":30000}`)
-	alice.ExpectNothing()
-	f.write("app.lua", app(""))
-	if _, err := s.Control.Reload(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if frame := alice.Expect("Woken"); frame["ok"] != true || frame["generation"] != 1.0 {
-		t.Errorf("the first nap ends with %v, want ok in generation 1", frame)
-	}
-	frame := alice.Expect("Woken")
-	if problem, _ := frame["problem"].(string); frame["ok"] != false || !strings.Contains(problem, "the scripts were reloaded") {
-		t.Errorf("the second nap ends with %v, want it interrupted", frame)
+		s := f.serve(func(c *config.Config) { c.Lua.Drain = config.Duration(row.drain) })
+		alice := s.Dial(t, "alice")
+		alice.Send(fmt.Sprintf(`{"name":"Nap","ms":%d}`, row.nap.Milliseconds()))
+		alice.Expect("Asleep")
+		f.write("app.lua", app(""))
+		if _, err := s.Control.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		frame := alice.Expect("Woken")
+		if problem, _ := frame["problem"].(string); frame["ok"] != row.ok || frame["generation"] != 1.0 || !strings.Contains(problem, row.end) {
+			t.Errorf("%s: the nap ends with %v, want ok %v in generation 1, and %s", row.name, frame, row.ok, row.end)
+		}
 	}
 }
 
