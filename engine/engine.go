@@ -74,6 +74,10 @@ type Status struct {
 // stopHookTimeout is how long the scripts' stop hook may take, waiting included, as a part of stop.timeout.
 const stopHookTimeout = 2 * time.Second
 
+// earlySave is how long the state may take to its file before the clients are closed, as a part of stop.timeout. What waits
+// behind other turns for longer is left to the last save.
+const earlySave = time.Second
+
 // pagesDrain is how long pages that are being read at the end may take.
 const pagesDrain = time.Second
 
@@ -121,6 +125,12 @@ type Server struct {
 
 	endJobs func()      // takes no more jobs, and waits for those in hand; set by run
 	abort   *time.Timer // gives the scripts no more time once the end takes too long; set by shutdown
+
+	end struct { // set by shutdown, for finish
+		by          time.Time // when stop.timeout is over
+		connections int       // when it began
+		forced      int       // of those, that had to be cut
+	}
 
 	ready atomic.Bool
 	// stop is cancelled with the reason why the server ends, a *stopping where somebody asked for it.

@@ -25,7 +25,7 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	defer s.holds.while("the watchers of the scripts", endWatching)
 	defer func() {
 		if booted { // else the scripts have made nothing that is worth keeping
-			s.holds.while("the last save of the state", func() { err = errors.Join(err, s.keeper.Last()) })
+			err = errors.Join(err, s.finish())
 		}
 	}()
 	defer parts.Wait()
@@ -120,8 +120,8 @@ func (s *Server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end cont
 
 // shutdown stops the parts in order. New clients are refused and no new jobs taken; those in hand end, or are given back.
 // Then come the scripts' stop hook, the state to its file, what is queued for the clients, the close frame to all of them,
-// and from the stop hook on the processes. The rest ends when run returns, which saves the state again if the end has
-// changed it.
+// and from the stop hook on the processes. None of them gets all the time there is: turns that wait hold up the stop hook and
+// the save. The rest ends when run returns, and finish then says how it went.
 func (s *Server) shutdown(ctx context.Context, cause error) error {
 	why := wire.CloseShutdown()
 	var asked *stopping
@@ -132,9 +132,10 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 		cause = nil
 	}
 	s.log.Info("engine: stopping", "reason", why.Reason)
-	ctx, cancel := context.WithTimeout(ctx, s.config.Stop.Timeout.Std())
+	s.end.by = time.Now().Add(s.config.Stop.Timeout.Std())
+	ctx, cancel := context.WithDeadline(ctx, s.end.by)
 	defer cancel()
-	connections := s.broker.Count()
+	s.end.connections = s.broker.Count()
 	// Pages that are being read may end; WebSockets are the broker's.
 	var pages sync.WaitGroup
 	defer pages.Wait()
@@ -150,16 +151,47 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 	s.stopHook(ctx)
 	var processes sync.WaitGroup
 	processes.Go(func() { s.process.Close(ctx) })
-	if err := s.keeper.Save(ctx, s.loop); err != nil {
-		s.log.Error("engine: saving the state", "error", err) // and tried again in the very end
-	}
-	forced := s.broker.Shutdown(ctx, s.config.Stop.Drain.Std(), why)
+	saving := s.saveEarly(ctx)
+	defer saving.Wait()
+	s.end.forced = s.broker.Shutdown(ctx, s.config.Stop.Drain.Std(), why)
 	processes.Wait()
-	s.log.Info("engine: stopped", "connections", connections, "forced", forced)
-	if ctx.Err() != nil {
-		return errors.Join(cause, fmt.Errorf("engine: stopping took longer than stop.timeout, %s", s.config.Stop.Timeout))
+	if turns := s.loop.Queued(); turns > s.end.connections { // each connection leaves one, its end
+		s.log.Info("engine: the clients are gone, turns are left", "turns", turns)
 	}
 	return cause
+}
+
+// saveEarly saves the state before the clients are closed, where that does not take long. A disk that does is waited for
+// later, by whoever waits for saving.
+func (s *Server) saveEarly(ctx context.Context) (saving *sync.WaitGroup) {
+	ctx, cancel := context.WithTimeout(ctx, earlySave)
+	saving = &sync.WaitGroup{}
+	saving.Go(func() {
+		defer cancel()
+		var err error
+		s.holds.while("a save of the state", func() { err = s.keeper.Save(ctx, s.loop) })
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			s.log.Warn("engine: the state is saved when all turns have been taken", "error", err)
+		default:
+			s.log.Error("engine: saving the state", "error", err) // and tried again in the very end
+		}
+	})
+	<-ctx.Done()
+	return saving
+}
+
+// finish comes after shutdown, when the loop has taken what was left: messages that had been accepted, and the ends of the
+// connections. They have as long as stop.timeout allows, for nobody would repeat them. It saves what they changed.
+func (s *Server) finish() (err error) {
+	late := !time.Now().Before(s.end.by)
+	s.holds.while("the last save of the state", func() { err = s.keeper.Last() })
+	s.log.Info("engine: stopped", "connections", s.end.connections, "forced", s.end.forced)
+	if late {
+		err = errors.Join(err, fmt.Errorf("engine: stopping took longer than stop.timeout, %s", s.config.Stop.Timeout))
+	}
+	return err
 }
 
 // stopHook tells the scripts that the end is near.

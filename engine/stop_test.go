@@ -86,6 +86,44 @@ func TestStopGivesUp(t *testing.T) {
 	}
 }
 
+// A turn that keeps all others waiting does not cost the clients their close frame, nor the state its file; that it had to
+// be ended is an error.
+func TestStopBehindATurn(t *testing.T) {
+	for name, file := range map[string]string{"without a file": "", "with a file": filepath.Join(t.TempDir(), "state.json")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			write(t, folder, bootOnly(`server.message("Go", { protection = "none" }, function(c)
+  server.state("kept", {}).spun = true
+  c:send("Gone")
+  while true do end
+end)`))
+			server := enginetest.Start(t, func(c *config.Config) {
+				c.Lua.Path, c.Lua.Manager, c.Lua.TurnTimeout = folder, "app", config.Duration(time.Minute)
+				c.Stop.Timeout, c.State.File = config.Duration(6*time.Second), file
+			})
+			alice := server.Dial(t, "alice")
+			alice.Send(`{"name":"Go"}`)
+			alice.Expect("Gone")
+			if err := server.Stop(); err == nil || !strings.Contains(err.Error(), "stop.timeout") {
+				t.Errorf("Run = %v, want an error that names stop.timeout", err)
+			}
+			if code, _ := alice.ExpectClose(); code != 1001 {
+				t.Errorf("the client is closed with %d, want 1001", code)
+			}
+			if log := server.Log(); !strings.Contains(log, `msg="engine: stopped" connections=1 forced=0`) {
+				t.Errorf("log:\n%s\nwant that one connection was stopped and none forced", log)
+			}
+			if file == "" {
+				return
+			}
+			if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), `"spun":true`) {
+				t.Errorf("the state file = %q, %v, want what the turn did", text, err)
+			}
+		})
+	}
+}
+
 // Scripts that wait for ever in their boot do not start, and do not keep the server from being stopped.
 func TestBootThatWaits(t *testing.T) {
 	folder := t.TempDir()

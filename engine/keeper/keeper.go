@@ -305,7 +305,7 @@ func (k *Keeper) complain(faults []error) {
 // take has the loop run f as a turn and returns what f did, or false where f did not come to its end before ctx.
 func take[T any](ctx context.Context, l *loop.Loop, f func() T) (result T, ended bool) {
 	done := make(chan T, 1) // sent and closed by the turn
-	err := l.Post("state", func() {
+	err := l.PostWithin(ctx, "state", func() {
 		defer close(done)
 		done <- f()
 	})

@@ -141,6 +141,34 @@ func TestKeeperInMemory(t *testing.T) {
 	}
 }
 
+// A save gives up when its context ends, also where the loop has no room for its turn.
+func TestSaveWithoutRoom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	synctest.Test(t, func(t *testing.T) {
+		k, err := New(config.State{File: path, Interval: config.Duration(time.Hour)}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatalf("New = %v, want nil", err)
+		}
+		l := loop.New(loop.Options{QueueSize: 1}) // it does not run
+		if err := l.Post("first", func() {}); err != nil {
+			t.Fatalf("Post = %v, want nil", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		saved := make(chan error, 1)
+		go func() { saved <- k.Save(ctx, l) }()
+		select {
+		case err := <-saved:
+			if !errors.Is(err, errNotTaken) {
+				t.Errorf("Save = %v, want %v", err, errNotTaken)
+			}
+		case <-time.After(time.Minute):
+			t.Error("Save has not ended, want it ended with its context")
+			l.Run(ctx)
+		}
+	})
+}
+
 // While the disk refuses, jobs wait for the save and all else goes on; when it takes it, all are told, once.
 func TestKeeperWhileTheDiskRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -76,7 +76,7 @@ type turn struct {
 	run  func()
 }
 
-// Loop takes turns. Post, Now, Run, Queued and Waiting may be called by any goroutine; everything else only from within a
+// Loop takes turns. Post, PostWithin, Now, Run, Queued and Waiting may be called by any goroutine; all else only from within a
 // turn.
 type Loop struct {
 	// Set by New, never changed.
@@ -146,8 +146,26 @@ func (l *Loop) Now() time.Time { return l.clock.Now() }
 // Post hands the loop a turn, from any goroutine but the loop's own. It blocks while QueueSize turns wait: that is
 // back-pressure on whoever posts. It returns ErrStopped when the turn will never run.
 func (l *Loop) Post(name string, run func()) error {
+	return l.PostWithin(context.Background(), name, run)
+}
+
+// PostWithin is Post for those that have not got for ever: when ctx ends before there is room, it returns why, and the turn
+// will never run. One that is handed over runs, however late.
+func (l *Loop) PostWithin(ctx context.Context, name string, run func()) error {
 	l.mu.Lock()
+	if len(l.inbox) >= l.options.QueueSize {
+		release := context.AfterFunc(ctx, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.room.Broadcast()
+		})
+		defer release()
+	}
 	for len(l.inbox) >= l.options.QueueSize && !l.stopped {
+		if ctx.Err() != nil {
+			l.mu.Unlock()
+			return context.Cause(ctx)
+		}
 		l.room.Wait()
 	}
 	return l.put(turn{name, run})

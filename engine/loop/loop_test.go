@@ -75,6 +75,38 @@ func TestBackPressure(t *testing.T) {
 	})
 }
 
+// Who cannot wait for ever for room gives up with its context, and its turn never runs; where there is room the context does
+// not count.
+func TestPostWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, stop := start(t, Options{QueueSize: 1})
+		gate := make(chan struct{})
+		post(t, l, "gate", func() { <-gate })
+		synctest.Wait()
+		var ran []string
+		late := errors.New("too late")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, late)
+		defer cancel()
+		for _, c := range []struct {
+			name string
+			want error
+		}{{"room", nil}, {"no room", late}, {"no room and no time", late}} {
+			if err := l.PostWithin(ctx, c.name, func() { ran = append(ran, c.name) }); !errors.Is(err, c.want) {
+				t.Errorf("PostWithin(%q) = %v, want %v", c.name, err, c.want)
+			}
+		}
+		close(gate)
+		synctest.Wait()
+		if err := l.PostWithin(ctx, "room again", func() { ran = append(ran, "room again") }); err != nil {
+			t.Errorf("PostWithin where there is room = %v, want nil", err)
+		}
+		stop()
+		if want := []string{"room", "room again"}; !slices.Equal(ran, want) {
+			t.Errorf("turns that ran: %q, want %q", ran, want)
+		}
+	})
+}
+
 // A turn that waits lets others run and goes on where it stopped.
 func TestAwait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

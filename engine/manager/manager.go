@@ -269,7 +269,7 @@ var errPanicked = errors.New("manager: the turn panicked")
 // ask takes a turn and waits for its outcome.
 func (m *Manager) ask(ctx context.Context, turn string, run func() error) error {
 	done := make(chan error, 1)
-	err := m.loop.Post(turn, func() {
+	err := m.loop.PostWithin(ctx, turn, func() {
 		outcome := errPanicked
 		defer func() { done <- outcome }()
 		outcome = run()

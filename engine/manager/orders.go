@@ -56,7 +56,7 @@ func (m *Manager) take(ctx context.Context, o order, done func(result []byte, er
 		done(nil, fmt.Errorf("%w: %w", errArguments, err))
 		return
 	}
-	err = m.loop.Post("command "+o.command, func() {
+	err = m.loop.PostWithin(ctx, "command "+o.command, func() {
 		if o.begins != nil {
 			o.begins()
 		}

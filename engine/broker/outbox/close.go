@@ -57,8 +57,8 @@ func (o *Outbox) CloseAll(ctx context.Context, why wire.Close) {
 	}
 }
 
-// Cut ends all lines now and returns how many there were, as far as that is known when ctx ends. A client is told why
-// where its socket takes that at once.
+// Cut ends all lines now and returns how many there were, as far as that is known when ctx ends. A client is told why,
+// unless it has been, where its socket takes that at once; the end that [Line.Finish] gave it holds.
 func (o *Outbox) Cut(ctx context.Context, why wire.Close) (n int) {
 	cut := make(chan int, len(o.shards)) // each shard sends once; never closed
 	asked := 0
@@ -129,14 +129,15 @@ func (s *shard) leave(l *Line) {
 	s.remove(l)
 }
 
-// cut ends a line now. Its close frame is written if the socket takes it and no frame is half written; what is queued is
-// not.
+// cut ends a line now, with why unless that is settled. Its close frame is written if that has not been done, the socket
+// takes it and no frame is half written; what else is queued is not.
 func (s *shard) cut(l *Line, why wire.Close) {
 	if l.state == gone {
 		return
 	}
-	if l.end.CompareAndSwap(nil, &Ending{Why: why}) && !l.lent && l.offset == 0 {
-		_, _ = s.attempt(l, NewClose(why).bytes) // at best
+	l.end.CompareAndSwap(nil, &Ending{Why: why})
+	if l.state != closed && !l.lent && l.offset == 0 {
+		_, _ = s.attempt(l, NewClose(l.end.Load().Why).bytes) // at best
 	}
 	s.remove(l)
 }

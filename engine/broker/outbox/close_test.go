@@ -3,7 +3,9 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -210,6 +212,63 @@ func TestCutAndEnd(t *testing.T) {
 	o.CloseAll(t.Context(), wire.CloseShutdown())
 	if got := o.Cut(t.Context(), wire.CloseShutdown()); got != 0 {
 		t.Errorf("Cut after the end = %d, want 0", got)
+	}
+}
+
+// Where there is no time left, CloseAll does nothing, and the clients are told by the cut.
+func TestCloseAllTooLate(t *testing.T) {
+	o := start(t, nil)
+	c := joinSocket(t, o)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	o.CloseAll(ended, wire.CloseShutdown())
+	on(t, c.shard, func() {})
+	if c.Finished() {
+		t.Errorf("after CloseAll without time the line ends with %v, want it open", c.ended())
+	}
+	if got := o.Cut(t.Context(), wire.CloseShutdown()); got != 1 {
+		t.Errorf("Cut = %d, want 1", got)
+	}
+	c.wantClose(wire.CloseShutdown())
+	c.wantEnd()
+}
+
+// A cut tells a client once how its line ends: the one whose end is settled and not yet written hears that, and the one
+// that has heard it hears no more.
+func TestCutWhileClosing(t *testing.T) {
+	o := start(t, func(l *config.Limits) { l.Shards = 1 })
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	finishing, told := joinSocket(t, o), joinSocket(t, o)
+	bye := wire.CloseNormal("bye")
+	told.Finish(Ending{Why: bye})
+	told.wantClose(bye)
+	on(t, o.shards[0], func() {})
+	release := make(chan struct{})
+	o.shards[0].post(order{do: call, call: func(*shard) { <-release }}) // so that what follows comes in one walk
+	finishing.Finish(Ending{Why: bye})
+	o.Cut(ended, wire.CloseShutdown())
+	close(release)
+	finishing.wantClose(bye)
+	finishing.wantEnd()
+	told.wantEnd()
+}
+
+// A cut writes no close frame into the middle of another frame.
+func TestCutInAFrame(t *testing.T) {
+	o := start(t, nil)
+	c := joinSocket(t, o)
+	long := strings.Repeat("x", 32<<20) // more than the sockets take
+	c.Send(text(long))
+	c.Finish(Ending{Why: wire.CloseNormal("bye")})
+	on(t, c.shard, func() {})
+	on(t, c.shard, func() {}) // the walk before this one has written what the socket took
+	if got := o.Cut(t.Context(), wire.CloseShutdown()); got != 1 {
+		t.Errorf("Cut = %d, want 1", got)
+	}
+	all, err := io.ReadAll(c.in)
+	if head := len(text(long).bytes) - len(long); err == nil && strings.Trim(string(all[head:]), "x") != "" {
+		t.Errorf("after the begin of the frame came %q, want nothing else", strings.Trim(string(all[head:]), "x"))
 	}
 }
 

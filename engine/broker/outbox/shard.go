@@ -103,8 +103,12 @@ func (s *shard) post(o order) bool {
 	return true
 }
 
-// ask has the shard call f, and waits for that. It returns false when ctx ends before, or nobody will call it.
+// ask has the shard call f, and waits for that. It returns false when ctx ends before, or nobody will call it. Where ctx has
+// ended already, nobody does.
 func (s *shard) ask(ctx context.Context, f func()) bool {
+	if ctx.Err() != nil {
+		return false
+	}
 	done := make(chan struct{})
 	if !s.post(order{do: call, call: func(*shard) { f(); close(done) }}) {
 		return false
