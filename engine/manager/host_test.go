@@ -56,9 +56,7 @@ func TestCommands(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		if got, want := strings.Join(ran, ", "), "A now, Fail now, A next"; got != want {
-			r.Errorf("ran %s, want %s", got, want)
-		}
+		r.haveRun(&ran, "A now, Fail now, A next")
 		r.turn(func() { ran = nil })
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
@@ -67,9 +65,7 @@ func TestCommands(t *testing.T) {
 				abort()
 			}
 		})
-		if got, want := strings.Join(ran, ", "), "Fail delayed 1, A delayed 2"; got != want {
-			r.Errorf("ran %s, want %s", got, want)
-		}
+		r.haveRun(&ran, "Fail delayed 1, A delayed 2")
 		contains(r, "log", r.log.String(), `turn="command Fail"`, "error=broken")
 	})
 }

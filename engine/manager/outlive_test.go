@@ -62,11 +62,7 @@ func TestArgumentsOfReplacedScripts(t *testing.T) {
 		})
 		time.Sleep(time.Second)
 		synctest.Wait()
-		r.turn(func() {
-			if got, want := strings.Join(ran, ", "), "New adopted delayed, New adopted timed"; got != want {
-				r.Errorf("ran %s, want %s", got, want)
-			}
-		})
+		r.haveRun(&ran, "New adopted delayed, New adopted timed")
 		contains(r, "log", r.log.String(), "the arguments of command New lose a function", "the arguments of timer New lose a function")
 	})
 }
@@ -157,11 +153,7 @@ func TestTimersGoOver(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		r.turn(func() {
-			if got, want := strings.Join(ran, ", "), "A adopted old, A adopted old"; got != want {
-				r.Errorf("ran %s, want %s", got, want)
-			}
-		})
+		r.haveRun(&ran, "A adopted old, A adopted old")
 	})
 }
 

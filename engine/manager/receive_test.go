@@ -431,10 +431,7 @@ func TestListeners(t *testing.T) {
 		r.say(s, `{"name":"Ring","by":"bob"}`)
 		r.turn(silence)
 		r.say(s, `{"name":"Ring","by":"eve"}`)
-		want := "handler, B bob, A bob, C bob, handler, B eve, C eve"
-		if got := strings.Join(ran, ", "); got != want {
-			r.Errorf("ran %s, want %s", got, want)
-		}
+		r.haveRun(&ran, "handler, B bob, A bob, C bob, handler, B eve, C eve")
 		s.hears(r, "a listener fails", "MessageException", "MessageException")
 	})
 }

@@ -194,11 +194,7 @@ func TestDelayedCommandsGoOver(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		r.turn(func() {
-			if got, want := strings.Join(ran, ", "), "A adopted old, A from boot"; got != want {
-				r.Errorf("ran %s, want %s", got, want)
-			}
-		})
+		r.haveRun(&ran, "A adopted old, A from boot")
 	})
 }
 
@@ -324,10 +320,6 @@ func TestRenewLeavesRoom(t *testing.T) {
 		r.must(err)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		r.turn(func() {
-			if got, want := strings.Join(ran, ", "), "fields, another turn, fields, fields"; got != want {
-				r.Errorf("ran %s, want %s", got, want)
-			}
-		})
+		r.haveRun(&ran, "fields, another turn, fields, fields")
 	})
 }

@@ -289,6 +289,16 @@ type application struct {
 	interrupted error
 }
 
+// haveRun compares what turns have noted in ran with what they are to have run, in that order.
+func (r *rig) haveRun(ran *[]string, want string) {
+	r.Helper()
+	r.turn(func() {
+		if got := strings.Join(*ran, ", "); got != want {
+			r.Errorf("ran %s, want %s", got, want)
+		}
+	})
+}
+
 // adoptPartly is how an application adopts a value that has a function, which it cannot.
 func adoptPartly(v wire.Value) (adopted wire.Value, lost string) {
 	return wire.Raw(fmt.Sprintf("adopted %s", v)), "a function"

@@ -121,9 +121,7 @@ func TestReleaseThatBuries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		m := &moody{Queue: q, refuses: fmt.Errorf("beanstalkd: %w: no memory", queue.ErrBuried)}
-		r := start(t, q, options(), m, func(_ context.Context, _ queue.Job, done func(error)) {
-			done(errors.New("it is broken"))
-		})
+		r := start(t, q, options(), m, fail)
 		put(t, q, "Broken")
 		pass(time.Minute)
 		r.stop()
@@ -141,9 +139,7 @@ func TestRefusalIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		m := &moody{Queue: q, refuses: fmt.Errorf("beanstalkd: %w: internal error", queue.ErrRefused)}
-		r := start(t, q, options(), m, func(_ context.Context, _ queue.Job, done func(error)) {
-			done(errors.New("it is broken"))
-		})
+		r := start(t, q, options(), m, fail)
 		put(t, q, "Broken")
 		pass(time.Minute)
 		r.stop()

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -143,3 +144,6 @@ func (r *runs) of(command string) int {
 	defer r.mu.Unlock()
 	return r.by[command]
 }
+
+// fail has no job go well.
+func fail(_ context.Context, _ queue.Job, done func(error)) { done(errors.New("it is broken")) }
