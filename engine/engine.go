@@ -21,11 +21,11 @@ import (
 	"perigee/engine/broker"
 	"perigee/engine/config"
 	"perigee/engine/fetch"
-	"perigee/engine/jobs"
-	"perigee/engine/keeper"
+	"perigee/engine/jobqueue"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
 	"perigee/engine/metrics"
+	"perigee/engine/persist"
 	"perigee/engine/process"
 	"perigee/engine/script"
 	"perigee/engine/script/loader"
@@ -102,8 +102,8 @@ type Server struct {
 	fetch   *fetch.Client
 	process *process.Supervisor
 	http    *http.Server
-	keeper  *keeper.Keeper
-	jobs    *jobs.Desk
+	keeper  *persist.Keeper
+	jobs    *jobqueue.Desk
 	reloads *reloads
 	ballast []byte // set by Run; nobody reads or writes what is in it
 	metrics *metrics.Registry
@@ -145,7 +145,7 @@ func (s *stopping) Error() string { return s.why.Reason }
 // Run serves until ctx ends or a script stops the server, and then stops in order; it returns after everything that it
 // started has ended. The error is nil after an orderly end.
 func Run(ctx context.Context, o Options) (err error) {
-	release, err := keeper.Claim(o.Config.State)
+	release, err := persist.Claim(o.Config.State)
 	if err != nil {
 		return o.Config.Fault("state.file", err)
 	}
@@ -174,10 +174,10 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		return nil, err
 	}
 	s.key = effect.manager.Key
-	if s.keeper, err = keeper.New(c.State, o.Log); err != nil {
+	if s.keeper, err = persist.New(c.State, o.Log); err != nil {
 		return nil, c.Fault("state.file", err)
 	}
-	s.jobs = jobs.New(c, &s.keeper.Ledger, o.Log)
+	s.jobs = jobqueue.New(c, &s.keeper.Ledger, o.Log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),

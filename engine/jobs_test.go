@@ -12,13 +12,13 @@ import (
 	"perigee/engine/enginetest"
 	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
-	"perigee/engine/jobs"
+	"perigee/engine/jobqueue"
 	"perigee/engine/queue"
 	"perigee/engine/script/module"
 )
 
 // work starts a server that takes jobs from a beanstalkd of its own.
-func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.Server, jobs.Service) {
+func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.Server, jobqueue.Service) {
 	t.Helper()
 	b := beanstalkd.Start(t, beanstalkd.Options{})
 	folder := t.TempDir()
@@ -37,7 +37,7 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 	})
 	address := server.Config.Queue
 	address.Driver = config.DriverBeanstalkd // also where the server has a queue of its own
-	service, err := jobs.Open(address)
+	service, err := jobqueue.Open(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,16 +46,16 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 }
 
 // putJob puts a job of a command and returns its number.
-func putJob(t *testing.T, service jobs.Service, command, arguments string) uint64 {
+func putJob(t *testing.T, service jobqueue.Service, command, arguments string) uint64 {
 	t.Helper()
-	body, err := jobs.Body(command, []byte(arguments))
+	body, err := jobqueue.Body(command, []byte(arguments))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return putBody(t, service, string(body))
 }
 
-func putBody(t *testing.T, service jobs.Service, body string) uint64 {
+func putBody(t *testing.T, service jobqueue.Service, body string) uint64 {
 	t.Helper()
 	id, err := service.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority})
 	if err != nil {
@@ -65,7 +65,7 @@ func putBody(t *testing.T, service jobs.Service, body string) uint64 {
 }
 
 // gone waits until the service knows a job no more.
-func gone(t *testing.T, service jobs.Service, id uint64) {
+func gone(t *testing.T, service jobqueue.Service, id uint64) {
 	t.Helper()
 	await.Until(t, "the job to be gone", func() bool {
 		_, err := service.Job(t.Context(), id)
@@ -77,7 +77,7 @@ func gone(t *testing.T, service jobs.Service, id uint64) {
 }
 
 // buried waits until a job is set aside.
-func buried(t *testing.T, service jobs.Service, id uint64) {
+func buried(t *testing.T, service jobqueue.Service, id uint64) {
 	t.Helper()
 	await.Until(t, "the job to be buried", func() bool {
 		job, err := service.Job(t.Context(), id)
@@ -180,7 +180,7 @@ func TestJobsThroughSocket(t *testing.T) {
 		ready(t, server, `\S.* since \S+`)
 		b.Restart(t)
 		ready(t, server, "connected")
-		service, err := jobs.Open(server.Config.Queue)
+		service, err := jobqueue.Open(server.Config.Queue)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,11 +239,11 @@ func TestNoQueue(t *testing.T) {
 	if id, err := server.Control.PutJob(t.Context(), queue.Put{Queue: "default"}); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("PutJob = %d, %v, want %s", id, err, want)
 	}
-	if _, err := jobs.Open(server.Config.Queue); err == nil || !strings.Contains(err.Error(), want) {
+	if _, err := jobqueue.Open(server.Config.Queue); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Open = %v, want %s", err, want)
 	}
 	ready(t, server, "off")
-	if got := server.Control.Jobs(); got != (jobs.Status{Condition: "off"}) {
+	if got := server.Control.Jobs(); got != (jobqueue.Status{Condition: "off"}) {
 		t.Errorf("Jobs = %+v, want only that it is off", got)
 	}
 	if _, err := server.Control.Reload(t.Context()); err != nil {
@@ -338,7 +338,7 @@ server.command("Free", function() server.broadcast("Freed") end)`)
 		c.Stop.Drain = config.Duration(10 * time.Millisecond)
 	})
 	alice := s.Dial(t, "alice")
-	service, err := jobs.Open(s.Config.Queue)
+	service, err := jobqueue.Open(s.Config.Queue)
 	if err != nil {
 		t.Fatal(err)
 	}

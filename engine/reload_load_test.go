@@ -18,7 +18,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/enginetest/beanstalkd"
-	"perigee/engine/jobs"
+	"perigee/engine/jobqueue"
 	"perigee/engine/queue"
 	"perigee/engine/script"
 )
@@ -148,7 +148,7 @@ func TestReloadUnderLoad(t *testing.T) {
 
 // putNumbered puts numbered jobs until stop says so, and returns how many.
 func putNumbered(ctx context.Context, address string, stop *atomic.Bool) (n int, err error) {
-	service, err := jobs.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: address})
+	service, err := jobqueue.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: address})
 	if err != nil {
 		return 0, err
 	}

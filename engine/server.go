@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"perigee/engine/jobs"
+	"perigee/engine/jobqueue"
 	"perigee/engine/queue"
 )
 
@@ -18,7 +18,7 @@ func (s *Server) Generation() int { return s.manager.Generation() }
 func (s *Server) Connections() int { return s.broker.Count() }
 
 // Jobs tells how the jobs are.
-func (s *Server) Jobs() jobs.Status { return s.jobs.Status() }
+func (s *Server) Jobs() jobqueue.Status { return s.jobs.Status() }
 
 // FailedJobs returns the jobs that failed last, the oldest first.
 func (s *Server) FailedJobs() []queue.Failure { return s.jobs.Failed() }

@@ -6,8 +6,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"perigee/cmd/perigee/control"
 	"perigee/engine/config"
-	"perigee/engine/control"
 )
 
 // errNoPort is the error of a command that cannot tell which server is meant.

@@ -19,7 +19,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
-	"perigee/engine/jobs"
+	"perigee/engine/jobqueue"
 	"perigee/engine/queue"
 )
 
@@ -69,7 +69,7 @@ func TestCrashesLoseNoJob(t *testing.T) {
 		}
 	}
 	producing.Wait()
-	service, err := jobs.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: b.Address})
+	service, err := jobqueue.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: b.Address})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestCrashesLoseNoJob(t *testing.T) {
 // produce puts the jobs, each until it is confirmed, and counts them, and how often one may have been put unconfirmed.
 func produce(t *testing.T, address string, produced, unsure *atomic.Int64) {
 	t.Helper()
-	service, err := jobs.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: address})
+	service, err := jobqueue.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: address})
 	if err != nil {
 		t.Error(err)
 		return

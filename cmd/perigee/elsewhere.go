@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"perigee/cmd/perigee/control"
 	"perigee/cmd/perigee/service"
 	"perigee/engine/config"
-	"perigee/engine/control"
 )
 
 // elsewhereTime bounds the search for a server at other places: each of them answers at once, or not at all.

@@ -18,7 +18,7 @@ import (
 
 	"perigee/cmd/perigee/service"
 	"perigee/engine/config"
-	"perigee/engine/jobs"
+	"perigee/engine/jobqueue"
 	"perigee/engine/queue"
 )
 
@@ -101,7 +101,7 @@ func (p *program) job(c *cli.Command) (queue.Put, error) {
 		return put, usageError{errors.New(`push: the arguments are no JSON object; write for example '{"name": "Mug"}'`)}
 	}
 	var err error
-	put.Body, err = jobs.Body(name, arguments)
+	put.Body, err = jobqueue.Body(name, arguments)
 	return put, err
 }
 
@@ -137,7 +137,7 @@ func (p *program) put(ctx context.Context, c *cli.Command, settings config.Confi
 		err := p.call(ctx, c, service.Push, put, &id)
 		return id, err
 	}
-	service, err := jobs.Open(settings.Queue)
+	service, err := jobqueue.Open(settings.Queue)
 	if err != nil {
 		return 0, err
 	}

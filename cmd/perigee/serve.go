@@ -11,10 +11,10 @@ import (
 	"sync"
 	"syscall"
 
+	"perigee/cmd/perigee/control"
 	"perigee/cmd/perigee/service"
 	"perigee/engine"
 	"perigee/engine/config"
-	"perigee/engine/control"
 	"perigee/engine/logging"
 	"perigee/engine/script/api"
 )

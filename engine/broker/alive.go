@@ -8,8 +8,8 @@ import (
 	"perigee/engine/wire"
 )
 
-// recipient is a Conn as its line knows it. Its methods are the shard's.
-type recipient Conn
+// recipient is a conn as its line knows it. Its methods are the shard's.
+type recipient conn
 
 var _ outbox.Recipient = (*recipient)(nil)
 
@@ -20,7 +20,7 @@ func closeTooLong() wire.Close {
 
 // Look closes a connection whose message takes too long, and tells what is due to keep it alive.
 func (r *recipient) Look(now time.Duration, idle bool) (ping bool, dead *wire.Close) {
-	c := (*Conn)(r)
+	c := (*conn)(r)
 	limits := &c.broker.settings().Limits
 	begun := time.Duration(c.begun.Load())
 	if deadline := limits.MessageDeadline.Std(); deadline > 0 && begun > 0 && now-begun > deadline {

@@ -69,7 +69,7 @@ func patient(o *Options) { o.Limits.PongWait = config.Duration(time.Hour) }
 
 // subscribing is a handler that has every connection subscribe to a topic.
 func subscribing(joined chan<- struct{}) Handler {
-	return &handler{open: func(c *Conn) {
+	return &handler{open: func(c Conn) {
 		c.Subscribe(1)
 		joined <- struct{}{}
 	}}

@@ -30,14 +30,14 @@ const readBuffer = 512
 // blocks, nothing more is read from this client. A panic closes this connection with 1011. A connection that is refused
 // is never opened and never closed.
 type Handler interface {
-	Open(c *Conn)
+	Open(c Conn)
 	// Message hands over a text message: valid UTF-8, within the read limit, possibly empty. The text belongs to the
 	// handler. It is not called any more once the server has begun to close the connection.
-	Message(c *Conn, text []byte)
+	Message(c Conn, text []byte)
 	// Closed tells who closed the connection and why: the server's code and reason where the server began it, the
 	// client's otherwise; 1005 where the client gave no code, 1006 where the connection just ended. After a close by the
 	// server it comes when the client has answered, or a second later; later yet while the client does not read.
-	Closed(c *Conn, why wire.Close)
+	Closed(c Conn, why wire.Close)
 }
 
 // Options are the settings of a broker.

@@ -151,26 +151,26 @@ func (pipe) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 
 
 // handler is a Handler of functions; those that are nil do nothing.
 type handler struct {
-	open    func(c *Conn)
-	message func(c *Conn, text []byte)
-	closed  func(c *Conn, why wire.Close)
+	open    func(c Conn)
+	message func(c Conn, text []byte)
+	closed  func(c Conn, why wire.Close)
 }
 
 var _ Handler = (*handler)(nil)
 
-func (h *handler) Open(c *Conn) {
+func (h *handler) Open(c Conn) {
 	if h.open != nil {
 		h.open(c)
 	}
 }
 
-func (h *handler) Message(c *Conn, text []byte) {
+func (h *handler) Message(c Conn, text []byte) {
 	if h.message != nil {
 		h.message(c, text)
 	}
 }
 
-func (h *handler) Closed(c *Conn, why wire.Close) {
+func (h *handler) Closed(c Conn, why wire.Close) {
 	if h.closed != nil {
 		h.closed(c, why)
 	}
@@ -179,20 +179,20 @@ func (h *handler) Closed(c *Conn, why wire.Close) {
 // observer is a handler that tells a test what it was told.
 type observer struct {
 	handler
-	opens    chan *Conn
+	opens    chan Conn
 	messages chan string
 	ends     chan wire.Close
 }
 
 func newObserver() *observer {
 	o := &observer{
-		opens:    make(chan *Conn, 4096),
+		opens:    make(chan Conn, 4096),
 		messages: make(chan string, 4096),
 		ends:     make(chan wire.Close, 4096),
 	}
-	o.open = func(c *Conn) { o.opens <- c }
-	o.message = func(_ *Conn, text []byte) { o.messages <- string(text) }
-	o.closed = func(_ *Conn, why wire.Close) { o.ends <- why }
+	o.open = func(c Conn) { o.opens <- c }
+	o.message = func(_ Conn, text []byte) { o.messages <- string(text) }
+	o.closed = func(_ Conn, why wire.Close) { o.ends <- why }
 	return o
 }
 

@@ -9,9 +9,29 @@ import (
 	"perigee/engine/wire"
 )
 
-// Conn is one client's connection. Its methods may be called by any goroutine and never block. What one goroutine asks
-// for happens in that order; after the end of the connection it does nothing.
-type Conn struct {
+// Conn is one client's connection. Its methods are safe for concurrent use and never block. What one goroutine asks for
+// happens in that order; after the connection has ended, the methods do nothing.
+type Conn interface {
+	// ID is a number that no other connection of this broker has had.
+	ID() uint64
+	// Peer returns who connected.
+	Peer() auth.Peer
+	// OpenedAt is the time of the upgrade.
+	OpenedAt() time.Time
+	// Send queues a frame.
+	Send(f *outbox.Frame)
+	// SendLatest queues a frame in place of the last one that was sent this way, unless a part of that has been written.
+	SendLatest(f *outbox.Frame)
+	// Close closes the connection after everything sent before. The first call decides code and reason. A code that must
+	// not be sent becomes 1000; a reason that is too long is cut.
+	Close(why wire.Close)
+	// Subscribe adds the connection to a topic. It is idempotent, and so is Unsubscribe.
+	Subscribe(t outbox.TopicID)
+	Unsubscribe(t outbox.TopicID)
+}
+
+// conn implements Conn on a socket.
+type conn struct {
 	// Set at the upgrade, never changed.
 	peer   auth.Peer
 	opened time.Time
@@ -29,30 +49,17 @@ type Conn struct {
 	pinged   time.Duration // when the ping was sent whose answer is awaited; 0 where none is
 }
 
-// ID is a number that no other connection of this broker has had.
-func (c *Conn) ID() uint64 { return c.line.ID() }
+var _ Conn = (*conn)(nil)
 
-// Peer tells who connected.
-func (c *Conn) Peer() auth.Peer { return c.peer }
+func (c *conn) ID() uint64                   { return c.line.ID() }
+func (c *conn) Peer() auth.Peer              { return c.peer }
+func (c *conn) OpenedAt() time.Time          { return c.opened }
+func (c *conn) Send(f *outbox.Frame)         { c.line.Send(f) }
+func (c *conn) SendLatest(f *outbox.Frame)   { c.line.SendLatest(f) }
+func (c *conn) Subscribe(t outbox.TopicID)   { c.line.Subscribe(t) }
+func (c *conn) Unsubscribe(t outbox.TopicID) { c.line.Unsubscribe(t) }
 
-// OpenedAt is the time of the upgrade.
-func (c *Conn) OpenedAt() time.Time { return c.opened }
-
-// Send queues a frame, as [outbox.Line.Send] does.
-func (c *Conn) Send(f *outbox.Frame) { c.line.Send(f) }
-
-// SendLatest queues a frame in the place of an earlier one, as [outbox.Line.SendLatest] does.
-func (c *Conn) SendLatest(f *outbox.Frame) { c.line.SendLatest(f) }
-
-// Subscribe adds the connection to a topic. Twice is once.
-func (c *Conn) Subscribe(t outbox.TopicID) { c.line.Subscribe(t) }
-
-// Unsubscribe takes the connection out of a topic.
-func (c *Conn) Unsubscribe(t outbox.TopicID) { c.line.Unsubscribe(t) }
-
-// Close closes the connection after what was sent before. The first call holds. A code that must not be sent
-// becomes 1000; a reason that is too long is clamped.
-func (c *Conn) Close(why wire.Close) {
+func (c *conn) Close(why wire.Close) {
 	allowed, err := wire.CloseWith(why.Code, why.Reason)
 	if err != nil {
 		allowed = wire.CloseNormal(why.Reason)

@@ -29,13 +29,13 @@ func FuzzFrames(f *testing.F) {
 	ends := map[uint64]int{}
 	told := make(chan wire.Close, 1)
 	o := &handler{}
-	o.message = func(c *Conn, text []byte) {
+	o.message = func(c Conn, text []byte) {
 		if !utf8.Valid(text) || len(text) > int(4*config.KiB) {
 			panic("a message that must not be heard")
 		}
 		c.Send(outbox.NewFrame(text))
 	}
-	o.closed = func(c *Conn, why wire.Close) {
+	o.closed = func(c Conn, why wire.Close) {
 		mu.Lock()
 		defer mu.Unlock()
 		if ends[c.ID()]++; ends[c.ID()] > 1 {

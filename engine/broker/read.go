@@ -18,14 +18,14 @@ const largestBuffer = 128 << 10
 
 // reader reads what one client sends. All of it is owned by the connection's goroutine.
 type reader struct {
-	c  *Conn
+	c  *conn
 	ws *websocket.Conn
 
 	pace     pace
 	answered bool // the client's close frame has come
 }
 
-func newReader(c *Conn, ws *websocket.Conn) *reader {
+func newReader(c *conn, ws *websocket.Conn) *reader {
 	r := &reader{c: c, ws: ws}
 	ws.SetReadLimit(int64(c.broker.settings().Limits.ReadLimit))
 	ws.SetCloseHandler(r.hearClose)

@@ -262,7 +262,7 @@ func TestNoPong(t *testing.T) {
 func TestPongBehindHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
-		o.message = func(*Conn, []byte) { time.Sleep(5 * time.Minute) }
+		o.message = func(Conn, []byte) { time.Sleep(5 * time.Minute) }
 		s := servePipes(t, nil, o)
 		c := s.dial(t)
 		c.send(textFrame, "a lot of work")
@@ -277,14 +277,14 @@ func TestPanic(t *testing.T) {
 	for _, where := range []string{"Open", "Message", "Closed"} {
 		t.Run(where, func(t *testing.T) {
 			o := newObserver()
-			fail := func(at string, c *Conn) {
+			fail := func(at string, c Conn) {
 				if at == where && c.ID()%2 == 1 {
 					panic("at " + at)
 				}
 			}
-			o.open = func(c *Conn) { o.opens <- c; fail("Open", c) }
-			o.message = func(c *Conn, text []byte) { fail("Message", c); o.messages <- string(text) }
-			o.closed = func(c *Conn, why wire.Close) { o.ends <- why; fail("Closed", c) }
+			o.open = func(c Conn) { o.opens <- c; fail("Open", c) }
+			o.message = func(c Conn, text []byte) { fail("Message", c); o.messages <- string(text) }
+			o.closed = func(c Conn, why wire.Close) { o.ends <- why; fail("Closed", c) }
 			s := serve(t, nil, o)
 			bad := s.dial(t)
 			await.Next(t, o.opens, "Open")
@@ -324,7 +324,7 @@ func TestBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
 		gate := make(chan struct{})
-		o.message = func(c *Conn, text []byte) {
+		o.message = func(c Conn, text []byte) {
 			if c.ID() == 1 {
 				<-gate
 			}

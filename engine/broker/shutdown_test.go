@@ -126,12 +126,12 @@ func TestRunEnds(t *testing.T) {
 func TestComingAndGoing(t *testing.T) {
 	o := newObserver()
 	s := serve(t, func(o *Options) { o.MaxConnections = 100 }, o)
-	o.open = func(c *Conn) {
+	o.open = func(c Conn) {
 		c.Send(text("welcome"))
 		c.Subscribe(outbox.TopicID(c.ID() % 3))
 		c.Subscribe(welcomed)
 	}
-	o.message = func(_ *Conn, text []byte) { s.Publish(welcomed, outbox.NewFrame(text)) }
+	o.message = func(_ Conn, text []byte) { s.Publish(welcomed, outbox.NewFrame(text)) }
 	s.out.Drain(t.Context(), patience) // so that it runs before goroutines are counted
 	before, files := runtime.NumGoroutine(), openFiles(t)
 	const clients, each = 20, 100

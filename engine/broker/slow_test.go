@@ -15,7 +15,7 @@ func text(s string) *outbox.Frame { return outbox.NewFrame([]byte(s)) }
 const welcomed outbox.TopicID = 99
 
 // greet welcomes the connection that is opened next.
-func greet(t *testing.T, o *observer) *Conn {
+func greet(t *testing.T, o *observer) Conn {
 	t.Helper()
 	c := await.Next(t, o.opens, "Open")
 	c.Subscribe(welcomed)
@@ -31,7 +31,7 @@ func TestSlowReader(t *testing.T) {
 	quick := s.dial(t)
 	greet(t, o)
 	ends := make(chan uint64, 2)
-	o.closed = func(c *Conn, why wire.Close) {
+	o.closed = func(c Conn, why wire.Close) {
 		if why == wire.CloseTooSlow() {
 			ends <- c.ID()
 		}

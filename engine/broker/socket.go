@@ -35,7 +35,7 @@ type socket struct {
 	since  time.Duration
 
 	// Used by any goroutine.
-	conn      atomic.Pointer[Conn] // set by the upgrade
+	conn      atomic.Pointer[conn] // set by the upgrade
 	reading   atomic.Bool          // a Read waits for the client
 	writing   atomic.Bool          // a Write before the upgrade waits for the client
 	lingering atomic.Bool          // the close frame has been written

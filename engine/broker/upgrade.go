@@ -225,7 +225,7 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer)
 		b.release(peer)
 		return
 	}
-	c := &Conn{peer: peer, opened: b.clock(), broker: b, socket: s, nextPing: b.firstPing()}
+	c := &conn{peer: peer, opened: b.clock(), broker: b, socket: s, nextPing: b.firstPing()}
 	s.conn.Store(c)
 	b.waiting.leave(s)
 	b.out.Join(&c.line, s.Conn, (*recipient)(c))

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"perigee/engine/auth"
-	"perigee/engine/manager/crowd"
+	"perigee/engine/manager/hub"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
 // tries gives passwords at once and returns for each whether it was right and how long the answer took, in order.
-func (r *rig) tries(c *crowd.Connection, passwords ...string) (answers []string) {
+func (r *rig) tries(c *hub.Connection, passwords ...string) (answers []string) {
 	r.Helper()
 	answers = make([]string, len(passwords))
 	r.turn(func() {

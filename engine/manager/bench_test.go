@@ -42,12 +42,12 @@ func benchmarkMessage(b *testing.B, o Options) {
 	})
 	r.m.generation.Load().application = raw{}
 	s := &sink{}
-	r.m.Attach(s)
+	r.m.Open(s)
 	text := []byte(`{"name":"Ping","id":"b1946ac9","value":[1,2,3]}`)
 	b.Run("reader and loop", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			r.m.Receive(s, text)
+			r.m.Message(s, text)
 		}
 		r.turn(func() {})
 	})

@@ -20,7 +20,7 @@ func TestOpen(t *testing.T) {
 		}
 		early := r.newSocket()
 		r.turn(func() { r.must(r.h.Broadcast("News", nil)) })
-		r.m.Attach(early)
+		r.m.Open(early)
 		r.turn(func() { r.must(r.h.Broadcast("News", nil)) })
 		early.hears(r, "open", "ConnectionEstablished", "UpdateConnections", "News")
 		r.turn(func() {
@@ -72,7 +72,7 @@ func TestClose(t *testing.T) {
 			}
 		})
 		r.say(s, `{"name":"Free"}`)
-		r.m.Detach(s, wire.CloseNormal("peer"))
+		r.m.Closed(s, wire.CloseNormal("peer"))
 		synctest.Wait()
 		s.hears(r, "closed", "UpdateTopics", "UpdateSubscriptions", "Last")
 		other.hears(r, "the others", "UpdateTopics", "UpdateConnections")
@@ -92,8 +92,8 @@ func TestDetach(t *testing.T) {
 			return nil
 		}
 		s, c := r.open()
-		r.m.Detach(s, wire.CloseNormal("bye"))
-		r.m.Detach(s, wire.CloseNormal("bye"))
+		r.m.Closed(s, wire.CloseNormal("bye"))
+		r.m.Closed(s, wire.CloseNormal("bye"))
 		synctest.Wait()
 		if len(heard) != 1 || heard[0] != "bye false 0" {
 			r.Errorf("close hook heard %q, want once: bye, not open, no connection", heard)
@@ -119,11 +119,11 @@ func TestManyAtOnce(t *testing.T) {
 	for range clients {
 		s := r.newSocket()
 		wg.Go(func() {
-			r.m.Attach(s)
+			r.m.Open(s)
 			for range messages {
-				r.m.Receive(s, []byte(`{"name":"Count"}`))
+				r.m.Message(s, []byte(`{"name":"Count"}`))
 			}
-			r.m.Detach(s, wire.CloseNormal(""))
+			r.m.Closed(s, wire.CloseNormal(""))
 		})
 	}
 	wg.Wait()

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"perigee/engine/manager/crowd"
+	"perigee/engine/manager/hub"
 	"perigee/engine/manager/registry"
 	"perigee/engine/script"
 	"perigee/engine/script/module"
@@ -41,7 +41,7 @@ type generation struct {
 
 	// Gathered while it loads, and done at the swap.
 	jobs   *module.Work // how jobs are to be taken; nil is not at all
-	topics []*crowd.Topic
+	topics []*hub.Topic
 	acts   []func()
 }
 
@@ -94,11 +94,11 @@ func (g *generation) run(name string, arguments wire.Value) (wire.Value, error) 
 	return c.Run(arguments)
 }
 
-// Roster implements crowd.Scripts.
+// Roster implements hub.Scripts.
 func (g *generation) Roster(c script.Client) ([]byte, error) { return g.application.Roster(c) }
 
-// Report implements crowd.Scripts.
-func (g *generation) Report(turn string, c *crowd.Connection, err error) {
+// Report implements hub.Scripts.
+func (g *generation) Report(turn string, c *hub.Connection, err error) {
 	g.manager.report(g.number, turn, c, err)
 }
 

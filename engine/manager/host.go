@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"perigee/engine/manager/crowd"
+	"perigee/engine/manager/hub"
 	"perigee/engine/script"
 	"perigee/engine/script/module"
 	"perigee/engine/wire"
@@ -69,7 +69,7 @@ func (h *host) Send(to []script.Client, name string, fields wire.Fields) error {
 	}
 	h.g.do(func() {
 		for _, client := range to {
-			if c, ok := client.(*crowd.Connection); ok {
+			if c, ok := client.(*hub.Connection); ok {
 				c.SendFrame(f)
 			}
 		}
@@ -89,7 +89,7 @@ func (h *host) Broadcast(name string, fields wire.Fields) error {
 }
 
 func (h *host) Publish(to script.Topic, name string, fields wire.Fields) error {
-	t, ok := to.(*crowd.Topic)
+	t, ok := to.(*hub.Topic)
 	if !ok || !t.Reaches() {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (h *host) Publish(to script.Topic, name string, fields wire.Fields) error {
 
 func (h *host) Close(c script.Client, code int, reason string) error {
 	why, err := wire.CloseWith(code, reason)
-	if own, ok := c.(*crowd.Connection); ok && err == nil {
+	if own, ok := c.(*hub.Connection); ok && err == nil {
 		h.g.do(func() { own.End(why) })
 	}
 	return err
@@ -110,7 +110,7 @@ func (h *host) Close(c script.Client, code int, reason string) error {
 
 func (h *host) Roster() { h.g.do(h.m.crowd.AskRoster) }
 
-func (h *host) Topics() []script.Topic { return crowd.TopicList(h.g.allTopics()) }
+func (h *host) Topics() []script.Topic { return hub.TopicList(h.g.allTopics()) }
 
 func (h *host) Topic(nameOrUUID string) script.Topic {
 	if t := h.g.findTopic(nameOrUUID); t != nil {
@@ -128,7 +128,7 @@ func (h *host) Register(name string, o script.TopicOptions) (script.Topic, error
 }
 
 func (h *host) Unregister(t script.Topic) {
-	if own, ok := t.(*crowd.Topic); ok {
+	if own, ok := t.(*hub.Topic); ok {
 		h.g.do(func() { h.m.crowd.Unregister(own) })
 	}
 }

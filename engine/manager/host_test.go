@@ -167,7 +167,7 @@ func TestStop(t *testing.T) {
 		if err := r.m.StopHook(r.Context()); err == nil {
 			r.Error("StopHook after the loop's end = nil, want an error")
 		}
-		r.m.Attach(r.newSocket())
+		r.m.Open(r.newSocket())
 	})
 }
 

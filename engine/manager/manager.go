@@ -1,11 +1,11 @@
 // Package manager is the kernel of the server. It takes in what sockets, the queue and other programs bring, asks the guard
 // and has the scripts do the work; it owns timers and delayed commands, and lets one set of scripts take over from another.
-// Who is connected is a crowd.Crowd to it, what scripts register a registry.Registry. It does not know Lua: the application
+// Who is connected is a hub.Crowd to it, what scripts register a registry.Registry. It does not know Lua: the application
 // is an Application to it, and reaches the server through script.Host. It does not know sockets.
 //
 // All of its state lives on the loop. The exported methods of Manager may be called by any goroutine but the loop's, and
 // only hand the loop a turn; what is not exported runs on the loop and may touch every field. The types behind
-// script.Host, script.Timer and crowd.Scripts are not exported and belong to the loop as a whole, as do the packages crowd
+// script.Host, script.Timer and hub.Scripts are not exported and belong to the loop as a whole, as do the packages crowd
 // and registry.
 package manager
 
@@ -21,7 +21,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
-	"perigee/engine/manager/crowd"
+	"perigee/engine/manager/hub"
 	"perigee/engine/manager/registry"
 	"perigee/engine/metrics"
 	"perigee/engine/queue"
@@ -110,7 +110,7 @@ type Manager struct {
 	loop    *loop.Loop
 	log     *slog.Logger
 	started time.Time
-	crowd   *crowd.Crowd // of the loop
+	crowd   *hub.Crowd // of the loop
 	// One for each door: a client's wrong passwords do not keep out a program with the right one.
 	clients, programs *auth.Throttle
 
@@ -134,9 +134,8 @@ var (
 	_ queue.Handler  = (*Manager)(nil)
 	_ script.Host    = (*host)(nil)
 	_ script.Timer   = (*work)(nil)
-	_ crowd.Scripts  = (*generation)(nil)
-	_ crowd.Socket   = (*broker.Conn)(nil)
-	_ crowd.Outlet   = (*broker.Broker)(nil)
+	_ hub.Scripts    = (*generation)(nil)
+	_ hub.Outlet     = (*broker.Broker)(nil)
 )
 
 // New returns a manager without scripts: Connect and Install come before the first connection.
@@ -151,12 +150,12 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 		programs: auth.NewThrottle(),
 		started:  l.Now(),
 	}
-	m.crowd = crowd.New(crowd.Options{
+	m.crowd = hub.New(hub.Options{
 		Limits: o.Limits, Roster: o.Roster, Closed: m.closed,
 		Opens: func(peer auth.Peer, password string, who ...any) bool {
 			return m.opens(m.clients, peer, password, who...)
 		},
-		Scripts: func() crowd.Scripts { return m.generation.Load() },
+		Scripts: func() hub.Scripts { return m.generation.Load() },
 	}, l, log)
 	m.key.Store(&o.Key)
 	first := newGeneration(m, 0)
@@ -166,7 +165,7 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 }
 
 // Connect says how many clients are reached at once. It is called once, before the loop runs.
-func (m *Manager) Connect(out crowd.Outlet) { m.crowd.Connect(out) }
+func (m *Manager) Connect(out hub.Outlet) { m.crowd.Connect(out) }
 
 // Host returns what the scripts that run now reach the server through; it is called on the loop, as are its methods.
 func (m *Manager) Host() script.Host { return &host{m, m.generation.Load()} }

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"strconv"
 
+	"perigee/engine/broker"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
-	"perigee/engine/manager/crowd"
+	"perigee/engine/manager/hub"
 	"perigee/engine/manager/registry"
 	"perigee/engine/script"
 	"perigee/engine/wire"
@@ -14,7 +15,7 @@ import (
 
 // arrival is a frame on its way from its reader to the loop.
 type arrival struct {
-	socket  crowd.Socket
+	socket  broker.Conn
 	message wire.Message
 	value   wire.Value        // nil where the message is unknown
 	err     error             // of parsing or decoding
@@ -23,7 +24,7 @@ type arrival struct {
 }
 
 // read reads a frame for the scripts that run now. turn is what the loop calls what is done about it.
-func (m *Manager) read(s crowd.Socket, text []byte) (a arrival, turn string) {
+func (m *Manager) read(s broker.Conn, text []byte) (a arrival, turn string) {
 	a.socket, turn = s, "message"
 	g := m.generation.Load()
 	value, err := g.application.Decode(text)
@@ -91,7 +92,7 @@ func (m *Manager) receive(a arrival) {
 
 // handle runs the handler of a message and the commands that listen to it, after the guard let it pass and if its fields
 // are as they should be. The first error ends it. Whoever may not send the message hears that first.
-func (g *generation) handle(c *crowd.Connection, known *registry.Message, a arrival) error {
+func (g *generation) handle(c *hub.Connection, known *registry.Message, a arrival) error {
 	in := script.Incoming{Name: known.Name, Value: a.value, Text: a.message.Text}
 	if !c.May(known.Protection, field(a.value, known.Owner)) {
 		return c.Prompt(in.Text)
@@ -149,7 +150,7 @@ func complaint(err error) string {
 
 // fail settles an error of the scripts: the log gets all of it, the client, where there is one, a reference to that, and
 // the scripts their error hook. generation is the number of those that failed.
-func (m *Manager) fail(generation int, turn string, c *crowd.Connection, previous string, err error) {
+func (m *Manager) fail(generation int, turn string, c *hub.Connection, previous string, err error) {
 	ref, reported := m.report(generation, turn, c, err)
 	if !reported || c == nil {
 		return
@@ -165,7 +166,7 @@ func (m *Manager) fail(generation int, turn string, c *crowd.Connection, previou
 // report logs an error of the scripts under a short reference; the same turn that fails at the same place, called from the same
 // places, once a second at most, and in between under the reference that is in the log. generation is the number of the
 // scripts. What ended because the loop ends is no error.
-func (m *Manager) report(generation int, turn string, c *crowd.Connection, err error) (ref string, reported bool) {
+func (m *Manager) report(generation int, turn string, c *hub.Connection, err error) (ref string, reported bool) {
 	if errors.Is(err, loop.ErrStopped) {
 		return "", false
 	}

@@ -116,7 +116,7 @@ func TestBadMessages(t *testing.T) {
 			{`{"id":"a","name":"Free","x":[[[[1]]]]}`, "InvalidMessage", "too deeply", "a"},
 			{`{"id":7,"name":"Nope"}`, "UnknownMessage", "Nope", "7"},
 		} {
-			r.m.Receive(s, []byte(row.text))
+			r.m.Message(s, []byte(row.text))
 			r.say(s, `{"name":"Free"}`)
 			heard := s.take()
 			if len(heard) != 2 || heard[1].name() != "FreeDone" {
@@ -159,9 +159,9 @@ func TestTooManyBadMessages(t *testing.T) {
 			r.Fatalf("after 3 bad messages a minute: closed with %v, want open", s.ends())
 		}
 		s.take()
-		r.m.Receive(s, []byte("nonsense"))
-		r.m.Receive(s, []byte("nonsense"))
-		r.m.Detach(s, wire.CloseBadRequest())
+		r.m.Message(s, []byte("nonsense"))
+		r.m.Message(s, []byte("nonsense"))
+		r.m.Closed(s, wire.CloseBadRequest())
 		synctest.Wait()
 		s.hears(r, "the last one", "MessageException")
 		if len(s.ends()) != 1 || s.ends()[0] != wire.CloseBadRequest() {
@@ -278,12 +278,12 @@ func TestHooksFail(t *testing.T) {
 		r.app.failed = func(script.Client, string) error { return errors.New("no error") }
 		r.app.roster = func(script.Client) ([]byte, error) { return nil, errors.New("no roster") }
 		s := r.newSocket()
-		r.m.Attach(s)
+		r.m.Open(s)
 		synctest.Wait()
 		s.hears(r, "open hook fails", "MessageException", "UpdateConnections")
 		r.say(s, `{"name":"Nope"}`)
 		s.hears(r, "still open", "MessageException")
-		r.m.Detach(s, wire.CloseNormal(""))
+		r.m.Closed(s, wire.CloseNormal(""))
 		synctest.Wait()
 		contains(r, "log", r.log.String(), "no open", "no close", "no error", "no roster")
 	})
@@ -378,7 +378,7 @@ func TestSchemaReplaced(t *testing.T) {
 			// The message is on its way while other scripts take over.
 			arrived := make(chan struct{})
 			go func() {
-				r.m.Receive(s, []byte(`{"name":"Say","word":"old"}`))
+				r.m.Message(s, []byte(`{"name":"Say","word":"old"}`))
 				close(arrived)
 			}()
 			<-arrived
@@ -457,7 +457,7 @@ func TestWaitingHandler(t *testing.T) {
 		r.say(s, `{"name":"Wait","by":"first"}`)
 		r.say(gone, `{"name":"Wait","by":"gone"}`)
 		gone.hears(r, "the one that leaves", "UpdateConnections")
-		r.m.Detach(gone, wire.CloseNormal(""))
+		r.m.Closed(gone, wire.CloseNormal(""))
 		r.say(s, `{"name":"Quick"}`)
 		s.hears(r, "while it waits", "UpdateConnections", "QuickDone")
 		time.Sleep(time.Second)

@@ -20,7 +20,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/enginetest/journal"
 	"perigee/engine/loop"
-	"perigee/engine/manager/crowd"
+	"perigee/engine/manager/hub"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -121,13 +121,13 @@ func (r *rig) send(c script.Client, name string, fields wire.Fields) error {
 }
 
 // open attaches a new socket and returns it with its connection; what it heard by then is forgotten.
-func (r *rig) open() (*socket, *crowd.Connection) {
+func (r *rig) open() (*socket, *hub.Connection) {
 	r.Helper()
 	s := r.newSocket()
-	r.m.Attach(s)
+	r.m.Open(s)
 	synctest.Wait()
 	s.take()
-	var c *crowd.Connection
+	var c *hub.Connection
 	r.turn(func() { c = r.m.crowd.Of(s) })
 	return s, c
 }
@@ -152,7 +152,7 @@ func (r *rig) newSocket() *socket {
 }
 
 func (r *rig) say(s *socket, text string) {
-	r.m.Receive(s, []byte(text))
+	r.m.Message(s, []byte(text))
 	synctest.Wait()
 }
 

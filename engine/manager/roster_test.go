@@ -11,7 +11,7 @@ import (
 
 	"perigee/engine/auth"
 	"perigee/engine/config"
-	"perigee/engine/manager/crowd"
+	"perigee/engine/manager/hub"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -44,7 +44,7 @@ func TestRosterOfLoneChange(t *testing.T) {
 			return r.send(c, "UpdatePrizes", nil)
 		}
 		s := r.newSocket()
-		r.m.Attach(s)
+		r.m.Open(s)
 		synctest.Wait()
 		s.hears(r, "open", "ConnectionEstablished", "UpdateConnections", "UpdatePrizes")
 		for _, row := range []struct {
@@ -68,7 +68,7 @@ func TestRosterGathers(t *testing.T) {
 	inBubble(t, defaults(), nil, func(r *rig) {
 		a, c := r.open()
 		b := r.newSocket()
-		r.m.Attach(b)
+		r.m.Open(b)
 		for i := range 20 {
 			r.turn(func() { c.SetName(fmt.Sprint("name ", i)) })
 		}
@@ -183,7 +183,7 @@ func TestRosterRows(t *testing.T) {
 		r.turn(func() { c.SetName("hidden") })
 		hidden := r.newSocket()
 		r.app.roster = func(script.Client) ([]byte, error) { return nil, nil }
-		r.m.Attach(hidden)
+		r.m.Open(hidden)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		hidden.hears(r, "one that nobody sees comes", "UpdateConnections")
@@ -218,9 +218,9 @@ func TestRosterSlices(t *testing.T) {
 			return wire.AppendString(nil, strings.Repeat("x", 100)+c.Name()), nil
 		}
 		for range 12 {
-			r.m.Attach(r.newSocket())
+			r.m.Open(r.newSocket())
 		}
-		var c *crowd.Connection
+		var c *hub.Connection
 		r.turn(func() { c = r.m.crowd.All()[0] })
 		r.quiet()
 		r.quiet()
@@ -239,7 +239,7 @@ func TestRosterSlices(t *testing.T) {
 		first := served(50 * time.Millisecond) // in the middle of an interval from here on
 		r.turn(func() { c.SetName("b") })
 		late := r.newSocket()
-		r.m.Attach(late)
+		r.m.Open(late)
 		all := slices.Clone(first)
 		second := served(100 * time.Millisecond)
 		all = append(all, second...)

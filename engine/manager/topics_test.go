@@ -190,7 +190,7 @@ func TestSubscribe(t *testing.T) {
 		contains(r, "last UpdateSubscriptions", string(heard[3]),
 			fmt.Sprintf(`"subscriptions":{%q:{"name":"one","subscribers":1,"uuid":%q}}`, one.UUID(), one.UUID()))
 		b.hears(r, "b", "UpdateSubscriptions", "Both", "OnlyB")
-		r.m.Detach(a, wire.CloseNormal(""))
+		r.m.Closed(a, wire.CloseNormal(""))
 		r.turn(func() {
 			if one.Count() != 0 {
 				r.Errorf("after a has left: %d subscribers, want 0", one.Count())

@@ -8,7 +8,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/script/api"
-	"perigee/engine/script/audience"
+	"perigee/engine/script/bind"
 	"perigee/engine/script/value"
 )
 
@@ -74,7 +74,7 @@ func (p *Program) Roster(c Client) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("script: roster: the hook returned a %s; it must return a table, the client or nil", row.Type())
 	}
-	text, err := value.Append(nil, row, value.Limits{Text: audience.MaxRow})
+	text, err := value.Append(nil, row, value.Limits{Text: bind.MaxRow})
 	if err != nil {
 		return nil, fmt.Errorf("script: roster: %w", err)
 	}

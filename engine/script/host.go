@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
-	"perigee/engine/script/audience"
+	"perigee/engine/script/bind"
 	"perigee/engine/script/module"
 	"perigee/engine/wire"
 )
@@ -14,7 +14,7 @@ import (
 // commands. Names are those of the generation, but for what runs in a turn of its own: Next, Delay and timers run the command
 // of the scripts that run by then.
 type Host interface {
-	audience.Host
+	bind.Host
 
 	// Message, Command and Listen register, and return an error outside of Load: a name registered twice, or bound to
 	// nothing. The error of a second registration names both sources.
@@ -42,14 +42,14 @@ type Host interface {
 	Now() time.Time
 }
 
-// What the methods of audience.Host are about.
+// What the methods of bind.Host are about.
 type (
 	// Client is a connection as scripts see it.
-	Client = audience.Client
+	Client = bind.Client
 	// Topic is a named set of connections.
-	Topic = audience.Topic
+	Topic = bind.Topic
 	// TopicOptions say who may subscribe.
-	TopicOptions = audience.TopicOptions
+	TopicOptions = bind.TopicOptions
 )
 
 // Message is a message that clients may send, as a script declared it.

@@ -18,7 +18,7 @@ import (
 	"perigee/engine/fetch"
 	"perigee/engine/loop"
 	"perigee/engine/script/api"
-	"perigee/engine/script/audience"
+	"perigee/engine/script/bind"
 	"perigee/engine/script/child"
 	"perigee/engine/script/loader"
 	"perigee/engine/script/module"
@@ -105,7 +105,7 @@ type Program struct {
 	// Metatables of what scripts hold in their hands.
 	timers, listeners, handles *lua.LTable
 
-	audience *audience.Keeper
+	audience *bind.Keeper
 	promises *promise.Keeper
 	children *child.Keeper
 	requests *module.HTTP
@@ -177,7 +177,7 @@ func (p *Program) furnish(before *child.Keeper) {
 		After: o.After,
 		Now:   func() time.Time { return p.host.Now() },
 	})
-	p.audience = audience.New(p.host, p.promises.Wait)
+	p.audience = bind.New(p.host, p.promises.Wait)
 	p.children = child.New(child.Options{
 		VM: p.vm, Generation: o.Generation, Log: o.Log, Processes: o.Processes,
 		Now:  func() time.Time { return p.host.Now() },

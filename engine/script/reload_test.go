@@ -5,7 +5,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/script/audience"
+	"perigee/engine/script/bind"
 	"perigee/engine/script/value"
 )
 
@@ -14,7 +14,7 @@ import (
 func TestAdoptInPlace(t *testing.T) {
 	l := lua.NewState()
 	defer l.Close()
-	p := &Program{audience: &audience.Keeper{}}
+	p := &Program{audience: &bind.Keeper{}}
 	shared := l.NewTable()
 	adopt := func(when, want string) {
 		t.Helper()

@@ -8,14 +8,14 @@ import (
 
 	"perigee/engine/script"
 	"perigee/engine/script/value"
-	"perigee/engine/spec/stage"
+	"perigee/engine/spec/harness"
 	"perigee/engine/wire"
 )
 
 // client is a client that a spec plays.
 type client struct {
-	server     *stage.Server
-	socket     *stage.Socket
+	server     *harness.Server
+	socket     *harness.Socket
 	uuid       string
 	connection []byte // as the manager has it after opening
 }

@@ -13,7 +13,7 @@ import (
 
 	"perigee/engine/script/compile"
 	"perigee/engine/script/vm"
-	"perigee/engine/spec/stage"
+	"perigee/engine/spec/harness"
 )
 
 // file is one file of specs, on a machine of its own.
@@ -29,8 +29,8 @@ type file struct {
 	within   *suite                // what is being described; nil once the file is loaded
 	examples []*example
 
-	journal *stage.Journal // of the file, then of the example that runs
-	server  *stage.Server  // of the example that runs; nil between examples
+	journal *harness.Journal // of the file, then of the example that runs
+	server  *harness.Server  // of the example that runs; nil between examples
 }
 
 // suite is a describe; the outermost one is the file.
@@ -66,7 +66,9 @@ func newFile(o Options, shown string) *file {
 }
 
 // newJournal returns one that keeps what the settings would log.
-func (f *file) newJournal() *stage.Journal { return stage.NewJournal(f.options.Config.Server.LogLevel) }
+func (f *file) newJournal() *harness.Journal {
+	return harness.NewJournal(f.options.Config.Server.LogLevel)
+}
 
 // run runs all examples of the file.
 func (f *file) run(ctx context.Context, source []byte, report *Report) {
@@ -126,7 +128,7 @@ var errLoad = errors.New("the scripts do not load")
 // and no one has asked for with spec.errors, fails it too.
 func (f *file) try(ctx context.Context, e *example) error {
 	f.journal = f.newJournal()
-	s, err := stage.Start(ctx, stage.Options{Config: f.options.Config, Scripts: f.options.Scripts, Manager: f.manager}, f.journal)
+	s, err := harness.Start(ctx, harness.Options{Config: f.options.Config, Scripts: f.options.Scripts, Manager: f.manager}, f.journal)
 	if err != nil {
 		return fmt.Errorf("%w, so that nothing of this file runs: %w", errLoad, err)
 	}

@@ -15,7 +15,7 @@ import (
 	"perigee/engine/fetch"
 	"perigee/engine/script/api"
 	"perigee/engine/script/value"
-	"perigee/engine/spec/stage"
+	"perigee/engine/spec/harness"
 )
 
 // maxAdvance is how far spec.advance moves the clock at once.
@@ -39,7 +39,7 @@ func (f *file) module() *lua.LTable {
 }
 
 // present returns the server of the example that runs.
-func (f *file) present(L *lua.LState) *stage.Server {
+func (f *file) present(L *lua.LState) *harness.Server {
 	if f.server == nil {
 		L.RaiseError("there is a server only within it, before_each and after_each")
 	}
@@ -90,7 +90,7 @@ func (f *file) runCommand(L *lua.LState) int {
 	arguments, err := cross(L.Get(2))
 	raise(L, err)
 	text, err := s.Run(name, arguments)
-	if errors.Is(err, stage.ErrWaits) {
+	if errors.Is(err, harness.ErrWaits) {
 		err = fmt.Errorf("%w; spec.run is for commands that end at once", err)
 	}
 	raise(L, err)
@@ -124,12 +124,12 @@ func (f *file) http(L *lua.LState) int {
 			L.ArgError(2, err.Error())
 		}
 	}
-	s.Answer(stage.Answer(a))
+	s.Answer(harness.Answer(a))
 	return 0
 }
 
 // answer is what a spec has another server say.
-type answer stage.Answer
+type answer harness.Answer
 
 // set takes one field of an answer.
 func (a *answer) set(field string, v lua.LValue) error {
@@ -181,10 +181,10 @@ func (f *file) errors(L *lua.LState) int {
 
 // worded is what went wrong on the stage, in words of the spec.
 func worded(fault error) string {
-	if request, ok := errors.AsType[stage.Unanswered](fault); ok {
+	if request, ok := errors.AsType[harness.Unanswered](fault); ok {
 		return fmt.Sprintf("no spec.http answers the scripts' request %s %s", request.Method, request.URL)
 	}
-	if start, ok := errors.AsType[stage.Unplayed](fault); ok {
+	if start, ok := errors.AsType[harness.Unplayed](fault); ok {
 		return fmt.Sprintf("no spec.process plays the program %q, which the scripts start", start.Program)
 	}
 	return fault.Error()

@@ -6,11 +6,11 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/spec/stage"
+	"perigee/engine/spec/harness"
 )
 
 // part is what a spec has a program do.
-type part stage.Part
+type part harness.Part
 
 // process (name, play) plays a program that the scripts start.
 func (f *file) process(L *lua.LState) int {
@@ -21,7 +21,7 @@ func (f *file) process(L *lua.LState) int {
 			L.ArgError(2, err.Error())
 		}
 	}
-	raise(L, s.Play(name, stage.Part(p)))
+	raise(L, s.Play(name, harness.Part(p)))
 	return 0
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"perigee/engine/jobs"
+	"perigee/engine/jobqueue"
 )
 
 // Status is what a server says of itself, and what status --json writes: a promise to programs.
@@ -40,7 +40,7 @@ type Jobs struct {
 }
 
 // OfJobs reports how the jobs of a server are.
-func OfJobs(s jobs.Status) Jobs {
+func OfJobs(s jobqueue.Status) Jobs {
 	w := s.Worker
 	return Jobs{
 		Queue: s.Queue, Condition: s.Condition, Held: w.Held, Begun: w.Taken, Done: w.Done, Released: w.Released,

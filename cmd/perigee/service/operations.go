@@ -7,8 +7,8 @@ import (
 	"os"
 	"time"
 
+	"perigee/cmd/perigee/control"
 	"perigee/cmd/perigee/report"
-	"perigee/engine/control"
 	"perigee/engine/manager"
 	"perigee/engine/queue"
 )

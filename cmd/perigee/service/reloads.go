@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"perigee/cmd/perigee/report"
+	"perigee/cmd/perigee/watch"
 	"perigee/engine"
-	"perigee/engine/watch"
 )
 
 // reload has the server read its scripts and settings again, loudly or quietly, and tells the service manager.

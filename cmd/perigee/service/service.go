@@ -13,12 +13,12 @@ import (
 	"sync"
 	"time"
 
+	"perigee/cmd/perigee/control"
+	"perigee/cmd/perigee/notify"
+	"perigee/cmd/perigee/watch"
 	"perigee/engine"
 	"perigee/engine/config"
-	"perigee/engine/control"
 	"perigee/engine/logging"
-	"perigee/engine/notify"
-	"perigee/engine/watch"
 	"perigee/scripts"
 )
 

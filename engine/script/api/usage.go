@@ -6,7 +6,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/script/blame"
+	"perigee/engine/script/varinfo"
 )
 
 // usage is how a function is called; each function of a module or a kind carries its own.
@@ -15,7 +15,7 @@ type usage struct {
 	function Function
 }
 
-var _ blame.Usage = usage{}
+var _ varinfo.Usage = usage{}
 
 // Misused is the error of a call whose n-th argument, the object of a method included, is not what it must be.
 func (u usage) Misused(L *lua.LState, n int, problem string) string {

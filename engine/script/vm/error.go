@@ -10,9 +10,9 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/logging"
-	"perigee/engine/script/blame"
 	"perigee/engine/script/compile"
 	"perigee/engine/script/value"
+	"perigee/engine/script/varinfo"
 )
 
 // Bounds of what an Error says.
@@ -139,7 +139,7 @@ func (t *thread) setRaised(e *Error, value lua.LValue) {
 		}
 	}
 	if said, ok := strings.CutPrefix(string(text), e.where+" "); ok && e.where != "" {
-		text = lua.LString(e.where + " " + blame.Text(t.L, said))
+		text = lua.LString(e.where + " " + varinfo.Text(t.L, said))
 	}
 	e.Value = text
 }

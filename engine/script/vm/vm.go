@@ -21,7 +21,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/script/compile"
-	"perigee/engine/script/lib"
+	"perigee/engine/script/stdlib"
 )
 
 // Options are what a machine may use and what it gets from its owner. The zero value is usable.
@@ -209,9 +209,9 @@ func (v *VM) Close() {
 
 // open installs the library.
 func (v *VM) open() {
-	lib.Open(v.main, lib.Options{Print: v.options.Print, Now: v.options.Now})
+	stdlib.Open(v.main, stdlib.Options{Print: v.options.Print, Now: v.options.Now})
 	v.raisers = [2]lua.LValue{v.main.GetGlobal("error"), v.main.GetGlobal("assert")}
-	v.main.SetGlobal(compile.Concat, v.main.NewFunction(lib.Concat))
+	v.main.SetGlobal(compile.Concat, v.main.NewFunction(stdlib.Concat))
 	v.main.SetGlobal("pcall", v.main.NewFunction(v.pcall))
 	v.main.SetGlobal("xpcall", v.main.NewFunction(v.xpcall))
 	v.main.SetGlobal("coroutine", v.main.SetFuncs(v.main.NewTable(), map[string]lua.LGFunction{

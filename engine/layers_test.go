@@ -1,0 +1,169 @@
+package engine
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// floors returns the layer of each package. Imports only go down.
+func floors() map[string]int {
+	return map[string]int{
+		"cmd/perigee":                   12,
+		"cmd/perigee/service":           11,
+		"cmd/perigee/report":            10,
+		"engine":                        9,
+		"engine/spec/harness":           9,
+		"engine/spec":                   10,
+		"engine/jobqueue":               8,
+		"engine/manager":                8,
+		"engine/persist":                7,
+		"engine/manager/hub":            7,
+		"engine/manager/registry":       7,
+		"engine/queue/beanstalkd":       7,
+		"engine/queue/memory":           7,
+		"engine/broker":                 6,
+		"engine/queue":                  6,
+		"engine/script":                 6,
+		"engine/web":                    6,
+		"engine/script/bind":            5,
+		"engine/script/child":           5,
+		"engine/script/loader":          5,
+		"engine/script/module":          5,
+		"engine/script/promise":         5,
+		"engine/script/api":             4,
+		"engine/script/vm":              3,
+		"engine/script/stdlib":          2,
+		"engine/broker/outbox":          1,
+		"engine/queue/body":             1,
+		"engine/script/stdlib/pattern":  1,
+		"engine/script/store":           1,
+		"engine/script/varinfo":         1,
+		"engine/timer":                  1,
+		"engine/auth":                   0,
+		"engine/config":                 0,
+		"cmd/perigee/control":           0,
+		"cmd/perigee/notify":            0,
+		"cmd/perigee/watch":             0,
+		"engine/fetch":                  0,
+		"engine/logging":                0,
+		"engine/loop":                   0,
+		"engine/metrics":                0,
+		"engine/process":                0,
+		"engine/queue/php":              0,
+		"engine/schema":                 0,
+		"engine/script/compile":         0,
+		"engine/script/stdlib/steps":    0,
+		"engine/script/stdlib/strftime": 0,
+		"engine/script/value":           0,
+		"engine/state":                  0,
+		"engine/wire":                   0,
+	}
+}
+
+// homes are the packages in which a third-party module may stand; one that ends in "/..." takes in all below it.
+func homes() map[string][]string {
+	return map[string][]string{
+		"github.com/BurntSushi/toml":               {"engine/config"},
+		"github.com/beanstalkd/go-beanstalk":       {"engine/queue/beanstalkd"},
+		"github.com/coreos/go-systemd/v22":         {"cmd/perigee/notify"},
+		"github.com/fsnotify/fsnotify":             {"cmd/perigee/watch"},
+		"github.com/go-json-experiment/json":       {"engine/wire", "engine/script/value", "engine/queue/body"},
+		"github.com/google/uuid":                   {"engine/wire"},
+		"github.com/gorilla/websocket":             {"engine/broker"},
+		"github.com/prometheus/client_golang":      {"engine/metrics"},
+		"github.com/santhosh-tekuri/jsonschema/v6": {"engine/schema"},
+		"github.com/urfave/cli/v3":                 {"cmd/perigee"},
+		"github.com/yuin/gopher-lua":               {"engine/script/...", "engine/spec"},
+	}
+}
+
+// imports returns what the packages of the module import, tests and what only tests use left out.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	root := os.DirFS("..")
+	for _, top := range []string{"cmd", "engine"} {
+		err := fs.WalkDir(root, top, func(file string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
+				return err
+			}
+			folder := path.Dir(file)
+			if strings.HasPrefix(folder, "engine/enginetest") {
+				return nil
+			}
+			parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", file), nil, parser.ImportsOnly)
+			if err != nil {
+				return err
+			}
+			for _, spec := range parsed.Imports {
+				name, err := strconv.Unquote(spec.Path.Value)
+				if err != nil {
+					return err
+				}
+				found[folder] = append(found[folder], name)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return found
+}
+
+// Every package stands on a floor and imports only from floors below its own.
+func TestFloors(t *testing.T) {
+	floors := floors()
+	for folder, names := range imports(t) {
+		floor, known := floors[folder]
+		if !known {
+			t.Errorf("%s stands on no floor", folder)
+		}
+		for _, name := range names {
+			below, ours := strings.CutPrefix(name, "perigee/")
+			if ours && below != "scripts" && floors[below] >= floor {
+				t.Errorf("%s (floor %d) imports %s (floor %d), want only what is below", folder, floor, below, floors[below])
+			}
+		}
+	}
+}
+
+// homeOf returns where the module of a package is at home.
+func homeOf(name string) []string {
+	for module, home := range homes() {
+		if name == module || strings.HasPrefix(name, module+"/") {
+			return home
+		}
+	}
+	return nil
+}
+
+// isIn tells whether a package is in a home.
+func isIn(folder, home string) bool {
+	top, tree := strings.CutSuffix(home, "/...")
+	return folder == top || tree && strings.HasPrefix(folder, top+"/")
+}
+
+// Each third-party module stands in its own place and in no other.
+func TestHomes(t *testing.T) {
+	for folder, names := range imports(t) {
+		for _, name := range names {
+			first, _, _ := strings.Cut(name, "/")
+			if !strings.Contains(first, ".") {
+				continue // of the standard library, or ours
+			}
+			home := homeOf(name)
+			if !slices.ContainsFunc(home, func(h string) bool { return isIn(folder, h) }) {
+				t.Errorf("%s imports %s, which is at home in %v", folder, name, home)
+			}
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"perigee/engine/script/bind"
+	"perigee/engine/wire"
+)
+
+// errInItself is the answer to a connection whose attributes have led back to it.
+var errInItself = errors.New("crowd: a client has itself among its fields")
+
+// errRow is the answer to a connection of which there is too much to tell.
+var errRow = fmt.Errorf("crowd: a client has more than %d KiB of fields as JSON", bind.MaxRow>>10)
+
+// AppendJSON appends the connection as an object: its attributes in the order of setting, then the server's own fields by
+// name. What is unknown is left out.
+func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
+	if c.encoding {
+		return nil, errInItself
+	}
+	c.encoding = true
+	defer func() { c.encoding = false }()
+	start := len(dst)
+	dst = append(dst, '{')
+	var err error
+	for _, a := range c.attributes {
+		dst = append(wire.AppendString(dst, a.name), ':')
+		if dst, err = a.value.AppendJSON(dst); err != nil {
+			return nil, err
+		}
+		if len(dst)-start > bind.MaxRow {
+			return nil, errRow
+		}
+		dst = append(dst, ',')
+	}
+	dst = strconv.AppendBool(append(dst, `"admin":`...), c.admin)
+	if c.email != "" {
+		dst = wire.AppendString(append(dst, `,"email":`...), c.email)
+	}
+	dst = wire.AppendString(append(dst, `,"ip_address":`...), c.IPAddress().String())
+	if c.name != "" {
+		dst = wire.AppendString(append(dst, `,"name":`...), c.name)
+	}
+	if dst, err = notifications(c.notifications).AppendJSON(append(dst, `,"notifications":`...)); err != nil {
+		return nil, err
+	}
+	dst = strconv.AppendUint(append(dst, `,"resource_id":`...), c.socket.ID(), 10)
+	if dst, err = topicObject(c.subscriptions).AppendJSON(append(dst, `,"subscriptions":`...)); err != nil {
+		return nil, err
+	}
+	dst = strconv.AppendInt(append(dst, `,"timestamp":`...), c.Timestamp().Unix(), 10)
+	dst = wire.AppendString(append(dst, `,"type":`...), c.kind)
+	dst = wire.AppendString(append(dst, `,"uuid":`...), c.uuid)
+	if len(dst)-start > bind.MaxRow {
+		return nil, errRow
+	}
+	return append(dst, '}'), nil
+}
+
+// notifications encode as an object keyed by the sender.
+type notifications []notification
+
+func (list notifications) AppendJSON(dst []byte) ([]byte, error) {
+	dst = append(dst, '{')
+	for i, n := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = wire.AppendString(dst, n.sender)
+		dst = wire.AppendString(append(dst, `:{"sender":`...), n.sender)
+		dst = strconv.AppendInt(append(dst, `,"timestamp":`...), n.at.Unix(), 10)
+		dst = wire.AppendString(append(dst, `,"uuid":`...), n.uuid)
+		dst = append(dst, '}')
+	}
+	return append(dst, '}'), nil
+}
+
+// AppendJSON appends the topic as clients see it.
+func (t *Topic) AppendJSON(dst []byte) ([]byte, error) {
+	dst = wire.AppendString(append(dst, `{"name":`...), t.name)
+	dst = strconv.AppendInt(append(dst, `,"subscribers":`...), int64(len(t.subscribers)), 10)
+	dst = wire.AppendString(append(dst, `,"uuid":`...), t.uuid)
+	return append(dst, '}'), nil
+}
+
+// topicObject encodes as an object keyed by the topics' UUIDs.
+type topicObject []*Topic
+
+func (list topicObject) AppendJSON(dst []byte) ([]byte, error) {
+	dst = append(dst, '{')
+	for i, t := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(wire.AppendString(dst, t.uuid), ':')
+		dst, _ = t.AppendJSON(dst) // has no error to return
+	}
+	return append(dst, '}'), nil
+}
+
+// rosterFields are the connections as others see them, keyed by UUID.
+type rosterFields []*Connection
+
+func (list rosterFields) AppendMembers(dst []byte) ([]byte, error) {
+	dst = append(dst, `"connections":{`...)
+	first := true
+	for _, c := range list {
+		if len(c.row) == 0 {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(append(dst, '"'), c.uuid...)
+		dst = append(append(dst, `":`...), c.row...)
+	}
+	return append(dst, '}'), nil
+}

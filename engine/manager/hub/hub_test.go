@@ -1,0 +1,153 @@
+package hub
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"perigee/engine/auth"
+	"perigee/engine/broker/outbox"
+	"perigee/engine/config"
+	"perigee/engine/loop"
+	"perigee/engine/script/bind"
+	"perigee/engine/wire"
+)
+
+// sink is a socket that takes everything.
+type sink struct {
+	id     uint64
+	opened time.Time
+}
+
+func (s *sink) ID() uint64               { return s.id }
+func (s *sink) Peer() auth.Peer          { return auth.Peer{Addr: netip.MustParseAddr("192.0.2.7")} }
+func (s *sink) OpenedAt() time.Time      { return s.opened }
+func (*sink) Send(*outbox.Frame)         {}
+func (*sink) SendLatest(*outbox.Frame)   {}
+func (*sink) Close(wire.Close)           {}
+func (*sink) Subscribe(outbox.TopicID)   {}
+func (*sink) Unsubscribe(outbox.TopicID) {}
+
+// open shows all of a connection to everybody.
+type open struct{ testing.TB }
+
+func (open) Roster(c bind.Client) ([]byte, error) { return c.AppendJSON(nil) }
+
+func (o open) Report(turn string, _ *Connection, err error) { o.Errorf("%s: %v", turn, err) }
+
+// crowdOf returns a crowd of so many, on a loop that does not run: the test stands in for it.
+func crowdOf(tb testing.TB, number int) *Crowd {
+	tb.Helper()
+	c := config.Default()
+	cr := New(Options{
+		Limits: c.Limits, Roster: c.Roster, Scripts: func() Scripts { return open{tb} },
+	}, loop.New(loop.Options{}), slog.New(slog.DiscardHandler))
+	for i := range number {
+		cr.Add(&sink{id: uint64(i + 1), opened: time.Now()}, wire.NewID())
+	}
+	return cr
+}
+
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatalf("got %v, want no error", err)
+	}
+}
+
+// A connection shows its attributes in the order of setting, then the server's fields by name, without what is unknown.
+func TestConnectionJSON(t *testing.T) {
+	cr := crowdOf(t, 1)
+	c := cr.All()[0]
+	at := c.Timestamp().Unix()
+	plain := fmt.Sprintf(`{"admin":false,"ip_address":"192.0.2.7","notifications":{},"resource_id":1,`+
+		`"subscriptions":{},"timestamp":%d,"type":"anonymous","uuid":%q}`, at, c.UUID())
+	if got, err := c.AppendJSON(nil); string(got) != plain || err != nil {
+		t.Errorf("new connection = %s, %v, want %s", got, err, plain)
+	}
+	must(t, c.SetAttribute("zeal", wire.Raw(`[1]`)))
+	must(t, c.SetAttribute("gone", wire.Raw(`1`)))
+	must(t, c.SetAttribute("age", wire.Raw(`42`)))
+	must(t, c.SetAttribute("zeal", wire.Raw(`[2]`)))
+	must(t, c.SetAttribute("gone", nil))
+	must(t, c.SetAttribute("never", nil))
+	c.SetName("Bo \"B\"")
+	c.SetEmail("bo@example.com")
+	c.SetType("player")
+	c.SetAdmin(true)
+	c.Notify("s1")
+	topic := cr.MakeTopic("news", bind.TopicOptions{}, nil)
+	cr.AddTopic(topic)
+	must(t, topic.Subscribe(c))
+	want := fmt.Sprintf(`{"zeal":[2],"age":42,"admin":true,"email":"bo@example.com","ip_address":"192.0.2.7","name":"Bo \"B\"",`+
+		`"notifications":{"s1":{"sender":"s1","timestamp":%d,"uuid":%q}},"resource_id":1,`+
+		`"subscriptions":{%q:{"name":"news","subscribers":1,"uuid":%q}},"timestamp":%d,"type":"player","uuid":%q}`,
+		c.notifications[0].at.Unix(), c.notifications[0].uuid, topic.UUID(), topic.UUID(), at, c.UUID())
+	if got, err := c.AppendJSON(nil); string(got) != want || err != nil {
+		t.Errorf("connection = %s, %v, want %s", got, err, want)
+	}
+	if c.Attribute("gone") != nil || c.Attribute("age") == nil {
+		t.Errorf("Attribute: gone = %v, age = %v, want only age", c.Attribute("gone"), c.Attribute("age"))
+	}
+}
+
+// A connection keeps one notification a sender, and only the latest hundred.
+func TestNotifications(t *testing.T) {
+	cr := crowdOf(t, 1)
+	c := cr.All()[0]
+	c.Notify("a")
+	first := c.notifications[0].uuid
+	c.Notify("b")
+	c.Notify("a")
+	if len(c.notifications) != 2 || c.notifications[0].uuid == first {
+		t.Errorf("after a, b, a: %v, want two, a's a new one", c.notifications)
+	}
+	for i := range maxNotifications {
+		c.Notify(fmt.Sprint(i))
+	}
+	if len(c.notifications) != maxNotifications || c.notifications[0].sender != "0" {
+		t.Errorf("after many: %d from %s on, want %d from 0 on", len(c.notifications), c.notifications[0].sender, maxNotifications)
+	}
+	c.Dismiss()
+	if got, err := c.Notifications().AppendJSON(nil); string(got) != "{}" || err != nil {
+		t.Errorf("after Dismiss: %s, %v, want {}", got, err)
+	}
+}
+
+// What the application keeps with a client has bounds, one field and all together; what is refused changes nothing. What
+// grows inside of a table that is set already is refused when it is shown.
+func TestAttributeBounds(t *testing.T) {
+	c := crowdOf(t, 1).All()[0]
+	text := func(size int) wire.Value { return wire.Raw(`"` + strings.Repeat("x", size) + `"`) }
+	if err := c.SetAttribute("a", text(64<<10)); err == nil || !strings.Contains(err.Error(), "64 KiB") || c.Attribute("a") != nil {
+		t.Errorf("SetAttribute of more than 64 KiB = %v, kept %t, want an error, and nothing kept", err, c.Attribute("a") != nil)
+	}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		must(t, c.SetAttribute(name, text(60<<10)))
+	}
+	must(t, c.SetAttribute("a", text(61<<10))) // in the place of what it was
+	if err := c.SetAttribute("e", text(60<<10)); err == nil || !strings.Contains(err.Error(), "256 KiB") || c.Attribute("e") != nil {
+		t.Errorf("SetAttribute of the fifth 60 KiB = %v, kept %t, want an error, and nothing kept", err, c.Attribute("e") != nil)
+	}
+	must(t, c.SetAttribute("b", nil))
+	must(t, c.SetAttribute("e", text(60<<10)))
+	c.attributes[0].value = text(bind.MaxRow)
+	if _, err := c.AppendJSON(nil); err == nil || !strings.Contains(err.Error(), "1024 KiB") {
+		t.Errorf("AppendJSON of a field that has grown = %v, want that it is more than 1024 KiB", err)
+	}
+}
+
+// One change among a thousand connections, and the roster to all of them.
+func BenchmarkRoster(b *testing.B) {
+	cr := crowdOf(b, 1000)
+	cr.roster.waiting = true // no timer sends meanwhile
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		cr.order[i%1000].SetName(fmt.Sprint(i))
+		cr.sendRoster()
+	}
+	b.ReportMetric(float64(cr.roster.size), "bytes/roster")
+}

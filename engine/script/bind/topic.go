@@ -1,0 +1,108 @@
+package bind
+
+import (
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/auth"
+	"perigee/engine/script/api"
+)
+
+// topic is a Topic in the hands of scripts. It encodes as the topic's JSON object.
+type topic struct{ Topic }
+
+func (t *topic) String() string { return fmt.Sprintf("topic %q", t.Name()) }
+
+func (k *Keeper) topic(t Topic) *lua.LUserData {
+	return k.see(t.Slot(), func() *lua.LUserData { return api.Object(&topic{t}, k.topics) })
+}
+
+func (k *Keeper) pushTopic(L *lua.LState, t Topic) int {
+	if t == nil {
+		L.Push(lua.LNil)
+	} else {
+		L.Push(k.topic(t))
+	}
+	return 1
+}
+
+// checkTopic returns an argument that is a topic, its name or its UUID; nil where there is no such topic.
+func (k *Keeper) checkTopic(L *lua.LState, n int) Topic {
+	if ud, ok := L.Get(n).(*lua.LUserData); ok {
+		if t, ok := ud.Value.(*topic); ok {
+			return t.Topic
+		}
+	}
+	return k.host.Topic(L.CheckString(n))
+}
+
+// registerTopic creates a topic: name, options.
+func (k *Keeper) registerTopic(L *lua.LState) int {
+	name := api.Name(L, "topic")
+	options := L.OptTable(2, L.NewTable())
+	api.Raise(L, api.CheckOptions(options, "protection", "owner"))
+	o := TopicOptions{Protection: auth.None}
+	var err error
+	if options.RawGetString("protection") != lua.LNil {
+		o.Protection, err = api.Protection(options)
+		api.Raise(L, err)
+	}
+	o.Owner, err = api.Owner(options, o.Protection, "the uuid of the connection that it belongs to")
+	api.Raise(L, err)
+	t, err := k.host.Register(name, o)
+	api.Raise(L, err)
+	return k.pushTopic(L, t)
+}
+
+func topicFields() []api.Field {
+	get := func(of func(t Topic) lua.LValue) func(object any) lua.LValue {
+		return func(object any) lua.LValue {
+			if t, ok := object.(*topic); ok {
+				return of(t.Topic)
+			}
+			return lua.LNil
+		}
+	}
+	return []api.Field{
+		{Name: "name", Type: "string", Doc: "Fixed.", Get: get(func(t Topic) lua.LValue { return lua.LString(t.Name()) })},
+		{Name: "uuid", Type: "string", Doc: "Fixed.", Get: get(func(t Topic) lua.LValue { return lua.LString(t.UUID()) })},
+		{Name: "count", Type: "integer", Doc: "The number of subscribers.", Get: get(func(t Topic) lua.LValue { return lua.LNumber(t.Count()) })},
+	}
+}
+
+func (k *Keeper) topicMethods() []api.Function {
+	return []api.Function{
+		{
+			Name: "subscribe", Signature: "(client: perigee.Client): true?, string?",
+			Doc: "Subscribes a client and tells it; returns nil and the reason when it has too many subscriptions.",
+			Run: func(L *lua.LState) int {
+				return api.PushDone(L, api.Self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
+			},
+		},
+		{
+			Name: "unsubscribe", Signature: "(client: perigee.Client)",
+			Doc: "Ends a subscription and tells the client.",
+			Run: func(L *lua.LState) int {
+				api.Self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2))
+				return 0
+			},
+		},
+		{
+			Name: "allows", Signature: "(client: perigee.Client): boolean",
+			Doc: "Tells whether that client may subscribe by itself.",
+			Run: func(L *lua.LState) int {
+				L.Push(lua.LBool(api.Self[*topic](L, "allows").Allows(checkClient(L, 2))))
+				return 1
+			},
+		},
+		{Name: "connections", Signature: "(): perigee.Connections", Doc: "Returns the subscribers.", Run: func(L *lua.LState) int {
+			return k.pushList(L, api.Self[*topic](L, "connections").Connections())
+		}},
+		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all subscribers.", Run: func(L *lua.LState) int {
+			to, name := api.Self[*topic](L, "send").Topic, L.CheckString(2)
+			sent(L, name, k.host.Publish(to, name, fields(L, 3)))
+			return 0
+		}},
+	}
+}

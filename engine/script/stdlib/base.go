@@ -1,0 +1,219 @@
+package stdlib
+
+import (
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/stdlib/steps"
+)
+
+func (l *library) openBase(L *lua.LState) {
+	globals := L.Get(lua.GlobalsIndex).(*lua.LTable)
+	globals.RawSetString("_G", globals)
+	globals.RawSetString("_VERSION", lua.LString(lua.LuaVersion))
+	register(L, globals, map[string]function{
+		"assert":       baseAssert,
+		"error":        baseError,
+		"getmetatable": baseGetmetatable,
+		"next":         baseNext,
+		"print":        l.basePrint,
+		"rawequal":     baseRawequal,
+		"rawget":       baseRawget,
+		"rawset":       baseRawset,
+		"select":       baseSelect,
+		"setmetatable": baseSetmetatable,
+		"tonumber":     baseTonumber,
+		"tostring":     baseTostring,
+		"type":         baseType,
+		"unpack":       baseUnpack,
+	})
+	next := globals.RawGetString("next")
+	step := newFunction(L, "ipairs", ipairsStep)
+	register(L, globals, map[string]function{
+		"pairs":  func(c call) int { return iterate(c, next, lua.LNil) },
+		"ipairs": func(c call) int { return iterate(c, step, lua.LNumber(0)) },
+	})
+}
+
+// iterate pushes what a generic for wants: the function, the table and where to begin.
+func iterate(c call, step, from lua.LValue) int {
+	t := c.table()
+	c.L.Push(step)
+	c.L.Push(t)
+	c.L.Push(from)
+	return 3
+}
+
+func ipairsStep(c call) int {
+	t, i := c.table(), c.integer(2)+1
+	v := t.RawGetInt(i)
+	if v == lua.LNil {
+		return 0
+	}
+	c.L.Push(lua.LNumber(i))
+	c.L.Push(v)
+	return 2
+}
+
+func baseNext(c call) int {
+	key, value := c.table().Next(c.L.Get(2))
+	c.L.Push(key)
+	if key == lua.LNil {
+		return 1
+	}
+	c.L.Push(value)
+	return 2
+}
+
+// baseAssert raises the message as it is, whatever its type and without a position (as later versions of Lua do), so
+// that an error value keeps its identity.
+func baseAssert(c call) int {
+	if lua.LVAsBool(c.value(1)) {
+		return c.L.GetTop()
+	}
+	message := c.L.Get(2)
+	if message == lua.LNil {
+		message = lua.LString("assertion failed!")
+	}
+	c.L.Error(message, 0)
+	return 0
+}
+
+func baseError(c call) int {
+	level := c.optInteger(2, 1)
+	message := c.L.Get(1)
+	if level > 0 && lua.LVCanConvToString(message) {
+		message = lua.LString(steps.Position(c.L, level) + message.String())
+	}
+	c.L.Error(message, 0)
+	return 0
+}
+
+func baseGetmetatable(c call) int {
+	c.L.Push(c.L.GetMetatable(c.value(1)))
+	return 1
+}
+
+// baseSetmetatable takes tables only: the metatable of strings belongs to all scripts.
+func baseSetmetatable(c call) int {
+	t := c.table()
+	metatable := c.L.Get(2)
+	if _, ok := metatable.(*lua.LTable); !ok && (metatable != lua.LNil || c.L.GetTop() < 2) {
+		return c.argument(2, "nil or table expected")
+	}
+	if c.L.GetMetaField(t, "__metatable") != lua.LNil {
+		return c.raise("cannot change a protected metatable")
+	}
+	c.L.SetMetatable(t, metatable)
+	c.L.Push(t)
+	return 1
+}
+
+func baseRawequal(c call) int {
+	c.L.Push(lua.LBool(c.L.RawEqual(c.value(1), c.value(2))))
+	return 1
+}
+
+func baseRawget(c call) int {
+	c.L.Push(c.table().RawGet(c.value(2)))
+	return 1
+}
+
+func baseRawset(c call) int {
+	t := c.table()
+	c.L.RawSet(t, c.value(2), c.value(3))
+	c.L.Push(t)
+	return 1
+}
+
+func baseSelect(c call) int {
+	count := c.L.GetTop()
+	if s, ok := c.L.Get(1).(lua.LString); ok && strings.HasPrefix(string(s), "#") {
+		return c.numbers(float64(count - 1))
+	}
+	from := c.integer(1)
+	if from < 0 {
+		from += count
+	}
+	from = min(from, count)
+	if from < 1 {
+		return c.argument(1, "index out of range")
+	}
+	return c.atMost(count - from)
+}
+
+// atMost returns n, the number of values that a call returns, unless they are too many.
+func (c call) atMost(n int) int {
+	if n > maxValues {
+		return c.raise("too many results of '%s' (limit %d)", c.name, maxValues)
+	}
+	return n
+}
+
+func baseUnpack(c call) int {
+	t := c.table()
+	from := c.optInteger(2, 1)
+	to := c.optInteger(3, t.Len())
+	n := c.atMost(max(to-from+1, 0))
+	for i := range n {
+		c.L.Push(get(t, from+i))
+	}
+	return n
+}
+
+func baseTonumber(c call) int {
+	base := c.optInteger(2, 10)
+	if base == 10 {
+		switch v := c.value(1).(type) {
+		case lua.LNumber:
+			c.L.Push(v)
+			return 1
+		case lua.LString:
+			return c.maybe(parseNumber(string(v)))
+		}
+		c.L.Push(lua.LNil)
+		return 1
+	}
+	s := c.text(1)
+	if base < 2 || base > 36 {
+		return c.argument(2, "base out of range")
+	}
+	return c.maybe(parseBase(s, base))
+}
+
+// maybe pushes a number, or nil where there is none.
+func (c call) maybe(f float64, ok bool) int {
+	if !ok {
+		c.L.Push(lua.LNil)
+		return 1
+	}
+	return c.numbers(f)
+}
+
+func baseTostring(c call) int {
+	c.L.Push(c.L.ToStringMeta(c.value(1)))
+	return 1
+}
+
+func baseType(c call) int {
+	return c.result(c.value(1).Type().String())
+}
+
+// basePrint hands one line to Options.Print. An error of a __tostring passes through.
+func (l *library) basePrint(c call) int {
+	out := output{call: c, bytes: l.take()}
+	for i := range c.L.GetTop() {
+		text := c.L.ToStringMeta(c.L.Get(i + 1))
+		if !lua.LVCanConvToString(text) {
+			return c.raise("'tostring' must return a string to 'print'")
+		}
+		if i > 0 {
+			out.addByte('\t')
+		}
+		out.add(text.String())
+	}
+	l.print(string(out.bytes))
+	l.give(out.bytes)
+	return 0
+}

@@ -1,0 +1,148 @@
+package stdlib
+
+import (
+	"fmt"
+	"math"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/stdlib/steps"
+)
+
+// call is one call of a library function: the thread, whose stack holds the arguments, and the name for errors.
+// Methods that find an argument wrong raise a Lua error and do not return.
+type call struct {
+	L    *lua.LState
+	name string
+}
+
+// raise ends the call with an error that begins with the caller's position. It returns only for the sake of
+// `return c.raise(...)`.
+func (c call) raise(format string, args ...any) int {
+	steps.Raise(c.L, fmt.Sprintf(format, args...))
+	return 0
+}
+
+// argument ends the call because of its n-th argument.
+func (c call) argument(n int, text string) int {
+	return c.raise("bad argument #%d to '%s' (%s)", n, c.name, text)
+}
+
+func (c call) wrongType(n int, want string) {
+	got := "no value"
+	if n <= c.L.GetTop() {
+		got = c.L.Get(n).Type().String()
+	}
+	c.argument(n, want+" expected, got "+got)
+}
+
+// value is an argument that must be there, be it nil.
+func (c call) value(n int) lua.LValue {
+	if n > c.L.GetTop() {
+		c.argument(n, "value expected")
+	}
+	return c.L.Get(n)
+}
+
+// table is the first argument, which is a table.
+func (c call) table() *lua.LTable {
+	t, ok := c.L.Get(1).(*lua.LTable)
+	if !ok {
+		c.wrongType(1, "table")
+	}
+	return t
+}
+
+// text is a string argument; numbers count as strings, as everywhere in Lua.
+func (c call) text(n int) string {
+	switch v := c.L.Get(n).(type) {
+	case lua.LString:
+		return string(v)
+	case lua.LNumber:
+		return v.String()
+	}
+	c.wrongType(n, "string")
+	return ""
+}
+
+func (c call) optText(n int, otherwise string) string {
+	if c.L.Get(n) == lua.LNil {
+		return otherwise
+	}
+	return c.text(n)
+}
+
+// number is a number argument; strings that look like numbers count.
+func (c call) number(n int) float64 {
+	switch v := c.L.Get(n).(type) {
+	case lua.LNumber:
+		return float64(v)
+	case lua.LString:
+		if f, ok := parseNumber(string(v)); ok {
+			return f
+		}
+	}
+	c.wrongType(n, "number")
+	return 0
+}
+
+// integer is a number argument without its fraction, for counting and indexing: at most 2^53 away from 0, so that
+// adding to it does not overflow. NaN is 0.
+func (c call) integer(n int) int {
+	const most = 1 << 53
+	f := c.number(n)
+	if f != f {
+		return 0
+	}
+	return int(math.Max(-most, math.Min(f, most)))
+}
+
+func (c call) optInteger(n, otherwise int) int {
+	if c.L.Get(n) == lua.LNil {
+		return otherwise
+	}
+	return c.integer(n)
+}
+
+// result pushes a string and returns 1.
+func (c call) result(s string) int {
+	c.L.Push(lua.LString(s))
+	return 1
+}
+
+// numbers pushes numbers and returns how many.
+func (c call) numbers(f ...float64) int {
+	for _, v := range f {
+		c.L.Push(lua.LNumber(v))
+	}
+	return len(f)
+}
+
+// output is a string under construction that stays within maxString.
+type output struct {
+	call
+
+	bytes []byte
+}
+
+// room raises an error if n more bytes would be too many.
+func (o *output) room(n int) {
+	if n > maxString-len(o.bytes) {
+		o.tooLong()
+	}
+}
+
+func (o *output) add(s string) {
+	o.room(len(s))
+	o.bytes = append(o.bytes, s...)
+}
+
+func (o *output) addByte(b byte) {
+	o.room(1)
+	o.bytes = append(o.bytes, b)
+}
+
+// tooLong ends a call that would build a string beyond the limit.
+func (c call) tooLong() int {
+	return c.raise("result of '%s' is longer than %d bytes", c.name, maxString)
+}

@@ -1,0 +1,73 @@
+package stdlib
+
+import (
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Concat is the operator ".." for all operands of a chain, which are its arguments. It does what gopher-lua's own does,
+// metamethods and errors included, but bounds the result: a chain of 200 operands makes 200 times as much of a string,
+// in one step that nothing can stop.
+func Concat(L *lua.LState) int {
+	c := call{L: L, name: ".."}
+	result := L.Get(L.GetTop())
+	for left := L.GetTop() - 1; left > 0; {
+		if first := c.firstText(left, result); first <= left {
+			result = c.join(first, left, result)
+			left = first - 1
+			continue
+		}
+		result = c.concatWith(L.Get(left), result)
+		left--
+	}
+	L.Push(result)
+	return 1
+}
+
+// firstText returns the first of the operands that are strings or numbers without a gap up to left, and beyond it when
+// there is none or when last is none.
+func (c call) firstText(left int, last lua.LValue) int {
+	first := left + 1
+	for lua.LVCanConvToString(last) && first > 1 && lua.LVCanConvToString(c.L.Get(first-1)) {
+		first--
+	}
+	return first
+}
+
+// join makes one string of the operands from first to last and what comes after them.
+func (c call) join(first, last int, tail lua.LValue) lua.LValue {
+	var few [8]string
+	parts, size := few[:0], 0
+	for i := first; i <= last+1; i++ {
+		v := tail
+		if i <= last {
+			v = c.L.Get(i)
+		}
+		part := lua.LVAsString(v)
+		if len(part) > maxString-size {
+			c.tooLong()
+		}
+		size += len(part)
+		parts = append(parts, part)
+	}
+	return lua.LString(strings.Join(parts, ""))
+}
+
+// concatWith has a metamethod join two operands.
+func (c call) concatWith(left, right lua.LValue) lua.LValue {
+	method := c.L.GetMetaField(left, "__concat")
+	if method == lua.LNil {
+		method = c.L.GetMetaField(right, "__concat")
+	}
+	if method.Type() != lua.LTFunction {
+		c.raise("cannot perform concat operation between %v and %v", left.Type(), right.Type())
+	}
+	c.L.Push(method)
+	c.L.Push(left)
+	c.L.Push(right)
+	c.L.Call(2, 1)
+	result := c.L.Get(-1)
+	c.L.Pop(1)
+	return result
+}

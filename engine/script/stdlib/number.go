@@ -1,0 +1,96 @@
+package stdlib
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// spaces are the bytes that C's isspace takes for space.
+const spaces = " \t\n\v\f\r"
+
+// parseNumber reads a number as Lua 5.1 writes it: decimal or hexadecimal, with a fraction or an exponent, between
+// spaces. "inf" and "nan", which C's strtod takes, are none: a client's text shall not become one by its spelling.
+func parseNumber(s string) (float64, bool) {
+	s = strings.Trim(s, spaces)
+	digits := strings.TrimLeft(s, "+-")
+	allowed := "0123456789.eE+-"
+	if len(digits) > 2 && digits[0] == '0' && digits[1]|0x20 == 'x' {
+		allowed = "0123456789abcdefABCDEFxXpP.+-"
+		if !strings.ContainsAny(digits, "pP") {
+			s += "p0" // strconv wants an exponent
+		}
+	}
+	if strings.Trim(digits, allowed) != "" {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, false
+	}
+	return f, true
+}
+
+// parseBase reads an integer in a base of 2 to 36. It may have a sign, spaces around, and in base 16 "0x" in front.
+func parseBase(s string, base int) (float64, bool) {
+	s = strings.Trim(s, spaces)
+	negative := strings.HasPrefix(s, "-")
+	if negative || strings.HasPrefix(s, "+") {
+		s = s[1:]
+	}
+	if base == 16 && len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x' {
+		s = s[2:]
+	}
+	if s == "" {
+		return 0, false
+	}
+	var f float64
+	for i := range len(s) {
+		digit := digitOf(s[i])
+		if digit >= base {
+			return 0, false
+		}
+		f = f*float64(base) + float64(digit)
+	}
+	if negative {
+		f = -f
+	}
+	return f, true
+}
+
+// digitOf is the value of a digit or letter; of any other byte it is beyond every base.
+func digitOf(b byte) int {
+	switch {
+	case '0' <= b && b <= '9':
+		return int(b - '0')
+	case 'a' <= b|0x20 && b|0x20 <= 'z':
+		return int(b|0x20-'a') + 10
+	}
+	return 99
+}
+
+// toInteger drops the fraction of f. What int64 cannot hold becomes its nearest value, NaN becomes 0.
+func toInteger(f float64) int64 {
+	const limit = 1 << 63
+	switch {
+	case f != f:
+		return 0
+	case f >= limit:
+		return limit - 1
+	case f < -limit:
+		return -limit
+	}
+	return int64(f)
+}
+
+// toUnsigned is what C makes of f for %u and %x: negative numbers wrap around.
+func toUnsigned(f float64) uint64 {
+	const limit = 1 << 63
+	switch {
+	case f >= 2*limit:
+		return 1<<64 - 1
+	case f >= limit:
+		return uint64(f)
+	}
+	return uint64(toInteger(f))
+}

@@ -1,0 +1,137 @@
+package stdlib
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/stdlib/steps"
+)
+
+// openOS sets the part of os that only reads the clock.
+func (l *library) openOS(L *lua.LState) {
+	t := L.NewTable()
+	register(L, t, map[string]function{
+		"clock":    l.osClock,
+		"date":     l.osDate,
+		"difftime": osDifftime,
+		"time":     l.osTime,
+	})
+	L.SetGlobal("os", t)
+}
+
+// osClock is the time since Open in seconds.
+func (l *library) osClock(c call) int {
+	return c.numbers(l.now().Sub(l.opened).Seconds())
+}
+
+func osDifftime(c call) int {
+	earlier := 0.0
+	if c.L.Get(2) != lua.LNil {
+		earlier = c.number(2)
+	}
+	return c.numbers(c.number(1) - earlier)
+}
+
+func (l *library) osTime(c call) int {
+	now := l.now()
+	if c.L.Get(1) == lua.LNil {
+		return c.numbers(float64(now.Unix()))
+	}
+	fields := c.table()
+	field := func(name string, otherwise int) int {
+		f, ok := fieldNumber(fields, name)
+		switch {
+		case ok:
+			return int(max(math.MinInt32, min(f, math.MaxInt32)))
+		case otherwise < 0:
+			c.raise("field '%s' missing in date table", name)
+		}
+		return otherwise
+	}
+	second, minute, hour := field("sec", 0), field("min", 0), field("hour", 12)
+	day, month, year := field("day", -1), field("month", -1), field("year", -1)
+	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, now.Location())
+	if summer := fields.RawGetString("isdst"); summer != lua.LNil && lua.LVAsBool(summer) != t.IsDST() {
+		const shift = time.Hour // the hour was given in the other time, as C's mktime understands it
+		if t.IsDST() {
+			t = t.Add(shift)
+		} else {
+			t = t.Add(-shift)
+		}
+	}
+	return c.numbers(float64(t.Unix()))
+}
+
+// fieldNumber is a number in a table, or a string that looks like one, without its fraction.
+func fieldNumber(t *lua.LTable, name string) (float64, bool) {
+	switch v := t.RawGetString(name).(type) {
+	case lua.LNumber:
+		return float64(v), v == v
+	case lua.LString:
+		return parseNumber(string(v))
+	}
+	return 0, false
+}
+
+func (l *library) osDate(c call) int {
+	const most = 6e16 // seconds; C's years end there, and so does what it can print
+	format := c.optText(1, "%c")
+	t := l.now()
+	if c.L.Get(2) != lua.LNil {
+		seconds := c.number(2)
+		if !(math.Abs(seconds) < most) {
+			c.L.Push(lua.LNil)
+			return 1
+		}
+		t = time.Unix(int64(seconds), 0).In(t.Location())
+	}
+	zone, _ := t.Zone()
+	if strings.HasPrefix(format, "!") {
+		format, t, zone = format[1:], t.UTC(), "GMT"
+	}
+	if format == "*t" {
+		c.L.Push(dateTable(c.L, t))
+		return 1
+	}
+	out := output{call: c, bytes: l.take()}
+	budget := steps.New(c.L)
+	for {
+		at := strings.IndexByte(format, '%')
+		if at < 0 || at+1 == len(format) {
+			out.add(format)
+			break
+		}
+		budget.Spend(1)
+		out.add(format[:at])
+		out.room(64)
+		out.bytes = l.dates.Append(out.bytes, t, format[at+1], zone)
+		format = format[at+2:]
+	}
+	c.L.Push(lua.LString(out.bytes))
+	l.give(out.bytes)
+	return 1
+}
+
+func dateTable(L *lua.LState, t time.Time) *lua.LTable {
+	date := L.CreateTable(0, 9)
+	for _, field := range []struct {
+		name  string
+		value int
+	}{
+		{"sec", t.Second()},
+		{"min", t.Minute()},
+		{"hour", t.Hour()},
+		{"day", t.Day()},
+		{"month", int(t.Month())},
+		{"year", t.Year()},
+		{"wday", int(t.Weekday()) + 1},
+		{"yday", t.YearDay()},
+	} {
+		date.RawSetString(field.name, lua.LNumber(field.value))
+	}
+	date.RawSetString("isdst", lua.LBool(t.IsDST()))
+	return date
+}

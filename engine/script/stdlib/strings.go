@@ -1,0 +1,129 @@
+package stdlib
+
+import (
+	"slices"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/stdlib/pattern"
+)
+
+// openString makes the string library and gives strings their methods. getmetatable("") is false, so that no script
+// can take the methods away from the others.
+func (l *library) openString(L *lua.LState) {
+	t := L.NewTable()
+	register(L, t, map[string]function{
+		"byte":    stringByte,
+		"char":    stringChar,
+		"find":    func(c call) int { return l.stringFind(c, true) },
+		"format":  l.stringFormat,
+		"gmatch":  l.stringGmatch,
+		"gsub":    l.stringGsub,
+		"len":     stringLen,
+		"lower":   stringLower,
+		"match":   func(c call) int { return l.stringFind(c, false) },
+		"rep":     stringRep,
+		"reverse": stringReverse,
+		"sub":     stringSub,
+		"upper":   stringUpper,
+	})
+	L.SetGlobal("string", t)
+	methods := L.NewTable()
+	methods.RawSetString("__index", t)
+	methods.RawSetString("__metatable", lua.LFalse)
+	L.SetMetatable(lua.LString(""), methods)
+}
+
+// bounds turns Lua's positions, which count from 1 or from the end, into a range of s.
+func bounds(s string, first, last int) (from, to int) {
+	if first < 0 {
+		first += len(s) + 1
+	}
+	if last < 0 {
+		last += len(s) + 1
+	}
+	from = max(first, 1) - 1
+	return from, max(from, min(last, len(s)))
+}
+
+func stringByte(c call) int {
+	s := c.text(1)
+	first := c.optInteger(2, 1)
+	from, to := bounds(s, first, c.optInteger(3, first))
+	n := c.atMost(to - from)
+	for i := range n {
+		c.L.Push(lua.LNumber(s[from+i]))
+	}
+	return n
+}
+
+func stringChar(c call) int {
+	n := c.L.GetTop()
+	if n > maxValues {
+		return c.raise("too many arguments to '%s' (limit %d)", c.name, maxValues)
+	}
+	b := make([]byte, n)
+	for i := range b {
+		v := c.integer(i + 1)
+		if v < 0 || v > 255 {
+			return c.argument(i+1, "invalid value")
+		}
+		b[i] = byte(v)
+	}
+	return c.result(string(b))
+}
+
+func stringLen(c call) int {
+	return c.numbers(float64(len(c.text(1))))
+}
+
+func stringLower(c call) int {
+	return c.result(shift(c.text(1), 'A', 'a'))
+}
+
+func stringUpper(c call) int {
+	return c.result(shift(c.text(1), 'a', 'A'))
+}
+
+// shift moves the 26 letters from one alphabet to another and leaves all other bytes, also those that are not UTF-8.
+func shift(s string, from, to byte) string {
+	first := strings.IndexFunc(s, func(r rune) bool { return rune(from) <= r && r <= rune(from)+25 })
+	if first < 0 {
+		return s
+	}
+	b := []byte(s)
+	for i := first; i < len(b); i++ {
+		if b[i]-from < 26 {
+			b[i] += to - from
+		}
+	}
+	return string(b)
+}
+
+func stringRep(c call) int {
+	s, n := c.text(1), c.integer(2)
+	if n <= 0 || s == "" {
+		return c.result("")
+	}
+	if n > maxString/len(s) {
+		return c.tooLong()
+	}
+	return c.result(strings.Repeat(s, n))
+}
+
+func stringReverse(c call) int {
+	b := []byte(c.text(1))
+	slices.Reverse(b)
+	return c.result(string(b))
+}
+
+func stringSub(c call) int {
+	s := c.text(1)
+	from, to := bounds(s, c.integer(2), c.optInteger(3, -1))
+	if from >= to {
+		return c.result("")
+	}
+	c.L.Push(pattern.Part(s, from, to))
+	return 1
+}

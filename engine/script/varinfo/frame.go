@@ -1,0 +1,265 @@
+package varinfo
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/compile"
+)
+
+// frame is a Lua function that has failed, at its instruction.
+type frame struct {
+	proto     *lua.FunctionProto
+	pc        int           // of the instruction
+	registers reflect.Value // of all frames
+	base      int           // of the function's own
+}
+
+// runsGo tells whether the function at that level is one of Go.
+func runsGo(L *lua.LState, level int) bool {
+	fn := function(L, level)
+	return fn != nil && fn.IsG
+}
+
+// arguments returns how many arguments the innermost function was called with.
+func arguments(L *lua.LState) int {
+	d, _ := L.GetStack(0)
+	return int(reflect.ValueOf(d).Elem().FieldByName("frame").Elem().FieldByName("NArgs").Int())
+}
+
+func function(L *lua.LState, level int) *lua.LFunction {
+	d, ok := L.GetStack(level)
+	if !ok {
+		return nil
+	}
+	v, err := L.GetInfo("f", d, lua.LNil)
+	fn, ok := v.(*lua.LFunction)
+	if err != nil || !ok {
+		return nil
+	}
+	return fn
+}
+
+// failed returns the function at that level, if it is one of Lua. gopher-lua shows the place and the registers of a frame to
+// nobody.
+func failed(L *lua.LState, level int) (frame, bool) {
+	fn := function(L, level)
+	if fn == nil || fn.IsG {
+		return frame{}, false
+	}
+	d, _ := L.GetStack(level)
+	of := reflect.ValueOf(d).Elem().FieldByName("frame").Elem()
+	f := frame{
+		proto:     fn.Proto,
+		pc:        int(of.FieldByName("Pc").Int()) - 1,
+		base:      int(of.FieldByName("LocalBase").Int()),
+		registers: reflect.ValueOf(L).Elem().FieldByName("reg").Elem().FieldByName("array"),
+	}
+	return f, f.pc >= 0 && f.pc < len(f.proto.Code)
+}
+
+// The parts of the instruction, as gopher-lua lays them out.
+func (f frame) op() int { return opOf(f.proto.Code[f.pc]) }
+func (f frame) a() int  { return aOf(f.proto.Code[f.pc]) }
+func (f frame) b() int  { return bOf(f.proto.Code[f.pc]) }
+func (f frame) c() int  { return cOf(f.proto.Code[f.pc]) }
+
+func opOf(code uint32) int   { return int(code >> 26) }
+func aOf(code uint32) int    { return int(code>>18) & 0xff }
+func bOf(code uint32) int    { return int(code & 0x1ff) }
+func cOf(code uint32) int    { return int(code>>9) & 0x1ff }
+func wideOf(code uint32) int { return int(code & 0x3ffff) }
+
+// constantBit is set in a B or C that means a constant, in place of a register.
+const constantBit = 0x100
+
+// jump is what an instruction adds to the place behind it.
+func jump(code uint32) int { return wideOf(code) - 0x1ffff }
+
+// kind returns the type of what stands in a register or is a constant.
+func (f frame) kind(register int) string {
+	if register&constantBit != 0 {
+		return f.proto.Constants[register&^constantBit].Type().String()
+	}
+	switch v := f.registers.Index(f.base + register).Elem(); v.Type() {
+	case reflect.TypeFor[lua.LBool]():
+		return "boolean"
+	case reflect.TypeFor[lua.LNumber]():
+		return "number"
+	case reflect.TypeFor[lua.LString]():
+		return "string"
+	case reflect.TypeFor[*lua.LTable]():
+		return "table"
+	case reflect.TypeFor[*lua.LFunction]():
+		return "function"
+	case reflect.TypeFor[*lua.LUserData]():
+		return "userdata"
+	case reflect.TypeFor[*lua.LState]():
+		return "thread"
+	}
+	return "nil"
+}
+
+// lacking returns which method of which kind of object a register should have held, where that is one of the host's.
+func (f frame) lacking(register int) (class, method string) {
+	variable, ok := strings.CutPrefix(f.variable(register, ""), "method '")
+	if !ok || f.kind(register+1) != "userdata" {
+		return "", ""
+	}
+	self := f.registers.Index(f.base + register + 1).Elem()
+	object, _ := reflect.TypeAssert[*lua.LUserData](reflect.NewAt(reflect.TypeFor[lua.LUserData](), self.UnsafePointer()))
+	metatable, ok := object.Metatable.(*lua.LTable)
+	if !ok {
+		return "", ""
+	}
+	name, _ := metatable.RawGetString("__metatable").(lua.LString)
+	return string(name), strings.TrimSuffix(variable, "'")
+}
+
+// called returns the name of what the instruction calls.
+func (f frame) called() string {
+	for _, call := range f.proto.DbgCalls {
+		if call.Pc == f.pc && !strings.HasPrefix(call.Name, compile.Operands) && call.Name != "?" {
+			return call.Name
+		}
+	}
+	return ""
+}
+
+// operand returns the variable that is the n-th operand of the instruction, or "".
+func (f frame) operand(n int) string {
+	names := strings.Split(f.operandsAt(f.pc), " ")
+	if n >= len(names) {
+		return ""
+	}
+	return names[n]
+}
+
+func (f frame) operandsAt(pc int) string {
+	for _, call := range f.proto.DbgCalls {
+		if names, ok := strings.CutPrefix(call.Name, compile.Operands); ok && call.Pc == pc {
+			return names
+		}
+	}
+	return ""
+}
+
+// variable returns what the script calls what stands in a register: "local 'x'"; "" where it has no name.
+func (f frame) variable(register int, name string) string {
+	if register&constantBit != 0 {
+		return ""
+	}
+	source, text := f.source(register, name)
+	if source == "" || text == "" || strings.HasPrefix(text, "(") {
+		return ""
+	}
+	return fmt.Sprintf("%s '%s'", source, text)
+}
+
+// source looks at the instruction that has written the register. A name that is known is a local variable's, unless it was
+// read from elsewhere under that name.
+func (f frame) source(register int, name string) (source, text string) {
+	if name != "" {
+		source, text = "local", name
+	}
+	pc := f.writer(register)
+	if pc < 0 {
+		return source, text
+	}
+	code := f.proto.Code[pc]
+	from, what := "", ""
+	switch opOf(code) {
+	case lua.OP_GETGLOBAL:
+		from, what = "global", f.proto.Constants[wideOf(code)].String()
+	case lua.OP_GETUPVAL:
+		from, what = "upvalue", f.proto.DbgUpvalues[bOf(code)]
+	case lua.OP_GETTABLE, lua.OP_GETTABLEKS:
+		from, what = "field", f.key(cOf(code))
+	case lua.OP_SELF:
+		if aOf(code) == register {
+			from, what = "method", f.key(cOf(code))
+		}
+	case lua.OP_MOVE, lua.OP_MOVEN:
+		if copied := f.operandsAt(pc); copied != "" {
+			from, what = "local", copied
+		}
+	}
+	if name != "" && what != name {
+		return source, text
+	}
+	return from, what
+}
+
+// key returns a key that is a constant string.
+func (f frame) key(c int) string {
+	if c&constantBit == 0 {
+		return ""
+	}
+	text, _ := f.proto.Constants[c&^constantBit].(lua.LString)
+	return string(text)
+}
+
+// writer returns the place of the last instruction on the way to the present one that has written the register, or -1.
+func (f frame) writer(register int) int {
+	last := -1
+	for pc := 0; pc < f.pc; pc++ {
+		code := f.proto.Code[pc]
+		switch opOf(code) {
+		case lua.OP_JMP, lua.OP_FORPREP:
+			if to := pc + 1 + jump(code); opOf(code) == lua.OP_JMP && to > pc && to <= f.pc {
+				pc = to - 1
+			}
+			continue
+		case lua.OP_CLOSURE: // what follows tells where its variables come from
+			if aOf(code) == register {
+				last = pc
+			}
+			pc += int(f.proto.FunctionPrototypes[wideOf(code)].NumUpvalues)
+			continue
+		case lua.OP_SETLIST:
+			if cOf(code) == 0 {
+				pc++
+			}
+			continue
+		case lua.OP_MOVEN: // as many instructions as C are its own
+			for end := pc + cOf(code); ; pc++ {
+				if aOf(f.proto.Code[pc]) == register {
+					last = pc
+				}
+				if pc == end {
+					break
+				}
+			}
+			continue
+		}
+		if writes(code, register) {
+			last = pc
+		}
+	}
+	return last
+}
+
+// writes tells whether an instruction writes a register.
+func writes(code uint32, register int) bool {
+	a := aOf(code)
+	switch op := opOf(code); op {
+	case lua.OP_LOADNIL:
+		return a <= register && register <= bOf(code)
+	case lua.OP_SELF:
+		return register == a || register == a+1
+	case lua.OP_CALL, lua.OP_VARARG:
+		return register >= a
+	case lua.OP_TFORLOOP:
+		return register >= a+2
+	case lua.OP_FORLOOP:
+		return a <= register && register <= a+3
+	case lua.OP_MOVE, lua.OP_LOADK, lua.OP_LOADBOOL, lua.OP_GETUPVAL, lua.OP_GETGLOBAL, lua.OP_GETTABLE, lua.OP_GETTABLEKS,
+		lua.OP_NEWTABLE, lua.OP_UNM, lua.OP_NOT, lua.OP_LEN, lua.OP_CONCAT, lua.OP_TESTSET:
+		return register == a
+	default:
+		return lua.OP_ADD <= op && op <= lua.OP_POW && register == a
+	}
+}

@@ -1,0 +1,164 @@
+// Package varinfo says in the words of Lua what an instruction of a script could not do, and what the script calls the value
+// that it could not do it with: "attempt to call global 'tel' (a nil value)". It reads the error of gopher-lua, which names
+// no variable, and the code of the function that failed; it changes nothing and runs nothing.
+package varinfo
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// What gopher-lua says, and how the operator ".." of this project's library begins.
+const (
+	noFunction = "attempt to call a non-function object"
+	noTable    = "attempt to index a non-table object("
+	noNumbers  = "cannot perform "
+	noText     = "cannot perform concat operation between "
+	noMinus    = "__unm undefined"
+	noLength   = "__len undefined"
+
+	badArgument = "bad argument #" // 2 to close (number expected, got string)
+)
+
+// Usage is the first upvalue of a function of Go, as userdata, that knows how it is called.
+type Usage interface {
+	// Misused words the problem with its n-th argument, while its arguments are still there.
+	Misused(L *lua.LState, n int, problem string) string
+}
+
+// misused has the function that runs word what is wrong with one of its arguments.
+func misused(L *lua.LState, text, rest string) string {
+	fn := function(L, 0)
+	if fn == nil || !fn.IsG || len(fn.Upvalues) == 0 {
+		return text
+	}
+	object, _ := fn.Upvalues[0].Value().(*lua.LUserData)
+	if object == nil {
+		return text
+	}
+	u, ok := object.Value.(Usage)
+	number, problem, found := strings.Cut(rest, " ")
+	n, err := strconv.Atoi(number)
+	if _, problem, _ = strings.Cut(problem, " ("); !ok || !found || err != nil {
+		return text
+	}
+	problem = strings.TrimSuffix(problem, ")")
+	if expected, ok := strings.CutSuffix(problem, "got nil"); ok && n > arguments(L) {
+		problem = expected + "got no value"
+	}
+	return u.Misused(L, n, problem)
+}
+
+// Text returns what is to be said in place of text, an error that gopher-lua has raised in L, without its place, while the
+// frames of the function that failed are still there. Any other error stays as it is.
+func Text(L *lua.LState, text string) (better string) {
+	better = text
+	// It reads what gopher-lua may have left half made.
+	defer func() { _ = recover() }()
+	if rest, ok := strings.CutPrefix(text, badArgument); ok {
+		return misused(L, text, rest)
+	}
+	level := 0
+	if strings.HasPrefix(text, noText) && runsGo(L, 0) {
+		level = 1
+	}
+	f, ok := failed(L, level)
+	if !ok {
+		return text
+	}
+	switch {
+	case text == noFunction:
+		better = f.call()
+	case strings.HasPrefix(text, noTable):
+		kind, _, _ := strings.Cut(text[len(noTable):], ")")
+		better = "attempt to index " + f.indexed(kind)
+	case strings.HasPrefix(text, noText):
+		better = "attempt to concatenate " + f.joined(level > 0)
+	case strings.HasPrefix(text, noNumbers):
+		_, kinds, _ := strings.Cut(text, " between ")
+		left, right, _ := strings.Cut(kinds, " and ")
+		better = "attempt to perform arithmetic on " + f.calculated(left, right)
+	case text == noMinus:
+		better = "attempt to perform arithmetic on " + f.single()
+	case text == noLength:
+		better = "attempt to get length of " + f.single()
+	}
+	return better
+}
+
+// call words a call of what is no function.
+func (f frame) call() string {
+	callee := f.a()
+	if f.op() == lua.OP_TFORLOOP {
+		text := "attempt to call a " + f.kind(callee) + " value"
+		if f.kind(callee) == "table" {
+			text += ": a for loop goes over pairs(t) or ipairs(t)"
+		}
+		return text
+	}
+	if class, method := f.lacking(callee); class != "" {
+		return fmt.Sprintf("there is no %s:%s", class, method)
+	}
+	return "attempt to call " + f.value(callee, f.called(), f.kind(callee))
+}
+
+// indexed names the object of an instruction that reads or sets a field. It is of another kind than the object that is no
+// table where that was reached through __index.
+func (f frame) indexed(kind string) string {
+	object := f.b()
+	switch f.op() {
+	case lua.OP_GETTABLE, lua.OP_GETTABLEKS, lua.OP_SELF:
+	case lua.OP_SETTABLE, lua.OP_SETTABLEKS:
+		object = f.a()
+	default:
+		return "a " + kind + " value"
+	}
+	if f.kind(object) != kind {
+		return "a " + kind + " value"
+	}
+	return f.value(object, f.operand(0), kind)
+}
+
+// calculated names the operand that is no number; where both are strings it cannot be told which.
+func (f frame) calculated(left, right string) string {
+	register, name, kind := f.c(), f.operand(1), right
+	if right == "number" || left != "number" && left != "string" {
+		register, name, kind = f.b(), f.operand(0), left
+	} else if right == "string" && left == "string" {
+		return "a string value"
+	}
+	if op := f.op(); op < lua.OP_ADD || op > lua.OP_POW {
+		return "a " + kind + " value"
+	}
+	return f.value(register, name, kind)
+}
+
+// joined names the last of the operands of ".." that is neither a string nor a number. They are arguments of a call, or stand
+// in registers side by side.
+func (f frame) joined(called bool) string {
+	first, last := f.b(), f.c()
+	if called {
+		first, last = f.a()+1, f.a()+f.b()-1
+	}
+	for register := last; register >= first; register-- {
+		if kind := f.kind(register); kind != "string" && kind != "number" {
+			return f.value(register, "", kind)
+		}
+	}
+	return "a value"
+}
+
+// single names the operand of an operator that has one.
+func (f frame) single() string { return f.value(f.b(), f.operand(0), f.kind(f.b())) }
+
+// value describes what stands in a register: "local 'x' (a nil value)", or "a nil value" where it has no name. name is how
+// the script calls it, where that is known.
+func (f frame) value(register int, name, kind string) string {
+	if variable := f.variable(register, name); variable != "" {
+		return fmt.Sprintf("%s (a %s value)", variable, kind)
+	}
+	return "a " + kind + " value"
+}
