@@ -10,11 +10,11 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
-	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/jobqueue"
 	"perigee/engine/queue"
 	"perigee/engine/script/module"
+	"perigee/engine/testkit"
 )
 
 // work starts a server that takes jobs from a beanstalkd of its own.
@@ -67,7 +67,7 @@ func putBody(t *testing.T, service jobqueue.Service, body string) uint64 {
 // gone waits until the service knows a job no more.
 func gone(t *testing.T, service jobqueue.Service, id uint64) {
 	t.Helper()
-	await.Until(t, "the job to be gone", func() bool {
+	testkit.WaitFor(t, "the job to be gone", func() bool {
 		_, err := service.Job(t.Context(), id)
 		if err != nil && !errors.Is(err, queue.ErrNotFound) {
 			t.Fatalf("Job(%d) = %v, want it to be gone", id, err)
@@ -79,7 +79,7 @@ func gone(t *testing.T, service jobqueue.Service, id uint64) {
 // buried waits until a job is set aside.
 func buried(t *testing.T, service jobqueue.Service, id uint64) {
 	t.Helper()
-	await.Until(t, "the job to be buried", func() bool {
+	testkit.WaitFor(t, "the job to be buried", func() bool {
 		job, err := service.Job(t.Context(), id)
 		if err != nil {
 			t.Fatalf("Job(%d) = %v, want it to be buried", id, err)

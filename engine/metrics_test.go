@@ -17,8 +17,8 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
-	"perigee/engine/enginetest/await"
 	"perigee/engine/queue"
+	"perigee/engine/testkit"
 )
 
 // ask asks for the metrics and returns the status and the text of the answer.
@@ -71,7 +71,7 @@ func measured(t *testing.T, server *enginetest.Server, want map[string]string) {
 			t.Logf("of the metrics that are wanted there are %v", got)
 		}
 	}()
-	await.Until(t, fmt.Sprint("the metrics ", want), func() bool {
+	testkit.WaitFor(t, fmt.Sprint("the metrics ", want), func() bool {
 		got = scrape(t, server)
 		maps.DeleteFunc(got, func(name, _ string) bool { return want[name] == "" })
 		return maps.Equal(got, want)
@@ -201,7 +201,7 @@ func TestMetricsOfReloads(t *testing.T) {
 		t.Fatal("a reload of broken scripts = nil, want an error")
 	}
 	now := fmt.Sprintf(`generation="%d"`, reloads+1)
-	await.Until(t, "the series of all other generations to be gone", func() bool {
+	testkit.WaitFor(t, "the series of all other generations to be gone", func() bool {
 		names := slices.Collect(maps.Keys(scrape(t, server)))
 		return !slices.ContainsFunc(names, func(name string) bool {
 			return strings.Contains(name, "generation=") && !strings.Contains(name, now)
@@ -312,7 +312,7 @@ end`, func(c *config.Config) {
 	for range 3 {
 		bob.Send(`{"name":"Hold"}`)
 	}
-	await.Until(t, "three more turns to be queued", func() bool {
+	testkit.WaitFor(t, "three more turns to be queued", func() bool {
 		var was, is int
 		if _, err := fmt.Sscan(before, &was); err != nil {
 			t.Fatal(err)
@@ -343,7 +343,7 @@ end)`))
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Spoil"}`)
 	alice.Expect("Spoilt")
-	await.Until(t, "saves that failed", func() bool {
+	testkit.WaitFor(t, "saves that failed", func() bool {
 		series := scrape(t, server)
 		failed := series[`perigee_state_saves_total{result="failed"}`]
 		return failed != "0" && failed != "" && series["perigee_state_unsaveable"] == "1"

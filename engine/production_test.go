@@ -17,7 +17,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
-	"perigee/engine/enginetest/port"
+	"perigee/engine/testkit"
 )
 
 // readmeBlock returns the block of the README in a language that begins with a comment that names its file.
@@ -118,7 +118,7 @@ func TestReadmeNginx(t *testing.T) {
 		{"without X-Forwarded-For", "X-Forwarded-For $proxy_add_x_forwarded_for", `X-Forwarded-For ""`, "127.0.0.1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			front := port.Reserve(t)
+			front := testkit.ReservePort(t)
 			changed := put(t, site, "listen 80;", "listen "+front+";")
 			changed = put(t, changed, "http://127.0.0.1:8080", "http://"+address)
 			if row.old != "" {

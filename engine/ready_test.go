@@ -9,15 +9,15 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
-	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
+	"perigee/engine/testkit"
 )
 
 // ready asks a server whether it is, until the line about its queue is as a regular expression says.
 func ready(t *testing.T, server *enginetest.Server, queue string) {
 	t.Helper()
 	want := regexp.MustCompile(`^ready\nqueue: ` + queue + `\n$`)
-	await.Until(t, "/readyz to be "+want.String(), func() bool {
+	testkit.WaitFor(t, "/readyz to be "+want.String(), func() bool {
 		status, text := fetch(t, server.URL+"readyz")
 		if status != http.StatusOK {
 			t.Fatalf("GET /readyz = %d %q, want 200 while clients are welcome", status, text)
@@ -69,7 +69,7 @@ func TestReadyTellsOfTheQueue(t *testing.T) {
 // logged waits until the log has a text so many times.
 func logged(t *testing.T, server *enginetest.Server, text string, times int) {
 	t.Helper()
-	await.Until(t, "the log to have "+text, func() bool { return strings.Count(server.Log(), text) >= times })
+	testkit.WaitFor(t, "the log to have "+text, func() bool { return strings.Count(server.Log(), text) >= times })
 }
 
 // An application that takes no jobs says so.

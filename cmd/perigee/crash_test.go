@@ -17,10 +17,10 @@ import (
 	"time"
 
 	"perigee/engine/config"
-	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/jobqueue"
 	"perigee/engine/queue"
+	"perigee/engine/testkit"
 )
 
 // A server that is killed, with a beanstalkd that is killed: how often, and with how many jobs.
@@ -59,7 +59,7 @@ func TestCrashesLoseNoJob(t *testing.T) {
 	producing.Go(func() { produce(t, b.Address, &produced, &unsure) })
 	for i := range crashes {
 		// At some moment while a twentieth of the jobs are put.
-		await.Until(t, "jobs", func() bool { return produced.Load() >= int64(i*crashJobs/crashes+rand.IntN(crashJobs/crashes)) })
+		testkit.WaitFor(t, "jobs", func() bool { return produced.Load() >= int64(i*crashJobs/crashes+rand.IntN(crashJobs/crashes)) })
 		if i%2 == 0 {
 			s.kill()
 			s.start(t)
@@ -74,7 +74,7 @@ func TestCrashesLoseNoJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = service.Close() }()
-	await.Until(t, "the queue to be empty", func() bool {
+	testkit.WaitFor(t, "the queue to be empty", func() bool {
 		counts, err := service.Counts(t.Context(), "default")
 		return err == nil && counts.Ready+counts.Reserved+counts.Delayed == 0
 	})

@@ -15,8 +15,8 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
-	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
+	"perigee/engine/testkit"
 )
 
 // jobsChapter is the chapter of the README whose examples need a server and a beanstalkd.
@@ -46,7 +46,7 @@ func TestReadmeJobs(t *testing.T) {
 		t.Run(section.Title, func(t *testing.T) {
 			b := beanstalkd.Start(t, beanstalkd.Options{})
 			server := enginetest.Start(t, func(c *config.Config) { c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, b.Address })
-			await.Until(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
+			testkit.WaitFor(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
 			alice := server.Dial(t, "alice")
 			alice.Expect("UpdatePrizes") // of the opening
 			t.Chdir(t.TempDir())
@@ -80,7 +80,7 @@ const monitoring = "Monitoring"
 func TestReadmeMonitoring(t *testing.T) {
 	server := enginetest.Start(t, nil)
 	server.Dial(t, "alice")
-	await.Until(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
+	testkit.WaitFor(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
 	tried := 0
 	for _, section := range enginetest.Readme(t, "../../README.md") {
 		if section.Title != monitoring {

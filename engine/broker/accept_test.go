@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"perigee/engine/enginetest/await"
+	"perigee/engine/testkit"
 )
 
 // failing is a listener that fails a number of times and then has a connection, again and again.
@@ -88,9 +88,9 @@ func TestSilentConnections(t *testing.T) {
 		s.connect(t).raw([]byte("GET / HTTP/1.1\r\n"))
 	}
 	c := s.dial(t)
-	await.Next(t, o.opens, "Open")
+	testkit.Receive(t, o.opens, "Open")
 	c.send(textFrame, "made it")
-	await.Next(t, o.messages, "message")
+	testkit.Receive(t, o.messages, "message")
 	s.waiting.mu.Lock()
 	defer s.waiting.mu.Unlock()
 	if got := s.waiting.sockets.Len(); got > maxWaiting {

@@ -15,7 +15,7 @@ import (
 
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
-	"perigee/engine/enginetest/frames"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -310,7 +310,7 @@ type frame struct {
 // read returns the next frame, or the error that came in its place.
 func (c *client) read() (frame, error) {
 	c.deadline()
-	first, payload, err := frames.Read(c.in)
+	first, payload, err := testkit.ReadFrame(c.in)
 	return frame{first, payload}, err
 }
 

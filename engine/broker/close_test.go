@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"perigee/engine/broker/outbox"
-	"perigee/engine/enginetest/await"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -29,7 +29,7 @@ func TestClientCloses(t *testing.T) {
 			tt.send(c)
 			c.wantClose(tt.answer)
 			c.wantEnd()
-			if got := await.Next(t, o.ends, "Closed"); got != tt.told {
+			if got := testkit.Receive(t, o.ends, "Closed"); got != tt.told {
 				t.Errorf("Closed(%v), want %v", got, tt.told)
 			}
 			s.stop()
@@ -49,7 +49,7 @@ func TestClientVanishes(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := await.Next(t, o.ends, "Closed"); got != wire.CloseLost("") {
+	if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseLost("") {
 		t.Errorf("Closed(%v), want %v", got, wire.CloseLost(""))
 	}
 }
@@ -60,7 +60,7 @@ func TestServerCloses(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
 	c := s.dial(t)
-	conn := await.Next(t, o.opens, "Open")
+	conn := testkit.Receive(t, o.opens, "Open")
 	conn.Send(text("last words"))
 	conn.Close(wire.Close{Code: 4000, Reason: "first"})
 	conn.Send(text("too late"))
@@ -70,7 +70,7 @@ func TestServerCloses(t *testing.T) {
 	c.send(textFrame, "unheard")
 	c.closes(4000, "first")
 	c.wantEnd()
-	if got, want := await.Next(t, o.ends, "Closed"), (wire.Close{Code: 4000, Reason: "first"}); got != want {
+	if got, want := testkit.Receive(t, o.ends, "Closed"), (wire.Close{Code: 4000, Reason: "first"}); got != want {
 		t.Errorf("Closed(%v), want %v", got, want)
 	}
 	if len(o.messages) != 0 {
@@ -91,7 +91,7 @@ func TestCloseCodes(t *testing.T) {
 		o := newObserver()
 		s := serve(t, nil, o)
 		c := s.dial(t)
-		await.Next(t, o.opens, "Open").Close(tt.give)
+		testkit.Receive(t, o.opens, "Open").Close(tt.give)
 		c.wantClose(tt.want)
 	}
 }
@@ -102,14 +102,14 @@ func TestNoAnswerToClose(t *testing.T) {
 		o := newObserver()
 		s := servePipes(t, nil, o)
 		c := s.dial(t)
-		await.Next(t, o.opens, "Open").Close(wire.CloseNormal("bye"))
+		testkit.Receive(t, o.opens, "Open").Close(wire.CloseNormal("bye"))
 		began := time.Now()
 		c.wantClose(wire.CloseNormal("bye"))
 		c.wantEnd()
 		if took := time.Since(began); took != outbox.LingerTime {
 			t.Errorf("the connection ended %v after the close frame, want %v", took, outbox.LingerTime)
 		}
-		if got := await.Next(t, o.ends, "Closed"); got != wire.CloseNormal("bye") {
+		if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseNormal("bye") {
 			t.Errorf("Closed(%v), want 1000 bye", got)
 		}
 	})
@@ -121,7 +121,7 @@ func TestFloodAfterClose(t *testing.T) {
 		o := newObserver()
 		s := servePipes(t, nil, o)
 		c := s.dial(t)
-		await.Next(t, o.opens, "Open").Close(wire.CloseNormal("bye"))
+		testkit.Receive(t, o.opens, "Open").Close(wire.CloseNormal("bye"))
 		began := time.Now()
 		c.wantClose(wire.CloseNormal("bye"))
 		synctest.Wait()
@@ -139,7 +139,7 @@ func TestFloodAfterClose(t *testing.T) {
 		if took := time.Since(began); took >= outbox.LingerTime {
 			t.Errorf("the connection ended %v after the close frame, want less than %v", took, outbox.LingerTime)
 		}
-		await.Next(t, o.ends, "Closed")
+		testkit.Receive(t, o.ends, "Closed")
 	})
 }
 
@@ -149,10 +149,10 @@ func TestCloseBehindStuckQueue(t *testing.T) {
 		o := newObserver()
 		s := servePipes(t, nil, o)
 		s.dial(t)
-		conn := await.Next(t, o.opens, "Open")
+		conn := testkit.Receive(t, o.opens, "Open")
 		conn.Send(text("never read"))
 		conn.Close(wire.CloseNormal("bye"))
-		if got := await.Next(t, o.ends, "Closed"); got != wire.CloseNormal("bye") {
+		if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseNormal("bye") {
 			t.Errorf("Closed(%v), want 1000 bye", got)
 		}
 	})
@@ -164,11 +164,11 @@ func TestCloseBehindQueue(t *testing.T) {
 		o := newObserver()
 		s := servePipes(t, nil, o)
 		c := s.dial(t)
-		conn := await.Next(t, o.opens, "Open")
+		conn := testkit.Receive(t, o.opens, "Open")
 		conn.Send(text("one"))
 		conn.Send(text("two"))
 		c.closes(1000, "bye")
-		if got := await.Next(t, o.ends, "Closed"); got != wire.CloseNormal("bye") {
+		if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseNormal("bye") {
 			t.Errorf("Closed(%v), want 1000 bye", got)
 		}
 		c.want(textFrame, "one")
@@ -183,9 +183,9 @@ func TestAfterTheEnd(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
 	c := s.dial(t)
-	conn := await.Next(t, o.opens, "Open")
+	conn := testkit.Receive(t, o.opens, "Open")
 	_ = c.Close()
-	await.Next(t, o.ends, "Closed")
+	testkit.Receive(t, o.ends, "Closed")
 	conn.Send(text("x"))
 	conn.SendLatest(text("x"))
 	conn.Subscribe(1)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"perigee/engine/enginetest/await"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 				c.raw(p)
 			}
 			for _, want := range tt.messages {
-				if got := await.Next(t, o.messages, "message"); got != want {
+				if got := testkit.Receive(t, o.messages, "message"); got != want {
 					t.Errorf("Message: got %.80q, want %.80q", got, want)
 				}
 			}
@@ -40,7 +40,7 @@ func TestConformance(t *testing.T) {
 				wantCode(t, c, tt.code)
 			}
 			_ = c.Close() // as clients do at the end
-			await.Next(t, o.ends, "Closed")
+			testkit.Receive(t, o.ends, "Closed")
 			if len(o.messages) != 0 {
 				t.Errorf("Message(%.80q) was called", <-o.messages)
 			}

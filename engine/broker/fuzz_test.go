@@ -12,7 +12,7 @@ import (
 
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
-	"perigee/engine/enginetest/await"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -69,10 +69,10 @@ func FuzzFrames(f *testing.F) {
 		}()
 		c.raw(sent)
 		_ = c.Close() // what had to be answered at once was
-		if fault := await.Next(t, answers, "answer"); fault != "" {
+		if fault := testkit.Receive(t, answers, "answer"); fault != "" {
 			t.Errorf("after %q: %s", sent, fault)
 		}
-		await.Next(t, told, "Closed")
+		testkit.Receive(t, told, "Closed")
 		if strings.Contains(s.log.String(), "panic") {
 			t.Fatalf("after %q: a panic", sent)
 		}
@@ -119,7 +119,7 @@ func FuzzHandshake(f *testing.F) {
 		}()
 		c.raw(sent)
 		_ = c.Close()
-		answer := await.Next(t, answers, "answer")
+		answer := testkit.Receive(t, answers, "answer")
 		if len(answer) > 0 {
 			response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
 			switch {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
-	"perigee/engine/enginetest/await"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -26,7 +26,7 @@ func TestMessages(t *testing.T) {
 	c.send(0x00, "three ")
 	c.send(0x80, "parts")
 	for _, want := range []string{"one", "", long, "in three parts"} {
-		if got := await.Next(t, o.messages, "message"); got != want {
+		if got := testkit.Receive(t, o.messages, "message"); got != want {
 			t.Errorf("Message: got %.40q, want %.40q", got, want)
 		}
 	}
@@ -63,7 +63,7 @@ func TestRefusedMessages(t *testing.T) {
 			c.closes(tt.want.Code, "")
 			c.wantEnd()
 			_ = c.Close() // as clients do at the end; the server waits a second for it
-			if got := await.Next(t, o.ends, "Closed"); got != tt.want {
+			if got := testkit.Receive(t, o.ends, "Closed"); got != tt.want {
 				t.Errorf("Closed(%v), want %v", got, tt.want)
 			}
 			if len(o.messages) != 0 {
@@ -79,7 +79,7 @@ func TestReadLimit(t *testing.T) {
 	s := serve(t, nil, o)
 	want := strings.Repeat("x", int(config.Default().Limits.ReadLimit))
 	s.dial(t).send(textFrame, want)
-	if got := await.Next(t, o.messages, "message"); got != want {
+	if got := testkit.Receive(t, o.messages, "message"); got != want {
 		t.Errorf("Message: got %d bytes, want %d", len(got), len(want))
 	}
 }
@@ -107,7 +107,7 @@ func TestMessageDeadline(t *testing.T) {
 		if took < deadline || took > deadline+2*time.Second {
 			t.Errorf("the message was given up after %v, want %v and at most a tick or two", took, deadline)
 		}
-		if got := await.Next(t, o.ends, "Closed"); got != closeTooLong() {
+		if got := testkit.Receive(t, o.ends, "Closed"); got != closeTooLong() {
 			t.Errorf("Closed(%v), want %v", got, closeTooLong())
 		}
 		_ = c.Close()
@@ -147,7 +147,7 @@ func TestMessageRate(t *testing.T) {
 		}
 		c.wantClose(wire.CloseTooManyMessages())
 		c.closes(1000, "")
-		if got := await.Next(t, o.ends, "Closed"); got != wire.CloseTooManyMessages() {
+		if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseTooManyMessages() {
 			t.Errorf("Closed(%v), want %v", got, wire.CloseTooManyMessages())
 		}
 	})
@@ -182,7 +182,7 @@ func TestByteRate(t *testing.T) {
 			t.Errorf("50 KiB at 10 KiB/s with a burst of 20 KiB were read in %v, want about 3s", took)
 		}
 		for range messages {
-			await.Next(t, o.messages, "message")
+			testkit.Receive(t, o.messages, "message")
 		}
 	})
 }
@@ -198,7 +198,7 @@ func TestPing(t *testing.T) {
 	c.send(pingFrame, "")
 	c.want(pongFrame, "")
 	c.send(0x80, "sage")
-	if got := await.Next(t, o.messages, "message"); got != "message" {
+	if got := testkit.Receive(t, o.messages, "message"); got != "message" {
 		t.Errorf("Message: got %q, want %q", got, "message")
 	}
 }
@@ -244,7 +244,7 @@ func TestNoPong(t *testing.T) {
 		if took := time.Since(began); took < wait || took > wait+2*time.Second {
 			t.Errorf("the connection was cut %v after the ping, want %v", took, wait)
 		}
-		if got := await.Next(t, o.ends, "Closed"); got != wire.CloseNoPong() {
+		if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseNoPong() {
 			t.Errorf("Closed(%v), want %v", got, wire.CloseNoPong())
 		}
 	})
@@ -287,7 +287,7 @@ func TestPanic(t *testing.T) {
 			o.closed = func(c Conn, why wire.Close) { o.ends <- why; fail("Closed", c) }
 			s := serve(t, nil, o)
 			bad := s.dial(t)
-			await.Next(t, o.opens, "Open")
+			testkit.Receive(t, o.opens, "Open")
 			good := s.dial(t)
 			want := wire.CloseInternal()
 			if where == "Closed" {
@@ -299,11 +299,11 @@ func TestPanic(t *testing.T) {
 			bad.wantClose(want)
 			bad.wantEnd()
 			_ = bad.Close() // as clients do at the end; the server waits a second for it
-			if got := await.Next(t, o.ends, "Closed"); got != want {
+			if got := testkit.Receive(t, o.ends, "Closed"); got != want {
 				t.Errorf("Closed(%v), want %v", got, want)
 			}
 			good.send(textFrame, "good")
-			if got := await.Next(t, o.messages, "message"); got != "good" {
+			if got := testkit.Receive(t, o.messages, "message"); got != "good" {
 				t.Errorf("the other connection: Message(%q), want good", got)
 			}
 			s.stop()
@@ -332,7 +332,7 @@ func TestBackPressure(t *testing.T) {
 		}
 		s := servePipes(t, nil, o)
 		held := s.dial(t)
-		await.Next(t, o.opens, "Open")
+		testkit.Receive(t, o.opens, "Open")
 		other := s.dial(t)
 		sent := make(chan struct{})
 		go func() {
@@ -347,9 +347,9 @@ func TestBackPressure(t *testing.T) {
 		default:
 		}
 		other.send(textFrame, "other")
-		got := []string{await.Next(t, o.messages, "message")}
+		got := []string{testkit.Receive(t, o.messages, "message")}
 		close(gate)
-		got = append(got, await.Next(t, o.messages, "message"), await.Next(t, o.messages, "message"))
+		got = append(got, testkit.Receive(t, o.messages, "message"), testkit.Receive(t, o.messages, "message"))
 		if want := []string{"other", "held 1", "held 2"}; !slices.Equal(got, want) {
 			t.Errorf("messages: got %q, want %q", got, want)
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"perigee/engine/broker/outbox"
-	"perigee/engine/enginetest/await"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -21,7 +21,7 @@ func TestShutdown(t *testing.T) {
 		polite, silent, stuck := s.dial(t), s.dial(t), s.dial(t)
 		late := s.connect(t)
 		for range 3 {
-			await.Next(t, o.opens, "Open").Send(text("last words"))
+			testkit.Receive(t, o.opens, "Open").Send(text("last words"))
 		}
 		forced := make(chan int, 1)
 		began := time.Now()
@@ -45,7 +45,7 @@ func TestShutdown(t *testing.T) {
 		silent.wantEnd()
 		stuck.wantEnd()
 		for range 3 {
-			if got := await.Next(t, o.ends, "Closed"); got != wire.CloseRestart() {
+			if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseRestart() {
 				t.Errorf("Closed(%v), want %v", got, wire.CloseRestart())
 			}
 		}
@@ -78,7 +78,7 @@ func TestShutdownOfMany(t *testing.T) {
 		t.Errorf("Shutdown = %d, want 0", got)
 	}
 	for range clients {
-		if got := await.Next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
+		if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseShutdown() {
 			t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
 		}
 	}
@@ -90,7 +90,7 @@ func TestShutdownWithoutTime(t *testing.T) {
 		o := newObserver()
 		s := servePipes(t, nil, o)
 		s.dial(t)
-		await.Next(t, o.opens, "Open").Send(text("never read"))
+		testkit.Receive(t, o.opens, "Open").Send(text("never read"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
@@ -98,7 +98,7 @@ func TestShutdownWithoutTime(t *testing.T) {
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("Shutdown took %v, want 1s", took)
 		}
-		if got := await.Next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
+		if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseShutdown() {
 			t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
 		}
 	})
@@ -109,11 +109,11 @@ func TestRunEnds(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
 	c := s.dial(t)
-	await.Next(t, o.opens, "Open")
+	testkit.Receive(t, o.opens, "Open")
 	s.stop()
 	c.wantClose(wire.CloseShutdown())
 	c.wantEnd()
-	if got := await.Next(t, o.ends, "Closed"); got != wire.CloseShutdown() {
+	if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseShutdown() {
 		t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
 	}
 	s.Publish(welcomed, text("to nobody"))
@@ -145,10 +145,10 @@ func TestComingAndGoing(t *testing.T) {
 		}()
 	}
 	for range clients {
-		await.Next(t, done, "client")
+		testkit.Receive(t, done, "client")
 	}
 	for range clients * each {
-		await.Next(t, o.ends, "Closed")
+		testkit.Receive(t, o.ends, "Closed")
 	}
 	// What the last ones leave behind goes a moment later.
 	ticker := time.NewTicker(time.Millisecond)

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"perigee/engine/broker/outbox"
-	"perigee/engine/enginetest/await"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -17,7 +17,7 @@ const welcomed outbox.TopicID = 99
 // greet welcomes the connection that is opened next.
 func greet(t *testing.T, o *observer) Conn {
 	t.Helper()
-	c := await.Next(t, o.opens, "Open")
+	c := testkit.Receive(t, o.opens, "Open")
 	c.Subscribe(welcomed)
 	return c
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
-	"perigee/engine/enginetest/await"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -79,7 +79,7 @@ func TestConn(t *testing.T) {
 		o.Now = func() time.Time { return at }
 	}, o)
 	s.dial(t, "X-Forwarded-For: 203.0.113.7")
-	c := await.Next(t, o.opens, "Open")
+	c := testkit.Receive(t, o.opens, "Open")
 	if got := c.Peer().Addr.String(); got != "203.0.113.7" || c.Peer().Direct {
 		t.Errorf("Peer() = %+v, want 203.0.113.7, not direct", c.Peer())
 	}
@@ -87,7 +87,7 @@ func TestConn(t *testing.T) {
 		t.Errorf("OpenedAt() = %v, want %v", c.OpenedAt(), at)
 	}
 	s.dial(t)
-	if other := await.Next(t, o.opens, "Open"); other.ID() == c.ID() {
+	if other := testkit.Receive(t, o.opens, "Open"); other.ID() == c.ID() {
 		t.Errorf("ID() = %d for two connections", c.ID())
 	}
 }
@@ -152,8 +152,8 @@ func TestFull(t *testing.T) {
 		s := servePipes(t, func(o *Options) { o.MaxConnections = 2 }, o)
 		first := s.dial(t)
 		s.dial(t)
-		await.Next(t, o.opens, "Open")
-		await.Next(t, o.opens, "Open")
+		testkit.Receive(t, o.opens, "Open")
+		testkit.Receive(t, o.opens, "Open")
 		var refused []*client
 		for range minRefusing {
 			refused = append(refused, s.dial(t))
@@ -178,10 +178,10 @@ func TestFull(t *testing.T) {
 			t.Errorf("Open was called %d times, Closed %d times, Count() = %d; want 0, 0, 2", len(o.opens), len(o.ends), s.Count())
 		}
 		_ = first.Close()
-		await.Next(t, o.ends, "Closed")
+		testkit.Receive(t, o.ends, "Closed")
 		synctest.Wait()
 		s.dial(t)
-		await.Next(t, o.opens, "Open")
+		testkit.Receive(t, o.opens, "Open")
 		if got := s.Counts(); got.Opened != 3 || got.Refused["full"] != minRefusing+1 || got.Closed["1006"] != 1 {
 			t.Errorf("Counts() = %+v, want 3 opened, %d refused since it is full, and 1 lost", got, minRefusing+1)
 		}

@@ -11,7 +11,7 @@ import (
 
 	"perigee/engine"
 	"perigee/engine/config"
-	"perigee/engine/enginetest/journal"
+	"perigee/engine/testkit"
 	"perigee/scripts"
 )
 
@@ -35,7 +35,7 @@ type Server struct {
 	mu       sync.Mutex
 	settings config.Config // what a reload reads; guarded by mu
 
-	log     journal.Log
+	log     testkit.LogBuffer
 	stop    context.CancelFunc
 	stopped chan struct{} // closed by the goroutine of Run after it set err
 	err     error

@@ -18,10 +18,10 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
-	"perigee/engine/enginetest/journal"
 	"perigee/engine/loop"
 	"perigee/engine/manager/hub"
 	"perigee/engine/script"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -38,7 +38,7 @@ type rig struct {
 	loop    *loop.Loop
 	app     *application
 	out     *outlet
-	log     *journal.Log
+	log     *testkit.LogBuffer
 	stopped []wire.Close
 	halt    func() // ends the loop and waits for it
 }
@@ -65,7 +65,7 @@ func inBubble(t *testing.T, o Options, load, test func(r *rig)) {
 
 func newRig(tb testing.TB, o Options) *rig {
 	tb.Helper()
-	r := &rig{TB: tb, app: &application{}, out: &outlet{}, log: &journal.Log{}}
+	r := &rig{TB: tb, app: &application{}, out: &outlet{}, log: &testkit.LogBuffer{}}
 	o.Stop = func(why wire.Close) { r.stopped = append(r.stopped, why) }
 	r.loop = loop.New(loop.Options{})
 	r.m = New(o, r.loop, slog.New(slog.NewTextHandler(r.log, nil)))

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"perigee/engine/config"
-	"perigee/engine/enginetest/journal"
 	"perigee/engine/loop"
 	"perigee/engine/queue"
+	"perigee/engine/testkit"
 )
 
 // rig is a keeper that runs, on a loop of its own, and what its log says.
@@ -25,7 +25,7 @@ type rig struct {
 	t    *testing.T
 	path string // of the file
 	loop *loop.Loop
-	log  journal.Log
+	log  testkit.LogBuffer
 	stop func() // ends what runs, and waits for it
 }
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"perigee/engine/enginetest/await"
+	"perigee/engine/testkit"
 )
 
 // patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
@@ -188,7 +188,7 @@ func TestClosedInput(t *testing.T) {
 	if e := deaf.next(); e.Text != "deaf\n" {
 		t.Fatalf("deaf says %q, want deaf", e.Text)
 	}
-	await.Until(t, "the input to be refused", func() bool { return errors.Is(deaf.Write("x"), ErrInputClosed) })
+	testkit.WaitFor(t, "the input to be refused", func() bool { return errors.Is(deaf.Write("x"), ErrInputClosed) })
 	if !deaf.Running() {
 		t.Error("the program has ended, want it to run on")
 	}
@@ -207,7 +207,7 @@ func TestFlood(t *testing.T) {
 		defer flood.mu.Unlock()
 		return flood.size
 	}
-	await.Until(t, "as much of the flood as is held", func() bool { return held() > maxOutput-2*eventCost })
+	testkit.WaitFor(t, "as much of the flood as is held", func() bool { return held() > maxOutput-2*eventCost })
 	if size := held(); size > maxOutput || !flood.Running() {
 		t.Errorf("of a flood %d bytes are held, running %v; want at most %d and a program that waits", size, flood.Running(), maxOutput)
 	}
@@ -329,7 +329,7 @@ func TestPipe(t *testing.T) {
 		"count": "seq 1 200000", "sum": "sleep 0.2; wc -l", "yes": "while :; do echo yes; done", "first": "head -n 1",
 	})
 	count, sum := begin(t, s, Request{Name: "count"}), begin(t, s, Request{Name: "sum", Output: true})
-	await.Until(t, "some output", func() bool { // which waits for the pipe
+	testkit.WaitFor(t, "some output", func() bool { // which waits for the pipe
 		count.mu.Lock()
 		defer count.mu.Unlock()
 		return count.size > 0

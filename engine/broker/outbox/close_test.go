@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
-	"perigee/engine/enginetest/await"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -37,7 +37,7 @@ func TestFinish(t *testing.T) {
 			}
 			began := time.Now()
 			c.wantClose(first)
-			if got := await.Next(t, c.lingers, "Linger"); got != lost {
+			if got := testkit.Receive(t, c.lingers, "Linger"); got != lost {
 				t.Errorf("Linger(%v), want Linger(%v)", got, lost)
 			}
 			c.wantEnd()
@@ -203,7 +203,7 @@ func TestCutAndEnd(t *testing.T) {
 	left.Send(text("the last"))
 	left.want(TextFrame, "the last")
 	cancel()
-	await.Next(t, ended, "end of Run")
+	testkit.Receive(t, ended, "end of Run")
 	left.wantEnd()
 	left.Send(text("nobody hears this"))
 	left.Finish(Ending{Why: wire.CloseNormal("")})

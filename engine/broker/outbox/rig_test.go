@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
-	"perigee/engine/enginetest/frames"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -109,7 +109,7 @@ func joinOver(t *testing.T, o *Outbox, ours, theirs net.Conn, look func(now time
 // read returns the next frame, or the error that came in its place.
 func (c *client) read() (first byte, payload string, err error) {
 	_ = c.conn.SetReadDeadline(time.Now().Add(patience)) // where this fails, reading does
-	return frames.Read(c.in)
+	return testkit.ReadFrame(c.in)
 }
 
 // want reads a frame that must be as given.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
-	"perigee/engine/enginetest/await"
+	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
 
@@ -139,7 +139,7 @@ func TestQueueLimits(t *testing.T) {
 					return
 				}
 				queued -= tt.sizes[len(tt.sizes)-1]
-				if got := await.Next(t, c.slow, "Slow"); got != queued {
+				if got := testkit.Receive(t, c.slow, "Slow"); got != queued {
 					t.Errorf("Slow(%d), want Slow(%d)", got, queued)
 				}
 				if got := c.ended(); got != wire.CloseTooSlow() {
@@ -203,7 +203,7 @@ func TestWriteTimeout(t *testing.T) {
 			c.want(TextFrame, fmt.Sprint(i))
 		}
 		began := time.Now()
-		await.Next(t, c.slow, "Slow")
+		testkit.Receive(t, c.slow, "Slow")
 		if took := time.Since(began); took != timeout {
 			t.Errorf("cut after %v without progress, want %v", took, timeout)
 		}

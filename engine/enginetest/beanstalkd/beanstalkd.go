@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"perigee/engine/enginetest/port"
+	"perigee/engine/testkit"
 )
 
 // patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
@@ -52,7 +52,7 @@ func Start(tb testing.TB, o Options) *Server {
 		s.Address = socket(tb)
 		s.arguments = []string{path, "-l", "unix:" + s.Address}
 	} else {
-		s.Address = port.Reserve(tb)
+		s.Address = testkit.ReservePort(tb)
 		host, number, err := net.SplitHostPort(s.Address)
 		if err != nil {
 			tb.Fatal(err)
@@ -92,7 +92,7 @@ func network(address string) string {
 // Absent returns an address of 127.0.0.1 at which nobody listens while the test runs, unless At does.
 func Absent(tb testing.TB) string {
 	tb.Helper()
-	return port.Reserve(tb)
+	return testkit.ReservePort(tb)
 }
 
 // At starts one at an address that Absent returned.

@@ -9,13 +9,13 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
-	"perigee/engine/enginetest/port"
+	"perigee/engine/testkit"
 )
 
 // On the page that perigee init writes, two people see who they are and what the other one does, also after
 // the server has been restarted; who is sent away stays away.
 func TestTemplate(t *testing.T) {
-	_, number, err := net.SplitHostPort(port.Reserve(t)) // which two servers have, one after the other
+	_, number, err := net.SplitHostPort(testkit.ReservePort(t)) // which two servers have, one after the other
 	if err != nil {
 		t.Fatal(err)
 	}

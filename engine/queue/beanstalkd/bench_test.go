@@ -4,9 +4,9 @@ import (
 	"context"
 	"testing"
 
-	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/queue"
+	"perigee/engine/testkit"
 )
 
 // Jobs of 100 bytes through reserve, an empty handler and delete.
@@ -14,7 +14,7 @@ func BenchmarkWorker(b *testing.B) {
 	s := beanstalkd.Start(b, beanstalkd.Options{})
 	s.Race(b, func(n int) {
 		w := work(b, s.Address, options(), func(_ context.Context, _ queue.Job, done func(error)) { done(nil) })
-		await.Until(b, "the last delete", func() bool { return w.Status().Done == uint64(n) })
+		testkit.WaitFor(b, "the last delete", func() bool { return w.Status().Done == uint64(n) })
 	})
 	if n := counts(b, s.Address); n != (queue.Counts{Waiting: 1}) {
 		b.Errorf("Counts after all jobs = %+v, want none but the worker that waits", n)

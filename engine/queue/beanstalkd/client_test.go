@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/queue"
+	"perigee/engine/testkit"
 )
 
 // What is put can be counted, looked at, kicked and deleted; the connection stays good after each refusal.
@@ -158,7 +158,7 @@ func TestManyPutsToASilentService(t *testing.T) {
 		}
 	}
 	s.Continue(t)
-	await.Until(t, "a job to be put", func() bool {
+	testkit.WaitFor(t, "a job to be put", func() bool {
 		_, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(job("there"))})
 		return err == nil
 	})

@@ -14,9 +14,9 @@ import (
 
 	"github.com/beanstalkd/go-beanstalk"
 
-	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/queue"
+	"perigee/engine/testkit"
 )
 
 // tally counts how often each command ran.
@@ -93,13 +93,13 @@ func TestKilledService(t *testing.T) {
 	for range kills {
 		before := w.Status().Done
 		some := before + uint64(rand.N(40))
-		await.Until(t, "some jobs", func() bool { return w.Status().Done > some })
+		testkit.WaitFor(t, "some jobs", func() bool { return w.Status().Done > some })
 		s.Kill()
 		s.Restart(t)
 	}
 	close(stop)
 	producers.Wait()
-	await.Until(t, "the last jobs", func() bool {
+	testkit.WaitFor(t, "the last jobs", func() bool {
 		n := counts(t, s.Address)
 		return n.Ready+n.Reserved+n.Delayed == 0 && w.Status().Held == 0
 	})
@@ -131,13 +131,13 @@ func TestCutConnections(t *testing.T) {
 	cuts := 0
 	for cuts < 60 {
 		before := w.Status().Taken
-		await.Until(t, "a job, or the end", func() bool { return w.Status().Taken > before || w.Status().Done == jobs })
+		testkit.WaitFor(t, "a job, or the end", func() bool { return w.Status().Taken > before || w.Status().Done == jobs })
 		if w.Status().Done == jobs {
 			break
 		}
 		cuts += p.Cut()
 	}
-	await.Until(t, "the last jobs", func() bool { n := counts(t, s.Address); return n.Ready+n.Reserved == 0 })
+	testkit.WaitFor(t, "the last jobs", func() bool { n := counts(t, s.Address); return n.Ready+n.Reserved == 0 })
 	all, twice := ran.ran()
 	t.Logf("%d cuts: %d jobs ran, %d twice, %d came again and were not run", cuts, all, twice, w.Status().Repeated)
 	if all != jobs || twice != 0 {
@@ -187,9 +187,9 @@ func TestOrder(t *testing.T) {
 		}
 		ran.Job(ctx, j, done)
 	})
-	await.Until(t, "all but the two", func() bool { return w.Status().Done == 1998 })
+	testkit.WaitFor(t, "all but the two", func() bool { return w.Status().Done == 1998 })
 	close(release)
-	await.Until(t, "the two", func() bool { return w.Status().Done == 2000 })
+	testkit.WaitFor(t, "the two", func() bool { return w.Status().Done == 2000 })
 	if !slices.Equal(ran.last, want) {
 		t.Errorf("jobs were begun in the order %.200q, want that of the tube", ran.last)
 	}
@@ -202,7 +202,7 @@ func TestStoppedService(t *testing.T) {
 	var ran tally
 	w := work(t, s.Address, options(), ran.Job)
 	put(t, s.Address, job("first"))
-	await.Until(t, "the first job", func() bool { return w.Status().Done == 1 })
+	testkit.WaitFor(t, "the first job", func() bool { return w.Status().Done == 1 })
 	c := NewClient(s.Address)
 	defer c.Close()
 	s.Stop(t)
@@ -212,10 +212,10 @@ func TestStoppedService(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Put while beanstalkd is stopped = %v, want %v", err, context.DeadlineExceeded)
 	}
-	await.Until(t, "the connection to count as lost", func() bool { return !w.Status().Connected })
+	testkit.WaitFor(t, "the connection to count as lost", func() bool { return !w.Status().Connected })
 	s.Continue(t)
 	fillWith(t, s.Address, 100)
-	await.Until(t, "the jobs after it goes on", func() bool { return counts(t, s.Address).Ready == 0 && w.Status().Done >= 101 })
+	testkit.WaitFor(t, "the jobs after it goes on", func() bool { return counts(t, s.Address).Ready == 0 && w.Status().Done >= 101 })
 	if _, twice := ran.ran(); twice != 0 {
 		t.Errorf("%d jobs ran twice, want 0", twice)
 	}
@@ -235,7 +235,7 @@ func TestShortTimeToRun(t *testing.T) {
 	w := work(t, s.Address, options(), func(ctx context.Context, j queue.Job, done func(error)) {
 		time.AfterFunc(1700*time.Millisecond, func() { ran.Job(ctx, j, done) })
 	})
-	await.Until(t, "all jobs", func() bool { return w.Status().Done == 3 })
+	testkit.WaitFor(t, "all jobs", func() bool { return w.Status().Done == 3 })
 	if all, twice := ran.ran(); all != 3 || twice != 0 {
 		t.Errorf("of 3 jobs that take longer than their time to run %d ran, %d twice, want 3 and 0", all, twice)
 	}
@@ -272,7 +272,7 @@ func TestPoison(t *testing.T) {
 			ran.Job(ctx, j, done)
 		}
 	})
-	await.Until(t, "all jobs", func() bool { return w.Status().Buried == 7 && w.Status().Done == 2 })
+	testkit.WaitFor(t, "all jobs", func() bool { return w.Status().Buried == 7 && w.Status().Done == 2 })
 	if want := []int{1, 2}; !slices.Equal(attempts, want) {
 		t.Errorf("attempts of the job that fails: got %v, want %v", attempts, want)
 	}
@@ -313,7 +313,7 @@ func TestStopWithJobsInHand(t *testing.T) {
 		begun <- done
 	})
 	<-begun
-	await.Until(t, "the first job", func() bool { return w.Status().Done == 1 })
+	testkit.WaitFor(t, "the first job", func() bool { return w.Status().Done == 1 })
 	w.stop()
 	if n := counts(t, s.Address); n.Ready != 4 || n.Reserved != 0 {
 		t.Errorf("Counts after the stop = %+v, want 4 ready and none reserved", n)
@@ -354,5 +354,5 @@ func TestStopsCostNoAttempt(t *testing.T) {
 	if got := <-attempts; got != 1 {
 		t.Errorf("after 7 stops the job is attempt %d, want 1", got)
 	}
-	await.Until(t, "both jobs", func() bool { return w.Status().Done == 2 })
+	testkit.WaitFor(t, "both jobs", func() bool { return w.Status().Done == 2 })
 }

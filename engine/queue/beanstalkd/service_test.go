@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"perigee/engine/enginetest/await"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/queue"
+	"perigee/engine/testkit"
 )
 
 // Without beanstalkd the worker says so once, and works as soon as there is one.
@@ -19,9 +19,9 @@ func TestNoService(t *testing.T) {
 	address := beanstalkd.Absent(t)
 	var ran tally
 	w := work(t, address, options(), ran.Job)
-	await.Until(t, "the first try", func() bool { return strings.Contains(w.Status().Reason, "refused") })
+	testkit.WaitFor(t, "the first try", func() bool { return strings.Contains(w.Status().Reason, "refused") })
 	since := w.Status().Since
-	await.Until(t, "some more", func() bool { return time.Since(since) > 500*time.Millisecond })
+	testkit.WaitFor(t, "some more", func() bool { return time.Since(since) > 500*time.Millisecond })
 	if lines := w.log.about("queue:"); len(lines) != 1 || !strings.Contains(lines[0], "cannot be reached") {
 		t.Errorf("log without beanstalkd: got %q, want one line that says so", lines)
 	}
@@ -30,7 +30,7 @@ func TestNoService(t *testing.T) {
 	}
 	s := beanstalkd.At(t, address)
 	put(t, address, job("job"))
-	await.Until(t, "the job", func() bool { return w.Status().Done == 1 })
+	testkit.WaitFor(t, "the job", func() bool { return w.Status().Done == 1 })
 	if got := w.Status(); !got.Connected || got.Reason != "" {
 		t.Errorf("Status with beanstalkd = %+v, want connected", got)
 	}

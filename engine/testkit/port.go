@@ -1,5 +1,4 @@
-// Package port keeps TCP ports of 127.0.0.1 for servers that a test starts, stops and starts again. Only tests import it.
-package port
+package testkit
 
 import (
 	"net"
@@ -8,10 +7,10 @@ import (
 	"testing"
 )
 
-// Reserve returns an address of 127.0.0.1 at which nobody listens and that is the test's until it ends: whoever connects to it
-// is refused, nobody else is given its port, and a server that is told to listen there can, and again after it has ended. For
-// that the port is bound by a socket that does not listen, and the server sets SO_REUSEADDR, as servers do (socket(7)).
-func Reserve(tb testing.TB) (address string) {
+// ReservePort returns an address of 127.0.0.1 with a free port that stays reserved until the test ends. Connecting to it is
+// refused, the kernel gives its port to nobody else, and a server that is told to listen there can do so, also again after it
+// has ended. The port is bound by a socket that does not listen; servers set SO_REUSEADDR (socket(7)).
+func ReservePort(tb testing.TB) (address string) {
 	tb.Helper()
 	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {

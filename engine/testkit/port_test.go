@@ -1,4 +1,4 @@
-package port
+package testkit
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// Nobody listens at an address that is reserved, nobody else is given it, and who asks for it can listen there again and again.
-func TestReserve(t *testing.T) {
-	address := Reserve(t)
+// Nothing listens at a reserved address, the kernel gives it to nobody else, and one can listen there again and again.
+func TestReservePort(t *testing.T) {
+	address := ReservePort(t)
 	for range 2 {
 		if c, err := net.Dial("tcp", address); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("Dial(%s) = %v, %v, want %v", address, c, err, syscall.ECONNREFUSED)
@@ -20,7 +20,7 @@ func TestReserve(t *testing.T) {
 		}
 		c, err := net.Dial("tcp", address)
 		if err != nil {
-			t.Fatalf("Dial(%s) where somebody listens = %v, want nil", address, err)
+			t.Fatalf("Dial(%s) with a listener = %v, want nil", address, err)
 		}
 		served, err := l.Accept()
 		if err != nil {
@@ -32,7 +32,7 @@ func TestReserve(t *testing.T) {
 	}
 	reserved := map[string]bool{address: true}
 	for range 300 {
-		reserved[Reserve(t)] = true
+		reserved[ReservePort(t)] = true
 	}
 	for range 1000 { // of the 28,000 that the kernel picks from
 		l, err := net.Listen("tcp", "127.0.0.1:0")

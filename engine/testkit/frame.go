@@ -1,13 +1,13 @@
-// Package frames reads what a server sends to a client, for tests that look beneath a WebSocket library. Only tests import it.
-package frames
+package testkit
 
 import (
 	"encoding/binary"
 	"io"
 )
 
-// Read returns the next frame, which is not masked: its first byte, FIN and the opcode, and its payload (RFC 6455, 5.2).
-func Read(from io.Reader) (first byte, payload string, err error) {
+// ReadFrame reads one unmasked WebSocket frame, as servers send them (RFC 6455, 5.2), for tests that work below a WebSocket
+// library. It returns the first byte, which holds FIN and the opcode, and the payload.
+func ReadFrame(from io.Reader) (first byte, payload string, err error) {
 	var head [2]byte
 	if _, err := io.ReadFull(from, head[:]); err != nil {
 		return 0, "", err
