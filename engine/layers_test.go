@@ -34,7 +34,6 @@ func floors() map[string]int {
 		"engine/script":                 6,
 		"engine/web":                    6,
 		"engine/script/bind":            5,
-		"engine/script/child":           5,
 		"engine/script/loader":          5,
 		"engine/script/module":          5,
 		"engine/script/promise":         5,

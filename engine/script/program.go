@@ -19,7 +19,6 @@ import (
 	"perigee/engine/loop"
 	"perigee/engine/script/api"
 	"perigee/engine/script/bind"
-	"perigee/engine/script/child"
 	"perigee/engine/script/loader"
 	"perigee/engine/script/module"
 	"perigee/engine/script/promise"
@@ -88,7 +87,7 @@ type Options struct {
 	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
 	// Push begins to put a job on the queue. done is called once, by any goroutine, unless cancel was called before.
 	Push      func(j module.Push, done func(id uint64, err error)) (cancel func())
-	Processes child.Starter
+	Processes bind.Starter
 	// After calls back on any goroutine, as loop.Clock has it.
 	After func(d time.Duration, f func()) (stop func() bool)
 }
@@ -105,9 +104,9 @@ type Program struct {
 	// Metatables of what scripts hold in their hands.
 	timers, listeners, handles *lua.LTable
 
-	audience *bind.Keeper
+	audience *bind.Clients
 	promises *promise.Keeper
-	children *child.Keeper
+	children *bind.Processes
 	requests *module.HTTP
 	lines    *module.Lines
 
@@ -132,7 +131,7 @@ func New(o Options, host Host) (*Program, error) {
 	if o.Schemas == nil {
 		o.Schemas = &Schemas{}
 	}
-	var before *child.Keeper
+	var before *bind.Processes
 	if o.Before != nil {
 		before = o.Before.children
 		o.Before = nil // what is made here must not hold on to it
@@ -165,7 +164,7 @@ func New(o Options, host Host) (*Program, error) {
 }
 
 // furnish makes what scripts reach and other packages have. before has the processes of the scripts before.
-func (p *Program) furnish(before *child.Keeper) {
+func (p *Program) furnish(before *bind.Processes) {
 	o := p.options
 	p.promises = promise.New(promise.Options{
 		VM: p.vm, Timeout: o.AwaitTimeout, Generation: o.Generation, Log: o.Log,
@@ -177,8 +176,8 @@ func (p *Program) furnish(before *child.Keeper) {
 		After: o.After,
 		Now:   func() time.Time { return p.host.Now() },
 	})
-	p.audience = bind.New(p.host, p.promises.Wait)
-	p.children = child.New(child.Options{
+	p.audience = bind.NewClients(p.host, p.promises.Wait)
+	p.children = bind.NewProcesses(bind.ProcessesOptions{
 		VM: p.vm, Generation: o.Generation, Log: o.Log, Processes: o.Processes,
 		Now:  func() time.Time { return p.host.Now() },
 		Turn: p.next,

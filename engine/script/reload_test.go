@@ -14,7 +14,7 @@ import (
 func TestAdoptInPlace(t *testing.T) {
 	l := lua.NewState()
 	defer l.Close()
-	p := &Program{audience: &bind.Keeper{}}
+	p := &Program{audience: &bind.Clients{}}
 	shared := l.NewTable()
 	adopt := func(when, want string) {
 		t.Helper()

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"perigee/engine/script/api"
-	"perigee/engine/script/child"
+	"perigee/engine/script/bind"
 	"perigee/engine/script/module"
 )
 
@@ -73,6 +73,6 @@ func optionClasses() []api.Kind {
 		{Class: "TimerOptions", Doc: "When a timer ends.", Fields: []api.Field{
 			{Name: "timeout?", Type: "number", Doc: "How many milliseconds after its start."},
 		}},
-		child.StartOptions(),
+		bind.ExecuteOptions(),
 	}, append(module.JobOptions(), module.RequestOptions()...)...)
 }

@@ -1,5 +1,5 @@
-// Package bind is who the scripts talk to, as they hold it in their hands: clients, choices of connections, and topics.
-// What becomes of a message that they send, its Host knows.
+// Package bind gives scripts the server's objects: clients, connection sets, topics and processes. What becomes of a message
+// is left to its Host, and which programs may be started to package process.
 //
 // Everything here happens on the loop.
 package bind
@@ -129,8 +129,8 @@ type Topic interface {
 // established is the message that tells a client who it is, as the base manager's open hook sends it.
 const established = "ConnectionEstablished"
 
-// Keeper has the objects that stand for connections and topics in one generation of scripts.
-type Keeper struct {
+// Clients has the objects that stand for connections and topics in one generation of scripts.
+type Clients struct {
 	host Host
 	wait func(L *lua.LState, start func(wake func()) (callOff func()))
 
@@ -141,93 +141,93 @@ type Keeper struct {
 	greeted bool // a client was told who it is
 }
 
-// New returns the objects of a host. wait suspends the handler that L runs, as promise.Keeper has it.
-func New(host Host, wait func(L *lua.LState, start func(wake func()) (callOff func()))) *Keeper {
-	k := &Keeper{host: host, wait: wait, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
-	for _, f := range k.clientMethods() {
-		k.clientMethod[f.Name] = true
+// NewClients returns the objects of a host. wait suspends the handler that L runs, as promise.Keeper has it.
+func NewClients(host Host, wait func(L *lua.LState, start func(wake func()) (callOff func()))) *Clients {
+	cs := &Clients{host: host, wait: wait, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
+	for _, f := range cs.clientMethods() {
+		cs.clientMethod[f.Name] = true
 	}
 	for _, f := range clientFields() {
-		k.clientField[f.Name] = true
+		cs.clientField[f.Name] = true
 	}
-	return k
+	return cs
 }
 
 // Greeted tells whether a client has been told who it is.
-func (k *Keeper) Greeted() bool { return k.greeted }
+func (cs *Clients) Greeted() bool { return cs.greeted }
 
 // Kinds are what scripts hold.
-func (k *Keeper) Kinds() []api.Kind {
+func (cs *Clients) Kinds() []api.Kind {
 	return []api.Kind{
 		{
-			Name: "client", Class: "Client", Doc: "A connection.", As: &k.clients,
-			Fields: clientFields(), Other: clientAttribute, Methods: k.clientMethods(),
+			Name: "client", Class: "Client", Doc: "A connection.", As: &cs.clients,
+			Fields: clientFields(), Other: clientAttribute, Methods: cs.clientMethods(),
 		},
 		{
 			Name: "connections", Class: "Connections", Doc: "A choice of connections, in the order in which they were opened.",
-			As: &k.lists, Methods: k.listMethods(),
+			As: &cs.lists, Methods: cs.listMethods(),
 			Instead: map[string]string{
 				"__call": "a choice of connections is no iterator: write for client in connections:each() do",
 				"__len":  "a choice of connections has no length: write connections:count()",
 			},
 		},
 		{
-			Name: "topic", Class: "Topic", Doc: "A named set of connections.", As: &k.topics,
-			Fields: topicFields(), Methods: k.topicMethods(),
+			Name: "topic", Class: "Topic", Doc: "A named set of connections.", As: &cs.topics,
+			Fields: topicFields(), Methods: cs.topicMethods(),
 		},
 	}
 }
 
 // Open lets scripts set the fields of clients. It comes after the Kinds have been opened.
-func (k *Keeper) Open(L *lua.LState) {
-	k.clients.RawSetString("__newindex", L.NewFunction(k.setClientField))
+func (cs *Clients) Open(L *lua.LState) {
+	cs.clients.RawSetString("__newindex", L.NewFunction(cs.setClientField))
 }
 
 // Functions are those of the module server.
-func (k *Keeper) Functions() []api.Function {
+func (cs *Clients) Functions() []api.Function {
 	return []api.Function{
 		{
 			Name: "connections", Signature: "(): perigee.Connections",
 			Doc: "Returns all open connections.",
-			Run: func(L *lua.LState) int { return k.pushList(L, k.host.Connections()) },
+			Run: func(L *lua.LState) int { return cs.pushList(L, cs.host.Connections()) },
 		},
 		{
 			Name: "broadcast", Signature: "(name: string, fields?: table)",
 			Doc: "Sends a message to every connection.",
 			Run: func(L *lua.LState) int {
 				name := L.CheckString(1)
-				sent(L, name, k.host.Broadcast(name, fields(L, 2)))
+				sent(L, name, cs.host.Broadcast(name, fields(L, 2)))
 				return 0
 			},
 		},
 		{
 			Name: "roster", Signature: "()",
 			Doc: "Sends what changed of the roster at this point of the turn.",
-			Run: func(*lua.LState) int { k.host.Roster(); return 0 },
+			Run: func(*lua.LState) int { cs.host.Roster(); return 0 },
 		},
 		{
 			Name: "topic", Signature: "(key: string): perigee.Topic?",
 			Doc: "Returns the topic of that name or uuid, or nil.",
-			Run: func(L *lua.LState) int { return k.pushTopic(L, k.host.Topic(L.CheckString(1))) },
+			Run: func(L *lua.LState) int { return cs.pushTopic(L, cs.host.Topic(L.CheckString(1))) },
 		},
 		{Name: "topics", Signature: "(): perigee.Topic[]", Doc: "Returns all topics, sorted by name.", Run: func(L *lua.LState) int {
 			topics := L.NewTable()
-			for _, t := range k.host.Topics() {
-				topics.Append(k.topic(t))
+			for _, t := range cs.host.Topics() {
+				topics.Append(cs.topic(t))
 			}
 			L.Push(topics)
 			return 1
 		}},
 		{
 			Name: "register", Signature: "(name: string, options?: perigee.TopicOptions): perigee.Topic",
-			Doc: "Makes a topic, or returns the one of that name.", Run: k.registerTopic,
+			Doc: "Makes a topic, or returns the one of that name.", Run: cs.registerTopic,
 		},
 		{
 			Name: "unregister", Signature: "(topic: perigee.Topic|string)",
 			Doc: "Removes a topic, or the one of that name or uuid, with its subscriptions.",
 			Run: func(L *lua.LState) int {
-				if t := k.checkTopic(L, 1); t != nil {
-					k.host.Unregister(t)
+				if t := cs.checkTopic(L, 1); t != nil {
+					cs.host.Unregister(t)
 				}
 				return 0
 			},

@@ -18,29 +18,29 @@ func (c *connection) String() string { return fmt.Sprintf("client %s (%s)", c.UU
 // seen is how a generation of scripts sees a connection or topic. It is kept in the Slot; while handlers of the generation
 // before go on, each has one of its own.
 type seen struct {
-	by    *Keeper
+	by    *Clients
 	as    *lua.LUserData
 	other *seen
 }
 
 // see returns the object that stands for something of the host, the same one each time.
-func (k *Keeper) see(slot *any, make func() *lua.LUserData) *lua.LUserData {
+func (cs *Clients) see(slot *any, make func() *lua.LUserData) *lua.LUserData {
 	first, _ := (*slot).(*seen)
 	for s := first; s != nil; s = s.other {
-		if s.by == k {
+		if s.by == cs {
 			return s.as
 		}
 	}
-	s := &seen{by: k, as: make(), other: first}
+	s := &seen{by: cs, as: make(), other: first}
 	*slot = s
 	return s.as
 }
 
 // Forget lets go of the object that stands for something of the host.
-func (k *Keeper) Forget(slot *any) {
+func (cs *Clients) Forget(slot *any) {
 	var left *seen
 	for s, _ := (*slot).(*seen); s != nil; s = s.other {
-		if s.by != k {
+		if s.by != cs {
 			left = &seen{by: s.by, as: s.as, other: left}
 		}
 	}
@@ -52,21 +52,21 @@ func (k *Keeper) Forget(slot *any) {
 }
 
 // Replace returns what an object of other scripts is to these; nil is nothing.
-func (k *Keeper) Replace(v lua.LValue) lua.LValue {
+func (cs *Clients) Replace(v lua.LValue) lua.LValue {
 	if held, ok := v.(*lua.LUserData); ok {
 		switch of := held.Value.(type) {
 		case *connection:
-			return k.Client(of.Client)
+			return cs.Client(of.Client)
 		case *topic:
-			return k.topic(of.Topic)
+			return cs.topic(of.Topic)
 		}
 	}
 	return nil
 }
 
 // Client returns a connection as scripts see it.
-func (k *Keeper) Client(c Client) *lua.LUserData {
-	return k.see(c.Slot(), func() *lua.LUserData { return api.Object(&connection{c}, k.clients) })
+func (cs *Clients) Client(c Client) *lua.LUserData {
+	return cs.see(c.Slot(), func() *lua.LUserData { return api.Object(&connection{c}, cs.clients) })
 }
 
 // checkClient returns an argument that must be a client.
@@ -120,7 +120,7 @@ func stringOrNil(s string) lua.LValue {
 }
 
 // setClientField is the __newindex of clients.
-func (k *Keeper) setClientField(L *lua.LState) int {
+func (cs *Clients) setClientField(L *lua.LState) int {
 	c, field, v := checkClient(L, 1), L.CheckString(2), L.Get(3)
 	switch field {
 	case "type":
@@ -139,17 +139,17 @@ func (k *Keeper) setClientField(L *lua.LState) int {
 		}
 		c.SetAdmin(bool(admin))
 	default:
-		if k.clientField[field] {
+		if cs.clientField[field] {
 			L.RaiseError("client.%s is the server's and cannot be set", field)
 		}
-		k.setAttribute(L, c, field, v)
+		cs.setAttribute(L, c, field, v)
 	}
 	return 0
 }
 
 // setAttribute sets a field of the application's own. Only what can be sent to clients may be stored.
-func (k *Keeper) setAttribute(L *lua.LState, c Client, field string, v lua.LValue) {
-	if k.clientMethod[field] {
+func (cs *Clients) setAttribute(L *lua.LState, c Client, field string, v lua.LValue) {
+	if cs.clientMethod[field] {
 		L.RaiseError("client.%s is a method and cannot be set", field)
 	}
 	if v == lua.LNil {
@@ -180,13 +180,13 @@ func stringField(L *lua.LState, field string, v lua.LValue) string {
 	return ""
 }
 
-func (k *Keeper) clientMethods() []api.Function {
+func (cs *Clients) clientMethods() []api.Function {
 	return []api.Function{
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends it a message.", Run: func(L *lua.LState) int {
 			c := api.Self[*connection](L, "send").Client
 			name := L.CheckString(2)
-			k.greeted = k.greeted || name == established
-			sent(L, name, k.host.Send([]Client{c}, name, fields(L, 3)))
+			cs.greeted = cs.greeted || name == established
+			sent(L, name, cs.host.Send([]Client{c}, name, fields(L, 3)))
 			return 0
 		}},
 		{
@@ -194,7 +194,7 @@ func (k *Keeper) clientMethods() []api.Function {
 			Doc: "Closes it after what was sent before; 1000 without a code.",
 			Run: func(L *lua.LState) int {
 				c := api.Self[*connection](L, "close").Client
-				api.Raise(L, k.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
+				api.Raise(L, cs.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
 				return 0
 			},
 		},
@@ -208,7 +208,7 @@ func (k *Keeper) clientMethods() []api.Function {
 		},
 		{
 			Name: "authenticate", Signature: "(password?: string): boolean",
-			Doc: "Waits; returns true and makes it an admin when the password is right.", Run: k.authenticate,
+			Doc: "Waits; returns true and makes it an admin when the password is right.", Run: cs.authenticate,
 		},
 		{Name: "notify", Signature: "(sender_uuid: string)", Doc: "Keeps a notification, one for each sender.", Run: func(L *lua.LState) int {
 			api.Self[*connection](L, "notify").Notify(L.CheckString(2))
@@ -247,10 +247,10 @@ func (k *Keeper) clientMethods() []api.Function {
 }
 
 // authenticate compares a password with the server's key; it waits while a wrong one is being answered.
-func (k *Keeper) authenticate(L *lua.LState) int {
+func (cs *Clients) authenticate(L *lua.LState) int {
 	c, password := api.Self[*connection](L, "authenticate"), L.OptString(2, "")
 	right := false
-	k.wait(L, func(wake func()) func() {
+	cs.wait(L, func(wake func()) func() {
 		c.Authenticate(password, func(ok bool) {
 			right = ok
 			wake()

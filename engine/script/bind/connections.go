@@ -15,33 +15,33 @@ type list struct{ clients []Client }
 
 func (l *list) String() string { return fmt.Sprintf("%d connections", len(l.clients)) }
 
-func (k *Keeper) pushList(L *lua.LState, clients []Client) int {
-	L.Push(api.Object(&list{clients}, k.lists))
+func (cs *Clients) pushList(L *lua.LState, clients []Client) int {
+	L.Push(api.Object(&list{clients}, cs.lists))
 	return 1
 }
 
-func (k *Keeper) pushClient(L *lua.LState, c Client) int {
+func (cs *Clients) pushClient(L *lua.LState, c Client) int {
 	if c == nil {
 		L.Push(lua.LNil)
 	} else {
-		L.Push(k.Client(c))
+		L.Push(cs.Client(c))
 	}
 	return 1
 }
 
-func (k *Keeper) listMethods() []api.Function {
-	return slices.Concat(k.choosingMethods(), []api.Function{
+func (cs *Clients) listMethods() []api.Function {
+	return slices.Concat(cs.choosingMethods(), []api.Function{
 		{Name: "count", Signature: "(): integer", Doc: "Returns how many they are.", Run: func(L *lua.LState) int {
 			L.Push(lua.LNumber(len(api.Self[*list](L, "count").clients)))
 			return 1
 		}},
 		{
 			Name: "each", Signature: "(fn: fun(client: perigee.Client))\n(): fun(): perigee.Client?",
-			Doc: "Calls a function with each of them; without one, it is what a for loop goes over.", Run: k.each,
+			Doc: "Calls a function with each of them; without one, it is what a for loop goes over.", Run: cs.each,
 		},
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all of them.", Run: func(L *lua.LState) int {
 			clients, name := api.Self[*list](L, "send").clients, L.CheckString(2)
-			sent(L, name, k.host.Send(clients, name, fields(L, 3)))
+			sent(L, name, cs.host.Send(clients, name, fields(L, 3)))
 			return 0
 		}},
 		{
@@ -49,7 +49,7 @@ func (k *Keeper) listMethods() []api.Function {
 			Doc: "Closes all of them after what was sent before; with 1000 without a code.",
 			Run: func(L *lua.LState) int {
 				for _, c := range api.Self[*list](L, "close").clients {
-					api.Raise(L, k.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
+					api.Raise(L, cs.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
 				}
 				return 0
 			},
@@ -58,7 +58,7 @@ func (k *Keeper) listMethods() []api.Function {
 }
 
 // choosingMethods narrow a list or pick from it.
-func (k *Keeper) choosingMethods() []api.Function {
+func (cs *Clients) choosingMethods() []api.Function {
 	return []api.Function{
 		{
 			Name: "find", Signature: "(uuid: string): perigee.Client?",
@@ -68,9 +68,9 @@ func (k *Keeper) choosingMethods() []api.Function {
 				clients := api.Self[*list](L, "find").clients
 				i := slices.IndexFunc(clients, func(c Client) bool { return c.UUID() == uuid })
 				if i < 0 {
-					return k.pushClient(L, nil)
+					return cs.pushClient(L, nil)
 				}
-				return k.pushClient(L, clients[i])
+				return cs.pushClient(L, clients[i])
 			},
 		},
 		{
@@ -79,7 +79,7 @@ func (k *Keeper) choosingMethods() []api.Function {
 			Run: func(L *lua.LState) int {
 				clients := api.Self[*list](L, "types").clients
 				wanted := api.Strings(L, 2)
-				return k.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
+				return cs.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
 					return !slices.Contains(wanted, c.Type())
 				}))
 			},
@@ -89,9 +89,9 @@ func (k *Keeper) choosingMethods() []api.Function {
 			Doc: "Returns those for which the function returns true.",
 			Run: func(L *lua.LState) int {
 				clients, fn := api.Self[*list](L, "where").clients, L.CheckFunction(2)
-				return k.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
+				return cs.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
 					L.Push(fn)
-					L.Push(k.Client(c))
+					L.Push(cs.Client(c))
 					L.Call(1, 1)
 					keep := lua.LVAsBool(L.Get(-1))
 					L.Pop(1)
@@ -104,34 +104,34 @@ func (k *Keeper) choosingMethods() []api.Function {
 			Doc: "Returns those that subscribe to the topic, or to the one of that name or uuid.",
 			Run: func(L *lua.LState) int {
 				clients := api.Self[*list](L, "topic").clients
-				t := k.checkTopic(L, 2)
+				t := cs.checkTopic(L, 2)
 				if t == nil {
-					return k.pushList(L, nil)
+					return cs.pushList(L, nil)
 				}
 				subscribed := map[Client]bool{}
 				for _, c := range t.Connections() {
 					subscribed[c] = true
 				}
-				return k.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool { return !subscribed[c] }))
+				return cs.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool { return !subscribed[c] }))
 			},
 		},
 		{Name: "random", Signature: "(): perigee.Client?", Doc: "Returns any of them; nil where there is none.", Run: func(L *lua.LState) int {
 			clients := api.Self[*list](L, "random").clients
 			if len(clients) == 0 {
-				return k.pushClient(L, nil)
+				return cs.pushClient(L, nil)
 			}
-			return k.pushClient(L, clients[rand.IntN(len(clients))])
+			return cs.pushClient(L, clients[rand.IntN(len(clients))])
 		}},
 	}
 }
 
 // each calls a function with each connection, or without one returns an iterator for a for loop.
-func (k *Keeper) each(L *lua.LState) int {
+func (cs *Clients) each(L *lua.LState) int {
 	clients := api.Self[*list](L, "each").clients
 	if fn := L.OptFunction(2, nil); fn != nil {
 		for _, c := range clients {
 			L.Push(fn)
-			L.Push(k.Client(c))
+			L.Push(cs.Client(c))
 			L.Call(1, 0)
 		}
 		return 0
@@ -143,7 +143,7 @@ func (k *Keeper) each(L *lua.LState) int {
 		}
 		c := clients[0]
 		clients = clients[1:]
-		return k.pushClient(L, c)
+		return cs.pushClient(L, c)
 	}))
 	return 1
 }

@@ -14,31 +14,31 @@ type topic struct{ Topic }
 
 func (t *topic) String() string { return fmt.Sprintf("topic %q", t.Name()) }
 
-func (k *Keeper) topic(t Topic) *lua.LUserData {
-	return k.see(t.Slot(), func() *lua.LUserData { return api.Object(&topic{t}, k.topics) })
+func (cs *Clients) topic(t Topic) *lua.LUserData {
+	return cs.see(t.Slot(), func() *lua.LUserData { return api.Object(&topic{t}, cs.topics) })
 }
 
-func (k *Keeper) pushTopic(L *lua.LState, t Topic) int {
+func (cs *Clients) pushTopic(L *lua.LState, t Topic) int {
 	if t == nil {
 		L.Push(lua.LNil)
 	} else {
-		L.Push(k.topic(t))
+		L.Push(cs.topic(t))
 	}
 	return 1
 }
 
 // checkTopic returns an argument that is a topic, its name or its UUID; nil where there is no such topic.
-func (k *Keeper) checkTopic(L *lua.LState, n int) Topic {
+func (cs *Clients) checkTopic(L *lua.LState, n int) Topic {
 	if ud, ok := L.Get(n).(*lua.LUserData); ok {
 		if t, ok := ud.Value.(*topic); ok {
 			return t.Topic
 		}
 	}
-	return k.host.Topic(L.CheckString(n))
+	return cs.host.Topic(L.CheckString(n))
 }
 
 // registerTopic creates a topic: name, options.
-func (k *Keeper) registerTopic(L *lua.LState) int {
+func (cs *Clients) registerTopic(L *lua.LState) int {
 	name := api.Name(L, "topic")
 	options := L.OptTable(2, L.NewTable())
 	api.Raise(L, api.CheckOptions(options, "protection", "owner"))
@@ -50,9 +50,9 @@ func (k *Keeper) registerTopic(L *lua.LState) int {
 	}
 	o.Owner, err = api.Owner(options, o.Protection, "the uuid of the connection that it belongs to")
 	api.Raise(L, err)
-	t, err := k.host.Register(name, o)
+	t, err := cs.host.Register(name, o)
 	api.Raise(L, err)
-	return k.pushTopic(L, t)
+	return cs.pushTopic(L, t)
 }
 
 func topicFields() []api.Field {
@@ -71,7 +71,7 @@ func topicFields() []api.Field {
 	}
 }
 
-func (k *Keeper) topicMethods() []api.Function {
+func (cs *Clients) topicMethods() []api.Function {
 	return []api.Function{
 		{
 			Name: "subscribe", Signature: "(client: perigee.Client): true?, string?",
@@ -97,11 +97,11 @@ func (k *Keeper) topicMethods() []api.Function {
 			},
 		},
 		{Name: "connections", Signature: "(): perigee.Connections", Doc: "Returns the subscribers.", Run: func(L *lua.LState) int {
-			return k.pushList(L, api.Self[*topic](L, "connections").Connections())
+			return cs.pushList(L, api.Self[*topic](L, "connections").Connections())
 		}},
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all subscribers.", Run: func(L *lua.LState) int {
 			to, name := api.Self[*topic](L, "send").Topic, L.CheckString(2)
-			sent(L, name, k.host.Publish(to, name, fields(L, 3)))
+			sent(L, name, cs.host.Publish(to, name, fields(L, 3)))
 			return 0
 		}},
 	}

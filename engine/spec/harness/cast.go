@@ -8,7 +8,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/process"
 	"perigee/engine/script"
-	"perigee/engine/script/child"
+	"perigee/engine/script/bind"
 )
 
 // cast plays the programs that the scripts start. The settings decide which these may be, and the spec what they do.
@@ -32,17 +32,17 @@ type Unplayed struct{ Program string }
 // Error names the program.
 func (u Unplayed) Error() string { return fmt.Sprintf("nobody plays the program %q", u.Program) }
 
-var _ child.Starter = (*cast)(nil)
+var _ bind.Starter = (*cast)(nil)
 
 func newCast(c config.Config, j *Journal) (*cast, error) {
 	settings, err := process.New(process.Options{Programs: script.Programs(c), Log: slog.New(j)})
 	return &cast{settings: settings, journal: j, parts: map[string]Part{}}, err
 }
 
-// Allowed implements child.Starter.
+// Allowed implements bind.Starter.
 func (c *cast) Allowed(r process.Request) error { return c.settings.Allowed(r) }
 
-// Start implements child.Starter. It is called on the loop.
+// Start implements bind.Starter. It is called on the loop.
 func (c *cast) Start(r process.Request) (*process.Process, error) {
 	part, known := c.parts[r.Name]
 	switch {

@@ -1,6 +1,4 @@
-// Package child is the processes that scripts hold in their hands. What may be started and how it is ended, package
-// process knows.
-package child
+package bind
 
 import (
 	"errors"
@@ -16,8 +14,8 @@ import (
 	"perigee/engine/script/vm"
 )
 
-// Options are what the processes of a program need of it and of the loop.
-type Options struct {
+// ProcessesOptions are what the processes of a program need of it and of the loop.
+type ProcessesOptions struct {
 	VM *vm.VM
 	// Generation is the number of the program's set of scripts, for the log.
 	Generation int
@@ -32,7 +30,7 @@ type Options struct {
 	Processes Starter
 	// Before has the processes of the scripts that these shall replace: what their boot has started goes on under the
 	// boot of these, where it starts the same. nil is nobody.
-	Before *Keeper
+	Before *Processes
 	// Rehearsal starts nothing.
 	Rehearsal bool
 }
@@ -49,7 +47,7 @@ var _ Starter = (*process.Supervisor)(nil)
 // child is a process as scripts hold it. What happens to it comes in turns of its own, one after the other: the next is
 // taken when the callback of the last has returned.
 type child struct {
-	keeper  *Keeper
+	owner   *Processes
 	process *process.Process
 	name    string
 	request process.Request
@@ -68,29 +66,29 @@ type child struct {
 func (c *child) String() string { return "process (" + c.name + ")" }
 
 // Functions are those of the module server.
-func (k *Keeper) Functions() []api.Function {
+func (ps *Processes) Functions() []api.Function {
 	return []api.Function{
 		{
 			Name: "execute", Signature: "(name: string, options?: perigee.ProcessOptions): perigee.Process?, string?",
-			Doc: "Starts a program that server.toml names; nil and the reason where it cannot be started.", Run: k.execute,
+			Doc: "Starts a program that server.toml names; nil and the reason where it cannot be started.", Run: ps.execute,
 		},
 		{
 			Name: "pipe", Signature: "(from: perigee.Process, to: perigee.Process)",
-			Doc: "Leads the output of one process to the input of another; the end of one ends the other.", Run: k.pipe,
+			Doc: "Leads the output of one process to the input of another; the end of one ends the other.", Run: ps.pipe,
 		},
 	}
 }
 
 // Kind is how scripts see a process.
-func (k *Keeper) Kind() api.Kind {
+func (ps *Processes) Kind() api.Kind {
 	return api.Kind{
-		Name: "process", Class: "Process", Doc: "A program that runs beside the server.", As: &k.metatable,
-		Fields: fields(), Methods: k.methods(),
+		Name: "process", Class: "Process", Doc: "A program that runs beside the server.", As: &ps.metatable,
+		Fields: processFields(), Methods: ps.methods(),
 	}
 }
 
-// StartOptions are the options of server.execute.
-func StartOptions() api.Kind {
+// ExecuteOptions are the options of server.execute.
+func ExecuteOptions() api.Kind {
 	return api.Kind{Class: "ProcessOptions", Doc: "What a program is started with.", Fields: []api.Field{
 		{Name: "args?", Type: "string[]", Doc: "Added to its arguments, where the settings allow them."},
 		{Name: "on_output?", Type: "fun(line: string)", Doc: "Hears each line that it writes."},
@@ -100,13 +98,13 @@ func StartOptions() api.Kind {
 	}}
 }
 
-func (k *Keeper) methods() []api.Function {
+func (ps *Processes) methods() []api.Function {
 	return []api.Function{
 		{Name: "write", Signature: "(text: string): boolean?, string?", Doc: "Writes to its input; nil and the reason where that cannot be.", Run: func(L *lua.LState) int {
 			c := api.Self[*child](L, "write")
 			return api.PushDone(L, sentence(c.process.Write(L.CheckString(2))))
 		}},
-		{Name: "wait", Signature: "(): integer?, string?", Doc: "Waits for its end and returns the exit code.", Run: k.wait},
+		{Name: "wait", Signature: "(): integer?, string?", Doc: "Waits for its end and returns the exit code.", Run: ps.wait},
 		{Name: "terminate", Signature: "()", Doc: "Ends it: SIGTERM, and SIGKILL 5 s later.", Run: func(L *lua.LState) int {
 			api.Self[*child](L, "terminate").process.Terminate()
 			return 0
@@ -114,7 +112,7 @@ func (k *Keeper) methods() []api.Function {
 	}
 }
 
-func fields() []api.Field {
+func processFields() []api.Field {
 	get := func(of func(c *child) lua.LValue) func(object any) lua.LValue {
 		return func(object any) lua.LValue {
 			if c, ok := object.(*child); ok {
@@ -146,26 +144,26 @@ func sentence(err error) error {
 }
 
 // execute starts a program that the settings name: a process, or nil and the reason why there is none.
-func (k *Keeper) execute(L *lua.LState) int {
-	c := &child{keeper: k, name: L.CheckString(1), waiting: map[*func()]bool{}}
+func (ps *Processes) execute(L *lua.LState) int {
+	c := &child{owner: ps, name: L.CheckString(1), waiting: map[*func()]bool{}}
 	request := process.Request{Name: c.name, Ready: func() {
 		// A loop that has ended needs nothing any more.
-		_ = k.options.Post("process "+c.name, c.deliver)
+		_ = ps.options.Post("process "+c.name, c.deliver)
 	}}
 	if options := L.OptTable(2, nil); options != nil {
 		api.Raise(L, api.CheckOptions(options, "args", "on_output", "on_error", "on_exit", "restart"))
 		api.Raise(L, c.read(&request, options))
 	}
-	if err := k.options.Processes.Allowed(request); err != nil {
+	if err := ps.options.Processes.Allowed(request); err != nil {
 		api.Raise(L, sentence(err))
 	}
 	c.request = request
-	started, err := k.find(c)
+	started, err := ps.find(c)
 	if err != nil {
 		return api.PushDone(L, sentence(err))
 	}
-	k.start(c, started)
-	L.Push(api.Object(c, k.metatable))
+	ps.start(c, started)
+	L.Push(api.Object(c, ps.metatable))
 	return 1
 }
 
@@ -224,12 +222,12 @@ func (c *child) deliver() {
 		c.tell("on_exit", c.onExit, lua.LNumber(event.Code))
 	case process.Over:
 		c.over = true
-		delete(c.keeper.alive, c)
+		delete(c.owner.alive, c)
 		for wake := range c.waiting {
 			(*wake)()
 		}
 	}
-	c.keeper.options.Turn("process "+c.name, c.deliver)
+	c.owner.options.Turn("process "+c.name, c.deliver)
 }
 
 // tell calls a callback.
@@ -238,7 +236,7 @@ func (c *child) tell(name string, callback *lua.LFunction, what lua.LValue) {
 		return
 	}
 	call := &api.Call{Name: "process " + c.name + " " + name}
-	_, err := call.Run(c.keeper.options.VM, 0, callback, what)
+	_, err := call.Run(c.owner.options.VM, 0, callback, what)
 	if err != nil && !errors.Is(err, loop.ErrStopped) {
 		c.complain(name, err)
 	}
@@ -246,28 +244,28 @@ func (c *child) tell(name string, callback *lua.LFunction, what lua.LValue) {
 
 // complain logs that a callback failed, once a second at most: a program may say a line after the other.
 func (c *child) complain(callback string, err error) {
-	now := c.keeper.options.Now()
+	now := c.owner.options.Now()
 	if !c.complained.IsZero() && now.Sub(c.complained) < time.Second {
 		c.unsaid++
 		return
 	}
 	fields := []any{
-		"process", c.name, "callback", callback, "error", err, "unsaid", c.unsaid, "generation", c.keeper.options.Generation,
+		"process", c.name, "callback", callback, "error", err, "unsaid", c.unsaid, "generation", c.owner.options.Generation,
 	}
 	c.complained, c.unsaid = now, 0
 	if failure, ok := errors.AsType[*api.Error](err); ok {
 		fields = append(fields, "traceback", failure.Traceback())
 	}
-	c.keeper.options.Log.Error("script: a process's callback failed", fields...)
+	c.owner.options.Log.Error("script: a process's callback failed", fields...)
 }
 
 // wait waits until a process is over and all its lines have been told, and returns its exit code.
-func (k *Keeper) wait(L *lua.LState) int {
+func (ps *Processes) wait(L *lua.LState) int {
 	c := api.Self[*child](L, "wait")
-	if k.options.Rehearsal {
+	if ps.options.Rehearsal {
 		c.process.Terminate()
 	} else if !c.over {
-		k.options.Wait(L, func(wake func()) func() {
+		ps.options.Wait(L, func(wake func()) func() {
 			c.waiting[&wake] = true
 			return func() { delete(c.waiting, &wake) }
 		})
@@ -277,7 +275,7 @@ func (k *Keeper) wait(L *lua.LState) int {
 }
 
 // pipe has the output of one process go to the input of another.
-func (k *Keeper) pipe(L *lua.LState) int {
+func (ps *Processes) pipe(L *lua.LState) int {
 	from, to := checkProcess(L, 1), checkProcess(L, 2)
 	if err := process.Pipe(from.process, to.process); err != nil {
 		api.Raise(L, sentence(err))
