@@ -47,8 +47,8 @@ func (l *listener) Accept() (net.Conn, error) {
 		if !passes(err) {
 			return nil, err
 		}
-		if times, ok := l.broker.acceptLog.due(l.broker.now()); ok {
-			l.broker.log.Warn("broker: accepting a connection", "error", err, "pause", pause, "times", times)
+		if line := l.broker.throttle.Allow("accept", time.Now()); line.Allowed {
+			l.broker.log.Warn("broker: accepting a connection failed", "error", err, "pause", pause, "suppressed", line.Suppressed)
 		}
 		select {
 		case <-time.After(pause):

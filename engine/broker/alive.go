@@ -56,8 +56,9 @@ func (r *recipient) Look(now time.Duration, idle bool) (ping bool, dead *wire.Cl
 // Slow logs that a client is cut.
 func (r *recipient) Slow(queued int) {
 	b := r.broker
-	if times, ok := b.cutLog.due(b.now()); ok {
-		b.log.Warn("broker: client too slow", "connection", r.line.ID(), "peer", r.peer.Addr, "queued_bytes", queued, "times", times)
+	if line := b.throttle.Allow("slow", time.Now()); line.Allowed {
+		b.log.Warn("broker: client too slow", "connection", r.line.ID(), "peer", r.peer.Addr, "queued_bytes", queued,
+			"suppressed", line.Suppressed)
 	}
 }
 

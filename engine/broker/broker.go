@@ -19,6 +19,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
+	"perigee/engine/logging"
 	"perigee/engine/wire"
 )
 
@@ -68,13 +69,11 @@ type Broker struct {
 	emptied  chan struct{} // capacity 1; sent to when the last connection has ended; never closed
 
 	// Used by any goroutine.
-	options    atomic.Pointer[Options]
-	tasks      sync.WaitGroup // requests, readers and refusals under way
-	cutLog     seldom
-	acceptLog  seldom
-	refusedLog seldom
-	proxyLog   sync.Once
-	buffers    sync.Pool // of *bytes.Buffer, for messages that are being read
+	options  atomic.Pointer[Options]
+	tasks    sync.WaitGroup // requests, readers and refusals under way
+	throttle logging.Throttle
+	proxyLog sync.Once
+	buffers  sync.Pool // of *bytes.Buffer, for messages that are being read
 
 	// Guarded by mu.
 	mu       sync.Mutex

@@ -1,9 +1,6 @@
 package broker
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // bucket is a token bucket as one point in time: when it will be full again (the generic cell rate algorithm,
 // ITU-T I.371). The zero value is full.
@@ -66,25 +63,4 @@ func (p *pace) judge(rate, burst int, now time.Duration) verdict {
 		return dropAndTell
 	}
 	return drop
-}
-
-// seldom keeps a warning from being logged more than once a second.
-type seldom struct {
-	mu sync.Mutex
-	// Guarded by mu.
-	next  time.Duration
-	times int
-}
-
-// due counts an occasion for the warning and tells whether to log it, with how many there were since the last time.
-func (s *seldom) due(now time.Duration) (times int, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.times++
-	if now < s.next {
-		return 0, false
-	}
-	times = s.times
-	s.next, s.times = now+time.Second, 0
-	return times, true
 }

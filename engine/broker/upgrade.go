@@ -156,8 +156,8 @@ func (b *Broker) checkSite(r *http.Request, peer auth.Peer) *refusal {
 
 // logRefused tells the operator which setting would let a refused client in, at most once a second.
 func (b *Broker) logRefused(peer auth.Peer, setting string, err error) {
-	if times, ok := b.refusedLog.due(b.now()); ok {
-		b.log.Warn("broker: refusing a connection", "peer", peer.Addr, "setting", setting, "error", err, "times", times)
+	if line := b.throttle.Allow("refused", time.Now()); line.Allowed {
+		b.log.Warn("broker: refusing a connection", "peer", peer.Addr, "setting", setting, "error", err, "suppressed", line.Suppressed)
 	}
 }
 

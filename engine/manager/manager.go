@@ -125,7 +125,7 @@ type Manager struct {
 	loading  bool                // scripts load that are to be installed
 	timers   map[*work]struct{}  // that handlers started with the name of a command
 	later    map[*later]struct{} // commands that are put off
-	failures logging.Repeats     // of the scripts, by turn and place
+	failures logging.Throttle    // of the scripts, by turn and place
 	stopping bool
 }
 

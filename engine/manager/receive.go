@@ -179,13 +179,13 @@ func (m *Manager) report(generation int, turn string, c *hub.Connection, err err
 	if errors.As(err, &traced) {
 		trace = logging.Clip(traced.Traceback(), logging.MaxValue)
 	}
-	occasion := m.failures.Happened(strconv.Itoa(generation)+"\x00"+turn+"\x00"+place+"\x00"+trace, m.loop.Now())
-	if !occasion.Due {
-		return occasion.Ref, true
+	line := m.failures.Allow(strconv.Itoa(generation)+"\x00"+turn+"\x00"+place+"\x00"+trace, m.loop.Now())
+	if !line.Allowed {
+		return line.Ref, true
 	}
 	fields := []any{
-		"turn", turn, "generation", generation, "ref", occasion.Ref,
-		"error", logging.Clip(err.Error(), logging.MaxValue), "unsaid", occasion.Unsaid,
+		"turn", turn, "generation", generation, "ref", line.Ref,
+		"error", logging.Clip(err.Error(), logging.MaxValue), "suppressed", line.Suppressed,
 	}
 	if c != nil {
 		fields = append(fields, "uuid", c.UUID())
@@ -194,5 +194,5 @@ func (m *Manager) report(generation int, turn string, c *hub.Connection, err err
 		fields = append(fields, "traceback", trace)
 	}
 	m.log.Error("manager: script failed", fields...)
-	return occasion.Ref, true
+	return line.Ref, true
 }

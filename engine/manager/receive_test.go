@@ -255,7 +255,7 @@ func TestHandlerFailsAgain(t *testing.T) {
 				r.Errorf("the same failure within a second has reference %s, want %s, which is in the log", ref, first)
 			}
 		}
-		contains(r, "log", r.log.String(), "ref="+first, "boom 1!", "unsaid=0", "more bytes)")
+		contains(r, "log", r.log.String(), "ref="+first, "boom 1!", "suppressed=0", "more bytes)")
 		if n := logged(); n != 1 || len(r.log.String()) > 2*logging.MaxValue {
 			r.Errorf("50 times the same failure: %d lines of %d bytes, want one that is short", n, len(r.log.String()))
 		}
@@ -266,7 +266,7 @@ func TestHandlerFailsAgain(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		again := fail(`{"name":"Fail"}`)
-		contains(r, "log", r.log.String(), "ref="+again, "boom 53!", "unsaid=49")
+		contains(r, "log", r.log.String(), "ref="+again, "boom 53!", "suppressed=49")
 	})
 }
 

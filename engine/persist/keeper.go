@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
+	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/queue"
 	"perigee/engine/script/store"
@@ -50,8 +51,9 @@ type Keeper struct {
 	due      chan struct{} // capacity 1; after sends, Run receives; never closed
 
 	// Used by any goroutine.
-	saves, refused atomic.Uint64 // of the file: those that were written, and those that the disk refused
-	faults         atomic.Int64  // states that stay in the file as they were
+	throttle       logging.Throttle // of log lines about states that cannot be saved
+	saves, refused atomic.Uint64    // of the file: those that were written, and those that the disk refused
+	faults         atomic.Int64     // states that stay in the file as they were
 
 	// Guarded by waiting.
 	waiting sync.Mutex
@@ -59,9 +61,8 @@ type Keeper struct {
 
 	// Guarded by mu, which is held while the file is written.
 	mu      sync.Mutex
-	version uint64               // of what the file holds
-	said    map[string]time.Time // when the log last told of each fault that stands
-	safe    []queue.Ran          // those of the ledger whose effect the file has
+	version uint64      // of what the file holds
+	safe    []queue.Ran // those of the ledger whose effect the file has
 }
 
 // Claim makes the file that the settings name, if any, this process's own until release is called: before New, so that what New
@@ -80,7 +81,10 @@ func Claim(c config.State) (release func() error, err error) {
 // New reads the file that the settings name, if any. One that cannot be read is an error: to go on without it would
 // be to overwrite it.
 func New(c config.State, log *slog.Logger) (*Keeper, error) {
-	k := &Keeper{Store: store.New(), interval: c.Interval.Std(), whole: c.Sync == config.SyncJob, log: log, due: make(chan struct{}, 1)}
+	k := &Keeper{
+		Store: store.New(), interval: c.Interval.Std(), whole: c.Sync == config.SyncJob, log: log, due: make(chan struct{}, 1),
+		throttle: logging.Throttle{Interval: complainAgain},
+	}
 	if c.File == "" {
 		return k, nil
 	}
@@ -290,16 +294,14 @@ func (k *Keeper) Counts() (saves, refused uint64, faults int) {
 // complain logs the faults that are new, and those that stand again and again. It is called with mu held.
 func (k *Keeper) complain(faults []error) {
 	k.faults.Store(int64(len(faults)))
-	before, now := k.said, time.Now()
-	k.said = make(map[string]time.Time, len(faults))
+	current := make(map[string]bool, len(faults))
 	for _, fault := range faults {
-		at, told := before[fault.Error()]
-		if !told || now.Sub(at) >= complainAgain {
+		current[fault.Error()] = true
+		if k.throttle.Allow(fault.Error(), time.Now()).Allowed {
 			k.log.Error("keeper: a state cannot be saved and stays in the file as it was", "error", fault)
-			at = now
 		}
-		k.said[fault.Error()] = at
 	}
+	k.throttle.Retain(current)
 }
 
 // take has the loop run f as a turn and returns what f did, or false where f did not come to its end before ctx.

@@ -250,9 +250,9 @@ func (h *hand) fault(doing string, id uint64, err error) {
 		h.lose(err)
 		return
 	}
-	if occasion := h.w.said.Happened("fault\x00"+doing, time.Now()); occasion.Due {
+	if line := h.w.throttle.Allow("fault\x00"+doing, time.Now()); line.Allowed {
 		h.w.log.Warn("queue: the service refuses a command about a job", "queue", h.w.options.Name, "job", id,
-			"doing", doing, "error", err, "unsaid", occasion.Unsaid)
+			"doing", doing, "error", err, "suppressed", line.Suppressed)
 	}
 }
 

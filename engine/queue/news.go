@@ -2,13 +2,12 @@ package queue
 
 import "time"
 
-// news are the changes of the connection that are logged: once each, and not more often than sayEvery, whatever the
+// news are the changes of the connection that are logged: once each, and at most one a second, whatever the
 // service does. It is owned by Run.
 type news struct {
 	said      bool // something
 	connected bool // as it was said last
 	reason    string
-	at        time.Time // when
 }
 
 // missing notes that there is no connection.
@@ -36,8 +35,8 @@ func (w *Worker) tell(connected bool, reason, short string) {
 // it still holds.
 func (n *news) say(w *Worker, now time.Time) {
 	s := w.Status()
-	if n.said && (n.connected == s.Connected && n.reason == s.Reason || now.Sub(n.at) < sayEvery) ||
-		!n.said && s.Reason == notAsked {
+	known := n.said && n.connected == s.Connected && n.reason == s.Reason || !n.said && s.Reason == notAsked
+	if known || !w.throttle.Allow("connection", now).Allowed {
 		return
 	}
 	switch {
@@ -51,5 +50,5 @@ func (n *news) say(w *Worker, now time.Time) {
 	default:
 		w.log.Warn("queue: the service cannot be reached; trying again", "queue", w.options.Name, "error", s.Reason)
 	}
-	*n = news{said: true, connected: s.Connected, reason: s.Reason, at: now}
+	*n = news{said: true, connected: s.Connected, reason: s.Reason}
 }

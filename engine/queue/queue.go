@@ -138,5 +138,4 @@ const (
 
 	firstPause = 50 * time.Millisecond // before the service is asked again; doubled each time, half of it by chance
 	lastPause  = 2 * time.Second       // up to this
-	sayEvery   = time.Second           // between two lines about the connection
 )

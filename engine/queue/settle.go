@@ -156,8 +156,8 @@ func (h *hand) settled(t *task, doing string, err error) bool {
 // report logs what became of a job that failed, once a second at most for each command and reason. The reason is left to
 // whoever has logged it under a reference.
 func (w *Worker) report(t *task, v verdict) {
-	occasion := w.said.Happened(fmt.Sprint("failed\x00", v.buried, t.command, "\x00", v.reason), time.Now())
-	if !occasion.Due {
+	line := w.throttle.Allow(fmt.Sprint("failed\x00", v.buried, t.command, "\x00", v.reason), time.Now())
+	if !line.Allowed {
 		return
 	}
 	key, reason := "error", v.reason.Error()
@@ -168,7 +168,7 @@ func (w *Worker) report(t *task, v verdict) {
 		key, reason = "ref", logged.Ref()
 	}
 	log := w.log.With("queue", w.options.Name, "job", t.id, "command", t.command, "attempt", v.attempt, key, reason,
-		"unsaid", occasion.Unsaid)
+		"suppressed", line.Suppressed)
 	if v.buried {
 		log.Error("queue: a job failed and is buried")
 	} else {

@@ -39,7 +39,7 @@ type Worker struct {
 	crowded  bool             // it was said that they are many
 	gaveUp   bool             // what did not end in time is being given back
 	news     news
-	said     logging.Repeats // of jobs that failed, by command, and of refusals
+	throttle logging.Throttle // log lines about the connection, failed jobs and refused commands
 }
 
 // NewWorker returns a worker that does nothing until Run.

@@ -261,7 +261,7 @@ func TestLogIsBounded(t *testing.T) {
 	if lines := strings.Count(log, "again"); lines != 1000 {
 		t.Errorf("6000 lines within a second: %d are logged, want 1000", lines)
 	}
-	if missing := strings.Count(log, "the rest is left out"); missing != 1 {
+	if missing := strings.Count(log, "suppressing the rest"); missing != 1 {
 		t.Errorf("the log says %d times that lines are left out, want once", missing)
 	}
 }

@@ -22,12 +22,12 @@ type Lines struct {
 	log        *slog.Logger
 	generation int
 	now        func() time.Time
-	rate       logging.Rate
+	throttle   logging.Throttle
 }
 
 // NewLines returns where scripts log to; lines name the generation.
 func NewLines(log *slog.Logger, generation int, now func() time.Time) *Lines {
-	return &Lines{log: log, generation: generation, now: now}
+	return &Lines{log: log, generation: generation, now: now, throttle: logging.Throttle{Limit: maxLogLines}}
 }
 
 // Print logs a line that was printed.
@@ -40,15 +40,15 @@ func (l *Lines) Print(text string) {
 // admits tells whether one more line may be logged. What is left out is said when it begins, and how much it was as soon as
 // lines are taken again.
 func (l *Lines) admits(turn, source string) bool {
-	asked := l.rate.Ask(maxLogLines, l.now())
-	if asked.Refused > 0 {
-		l.log.Warn("script: log lines were left out", "lines", asked.Refused, "generation", l.generation)
+	line := l.throttle.Allow("", l.now())
+	if line.Suppressed > 0 {
+		l.log.Warn("script: log lines were suppressed", "lines", line.Suppressed, "generation", l.generation)
 	}
-	if asked.First {
-		l.log.Warn("script: too many log lines in a second, the rest is left out", "limit", maxLogLines, "turn", turn,
+	if line.FirstSuppressed {
+		l.log.Warn("script: too many log lines in a second, suppressing the rest", "limit", maxLogLines, "turn", turn,
 			"source", source, "generation", l.generation)
 	}
-	return asked.Take
+	return line.Allowed
 }
 
 // Module is the module log: a text, and a table of fields.

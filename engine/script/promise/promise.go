@@ -48,9 +48,9 @@ type Options struct {
 // Keeper makes the promises of one program, and has its handlers wait.
 type Keeper struct {
 	options    Options
-	metatable  *lua.LTable     // of promises
-	task       *task           // the call that runs and can be interrupted; nil where none does
-	rejections logging.Repeats // that nobody handled, by place
+	metatable  *lua.LTable      // of promises
+	task       *task            // the call that runs and can be interrupted; nil where none does
+	rejections logging.Throttle // that nobody handled, by place
 
 	pauses map[*pause]struct{} // of the handlers that wait
 
@@ -206,12 +206,12 @@ func (p *promise) complain() {
 	if p.handled {
 		return
 	}
-	occasion := p.keeper.rejections.Happened(p.place, p.keeper.options.Now())
-	if !occasion.Due {
+	line := p.keeper.rejections.Allow(p.place, p.keeper.options.Now())
+	if !line.Allowed {
 		return
 	}
 	fields := []any{
-		"place", p.place, "error", logging.Clip(text(p.value), logging.MaxValue), "unsaid", occasion.Unsaid,
+		"place", p.place, "error", logging.Clip(text(p.value), logging.MaxValue), "suppressed", line.Suppressed,
 		"generation", p.keeper.options.Generation,
 	}
 	if p.trace != "" {

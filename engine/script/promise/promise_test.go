@@ -35,7 +35,7 @@ func TestRejections(t *testing.T) {
 	if len(lines) != 3 {
 		t.Fatalf("log has %d lines, want 3", len(lines))
 	}
-	for i, want := range []string{"place=chat.lua:3 ", "place=chat.lua:4 ", "unsaid=49"} {
+	for i, want := range []string{"place=chat.lua:3 ", "place=chat.lua:4 ", "suppressed=49"} {
 		if !strings.Contains(lines[i], want) || len(lines[i]) > 2*logging.MaxValue {
 			t.Errorf("line %d has %d bytes: %.100s, want it short with %s", i, len(lines[i]), lines[i], want)
 		}
