@@ -350,23 +350,19 @@ end)`))
 	})
 }
 
-// The README names every metric of the server's own, and no other.
-func TestReadmeMetrics(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+// The documents name every metric of the server's own, and no other.
+func TestDocumentMetrics(t *testing.T) {
 	server := commandServer(t, nil)
 	_, text := ask(t, server)
 	var there, named []string
 	for _, match := range regexp.MustCompile(`(?m)^# TYPE (perigee_\w+)`).FindAllStringSubmatch(text, -1) {
 		there = append(there, match[1])
 	}
-	for _, match := range regexp.MustCompile("`(perigee_\\w+)`").FindAllStringSubmatch(string(readme), -1) {
+	for _, match := range regexp.MustCompile("`(perigee_\\w+)`").FindAllStringSubmatch(enginetest.GuideText(t), -1) {
 		named = append(named, match[1])
 	}
 	slices.Sort(named)
 	if !slices.Equal(slices.Compact(named), there) || len(there) == 0 {
-		t.Errorf("README.md names the metrics\n%q\nwant those of a server\n%q", named, there)
+		t.Errorf("the documents name the metrics\n%q\nwant those of a server\n%q", named, there)
 	}
 }

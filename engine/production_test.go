@@ -20,17 +20,19 @@ import (
 	"perigee/engine/testkit"
 )
 
-// readmeBlock returns the block of the README in a language that begins with a comment that names its file.
-func readmeBlock(t *testing.T, language, file string) string {
+// documentBlock returns the block of the documents in a language that begins with a comment that names its file.
+func documentBlock(t *testing.T, language, file string) string {
 	t.Helper()
-	for _, section := range enginetest.Readme(t, "../README.md") {
-		for _, b := range section.All(language) {
-			if strings.HasPrefix(b.Text, "# "+file+"\n") {
-				return b.Text
+	for _, document := range enginetest.Guides(t) {
+		for _, section := range document.Sections {
+			for _, b := range section.All(language) {
+				if strings.HasPrefix(b.Text, "# "+file+"\n") {
+					return b.Text
+				}
 			}
 		}
 	}
-	t.Fatalf("README.md has no block in %s for %s", language, file)
+	t.Fatalf("no document has a block in %s for %s", language, file)
 	return ""
 }
 
@@ -99,13 +101,13 @@ func startNginx(t *testing.T, site string) {
 	}
 }
 
-// With the site that the README shows, a WebSocket goes through nginx from a page of that origin, and the server sees the
+// With the site that the documents show, a WebSocket goes through nginx from a page of that origin, and the server sees the
 // client's address, not that of nginx. The header fields that it sets for this are needed.
-func TestReadmeNginx(t *testing.T) {
-	site := readmeBlock(t, "nginx", "/etc/nginx/conf.d/perigee.conf")
-	settings := readmeBlock(t, "toml", "/srv/perigee/server.toml")
+func TestDocumentNginx(t *testing.T) {
+	site := documentBlock(t, "nginx", "/etc/nginx/conf.d/perigee.conf")
+	settings := documentBlock(t, "toml", "/srv/perigee/server.toml")
 	if want := `trusted_proxies = ["127.0.0.1"]`; !strings.Contains(settings, want) {
-		t.Fatalf("the server.toml of the README is\n%s\nwant it to have %s", settings, want)
+		t.Fatalf("the server.toml of the documents is\n%s\nwant it to have %s", settings, want)
 	}
 	server := enginetest.Start(t, func(c *config.Config) { c.Server.TrustedProxies = []string{"127.0.0.1"} })
 	address := strings.TrimSuffix(strings.TrimPrefix(server.URL, "http://"), "/")
@@ -149,9 +151,9 @@ func TestReadmeNginx(t *testing.T) {
 	}
 }
 
-// The unit that the README shows is one that systemd understands.
-func TestReadmeUnit(t *testing.T) {
-	unit := readmeBlock(t, "ini", "/etc/systemd/system/perigee.service")
+// The unit that the documents show is one that systemd understands.
+func TestDocumentUnit(t *testing.T) {
+	unit := documentBlock(t, "ini", "/etc/systemd/system/perigee.service")
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("systemd-analyze is not installed")

@@ -19,9 +19,6 @@ import (
 	"perigee/engine/testkit"
 )
 
-// jobsChapter is the chapter of the README whose examples need a server and a beanstalkd.
-const jobsChapter = "Commands from other programs"
-
 // outside runs examples in other languages, against a server and a beanstalkd of their own.
 type outside struct {
 	t       *testing.T
@@ -31,74 +28,75 @@ type outside struct {
 	laravel bool              // the section has one
 }
 
-// Every example of how other programs run commands adds the prize that it shows, or prints what it shows.
-func TestReadmeJobs(t *testing.T) {
+// Every example of how other programs run commands, and ask how the server is, adds the prize that it shows, or prints
+// what it shows: wherever it stands, with a server and a beanstalkd of its section.
+func TestDocumentJobs(t *testing.T) {
 	boot, err := filepath.Abs("testdata/laravel.php")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sections := 0
-	for _, section := range enginetest.Readme(t, "../../README.md") {
-		if section.Chapter != jobsChapter || len(section.All("console"))+len(section.All("php")) == 0 {
-			continue
-		}
-		sections++
-		t.Run(section.Title, func(t *testing.T) {
-			b := beanstalkd.Start(t, beanstalkd.Options{})
-			server := enginetest.Start(t, func(c *config.Config) { c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, b.Address })
-			testkit.WaitFor(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
-			alice := server.Dial(t, "alice")
-			alice.Expect("UpdatePrizes") // of the opening
-			t.Chdir(t.TempDir())
-			o := &outside{t: t, ports: ports(t, server, b), environ: []string{"SERVER_QUEUE_ADDRESS=" + b.Address}, boot: boot}
-			prizes := 0
-			for _, block := range section.Blocks {
-				block.Text = o.ports.Replace(block.Text)
-				if !o.run(block) {
-					continue
-				}
-				if strings.Contains(block.Text, "AddPrize") {
-					prizes++
-					frame := alice.Expect("UpdatePrizes")
-					list, _ := frame["prizes"].([]any)
-					if prize, _ := list[len(list)-1].(map[string]any); len(list) != prizes || prize["name"] != "Mug" || prize["sponsor"] != "Acme" {
-						t.Errorf("%s: alice < %v, want %d prizes and the mug of Acme last", block.Place(), frame, prizes)
-					}
-				}
+	tried := map[string]int{} // the examples, by kind
+	for _, document := range enginetest.Guides(t) {
+		for _, section := range document.Sections {
+			if needsServer(section) && !starts(section) {
+				t.Run(document.Path+"/"+section.Title, func(t *testing.T) { jobs(t, section, boot, tried) })
 			}
-		})
+		}
 	}
-	if sections != 5 {
-		t.Errorf("%d sections of %q have examples, want those over HTTP, through beanstalkd, from Laravel, of /readyz and of perigee queue", sections, jobsChapter)
+	for _, kind := range []string{
+		"curl /api/commands", "curl /readyz", "curl /metrics", "nc", "perigee push", "perigee queue", "python", "php", "laravel",
+	} {
+		if tried[kind] == 0 {
+			t.Errorf("the documents have examples of %v, want one of %q too", tried, kind)
+		}
 	}
 }
 
-// monitoring is the section of the README whose examples need a server.
-const monitoring = "Monitoring"
-
-// The metrics of the README are those of a server with one client.
-func TestReadmeMonitoring(t *testing.T) {
-	server := enginetest.Start(t, nil)
-	server.Dial(t, "alice")
+// jobs runs the examples of a section, and counts of what kind they are.
+func jobs(t *testing.T, section enginetest.Section, boot string, tried map[string]int) {
+	t.Helper()
+	for _, block := range section.Blocks {
+		tried[block.Language]++
+		if strings.Contains(block.Text, "ShouldQueue") {
+			tried["laravel"]++
+		}
+	}
+	for _, command := range commands(section) {
+		for kind, pattern := range map[string]string{
+			"curl /api/commands": `^curl .*Authorization`, "curl /readyz": `^curl .*/readyz`, "curl /metrics": `^curl .*/metrics`,
+			"nc": ` nc `, "perigee push": `^perigee push`, "perigee queue": `^perigee queue`,
+		} {
+			if regexp.MustCompile(pattern).MatchString(command) {
+				tried[kind]++
+			}
+		}
+	}
+	b := beanstalkd.Start(t, beanstalkd.Options{})
+	server := enginetest.Start(t, func(c *config.Config) { c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, b.Address })
 	testkit.WaitFor(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
-	tried := 0
-	for _, section := range enginetest.Readme(t, "../../README.md") {
-		if section.Title != monitoring {
+	alice := server.Dial(t, "alice")
+	alice.Expect("UpdatePrizes") // of the opening
+	t.Chdir(t.TempDir())
+	o := &outside{t: t, ports: ports(t, server, b), environ: []string{"SERVER_QUEUE_ADDRESS=" + b.Address}, boot: boot}
+	prizes := 0
+	for _, block := range section.Blocks {
+		block.Text = o.ports.Replace(block.Text)
+		if !o.run(block) {
 			continue
 		}
-		for _, block := range section.All("console") {
-			tried++
-			block.Text = strings.ReplaceAll(block.Text, "8080", port(t, server))
-			(&outside{t: t}).console(block)
+		if strings.Contains(block.Text, "AddPrize") {
+			prizes++
+			frame := alice.Expect("UpdatePrizes")
+			list, _ := frame["prizes"].([]any)
+			if prize, _ := list[len(list)-1].(map[string]any); len(list) != prizes || prize["name"] != "Mug" || prize["sponsor"] != "Acme" {
+				t.Errorf("%s: alice < %v, want %d prizes and the mug of Acme last", block.Place(), frame, prizes)
+			}
 		}
-	}
-	if tried == 0 {
-		t.Errorf("README.md shows no scrape under %q, want one", monitoring)
 	}
 }
 
-// port returns that of a server.
-func port(t *testing.T, server *enginetest.Server) string {
+// portOf returns the port of a server.
+func portOf(t *testing.T, server *enginetest.Server) string {
 	t.Helper()
 	page, err := url.Parse(server.URL)
 	if err != nil {
@@ -114,7 +112,7 @@ func ports(t *testing.T, server *enginetest.Server, b *beanstalkd.Server) *strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer("8080", port(t, server), "11300", queue)
+	return strings.NewReplacer("8080", portOf(t, server), "11300", queue)
 }
 
 // run runs a block, if it is a program: not one that only shows a file.

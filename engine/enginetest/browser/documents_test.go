@@ -13,13 +13,14 @@ import (
 	"perigee/engine/enginetest"
 )
 
-// The page that the README shows counts everybody's clicks, and finds the server again after that has started anew. What
-// the README has typed into the console of a browser works there.
-func TestReadmePage(t *testing.T) {
+// The page that the documents show counts everybody's clicks, and finds the server again after that has started anew. What
+// they have typed into the console of a browser works there.
+func TestDocumentPage(t *testing.T) {
 	first := open(t)
-	sections := enginetest.Readme(t, "../../../README.md")
+	documents := enginetest.Guides(t)
 	folder := filepath.Join(t.TempDir(), "scripts")
-	enginetest.WriteScripts(t, folder, sections)
+	document, _ := enginetest.Showing(t, documents, "clicker/public/index.html")
+	enginetest.WriteScripts(t, folder, document.Sections)
 	start := func(port int) *enginetest.Server {
 		return enginetest.Start(t, func(c *config.Config) {
 			c.Server.Port, c.Lua.Path, c.Lua.Manager = port, folder, "clicker"
@@ -34,7 +35,7 @@ func TestReadmePage(t *testing.T) {
 	const clicks = `(document.querySelector("button").click(), document.querySelector("output").value !== "unknown")`
 	alice.sees("a click", clicks)
 	bob.sees("a click", clicks)
-	listens := typed(t, sections, server)
+	listens := typed(t, documents, server)
 	alice.do("types into the console", chromedp.Evaluate[chromedp.Void](`window.heard = []; console.log = (text) => heard.push(JSON.parse(text).name);`+listens))
 	alice.sees("the answers", `heard[0] === "ConnectionEstablished" && heard.includes("Clicked")`)
 
@@ -54,16 +55,18 @@ func TestReadmePage(t *testing.T) {
 	bob.sees("a click again", clicks)
 }
 
-// typed returns the JavaScript of the README that is no file, for a server.
-func typed(t *testing.T, sections []enginetest.Section, server *enginetest.Server) string {
+// typed returns the JavaScript of the documents that is no file, for a server.
+func typed(t *testing.T, documents []enginetest.Document, server *enginetest.Server) string {
 	t.Helper()
-	for _, section := range sections {
-		for _, b := range section.All("js") {
-			if b.File == "" {
-				return "(() => {" + strings.ReplaceAll(b.Text, "ws://127.0.0.1:8080/", server.Socket) + "})()"
+	for _, document := range documents {
+		for _, section := range document.Sections {
+			for _, b := range section.All("js") {
+				if b.File == "" {
+					return "(() => {" + strings.ReplaceAll(b.Text, "ws://127.0.0.1:8080/", server.Socket) + "})()"
+				}
 			}
 		}
 	}
-	t.Fatal("README.md has no JavaScript for the console")
+	t.Fatal("the documents have no JavaScript for the console")
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -19,19 +20,18 @@ import (
 	"perigee/scripts"
 )
 
-// elsewhere is the address of the other server of which the READMEs speak.
-const elsewhere = "http://127.0.0.1:9000"
+// exampleService is the address of the other server that the documents speak of.
+const exampleService = "http://127.0.0.1:9000"
 
-// readmes returns the READMEs for users, by name, with a real address for elsewhere.
-func readmes(t *testing.T) map[string][]enginetest.Section {
+// guides returns the documents for users, with a real address in place of exampleService.
+func guides(t *testing.T) []enginetest.Document {
 	t.Helper()
-	all := map[string][]enginetest.Section{}
+	all := enginetest.Guides(t)
 	other := service(t)
-	for name, file := range map[string]string{"README": "../README.md", "scripts": "../scripts/README.md"} {
-		all[name] = enginetest.Readme(t, file)
-		for _, section := range all[name] {
+	for _, document := range all {
+		for _, section := range document.Sections {
 			for i := range section.Blocks {
-				section.Blocks[i].Text = strings.ReplaceAll(section.Blocks[i].Text, elsewhere, other)
+				section.Blocks[i].Text = strings.ReplaceAll(section.Blocks[i].Text, exampleService, other)
 			}
 		}
 	}
@@ -121,17 +121,17 @@ func write(tb testing.TB, folder string, files map[string]string) {
 	}
 }
 
-// All Lua of the READMEs runs. Each block is a whole file, which its first line names; the settings of its section hold
-// for it. The transcript of the section is what clients then say and hear; specs pass.
-func TestReadmeExamples(t *testing.T) {
-	for name, sections := range readmes(t) {
+// All Lua in the documents runs, wherever it stands. Each block is a whole file, which its first line names; the settings
+// of its section hold for it. The transcript of the section is what clients then say and hear; specs pass.
+func TestDocumentExamples(t *testing.T) {
+	for _, document := range guides(t) {
 		folder := filepath.Join(t.TempDir(), "scripts")
-		enginetest.WriteScripts(t, folder, sections)
-		for _, section := range sections {
+		enginetest.WriteScripts(t, folder, document.Sections)
+		for _, section := range document.Sections {
 			if section.Blocks == nil {
 				continue
 			}
-			t.Run(name+"/"+section.Title, func(t *testing.T) { runSection(t, folder, section) })
+			t.Run(document.Path+"/"+section.Title, func(t *testing.T) { runSection(t, folder, section) })
 		}
 	}
 }
@@ -141,9 +141,9 @@ func runSection(t *testing.T, folder string, section enginetest.Section) {
 	for _, b := range section.Blocks {
 		switch b.Language {
 		case "lua", "transcript", "toml": // below
-		case "html", "js": // by TestReadmePage and in a browser, engine/enginetest/browser
+		case "html", "js": // by TestDocumentPage and in a browser, engine/enginetest/browser
 		case "sh", "console", "php", "python": // by cmd/perigee
-		case "ini", "nginx": // by TestReadmeUnit and TestReadmeNginx
+		case "ini", "nginx": // by TestDocumentUnit and TestDocumentNginx
 		case "json":
 			if !json.Valid([]byte(b.Text)) {
 				t.Errorf("%s: %s is no JSON", b.Place(), b.Text)
@@ -184,113 +184,116 @@ func runSection(t *testing.T, folder string, section enginetest.Section) {
 	}
 }
 
-// The chat of the README is short, and its rooms remember what was said after the server has started again.
-func TestReadmeChat(t *testing.T) {
+// The chat that the documents show is short, and its rooms remember what was said after the server has started again.
+func TestDocumentChat(t *testing.T) {
+	_, section := enginetest.Showing(t, guides(t), "chat/init.lua")
 	folder := filepath.Join(t.TempDir(), "scripts")
-	for _, section := range readmes(t)["README"] {
-		if section.Title != "A chat" {
-			continue
-		}
-		enginetest.WriteScripts(t, folder, []enginetest.Section{section})
-		chat, transcript := section.All("lua")[0], section.All("transcript")[0]
-		if lines := strings.Count(chat.Text, "\n"); lines >= 80 {
-			t.Errorf("%s: the chat has %d lines, want fewer than 80", chat.Place(), lines)
-		}
-		c := settings(t, section, folder)
-		run := func() *enginetest.Server {
-			return enginetest.Start(t, func(changed *config.Config) { *changed = c })
-		}
-		server := run()
-		enginetest.Play(t, server, transcript.Path, transcript.Line, transcript.Text)
-		if err := server.Stop(); err != nil {
-			t.Fatalf("Run = %v, want nil", err)
-		}
-		enginetest.Play(t, run(), transcript.Path, transcript.Line, `
+	enginetest.WriteScripts(t, folder, []enginetest.Section{section})
+	chat, transcript := section.All("lua")[0], section.All("transcript")[0]
+	if lines := strings.Count(chat.Text, "\n"); lines >= 80 {
+		t.Errorf("%s: the chat has %d lines, want fewer than 80", chat.Place(), lines)
+	}
+	c := settings(t, section, folder)
+	run := func() *enginetest.Server {
+		return enginetest.Start(t, func(changed *config.Config) { *changed = c })
+	}
+	server := run()
+	enginetest.Play(t, server, transcript.Path, transcript.Line, transcript.Text)
+	if err := server.Stop(); err != nil {
+		t.Fatalf("Run = %v, want nil", err)
+	}
+	enginetest.Play(t, run(), transcript.Path, transcript.Line, `
 carol > {"name":"Join","room":"tea"}
 carol < {"name":"UpdateSubscriptions"}
 carol < {"name":"History","room":"tea","lines":[{"text":"It is **** hot."},"*","*"]}
 carol > {"name":"Join","room":"garden"}
 carol < {"name":"UpdateSubscriptions"}
 carol < {"name":"History","room":"garden","lines":[]}`)
-		return
-	}
-	t.Error(`README.md has no section "A chat"`)
 }
 
-// A page of an application's own is served as the README shows it, with the files beside it.
-func TestReadmePage(t *testing.T) {
-	sections := readmes(t)["README"]
-	folder := filepath.Join(t.TempDir(), "scripts")
-	enginetest.WriteScripts(t, folder, sections)
-	server := enginetest.Start(t, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = folder, "clicker" })
+// Pages that the documents show, public/ beside a manager's init.lua, are served as they stand there.
+func TestDocumentPage(t *testing.T) {
 	tried := 0
-	for _, section := range sections {
-		for _, b := range section.Blocks {
-			name, public := strings.CutPrefix(b.File, "clicker/public/")
-			if !public {
-				continue
-			}
-			tried++
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+strings.TrimSuffix(name, "index.html"), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			response, err := http.DefaultClient.Do(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(response.Body)
-			if err := response.Body.Close(); err != nil {
-				t.Error(err)
-			}
-			if err != nil || response.StatusCode != http.StatusOK || string(body) != b.Text {
-				t.Errorf("GET %s = %s, %.100q, %v, want the text of %s", request.URL, response.Status, body, err, b.Place())
-			}
-		}
-	}
-	if tried != 2 {
-		t.Errorf("README.md shows %d files of the clicker's page, want 2", tried)
-	}
-}
-
-// The links of the READMEs lead to headings and files that are there.
-func TestReadmeLinks(t *testing.T) {
-	anchors := map[string]bool{}
-	for file, sections := range map[string][]enginetest.Section{
-		"": enginetest.Readme(t, "../README.md"), "scripts/README.md": enginetest.Readme(t, "../scripts/README.md"),
-	} {
-		for _, section := range sections {
-			kept := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(section.Title), "")
-			anchors[file+"#"+strings.ReplaceAll(kept, " ", "-")] = true
-		}
-	}
-	for readme, own := range map[string]string{"../README.md": "", "../scripts/README.md": "scripts/README.md"} {
-		text, err := os.ReadFile(readme)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, match := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllSubmatch(text, -1) {
-			link := string(match[1])
-			top, up := strings.CutPrefix(link, "../README.md")
-			switch file, anchor, _ := strings.Cut(link, "#"); {
-			case strings.HasPrefix(link, "https://"), up && anchors[top]:
-			case anchor != "" && !anchors[link] && !anchors[own+link]:
-				t.Errorf("%s: there is no heading for %s", readme, link)
-			case anchor == "":
-				if _, err := os.Stat(filepath.Join(filepath.Dir(readme), file)); err != nil {
-					t.Errorf("%s: %s leads nowhere: %v", readme, link, err)
+	for _, document := range guides(t) {
+		folder := filepath.Join(t.TempDir(), "scripts")
+		enginetest.WriteScripts(t, folder, document.Sections)
+		for _, section := range document.Sections {
+			for _, b := range section.Blocks {
+				manager, name, public := strings.Cut(b.File, "/public/")
+				if !public {
+					continue
+				}
+				tried++
+				server := enginetest.Start(t, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = folder, manager })
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+strings.TrimSuffix(name, "index.html"), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				response, err := http.DefaultClient.Do(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(response.Body)
+				if err := response.Body.Close(); err != nil {
+					t.Error(err)
+				}
+				if err != nil || response.StatusCode != http.StatusOK || string(body) != b.Text {
+					t.Errorf("GET %s = %s, %.100q, %v, want the text of %s", request.URL, response.Status, body, err, b.Place())
 				}
 			}
 		}
 	}
+	if tried < 2 {
+		t.Errorf("the documents show %d files of pages, want 2 of the clicker at least", tried)
+	}
 }
 
-// The tables of the README name every message that the giveaway takes, with its protection.
-func TestReadmeMessages(t *testing.T) {
-	text, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
+// The links of all documents lead to headings and files that exist.
+func TestDocumentLinks(t *testing.T) {
+	documents := enginetest.Documents(t)
+	anchors := map[string]bool{} // by file#anchor
+	for _, document := range documents {
+		anchors[document.Path] = true
+		seen := map[string]int{}
+		for _, section := range document.Sections {
+			anchor := anchor(section.Title)
+			if n := seen[anchor]; n > 0 {
+				anchors[fmt.Sprintf("%s#%s-%d", document.Path, anchor, n)] = true
+			}
+			seen[anchor]++
+			anchors[document.Path+"#"+anchor] = true
+		}
 	}
+	fence := regexp.MustCompile("(?ms)^```.*?^```$")
+	for _, document := range documents {
+		for _, match := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(fence.ReplaceAllString(document.Text, ""), -1) {
+			link := match[1]
+			if strings.HasPrefix(link, "https://") {
+				continue
+			}
+			file, anchor, anchored := strings.Cut(link, "#")
+			target := document.Path
+			if file != "" {
+				target = path.Join(path.Dir(document.Path), file)
+			}
+			if _, err := os.Stat(filepath.Join("..", filepath.FromSlash(target))); err != nil {
+				t.Errorf("%s: %s leads to no file: %v", document.Path, link, err)
+			} else if anchored && !anchors[target+"#"+anchor] {
+				t.Errorf("%s: there is no heading for %s", document.Path, link)
+			}
+		}
+	}
+}
+
+// anchor returns the anchor of a heading, as GitHub makes it.
+func anchor(title string) string {
+	kept := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(title), "")
+	return strings.ReplaceAll(kept, " ", "-")
+}
+
+// The tables of the documents name every message that the give-away takes, with its protection.
+func TestDocumentMessages(t *testing.T) {
+	text := enginetest.GuideText(t)
 	server := enginetest.Start(t, nil)
 	for _, message := range server.Status.Routes.Messages {
 		protection := message.Protection.String()
@@ -298,36 +301,29 @@ func TestReadmeMessages(t *testing.T) {
 			protection = "the topic's" // the message is for everybody, the topic decides
 		}
 		row := regexp.MustCompile("(?m)^\\|[^|]*`" + message.Name + "`[^|]*\\| " + protection + " \\|")
-		if !row.Match(text) {
-			t.Errorf("README.md has no row for %s with protection %s", message.Name, protection)
+		if !row.MatchString(text) {
+			t.Errorf("no document has a row for %s with protection %s", message.Name, protection)
 		}
 	}
 }
 
-// The table of answers over HTTP in the README has each exception with its status.
-func TestReadmeHTTPAnswers(t *testing.T) {
-	text, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+// The table of answers over HTTP has each exception with its status.
+func TestDocumentHTTPAnswers(t *testing.T) {
+	text := enginetest.GuideText(t)
 	for _, e := range []wire.Exception{
 		wire.Unauthorized(), wire.UnknownCommand(""), wire.ArgumentsTooLarge(0), wire.InvalidArguments(""), wire.HandlerFailed(""), wire.Stopping(),
 	} {
-		if row := fmt.Sprintf("\n| %d | `%s` | ", e.Code, e.Name); !strings.Contains(string(text), row) {
-			t.Errorf("README.md has no row %q", row)
+		if row := fmt.Sprintf("\n| %d | `%s` | ", e.Code, e.Name); !strings.Contains(text, row) {
+			t.Errorf("no document has the row %q", row)
 		}
 	}
 }
 
-// The change that the README proposes for a first try makes the clock run sixty times as fast, and drops nobody.
-func TestReadmeChange(t *testing.T) {
-	text, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	change := regexp.MustCompile("in `scripts/([a-z/.]+)`, let `(\\w+)` be `([^`]+)`").FindStringSubmatch(string(text))
+// The change that README.md proposes for a first try makes the clock run sixty times as fast, and drops nobody.
+func TestDocumentChange(t *testing.T) {
+	change := regexp.MustCompile("in `scripts/([a-z/.]+)`, let `(\\w+)` be `([^`]+)`").FindStringSubmatch(enginetest.GuideText(t))
 	if change == nil {
-		t.Fatal("README.md proposes no change")
+		t.Fatal("no document proposes a change")
 	}
 	f := folder{t, t.TempDir()}
 	if err := os.CopyFS(f.path, scripts.Files); err != nil {
