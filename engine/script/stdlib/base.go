@@ -5,7 +5,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/script/stdlib/steps"
+	"perigee/engine/script/stdlib/pattern"
 )
 
 func (l *library) openBase(L *lua.LState) {
@@ -84,7 +84,7 @@ func baseError(c call) int {
 	level := c.optInteger(2, 1)
 	message := c.L.Get(1)
 	if level > 0 && lua.LVCanConvToString(message) {
-		message = lua.LString(steps.Position(c.L, level) + message.String())
+		message = lua.LString(pattern.Position(c.L, level) + message.String())
 	}
 	c.L.Error(message, 0)
 	return 0

@@ -6,7 +6,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/script/stdlib/steps"
+	"perigee/engine/script/stdlib/pattern"
 )
 
 // call is one call of a library function: the thread, whose stack holds the arguments, and the name for errors.
@@ -19,9 +19,12 @@ type call struct {
 // raise ends the call with an error that begins with the caller's position. It returns only for the sake of
 // `return c.raise(...)`.
 func (c call) raise(format string, args ...any) int {
-	steps.Raise(c.L, fmt.Sprintf(format, args...))
+	pattern.Raise(c.L, fmt.Sprintf(format, args...))
 	return 0
 }
+
+// budget makes a call that may take long cancellable.
+func (c call) budget() pattern.Budget { return pattern.NewBudget(c.L) }
 
 // argument ends the call because of its n-th argument.
 func (c call) argument(n int, text string) int {

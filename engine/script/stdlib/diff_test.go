@@ -169,7 +169,11 @@ func otherExpressions() (list []string) {
 	add("math.ldexp(@, @)", []string{"7", "-7", "0.5", "1/0"}, []string{"3", "-3", "0.9", "2000", "{}"})
 	add("math.random(@)", []string{"0", "-1", "1", "5, 5", "2, 1", "1, 2, 3", "{}", "nil"})
 	for letter := range strings.SplitSeq("a A b B c C d D e F g G h H I j m M n p r R S t T u U V w W x X y Y z Z % Q E", " ") {
-		add("os.date('!<%"+letter+">', @)", []string{"0", "951782400", "1104537600", "1230768000", "1767225599", "4102444800", "-86400 * 366 * 60", "45296"})
+		times := []string{"0", "951782400", "1104537600", "1230768000", "1767225599", "4102444800", "-86400 * 366 * 60", "45296"}
+		if letter != "C" { // of years before 1000 glibc writes one digit, where C99 has two
+			times = append(times, "-62135596800", "-38000000000", "253402300800", "9e11")
+		}
+		add("os.date('!<%"+letter+">', @)", times)
 	}
 	add("(function() local d = os.date('!*t', @) return d.year, d.month, d.day, d.hour, d.min, d.sec, d.wday, d.yday, d.isdst end)()",
 		[]string{"0", "951782400", "1767225599", "-1"})

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
-
-	"perigee/engine/script/stdlib/steps"
 )
 
 // directive is one % of a format string, as in C.
@@ -39,7 +37,7 @@ func (d *directive) spec() string {
 func (l *library) stringFormat(c call) int {
 	format := c.text(1)
 	out := output{call: c, bytes: l.take()}
-	budget := steps.New(c.L)
+	budget := c.budget()
 	for argument := 2; ; argument++ {
 		format = literal(&out, format)
 		if format == "" {

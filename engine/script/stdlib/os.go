@@ -2,12 +2,12 @@ package stdlib
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/ncruces/go-strftime"
 	lua "github.com/yuin/gopher-lua"
-
-	"perigee/engine/script/stdlib/steps"
 )
 
 // openOS sets the part of os that only reads the clock.
@@ -88,16 +88,15 @@ func (l *library) osDate(c call) int {
 		}
 		t = time.Unix(int64(seconds), 0).In(t.Location())
 	}
-	zone, _ := t.Zone()
 	if strings.HasPrefix(format, "!") {
-		format, t, zone = format[1:], t.UTC(), "GMT"
+		format, t = format[1:], t.In(time.FixedZone("GMT", 0)) // C's name for UTC
 	}
 	if format == "*t" {
 		c.L.Push(dateTable(c.L, t))
 		return 1
 	}
 	out := output{call: c, bytes: l.take()}
-	budget := steps.New(c.L)
+	budget := c.budget()
 	for {
 		at := strings.IndexByte(format, '%')
 		if at < 0 || at+1 == len(format) {
@@ -107,12 +106,32 @@ func (l *library) osDate(c call) int {
 		budget.Spend(1)
 		out.add(format[:at])
 		out.room(64)
-		out.bytes = l.dates.Append(out.bytes, t, format[at+1], zone)
+		out.bytes = appendDate(out.bytes, t, format[at+1])
 		format = format[at+2:]
 	}
 	c.L.Push(lua.LString(out.bytes))
 	l.give(out.bytes)
 	return 1
+}
+
+// appendDate appends what one verb of C's strftime stands for in the C locale (C99, 7.23.3.5). Any other byte stays as it
+// is, with its %. Package strftime would fill years up to four digits, which C does not.
+func appendDate(dst []byte, t time.Time, verb byte) []byte {
+	switch verb {
+	case 'c':
+		return strconv.AppendInt(strftime.AppendFormat(dst, "%a %b %e %T ", t), int64(t.Year()), 10)
+	case 'F':
+		return strftime.AppendFormat(strconv.AppendInt(dst, int64(t.Year()), 10), "-%m-%d", t)
+	case 'G':
+		year, _ := t.ISOWeek()
+		return strconv.AppendInt(dst, int64(year), 10)
+	case 'Y':
+		return strconv.AppendInt(dst, int64(t.Year()), 10)
+	}
+	if strings.IndexByte("aAbBCdDeghHIjmMnprRStTuUVwWxXyzZ%", verb) < 0 {
+		return append(dst, '%', verb)
+	}
+	return strftime.AppendFormat(dst, string([]byte{'%', verb}), t)
 }
 
 func dateTable(L *lua.LState, t time.Time) *lua.LTable {

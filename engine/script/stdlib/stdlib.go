@@ -22,7 +22,6 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/script/stdlib/pattern"
-	"perigee/engine/script/stdlib/strftime"
 )
 
 const (
@@ -45,10 +44,9 @@ type library struct {
 	print  func(text string)
 	now    func() time.Time
 	opened time.Time // where os.clock begins
-	dates  strftime.Letters
 
 	random   *rand.Rand
-	patterns *pattern.Store
+	patterns *pattern.Cache
 	scratch  []byte // nil while a call uses it
 }
 
@@ -58,7 +56,7 @@ type function func(c call) int
 // Open sets the libraries as globals of L, which was made with SkipOpenLibs, and gives strings their methods. Threads
 // that are made from L later share them, and the generator of math.random.
 func Open(L *lua.LState, o Options) {
-	l := &library{print: o.Print, now: o.Now, dates: strftime.New(), patterns: pattern.NewStore()}
+	l := &library{print: o.Print, now: o.Now, patterns: pattern.NewCache()}
 	if l.print == nil {
 		l.print = func(string) {}
 	}

@@ -5,7 +5,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/script/stdlib/steps"
+	"perigee/engine/script/stdlib/pattern"
 )
 
 func (l *library) openTable(L *lua.LState) {
@@ -37,7 +37,7 @@ func (l *library) tableConcat(c call) int {
 		to = c.integer(4)
 	}
 	out := output{call: c, bytes: l.take()}
-	budget := steps.New(c.L)
+	budget := c.budget()
 	for i := from; i <= to; i++ {
 		budget.Spend(1)
 		switch v := get(t, i).(type) {
@@ -78,7 +78,7 @@ func tableInsert(c call) int {
 		t.Remove(end) // a nil behind the last element, else a queue's nils would pile up
 		t.Insert(at, value)
 	default:
-		budget := steps.New(c.L)
+		budget := c.budget()
 		for i := end; i > at; i-- {
 			budget.Spend(1)
 			t.RawSetInt(i, get(t, i-1))
@@ -101,7 +101,7 @@ func tableRemove(c call) int {
 
 func tableMaxn(c call) int {
 	most := lua.LNumber(0)
-	budget := steps.New(c.L)
+	budget := c.budget()
 	c.table().ForEach(func(key, _ lua.LValue) {
 		budget.Spend(1)
 		if n, ok := key.(lua.LNumber); ok {
@@ -124,7 +124,7 @@ func tableSort(c call) int {
 	for i := range values {
 		values[i] = t.RawGetInt(i + 1)
 	}
-	sort.Sort(&sorter{Budget: steps.New(c.L), values: values, order: order})
+	sort.Sort(&sorter{Budget: c.budget(), values: values, order: order})
 	for i, v := range values {
 		t.RawSetInt(i+1, v)
 	}
@@ -132,7 +132,7 @@ func tableSort(c call) int {
 }
 
 type sorter struct {
-	steps.Budget
+	pattern.Budget
 
 	values []lua.LValue
 	order  lua.LValue // a function, or nil for <

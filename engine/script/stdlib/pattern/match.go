@@ -4,14 +4,12 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
-
-	"perigee/engine/script/stdlib/steps"
 )
 
 // Matcher runs a pattern over a subject. It keeps its own stack of what to try again, so that neither the pattern nor
 // the subject deepens the Go stack, and it counts its steps.
 type Matcher struct {
-	steps.Budget
+	Budget
 
 	pattern *Pattern
 	subject string
@@ -163,7 +161,7 @@ func (m *Matcher) item(n, at int) int {
 		}
 		return at
 	}
-	steps.Raise(m.L, i.text) // itemFault
+	Raise(m.L, i.text) // itemFault
 	return -1
 }
 
@@ -240,14 +238,14 @@ func (m *Matcher) captures() int {
 func (m *Matcher) Capture(n, start, end int) lua.LValue {
 	if n >= len(m.pattern.captures) {
 		if n > 0 {
-			steps.Raise(m.L, "invalid capture index")
+			Raise(m.L, "invalid capture index")
 		}
 		return Part(m.subject, start, end)
 	}
 	s := m.spans[n]
 	switch m.pattern.captures[n] {
 	case captureOpen:
-		steps.Raise(m.L, "unfinished capture")
+		Raise(m.L, "unfinished capture")
 	case capturePosition:
 		return lua.LNumber(s.from + 1)
 	}

@@ -3,13 +3,13 @@ package pattern
 import "testing"
 
 func TestManyPatterns(t *testing.T) {
-	// The store of compiled patterns does not grow without bound.
+	// The cache of compiled patterns does not grow without bound.
 	t.Parallel()
-	s := NewStore()
+	c := NewCache()
 	for i := range 10 * maxPatterns {
-		s.Pattern(string(rune('!'+i))+"%w", true)
+		c.Pattern(string(rune('!'+i))+"%w", true)
 	}
-	if got := len(s.patterns); got > maxPatterns {
+	if got := len(c.patterns); got > maxPatterns {
 		t.Errorf("%d patterns are kept, want at most %d", got, maxPatterns)
 	}
 }
