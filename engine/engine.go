@@ -102,7 +102,7 @@ type Server struct {
 	fetch   *fetch.Client
 	process *process.Supervisor
 	http    *http.Server
-	keeper  *persist.Keeper
+	keeper  *persist.Saver
 	jobs    *jobqueue.Desk
 	reloads *reloads
 	ballast []byte // set by Run; nobody reads or writes what is in it
@@ -145,7 +145,7 @@ func (s *stopping) Error() string { return s.why.Reason }
 // Run serves until ctx ends or a script stops the server, and then stops in order; it returns after everything that it
 // started has ended. The error is nil after an orderly end.
 func Run(ctx context.Context, o Options) (err error) {
-	release, err := persist.Claim(o.Config.State)
+	release, err := persist.Lock(o.Config.State)
 	if err != nil {
 		return o.Config.Fault("state.file", err)
 	}
@@ -177,7 +177,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	if s.keeper, err = persist.New(c.State, o.Log); err != nil {
 		return nil, c.Fault("state.file", err)
 	}
-	s.jobs = jobqueue.New(c, &s.keeper.Ledger, o.Log)
+	s.jobs = jobqueue.New(c, &s.keeper.Applied, o.Log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),

@@ -313,7 +313,7 @@ func TestJobThatCannotBeSaved(t *testing.T) {
 	})
 	buried(t, service, putJob(t, service, "Spoil", ""))
 	buried(t, service, putJob(t, service, "Count", ""))
-	logged(t, server, `it was done, and the state cannot be saved`, 1)
+	logged(t, server, `the job ran, but the state cannot be saved`, 1)
 	gone(t, service, putJob(t, service, "Mend", ""))
 	gone(t, service, putJob(t, service, "Count", ""))
 	text, err := os.ReadFile(file)

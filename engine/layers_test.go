@@ -60,7 +60,6 @@ func floors() map[string]int {
 		"engine/schema":                0,
 		"engine/script/compile":        0,
 		"engine/script/value":          0,
-		"engine/state":                 0,
 		"engine/wire":                  0,
 	}
 }

@@ -84,12 +84,12 @@ func (s *Server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()
 // settled after the next save.
 func (s *Server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	s.manager.Job(ctx, j, func(err error) {
-		if err != nil || !s.keeper.HoldsJobs() {
+		if err != nil || !s.keeper.SyncsJobs() {
 			done(err)
 			return
 		}
 		j.Returned()
-		s.keeper.Done(j.Ran, done)
+		s.keeper.JobApplied(j.Fingerprint, done)
 	})
 }
 
@@ -186,7 +186,7 @@ func (s *Server) saveEarly(ctx context.Context) (saving *sync.WaitGroup) {
 // connections. They have as long as stop.timeout allows, for nobody would repeat them. It saves what they changed.
 func (s *Server) finish() (err error) {
 	late := !time.Now().Before(s.end.by)
-	s.holds.while("the last save of the state", func() { err = s.keeper.Last() })
+	s.holds.while("the last save of the state", func() { err = s.keeper.SaveFinal() })
 	s.log.Info("engine: stopped", "connections", s.end.connections, "forced", s.end.forced)
 	if late {
 		err = errors.Join(err, fmt.Errorf("engine: stopping took longer than stop.timeout, %s", s.config.Stop.Timeout))

@@ -14,7 +14,7 @@ import (
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
-	"perigee/engine/state"
+	"perigee/engine/persist"
 	"perigee/scripts"
 )
 
@@ -35,8 +35,8 @@ func TestStateOfTwoServers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	server := enginetest.Start(t, stateful(file))
 	options := engine.Options{Config: server.Config, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files}
-	if err := engine.Run(t.Context(), options); !errors.Is(err, state.ErrTaken) || !strings.Contains(err.Error(), file) {
-		t.Errorf("Run with the file of a server that runs = %v, want %v and its path", err, state.ErrTaken)
+	if err := engine.Run(t.Context(), options); !errors.Is(err, persist.ErrLocked) || !strings.Contains(err.Error(), file) {
+		t.Errorf("Run with the file of a server that runs = %v, want %v and its path", err, persist.ErrLocked)
 	}
 	if _, err := engine.Check(t.Context(), options); err != nil {
 		t.Errorf("Check with the file of a server that runs = %v, want nil", err)
@@ -117,7 +117,7 @@ return app`
 func TestDamagedState(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{``, "the file is empty"},
-		{`{"version":1,"state":{"prizes":[{"name`, "cut off"},
+		{`{"version":1,"state":{"prizes":[{"name`, "the file is truncated"},
 		{`{"version":1,"state":{"prizes":7}}`, `state "prizes": a number; a state is a table`},
 		{`{"version":9,"state":{}}`, `"version" is 9`},
 	} {
@@ -162,7 +162,7 @@ func TestStateUnwritable(t *testing.T) {
 	c := config.Default()
 	c.State.File, c.Lua.Path = file, t.TempDir()
 	o := engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files}
-	want := "state.file: state: opening " + file + ": it could not be saved: "
+	want := "state.file: persist: opening " + file + ": cannot write to it: "
 	if _, err := engine.Check(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Check = %v, want %q in it", err, want)
 	}

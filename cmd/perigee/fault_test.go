@@ -24,8 +24,8 @@ func TestFaultsOfSettings(t *testing.T) {
 	}{
 		{manager + "[server]\nkey_file = \"key\"\n", "", "", `(?m)^perigee: server.toml:4: server.key_file: auth: key file key: no such file or directory; it must exist, .*\(chmod 600\); a relative path begins at the folder of server.toml\n$`},
 		{manager, "SERVER_PUBLIC=nix", "", `(?m)^perigee: SERVER_PUBLIC: open nix: no such file or directory; it must be a folder .*can read\n$`},
-		{manager, "", "--state-file=x/y.json", `(?m)^perigee: --state-file: state: opening x/y.json: stat x: no such file or directory; its folder must exist, .*write to it\n$`},
-		{manager + "[state]\nfile = \"/proc/state.json\"\n", "", "", `(?m)^perigee: server.toml:4: state.file: state: opening /proc/state.json: it could not be saved: .*; its folder must exist`},
+		{manager, "", "--state-file=x/y.json", `(?m)^perigee: --state-file: persist: opening x/y.json: stat x: no such file or directory; its folder must exist, .*write to it\n$`},
+		{manager + "[state]\nfile = \"/proc/state.json\"\n", "", "", `(?m)^perigee: server.toml:4: state.file: persist: opening /proc/state.json: cannot write to it: .*; its folder must exist`},
 		{"[lua]\nmanager = \"apps\"\n", "", "", `(?m)^perigee: server.toml:2: lua.manager: module "apps" not found: .*; did you mean "app"\?\n$`},
 		{manager + "[server]\norigins = [\"nonsense\"]\n", "", "", `(?m)^perigee: server.toml:4: server.origins: auth: `},
 	} {

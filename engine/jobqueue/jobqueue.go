@@ -63,7 +63,7 @@ func Body(command string, arguments []byte) ([]byte, error) {
 type Desk struct {
 	// Set by New, never changed.
 	settings config.Queue
-	ledger   *persist.Ledger
+	ledger   *persist.AppliedJobs
 	driver   queue.Driver // nil where there is no queue, as service is
 	service  Service
 	log      *slog.Logger
@@ -84,7 +84,7 @@ type Desk struct {
 }
 
 // New connects to nothing yet. l has the jobs that need not run again.
-func New(c config.Config, l *persist.Ledger, log *slog.Logger) *Desk {
+func New(c config.Config, l *persist.AppliedJobs, log *slog.Logger) *Desk {
 	d := &Desk{settings: c.Queue, ledger: l, log: log, wanted: make(chan *module.Work, 1), busy: map[*queue.Worker]struct{}{}}
 	d.Configure(c)
 	switch c.Queue.Driver {

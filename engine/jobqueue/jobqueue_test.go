@@ -40,7 +40,7 @@ func TestDesk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config.Default()
 		c.Queue.Driver = config.DriverMemory
-		d, h := New(c, &persist.Ledger{}, slog.New(slog.DiscardHandler)), &tally{}
+		d, h := New(c, &persist.AppliedJobs{}, slog.New(slog.DiscardHandler)), &tally{}
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { d.Run(ctx, h) })

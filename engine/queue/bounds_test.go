@@ -201,7 +201,7 @@ func TestManyBuried(t *testing.T) {
 			answer(are[min(asked, len(are)-1)], nil)
 			asked++
 		}}
-		r := start(t, q, options(), d, func(_ context.Context, _ queue.Job, done func(error)) { done(queue.ErrNever) })
+		r := start(t, q, options(), d, func(_ context.Context, _ queue.Job, done func(error)) { done(queue.ErrPermanent) })
 		for range 31 {
 			put(t, q, "Hopeless")
 			pass(10 * time.Second)
@@ -299,7 +299,7 @@ func TestWindow(t *testing.T) {
 func TestFailuresHaveABound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		r := start(t, q, options(), nil, func(_ context.Context, _ queue.Job, done func(error)) { done(queue.ErrNever) })
+		r := start(t, q, options(), nil, func(_ context.Context, _ queue.Job, done func(error)) { done(queue.ErrPermanent) })
 		for range 150 {
 			put(t, q, "Hopeless")
 		}

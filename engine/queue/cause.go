@@ -39,7 +39,7 @@ func causeOf(err error) Cause {
 		return CauseUnreadable
 	case errors.Is(err, ErrUnknown):
 		return CauseUnknown
-	case errors.Is(err, ErrNever):
+	case errors.Is(err, ErrPermanent):
 		return CauseNever
 	default:
 		return CauseAttempts

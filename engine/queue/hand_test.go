@@ -130,9 +130,9 @@ func TestRanForAnEarlierWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		m := &moody{Queue: q, forgets: true}
-		var ran []queue.Ran
+		var ran []queue.Fingerprint
 		first := start(t, q, options(), m, func(_ context.Context, j queue.Job, done func(error)) {
-			ran = append(ran, j.Ran)
+			ran = append(ran, j.Fingerprint)
 			done(nil)
 		})
 		put(t, q, "Once")

@@ -151,7 +151,7 @@ func TestTooManyUnsure(t *testing.T) {
 		o := options()
 		o.Gone = func(id uint64) { gone = append(gone, id) }
 		for id := range uint64(4100) {
-			o.Ran = append(o.Ran, queue.Ran{ID: id + 1})
+			o.Ran = append(o.Ran, queue.Fingerprint{ID: id + 1})
 		}
 		start(t, memory.New(loop.RealClock{}), o, nil, new(runs).succeed).stop()
 		if want := []uint64{1, 2, 3, 4}; !slices.Equal(gone, want) {

@@ -19,14 +19,14 @@ import (
 	"perigee/engine/queue/body"
 )
 
-// ErrNever is wrapped by errors of jobs that no further attempt can help: an unknown command, a body that cannot be read.
-var ErrNever = errors.New("queue: no further attempt would help")
+// ErrPermanent is wrapped by errors of jobs that no further attempt can help: an unknown command, a body that cannot be read.
+var ErrPermanent = errors.New("queue: no further attempt would help")
 
-// ErrUnknown is what errors are where nobody knows the command of a job; they are ErrNever, too.
+// ErrUnknown is what errors are where nobody knows the command of a job; they are ErrPermanent, too.
 var ErrUnknown = errors.New("queue: nobody knows the command")
 
-// errUnreadable is ErrNever, in the same words, of a body that cannot be read: it only tells the cause apart.
-var errUnreadable = fmt.Errorf("%w", ErrNever)
+// errUnreadable is ErrPermanent, in the same words, of a body that cannot be read: it only tells the cause apart.
+var errUnreadable = fmt.Errorf("%w", ErrPermanent)
 
 // Causes of the end of a job's context.
 var (
@@ -38,18 +38,18 @@ var (
 
 // Job is a command that another program asks for.
 type Job struct {
-	ID        uint64
-	Command   string // the name of the body, after Options.Map
-	Arguments []byte // JSON text; nil where there are none
-	Attempt   int    // 1 for the first time
-	Ran       Ran    // what to remember of it once it has run, until Options.Gone
+	ID          uint64
+	Command     string      // the name of the body, after Options.Map
+	Arguments   []byte      // JSON text; nil where there are none
+	Attempt     int         // 1 for the first time
+	Fingerprint Fingerprint // what to remember of it once it has run, until Options.Gone
 	// Returned may be called before done, once and by any goroutine, where the command has returned and what it changed is
 	// still to be made safe. From then on the job is kept, however long that takes. nil is nobody who wants to know.
 	Returned func()
 }
 
-// Ran is what recognizes a job that has run, where it comes again because its deletion was not confirmed.
-type Ran struct {
+// Fingerprint identifies a job that has run, in case the queue delivers it again because its deletion was not confirmed.
+type Fingerprint struct {
 	ID    uint64    `json:"id"`
 	Hash  uint64    `json:"hash"`  // of its body: a service that has lost its jobs gives the same numbers to others
 	First time.Time `json:"first"` // when it was reserved first: it was put before
@@ -60,7 +60,7 @@ type Handler interface {
 	// Job begins a job. It is called by one goroutine, in the order of the queue. It may block until the job can begin,
 	// at most until ctx ends: that is back-pressure, and jobs behind it that are more urgent can still overtake. It does
 	// not wait for the job's end. done is called once, by any goroutine, when the command has returned and what it
-	// changed is safe: nil deletes the job, an error releases it for another attempt, one that wraps ErrNever buries it
+	// changed is safe: nil deletes the job, an error releases it for another attempt, one that wraps ErrPermanent buries it
 	// at once. ctx ends when the job has taken too long or the server gives it up: the command is then interrupted, and
 	// done is called all the same. An error with a method Ref() string has been logged, under that reference.
 	Job(ctx context.Context, j Job, done func(err error))
@@ -84,7 +84,7 @@ type Options struct {
 	// Map has the commands of jobs that go by another name, by class or by name.
 	Map map[string]string
 	// Ran are jobs that have run for an earlier worker: where one comes again, it is deleted and not run.
-	Ran []Ran
+	Ran []Fingerprint
 	// Gone is called by the goroutine of Run when a job that has run need not be remembered any more.
 	Gone func(id uint64)
 }

@@ -101,7 +101,7 @@ func (h *hand) failed(t *task, s Stats) {
 		most = t.maxTries
 	}
 	v := verdict{reason: t.err, attempt: s.attempt()}
-	if errors.Is(t.err, ErrNever) || v.attempt >= most {
+	if errors.Is(t.err, ErrPermanent) || v.attempt >= most {
 		h.bury(t, s, t.err)
 		return
 	}

@@ -92,7 +92,7 @@ func TestKickedJob(t *testing.T) {
 		r := start(t, q, o, nil, func(_ context.Context, j queue.Job, done func(error)) {
 			attempts[j.Command] = append(attempts[j.Command], j.Attempt)
 			if j.Command == "Unknown" && !known {
-				done(queue.ErrNever)
+				done(queue.ErrPermanent)
 				return
 			}
 			done(errors.New("it is broken"))
@@ -169,7 +169,7 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 			case "Reported":
 				done(reported{errors.New("a long traceback")})
 			default:
-				done(queue.ErrNever)
+				done(queue.ErrPermanent)
 			}
 		})
 		warm(t, r)

@@ -184,8 +184,8 @@ func (w *Worker) perform(t *task) {
 	t.maxTries = b.MaxTries
 	job := Job{
 		ID: t.id, Command: t.command, Arguments: b.Arguments, Attempt: t.attempt,
-		Ran:      Ran{ID: t.id, Hash: t.hash, First: t.first},
-		Returned: func() { w.line.returned(t) },
+		Fingerprint: Fingerprint{ID: t.id, Hash: t.hash, First: t.first},
+		Returned:    func() { w.line.returned(t) },
 	}
 	w.line.mu.Unlock()
 	w.record.note(func(s *Status) { s.Taken++ })

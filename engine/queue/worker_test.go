@@ -157,7 +157,9 @@ type unknown struct{}
 
 func (unknown) Error() string { return "it is unknown" }
 
-func (unknown) Is(target error) bool { return target == queue.ErrUnknown || target == queue.ErrNever }
+func (unknown) Is(target error) bool {
+	return target == queue.ErrUnknown || target == queue.ErrPermanent
+}
 
 // What no attempt can help is buried at once, whoever says so, and for what reason is counted.
 func TestNever(t *testing.T) {
@@ -168,7 +170,7 @@ func TestNever(t *testing.T) {
 				done(unknown{})
 				return
 			}
-			done(fmt.Errorf("%w: it is spoilt", queue.ErrNever))
+			done(fmt.Errorf("%w: it is spoilt", queue.ErrPermanent))
 		})
 		put(t, q, "!", "Unknown", "Spoilt")
 		pass(time.Second)

@@ -267,7 +267,7 @@ func TestPoison(t *testing.T) {
 			attempts = append(attempts, j.Attempt)
 			done(errors.New("it is broken"))
 		case "never":
-			done(fmt.Errorf("there is no command %q: %w", j.Command, queue.ErrNever))
+			done(fmt.Errorf("there is no command %q: %w", j.Command, queue.ErrPermanent))
 		default:
 			ran.Job(ctx, j, done)
 		}

@@ -64,7 +64,7 @@ func (s *Server) Work() (count int, err error) {
 		}
 		select {
 		case err := <-ended:
-			if errors.Is(err, queue.ErrNever) { // which no handler has reported
+			if errors.Is(err, queue.ErrPermanent) { // which no handler has reported
 				s.journal.add(fmt.Errorf("job %s: %w", j.Command, err))
 			}
 		default: // it waits for something that the clock has yet to bring

@@ -1,4 +1,4 @@
-package state
+package persist
 
 import (
 	"bufio"
@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// open returns a file in a folder of the test's own.
-func open(t *testing.T) *File {
+// openFile returns a file in a temporary directory.
+func openFile(t *testing.T) *File {
 	t.Helper()
 	f, err := Open(filepath.Join(t.TempDir(), "state.json"))
 	if err != nil {
@@ -23,7 +23,7 @@ func open(t *testing.T) *File {
 	return f
 }
 
-// write puts a text where the file is.
+// write writes the text of the file.
 func write(t *testing.T, f *File, text string) {
 	t.Helper()
 	if err := os.WriteFile(f.Path(), []byte(text), 0o600); err != nil {
@@ -55,7 +55,7 @@ func same(a, b map[string][]byte) bool {
 
 func TestSaveAndRead(t *testing.T) {
 	// What is saved is read back to the byte, whatever the names, and replaces what was there.
-	f := open(t)
+	f := openFile(t)
 	if got, err := f.Read(); err != nil || len(got) != 0 {
 		t.Errorf("Read without a file = %v, %v, want nothing", got, err)
 	}
@@ -77,7 +77,7 @@ func TestSaveAndRead(t *testing.T) {
 	}
 	entries, err := os.ReadDir(filepath.Dir(f.Path()))
 	if err != nil || len(entries) != 1 {
-		t.Errorf("the folder has %v, %v, want the state file only", entries, err)
+		t.Errorf("the directory has %v, %v, want the state file only", entries, err)
 	}
 }
 
@@ -86,21 +86,21 @@ func TestReadRefuses(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "the file is empty"},
 		{"\x00\x00\x00\x00", "damaged at byte 1"},
-		{`{"version":1,"state":{"prizes":[{"na`, "cut off: it ends in the middle; mend it, or move it away to start with no state"},
+		{`{"version":1,"state":{"prizes":[{"na`, "the file is truncated; repair it, or move it away to start with no state"},
 		{`{"version":1,"state":{"prizes":[}}`, "damaged at byte 33"},
-		{`{"version":1,"state":{}} {}`, "more after the end"},
+		{`{"version":1,"state":{}} {}`, "more text after the end"},
 		{`{"version":2,"state":{}}`, `"version" is 2; this program knows only 1`},
 		{`{"state":{}}`, `"version" is 0`},
 		{`{"version":1}`, `"state" is missing`},
-		{`{"version":1,"state":[]}`, "not a state file: at byte 22 stands a array"},
+		{`{"version":1,"state":[]}`, "not a state file: unexpected array at byte 22"},
 		{`{"version":1,"state":{},"more":1}`, `unknown field "more"`},
 		{`[server]`, "damaged at byte 2"},
 		{`7`, "not a state file"},
 	} {
-		f := open(t)
+		f := openFile(t)
 		write(t, f, c.text)
 		_, err := f.Read()
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "state: reading "+f.Path()+": ") {
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "persist: reading "+f.Path()+": ") {
 			t.Errorf("Read of %q = %v, want the path and %s", c.text, err, c.want)
 		}
 		if got := read(t, f); got != c.text {
@@ -110,32 +110,32 @@ func TestReadRefuses(t *testing.T) {
 }
 
 func TestReadUnreadable(t *testing.T) {
-	// What is there and cannot be read is refused too.
-	f := open(t)
+	// A path that cannot be read is refused too.
+	f := openFile(t)
 	if err := os.Mkdir(f.Path(), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Read(); err == nil || !strings.Contains(err.Error(), f.Path()) {
-		t.Errorf("Read of a folder = %v, want an error with its path", err)
+		t.Errorf("Read of a directory = %v, want an error with its path", err)
 	}
 }
 
 func TestOpenRefuses(t *testing.T) {
-	// A folder that is missing shows when the server starts, not when it saves.
+	// A missing directory is an error when the file is opened, not when it is saved.
 	missing := filepath.Join(t.TempDir(), "missing", "state.json")
 	if _, err := Open(missing); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Open(%s) = %v, want %v", missing, err, fs.ErrNotExist)
 	}
-	f := open(t)
+	f := openFile(t)
 	write(t, f, "x")
 	if _, err := Open(filepath.Join(f.Path(), "state.json")); err == nil {
-		t.Error("Open in a file that is no folder = nil, want an error")
+		t.Error("Open in a file that is not a directory = nil, want an error")
 	}
 }
 
 func TestSaveFails(t *testing.T) {
-	// A save that fails leaves the file as it was and nothing beside it.
-	f := open(t)
+	// A failed save leaves the file as it was, and no other file.
+	f := openFile(t)
 	if err := f.Save(texts("a", `{}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -149,15 +149,15 @@ func TestSaveFails(t *testing.T) {
 	if got := read(t, f); got != before {
 		t.Errorf("after a failed Save the file is %q, want %q", got, before)
 	}
-	// The next one is not hindered by what the last one left.
+	// The next save is not affected.
 	if err := f.Save(texts("a", `{"b":1}`)); err != nil {
 		t.Errorf("Save after a failed one = %v, want nil", err)
 	}
 }
 
 func TestSaveOverLeftovers(t *testing.T) {
-	// What a crash left of the temporary file does not get into the next save.
-	f := open(t)
+	// A temporary file left by a crash does not affect the next save.
+	f := openFile(t)
 	if err := os.WriteFile(f.Path()+".tmp", []byte(strings.Repeat("x", 10_000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -171,8 +171,8 @@ func TestSaveOverLeftovers(t *testing.T) {
 }
 
 func TestSaveKeepsMode(t *testing.T) {
-	// Only the owner can read a new file; whom the owner lets read it keeps that.
-	f := open(t)
+	// A new file is readable by its owner only; a mode set later is kept.
+	f := openFile(t)
 	for _, want := range []fs.FileMode{0o600, 0o640} {
 		if err := f.Save(texts()); err != nil {
 			t.Fatal(err)
@@ -188,8 +188,8 @@ func TestSaveKeepsMode(t *testing.T) {
 }
 
 func TestSaveThroughLink(t *testing.T) {
-	// A symbolic link to the file stays one.
-	f := open(t)
+	// A symbolic link to the file stays a link.
+	f := openFile(t)
 	if err := f.Save(texts()); err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestSaveThroughLink(t *testing.T) {
 	}
 }
 
-// Whatever a file holds, it is read or refused, and what is read can be saved and read again.
+// Any text is either parsed or refused, and what is parsed survives compose and parse.
 func FuzzRead(f *testing.F) {
 	for _, text := range []string{`{"version":1,"state":{"a":{"b":[1]}}}`, `{"version":1,"state":{"a":1,"a":2}}`, `{"version":1,"state":{},"jobs":[{"id":1}]}`, `{}`, `{"version":1,"state":{"\ud800":1}}`} {
 		f.Add([]byte(text))
@@ -232,23 +232,23 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// Only a regular file is one that can be read to its end and replaced.
+// Anything but a regular file is refused.
 func TestOpenIrregular(t *testing.T) {
-	folder := t.TempDir()
-	pipe := filepath.Join(folder, "pipe")
+	directory := t.TempDir()
+	pipe := filepath.Join(directory, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Skipf("Mkfifo = %v", err)
 	}
-	for _, path := range []string{pipe, folder, os.DevNull} {
+	for _, path := range []string{pipe, directory, os.DevNull} {
 		if f, err := Open(path); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("Open(%s) = %v, %v, want an error that it is not a regular file", path, f, err)
 		}
 	}
 }
 
-// The jobs that stand beside the state are read back, by whoever opens the file next.
+// The jobs stored beside the state are read back.
 func TestJobs(t *testing.T) {
-	f := open(t)
+	f := openFile(t)
 	f.Jobs = []byte(`[{"id":7}]`)
 	if err := f.Save(texts("a", `{}`)); err != nil {
 		t.Fatalf("Save = %v, want nil", err)
@@ -262,40 +262,40 @@ func TestJobs(t *testing.T) {
 	}
 }
 
-// That no save could be written shows when the server starts, and nothing is left of the attempt.
+// An unwritable place is an error when the file is opened, and the check leaves nothing behind.
 func TestOpenUnwritable(t *testing.T) {
-	folder := t.TempDir()
-	path := filepath.Join(folder, "state.json")
+	directory := t.TempDir()
+	path := filepath.Join(directory, "state.json")
 	refused := func(path string) {
 		t.Helper()
-		if f, err := Open(path); err == nil || !strings.Contains(err.Error(), "state: opening "+path+": it could not be saved: ") {
-			t.Errorf("Open(%s) = %v, %v, want an error that it could not be saved", path, f, err)
+		if f, err := Open(path); err == nil || !strings.Contains(err.Error(), "persist: opening "+path+": cannot write to it: ") {
+			t.Errorf("Open(%s) = %v, %v, want an error that it is not writable", path, f, err)
 		}
 	}
-	refused("/proc/state.json") // where not even root can make a file
+	refused("/proc/state.json") // where not even root can create a file
 	if err := os.Mkdir(path+".tmp", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	refused(path)
 	if info, err := os.Stat(path + ".tmp"); err != nil || !info.IsDir() {
-		t.Errorf("after Open, %v, the folder is %v, want it as it was", err, info)
+		t.Errorf("after Open, %v, the directory is %v, want it as it was", err, info)
 	}
 	if os.Geteuid() == 0 {
-		return // whom permissions do not stop
+		return // root ignores permissions
 	}
-	locked := filepath.Join(folder, "locked")
+	locked := filepath.Join(directory, "locked")
 	if err := os.Mkdir(locked, 0o500); err != nil {
 		t.Fatal(err)
 	}
 	refused(filepath.Join(locked, "state.json"))
 }
 
-// To open the file changes nothing: neither the file, nor the save that another process may be writing.
+// Open changes nothing: neither the file, nor the temporary file that another process may be writing.
 func TestOpenLeavesNothing(t *testing.T) {
-	f := open(t)
-	folder := filepath.Dir(f.Path())
-	if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
-		t.Errorf("after Open the folder has %v, %v, want nothing", entries, err)
+	f := openFile(t)
+	directory := filepath.Dir(f.Path())
+	if entries, err := os.ReadDir(directory); err != nil || len(entries) > 0 {
+		t.Errorf("after Open the directory has %v, %v, want nothing", entries, err)
 	}
 	write(t, f, "kept")
 	if err := os.WriteFile(f.Path()+".tmp", []byte("under way"), 0o600); err != nil {
@@ -306,9 +306,9 @@ func TestOpenLeavesNothing(t *testing.T) {
 	}
 	underWay, err := os.ReadFile(f.Path() + ".tmp")
 	if got := read(t, f); got != "kept" || err != nil || string(underWay) != "under way" {
-		t.Errorf("after Open the file is %q and what is saved %q, %v, want both as they were", got, underWay, err)
+		t.Errorf("after Open the file is %q and the temporary file %q, %v, want both unchanged", got, underWay, err)
 	}
-	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 2 {
-		t.Errorf("after Open the folder has %v, %v, want the two files", entries, err)
+	if entries, err := os.ReadDir(directory); err != nil || len(entries) != 2 {
+		t.Errorf("after Open the directory has %v, %v, want the two files", entries, err)
 	}
 }

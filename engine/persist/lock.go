@@ -1,0 +1,44 @@
+package persist
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"perigee/engine/config"
+)
+
+// ErrLocked is wrapped by the error of Lock if another process holds the lock.
+var ErrLocked = errors.New("another server uses it: give each server its own state file")
+
+// Lock locks the state file that the settings name, if any, for this process until release is called. Call it before New, so
+// that New reads what the previous server saved last. If another running server holds the lock, the error is ErrLocked.
+func Lock(c config.State) (release func() error, err error) {
+	if c.File == "" {
+		return func() error { return nil }, nil
+	}
+	file, err := Open(c.File)
+	if err != nil {
+		return nil, err
+	}
+	return file.Lock()
+}
+
+// Lock locks the file for this process until release is called or the process ends: two processes that save to one file
+// would undo each other's changes. It holds an advisory lock (flock(2)) on a separate file, PATH.lock, which is left behind.
+// On a filesystem without locks it excludes no one. Reading needs no lock.
+func (f *File) Lock() (release func() error, err error) {
+	lock, err := os.OpenFile(f.path+".lock", os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, f.wrap("locking", err)
+	}
+	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return nil, errors.Join(f.wrap("locking", fmt.Errorf("%w (%s.lock)", ErrLocked, f.path)), lock.Close())
+	case err != nil && !errors.Is(err, syscall.ENOTSUP) && !errors.Is(err, syscall.ENOLCK) && !errors.Is(err, syscall.ENOSYS):
+		return nil, errors.Join(f.wrap("locking", err), lock.Close())
+	}
+	return lock.Close, nil
+}
