@@ -191,7 +191,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 			s.log.Error("loop: turn panicked", "turn", turn, "panic", value, "stack", string(stack))
 		},
 	})
-	s.metrics = metrics.New(s.reading, o.Log)
+	s.metrics = metrics.New(s.metricsSnapshot)
 	effect.manager.Metrics = s.metrics
 	effect.manager.Work = s.jobs.Want
 	effect.manager.Stop = func(why wire.Close) { stop(&stopping{why}) }

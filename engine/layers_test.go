@@ -68,6 +68,7 @@ func floors() map[string]int {
 func homes() map[string][]string {
 	return map[string][]string{
 		"github.com/BurntSushi/toml":               {"engine/config"},
+		"github.com/VictoriaMetrics/metrics":       {"engine/metrics"},
 		"github.com/beanstalkd/go-beanstalk":       {"engine/queue/beanstalkd"},
 		"github.com/coreos/go-systemd/v22":         {"cmd/perigee/notify"},
 		"github.com/fsnotify/fsnotify":             {"cmd/perigee/watch"},
@@ -75,7 +76,6 @@ func homes() map[string][]string {
 		"github.com/google/uuid":                   {"engine/wire"},
 		"github.com/gorilla/websocket":             {"engine/broker"},
 		"github.com/ncruces/go-strftime":           {"engine/script/stdlib"},
-		"github.com/prometheus/client_golang":      {"engine/metrics"},
 		"github.com/santhosh-tekuri/jsonschema/v6": {"engine/schema"},
 		"github.com/urfave/cli/v3":                 {"cmd/perigee"},
 		"github.com/yuin/gopher-lua":               {"engine/script/...", "engine/spec"},

@@ -1,7 +1,6 @@
 package manager
 
 import (
-	"log/slog"
 	"testing"
 
 	"perigee/engine/auth"
@@ -22,7 +21,7 @@ func (*sink) SendLatest(*outbox.Frame) {}
 func BenchmarkMessage(b *testing.B) {
 	b.Run("counted", func(b *testing.B) {
 		o := defaults()
-		o.Metrics = metrics.New(func() metrics.Reading { return metrics.Reading{} }, slog.New(slog.DiscardHandler))
+		o.Metrics = metrics.New(func() metrics.Snapshot { return metrics.Snapshot{} })
 		benchmarkMessage(b, o)
 	})
 	b.Run("uncounted", func(b *testing.B) { benchmarkMessage(b, defaults()) })

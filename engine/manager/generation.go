@@ -164,7 +164,7 @@ func (m *Manager) swap(next *generation) Installed {
 	outcome := Installed{Before: old.routes(), After: next.routes()}
 	old.phase, next.phase = replaced, running
 	m.generation.Store(next)
-	m.options.Metrics.Show(next.measures.of)
+	m.options.Metrics.Register(next.measures.of)
 	next.publish()
 	outcome.Warnings = append(outcome.Warnings, m.adoptAll(next)...)
 	outcome.Warnings = append(outcome.Warnings, old.endLoose(m.options.Drain)...)
@@ -234,7 +234,7 @@ func (m *Manager) drain(old *generation) {
 	})
 	old.application.Replaced(func() {
 		cancel()
-		m.options.Metrics.Hide(old.measures.of)
+		m.options.Metrics.Unregister(old.measures.of)
 		for _, c := range m.crowd.All() {
 			old.application.Forget(c.Slot())
 		}

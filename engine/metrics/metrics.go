@@ -1,75 +1,75 @@
-// Package metrics is what operators watch, in the text format of Prometheus. It owns the names of all metrics, counts what
-// handlers of scripts do, and asks for the rest when somebody reads. It does not know the parts of the server, nor who may
-// read.
+// Package metrics owns the names of all metrics, counts what the handlers of scripts do, and writes everything in the text
+// format of Prometheus when it is asked. It must not know the parts of the server that its figures come from, nor who may
+// read them.
 package metrics
 
 import (
-	"fmt"
-	"log/slog"
+	"bytes"
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
 	"sync"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	process "github.com/VictoriaMetrics/metrics"
 )
 
-// maxReaders is how many may read at once: Prometheus is one, a second one of it and a person are two more. Others are
-// answered with 503.
+// maxReaders is how many requests are answered at the same time: Prometheus is one, a second Prometheus and a person are two
+// more. Further requests are answered with 503.
 const maxReaders = 4
 
-// Registry has all metrics of a server. Any goroutine may use it. A nil Registry counts nothing.
+// contentType is the text format of Prometheus in its version 0.0.4.
+const contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+// Registry has all metrics of a server. It is safe for concurrent use. A nil Registry counts nothing.
 type Registry struct {
 	// Set by New, never changed.
-	read func() Reading
-	page http.Handler
+	snapshot func() Snapshot
+	readers  chan struct{} // a semaphore; ServeHTTP sends and receives, it is never closed
 
 	// Guarded by mu.
-	mu    sync.Mutex
-	shown map[*Generation]struct{}
+	mu         sync.Mutex
+	registered map[*Generation]struct{}
 }
 
-// New returns the metrics of one server. read is called by any goroutine, once for each time that somebody reads; it must
-// not wait for a script.
-func New(read func() Reading, log *slog.Logger) *Registry {
-	r := &Registry{read: read, shown: map[*Generation]struct{}{}}
-	all := prometheus.NewRegistry()
-	all.MustRegister(r, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	r.page = promhttp.HandlerFor(all, promhttp.HandlerOpts{
-		ErrorLog:            faults{log},
-		ErrorHandling:       promhttp.ContinueOnError, // one that cannot be told is no reason to tell nothing
-		MaxRequestsInFlight: maxReaders,
-	})
-	return r
-}
-
-// ServeHTTP answers with all metrics as they are, in the format that the request asks for.
-func (r *Registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	r.page.ServeHTTP(w, request)
-}
-
-// Describe implements prometheus.Collector. Which metrics there are depends on the scripts: it describes none.
-func (*Registry) Describe(chan<- *prometheus.Desc) {}
-
-// Collect implements prometheus.Collector.
-func (r *Registry) Collect(to chan<- prometheus.Metric) {
-	r.read().collect(to)
-	r.mu.Lock()
-	shown := slices.Collect(maps.Keys(r.shown))
-	r.mu.Unlock()
-	for _, g := range shown {
-		g.collect(to)
+// New returns the metrics of one server. Each request calls snapshot once, from any goroutine; it must not wait for a script.
+func New(snapshot func() Snapshot) *Registry {
+	process.ExposeMetadata(true) // TYPE lines for the metrics of the runtime and the process
+	return &Registry{
+		snapshot: snapshot, readers: make(chan struct{}, maxReaders), registered: map[*Generation]struct{}{},
 	}
 }
 
-// faults logs what the library could not tell.
-type faults struct{ log *slog.Logger }
+// ServeHTTP answers with the present values of all metrics.
+func (r *Registry) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	select {
+	case r.readers <- struct{}{}:
+		defer func() { <-r.readers }()
+	default:
+		http.Error(w, "too many requests for the metrics at the same time", http.StatusServiceUnavailable)
+		return
+	}
+	var page bytes.Buffer
+	process.WriteGoMetrics(&page)
+	for _, f := range r.families() {
+		f.write(&page)
+	}
+	process.WriteProcMetrics(&page)
+	process.WriteFDMetrics(&page)
+	header.Set("Content-Type", contentType)
+	_, _ = page.WriteTo(w) // the reader has gone
+}
 
-// Println implements promhttp.Logger.
-func (f faults) Println(values ...any) {
-	f.log.Error("metrics: some cannot be read", "error", fmt.Sprint(values...))
+// families returns the server's own metrics, sorted by name.
+func (r *Registry) families() []*family {
+	r.mu.Lock()
+	generations := slices.SortedFunc(maps.Keys(r.registered), func(a, b *Generation) int { return cmp.Compare(a.number, b.number) })
+	r.mu.Unlock()
+	snapshot := r.snapshot()
+	all := append(snapshot.families(), handlerFamilies(generations)...)
+	slices.SortFunc(all, func(a, b *family) int { return cmp.Compare(a.name, b.name) })
+	return all
 }

@@ -1,19 +1,22 @@
 package metrics
 
 import (
+	"bytes"
 	"fmt"
-	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
 // some is a server that has seen something of everything.
-func some() Reading {
+func some() Snapshot {
 	one := func(names ...string) map[string]uint64 {
 		counts := map[string]uint64{}
 		for _, name := range names {
@@ -21,18 +24,18 @@ func some() Reading {
 		}
 		return counts
 	}
-	return Reading{
-		Connections: 3, Opened: 5, Closed: one("1000", "4xxx"), Refused: one("full"), SendQueues: 7,
+	return Snapshot{
+		Connections: 3, Opened: 5, Closed: one("1000", "4xxx"), Refused: one("full"), SendQueueBytes: 7,
 		AuthFailures: one("client", "program"),
-		LoopQueued:   2, LoopSlow: 1, Waiting: 4,
-		Generation: 2, Reloads: one("done", "failed"), Pause: 1500 * time.Microsecond,
-		JobsBegun: 9, JobsSettled: map[Settled]uint64{{Outcome: "done"}: 8, {"buried", "attempts"}: 1}, JobsInHand: 6,
+		QueuedTurns:  2, SlowTurns: 1, WaitingHandlers: 4,
+		Generation: 2, Reloads: one("done", "failed"), ReloadPause: 1500 * time.Microsecond,
+		JobsBegun: 9, JobOutcomes: map[JobOutcome]uint64{{Outcome: "done"}: 8, {"buried", "attempts"}: 1}, JobsReserved: 6,
 		QueueWanted: true, QueueConnected: true, QueueLost: 1,
-		Saves: one("done", "failed"), Unsaveable: 1,
+		Saves: one("done", "failed"), UnsaveableTables: 1,
 	}
 }
 
-func newRegistry() *Registry { return New(some, slog.New(slog.DiscardHandler)) }
+func newRegistry() *Registry { return New(some) }
 
 // expect fails unless a scrape has exactly these series of the metrics that are named.
 func expect(t *testing.T, r *Registry, want string, names ...string) {
@@ -44,16 +47,31 @@ func expect(t *testing.T, r *Registry, want string, names ...string) {
 	}
 }
 
+// scrape returns the text of all metrics.
+func scrape(t *testing.T, r *Registry) string {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	r.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if answer.Code != http.StatusOK {
+		t.Fatalf("GET /metrics = %d %s, want 200", answer.Code, answer.Body)
+	}
+	return answer.Body.String()
+}
+
 // All names are as Prometheus advises, and each has a unit and says what it is.
 func TestNames(t *testing.T) {
 	r := newRegistry()
 	g := r.Generation(1)
 	g.Received("Click").Add()
-	g.Runs(Command, "AddPrize").Ended(0, false)
-	r.Show(g)
-	problems, err := testutil.CollectAndLint(r)
+	g.Handler(Command, "AddPrize").End(0, false)
+	r.Register(g)
+	var page bytes.Buffer
+	for _, f := range r.families() {
+		f.write(&page)
+	}
+	problems, err := promlint.New(&page).Lint()
 	if err != nil || len(problems) > 0 {
-		t.Errorf("CollectAndLint = %v, %v, want no problem", problems, err)
+		t.Errorf("Lint = %v, %v, want no problem", problems, err)
 	}
 }
 
@@ -90,31 +108,31 @@ func TestGenerations(t *testing.T) {
 	second.Received("Click")
 	second.Unknown().Add()
 	second.Received("Click\xff").Add() // a name is any string of bytes
-	r.Show(first)
+	r.Register(first)
 	expect(t, r, head+`perigee_messages_received_total{generation="1",name="Click"} 1
 `, name)
-	r.Show(second)
+	r.Register(second)
 	after := `perigee_messages_received_total{generation="2",name="(unknown)"} 1
 perigee_messages_received_total{generation="2",name="Click"} 0
 perigee_messages_received_total{generation="2",name="Click` + "\uFFFD" + `"} 1
 `
 	expect(t, r, head+`perigee_messages_received_total{generation="1",name="Click"} 1
 `+after, name)
-	r.Hide(first)
+	r.Unregister(first)
 	expect(t, r, head+after, name)
 	for generation := 3; generation < 1003; generation++ {
 		g := r.Generation(generation)
 		g.Received("Click").Add()
-		r.Show(g)
-		r.Hide(g)
+		r.Register(g)
+		r.Unregister(g)
 	}
-	if n := testutil.CollectAndCount(r, name); n != 3 {
+	if n := strings.Count(scrape(t, r), "\n"+name+"{"); n != 3 {
 		t.Errorf("after 1,000 generations there are %d series of %s, want the 3 of the one that is left", n, name)
 	}
 }
 
-// histogram is what a scrape has of the runs of a handler: how many took no longer than each bucket, and their time in seconds.
-func histogram(kind, name string, counts []int, sum string) string {
+// histogramText is what a scrape has of the runs of a handler: how many took no longer than each bucket, and their time in seconds.
+func histogramText(kind, name string, counts []int, sum string) string {
 	labels := fmt.Sprintf(`{generation="7",kind=%q,name=%q`, kind, name)
 	var text strings.Builder
 	for i, bound := range []string{"0.0001", "0.001", "0.01", "0.05", "0.25", "1", "10", "+Inf"} {
@@ -129,19 +147,19 @@ func TestRuns(t *testing.T) {
 	r := newRegistry()
 	synctest.Test(t, func(*testing.T) {
 		g := r.Generation(7)
-		g.Runs(Hook, "open")
+		g.Handler(Hook, "open")
 		for _, takes := range []time.Duration{50 * time.Microsecond, 500 * time.Microsecond, 100 * time.Millisecond, time.Minute} {
-			runs := g.Runs(Message, "Click")
-			began := runs.Began()
+			runs := g.Handler(Message, "Click")
+			start := runs.Start()
 			time.Sleep(takes)
-			runs.Ended(began, takes < time.Second)
+			runs.End(start, takes < time.Second)
 		}
-		r.Show(g)
+		r.Register(g)
 	})
 	expect(t, r, `
 # HELP perigee_handler_duration_seconds Time from begin to end of each run of a handler, waiting included.
 # TYPE perigee_handler_duration_seconds histogram
-`+histogram("hook", "open", make([]int, 8), "0")+histogram("message", "Click", []int{1, 2, 2, 2, 3, 3, 3, 4}, "60.10055")+`
+`+histogramText("hook", "open", make([]int, 8), "0")+histogramText("message", "Click", []int{1, 2, 2, 2, 3, 3, 3, 4}, "60.10055")+`
 # HELP perigee_handler_errors_total Runs of handlers that ended with an error.
 # TYPE perigee_handler_errors_total counter
 perigee_handler_errors_total{generation="7",kind="hook",name="open"} 0
@@ -153,12 +171,66 @@ perigee_handler_errors_total{generation="7",kind="message",name="Click"} 1
 func TestCountingAllocatesNothing(t *testing.T) {
 	counted := newRegistry().Generation(1)
 	for name, g := range map[string]*Generation{"a generation": counted, "nil": nil} {
-		received, runs := g.Received("Click"), g.Runs(Message, "Click")
+		received, runs := g.Received("Click"), g.Handler(Message, "Click")
 		if n := testing.AllocsPerRun(100, func() {
 			received.Add()
-			runs.Ended(runs.Began(), false)
+			runs.End(runs.Start(), false)
 		}); n != 0 {
 			t.Errorf("to count a message of %s allocates %v times, want 0", name, n)
 		}
 	}
+}
+
+// Beside the server's own metrics there are those of the runtime and of the process.
+func TestRuntimeAndProcess(t *testing.T) {
+	text := scrape(t, newRegistry())
+	for _, name := range []string{
+		"go_goroutines", "go_memstats_heap_alloc_bytes", "go_memstats_sys_bytes", "go_gc_duration_seconds_count", "go_threads",
+		"process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds", "process_open_fds", "process_max_fds",
+	} {
+		if !strings.Contains(text, "\n"+name+" ") {
+			t.Errorf("GET /metrics has no %s", name)
+		}
+	}
+}
+
+// The names of scripts may contain any bytes: a reader gets them back, or U+FFFD if they are not UTF-8, and each series once.
+func TestNamesOfAnyBytes(t *testing.T) {
+	r := newRegistry()
+	g := r.Generation(1)
+	for _, name := range []string{"a\"b", "a\\nb", "a\nb", "é", "x\xff", "x\xfe"} {
+		g.Received(name).Add()
+	}
+	r.Register(g)
+	const name = "perigee_messages_received_total"
+	expect(t, r, `
+# HELP perigee_messages_received_total Messages from clients by name, refused ones included; those that nobody registered together, and those that cannot be read.
+# TYPE perigee_messages_received_total counter
+perigee_messages_received_total{generation="1",name="a\nb"} 1
+perigee_messages_received_total{generation="1",name="a\"b"} 1
+perigee_messages_received_total{generation="1",name="a\\nb"} 1
+perigee_messages_received_total{generation="1",name="x`+"\uFFFD"+`"} 2
+perigee_messages_received_total{generation="1",name="é"} 1
+`, name)
+}
+
+// Only so many requests are answered at the same time; the next one is refused at once.
+func TestTooManyReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		read := make(chan Snapshot)
+		r := New(func() Snapshot { return <-read })
+		var readers sync.WaitGroup
+		for range maxReaders {
+			readers.Go(func() { scrape(t, r) })
+		}
+		synctest.Wait()
+		answer := httptest.NewRecorder()
+		r.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		if answer.Code != http.StatusServiceUnavailable {
+			t.Errorf("GET /metrics beside %d others = %d, want 503", maxReaders, answer.Code)
+		}
+		close(read)
+		readers.Wait()
+		scrape(t, r)
+	})
 }

@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"sync/atomic"
+	"time"
+
+	"perigee/engine/metrics"
+	"perigee/engine/queue"
+)
+
+// counts are what no part of the server counts by itself. Any goroutine may use it.
+type counts struct {
+	slowTurns, reloads, failedReloads atomic.Uint64
+	pause                             atomic.Int64 // of the last swap, in nanoseconds
+}
+
+// metricsSnapshot asks all parts for their figures. None of them waits for the loop, which a script may hold. It is safe for
+// concurrent use.
+func (s *Server) metricsSnapshot() metrics.Snapshot {
+	sockets, jobs, now := s.broker.Counts(), s.jobs.Counts(), s.jobs.Status()
+	clients, programs := s.manager.AuthFailures()
+	saves, refused, faults := s.keeper.Counts()
+	return metrics.Snapshot{
+		Connections:      s.broker.Count(),
+		Opened:           sockets.Opened,
+		Closed:           sockets.Closed,
+		Refused:          sockets.Refused,
+		SendQueueBytes:   sockets.Queued,
+		AuthFailures:     map[string]uint64{"client": clients, "program": programs},
+		QueuedTurns:      s.loop.Queued(),
+		SlowTurns:        s.counts.slowTurns.Load(),
+		WaitingHandlers:  s.loop.Waiting(),
+		Generation:       s.manager.Generation(),
+		Reloads:          map[string]uint64{"done": s.counts.reloads.Load(), "failed": s.counts.failedReloads.Load()},
+		ReloadPause:      time.Duration(s.counts.pause.Load()),
+		JobsBegun:        jobs.Taken,
+		JobOutcomes:      jobOutcomes(jobs),
+		JobsReserved:     jobs.Held,
+		QueueWanted:      now.Taking,
+		QueueConnected:   now.Taking && now.Worker.Connected,
+		QueueLost:        jobs.Lost,
+		Saves:            map[string]uint64{"done": saves, "failed": refused},
+		UnsaveableTables: faults,
+	}
+}
+
+// jobOutcomes returns how the runs of jobs ended.
+func jobOutcomes(t queue.Tally) map[metrics.JobOutcome]uint64 {
+	all := map[metrics.JobOutcome]uint64{
+		{Outcome: "done"}: t.Done, {Outcome: "released"}: t.Released, {Outcome: "given_back"}: t.GivenBack, {Outcome: "repeated"}: t.Repeated,
+	}
+	for cause, n := range t.BuriedFor {
+		all[metrics.JobOutcome{Outcome: "buried", Reason: queue.Cause(cause).String()}] = n
+	}
+	return all
+}
