@@ -56,7 +56,6 @@ func floors() map[string]int {
 		"engine/loop":                  0,
 		"engine/metrics":               0,
 		"engine/process":               0,
-		"engine/queue/php":             0,
 		"engine/schema":                0,
 		"engine/script/compile":        0,
 		"engine/script/value":          0,

@@ -1,5 +1,5 @@
-// Package body is what the text of a job means: the plain {"job", "data"}, and what Laravel's queue writes, with a
-// PHP object inside. It knows no queue, no command and no setting; names are returned as the job has them.
+// Package body parses the bodies of jobs: plain ones, {"job": NAME, "data": ARGUMENTS}, and those of Laravel's queue, which contain
+// a serialized PHP object. It knows no queue, no command and no setting; names are returned as the job has them.
 package body
 
 import (
@@ -11,36 +11,36 @@ import (
 )
 
 const (
-	// Limit is the longest text that Parse looks at, in bytes: a little more than a job of beanstalkd holds unless told otherwise.
+	// Limit is the longest body that Parse accepts, in bytes: just above beanstalkd's default limit of 65,535.
 	Limit = 64 << 10
-	// maxName is the longest name of a job, a class or an id, in bytes. They are logged, and so not of any length.
+	// maxName is the longest name of a job or class, or ID, in bytes. They are logged, so their length must be bounded.
 	maxName = 255
-	// maxSeconds bounds times, so that they fit a Duration: a century.
+	// maxSeconds bounds times, so that they fit a Duration: 100 years.
 	maxSeconds = 100 * 366 * 24 * 60 * 60
 )
 
-// Body is what a job asks for.
+// Body is a parsed body.
 type Body struct {
-	// Name is the job's name as it is written, or the last part of the name of a class: "AddPrize". It ends with
-	// "@method" where the job asks for another method than the usual one of a listener or a handler.
+	// Name is the job's name as written, or the last part of its class's name: "AddPrize". It ends with "@method" if the job
+	// calls another method than the usual one of a listener or a handler.
 	Name string
-	// Class is Name with the whole name of the class: `App\Jobs\AddPrize`. It is "" where the job names no class.
+	// Class is Name with the full name of the class: `App\Jobs\AddPrize`. It is "" if the job names no class.
 	Class string
-	// Arguments is JSON text, nil where there are none. Of a PHP object they are its properties, in their order, without
-	// those that are null and those of Laravel's own. Since Laravel 9.4 a class with SerializesModels leaves out what is as
-	// the class declares it, so that a command has to know these defaults.
+	// Arguments is JSON text, or nil if there are none. Those of a PHP object are its properties, in order, without nulls and
+	// without Laravel's own. Since Laravel 9.4 a class with SerializesModels omits properties that have their declared
+	// default, so a command must know these defaults.
 	Arguments []byte
 
-	// What Laravel says of the job besides, for those who want to know; 0 or "" where it says nothing. The queue has
-	// waited for the delay already; of Laravel 5.8 to 7 it is the time between attempts.
+	// What else Laravel says about the job; 0 or "" if it says nothing. The queue has already waited for the delay; in Laravel
+	// 5.8 to 7 it is the time between attempts.
 	Delay, Timeout    time.Duration
 	MaxTries          int
-	Attempts          int // how often it has been tried, where the driver of Laravel counts in the body
+	Attempts          int // previous attempts, if Laravel's driver counts them in the body
 	UUID, DisplayName string
 }
 
-// Parse reads the text of a job. Its errors are sentences that say what is wrong, for whoever looks after the queue; they
-// never contain the text, and no further attempt helps.
+// Parse parses the body of a job. Its errors say what is wrong, for whoever operates the queue. They never contain the body, and
+// they are permanent.
 func Parse(text []byte) (Body, error) {
 	b, err := parse(text)
 	if err != nil {
@@ -62,23 +62,23 @@ func parse(text []byte) (Body, error) {
 	}
 	switch job {
 	case "":
-		return Body{}, errors.New(`the job has no name: its "job" is missing, empty or no string`)
+		return Body{}, errors.New(`the job has no name: its "job" is missing, empty or not a string`)
 	case callQueuedHandler:
-		err = b.laravel(data)
+		err = b.callQueuedHandler(data)
 	case callQueuedListener:
-		err = b.oldListener(data)
+		err = b.callQueuedListener(data)
 	case queueClosure:
 		err = errClosure
 	default:
-		if err = b.call(job); err == nil {
-			b.Arguments = plain(data)
+		if err = b.setNames(job); err == nil {
+			b.Arguments = plainArguments(data)
 		}
 	}
 	return b, err
 }
 
-// call sets the names from what is called: a name, a class, or either with @ and a method.
-func (b *Body) call(written string) error {
+// setNames sets Name and Class from a job's name: a name or a class, either with @method.
+func (b *Body) setNames(written string) error {
 	class, method, _ := strings.Cut(strings.TrimPrefix(written, `\`), "@")
 	name := class[strings.LastIndexByte(class, '\\')+1:]
 	if name == "" || len(written) > maxName {
@@ -99,9 +99,9 @@ func (b *Body) call(written string) error {
 	return nil
 }
 
-// class sets the names from the name of a class, and of the method that is called.
-func (b *Body) class(name, method string) error {
-	if err := b.call(name + "@" + method); err != nil {
+// setClass sets Name and Class from the name of a class and of the method to call.
+func (b *Body) setClass(name, method string) error {
+	if err := b.setNames(name + "@" + method); err != nil {
 		return err
 	}
 	if b.Class == "" {
@@ -110,9 +110,8 @@ func (b *Body) class(name, method string) error {
 	return nil
 }
 
-// plain returns the arguments of a job that has written them as JSON. PHP has an empty list where there are none, and
-// Laravel an empty string.
-func plain(data []byte) []byte {
+// plainArguments returns the arguments of a plain job. If there are none, PHP writes an empty list and Laravel an empty string.
+func plainArguments(data []byte) []byte {
 	switch string(data) {
 	case "", "null", `""`, "[]":
 		return nil

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// check compares what Parse makes of a text with what it should.
+// check compares the result of Parse with want.
 func check(t *testing.T, text string, want Body) {
 	t.Helper()
 	got, err := Parse([]byte(text))
@@ -23,14 +23,14 @@ func check(t *testing.T, text string, want Body) {
 	}
 }
 
-// same compares all but the arguments.
+// same compares everything but the arguments.
 func same(a, b Body) bool {
 	return a.Name == b.Name && a.Class == b.Class && a.Delay == b.Delay && a.Timeout == b.Timeout && a.MaxTries == b.MaxTries &&
 		a.Attempts == b.Attempts && a.UUID == b.UUID && a.DisplayName == b.DisplayName
 }
 
 func TestParse(t *testing.T) {
-	// A plain job has a name and data, and the data are the arguments as they are.
+	// A plain job has a name and data; the data are the arguments, unchanged.
 	for text, want := range map[string]Body{
 		`{"job":"AddPrize"}`:               {Name: "AddPrize"},
 		`{"job":"AddPrize","data":null}`:   {Name: "AddPrize"},
@@ -61,23 +61,23 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	// What is no job is refused with a sentence.
+	// A body that is not a job is refused with a reason.
 	for text, want := range map[string]string{
-		``:                              "body: the job is not JSON: it ends too early",
-		`AddPrize`:                      "body: the job is not JSON: byte 0 is wrong",
-		`{"job":"AddPrize"`:             "body: the job is not JSON: byte 17 is wrong",
-		`{"job":"AddPrize",}`:           "body: the job is not JSON: byte 17 is wrong",
-		`{"job":"AddPrize","data":{x}}`: "body: the job is not JSON: byte 26 is wrong",
-		`{"job":"half \ud83d"}`:         "body: the job is not JSON: byte 13 is wrong",
+		``:                              "body: the job is not JSON: it is truncated",
+		`AddPrize`:                      "body: the job is not JSON: invalid at byte 0",
+		`{"job":"AddPrize"`:             "body: the job is not JSON: invalid at byte 17",
+		`{"job":"AddPrize",}`:           "body: the job is not JSON: invalid at byte 17",
+		`{"job":"AddPrize","data":{x}}`: "body: the job is not JSON: invalid at byte 26",
+		`{"job":"half \ud83d"}`:         "body: the job is not JSON: invalid at byte 13",
 		`["AddPrize"]`:                  "body: the job is not a JSON object",
 		`"AddPrize"`:                    "body: the job is not a JSON object",
 		`{"job":"AddPrize"}{}`:          "body: the job has more text after its JSON object",
 		`{"job":"AddPrize"}x`:           "body: the job has more text after its JSON object",
 		"{\"job\":\"\xff\"}":            "body: the job is not UTF-8",
-		`{}`:                            `body: the job has no name: its "job" is missing, empty or no string`,
-		`{"data":{"job":"AddPrize"}}`:   `body: the job has no name: its "job" is missing, empty or no string`,
-		`{"job":""}`:                    `body: the job has no name: its "job" is missing, empty or no string`,
-		`{"job":7}`:                     `body: the job has no name: its "job" is missing, empty or no string`,
+		`{}`:                            `body: the job has no name: its "job" is missing, empty or not a string`,
+		`{"data":{"job":"AddPrize"}}`:   `body: the job has no name: its "job" is missing, empty or not a string`,
+		`{"job":""}`:                    `body: the job has no name: its "job" is missing, empty or not a string`,
+		`{"job":7}`:                     `body: the job has no name: its "job" is missing, empty or not a string`,
 		`{"job":"App\\"}`:               "body: the job's name is empty or longer than 255 bytes",
 		`{"job":"@add"}`:                "body: the job's name is empty or longer than 255 bytes",
 		`{"job":"App\\@add"}`:           "body: the job's name is empty or longer than 255 bytes",

@@ -10,32 +10,33 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// envelope reads the members at the top of a job. Of members with the same name the last one counts, as with messages.
+// envelope reads the top-level members of a body. Of members with the same name the last one counts, as in messages.
 func envelope(text []byte) (b Body, job string, data []byte, err error) {
 	err = members(text, func(name string, value jsontext.Value) {
 		switch name {
 		case "job":
-			job = str(value)
+			job = stringOf(value)
 		case "data":
 			data = value
 		case "uuid":
-			b.UUID = short(value)
+			b.UUID = nameOf(value)
 		case "displayName":
-			b.DisplayName = short(value)
+			b.DisplayName = nameOf(value)
 		case "maxTries", "tries":
-			b.MaxTries = number(value)
+			b.MaxTries = countOf(value)
 		case "attempts":
-			b.Attempts = number(value)
+			b.Attempts = countOf(value)
 		case "timeout":
-			b.Timeout = seconds(value)
+			b.Timeout = secondsOf(value)
 		case "delay":
-			b.Delay = seconds(value)
+			b.Delay = secondsOf(value)
 		}
 	})
 	return b, job, data, err
 }
 
-// members calls fn for each member of the one object of a JSON text. The value is compact, valid, and fn's to keep.
+// members calls fn for each member of a JSON object, which must be the whole text. The value is compact and valid, and fn may keep
+// it.
 func members(text []byte, fn func(name string, value jsontext.Value)) error {
 	d := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true))
 	begin, err := d.ReadToken()
@@ -70,16 +71,16 @@ func members(text []byte, fn func(name string, value jsontext.Value)) error {
 	return nil
 }
 
-// notJSON returns a sentence for an error of the decoder, whose own text shows what it has read.
+// notJSON describes an error of the decoder. The error's own text may contain parts of the body.
 func notJSON(err error) error {
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return fmt.Errorf("the job is not JSON: byte %d is wrong", syntax.ByteOffset)
+		return fmt.Errorf("the job is not JSON: invalid at byte %d", syntax.ByteOffset)
 	}
-	return errors.New("the job is not JSON: it ends too early")
+	return errors.New("the job is not JSON: it is truncated")
 }
 
-// str returns "" where the value is no string.
-func str(value jsontext.Value) string {
+// stringOf returns "" if the value is not a string.
+func stringOf(value jsontext.Value) string {
 	if value.Kind() != jsontext.KindString {
 		return ""
 	}
@@ -90,16 +91,16 @@ func str(value jsontext.Value) string {
 	return string(text)
 }
 
-// short returns "" where the value is no string, or one too long for a name.
-func short(value jsontext.Value) string {
-	if text := str(value); len(text) <= maxName {
+// nameOf returns "" if the value is not a string, or is longer than maxName.
+func nameOf(value jsontext.Value) string {
+	if text := stringOf(value); len(text) <= maxName {
 		return text
 	}
 	return ""
 }
 
-// number returns 0 where the value is no whole number, a negative one, or one that nobody can have meant.
-func number(value jsontext.Value) int {
+// countOf returns 0 if the value is not a whole number from 0 to 2^31-1.
+func countOf(value jsontext.Value) int {
 	n, err := strconv.ParseInt(string(value), 10, 32)
 	if err != nil {
 		return 0
@@ -107,8 +108,8 @@ func number(value jsontext.Value) int {
 	return int(max(n, 0))
 }
 
-// seconds returns 0 where the value is no number of seconds, or a negative one.
-func seconds(value jsontext.Value) time.Duration {
+// secondsOf returns 0 if the value is not a number, or is negative.
+func secondsOf(value jsontext.Value) time.Duration {
 	s, err := strconv.ParseFloat(string(value), 64)
 	if err != nil || value.Kind() != jsontext.KindNumber || s < 0 {
 		return 0

@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Parse takes any text without panicking. What it makes of it is short and JSON, and a plain job with the same name and
-// the same arguments says the same.
+// Parse accepts any text without panicking. Its result is short and JSON, and a plain job with the same name and arguments has the
+// same result.
 func FuzzParse(f *testing.F) {
 	for _, version := range versions() {
 		f.Add([]byte(version.text))

@@ -6,160 +6,157 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"perigee/engine/queue/php"
 )
 
-// What Laravel's own worker calls where a job is an object; and, before Laravel 5.4, where it is a listener or, before
-// 5.3, a closure.
+// Values of "job" that Laravel writes for its own worker.
 const (
-	callQueuedHandler  = `Illuminate\Queue\CallQueuedHandler@call`
-	callQueuedListener = `Illuminate\Events\CallQueuedHandler@call`
-	queueClosure       = "IlluminateQueueClosure"
+	callQueuedHandler  = `Illuminate\Queue\CallQueuedHandler@call`  // an object
+	callQueuedListener = `Illuminate\Events\CallQueuedHandler@call` // a listener, before Laravel 5.4
+	queueClosure       = "IlluminateQueueClosure"                   // a closure, before Laravel 5.3
 )
 
 var errClosure = errors.New("the job is a closure, which is PHP code: dispatch an object of a class instead")
 
-// laravel reads the object of a job: {"commandName": its class, "command": the object, serialized}.
-func (b *Body) laravel(data []byte) error {
+// callQueuedHandler reads {"commandName": the class, "command": the serialized object}.
+func (b *Body) callQueuedHandler(data []byte) error {
 	var command string
 	if err := members(data, func(name string, value jsontext.Value) {
 		if name == "command" {
-			command = str(value)
+			command = stringOf(value)
 		}
 	}); err != nil || command == "" {
 		return errors.New(`the job is Laravel's, but its "data" has no "command"`)
 	}
 	if !strings.HasPrefix(command, "O:") && !strings.HasPrefix(command, "C:") {
-		return errors.New("the job is encrypted with the key of the Laravel application: " +
+		return errors.New("the job is encrypted with the Laravel application's key: " +
 			"dispatch it without ShouldBeEncrypted, or to a queue of Laravel's own worker")
 	}
-	v, err := php.Read([]byte(command))
+	v, err := unserialize([]byte(command))
 	if err != nil {
 		return fmt.Errorf("the job's PHP object cannot be read: %w", err)
 	}
 	return b.command(v)
 }
 
-// command reads the object that Laravel's worker would call.
-func (b *Body) command(v *php.Value) error {
-	if v.Kind == php.Custom {
-		if v.Inner == nil || v.Inner.Kind != php.Array {
-			return errors.New("the job's class writes its objects in its own way, which only its PHP code can read: " +
-				"use __serialize instead of Serializable")
+// command reads the object that Laravel's worker would run.
+func (b *Body) command(v *phpValue) error {
+	if v.Kind == phpCustom {
+		if v.Inner == nil || v.Inner.Kind != phpArray {
+			return errors.New("the job's class implements Serializable, so only its PHP code can read the job: " +
+				"use __serialize instead")
 		}
-		v = &php.Value{Kind: php.Object, Class: v.Class, Entries: v.Inner.Entries}
+		v = &phpValue{Kind: phpObject, Class: v.Class, Entries: v.Inner.Entries}
 	}
-	if err := onlyLaravel(v); err != nil {
+	if err := checkSupported(v); err != nil {
 		return err
 	}
 	switch v.Class {
 	case `Illuminate\Events\CallQueuedListener`:
-		return b.listener(text(v.Property("class")), text(v.Property("method")), v.Property("data"))
+		return b.listener(textOf(v.property("class")), textOf(v.property("method")), v.property("data"))
 	case `Illuminate\Broadcasting\BroadcastEvent`:
-		event := v.Property("event")
-		if event == nil || event.Kind != php.Object {
-			return errors.New("the job broadcasts an event, but has none")
+		event := v.property("event")
+		if event == nil || event.Kind != phpObject {
+			return errors.New("the job broadcasts an event, but contains none")
 		}
 		return b.event(event)
 	}
 	return b.object(v)
 }
 
-// onlyLaravel returns why a job is one that nothing but Laravel's own worker can do, or nil.
-func onlyLaravel(v *php.Value) error {
-	const elsewhere = ": dispatch it to a queue of Laravel's own worker"
+// checkSupported returns an error if only Laravel's own worker can run a job.
+func checkSupported(v *phpValue) error {
+	const remedy = ": dispatch it to a queue of Laravel's own worker"
 	switch v.Class {
 	case `Illuminate\Queue\CallQueuedClosure`:
 		return errClosure
 	case `Illuminate\Mail\SendQueuedMailable`:
-		return errors.New("the job is a mail" + elsewhere)
+		return errors.New("the job is a mail" + remedy)
 	case `Illuminate\Notifications\SendQueuedNotifications`:
-		return errors.New("the job is a notification of Laravel" + elsewhere)
+		return errors.New("the job is a Laravel notification" + remedy)
 	case `Illuminate\Foundation\Console\QueuedCommand`:
-		return errors.New("the job is a command of artisan" + elsewhere)
+		return errors.New("the job is an artisan command" + remedy)
 	case `Illuminate\Bus\ChainedBatch`:
-		return errors.New("the job is a batch" + elsewhere)
+		return errors.New("the job is a batch" + remedy)
 	}
 	for _, e := range v.Entries {
 		switch {
 		case e.Owner != "":
-		case e.Key == "chained" && e.Value.Kind == php.Array && len(e.Value.Entries) > 0:
-			return errors.New("other jobs are chained to the job, which only Laravel's own worker dispatches: " +
+		case e.Key == "chained" && e.Value.Kind == phpArray && len(e.Value.Entries) > 0:
+			return errors.New("other jobs are chained to the job, and only Laravel's own worker dispatches them: " +
 				"dispatch them one by one, or the chain to a queue of that worker")
-		case e.Key == "batchId" && e.Value.Kind != php.Null:
-			return errors.New("the job belongs to a batch, which only Laravel's own worker counts: " +
+		case e.Key == "batchId" && e.Value.Kind != phpNull:
+			return errors.New("the job belongs to a batch, which only Laravel's own worker tracks: " +
 				"dispatch it by itself, or the batch to a queue of that worker")
 		}
 	}
 	return nil
 }
 
-// object reads a job whose properties are its arguments.
-func (b *Body) object(v *php.Value) (err error) {
-	if err := b.class(v.Class, ""); err != nil {
+// object reads a job whose properties are the arguments.
+func (b *Body) object(v *phpValue) (err error) {
+	if err := b.setClass(v.Class, ""); err != nil {
 		return err
 	}
-	b.Arguments, err = arguments(own(v, laravels))
+	b.Arguments, err = objectJSON(ownProperties(v, isLaravelProperty))
 	return err
 }
 
-// event reads an event that is the job: its name is the command, its properties are the arguments.
-func (b *Body) event(v *php.Value) (err error) {
-	if err := b.class(v.Class, ""); err != nil {
+// event reads an event that is broadcast: its class is the command, its properties are the arguments.
+func (b *Body) event(v *phpValue) (err error) {
+	if err := b.setClass(v.Class, ""); err != nil {
 		return err
 	}
-	b.Arguments, err = arguments(own(v, broadcasts))
+	b.Arguments, err = objectJSON(ownProperties(v, isBroadcastProperty))
 	return err
 }
 
-// listener reads the call of a listener: its class is the command. What it is called with is mostly one event, whose
-// properties are the arguments; else it is the list of them.
-func (b *Body) listener(class, method string, data *php.Value) (err error) {
+// listener reads the call of a listener: its class is the command. If data is a list of one event, the event's properties are the
+// arguments; else the list itself is.
+func (b *Body) listener(class, method string, data *phpValue) (err error) {
 	if class == "" {
-		return errors.New("the job calls a listener, but does not say which")
+		return errors.New("the job calls a listener, but does not name it")
 	}
-	if err := b.class(class, method); err != nil {
+	if err := b.setClass(class, method); err != nil {
 		return err
 	}
-	if data != nil && data.Kind == php.String { // serialized by itself before Laravel 5.4
-		if data, err = php.Read([]byte(data.Text)); err != nil {
-			return fmt.Errorf("the event of the job cannot be read: %w", err)
+	if data != nil && data.Kind == phpString { // serialized separately before Laravel 5.4
+		if data, err = unserialize([]byte(data.Text)); err != nil {
+			return fmt.Errorf("the job's event cannot be read: %w", err)
 		}
 	}
-	if data == nil || !data.List() || len(data.Entries) == 0 {
+	if data == nil || !data.isList() || len(data.Entries) == 0 {
 		return nil
 	}
-	if first := data.Entries[0].Value; len(data.Entries) == 1 && first.Kind == php.Object {
-		b.Arguments, err = arguments(own(first, isSocket))
+	if first := data.Entries[0].Value; len(data.Entries) == 1 && first.Kind == phpObject {
+		b.Arguments, err = objectJSON(ownProperties(first, isSocketProperty))
 		return err
 	}
-	b.Arguments, err = list(data)
+	b.Arguments, err = listJSON(data)
 	return err
 }
 
-// oldListener reads {"class", "method", "data": serialized}.
-func (b *Body) oldListener(data []byte) error {
+// callQueuedListener reads {"class", "method", "data": serialized}.
+func (b *Body) callQueuedListener(data []byte) error {
 	var class, method string
-	event := &php.Value{Kind: php.String}
+	event := &phpValue{Kind: phpString}
 	if err := members(data, func(name string, value jsontext.Value) {
 		switch name {
 		case "class":
-			class = str(value)
+			class = stringOf(value)
 		case "method":
-			method = str(value)
+			method = stringOf(value)
 		case "data":
-			event.Text = str(value)
+			event.Text = stringOf(value)
 		}
 	}); err != nil {
-		return errors.New(`the job calls a listener, but its "data" is no object`)
+		return errors.New(`the job calls a listener, but its "data" is not an object`)
 	}
 	return b.listener(class, method, event)
 }
 
-// text returns "" where v is no string.
-func text(v *php.Value) string {
-	if v == nil || v.Kind != php.String {
+// textOf returns "" if v is not a string.
+func textOf(v *phpValue) string {
+	if v == nil || v.Kind != phpString {
 		return ""
 	}
 	return v.Text

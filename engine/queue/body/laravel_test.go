@@ -9,8 +9,8 @@ import (
 
 const class = `App\Jobs\AddPrize`
 
-// versions are the bodies of one job, as the versions of Laravel write it: two properties of its own, and what the
-// framework adds.
+// versions returns the bodies of one job as different versions of Laravel write it: two properties of its own, and those of the
+// framework.
 func versions() []struct {
 	text string
 	want Body
@@ -47,7 +47,7 @@ func versions() []struct {
 			`{"uuid":"9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a13","displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":null,"maxExceptions":null,"failOnTimeout":false,"backoff":null,"timeout":null,"retryUntil":null,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":14:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse für Zoë\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:3:\"job\";N;s:10:\"connection\";N;s:5:\"queue\";N;s:15:\"chainConnection\";N;s:10:\"chainQueue\";N;s:19:\"chainCatchCallbacks\";N;s:5:\"delay\";N;s:11:\"afterCommit\";N;s:10:\"middleware\";a:0:{}s:7:\"chained\";a:0:{}s:7:\"batchId\";N;s:28:\"\u0000App\\Jobs\\AddPrize\u0000fakeBatch\";N;}"}}`,
 			Body{UUID: "9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a13", DisplayName: class},
 		},
-		{ // Laravel 11, whose SerializesModels leaves out what is as the class declares it
+		{ // Laravel 11, whose SerializesModels omits declared defaults
 			`{"uuid":"9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a14","displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":null,"maxExceptions":null,"failOnTimeout":false,"backoff":null,"timeout":null,"retryUntil":null,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":3:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse für Zoë\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:10:\"connection\";s:10:\"beanstalkd\";}"},"illuminate:log:context":{"data":{"trace":"s:1:\"x\";"},"hidden":[]}}`,
 			Body{UUID: "9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a14", DisplayName: class},
 		},
@@ -58,7 +58,7 @@ func versions() []struct {
 	}
 }
 
-// The versions of Laravel wrap a job in different ways, and it is the same job.
+// All versions of Laravel are understood: the same job in different envelopes.
 func TestLaravel(t *testing.T) {
 	for _, version := range versions() {
 		want := version.want
@@ -72,7 +72,7 @@ func wrap(command string) string {
 	return fmt.Sprintf(`{"job":"Illuminate\\Queue\\CallQueuedHandler@call","data":{"command":%s}}`, quote(command))
 }
 
-// quote returns text as a JSON string, as PHP writes it.
+// quote returns text as a JSON string as PHP writes it.
 func quote(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\x00", `\u0000`, "/", `\/`).Replace(text) + `"`
 }
@@ -82,26 +82,26 @@ func s(text string) string {
 	return fmt.Sprintf(`s:%d:"%s";`, len(text), text)
 }
 
-// object returns a serialized object; properties are keys and values in turn, each serialized.
+// object returns a serialized object; properties are alternating keys and values, each serialized.
 func object(class string, properties ...string) string {
 	return fmt.Sprintf(`O:%d:"%s":%d:{%s}`, len(class), class, len(properties)/2, strings.Join(properties, ""))
 }
 
 func TestArguments(t *testing.T) {
-	// The arguments are the properties that are the application's, and what they mean.
+	// The arguments are the application's own properties, converted to JSON.
 	for command, want := range map[string]string{
-		// None, where there is nothing but null.
+		// No arguments if all properties are null.
 		object("A"):               ``,
 		object("A", s("a"), `N;`): ``,
-		// Their order is that of the object; null stays inside.
+		// The order is that of the object; nested nulls are kept.
 		object("A", s("a"), `i:1;`, s("b"), `N;`):                     `{"a":1}`,
 		object("A", s("b"), `i:1;`, s("a"), `a:2:{i:0;N;s:1:"x";N;}`): `{"b":1,"a":{"0":null,"x":null}}`,
-		// Laravel's own have the types that they have there.
+		// Properties of Laravel are recognized by name and type.
 		object("A", s("queue"), s("q"), s("delay"), `i:5;`, s("tries"), `i:1;`, s("middleware"), `a:0:{}`, s("afterCommit"), `b:1;`): ``,
 		object("A", s("delay"), object("DateTime"), s("job"), object(`Illuminate\Queue\Jobs\BeanstalkdJob`)):                         ``,
 		object("A", s("queue"), `a:1:{i:0;i:1;}`, s("delay"), s("long"), s("job"), s("cook")):                                        `{"queue":[1],"delay":"long","job":"cook"}`,
 		object("A", s("\x00*\x00queue"), s("q"), s("\x00A\x00tries"), `i:3;`):                                                        `{"queue":"q","tries":3}`,
-		// A private property of a class above gives way.
+		// A property of the class itself hides a private one of a parent class.
 		object("A", s("\x00B\x00a"), `i:1;`, s("\x00A\x00a"), `i:2;`): `{"a":2}`,
 		object("A", s("\x00B\x00a"), `i:1;`, s("c"), `i:2;`):          `{"c":2,"a":1}`,
 		// A Fluent is its attributes.
@@ -111,7 +111,7 @@ func TestArguments(t *testing.T) {
 		object("A", s("\x00*\x00attributes"), `a:1:{s:5:"queue";i:1;}`, s("\x00*\x00dispatcher"), `N;`, s("x"), `i:2;`): `{"queue":1,"x":2}`,
 		object("A", s("\x00*\x00attributes"), `a:1:{s:1:"a";i:1;}`, s("x"), `i:2;`):                                     `{"attributes":{"a":1},"x":2}`,
 		object("A", s("attributes"), `a:1:{s:1:"a";i:1;}`):                                                              `{"attributes":{"a":1}}`,
-		// So is what stands inside.
+		// So is one inside a property.
 		object("A", s("a"), object("Cart", s("\x00*\x00items"), `a:1:{i:0;i:1;}`)):                `{"a":{"items":[1]}}`,
 		object("A", s("a"), object("PrizeCollection", s("\x00*\x00items"), `a:1:{i:0;i:1;}`)):     `{"a":[1]}`,
 		object("A", s("a"), object(`B\Prize`, s("\x00*\x00attributes"), `a:1:{s:1:"n";s:0:"";}`)): `{"a":{"n":""}}`,
@@ -120,7 +120,7 @@ func TestArguments(t *testing.T) {
 		object("A", s("a"), `a:2:{i:1;i:5;i:0;i:6;}`):                                             `{"a":{"1":5,"0":6}}`,
 		object("A", s("a"), `d:1;`, s("b"), `d:-1.5E-9;`, s("c"), `i:-9223372036854775808;`):      `{"a":1,"b":-1.5e-9,"c":-9223372036854775808}`,
 		object("A", s("a"), `a:3:{i:0;s:1:"x";i:1;R:3;i:2;R:3;}`, s("b"), `R:2;`):                 `{"a":["x","x","x"],"b":["x","x","x"]}`,
-		// A class that writes itself.
+		// A Serializable class.
 		`C:1:"A":18:{a:1:{s:1:"a";i:1;}}`: `{"a":1}`,
 	} {
 		want := Body{Name: "A", Class: "A", Arguments: []byte(want)}
@@ -132,36 +132,36 @@ func TestArguments(t *testing.T) {
 }
 
 func TestLaravelRefuses(t *testing.T) {
-	// What only PHP could do is refused with a sentence that says so.
+	// A job that only PHP could run is refused with a reason.
 	for text, want := range map[string]string{
 		`{"job":"Illuminate\\Queue\\CallQueuedHandler@call"}`:                      `body: the job is Laravel's, but its "data" has no "command"`,
 		`{"job":"Illuminate\\Queue\\CallQueuedHandler@call","data":{"command":7}}`: `body: the job is Laravel's, but its "data" has no "command"`,
-		`{"job":"Illuminate\\Events\\CallQueuedHandler@call","data":[]}`:           `body: the job calls a listener, but its "data" is no object`,
-		`{"job":"Illuminate\\Events\\CallQueuedHandler@call","data":{}}`:           "body: the job calls a listener, but does not say which",
+		`{"job":"Illuminate\\Events\\CallQueuedHandler@call","data":[]}`:           `body: the job calls a listener, but its "data" is not an object`,
+		`{"job":"Illuminate\\Events\\CallQueuedHandler@call","data":{}}`:           "body: the job calls a listener, but does not name it",
 		`{"job":"IlluminateQueueClosure","data":{"closure":"eyJpdiI6"}}`:           "body: the job is a closure, which is PHP code: dispatch an object of a class instead",
 
-		wrap("eyJpdiI6Im"):    "body: the job is encrypted with the key of the Laravel application: dispatch it without ShouldBeEncrypted, or to a queue of Laravel's own worker",
-		wrap(`O:1:"A":1:{`):   "body: the job's PHP object cannot be read: php: byte 11: the text ends where a value should begin",
-		wrap(`C:1:"A":1:{?}`): "body: the job's class writes its objects in its own way, which only its PHP code can read: use __serialize instead of Serializable",
+		wrap("eyJpdiI6Im"):    "body: the job is encrypted with the Laravel application's key: dispatch it without ShouldBeEncrypted, or to a queue of Laravel's own worker",
+		wrap(`O:1:"A":1:{`):   "body: the job's PHP object cannot be read: byte 11: the text ends before a value",
+		wrap(`C:1:"A":1:{?}`): "body: the job's class implements Serializable, so only its PHP code can read the job: use __serialize instead",
 
 		wrap(object(`Illuminate\Mail\SendQueuedMailable`)):                                          "body: the job is a mail: dispatch it to a queue of Laravel's own worker",
-		wrap(object(`Illuminate\Notifications\SendQueuedNotifications`)):                            "body: the job is a notification of Laravel: dispatch it to a queue of Laravel's own worker",
-		wrap(object(`Illuminate\Foundation\Console\QueuedCommand`)):                                 "body: the job is a command of artisan: dispatch it to a queue of Laravel's own worker",
+		wrap(object(`Illuminate\Notifications\SendQueuedNotifications`)):                            "body: the job is a Laravel notification: dispatch it to a queue of Laravel's own worker",
+		wrap(object(`Illuminate\Foundation\Console\QueuedCommand`)):                                 "body: the job is an artisan command: dispatch it to a queue of Laravel's own worker",
 		wrap(object(`Illuminate\Bus\ChainedBatch`)):                                                 "body: the job is a batch: dispatch it to a queue of Laravel's own worker",
-		wrap(object(`Illuminate\Broadcasting\BroadcastEvent`)):                                      "body: the job broadcasts an event, but has none",
-		wrap(object(`Illuminate\Events\CallQueuedListener`)):                                        "body: the job calls a listener, but does not say which",
-		wrap(object(`Illuminate\Events\CallQueuedListener`, s("class"), s("A"), s("data"), s("?"))): "body: the event of the job cannot be read: php: byte 0: the text ends where a value should begin",
-		wrap(object("A", s("chained"), `a:1:{i:0;s:1:"x";}`)):                                       "body: other jobs are chained to the job, which only Laravel's own worker dispatches: dispatch them one by one, or the chain to a queue of that worker",
-		wrap(object("A", s("batchId"), s("b"))):                                                     "body: the job belongs to a batch, which only Laravel's own worker counts: dispatch it by itself, or the batch to a queue of that worker",
+		wrap(object(`Illuminate\Broadcasting\BroadcastEvent`)):                                      "body: the job broadcasts an event, but contains none",
+		wrap(object(`Illuminate\Events\CallQueuedListener`)):                                        "body: the job calls a listener, but does not name it",
+		wrap(object(`Illuminate\Events\CallQueuedListener`, s("class"), s("A"), s("data"), s("?"))): "body: the job's event cannot be read: byte 0: the text ends before a value",
+		wrap(object("A", s("chained"), `a:1:{i:0;s:1:"x";}`)):                                       "body: other jobs are chained to the job, and only Laravel's own worker dispatches them: dispatch them one by one, or the chain to a queue of that worker",
+		wrap(object("A", s("batchId"), s("b"))):                                                     "body: the job belongs to a batch, which only Laravel's own worker tracks: dispatch it by itself, or the batch to a queue of that worker",
 
-		wrap(object("A", s("a"), `d:INF;`)):                                                  "body: the job's data cannot be JSON: it holds a number that is infinite or none",
-		wrap(object("A", s("a"), `d:NAN;`)):                                                  "body: the job's data cannot be JSON: it holds a number that is infinite or none",
-		wrap(object("A", s("a"), `r:1;`)):                                                    "body: the job's data cannot be JSON: it refers to itself, or is more than 64 levels deep",
-		wrap(object("A", s("a"), `C:1:"B":1:{?}`)):                                           "body: the job's data cannot be JSON: it holds an object that only its own PHP code can read",
-		wrap(object("A", s("a"), object(`Laravel\SerializableClosure\SerializableClosure`))): "body: the job's data cannot be JSON: it holds a closure, which is PHP code",
-		wrap(object("A", s("a"), `C:32:"Opis\Closure\SerializableClosure":2:{N;}`)):          "body: the job's data cannot be JSON: it holds an object that only its own PHP code can read",
+		wrap(object("A", s("a"), `d:INF;`)):                                                  "body: the job's data cannot be converted to JSON: it contains an infinite number or NaN",
+		wrap(object("A", s("a"), `d:NAN;`)):                                                  "body: the job's data cannot be converted to JSON: it contains an infinite number or NaN",
+		wrap(object("A", s("a"), `r:1;`)):                                                    "body: the job's data cannot be converted to JSON: it refers to itself, or is nested more than 64 levels deep",
+		wrap(object("A", s("a"), `C:1:"B":1:{?}`)):                                           "body: the job's data cannot be converted to JSON: it contains an object of a Serializable class, which only its PHP code can read",
+		wrap(object("A", s("a"), object(`Laravel\SerializableClosure\SerializableClosure`))): "body: the job's data cannot be converted to JSON: it contains a closure, which is PHP code",
+		wrap(object("A", s("a"), `C:32:"Opis\Closure\SerializableClosure":2:{N;}`)):          "body: the job's data cannot be converted to JSON: it contains an object of a Serializable class, which only its PHP code can read",
 		wrap(object(strings.Repeat("A", 300))):                                               "body: the job's name is empty or longer than 255 bytes",
-		wrap(laughs(30)):                                                                     "body: the job's data cannot be JSON: it repeats itself, and is longer than 262144 bytes",
+		wrap(laughs(30)):                                                                     "body: the job's data cannot be converted to JSON: it repeats values, and would be longer than 262144 bytes",
 	} {
 		if b, err := Parse([]byte(text)); err == nil || err.Error() != want {
 			t.Errorf("Parse(%s) = %+v, %v, want %q", text, b, err, want)
@@ -169,16 +169,16 @@ func TestLaravelRefuses(t *testing.T) {
 	}
 }
 
-// laughs returns an object with lists, each of which has the one before twice.
+// laughs returns an object with lists, each of which contains the previous one twice ("billion laughs").
 func laughs(lists int) string {
-	properties := []string{s("0"), s("x")} // values 2 and, of lists, 3 and on: a reference is none of its own
+	properties := []string{s("0"), s("x")} // value 2; lists are values 3 and on: a reference does not count
 	for i := range lists {
 		properties = append(properties, s(fmt.Sprint(i+1)), fmt.Sprintf(`a:2:{i:0;R:%d;i:1;R:%[1]d;}`, i+2))
 	}
 	return object("A", properties...)
 }
 
-// A listener is a command, and the event that it hears its arguments.
+// A listener is a command; the properties of its event are the arguments.
 func TestListener(t *testing.T) {
 	event := object(`App\PrizeAdded`, s("prize"), `i:1;`, s("queue"), s("q"), s("socket"), `N;`)
 	listener := func(method, data string) string {
@@ -197,17 +197,17 @@ func TestListener(t *testing.T) {
 	on := Body{Name: "Tell@onPrize", Class: `App\Tell@onPrize`, Arguments: []byte(`["prize.added",[1]]`)}
 	check(t, listener("onPrize", `a:2:{i:0;s:11:"prize.added";i:1;a:1:{i:0;i:1;}}`), on)
 
-	// An event that is broadcast is a command itself.
+	// An event that is broadcast is itself a command.
 	check(t, wrap(object(`Illuminate\Broadcasting\BroadcastEvent`, s("event"), event, s("queue"), `N;`)),
 		Body{Name: "PrizeAdded", Class: `App\PrizeAdded`, Arguments: []byte(`{"prize":1}`)})
 }
 
-// Lists that hold each other are written out, as long as they stay short.
+// Shared lists are written out as long as the result is short.
 func TestShared(t *testing.T) {
 	check(t, wrap(laughs(2)), Body{Name: "A", Class: "A", Arguments: []byte(`{"0":"x","1":["x","x"],"2":[["x","x"],["x","x"]]}`)})
 }
 
-// No error shows what the job says: it goes to the log.
+// No error contains text of the job, since errors are logged.
 func TestErrorsShowNothing(t *testing.T) {
 	const secret = "hunter2"
 	whole := wrap(object("A", s(secret), s(secret), s("\x00hunter2\x00a"), object(secret), s("list"), `a:1:{s:7:"hunter2";d:1;}`))
@@ -216,7 +216,7 @@ func TestErrorsShowNothing(t *testing.T) {
 		for _, change := range []string{"", "\xff", `"`, "{", "x", "9"} {
 			text := whole[:i] + change + whole[i+1:]
 			if _, err := Parse([]byte(text)); err != nil && strings.Contains(err.Error(), secret) {
-				t.Fatalf("Parse(%q) = %v, which shows what the job says", text, err)
+				t.Fatalf("Parse(%q) = %v, which shows text of the job", text, err)
 			}
 		}
 	}

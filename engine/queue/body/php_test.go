@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for PHP and beanstalkd; never reached where all is well.
-const patience = 2 * time.Minute
+// timeout is how long a test waits for PHP and beanstalkd: a guard against hanging.
+const timeout = 2 * time.Minute
 
-// need skips the test where what it needs is not there, or fails it under CI=true.
-func need(t *testing.T, there bool, what string) {
+// need skips the test if what it needs is not installed, or fails it if CI=true.
+func need(t *testing.T, installed bool, what string) {
 	t.Helper()
-	if there {
+	if installed {
 		return
 	}
 	if os.Getenv("CI") == "true" {
@@ -39,15 +39,15 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
-// queue is a beanstalkd, and a connection to it.
+// queue is a beanstalkd and a connection to it.
 type queue struct {
 	address *net.TCPAddr
 	conn    net.Conn
 	answers *bufio.Reader
 }
 
-// start starts a beanstalkd for the time of a test, on a socket that is open already: its port is nobody else's, and
-// whoever connects before it has started waits in line.
+// start starts a beanstalkd for a test. It inherits a listening socket, so no other process can take its port, and a client can
+// connect before it has started.
 func start(ctx context.Context, t *testing.T) *queue {
 	t.Helper()
 	beanstalkd := program(t, "beanstalkd")
@@ -61,7 +61,7 @@ func start(ctx context.Context, t *testing.T) *queue {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	// sd_listen_fds(3): descriptor 3 is for the process of this number.
+	// sd_listen_fds(3): descriptor 3 is for the process with this PID.
 	command := exec.CommandContext(ctx, "sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$0"`, beanstalkd)
 	command.ExtraFiles = []*os.File{file}
 	if err := command.Start(); err != nil {
@@ -87,7 +87,7 @@ func start(ctx context.Context, t *testing.T) *queue {
 	return &queue{address: listener.Addr().(*net.TCPAddr), conn: conn, answers: bufio.NewReader(conn)}
 }
 
-// ask sends a line and reads the one that answers, which begins as it should; the numbers behind are scanned.
+// ask sends a line and reads the answer, which must begin with want; the numbers after it are scanned.
 func (q *queue) ask(t *testing.T, line, want string, numbers ...any) {
 	t.Helper()
 	if _, err := fmt.Fprintf(q.conn, "%s\r\n", line); err != nil {
@@ -103,7 +103,7 @@ func (q *queue) ask(t *testing.T, line, want string, numbers ...any) {
 	}
 }
 
-// body reads the data behind an answer.
+// body reads the data after an answer.
 func (q *queue) body(t *testing.T, length int) []byte {
 	t.Helper()
 	text := make([]byte, length+len("\r\n"))
@@ -113,7 +113,7 @@ func (q *queue) body(t *testing.T, length int) []byte {
 	return text[:length]
 }
 
-// take reserves the next job, deletes it, and returns its id and body.
+// take reserves and deletes the next job, and returns its ID and body.
 func (q *queue) take(t *testing.T) (id string, text []byte) {
 	t.Helper()
 	var length int
@@ -123,7 +123,7 @@ func (q *queue) take(t *testing.T) (id string, text []byte) {
 	return id, text
 }
 
-// delayed checks that a job has been put with a delay of one second.
+// delayed checks that a job was put with a delay of one second.
 func (q *queue) delayed(t *testing.T, id string) {
 	t.Helper()
 	var length int
@@ -133,16 +133,16 @@ func (q *queue) delayed(t *testing.T, id string) {
 	}
 }
 
-// dispatch has Laravel dispatch jobs to a tube, and returns their names by their ids.
+// dispatch makes Laravel dispatch jobs to a tube, and returns their names by ID.
 func dispatch(ctx context.Context, t *testing.T, q *queue, tube, which string) map[string]string {
 	t.Helper()
 	command := exec.CommandContext(ctx, program(t, "php"), filepath.Join("testdata", "jobs.php"),
 		q.address.IP.String(), fmt.Sprint(q.address.Port), tube, which)
-	var complaints strings.Builder
-	command.Stderr = &complaints
+	var stderr strings.Builder
+	command.Stderr = &stderr
 	printed, err := command.Output()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", command, err, complaints.String())
+		t.Fatalf("%s: %v\n%s", command, err, stderr.String())
 	}
 	names := map[string]string{}
 	for line := range strings.Lines(string(printed)) {
@@ -152,7 +152,7 @@ func dispatch(ctx context.Context, t *testing.T, q *queue, tube, which string) m
 	return names
 }
 
-// result is what Parse makes of a job; a fault is part of its error.
+// result is an expected result of Parse; fault is a part of its error.
 type result struct {
 	Body
 	fault string
@@ -160,7 +160,7 @@ type result struct {
 
 func fault(text string) result { return result{fault: text} }
 
-// is returns the job of a class, or of a name, with JSON as its arguments.
+// is returns a job with a class or a name, and JSON as its arguments.
 func is(class, arguments string) result {
 	b := Body{Name: class[strings.LastIndexByte(class, '\\')+1:], Class: class}
 	b.DisplayName, _, _ = strings.Cut(class, "@")
@@ -188,7 +188,7 @@ const (
 	acme = `{"name":"Acme","web":null,"since":1999}`
 )
 
-// dispatched is what the jobs of testdata/jobs.php are.
+// dispatched returns the expected results of the jobs in testdata/jobs.php.
 func dispatched() map[string]result {
 	raw := is("AddPrize", `{"prize":`+mug+`}`)
 	raw.DisplayName = ""
@@ -222,26 +222,25 @@ func dispatched() map[string]result {
 		"string_empty":  is("ResetPrizes", ""),
 		"raw":           raw,
 
-		"custom":        fault("only its own PHP code can read"),
-		"custom_shared": fault("a reference leads behind an object that PHP code has written in its own way"),
+		"custom":        fault("only its PHP code can read"),
+		"custom_shared": fault("a reference past an object of a Serializable class"),
 		"loop":          fault("it refers to itself"),
-		"infinite":      fault("a number that is infinite"),
+		"infinite":      fault("an infinite number"),
 		"chained":       fault("other jobs are chained to the job"),
 		"batch":         fault("the job belongs to a batch"),
 		"encrypted":     fault("the job is encrypted"),
 		"closure":       fault("the job is a closure"),
-		"notification":  fault("the job is a notification of Laravel"),
+		"notification":  fault("the job is a Laravel notification"),
 	}
 }
 
-// What Laravel dispatches to a beanstalkd arrives as the commands and arguments that are meant, and what cannot be done
-// is refused.
+// Jobs that Laravel dispatches to a beanstalkd have the expected commands and arguments; unsupported ones are refused.
 func TestDispatched(t *testing.T) {
 	_, err := os.Stat("/usr/share/php/Illuminate/autoload.php")
 	need(t, err == nil, "php-laravel-framework")
 	_, err = os.Stat("/usr/share/php/Pheanstalk/autoload.php")
 	need(t, err == nil, "php-pda-pheanstalk")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	t.Cleanup(cancel)
 	q := start(ctx, t)
 	const tube = "prizes"
@@ -261,14 +260,14 @@ func TestDispatched(t *testing.T) {
 		name := names[id]
 		want, known := want[name]
 		if !known {
-			t.Errorf("jobs.php dispatches %q, which nobody expects", name)
+			t.Errorf("jobs.php dispatches %q, which is not expected", name)
 			continue
 		}
 		t.Run(name, func(t *testing.T) { compare(t, name, text, want.Body, want.fault) })
 	}
 }
 
-// compare compares what Parse makes of a job of Laravel with what it should.
+// compare compares the result of Parse for a job of Laravel with what is expected.
 func compare(t *testing.T, name string, text []byte, want Body, fault string) {
 	t.Helper()
 	got, err := Parse(text)
@@ -285,10 +284,10 @@ func compare(t *testing.T, name string, text []byte, want Body, fault string) {
 	check(t, string(text), want)
 }
 
-// What PHP writes by serialize() and by json_encode() is the same value.
+// The arguments of a serialized value are what PHP's json_encode() writes for it.
 func TestSameAsPHP(t *testing.T) {
 	const seed, count = "7", 400
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	t.Cleanup(cancel)
 	printed, err := exec.CommandContext(ctx, program(t, "php"), filepath.Join("testdata", "values.php"), seed, fmt.Sprint(count)).Output()
 	if err != nil {

@@ -3,44 +3,42 @@ package body
 import (
 	"slices"
 	"strings"
-
-	"perigee/engine/queue/php"
 )
 
-// own returns the properties of a job or an event that are the application's: not null, and not Laravel's, which say how
-// the job is run and not what it shall do. Those of a Fluent are its attributes, and what its class has besides.
-func own(v *php.Value, laravels func(php.Entry) bool) []php.Entry {
-	properties := slices.DeleteFunc(visible(v), laravels)
-	place := slices.IndexFunc(properties, isAttributes)
-	if place >= 0 && (len(properties) == 1 || hasDispatcher(v)) {
-		properties = slices.Replace(properties, place, place+1, properties[place].Value.Entries...)
-		properties = once(properties)
+// ownProperties returns the properties of a job or an event that belong to the application: those that are not null and not
+// Laravel's, as isLaravelProperty reports. A Fluent's are its attributes, and other properties of its class.
+func ownProperties(v *phpValue, isLaravelProperty func(phpEntry) bool) []phpEntry {
+	properties := slices.DeleteFunc(visible(v), isLaravelProperty)
+	i := slices.IndexFunc(properties, isAttributes)
+	if i >= 0 && (len(properties) == 1 || hasDispatcher(v)) {
+		properties = slices.Replace(properties, i, i+1, properties[i].Value.Entries...)
+		properties = unique(properties)
 	}
-	return slices.DeleteFunc(properties, func(e php.Entry) bool { return e.Value.Kind == php.Null })
+	return slices.DeleteFunc(properties, func(e phpEntry) bool { return e.Value.Kind == phpNull })
 }
 
-// visible returns the entries of an object, each name once: what its own class calls so, where a class above it has a
-// private property of the same name.
-func visible(v *php.Value) []php.Entry {
-	above := func(e php.Entry) bool { return e.Owner != "" && e.Owner != php.Protected && e.Owner != v.Class }
-	var inner, outer []php.Entry
+// visible returns the entries of an object, each name once. A property of its own class takes precedence over a private one of a
+// parent class.
+func visible(v *phpValue) []phpEntry {
+	ofParent := func(e phpEntry) bool { return e.Owner != "" && e.Owner != phpProtected && e.Owner != v.Class }
+	var own, parents []phpEntry
 	for _, e := range v.Entries {
-		if above(e) {
-			outer = append(outer, e)
+		if ofParent(e) {
+			parents = append(parents, e)
 		} else {
-			inner = append(inner, e)
+			own = append(own, e)
 		}
 	}
-	if len(outer) == 0 {
-		return once(inner)
+	if len(parents) == 0 {
+		return unique(own)
 	}
-	return once(append(inner, outer...))
+	return unique(append(own, parents...))
 }
 
-// once returns new entries with each key once, the first of them.
-func once(entries []php.Entry) []php.Entry {
+// unique returns a new slice with the first entry of each key.
+func unique(entries []phpEntry) []phpEntry {
 	known := make(map[string]bool, len(entries))
-	kept := make([]php.Entry, 0, len(entries))
+	kept := make([]phpEntry, 0, len(entries))
 	for _, e := range entries {
 		if !known[e.Key] {
 			known[e.Key] = true
@@ -50,63 +48,62 @@ func once(entries []php.Entry) []php.Entry {
 	return kept
 }
 
-// isAttributes reports whether a property is where Illuminate\Support\Fluent keeps what has been set.
-func isAttributes(e php.Entry) bool {
-	return e.Key == "attributes" && e.Owner == php.Protected && e.Value.Kind == php.Array
+// isAttributes reports whether a property is the one that holds the attributes of an Illuminate\Support\Fluent.
+func isAttributes(e phpEntry) bool {
+	return e.Key == "attributes" && e.Owner == phpProtected && e.Value.Kind == phpArray
 }
 
-// hasDispatcher tells a command of the package artisansdk/server: a Fluent that may have properties of its own.
-func hasDispatcher(v *php.Value) bool {
+// hasDispatcher reports whether v is a command of the package artisansdk/server: a Fluent that may have other properties.
+func hasDispatcher(v *phpValue) bool {
 	return slices.ContainsFunc(v.Entries, isDispatcher)
 }
 
-func isDispatcher(e php.Entry) bool {
-	return e.Key == "dispatcher" && e.Owner == php.Protected && e.Value.Kind == php.Null
+func isDispatcher(e phpEntry) bool {
+	return e.Key == "dispatcher" && e.Owner == phpProtected && e.Value.Kind == phpNull
 }
 
-// laravels reports whether a property of a job is one of Laravel's: of Queueable, InteractsWithQueue, Batchable, or read
-// by its queue. Those are public, and have the types that they have there: an application's command may well have an
-// array that it calls connection.
-func laravels(e php.Entry) bool {
+// isLaravelProperty reports whether a property of a job belongs to Laravel: to Queueable, InteractsWithQueue or Batchable, or is read by its
+// queue. Those are public and have certain types: an application's command may have an array named connection.
+func isLaravelProperty(e phpEntry) bool {
 	if e.Owner != "" {
 		return isDispatcher(e) || e.Key == "job" && isQueueJob(e.Value)
 	}
 	switch kind := e.Value.Kind; e.Key {
 	case "connection", "queue", "chainConnection", "chainQueue", "batchId", "messageGroup", "uniqueId":
-		return kind == php.Null || kind == php.String || kind == php.Int || kind == php.Enum
+		return kind == phpNull || kind == phpString || kind == phpInt || kind == phpEnum
 	case "delay", "retryUntil", "timeoutAt", "uniqueFor":
-		return kind == php.Null || kind == php.Int || kind == php.Float || kind == php.Object
+		return kind == phpNull || kind == phpInt || kind == phpFloat || kind == phpObject
 	case "tries", "timeout", "retryAfter", "maxExceptions":
-		return kind == php.Null || kind == php.Int
+		return kind == phpNull || kind == phpInt
 	case "backoff":
-		return kind == php.Null || kind == php.Int || kind == php.Array || kind == php.String
+		return kind == phpNull || kind == phpInt || kind == phpArray || kind == phpString
 	case "middleware", "chained", "chainCatchCallbacks", "deduplicator":
-		return kind == php.Null || kind == php.Array || kind == php.Object
+		return kind == phpNull || kind == phpArray || kind == phpObject
 	case "afterCommit", "failOnTimeout", "deleteWhenMissingModels", "shouldBeEncrypted":
-		return kind == php.Null || kind == php.Bool
+		return kind == phpNull || kind == phpBool
 	case "job":
 		return isQueueJob(e.Value)
 	}
 	return false
 }
 
-// isQueueJob reports whether v is what Laravel's worker hands to a job that interacts with its queue, or nothing.
-func isQueueJob(v *php.Value) bool {
-	return v.Kind == php.Null || v.Kind == php.Object && strings.HasPrefix(v.Class, `Illuminate\Queue\Jobs\`)
+// isQueueJob reports whether v is null or what Laravel's worker hands to a job that uses InteractsWithQueue.
+func isQueueJob(v *phpValue) bool {
+	return v.Kind == phpNull || v.Kind == phpObject && strings.HasPrefix(v.Class, `Illuminate\Queue\Jobs\`)
 }
 
-// broadcasts is laravels for an event that is broadcast: its connection and its queue are those of the broadcast.
-func broadcasts(e php.Entry) bool {
+// isBroadcastProperty is isLaravelProperty for an event that is broadcast: it excludes the broadcast's connection and queue, too.
+func isBroadcastProperty(e phpEntry) bool {
 	switch e.Key {
 	case "broadcastQueue":
-		return e.Owner == "" && (e.Value.Kind == php.Null || e.Value.Kind == php.String)
+		return e.Owner == "" && (e.Value.Kind == phpNull || e.Value.Kind == phpString)
 	case "broadcastConnection":
-		return e.Owner == php.Protected
+		return e.Owner == phpProtected
 	}
-	return isSocket(e) || laravels(e)
+	return isSocketProperty(e) || isLaravelProperty(e)
 }
 
-// isSocket is laravels for an event that a listener hears: of InteractsWithSockets, who is not to hear the broadcast.
-func isSocket(e php.Entry) bool {
-	return e.Key == "socket" && e.Owner == "" && (e.Value.Kind == php.Null || e.Value.Kind == php.String)
+// isSocketProperty is isLaravelProperty for the event of a listener: InteractsWithSockets keeps the socket that a broadcast skips.
+func isSocketProperty(e phpEntry) bool {
+	return e.Key == "socket" && e.Owner == "" && (e.Value.Kind == phpNull || e.Value.Kind == phpString)
 }

@@ -8,92 +8,90 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"perigee/engine/queue/php"
 )
 
-// maxArguments is the longest JSON text that is made of a PHP object, in bytes. It is longer than what it is made of
-// where references repeat a value, and those can double it again and again.
+// maxArguments is the longest JSON text written for a PHP object, in bytes. References can repeat values, and so make the JSON text
+// exponentially longer than the serialized object.
 const maxArguments = 4 * Limit
 
-// arguments returns properties as the text of a JSON object, nil where there are none.
-func arguments(properties []php.Entry) ([]byte, error) {
+// objectJSON returns properties as a JSON object, or nil if there are none.
+func objectJSON(properties []phpEntry) ([]byte, error) {
 	if len(properties) == 0 {
 		return nil, nil
 	}
-	var w writer
+	var w jsonWriter
 	err := w.members(properties, 1)
 	return w.result(err)
 }
 
-// list returns an array as the text of a JSON list.
-func list(v *php.Value) ([]byte, error) {
-	var w writer
+// listJSON returns an array as a JSON list.
+func listJSON(v *phpValue) ([]byte, error) {
+	var w jsonWriter
 	err := w.value(v, 0)
 	return w.result(err)
 }
 
-// writer makes JSON text of PHP values.
-type writer struct {
+// jsonWriter writes PHP values as JSON.
+type jsonWriter struct {
 	text []byte
 }
 
-func (w *writer) result(err error) ([]byte, error) {
+func (w *jsonWriter) result(err error) ([]byte, error) {
 	if err != nil {
-		return nil, fmt.Errorf("the job's data cannot be JSON: %w", err)
+		return nil, fmt.Errorf("the job's data cannot be converted to JSON: %w", err)
 	}
 	return w.text, nil
 }
 
-// value appends v, which stands so many levels deep.
-func (w *writer) value(v *php.Value, depth int) error {
-	if depth > php.MaxDepth {
-		return fmt.Errorf("it refers to itself, or is more than %d levels deep", php.MaxDepth)
+// value appends v, at a nesting depth.
+func (w *jsonWriter) value(v *phpValue, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("it refers to itself, or is nested more than %d levels deep", maxDepth)
 	}
 	if len(w.text) > maxArguments {
-		return fmt.Errorf("it repeats itself, and is longer than %d bytes", maxArguments)
+		return fmt.Errorf("it repeats values, and would be longer than %d bytes", maxArguments)
 	}
 	switch v.Kind {
-	case php.Null:
+	case phpNull:
 		w.text = append(w.text, "null"...)
-	case php.Bool:
+	case phpBool:
 		w.text = strconv.AppendBool(w.text, v.Bool)
-	case php.Int:
+	case phpInt:
 		w.text = strconv.AppendInt(w.text, v.Int, 10)
-	case php.Float:
+	case phpFloat:
 		return w.float(v.Float)
-	case php.String, php.Enum:
+	case phpString, phpEnum:
 		return w.string(v.Text)
-	case php.Array:
+	case phpArray:
 		return w.array(v, depth+1)
-	case php.Object:
+	case phpObject:
 		return w.object(v, depth+1)
-	case php.Custom:
+	case phpCustom:
 		if v.Inner == nil || isClosure(v.Class) {
-			return errors.New("it holds an object that only its own PHP code can read")
+			return errors.New("it contains an object of a Serializable class, which only its PHP code can read")
 		}
 		return w.value(v.Inner, depth+1)
 	}
 	return nil
 }
 
-func (w *writer) float(f float64) error {
+func (w *jsonWriter) float(f float64) error {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return errors.New("it holds a number that is infinite or none")
+		return errors.New("it contains an infinite number or NaN")
 	}
 	w.text = append(w.text, jsontext.Float(f).String()...)
 	return nil
 }
 
-func (w *writer) string(s string) (err error) {
+func (w *jsonWriter) string(s string) (err error) {
 	if w.text, err = jsontext.AppendQuote(w.text, s); err != nil {
-		return errors.New("it holds a string that is not UTF-8")
+		return errors.New("it contains a string that is not UTF-8")
 	}
 	return nil
 }
 
-func (w *writer) array(v *php.Value, depth int) error {
-	if !v.List() {
+func (w *jsonWriter) array(v *phpValue, depth int) error {
+	if !v.isList() {
 		return w.members(v.Entries, depth)
 	}
 	w.text = append(w.text, '[')
@@ -109,11 +107,11 @@ func (w *writer) array(v *php.Value, depth int) error {
 	return nil
 }
 
-// object appends what an object means: of a Fluent its attributes, of a collection its items, of a Stringable its text,
-// of any other its properties.
-func (w *writer) object(v *php.Value, depth int) error {
+// object appends an object: a Fluent as its attributes, a collection as its items, a Stringable as its text, and any other as its
+// properties.
+func (w *jsonWriter) object(v *phpValue, depth int) error {
 	if isClosure(v.Class) {
-		return errors.New("it holds a closure, which is PHP code")
+		return errors.New("it contains a closure, which is PHP code")
 	}
 	properties := visible(v)
 	if len(properties) > 0 {
@@ -121,7 +119,7 @@ func (w *writer) object(v *php.Value, depth int) error {
 		switch {
 		case len(properties) == 1 && isAttributes(first):
 			return w.members(first.Value.Entries, depth)
-		case first.Key == "items" && first.Value.Kind == php.Array && isCollection(v.Class, properties[1:]):
+		case first.Key == "items" && first.Value.Kind == phpArray && isCollection(v.Class, properties[1:]):
 			return w.array(first.Value, depth)
 		case v.Class == `Illuminate\Support\Stringable` && first.Key == "value":
 			return w.value(first.Value, depth)
@@ -130,8 +128,8 @@ func (w *writer) object(v *php.Value, depth int) error {
 	return w.members(properties, depth)
 }
 
-// members appends entries as an object.
-func (w *writer) members(entries []php.Entry, depth int) error {
+// members appends entries as a JSON object.
+func (w *jsonWriter) members(entries []phpEntry, depth int) error {
 	w.text = append(w.text, '{')
 	for i, e := range entries {
 		if i > 0 {
@@ -149,9 +147,9 @@ func (w *writer) members(entries []php.Entry, depth int) error {
 	return nil
 }
 
-// isCollection reports whether an object that has items first is a collection of Laravel, by its class and the rest of its
-// properties.
-func isCollection(class string, rest []php.Entry) bool {
+// isCollection reports whether an object whose first property is its items is a collection of Laravel, by its class and the rest
+// of its properties.
+func isCollection(class string, rest []phpEntry) bool {
 	switch len(rest) {
 	case 0:
 		return strings.HasSuffix(class, "Collection")
@@ -161,7 +159,7 @@ func isCollection(class string, rest []php.Entry) bool {
 	return false
 }
 
-// isClosure reports whether a class is one of those in which PHP code travels.
+// isClosure reports whether objects of a class contain PHP code.
 func isClosure(class string) bool {
 	return class == "Closure" || strings.HasSuffix(class, `\SerializableClosure`) ||
 		strings.HasPrefix(class, `Laravel\SerializableClosure\`)

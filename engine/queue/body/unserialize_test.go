@@ -1,4 +1,4 @@
-package php
+package body
 
 import (
 	"fmt"
@@ -8,25 +8,25 @@ import (
 	"testing"
 )
 
-// show writes a value in few letters. What it has written already of a value that holds itself is "…".
-func show(v *Value, depth int) string {
+// show formats a value. Deep nesting, as of a value that contains itself, is cut off with "…".
+func show(v *phpValue, depth int) string {
 	if depth > 5 {
 		return "…"
 	}
 	switch v.Kind {
-	case Null:
+	case phpNull:
 		return "null"
-	case Bool:
+	case phpBool:
 		return strconv.FormatBool(v.Bool)
-	case Int:
+	case phpInt:
 		return strconv.FormatInt(v.Int, 10)
-	case Float:
+	case phpFloat:
 		return fmt.Sprintf("%gf", v.Float)
-	case String:
+	case phpString:
 		return strconv.Quote(v.Text)
-	case Enum:
+	case phpEnum:
 		return v.Class + "::" + v.Text
-	case Custom:
+	case phpCustom:
 		if v.Inner == nil {
 			return fmt.Sprintf("%s<%q>", v.Class, v.Text)
 		}
@@ -43,8 +43,8 @@ func show(v *Value, depth int) string {
 	return v.Class + "{" + strings.Join(entries, " ") + "}"
 }
 
-func TestRead(t *testing.T) {
-	// Read returns what PHP would make of the text.
+func TestUnserialize(t *testing.T) {
+	// unserialize returns the value that PHP would.
 	for text, want := range map[string]string{
 		`N;`:                                     "null",
 		`b:0;`:                                   "false",
@@ -84,90 +84,90 @@ func TestRead(t *testing.T) {
 		"O:1:\"A\":2:{s:4:\"\x00A\x00b\";i:1;s:4:\"\x00B\x00b\";i:2;}": "A{A b:1 B b:2}",
 		"O:1:\"A\":2:{s:4:\"\x00A\x00b\";i:1;s:4:\"\x00A\x00b\";i:2;}": "A{A b:2}",
 	} {
-		got, err := Read([]byte(text))
+		got, err := unserialize([]byte(text))
 		if err != nil {
-			t.Errorf("Read(%q) = %v, want %s", text, err, want)
+			t.Errorf("unserialize(%q) = %v, want %s", text, err, want)
 		} else if show(got, 0) != want {
-			t.Errorf("Read(%q) = %s, want %s", text, show(got, 0), want)
+			t.Errorf("unserialize(%q) = %s, want %s", text, show(got, 0), want)
 		}
 	}
 }
 
-func TestReadRefuses(t *testing.T) {
-	// What PHP never writes is an error that names the place.
+func TestUnserializeRefuses(t *testing.T) {
+	// Text that PHP never writes is refused with the byte offset.
 	for text, want := range map[string]string{
-		``:                                    "php: byte 0: the text ends where a value should begin",
-		`N`:                                   "php: byte 0: the text ends where a value should begin",
-		`N:`:                                  "php: byte 0: no value of PHP begins like this",
-		`x:1;`:                                "php: byte 0: no value of PHP begins like this",
-		`N;N;`:                                "php: byte 2: more text after the value",
-		`b:2;`:                                "php: byte 4: a boolean is neither 0 nor 1",
-		`b:`:                                  "php: byte 2: a boolean is neither 0 nor 1",
-		`i:;`:                                 "php: byte 3: a whole number cannot be read",
-		`i:+1;`:                               "php: byte 5: a whole number cannot be read",
-		`i:9223372036854775808;`:              "php: byte 22: a whole number cannot be read",
-		`i:1`:                                 "php: byte 2: a number has no end",
-		`i:` + strings.Repeat("0", 100) + `;`: "php: byte 2: a number has no end",
-		`d:0x1p4;`:                            "php: byte 8: a number cannot be read",
-		`d:1E999;`:                            "php: byte 8: a number cannot be read",
-		`d:Infinity;`:                         "php: byte 11: a number cannot be read",
-		`s:9:"abc";`:                          "php: byte 5: a string is longer than the text",
-		`s:2:"abc";`:                          "php: byte 7: a string has another length than it says",
-		`s:-1:"";`:                            "php: byte 5: a length is more than the text holds",
-		`s:99999999999:"";`:                   "php: byte 14: a length is more than the text holds",
-		`s:3:"abc"`:                           `php: byte 9: there is no ';' where it should be`,
-		`s:3:abc;`:                            `php: byte 4: there is no '"' where it should be`,
-		`a:1:{}`:                              "php: byte 5: the text ends where a value should begin",
-		`a:0:{N;}`:                            `php: byte 5: there is no '}' where it should be`,
-		`a:1000000000:{}`:                     "php: byte 13: a length is more than the text holds",
-		`a:1:{N;N;}`:                          "php: byte 7: a key is neither a number nor a string",
-		`a:1:{R:1;N;}`:                        "php: byte 7: a key is neither a number nor a string",
-		`O:0:"":0:{}`:                         "php: byte 7: an object has no class",
-		"O:1:\"A\":1:{s:2:\"\x00*\";N;}":      "php: byte 20: a property has no name",
-		"O:1:\"A\":1:{s:3:\"\x00*\x00\";N;}":  "php: byte 21: a property has no name",
-		`E:4:"Suit";`:                         "php: byte 11: an enumeration has no class or no case",
-		`E:5:"Suit:";`:                        "php: byte 12: an enumeration has no class or no case",
-		`C:1:"A":9:{x}`:                       "php: byte 11: an object is longer than the text",
-		`C:1:"A":1:{xy}`:                      `php: byte 12: there is no '}' where it should be`,
-		`R:1;`:                                "php: byte 4: a reference leads nowhere",
-		`a:1:{i:0;r:0;}`:                      "php: byte 13: a reference leads nowhere",
-		`a:2:{i:0;R:3;i:1;N;}`:                "php: byte 13: a reference leads nowhere",
-		`a:3:{i:0;C:1:"A":1:{?}i:1;i:8;i:2;R:3;}`: "php: byte 38: a reference leads behind an object that PHP code has written in its own way",
-		strings.Repeat(`a:1:{i:0;`, 65) + `N;`:    "php: byte 578: values are nested more than 64 levels deep",
-		strings.Repeat(`a:1:{i:0;`, 1<<16) + `N;`: "php: byte 578: values are nested more than 64 levels deep",
+		``:                                    "byte 0: the text ends before a value",
+		`N`:                                   "byte 0: the text ends before a value",
+		`N:`:                                  "byte 0: not a PHP value",
+		`x:1;`:                                "byte 0: not a PHP value",
+		`N;N;`:                                "byte 2: more text after the value",
+		`b:2;`:                                "byte 4: a boolean is neither 0 nor 1",
+		`b:`:                                  "byte 2: a boolean is neither 0 nor 1",
+		`i:;`:                                 "byte 3: not a whole number",
+		`i:+1;`:                               "byte 5: not a whole number",
+		`i:9223372036854775808;`:              "byte 22: not a whole number",
+		`i:1`:                                 "byte 2: a number has no end",
+		`i:` + strings.Repeat("0", 100) + `;`: "byte 2: a number has no end",
+		`d:0x1p4;`:                            "byte 8: not a number",
+		`d:1E999;`:                            "byte 8: not a number",
+		`d:Infinity;`:                         "byte 11: not a number",
+		`s:9:"abc";`:                          "byte 5: a string is longer than the text",
+		`s:2:"abc";`:                          "byte 7: a string does not have the length it declares",
+		`s:-1:"";`:                            "byte 5: a length exceeds the text",
+		`s:99999999999:"";`:                   "byte 14: a length exceeds the text",
+		`s:3:"abc"`:                           `byte 9: expected ';'`,
+		`s:3:abc;`:                            `byte 4: expected '"'`,
+		`a:1:{}`:                              "byte 5: the text ends before a value",
+		`a:0:{N;}`:                            `byte 5: expected '}'`,
+		`a:1000000000:{}`:                     "byte 13: a length exceeds the text",
+		`a:1:{N;N;}`:                          "byte 7: a key is neither a number nor a string",
+		`a:1:{R:1;N;}`:                        "byte 7: a key is neither a number nor a string",
+		`O:0:"":0:{}`:                         "byte 7: an object has no class",
+		"O:1:\"A\":1:{s:2:\"\x00*\";N;}":      "byte 20: a property has no name",
+		"O:1:\"A\":1:{s:3:\"\x00*\x00\";N;}":  "byte 21: a property has no name",
+		`E:4:"Suit";`:                         "byte 11: an enumeration has no class or no case",
+		`E:5:"Suit:";`:                        "byte 12: an enumeration has no class or no case",
+		`C:1:"A":9:{x}`:                       "byte 11: an object is longer than the text",
+		`C:1:"A":1:{xy}`:                      `byte 12: expected '}'`,
+		`R:1;`:                                "byte 4: a reference to no value",
+		`a:1:{i:0;r:0;}`:                      "byte 13: a reference to no value",
+		`a:2:{i:0;R:3;i:1;N;}`:                "byte 13: a reference to no value",
+		`a:3:{i:0;C:1:"A":1:{?}i:1;i:8;i:2;R:3;}`: "byte 38: a reference past an object of a Serializable class, which only its PHP code can read",
+		strings.Repeat(`a:1:{i:0;`, 65) + `N;`:    "byte 578: values are nested more than 64 levels deep",
+		strings.Repeat(`a:1:{i:0;`, 1<<16) + `N;`: "byte 578: values are nested more than 64 levels deep",
 	} {
-		if v, err := Read([]byte(text)); err == nil || err.Error() != want {
-			t.Errorf("Read(%.60q) = %v, %v, want %q", text, v, err, want)
+		if v, err := unserialize([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("unserialize(%.60q) = %v, %v, want %q", text, v, err, want)
 		}
 	}
 }
 
-// serialize is the inverse of Read for values without references.
-func serialize(v *Value, depth int, out *strings.Builder) bool {
-	if depth > MaxDepth || out.Len() > 1<<16 {
-		return false // it holds itself, or is the same many times
+// serialize is the inverse of unserialize for values without references.
+func serialize(v *phpValue, depth int, out *strings.Builder) bool {
+	if depth > maxDepth || out.Len() > 1<<16 {
+		return false // it contains itself, or repeats values
 	}
 	switch v.Kind {
-	case Null:
+	case phpNull:
 		out.WriteString("N;")
-	case Bool:
+	case phpBool:
 		fmt.Fprintf(out, "b:%d;", map[bool]int{true: 1}[v.Bool])
-	case Int:
+	case phpInt:
 		fmt.Fprintf(out, "i:%d;", v.Int)
-	case Float:
+	case phpFloat:
 		text := strconv.FormatFloat(v.Float, 'G', -1, 64)
 		if math.IsInf(v.Float, 0) {
 			text = strings.TrimPrefix(strings.ToUpper(text), "+")
 		}
 		fmt.Fprintf(out, "d:%s;", strings.ReplaceAll(text, "NaN", "NAN"))
-	case String:
+	case phpString:
 		fmt.Fprintf(out, "s:%d:\"%s\";", len(v.Text), v.Text)
-	case Enum:
+	case phpEnum:
 		fmt.Fprintf(out, "E:%d:\"%s:%s\";", len(v.Class)+1+len(v.Text), v.Class, v.Text)
-	case Custom:
+	case phpCustom:
 		text := v.Text
 		if v.Inner == nil && strings.ContainsAny(text, "rR") {
-			return false // perhaps references, which lead elsewhere now
+			return false // may contain references, which would mean other values now
 		}
 		if v.Inner != nil {
 			var inner strings.Builder
@@ -177,17 +177,17 @@ func serialize(v *Value, depth int, out *strings.Builder) bool {
 			text = inner.String()
 		}
 		fmt.Fprintf(out, "C:%d:\"%s\":%d:{%s}", len(v.Class), v.Class, len(text), text)
-	case Array:
+	case phpArray:
 		out.WriteString("a")
 		return serializeEntries(v, depth, out)
-	case Object:
+	case phpObject:
 		fmt.Fprintf(out, "O:%d:\"%s\"", len(v.Class), v.Class)
 		return serializeEntries(v, depth, out)
 	}
 	return true
 }
 
-func serializeEntries(v *Value, depth int, out *strings.Builder) bool {
+func serializeEntries(v *phpValue, depth int, out *strings.Builder) bool {
 	fmt.Fprintf(out, ":%d:{", len(v.Entries))
 	for _, e := range v.Entries {
 		key := e.Key
@@ -207,9 +207,9 @@ func serializeEntries(v *Value, depth int, out *strings.Builder) bool {
 	return true
 }
 
-// Read takes any text without panicking, makes no more values than the text has bytes, and reads again what its values
-// are when they are written out.
-func FuzzRead(f *testing.F) {
+// unserialize accepts any text without panicking, returns no more values than the text has bytes, and its result survives serialize
+// and unserialize.
+func FuzzUnserialize(f *testing.F) {
 	for _, text := range []string{
 		`N;`, `b:1;`, `i:-5;`, `d:1.0E+25;`, `d:NAN;`, `s:2:"é";`, `E:11:"Suit:Hearts";`,
 		`a:2:{i:0;s:1:"a";i:1;R:2;}`, `a:2:{i:0;O:1:"A":0:{}i:1;r:2;}`, `C:1:"A":4:{i:7;}`, `C:1:"A":1:{?}`,
@@ -219,11 +219,11 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		r := reader{text: text, sealed: math.MaxInt}
+		r := unserializer{text: text, sealed: math.MaxInt}
 		if _, err := r.value(0); err == nil && len(r.slots) > len(text) {
-			t.Fatalf("Read(%q) makes %d values of %d bytes", text, len(r.slots), len(text))
+			t.Fatalf("unserialize(%q) makes %d values of %d bytes", text, len(r.slots), len(text))
 		}
-		v, err := Read(text)
+		v, err := unserialize(text)
 		if err != nil {
 			return
 		}
@@ -231,12 +231,12 @@ func FuzzRead(f *testing.F) {
 		if !serialize(v, 0, &out) {
 			return
 		}
-		again, err := Read([]byte(out.String()))
+		again, err := unserialize([]byte(out.String()))
 		if err != nil {
-			t.Fatalf("Read(%q) = %v, which is %q written out", out.String(), err, text)
+			t.Fatalf("unserialize(%q) = %v, which is %q written out", out.String(), err, text)
 		}
 		if got, want := show(again, 0), show(v, 0); got != want {
-			t.Fatalf("Read(%q) = %s, want %s as for %q", out.String(), got, want, text)
+			t.Fatalf("unserialize(%q) = %s, want %s as for %q", out.String(), got, want, text)
 		}
 	})
 }
