@@ -19,7 +19,7 @@ func TestStartOpensThePage(t *testing.T) {
 	}
 	t.Setenv("SERVER_KEY", "a key that no browser is told")
 	l := start(t, []string{"BROWSER=" + browser + ":another"}, "--open")
-	l.stderr.await(t, `no browser has opened the page.*exit status 3`)
+	l.stderr.await(t, `the browser could not open the page.*exit status 3`)
 	shown, err := os.ReadFile("shown")
 	if want := "http://" + l.address + "/ \n"; string(shown) != want {
 		t.Errorf("the browser was called with %q (%v), want %q", shown, err, want)
@@ -33,7 +33,7 @@ func TestStartHasNoPageToOpen(t *testing.T) {
 	writeApp(t, "")
 	t.Setenv("SERVER_KEY", "a key that no browser is told")
 	l := start(t, []string{"BROWSER=/nowhere"}, "--open", "--lua-manager", "app")
-	l.stderr.await(t, `has no page to open`)
+	l.stderr.await(t, `no page to open`)
 	if log := l.stderr.String(); strings.Contains(log, "no browser") {
 		t.Errorf("the log is %s, want no word of a browser that failed", log)
 	}

@@ -26,8 +26,8 @@ const (
 	exitConfig = 78 // EX_CONFIG of sysexits.h: a supervisor need not try again
 )
 
-// lastWords is how long the end of the process waits for somebody to read standard error.
-const lastWords = time.Second
+// flushTimeout is how long the process waits at its end for the reader of its output.
+const flushTimeout = time.Second
 
 // program is what the subcommands share.
 type program struct {
@@ -57,7 +57,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	var writing sync.WaitGroup
 	writing.Go(p.stderr.Run)
 	said, code := outcome(p.root().Run(ctx, args))
-	if p.stderr.Close([]byte(said), lastWords) {
+	if p.stderr.Close([]byte(said), flushTimeout) {
 		writing.Wait()
 	}
 	return code
@@ -68,7 +68,7 @@ func outcome(err error) (said string, code int) {
 	if err == nil {
 		return "", 0
 	}
-	said, code = complaint(err), exitFailed
+	said, code = errorLines(err), exitFailed
 	if _, ok := errors.AsType[usageError](err); ok {
 		said += "Try --help, for perigee or for one of its commands.\n"
 		code = exitUsage
@@ -78,8 +78,8 @@ func outcome(err error) (said string, code int) {
 	return said, code
 }
 
-// complaint says what is wrong, each fault in a line of its own.
-func complaint(err error) string {
+// errorLines formats an error for standard error: joined errors are a line each.
+func errorLines(err error) string {
 	return "perigee: " + strings.ReplaceAll(err.Error(), "\n", "\nperigee: ") + "\n"
 }
 

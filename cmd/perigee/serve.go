@@ -19,27 +19,28 @@ import (
 	"perigee/engine/script/api"
 )
 
-// serve runs a server until ctx ends or somebody stops it. o says what the command line asks for.
+// serve runs a server until ctx ends or the server is stopped. It adds to the options that the command line has set.
 func (p *program) serve(ctx context.Context, o service.Options) error {
-	keepPipes()
-	said := logging.New(p.stdout)
-	defer say(said)()
+	ignoreBrokenPipes()
+	stdout := logging.New(p.stdout)
+	defer startWriter(stdout)()
 	o.File = settingsFile(o.Settings)
 	o.Level = new(slog.LevelVar)
 	o.Log = p.logger(o.Settings, o.Level)
-	o.Said = said
-	o.Announce = func(status engine.Status) []byte { return align(announcement(o.Settings, status)) }
-	if p.people(o.Settings) {
-		o.Complain = func(err error) { _, _ = io.WriteString(p.stderr, complaint(err)+traceback(err)) } // a logging.Writer has no error
+	o.Stdout = stdout
+	o.Announcement = func(status engine.Status) []byte { return align(announcement(o.Settings, status)) }
+	if p.textLog(o.Settings) {
+		o.PrintError = func(err error) { _, _ = io.WriteString(p.stderr, errorLines(err)+traceback(err)) } // a logging.Writer returns no error
 	}
-	o.Control = func(port int) string { return p.controlPath(o.Settings, port) }
+	o.ControlPath = func(port int) string { return p.controlPath(o.Settings, port) }
 	o.Version = version()
 	o.Browser = p.variable("BROWSER")
 	o.Stuck, o.Overdue = p.stuck, p.overdue
 	return service.Run(ctx, o)
 }
 
-// traceback lists the calls that led to an error of the scripts, a line each, where there are more than the one in the error.
+// traceback lists the calls that led to an error in the scripts, one a line, or returns "" if there is only the one that the
+// error names.
 func traceback(err error) string {
 	failure, ok := errors.AsType[*api.Error](err)
 	if !ok {
@@ -47,7 +48,7 @@ func traceback(err error) string {
 	}
 	var calls []string
 	for line := range strings.Lines(failure.Traceback()) {
-		if !strings.HasPrefix(line, "[Go]") { // which nobody here has written
+		if !strings.HasPrefix(line, "[Go]") { // not a line of a script
 			calls = append(calls, "    "+strings.TrimRight(line, "\n")+"\n")
 		}
 	}
@@ -57,32 +58,31 @@ func traceback(err error) string {
 	return strings.Join(calls, "")
 }
 
-// keepPipes lets the server outlive the readers of its output: to write to a pipe that nobody reads is an error then, and no
-// end by SIGPIPE, until the last line of the log is written. The programs that it starts do not inherit that, as they would a
-// signal that is ignored.
-func keepPipes() {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // from which nobody receives
+// ignoreBrokenPipes keeps SIGPIPE from ending the server when the reader of its output has gone: writes then return an error.
+// Child processes do not inherit this, as they would inherit an ignored signal.
+func ignoreBrokenPipes() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // never received
 }
 
-// hangups are SIGHUPs, which ask for a reload. Those that come during one are one more.
+// hangups receives SIGHUP, which triggers a reload. Several during one reload count as one.
 func hangups() (signals chan os.Signal, end func()) {
 	signals = make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
 	return signals, func() { signal.Stop(signals) }
 }
 
-// say has what is said written until end is called, which waits for a reader only for a while.
-func say(said *logging.Writer) (end func()) {
+// startWriter runs a writer until end is called, which waits at most flushTimeout for the reader.
+func startWriter(w *logging.Writer) (end func()) {
 	var writing sync.WaitGroup
-	writing.Go(said.Run)
+	writing.Go(w.Run)
 	return func() {
-		if said.Close(nil, lastWords) {
+		if w.Close(nil, flushTimeout) {
 			writing.Wait()
 		}
 	}
 }
 
-// controlPath returns where the control socket of a server is that listens on a port.
+// controlPath returns the path of the control socket of a server that listens on a port.
 func (p *program) controlPath(settings config.Config, port int) string {
 	if named := settings.Server.Control; named != "" {
 		return named

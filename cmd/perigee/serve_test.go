@@ -237,7 +237,7 @@ func TestControlSettings(t *testing.T) {
 		{[]string{"status", "--control", "off"}, `"off": this server takes no commands`},
 		{[]string{"status", "-P", "0"}, "server.port is 0"},
 		{[]string{"start", "-P", "0", "--control", filepath.Join(folder, "none", "none", "s")}, "no such file"},
-		{[]string{"start", "-P", "0", "--pid-file", file}, "not the number of a process, and stays"},
+		{[]string{"start", "-P", "0", "--pid-file", file}, "not hold the number of a process, and is kept"},
 	} {
 		if code, _, stderr := perigee(t, nil, row.args...); code != 1 || !strings.Contains(stderr, row.want) {
 			t.Errorf("%v = %d, %q, want 1 and %q", row.args, code, stderr, row.want)
@@ -249,7 +249,7 @@ func TestControlSettings(t *testing.T) {
 func TestNoControl(t *testing.T) {
 	t.Chdir(t.TempDir())
 	server := start(t, []string{"XDG_RUNTIME_DIR=" + filepath.Join(t.TempDir(), "none")})
-	server.stderr.await(t, "without a control socket.*no such file")
+	server.stderr.await(t, "no control socket.*no such file")
 	off := start(t, nil, "--control", "off")
 	for _, l := range []*live{server, off} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.address+"/readyz", nil)
@@ -388,7 +388,7 @@ func TestStartTwice(t *testing.T) {
 		want string
 	}{
 		{[]string{"start", "-P", server.port}, fmt.Sprintf("as process %d: stop it, or choose another port with --port\n", os.Getpid())},
-		{[]string{"start", "-P", "0", "--control", at}, fmt.Sprintf("as process %d: stop it, or choose another place with server.control\n", os.Getpid())},
+		{[]string{"start", "-P", "0", "--control", at}, fmt.Sprintf("as process %d: stop it, or choose another path with server.control\n", os.Getpid())},
 	} {
 		if code, _, stderr := perigee(t, environ, append(row.args, "-C", "memory")...); code != 1 || !strings.HasSuffix(stderr, row.want) {
 			t.Errorf("%v = %d, %q, want 1 and %q", row.args, code, stderr, row.want)

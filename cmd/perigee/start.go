@@ -41,9 +41,9 @@ func (p *program) start() *cli.Command {
 			if err != nil {
 				return err
 			}
-			read := func() (config.Config, error) { return p.load(c) }
+			readSettings := func() (config.Config, error) { return p.load(c) }
 			return p.serve(ctx, service.Options{
-				Settings: settings, Read: read, Hangups: hangups, Watch: c.Bool("watch"), Open: c.Bool("open"),
+				Settings: settings, ReadSettings: readSettings, Hangups: hangups, Watch: c.Bool("watch"), Open: c.Bool("open"),
 			})
 		}),
 	}
@@ -55,7 +55,7 @@ func (p *program) stuck(held time.Duration) {
 	var dump bytes.Buffer
 	fmt.Fprintf(&dump, "perigee: a script has held the server for %s and cannot be stopped; the goroutines:\n\n", held)
 	_ = pprof.Lookup("goroutine").WriteTo(&dump, 2) // into memory
-	p.stderr.Close(dump.Bytes(), lastWords)
+	p.stderr.Close(dump.Bytes(), flushTimeout)
 	p.exit(exitStuck)
 }
 
@@ -65,7 +65,7 @@ func (p *program) overdue(held []string) {
 	var dump bytes.Buffer
 	fmt.Fprintf(&dump, "perigee: the server does not end within stop.timeout, held by %s; the goroutines:\n\n", strings.Join(held, ", "))
 	_ = pprof.Lookup("goroutine").WriteTo(&dump, 1) // into memory
-	p.stderr.Close(dump.Bytes(), lastWords)
+	p.stderr.Close(dump.Bytes(), flushTimeout)
 	p.exit(exitFailed)
 }
 
@@ -76,7 +76,7 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 	}
 	to := func(w io.Writer) *slog.Logger {
 		options := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
-		if p.people(c) {
+		if p.textLog(c) {
 			return slog.New(slog.NewTextHandler(w, options))
 		}
 		return slog.New(slog.NewJSONHandler(w, options))
@@ -93,8 +93,8 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 	return log
 }
 
-// people tells whether the log is for people, else it is for programs.
-func (p *program) people(c config.Config) bool {
+// textLog reports whether the log is text, for people; otherwise it is JSON, for programs.
+func (p *program) textLog(c config.Config) bool {
 	return c.Server.LogFormat == "text" || c.Server.LogFormat == "" && p.terminal
 }
 

@@ -1,16 +1,14 @@
-// Package control is how the programs of this machine reach a running server: a Unix domain socket that only the owner of
-// the server, and root, can talk to, and the file that tells the number of its process. It knows no operation, and nothing
-// of what a server is.
+// Package control lets commands on this machine operate a running server: HTTP over a Unix domain socket that only the
+// server's user and root can use. It also writes the PID file. It does not know which operations there are, nor what a server
+// is.
 //
-// A connection carries one request and its answer, a JSON object each:
+// A request has the method and path of an operation, and its arguments as a JSON body. The response is JSON, too: the result
+// with status 200, or {"error": "..."} with another status.
 //
-//	{"operation": "reload", "arguments": {}}
-//	{"result": {"generation": 2}} or {"error": "scripts/shop.lua:3: ..."}
+//	POST /reload    200 {"generation": 2}    or    422 {"error": "scripts/shop.lua:3: ..."}
 //
-// To add an operation is to add a function to the map that Serve is given (cmd/perigee, operations), and a subcommand that
-// runs it with Call. What both sides send is a type with JSON tags that they share; a family of operations, as that of the
-// queue, has names with its own before them: "queue failed", "queue kick". An operation is called by a goroutine of its own
-// for each request, several at once.
+// To add an operation, add a function to the map that is passed to Handler (cmd/perigee/service, operations), and a subcommand
+// that calls it with Call. Both sides share a type with JSON tags.
 package control
 
 import (
@@ -21,199 +19,164 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"runtime/debug"
 	"sync"
 	"time"
 )
 
-// Operation does what a request asks for, and returns what is to be its result in JSON. arguments is nil where the request
-// has none. ctx ends with that of Serve.
+// Operation performs a request and returns its result, which is sent as JSON. arguments is nil if the request has no body.
+// It is called by a goroutine for each request, several at once.
 type Operation func(ctx context.Context, arguments json.RawMessage) (result any, err error)
 
-// Bounds of a connection.
+// Bounds of requests.
 const (
-	maxRequest  = 1 << 20         // bytes; the arguments of a command are a message at most
-	maxAnswer   = 16 << 20        // bytes; a list of some 10,000 entries
-	maxAtOnce   = 64              // connections; those that come then are told so: waiting, a status would hang behind reloads
-	lineTimeout = 5 * time.Second // for sending a request, and for taking its answer: both ends are on this machine
-	acceptPause = 100 * time.Millisecond
-	closeGrace  = 100 * time.Millisecond // after Close, for reading a request that has come
+	maxRequest  = 1 << 20                // bytes of a body; the arguments of a command are a message at most
+	maxResponse = 16 << 20               // bytes of a body; a list of some 10,000 entries
+	maxRequests = 64                     // at once; further ones are refused: a status must not wait for reloads
+	ioTimeout   = 5 * time.Second        // for reading a request, and for writing a response: both ends are on this machine
+	closeGrace  = 100 * time.Millisecond // after Close, for reading a request on a connection that is open already
 )
 
-// Server is the socket of a running server.
-type Server struct {
-	listener *net.UnixListener
-	place    place
-	log      *slog.Logger
-	patience time.Duration // lineTimeout; a test has its own
+// errBusy is the error of requests beyond maxRequests.
+var errBusy = fmt.Errorf("the server is busy with %d requests; try again", maxRequests)
+
+// Handler serves operations by their routes, which are patterns of http.ServeMux such as "POST /reload". Operations run under
+// ctx, not under the context of the request: if the client gives up, they go on.
+func Handler(ctx context.Context, operations map[string]Operation, log *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		respondError(w, http.StatusNotFound, fmt.Errorf("this server has no operation %s %q", r.Method, r.URL.Path))
+	})
+	for route, operation := range operations {
+		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				if value := recover(); value != nil {
+					log.Error("control: operation panicked", "operation", route, "panic", value, "stack", string(debug.Stack()))
+					respondError(w, http.StatusInternalServerError, errors.New("internal error: see the server's log"))
+				}
+			}()
+			perform(ctx, operation, w, r)
+		})
+	}
+	slots := make(chan struct{}, maxRequests)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+			mux.ServeHTTP(w, r)
+		default:
+			respondError(w, http.StatusServiceUnavailable, errBusy)
+		}
+	})
 }
 
-// Listen makes the socket; whoever connects is kept waiting until Serve. In place of one that a server left behind which
-// has died, it puts its own; where that server lives the error wraps ErrRunning and names its process.
+// perform runs an operation and responds with its result or its error.
+func perform(ctx context.Context, operation Operation, w http.ResponseWriter, r *http.Request) {
+	arguments, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case tooLarge:
+		respondError(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the request is larger than %d bytes", maxRequest))
+		return
+	case err != nil:
+		respondError(w, http.StatusBadRequest, fmt.Errorf("reading the request: %w", err))
+		return
+	case len(arguments) == 0:
+		arguments = nil
+	case !json.Valid(arguments):
+		respondError(w, http.StatusBadRequest, errors.New("the body of the request is not JSON"))
+		return
+	}
+	result, err := operation(ctx, arguments)
+	if err != nil {
+		respondError(w, http.StatusUnprocessableEntity, err)
+		return
+	}
+	body, err := json.Marshal(result)
+	if err == nil && len(body) > maxResponse {
+		err = fmt.Errorf("the response has %d bytes, more than %d", len(body), maxResponse)
+	}
+	if err != nil {
+		respondError(w, http.StatusInternalServerError, err)
+		return
+	}
+	respond(w, http.StatusOK, body)
+}
+
+func respondError(w http.ResponseWriter, status int, err error) {
+	body, _ := json.Marshal(Failure{Text: err.Error()}) // a string always has JSON
+	respond(w, status, body)
+}
+
+// respond writes a response. If the client does not take it, the write fails and the connection ends.
+func respond(w http.ResponseWriter, status int, body []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(ioTimeout)) // of an open connection
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// Server is the control socket of a running server.
+type Server struct {
+	listener *net.UnixListener
+	socket   socketFile
+	log      *slog.Logger
+}
+
+// Listen creates the socket; connections wait until Serve is called. It replaces a socket that a dead server has left. If a
+// server listens there, the error wraps ErrRunning and names its process.
 func Listen(ctx context.Context, path string, log *slog.Logger) (*Server, error) {
-	at := place{path: path}
-	listener, err := at.take(ctx)
+	socket := socketFile{path: path}
+	listener, err := socket.listen(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("control: %s: %w", path, err)
 	}
-	return &Server{listener: listener, place: at, log: log, patience: lineTimeout}, nil
+	return &Server{listener: listener, socket: socket, log: log}, nil
 }
 
-// Close ends the listening and removes the socket. Requests that have come are still answered.
+// Close stops listening and removes the socket. Serve still answers the requests that it has received.
 func (s *Server) Close() error {
-	if err := errors.Join(s.place.remove(), s.listener.Close()); err != nil {
-		return fmt.Errorf("control: %s: %w", s.place.path, err)
+	if err := errors.Join(s.socket.remove(), s.listener.Close()); err != nil {
+		return fmt.Errorf("control: %s: %w", s.socket.path, err)
 	}
 	return nil
 }
 
-// Serve answers requests until Close, and returns when all that came have been answered. ctx is what operations run under.
-func (s *Server) Serve(ctx context.Context, operations map[string]Operation) {
-	var answering sync.WaitGroup
-	defer answering.Wait()
-	open, end := context.WithCancel(ctx)
-	defer end()
-	room := make(chan struct{}, maxAtOnce)
-	for {
-		conn, err := s.listener.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil { // too many open files, for instance: that may pass
-			s.log.Warn("control: accepting", "error", err)
-			time.Sleep(acceptPause)
-			continue
-		}
-		select {
-		case room <- struct{}{}:
-		default:
-			if err := turnAway(conn); err != nil {
-				s.log.Warn("control: a request too many", "error", err)
+// Serve passes requests to handler until Close, and returns when all of them have been answered. Requests of users other than
+// the server's and root get status 403.
+func (s *Server) Serve(handler http.Handler) {
+	type clientError struct{} // key of a connection's context: the error of checkClient
+	var silent sync.Map       // connections that have sent no request yet, by net.Conn
+	server := &http.Server{
+		ReadTimeout: ioTimeout,
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, clientError{}, checkClient(conn.(*net.UnixConn)))
+		},
+		ConnState: func(conn net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				silent.Store(conn, nil)
+			} else {
+				silent.Delete(conn)
 			}
-			continue
-		}
-		answering.Go(func() {
-			defer func() { <-room }()
-			if err := s.serve(ctx, open, conn, operations); err != nil {
-				s.log.Warn("control: a request", "error", err)
+		},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err, refused := r.Context().Value(clientError{}).(error); refused {
+				s.log.Warn("control: request refused", "error", err)
+				respondError(w, http.StatusForbidden, err)
+				return
 			}
-		})
+			handler.ServeHTTP(w, r)
+		}),
 	}
-}
-
-// turnAway tells a client that there is no room for it, without waiting for its request.
-func turnAway(conn *net.UnixConn) (err error) {
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	if err := admit(conn); err != nil {
-		return err
+	server.SetKeepAlivesEnabled(false)
+	if err := server.Serve(s.listener); !errors.Is(err, net.ErrClosed) {
+		s.log.Error("control: accepting connections", "error", err)
 	}
-	text, err := json.Marshal(refuse(errBusy))
-	if err != nil {
-		return err
-	}
-	if err := conn.SetWriteDeadline(time.Now().Add(closeGrace)); err != nil {
-		return err
-	}
-	_, err = conn.Write(append(text, '\n')) // which fits the buffer of a new connection
-	return err
-}
-
-// errBusy is what a client is told that there is no room for.
-var errBusy = fmt.Errorf("the server is busy with %d requests; try again", maxAtOnce)
-
-// serve answers the request of a connection and closes it. Where open ends, a request that has not come is not waited for.
-func (s *Server) serve(ctx, open context.Context, conn *net.UnixConn, operations map[string]Operation) (err error) {
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	if err := admit(conn); err != nil {
-		return err
-	}
-	if err := conn.SetReadDeadline(time.Now().Add(s.patience)); err != nil {
-		return err
-	}
-	release := context.AfterFunc(open, func() { _ = conn.SetReadDeadline(time.Now().Add(closeGrace)) }) // of an open connection
-	asked, err := readRequest(conn)
-	release()
-	if errors.Is(err, io.EOF) {
-		return nil // somebody looked whether the server lives
-	}
-	answered := refuse(err)
-	if err == nil {
-		answered = s.perform(ctx, asked, operations)
-	}
-	text, err := json.Marshal(answered)
-	if err == nil && len(text) > maxAnswer {
-		err = fmt.Errorf("the answer has %d bytes, more than %d", len(text), maxAnswer)
-	}
-	if err != nil {
-		if text, err = json.Marshal(refuse(err)); err != nil {
-			return err
-		}
-	}
-	if err := conn.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
-		return err
-	}
-	if _, err = conn.Write(append(text, '\n')); err != nil {
-		return fmt.Errorf("answering %q: %w", asked.Operation, err)
-	}
-	return nil
-}
-
-// perform runs the operation that a request names.
-func (s *Server) perform(ctx context.Context, asked request, operations map[string]Operation) (answered answer) {
-	operation, known := operations[asked.Operation]
-	if !known {
-		return refuse(fmt.Errorf("this server has no operation %q", asked.Operation))
-	}
-	defer func() {
-		if value := recover(); value != nil {
-			s.log.Error("control: operation panicked", "operation", asked.Operation, "panic", value, "stack", string(debug.Stack()))
-			answered = refuse(errors.New("internal error: the log of the server has more"))
-		}
-	}()
-	result, err := operation(ctx, asked.Arguments)
-	if err != nil {
-		return refuse(err)
-	}
-	text, err := json.Marshal(result)
-	if err != nil {
-		return refuse(err)
-	}
-	return answer{Result: text}
-}
-
-// request is what a client sends.
-type request struct {
-	Operation string          `json:"operation"`
-	Arguments json.RawMessage `json:"arguments,omitempty"`
-}
-
-// answer is what it gets: one of the two.
-type answer struct {
-	Result json.RawMessage `json:"result,omitempty"`
-	Error  string          `json:"error,omitempty"`
-}
-
-func refuse(err error) answer {
-	if err == nil {
-		return answer{}
-	}
-	return answer{Error: err.Error()}
-}
-
-// readRequest reads an object up to its closing brace. The error is io.EOF where nothing came.
-func readRequest(r io.Reader) (request, error) {
-	limited := &io.LimitedReader{R: r, N: maxRequest}
-	decoder := json.NewDecoder(limited)
-	decoder.DisallowUnknownFields()
-	var asked request
-	switch err := decoder.Decode(&asked); {
-	case err == nil && asked.Operation == "":
-		return request{}, errors.New("the request names no operation")
-	case err == nil, errors.Is(err, io.EOF):
-		return asked, err
-	case limited.N == 0:
-		return request{}, fmt.Errorf("the request is larger than %d bytes", maxRequest)
-	default:
-		return request{}, fmt.Errorf("the request is not understood: %w", err)
-	}
+	silent.Range(func(conn, _ any) bool {
+		_ = conn.(net.Conn).SetReadDeadline(time.Now().Add(closeGrace)) // one that has closed meanwhile needs none
+		return true
+	})
+	_ = server.Shutdown(context.Background()) // waits for all requests, and has nothing else to fail at
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,33 +21,45 @@ import (
 	"time"
 )
 
-// serve has operations performed at a place of its own until the test ends.
-func serve(t *testing.T, operations map[string]Operation) (path string) {
+// listen creates a control socket in a directory of its own.
+func listen(t *testing.T) *Server {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "control", "8080.sock")
-	server, err := Listen(t.Context(), path, slog.New(slog.DiscardHandler))
+	server, err := Listen(t.Context(), filepath.Join(t.TempDir(), "control", "8080.sock"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return server
+}
+
+// handler serves operations and logs nothing.
+func handler(t *testing.T, operations map[string]Operation) http.Handler {
+	t.Helper()
+	return Handler(t.Context(), operations, slog.New(slog.DiscardHandler))
+}
+
+// serve serves operations at a path of its own until the test ends.
+func serve(t *testing.T, operations map[string]Operation) (path string) {
+	t.Helper()
+	server := listen(t)
 	var serving sync.WaitGroup
-	serving.Go(func() { server.Serve(t.Context(), operations) })
+	serving.Go(func() { server.Serve(handler(t, operations)) })
 	t.Cleanup(func() {
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
 		serving.Wait()
 	})
-	return path
+	return server.socket.path
 }
 
 type sum struct {
 	Numbers []int `json:"numbers"`
 }
 
-// Arguments come to the operation that the request names, and its result or error comes back.
+// The operation of the route gets the arguments, and the caller its result or error.
 func TestCall(t *testing.T) {
 	path := serve(t, map[string]Operation{
-		"add": func(_ context.Context, arguments json.RawMessage) (any, error) {
+		"POST /add": func(_ context.Context, arguments json.RawMessage) (any, error) {
 			var asked sum
 			if err := json.Unmarshal(arguments, &asked); err != nil {
 				return nil, err
@@ -56,69 +70,87 @@ func TestCall(t *testing.T) {
 			}
 			return total, nil
 		},
-		"nothing": func(_ context.Context, arguments json.RawMessage) (any, error) {
+		"POST /nothing": func(_ context.Context, arguments json.RawMessage) (any, error) {
 			if arguments != nil {
 				return nil, errors.New("arguments came")
 			}
 			return nil, nil
 		},
-		"fail":  func(context.Context, json.RawMessage) (any, error) { return nil, errors.New("scripts/a.lua:3: no") },
-		"panic": func(context.Context, json.RawMessage) (any, error) { panic("oh") },
-		"bad":   func(context.Context, json.RawMessage) (any, error) { return func() {}, nil },
-		"large": func(context.Context, json.RawMessage) (any, error) { return strings.Repeat("x", maxAnswer), nil },
+		"GET /fail":  func(context.Context, json.RawMessage) (any, error) { return nil, errors.New("scripts/a.lua:3: no") },
+		"GET /panic": func(context.Context, json.RawMessage) (any, error) { panic("oh") },
+		"GET /bad":   func(context.Context, json.RawMessage) (any, error) { return func() {}, nil },
+		"GET /large": func(context.Context, json.RawMessage) (any, error) { return strings.Repeat("x", maxResponse), nil },
 	})
 	var total int
-	if err := Call(t.Context(), path, "add", sum{[]int{1, 2, 3}}, &total); err != nil || total != 6 {
+	if err := Call(t.Context(), path, "POST /add", sum{[]int{1, 2, 3}}, &total); err != nil || total != 6 {
 		t.Errorf("Call add = %v, %d, want 6", err, total)
 	}
-	if err := Call(t.Context(), path, "nothing", nil, nil); err != nil {
+	if err := Call(t.Context(), path, "POST /nothing", nil, nil); err != nil {
 		t.Errorf("Call nothing = %v, want no error", err)
 	}
-	for _, row := range []struct{ operation, want string }{
-		{"fail", "scripts/a.lua:3: no"},
-		{"panic", "internal error"},
-		{"bad", "unsupported type"},
-		{"large", "the answer has 16777229 bytes, more than 16777216"},
-		{"unheard", `no operation "unheard"`},
-		{"", "names no operation"},
+	for _, row := range []struct{ route, want string }{
+		{"GET /fail", "scripts/a.lua:3: no"},
+		{"GET /panic", "internal error"},
+		{"GET /bad", "unsupported type"},
+		{"GET /large", "the response has 16777218 bytes, more than 16777216"},
+		{"GET /unknown", `no operation GET "/unknown"`},
+		{"GET /add", `no operation GET "/add"`},
+		{"", `no operation GET "/"`},
 	} {
-		err := Call(t.Context(), path, row.operation, nil, nil)
+		err := Call(t.Context(), path, row.route, nil, nil)
 		if failure, ok := errors.AsType[*Failure](err); !ok || !strings.Contains(failure.Text, row.want) {
-			t.Errorf("Call %q = %v, want a Failure with %q", row.operation, err, row.want)
+			t.Errorf("Call %q = %v, want a Failure with %q", row.route, err, row.want)
 		}
 	}
 }
 
-// What is no request is answered with what is wrong with it.
+// A request whose body is not JSON, or too large, gets an error that says so.
 func TestBadRequests(t *testing.T) {
-	path := serve(t, nil)
-	for _, row := range []struct{ sent, want string }{
-		{"\x00", "not understood"},
-		{"[]\n", "not understood"},
-		{`{"operation":"x","args":{}}`, `unknown field "args"`},
-		{`{"operation":"` + strings.Repeat("x", maxRequest), "larger than 1048576 bytes"},
+	path := serve(t, map[string]Operation{
+		"POST /any": func(context.Context, json.RawMessage) (any, error) { return nil, nil },
+	})
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return dialTrusted(ctx, path)
+	}}}
+	for _, row := range []struct {
+		sent   string
+		status int
+		want   string
+	}{
+		{"\x00", http.StatusBadRequest, `{"error":"the body of the request is not JSON"}`},
+		{`{"operation":"x`, http.StatusBadRequest, `{"error":"the body of the request is not JSON"}`},
+		{`"` + strings.Repeat("x", maxRequest), http.StatusRequestEntityTooLarge, `{"error":"the request is larger than 1048576 bytes"}`},
 	} {
-		conn, err := net.Dial("unix", path)
+		response, err := client.Post("http://perigee/any", "application/json", strings.NewReader(row.sent))
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("POST of %.40q = %v, want a response", row.sent, err)
+			continue
 		}
-		if _, err := io.WriteString(conn, row.sent); err != nil {
-			t.Errorf("writing %.20q: %v", row.sent, err)
+		body, err := io.ReadAll(response.Body)
+		if string(body) != row.want || response.StatusCode != row.status {
+			t.Errorf("POST of %.40q = %d, %q, %v, want %d, %s", row.sent, response.StatusCode, body, err, row.status, row.want)
 		}
-		text, err := io.ReadAll(conn) // which may end with a reset: not all that was sent has been read
-		if !strings.HasPrefix(string(text), `{"error":`) || !strings.Contains(string(text), strings.ReplaceAll(row.want, `"`, `\"`)) {
-			t.Errorf("answer to %.40q = %q, %v, want an error with %q", row.sent, text, err, row.want)
-		}
-		conn.Close()
+		response.Body.Close()
+	}
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "reload\n"); err != nil {
+		t.Error(err)
+	}
+	if text, err := io.ReadAll(conn); !strings.HasPrefix(string(text), "HTTP/1.1 400 ") {
+		t.Errorf("response to what is not HTTP = %q, %v, want status 400", text, err)
 	}
 }
 
-// Requests are performed at the same time; one that waits keeps no other waiting.
-func TestCallsAtOnce(t *testing.T) {
+// Requests run concurrently: one that waits does not delay others.
+func TestConcurrentCalls(t *testing.T) {
 	go1, go2 := make(chan struct{}), make(chan struct{})
 	path := serve(t, map[string]Operation{
-		"first": func(context.Context, json.RawMessage) (any, error) { close(go1); <-go2; return "first", nil },
-		"second": func(context.Context, json.RawMessage) (any, error) {
+		"GET /first": func(context.Context, json.RawMessage) (any, error) { close(go1); <-go2; return "first", nil },
+		"GET /second": func(context.Context, json.RawMessage) (any, error) {
 			<-go1
 			close(go2)
 			return "second", nil
@@ -128,7 +160,7 @@ func TestCallsAtOnce(t *testing.T) {
 	for _, name := range []string{"first", "second"} {
 		calling.Go(func() {
 			var result string
-			if err := Call(t.Context(), path, name, nil, &result); err != nil || result != name {
+			if err := Call(t.Context(), path, "GET /"+name, nil, &result); err != nil || result != name {
 				t.Errorf("Call %s = %q, %v, want its name", name, result, err)
 			}
 		})
@@ -136,42 +168,39 @@ func TestCallsAtOnce(t *testing.T) {
 	calling.Wait()
 }
 
-// Who waits for an answer may give up; the operation goes on.
-func TestCallGivesUp(t *testing.T) {
+// A caller may give up waiting; the operation goes on.
+func TestCallIsCancelled(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	path := serve(t, map[string]Operation{
-		"wait": func(context.Context, json.RawMessage) (any, error) { close(begun); <-release; return nil, nil },
+		"GET /wait": func(context.Context, json.RawMessage) (any, error) { close(begun); <-release; return nil, nil },
 	})
 	defer close(release)
 	ctx, cancel := context.WithCancel(t.Context())
 	var calling sync.WaitGroup
 	defer calling.Wait()
 	calling.Go(func() {
-		if err := Call(ctx, path, "wait", nil, nil); !errors.Is(err, context.Canceled) {
-			t.Errorf("Call that is given up = %v, want %v", err, context.Canceled)
+		if err := Call(ctx, path, "GET /wait", nil, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("Call that is cancelled = %v, want %v", err, context.Canceled)
 		}
 	})
 	<-begun
 	cancel()
 }
 
-// Requests that have come are answered after Close too; then nobody runs there any more, and nothing is left.
+// Requests that the server has received are answered after Close; new ones find no server, and no file is left.
 func TestClose(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "control", "8080.sock")
-	server, err := Listen(t.Context(), path, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := listen(t)
+	path := server.socket.path
 	begun, release := make(chan struct{}), make(chan struct{})
 	var parts sync.WaitGroup
 	parts.Go(func() {
-		server.Serve(t.Context(), map[string]Operation{
-			"stop": func(context.Context, json.RawMessage) (any, error) { close(begun); <-release; return "stopped", nil },
-		})
+		server.Serve(handler(t, map[string]Operation{
+			"POST /stop": func(context.Context, json.RawMessage) (any, error) { close(begun); <-release; return "stopped", nil },
+		}))
 	})
 	parts.Go(func() {
 		var result string
-		if err := Call(t.Context(), path, "stop", nil, &result); err != nil || result != "stopped" {
+		if err := Call(t.Context(), path, "POST /stop", nil, &result); err != nil || result != "stopped" {
 			t.Errorf("Call stop = %q, %v, want stopped", result, err)
 		}
 	})
@@ -179,36 +208,32 @@ func TestClose(t *testing.T) {
 	if err := server.Close(); err != nil {
 		t.Errorf("Close = %v", err)
 	}
-	if err := Call(t.Context(), path, "stop", nil, nil); !errors.Is(err, ErrNotRunning) {
+	if err := Call(t.Context(), path, "POST /stop", nil, nil); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("Call after Close = %v, want %v", err, ErrNotRunning)
 	}
 	close(release)
 	parts.Wait()
 	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 0 {
-		t.Errorf("after Close the folder holds %v, %v, want nothing", left, err)
+		t.Errorf("after Close the directory holds %v, %v, want nothing", left, err)
 	}
 }
 
-// A connection on which no request comes keeps nobody waiting after Close.
-func TestCloseWithIdle(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "control", "8080.sock")
-	server, err := Listen(t.Context(), path, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.patience = time.Hour
+// A connection without a request does not delay the end of Serve after Close.
+func TestCloseWithSilentConnection(t *testing.T) {
+	server := listen(t)
+	path := server.socket.path
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		server.Serve(t.Context(), map[string]Operation{
-			"ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil },
-		})
+		server.Serve(handler(t, map[string]Operation{
+			"GET /ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil },
+		}))
 	})
 	conn, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := Call(t.Context(), path, "ping", nil, nil); err != nil { // after which the first has been accepted
+	if err := Call(t.Context(), path, "GET /ping", nil, nil); err != nil { // after which the connection above has been accepted
 		t.Fatal(err)
 	}
 	if err := server.Close(); err != nil {
@@ -222,45 +247,45 @@ func TestCloseWithIdle(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(2 * time.Minute): // a guard against hanging, not a measurement
-		t.Fatal("after Close, Serve waits for a request on an idle connection, want it to end")
+		t.Fatal("after Close, Serve waits for a request on a silent connection, want it to end")
 	}
 }
 
-// Whoever comes when there is no room is told so, and does not wait.
-func TestBusy(t *testing.T) {
+// A request beyond the limit is refused at once.
+func TestTooManyRequests(t *testing.T) {
 	release := make(chan struct{})
 	var calling, begun sync.WaitGroup
-	begun.Add(maxAtOnce)
+	begun.Add(maxRequests)
 	path := serve(t, map[string]Operation{
-		"wait": func(context.Context, json.RawMessage) (any, error) { begun.Done(); <-release; return nil, nil },
-		"ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil },
+		"GET /wait": func(context.Context, json.RawMessage) (any, error) { begun.Done(); <-release; return nil, nil },
+		"GET /ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil },
 	})
-	for range maxAtOnce {
+	for range maxRequests {
 		calling.Go(func() {
-			if err := Call(t.Context(), path, "wait", nil, nil); err != nil {
+			if err := Call(t.Context(), path, "GET /wait", nil, nil); err != nil {
 				t.Errorf("Call wait = %v, want no error", err)
 			}
 		})
 	}
 	begun.Wait()
-	for range 20 { // the request may come before the refusal, or after it
-		err := Call(t.Context(), path, "ping", nil, nil)
+	for range 20 {
+		err := Call(t.Context(), path, "GET /ping", nil, nil)
 		if failure, ok := errors.AsType[*Failure](err); !ok || !strings.Contains(failure.Text, "busy with 64 requests") {
-			t.Errorf("Call without room = %v, want a Failure that the server is busy", err)
+			t.Errorf("Call of a busy server = %v, want a Failure that the server is busy", err)
 		}
 	}
 	close(release)
 	calling.Wait()
 }
 
-// A client of another user is refused by what the kernel says of it, even where file modes would let it in.
+// A client of another user gets status 403, by its credentials from the kernel, even if file modes let it connect.
 func TestOtherUser(t *testing.T) {
 	const nobody = 65534
 	for _, row := range []struct {
-		peer  uint32
-		own   int
-		asks  bool
-		heard bool
+		peer    uint32
+		own     int
+		allowed bool
+		trusted bool
 	}{
 		{1000, 1000, true, true},
 		{0, 1000, true, true},
@@ -268,18 +293,18 @@ func TestOtherUser(t *testing.T) {
 		{1000, 0, false, true},
 		{0, 0, true, true},
 	} {
-		if got := mayAsk(row.peer, row.own); got != row.asks {
-			t.Errorf("mayAsk(%d, %d) = %t, want %t", row.peer, row.own, got, row.asks)
+		if got := clientAllowed(row.peer, row.own); got != row.allowed {
+			t.Errorf("clientAllowed(%d, %d) = %t, want %t", row.peer, row.own, got, row.allowed)
 		}
-		if got := mayAnswer(row.peer, row.own); got != row.heard {
-			t.Errorf("mayAnswer(%d, %d) = %t, want %t", row.peer, row.own, got, row.heard)
+		if got := serverTrusted(row.peer, row.own); got != row.trusted {
+			t.Errorf("serverTrusted(%d, %d) = %t, want %t", row.peer, row.own, got, row.trusted)
 		}
 	}
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become another user")
 	}
 	path := serve(t, map[string]Operation{
-		"ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil },
+		"GET /ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil },
 	})
 	top := filepath.Dir(filepath.Dir(filepath.Dir(path))) // of all that t.TempDir made
 	for file := path; strings.HasPrefix(file, top); file = filepath.Dir(file) {
@@ -300,15 +325,18 @@ func TestOtherUser(t *testing.T) {
 			return
 		}
 		defer conn.Close()
-		_, _ = io.WriteString(conn, `{"operation":"ping"}`) // may be closed by then
-		if text, _ := io.ReadAll(conn); len(text) > 0 {
-			t.Errorf("user %d is answered %q, want nothing", nobody, text)
+		if _, err := io.WriteString(conn, "GET /ping HTTP/1.1\r\nHost: perigee\r\n\r\n"); err != nil {
+			t.Error(err)
+		}
+		text, err := io.ReadAll(conn)
+		if !strings.HasPrefix(string(text), "HTTP/1.1 403 ") || !strings.Contains(string(text), "of user 65534 is refused") {
+			t.Errorf("response to user %d = %q, %v, want status 403 and no pong", nobody, text, err)
 		}
 	})
 	calling.Wait()
 }
 
-// The socket is its owner's alone, in a folder that is.
+// Only the owner can access the socket and its directory.
 func TestModes(t *testing.T) {
 	path := serve(t, nil)
 	for file, want := range map[string]os.FileMode{path: os.ModeSocket | 0o600, filepath.Dir(path): os.ModeDir | 0o700} {
@@ -318,29 +346,39 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// Without a setting, the place follows from the user and the port.
+// The default path depends on the user and the port.
 func TestPath(t *testing.T) {
 	if got, want := Path("/run/user/1", "/tmp", 8080), "/run/user/1/perigee/8080.sock"; got != want {
-		t.Errorf("Path with a runtime folder = %s, want %s", got, want)
+		t.Errorf("Path with a runtime directory = %s, want %s", got, want)
 	}
 	want := "/tmp/perigee-" + strconv.Itoa(os.Geteuid()) + "/80.sock"
 	if got := Path("", "/tmp", 80); got != want {
-		t.Errorf("Path without a runtime folder = %s, want %s", got, want)
+		t.Errorf("Path without a runtime directory = %s, want %s", got, want)
 	}
 }
 
-// Whatever comes is a request with an operation, or an error.
+// Whatever body a request has, the operation gets JSON or nothing, or else the response is an error.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range []string{
-		"", "{}", "[]", "null", `{"operation":"reload"}`, `{"operation":"queue kick","arguments":{"id":1}}` + "\n", `{"operation":1}`,
-		`{"operation":"a","operation":"b"}`, `{"operation":"a","arguments":` + strings.Repeat("[", 20_000), "\xff", `{"x":1}`,
+		"", "{}", "[]", "null", `{"id":1}` + "\n", `{"id":1`, `{"a":1,"a":2}`, `{"arguments":` + strings.Repeat("[", 20_000), "\xff", `{} {}`,
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		asked, err := readRequest(bytes.NewReader(text))
-		if err == nil && (asked.Operation == "" || asked.Arguments != nil && !json.Valid(asked.Arguments)) {
-			t.Errorf("readRequest(%q) = %+v, want a request with an operation and JSON, or an error", text, asked)
+		performed := false
+		h := handler(t, map[string]Operation{
+			"POST /": func(_ context.Context, arguments json.RawMessage) (any, error) {
+				performed = true
+				if arguments != nil && !json.Valid(arguments) {
+					t.Errorf("arguments of %q = %q, want JSON or nil", text, arguments)
+				}
+				return nil, nil
+			},
+		})
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(text)))
+		if want := map[bool]int{true: http.StatusOK, false: http.StatusBadRequest}[performed]; w.Code != want || !json.Valid(w.Body.Bytes()) {
+			t.Errorf("response to %q = %d, %q, want %d and JSON", text, w.Code, w.Body, want)
 		}
 	})
 }

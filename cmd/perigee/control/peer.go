@@ -7,8 +7,7 @@ import (
 	"syscall"
 )
 
-// peer returns whose process is at the other end (unix(7), SO_PEERCRED): for a client the one that listens, for a server the
-// one that connected.
+// peer returns the credentials of the process at the other end of a connection (unix(7), SO_PEERCRED).
 func peer(conn *net.UnixConn) (*syscall.Ucred, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -25,32 +24,35 @@ func peer(conn *net.UnixConn) (*syscall.Ucred, error) {
 	return credentials, errOption
 }
 
-// admit refuses clients of other users; root could do whatever the server's owner can.
-func admit(conn *net.UnixConn) error {
+// checkClient refuses clients of users other than the server's and root.
+func checkClient(conn *net.UnixConn) error {
 	client, err := peer(conn)
 	if err != nil {
 		return err
 	}
-	if !mayAsk(client.Uid, os.Geteuid()) {
-		return fmt.Errorf("process %d of user %d is refused: only user %d and root may", client.Pid, client.Uid, os.Geteuid())
+	if !clientAllowed(client.Uid, os.Geteuid()) {
+		return fmt.Errorf("process %d of user %d is refused: only user %d and root are allowed", client.Pid, client.Uid, os.Geteuid())
 	}
 	return nil
 }
 
-func mayAsk(client uint32, owner int) bool { return client == 0 || int(client) == owner }
+// clientAllowed reports whether a client of one user may use the server of another.
+func clientAllowed(client uint32, server int) bool { return client == 0 || int(client) == server }
 
-// trust refuses servers of other users: in a folder for everybody's temporary files, anybody could have been first.
-func trust(conn *net.UnixConn) error {
+// checkServer refuses servers of users other than the client's and root: in a directory for temporary files, anyone could have
+// created the socket first.
+func checkServer(conn *net.UnixConn) error {
 	server, err := peer(conn)
 	if err != nil {
 		return err
 	}
-	if !mayAnswer(server.Uid, os.Geteuid()) {
-		return fmt.Errorf("process %d of user %d listens there: it is not believed", server.Pid, server.Uid)
+	if !serverTrusted(server.Uid, os.Geteuid()) {
+		return fmt.Errorf("process %d of user %d listens there, which is not trusted", server.Pid, server.Uid)
 	}
 	return nil
 }
 
-func mayAnswer(server uint32, caller int) bool {
-	return caller == 0 || server == 0 || int(server) == caller
+// serverTrusted reports whether a client of one user trusts the server of another. root trusts every server.
+func serverTrusted(server uint32, client int) bool {
+	return client == 0 || server == 0 || int(server) == client
 }

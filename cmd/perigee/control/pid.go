@@ -13,16 +13,16 @@ import (
 	"syscall"
 )
 
-// maxPIDFile is the most that a file with the number of a process may have, in bytes: 64 bits, a sign and white space.
+// maxPIDFile is the largest PID file that is read, in bytes: 64 bits in decimal, a sign and white space.
 const maxPIDFile = 32
 
-// WritePID writes the number of this process into a file, all at once, and returns what removes it at the end. A file that a
-// dead process has left is overwritten. Where that process lives, and is of the same program, the error wraps ErrRunning; and a
-// file with something else than a number stays.
+// WritePID writes a PID file atomically, and returns a function that removes it. It overwrites the PID file of a dead process,
+// but no file that holds something else than a PID. If the process in the file is alive and runs the same program, the error
+// wraps ErrRunning.
 func WritePID(path string) (remove func() error, err error) {
 	remove, err = writePID(path)
 	if err != nil {
-		return nil, fmt.Errorf("control: process file %s: %w", path, err)
+		return nil, fmt.Errorf("control: PID file %s: %w", path, err)
 	}
 	return remove, nil
 }
@@ -49,7 +49,7 @@ func writePID(path string) (remove func() error, err error) {
 	}
 	return func() error {
 		if now, err := readPID(path); err != nil || now != os.Getpid() {
-			return err // another server's by now
+			return err // another server has replaced it
 		}
 		if err := os.Remove(path); err != nil {
 			return fmt.Errorf("control: %w", err)
@@ -58,11 +58,11 @@ func writePID(path string) (remove func() error, err error) {
 	}, nil
 }
 
-var errNoPID = errors.New("what stands there is not the number of a process, and stays; choose another with server.pid_file")
+var errNoPID = errors.New("the file there does not hold the number of a process, and is kept; choose another path with server.pid_file")
 
-// readPID returns the number in a file, or 0 where there is no file or nothing in it.
+// readPID returns the PID in a file, or 0 if the file does not exist or is empty.
 func readPID(path string) (int, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // not even a pipe is waited for
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // do not wait for a pipe
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
@@ -87,8 +87,8 @@ func readPID(path string) (int, error) {
 	return pid, nil
 }
 
-// sameProgram tells whether a process lives that is another one of this program. Numbers are given out again: after a crash
-// the one in the file may be that of anything, in a container even this process's own.
+// sameProgram reports whether pid is another, living process of this program. The system reuses PIDs: after a crash the one in
+// the file may be that of any process, in a container even this one's own.
 func sameProgram(pid int) bool {
 	if pid == 0 || pid == os.Getpid() || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return false
@@ -98,7 +98,7 @@ func sameProgram(pid int) bool {
 	return theirs == ours || errTheirs != nil || errOurs != nil // to be safe
 }
 
-// commandName returns the name of a process's program (proc(5), /proc/pid/comm).
+// commandName returns the program name of a process (proc(5), /proc/pid/comm).
 func commandName(process string) (string, error) {
 	text, err := os.ReadFile(filepath.Join("/proc", process, "comm"))
 	return strings.TrimSpace(string(text)), err

@@ -10,34 +10,34 @@ import (
 	"syscall"
 )
 
-// open shows the page to whoever sits at this machine. The browser may outlive the server.
-func (s *service) open(ctx context.Context) {
+// openPage opens the page in a browser, which may outlive the server.
+func (s *service) openPage(ctx context.Context) {
 	if !s.status.HasPage {
-		s.log.Warn("service: the application has no page to open: a folder \"public\" beside its manager would be one")
+		s.log.Warn("service: no page to open: create a directory \"public\" beside the manager of the application")
 		return
 	}
-	command := opener(s.options.Browser, s.status.Page)
+	command := browserCommand(s.options.Browser, s.status.Page)
 	browser := exec.CommandContext(context.WithoutCancel(ctx), command[0], command[1:]...)
 	browser.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
-		return strings.HasPrefix(variable, "SERVER_") // a setting, perhaps the key
+		return strings.HasPrefix(variable, "SERVER_") // a setting, possibly the key
 	})
-	browser.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C is for the server
+	browser.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C must not end the browser
 	err := browser.Start()
 	if err == nil {
 		ended := make(chan error, 1)
-		go func() { ended <- browser.Wait() }() // nobody waits for it: it ends with the browser, or with this process
+		go func() { ended <- browser.Wait() }() // ends with the browser or with this process
 		select {
 		case err = <-ended:
 		case <-ctx.Done():
 		}
 	}
 	if err != nil {
-		s.log.Warn("service: no browser has opened the page", "page", s.status.Page, "browser", command[0], "error", err)
+		s.log.Warn("service: the browser could not open the page", "page", s.status.Page, "browser", command[0], "error", err)
 	}
 }
 
-// opener is the command that shows a page: the browser that the environment names, or what the system has for it.
-func opener(browser, page string) []string {
+// browserCommand returns the command that shows a page: browser, or that of the system if browser is "".
+func browserCommand(browser, page string) []string {
 	browser, _, _ = strings.Cut(browser, ":") // the first of a list
 	switch {
 	case browser != "":

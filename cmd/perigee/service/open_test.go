@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A page is shown by the first browser that the environment names, or else by what the system has for it.
-func TestOpener(t *testing.T) {
+// The first browser that the environment names is used, or else the command of the system.
+func TestBrowserCommand(t *testing.T) {
 	const page = "http://localhost:8080/"
 	system := []string{"xdg-open", page}
 	if runtime.GOOS == "darwin" {
@@ -22,8 +22,8 @@ func TestOpener(t *testing.T) {
 		{"firefox", []string{"firefox", page}},
 		{"/usr/bin/firefox:w3m", []string{"/usr/bin/firefox", page}},
 	} {
-		if got := opener(row.browser, page); !slices.Equal(got, row.want) {
-			t.Errorf("opener(%q) = %q, want %q", row.browser, got, row.want)
+		if got := browserCommand(row.browser, page); !slices.Equal(got, row.want) {
+			t.Errorf("browserCommand(%q) = %q, want %q", row.browser, got, row.want)
 		}
 	}
 }

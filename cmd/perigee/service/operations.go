@@ -13,33 +13,33 @@ import (
 	"perigee/engine/queue"
 )
 
-// The operations of a running server, by the names that the commands ask for.
+// The operations of a running server, by their routes at the control socket.
 const (
-	Compare  = "compare"      // answered with a report.Reload
-	Failed   = "queue failed" // report.Failures
-	Identify = "identify"     // Identity
-	Push     = "queue push"   // of a queue.Put; the number of the job
-	Reload   = "reload"       // report.Reload
-	Status   = "status"       // report.Status
-	Stop     = "stop"         // nothing, after the end
+	Compare  = "GET /changes"      // returns a report.Reload
+	Failed   = "GET /queue/failed" // returns report.Failures
+	Identify = "GET /identity"     // returns an Identity
+	Push     = "POST /queue/jobs"  // takes a queue.Put and returns the ID of the job
+	Reload   = "POST /reload"      // returns a report.Reload
+	Status   = "GET /status"       // returns a report.Status
+	Stop     = "POST /stop"        // returns nothing, once the server has stopped
 )
 
-// Identity is what a server says of itself to a command that looks for it.
+// Identity is what a command needs to know to find the server of its settings file.
 type Identity struct {
 	PID      int    `json:"pid"`
 	Port     int    `json:"port"`
-	Settings string `json:"settings"` // the file, absolute
+	Settings string `json:"settings"` // absolute path of the file
 }
 
-// operations are what the programs of this machine can ask of the server.
+// operations returns what commands on this machine can do with the server.
 func (s *service) operations() map[string]control.Operation {
 	return map[string]control.Operation{
 		Compare: func(ctx context.Context, _ json.RawMessage) (any, error) {
-			outcome, err := s.server.Compare(ctx)
+			reload, err := s.server.Compare(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return report.OfReload(outcome), nil
+			return report.OfReload(reload), nil
 		},
 		Failed: func(context.Context, json.RawMessage) (any, error) {
 			return report.OfFailures(s.server.FailedJobs()), nil
@@ -55,37 +55,37 @@ func (s *service) operations() map[string]control.Operation {
 			return s.server.PutJob(ctx, put)
 		},
 		Reload: func(ctx context.Context, _ json.RawMessage) (any, error) {
-			outcome, err := s.reload(ctx, s.server.Reload)
+			reload, err := s.reload(ctx, s.server.Reload)
 			if err != nil {
 				return nil, err
 			}
-			return report.OfReload(outcome), nil
+			return report.OfReload(reload), nil
 		},
-		Status: func(ctx context.Context, _ json.RawMessage) (any, error) { return s.tell(ctx), nil },
+		Status: func(ctx context.Context, _ json.RawMessage) (any, error) { return s.currentStatus(ctx), nil },
 		Stop: func(context.Context, json.RawMessage) (any, error) {
 			s.stop()
-			<-s.ended // at the latest soon after stop.timeout
+			<-s.ended // soon after stop.timeout at the latest
 			return nil, s.err
 		},
 	}
 }
 
-// respondTime is how long a server may take to get round to a turn before it is said not to respond; far more than any
-// turn that goes well.
-const respondTime = time.Second
+// respondTimeout is how long a server may take to run a turn before its status says that it does not respond. Turns normally
+// take far less.
+const respondTimeout = time.Second
 
-// tell says how the server is.
-func (s *service) tell(ctx context.Context) report.Status {
-	ctx, cancel := context.WithTimeout(ctx, respondTime)
+// currentStatus returns the status of the server.
+func (s *service) currentStatus(ctx context.Context) report.Status {
+	ctx, cancel := context.WithTimeout(ctx, respondTimeout)
 	defer cancel()
 	responded := make(chan error, 1)
-	s.parts.Go(func() { responded <- s.server.Responds(ctx) }) // which a loop that is held and full keeps for longer
+	s.background.Go(func() { responded <- s.server.Responds(ctx) }) // may outlast ctx if a script blocks the loop and its queue is full
 	status := report.Status{
 		PID:         os.Getpid(),
 		Version:     s.options.Version,
 		Generation:  s.server.Generation(),
-		Started:     s.since,
-		Uptime:      time.Since(s.since).Seconds(),
+		Started:     s.startedAt,
+		Uptime:      time.Since(s.startedAt).Seconds(),
 		Connections: s.server.Connections(),
 		Ready:       s.server.Ready(),
 		Socket:      s.status.Socket,
@@ -99,7 +99,7 @@ func (s *service) tell(ctx context.Context) report.Status {
 	return status
 }
 
-// summary is what the service manager shows of a server that runs.
+// summary is the status text that the service manager shows while the server runs.
 func summary(routes manager.Routes) string {
 	return fmt.Sprintf("generation %d: %d messages, %d commands", routes.Generation, len(routes.Messages), len(routes.Commands))
 }

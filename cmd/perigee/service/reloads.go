@@ -11,70 +11,69 @@ import (
 	"perigee/engine"
 )
 
-// reload has the server read its scripts and settings again, loudly or quietly, and tells the service manager.
-func (s *service) reload(ctx context.Context, by func(ctx context.Context) (engine.Reload, error)) (engine.Reload, error) {
+// reload runs a reload, which is Server.Reload or ReloadQuietly, and notifies the service manager.
+func (s *service) reload(ctx context.Context, run func(ctx context.Context) (engine.Reload, error)) (engine.Reload, error) {
 	done := s.notifier.Reloading()
-	outcome, err := by(ctx)
+	reload, err := run(ctx)
 	if err != nil {
 		done("reload failed: " + err.Error())
-		return outcome, err
+		return reload, err
 	}
-	done(fmt.Sprintf("generation %d", outcome.Generation))
-	return outcome, nil
+	done(fmt.Sprintf("generation %d", reload.Generation))
+	return reload, nil
 }
 
-// reloadOnHangup reloads for each signal until ctx ends. Whoever sends one looks into the log, where the server says what has
-// come of it.
+// reloadOnHangup reloads for each SIGHUP until ctx ends. The result is in the log.
 func (s *service) reloadOnHangup(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.options.Hangups:
-			_, _ = s.reload(ctx, s.server.Reload) // which logs it
+			_, _ = s.reload(ctx, s.server.Reload) // which logs the error
 		}
 	}
 }
 
-// watch begins to watch the scripts and the settings.
+// watch starts watching the scripts and the settings file.
 func (s *service) watch() (err error) {
 	s.watcher, err = watch.New(watch.Options{
 		Folder: s.options.Settings.Lua.Path,
 		Wanted: func(name string) bool {
 			return strings.HasSuffix(name, ".lua") && !strings.HasSuffix(name, "_spec.lua")
 		},
-		File: s.options.File, // which somebody may write where there is none
+		File: s.options.File, // which may be created later
 		Log:  s.log,
 	})
 	return err
 }
 
-func (s *service) unwatch() {
+func (s *service) closeWatcher() {
 	if s.watcher == nil {
 		return
 	}
 	if err := s.watcher.Close(); err != nil {
-		s.log.Warn("service: watching the scripts", "error", err)
+		s.log.Warn("service: closing the file watcher", "error", err)
 	}
 }
 
-// reloadOnEdit reloads when files have changed, and tells whoever edits them at once, one line each. Where the log is for
-// programs, a failure is in the log, as any other.
+// reloadOnEdit reloads when files have changed, and prints the result in one line. Errors are printed if there is a PrintError;
+// otherwise the server logs them.
 func (s *service) reloadOnEdit(ctx context.Context) {
-	by := s.server.Reload
-	if s.options.Complain != nil {
-		by = s.server.ReloadQuietly
+	run := s.server.Reload
+	if s.options.PrintError != nil {
+		run = s.server.ReloadQuietly
 	}
 	s.watcher.Run(ctx, func([]string) {
-		outcome, err := s.reload(ctx, by)
+		reload, err := s.reload(ctx, run)
 		switch {
 		case errors.Is(err, engine.ErrStopping):
 			return
-		case err != nil && s.options.Complain != nil:
-			s.options.Complain(err)
+		case err != nil && s.options.PrintError != nil:
+			s.options.PrintError(err)
 		case err != nil:
 		default:
-			_, _ = fmt.Fprintln(s.options.Said, report.OfReload(outcome).Line())
+			_, _ = fmt.Fprintln(s.options.Stdout, report.OfReload(reload).Line())
 		}
 	})
 }

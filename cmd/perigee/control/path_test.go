@@ -18,19 +18,19 @@ import (
 	"testing"
 )
 
-// A living server keeps its place, and the error names its process; a dead one loses it.
+// A living server keeps its socket, and the error names its process; the socket of a dead one is replaced.
 func TestListenTwice(t *testing.T) {
 	path := serve(t, map[string]Operation{
-		"ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil },
+		"GET /ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil },
 	})
 	log := slog.New(slog.DiscardHandler)
 	_, err := Listen(t.Context(), path, log)
 	if !errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), fmt.Sprintf("as process %d:", os.Getpid())) {
-		t.Errorf("Listen where a server lives = %v, want %v and process %d", err, ErrRunning, os.Getpid())
+		t.Errorf("Listen at the path of a living server = %v, want %v and process %d", err, ErrRunning, os.Getpid())
 	}
 	var result string
-	if err := Call(t.Context(), path, "ping", nil, &result); err != nil || result != "pong" {
-		t.Errorf("Call of the server that lived first = %q, %v, want pong", result, err)
+	if err := Call(t.Context(), path, "GET /ping", nil, &result); err != nil || result != "pong" {
+		t.Errorf("Call of the first server = %q, %v, want pong", result, err)
 	}
 
 	dead := filepath.Join(filepath.Dir(path), "dead.sock")
@@ -40,18 +40,18 @@ func TestListenTwice(t *testing.T) {
 	}
 	left.SetUnlinkOnClose(false)
 	left.Close()
-	if err := Call(t.Context(), dead, "ping", nil, nil); !errors.Is(err, ErrNotRunning) {
+	if err := Call(t.Context(), dead, "GET /ping", nil, nil); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("Call of a dead server = %v, want %v", err, ErrNotRunning)
 	}
 	server, err := Listen(t.Context(), dead, log)
 	if err != nil {
-		t.Fatalf("Listen where a server has died = %v, want its place", err)
+		t.Fatalf("Listen at the path of a dead server = %v, want a server", err)
 	}
 	server.Close()
 }
 
-// Of servers that start at the same moment one gets the place.
-func TestListenAtOnce(t *testing.T) {
+// If several servers start at the same time, one of them gets the socket.
+func TestListenConcurrently(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control", "s")
 	var starting sync.WaitGroup
 	servers := make(chan *Server, 8)
@@ -61,51 +61,51 @@ func TestListenAtOnce(t *testing.T) {
 			if err == nil {
 				servers <- server
 			} else if !errors.Is(err, ErrRunning) {
-				t.Errorf("Listen = %v, want the place or %v", err, ErrRunning)
+				t.Errorf("Listen = %v, want a server or %v", err, ErrRunning)
 			}
 		})
 	}
 	starting.Wait()
 	if len(servers) != 1 {
-		t.Errorf("%d servers got the place, want 1", len(servers))
+		t.Errorf("%d servers got the socket, want 1", len(servers))
 	}
 	for range len(servers) {
 		(<-servers).Close()
 	}
 }
 
-// Places where a socket cannot be, or would not be safe, are refused with what would be right; nothing there is touched.
-func TestListenRefuses(t *testing.T) {
-	folder := t.TempDir()
-	if err := os.Chmod(folder, 0o700); err != nil {
+// Paths at which a socket is impossible or unsafe are refused with a remedy, and nothing there is changed.
+func TestListenRefusesBadPaths(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	file, open, link := filepath.Join(folder, "notes.txt"), filepath.Join(folder, "open"), filepath.Join(folder, "link")
+	file, open, link := filepath.Join(dir, "notes.txt"), filepath.Join(dir, "open"), filepath.Join(dir, "link")
 	for _, err := range []error{
-		os.WriteFile(file, []byte("mine"), 0o600), os.Mkdir(open, 0o700), os.Chmod(open, 0o710), os.Symlink(folder, link),
+		os.WriteFile(file, []byte("mine"), 0o600), os.Mkdir(open, 0o700), os.Chmod(open, 0o710), os.Symlink(dir, link),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, row := range []struct{ path, want string }{
-		{file, "not a socket, and stays"},
+		{file, "not a socket, and is kept"},
 		{filepath.Join(open, "s"), "its mode is 0710; close it with chmod 700"},
-		{filepath.Join(link, "s"), "not a folder"},
-		{filepath.Join(folder, "none", "none", "s"), "no such file"},
-		{filepath.Join(folder, strings.Repeat("x", maxPath)), "the system takes 107 at most"},
+		{filepath.Join(link, "s"), "not a directory"},
+		{filepath.Join(dir, "none", "none", "s"), "no such file"},
+		{filepath.Join(dir, strings.Repeat("x", maxPath)), "the system takes 107 at most"},
 	} {
 		if _, err := Listen(t.Context(), row.path, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("Listen(%s) = %v, want %q", row.path, err, row.want)
 		}
 	}
 	if text, err := os.ReadFile(file); string(text) != "mine" {
-		t.Errorf("the file in the way = %q, %v, want it as it was", text, err)
+		t.Errorf("the file at the path = %q, %v, want it unchanged", text, err)
 	}
 }
 
-// A server that ends leaves alone what another has put in its place.
-func TestCloseLeavesOthers(t *testing.T) {
+// Close does not remove the socket of another server that has replaced it.
+func TestCloseKeepsOtherSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control", "s")
 	log := slog.New(slog.DiscardHandler)
 	first, err := Listen(t.Context(), path, log)
@@ -128,7 +128,7 @@ func TestCloseLeavesOthers(t *testing.T) {
 	}
 }
 
-// TestMain plays another process of this program where a test asks for one: it lives until its input ends.
+// TestMain runs the tests, or acts as another process of this program, which lives until its input ends.
 func TestMain(m *testing.M) {
 	if os.Getenv("CONTROL_TEST_LIVES") != "" {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -137,8 +137,8 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// another starts a process that lives until end is called.
-func another(t *testing.T, program string, arguments ...string) (pid int, end func()) {
+// startProcess starts a process that lives until end is called.
+func startProcess(t *testing.T, program string, arguments ...string) (pid int, end func()) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), program, arguments...)
 	command.Env = append(os.Environ(), "CONTROL_TEST_LIVES=1")
@@ -157,12 +157,11 @@ func another(t *testing.T, program string, arguments ...string) (pid int, end fu
 	return command.Process.Pid, end
 }
 
-// The file tells the process while it lives. What a dead one has left is overwritten, a living one keeps it, and so does what
-// is no such file.
+// The PID file of a dead process is overwritten; that of a living one and files with other contents are kept.
 func TestWritePID(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "perigee.pid")
-	live, end := another(t, os.Args[0])
-	stranger, _ := another(t, "cat")
+	live, end := startProcess(t, os.Args[0])
+	stranger, _ := startProcess(t, "cat")
 	put := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -174,14 +173,14 @@ func TestWritePID(t *testing.T) {
 		t.Errorf("WritePID over a living server's = %v, want %v and process %d", err, ErrRunning, live)
 	}
 	put("[server]\n")
-	if _, err := WritePID(path); err == nil || !strings.Contains(err.Error(), "not the number of a process, and stays") {
+	if _, err := WritePID(path); err == nil || !strings.Contains(err.Error(), "does not hold the number of a process, and is kept") {
 		t.Errorf("WritePID over another file = %v, want it refused", err)
 	}
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := WritePID(pipe); err == nil || !strings.Contains(err.Error(), "not the number of a process, and stays") {
+	if _, err := WritePID(pipe); err == nil || !strings.Contains(err.Error(), "does not hold the number of a process, and is kept") {
 		t.Errorf("WritePID over a pipe = %v, want it refused", err)
 	}
 	end()
@@ -202,7 +201,7 @@ func TestWritePID(t *testing.T) {
 			t.Errorf("removing the file: %v", err)
 		}
 		if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 0 {
-			t.Errorf("afterwards the folder holds %v, %v, want nothing", left, err)
+			t.Errorf("afterwards the directory holds %v, %v, want nothing", left, err)
 		}
 	}
 	remove, err := WritePID(path)
@@ -211,9 +210,9 @@ func TestWritePID(t *testing.T) {
 	}
 	put("1\n")
 	if err := remove(); err != nil {
-		t.Errorf("remove with another's number in the file = %v", err)
+		t.Errorf("remove of a file with another PID = %v", err)
 	}
 	if _, err := os.Stat(path); err != nil {
-		t.Errorf("another's file: %v, want it there", err)
+		t.Errorf("the other server's file: %v, want it there", err)
 	}
 }

@@ -1,0 +1,176 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// ErrRunning is wrapped by errors about a path or a PID file that a running server uses.
+var ErrRunning = errors.New("a server runs there already")
+
+// ErrNotRunning is wrapped by errors about a path at which no server listens.
+var ErrNotRunning = errors.New("no server runs there")
+
+// maxPath is the longest path of a socket, in bytes: sun_path of unix(7) less the byte that ends it.
+const maxPath = 107
+
+// Path returns the default path of the socket of a server that listens on a TCP port: in the directory perigee of runtime
+// ($XDG_RUNTIME_DIR), or in one of the user's own in temporary if runtime is "".
+func Path(runtime, temporary string, port int) string {
+	return filepath.Join(directory(runtime, temporary), strconv.Itoa(port)+extension)
+}
+
+// Paths returns the existing sockets at default paths, sorted. Those of dead servers are among them.
+func Paths(runtime, temporary string) ([]string, error) {
+	dir := directory(runtime, temporary)
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("control: %w", err)
+	}
+	var paths []string
+	for _, entry := range entries {
+		if entry.Type() == fs.ModeSocket && strings.HasSuffix(entry.Name(), extension) {
+			paths = append(paths, filepath.Join(dir, entry.Name()))
+		}
+	}
+	return paths, nil
+}
+
+const extension = ".sock"
+
+func directory(runtime, temporary string) string {
+	if runtime == "" {
+		return filepath.Join(temporary, "perigee-"+strconv.Itoa(os.Geteuid()))
+	}
+	return filepath.Join(runtime, "perigee")
+}
+
+// socketFile is the file of a listening socket.
+type socketFile struct {
+	path    string
+	created fs.FileInfo // by listen
+}
+
+// listen creates the socket, and its directory if that is missing.
+func (s *socketFile) listen(ctx context.Context) (*net.UnixListener, error) {
+	if len(s.path) > maxPath {
+		return nil, fmt.Errorf("the path has %d bytes, and the system takes %d at most; choose a shorter one with server.control", len(s.path), maxPath)
+	}
+	unlock, err := lockDirectory(filepath.Dir(s.path))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := removeStale(ctx, s.path); err != nil {
+		return nil, err
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	listener.SetUnlinkOnClose(false) // remove checks first that the socket is still this one
+	// Other users cannot have connected in between: the directory is closed to them.
+	err = os.Chmod(s.path, 0o600)
+	if err == nil {
+		s.created, err = os.Lstat(s.path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
+}
+
+// remove deletes the socket, unless another server has replaced it.
+func (s *socketFile) remove() error {
+	now, err := os.Lstat(s.path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, s.created) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Remove(s.path)
+}
+
+// lockDirectory creates a directory if it is missing, checks it, and locks it: if two servers start at once, the second finds
+// the socket of the first. The lock is held for at most as long as dial takes.
+func lockDirectory(dir string) (unlock func(), err error) {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPrivate(dir, info); err != nil {
+		return nil, err
+	}
+	file, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(&fs.PathError{Op: "lock", Path: dir, Err: err}, file.Close())
+	}
+	return func() { _ = file.Close() }, nil // which releases the lock
+}
+
+// checkPrivate refuses directories that other users can access.
+func checkPrivate(dir string, info fs.FileInfo) error {
+	stat, known := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a directory", dir)
+	case !known || int(stat.Uid) != os.Geteuid():
+		return fmt.Errorf("directory %s does not belong to user %d; choose another with server.control", dir, os.Geteuid())
+	case info.Mode().Perm()&0o077 != 0:
+		return fmt.Errorf("directory %s is open to other users, its mode is %04o; close it with chmod 700, or choose another with server.control",
+			dir, info.Mode().Perm())
+	}
+	return nil
+}
+
+// removeStale removes the socket of a dead server. The error wraps ErrRunning if the server is alive.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return errors.New("the file there is not a socket, and is kept; choose another path with server.control")
+	}
+	conn, err := dial(ctx, path)
+	if errors.Is(err, ErrNotRunning) {
+		return os.Remove(path)
+	}
+	if err != nil {
+		return err
+	}
+	server, err := peer(conn)
+	if err := errors.Join(err, conn.Close()); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w, as process %d: stop it, or choose another", ErrRunning, server.Pid)
+}
+
+// dialError says what the error of a connection attempt means.
+func dialError(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return ErrNotRunning
+	case errors.Is(err, syscall.EAGAIN): // unix(7): its backlog is full
+		return fmt.Errorf("%w, and accepts no more connections", ErrRunning)
+	}
+	return err
+}
