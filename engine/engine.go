@@ -147,7 +147,7 @@ func (s *stopping) Error() string { return s.why.Reason }
 func Run(ctx context.Context, o Options) (err error) {
 	release, err := persist.Lock(o.Config.State)
 	if err != nil {
-		return o.Config.Fault("state.file", err)
+		return o.Config.SettingError("state.file", err)
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	ctx, stop := context.WithCancelCause(ctx)
@@ -175,7 +175,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	}
 	s.key = effect.manager.Key
 	if s.keeper, err = persist.New(c.State, o.Log); err != nil {
-		return nil, c.Fault("state.file", err)
+		return nil, c.SettingError("state.file", err)
 	}
 	s.jobs = jobqueue.New(c, &s.keeper.Applied, o.Log)
 	s.loop = loop.New(loop.Options{

@@ -35,7 +35,7 @@ func pages(c config.Config, builtin fs.FS) (fs.FS, error) {
 	if folder := c.Server.Public; folder != "" {
 		root, err := os.OpenRoot(folder)
 		if err != nil {
-			return nil, c.Fault("server.public", err)
+			return nil, c.SettingError("server.public", err)
 		}
 		return root.FS(), nil
 	}
@@ -46,7 +46,7 @@ func pages(c config.Config, builtin fs.FS) (fs.FS, error) {
 			return root.FS(), nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, c.Fault("lua.path", fmt.Errorf("the application's page: %w", err))
+			return nil, c.SettingError("lua.path", fmt.Errorf("the application's page: %w", err))
 		}
 	}
 	if info, err := fs.Stat(builtin, beside); err == nil && info.IsDir() {

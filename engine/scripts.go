@@ -81,7 +81,7 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsed, s
 		began = time.Now()
 		made, err := script.New(options, h)
 		if err != nil {
-			return nil, c.Fault("lua.path", err)
+			return nil, c.SettingError("lua.path", err)
 		}
 		p = made
 		s.programs.Add(p)
@@ -178,7 +178,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
 	routes, err := m.Rehearse(limited, func(h script.Host) (manager.Application, error) {
 		p, err := script.New(options, h)
 		if err != nil {
-			return nil, r.config.Fault("lua.path", err)
+			return nil, r.config.SettingError("lua.path", err)
 		}
 		all.Add(p)
 		return p, p.Load()

@@ -93,7 +93,7 @@ func adminKey(settings config.Config, log *slog.Logger) (auth.Key, error) {
 	if c.KeyFile != "" {
 		var err error
 		if secret, err = auth.ReadKeyFile(c.KeyFile); err != nil {
-			return auth.Key{}, settings.Fault("server.key_file", err)
+			return auth.Key{}, settings.SettingError("server.key_file", err)
 		}
 	}
 	key := auth.NewKey(secret)
@@ -133,7 +133,7 @@ func reach(settings config.Config, log *slog.Logger) (broker.Options, error) {
 		err  error
 	}{{"server.origins", errOrigins}, {"server.hosts", errHosts}, {"server.trusted_proxies", errProxies}} {
 		if setting.err != nil {
-			faults = append(faults, settings.Fault(setting.name, setting.err))
+			faults = append(faults, settings.SettingError(setting.name, setting.err))
 		}
 	}
 	if len(faults) > 0 {

@@ -11,8 +11,7 @@ import (
 	"strings"
 )
 
-// check tells whether a value of the setting's type is in its range, one of its words, or well formed. The error says
-// what would be right.
+// check checks a value of the setting's type by the tags range, one and check. The error contains the remedy.
 func (s setting) check(value any) error {
 	if s.field.Tag.Get("range") != "" {
 		least, most := s.bounds()
@@ -36,7 +35,7 @@ func (s setting) check(value any) error {
 // bounds returns the least and the most that the setting's range allows, as values of its type.
 func (s setting) bounds() (least, most any) {
 	first, last, _ := strings.Cut(s.field.Tag.Get("range"), "..")
-	least, _ = s.parseText(first) // a test reads all of them
+	least, _ = s.parseText(first) // a test parses all of them
 	most, _ = s.parseText(last)
 	return least, most
 }
@@ -58,21 +57,21 @@ func (s setting) outOfRange(value any) error {
 	if _, isInt := value.(int); isInt && s.isPort() {
 		return s.notNumber(show(value))
 	}
-	return fmt.Errorf("%s is out of range; write %s", show(value), s.wanted())
+	return fmt.Errorf("%s is out of range; write %s", show(value), s.allowed())
 }
 
-// notNumber is the error for what should have been a number.
+// notNumber returns the error of a value that should be a number.
 func (s setting) notNumber(shown string) error {
 	if s.isPort() {
 		return fmt.Errorf("%s is not a port; write a number from 1 to 65535, or 0 for any free port", shown)
 	}
-	return fmt.Errorf("%s is not a number; write %s", shown, s.wanted())
+	return fmt.Errorf("%s is not a number; write %s", shown, s.allowed())
 }
 
 func (s setting) isPort() bool { return s.field.Tag.Get("check") == "port" }
 
-// wanted says what the range allows.
-func (s setting) wanted() string {
+// allowed describes the values in the range.
+func (s setting) allowed() string {
 	least, most := s.bounds()
 	kind := "a number"
 	switch least.(type) {
@@ -96,7 +95,7 @@ func checkWord(text string, words []string) error {
 	return fmt.Errorf("%s is unknown; write %s or %s", show(text), strings.Join(quoted[:last], ", "), quoted[last])
 }
 
-// checkText checks the form of a text by the rule that the setting's tag names.
+// checkText checks the form of a text by the rule in the setting's tag check.
 func checkText(rule, text string) error {
 	switch rule {
 	case "address":
@@ -105,9 +104,9 @@ func checkText(rule, text string) error {
 		}
 	case "dial":
 		return checkDial(text)
-	case "folder":
+	case "directory":
 		if text == "" {
-			return errors.New(`there must be a folder; write for example "scripts"`)
+			return errors.New(`the directory is missing; write for example "scripts"`)
 		}
 	case "module":
 		for part := range strings.SplitSeq(text, ".") {
@@ -116,8 +115,8 @@ func checkText(rule, text string) error {
 			}
 		}
 	case "tube":
-		// beanstalkd's protocol.txt, "Tubes"; a leading hyphen is not allowed there either. It takes 200 characters, but the
-		// library that speaks with it does not.
+		// beanstalkd's protocol.txt, "Tubes": no leading hyphen, at most 200 characters, of which the client library allows
+		// 199.
 		const longest = 199
 		if text == "" || len(text) > longest || text[0] == '-' || !consistsOf(text, "-+/;.$_()") {
 			return fmt.Errorf(`%s is not the name of a queue; write letters, digits and -+/;.$_() only, for example "default"`, show(text))
@@ -126,7 +125,7 @@ func checkText(rule, text string) error {
 	return nil
 }
 
-// checkDial checks what is connected to: host and port, or a socket of this machine.
+// checkDial checks the address of a service: host and port, or the path of a Unix socket.
 func checkDial(text string) error {
 	const longest = 107 // bytes: sun_path of unix(7) less the byte that ends it
 	if path := dialed(text); filepath.IsAbs(path) {
@@ -142,10 +141,10 @@ func checkDial(text string) error {
 	return nil
 }
 
-// Dialed returns Address as whoever connects needs it: host:port, or the absolute path of a socket.
+// Dialed returns Address in the form that is dialed: host:port, or the absolute path of a Unix socket.
 func (q Queue) Dialed() string { return dialed(q.Address) }
 
-// dialed takes off what may stand before the path of a socket: unix://, or unix: as beanstalkd's own flag -l has it.
+// dialed removes the prefix of a socket's path: unix://, or unix: as in beanstalkd's flag -l.
 func dialed(address string) string {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		if path = strings.TrimPrefix(path, "//"); filepath.IsAbs(path) {
@@ -155,7 +154,7 @@ func dialed(address string) string {
 	return address
 }
 
-// consistsOf tells whether text has only ASCII letters, digits and the other characters.
+// consistsOf reports whether text has only ASCII letters, digits and characters in others.
 func consistsOf(text, others string) bool {
 	for i := range len(text) {
 		c := text[i]

@@ -1,7 +1,6 @@
-// Package config owns the settings of the server: what they are called, what they are by default, and how server.toml,
-// the environment and the command line become one checked Config. It is the only one that reads TOML. It does not know
-// what a setting is for: whoever uses it decides that, and checks what needs more than the text (origins, addresses of
-// proxies, files, limits of the system).
+// Package config owns the settings of the server: their names and defaults, and how server.toml, environment variables and
+// flags are merged into one checked Config. It is the only package that reads TOML. It does not know what a setting is used
+// for: the packages that use it check what cannot be seen from the text alone (origins, proxy addresses, files, system limits).
 package config
 
 import (
@@ -11,7 +10,7 @@ import (
 	"strings"
 )
 
-// Config is every setting of the server, checked. Load makes it; after that nothing changes it.
+// Config holds all settings of the server, checked. Load creates it; after that it must not be changed.
 type Config struct {
 	Server Server `toml:"server"`
 	Limits Limits `toml:"limits"`
@@ -21,50 +20,50 @@ type Config struct {
 	Queue  Queue  `toml:"queue"`
 	State  State  `toml:"state"`
 	Stop   Stop   `toml:"stop"`
-	// Processes are the tables [processes.NAME]: the programs that scripts may start, by name.
+	// Processes are the tables [processes.NAME]: programs that scripts may start, by name.
 	Processes map[string]Process `toml:"processes"`
-	// App is the table [app], free for the scripts: string, int64, float64, bool, time.Time, []any and map[string]any.
+	// App is the table [app] for the application: string, int64, float64, bool, time.Time, []any and map[string]any.
 	App map[string]any `toml:"app"`
 
-	// Path is the file that was read; "" where there was none.
+	// Path is the file that was read, or "" if there was none.
 	Path string `toml:"-"`
-	// Blank tells that nothing is set in that file: it is empty, or has comments only.
+	// Blank reports that the file sets nothing: it is empty or has only comments.
 	Blank bool `toml:"-"`
 	// Warnings name environment variables that look like a misspelt setting, one sentence each.
 	Warnings []string `toml:"-"`
 
-	places map[string]place // by setting name: where its value comes from; absent: default
+	origins map[string]origin // by setting name; absent for a default
 }
 
-// Source says where Load looks for settings. Later ones win: file, environment, flags.
+// Source names the sources of settings. Later ones take precedence: file, environment, flags.
 type Source struct {
-	Path     string            // of the file; "" reads none
-	Explicit bool              // somebody asked for this Path: it is an error when the file does not exist
-	Env      []string          // NAME=value, as from os.Environ; an empty value counts as not set
+	Path     string            // of the file. Optional.
+	Explicit bool              // the user named Path: it is an error if the file does not exist
+	Env      []string          // NAME=value, as from os.Environ; an empty value counts as unset
 	Flags    map[string]string // by the setting's name: "server.port" -> "8081"; an empty value counts
 }
 
-// Load reads the settings. Its error names everything that is wrong, one line each: the place (file and line, variable or
-// flag), the setting, and what would be right.
+// Load reads the settings. Its error has a line for each mistake, with the origin (file and line, variable or flag), the
+// setting, and a remedy.
 //
 // Lua.Path, Server.Public, Server.KeyFile, Server.Control, Server.PIDFile, State.File and the Cwd of processes are relative to
-// the folder of the file, unless the environment or a flag set them: then to the working directory. At most one of Server.Key
-// and Server.KeyFile is set: a key replaces the key file of a source before it, and the other way round.
+// the directory of the file, or to the working directory if the environment or a flag sets them. At most one of Server.Key and
+// Server.KeyFile is set: a key replaces the key file of an earlier source, and vice versa.
 func Load(src Source) (Config, error) {
 	l := newLoader()
 	l.readFile(src.Path, src.Explicit)
 	l.readEnv(src.Env)
 	l.readFlags(src.Flags)
-	l.checkTogether()
-	if err := l.problems.err(); err != nil {
+	l.checkConsistency()
+	if err := l.errs.join(); err != nil {
 		return Config{}, err
 	}
 	l.resolvePaths()
-	l.config.places = l.places
+	l.config.origins = l.origins
 	return l.config, nil
 }
 
-// The sources in their order: later ones win.
+// The sources in their order: later ones take precedence.
 const (
 	fromDefault = iota
 	fromFile
@@ -72,38 +71,38 @@ const (
 	fromFlag
 )
 
-// place is where a value stands.
-type place struct {
-	layer int    // fromDefault to fromFlag
-	line  int    // in the file, from 1; 0 elsewhere
-	label string // how errors begin: "server.toml:12: server.port", "SERVER_PORT" or "--port"
+// origin is where a value was set.
+type origin struct {
+	source int    // fromDefault to fromFlag
+	line   int    // in the file, from 1; 0 elsewhere
+	label  string // prefix of errors: "server.toml:12: server.port", "SERVER_PORT" or "--port"
 }
 
-// loader is a Config in the making.
+// loader builds a Config.
 type loader struct {
 	config   Config
 	settings []setting
-	places   map[string]place // by setting name: where its value comes from; absent: default
-	failed   map[string]bool  // by setting name: some source has a wrong value
-	problems problems
+	origins  map[string]origin // by setting name; absent for a default
+	failed   map[string]bool   // by setting name: some source has a wrong value
+	errs     loadErrors
 }
 
 func newLoader() *loader {
-	return &loader{config: Default(), settings: settings(), places: map[string]place{}, failed: map[string]bool{}}
+	return &loader{config: Default(), settings: settings(), origins: map[string]origin{}, failed: map[string]bool{}}
 }
 
-// set takes over a value that parse made of what stood at a place, or notes the problem.
-func (l *loader) set(s setting, at place, value any, err error) {
+// set stores a parsed value, or adds an error: that of parsing, or of the setting's check.
+func (l *loader) set(s setting, at origin, value any, err error) {
 	if err == nil {
 		err = s.check(value)
 	}
 	if err != nil {
 		l.failed[s.Name] = true
-		l.problems.add(at, err)
+		l.errs.add(at, err)
 		return
 	}
 	s.store(&l.config, value)
-	l.places[s.Name] = at
+	l.origins[s.Name] = at
 }
 
 func (l *loader) readEnv(env []string) {
@@ -120,24 +119,24 @@ func (l *loader) readEnv(env []string) {
 			continue
 		}
 		value, err := s.parseText(text)
-		l.set(s, place{layer: fromEnv, label: s.Env}, value, err)
+		l.set(s, origin{source: fromEnv, label: s.Env}, value, err)
 	}
 	for name := range values {
-		if meant := l.misspeltEnv(name); meant != "" {
-			l.config.Warnings = append(l.config.Warnings, name+" is not a setting; did you mean "+meant+"?")
+		if similar := l.similarEnv(name); similar != "" {
+			l.config.Warnings = append(l.config.Warnings, name+" is not a setting; did you mean "+similar+"?")
 		}
 	}
 	slices.Sort(l.config.Warnings)
 }
 
-// misspeltEnv returns the variable that somebody meant who wrote name, or "".
-func (l *loader) misspeltEnv(name string) string {
+// similarEnv returns the variable of a setting that name may be a misspelling of, or "".
+func (l *loader) similarEnv(name string) string {
 	var known []string
 	for _, s := range l.settings {
 		if s.isMap() {
 			continue
 		}
-		// Some settings have names that the rule would not give them.
+		// The variables of some settings do not follow the rule.
 		if name == s.regularEnv() {
 			return s.Env
 		}
@@ -155,16 +154,16 @@ func (l *loader) readFlags(flags map[string]string) {
 		}
 		known[s.Name] = true
 		value, err := s.parseText(text)
-		l.set(s, place{layer: fromFlag, label: "--" + s.Flag}, value, err)
+		l.set(s, origin{source: fromFlag, label: "--" + s.Flag}, value, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(flags)) {
 		if !known[name] {
-			l.problems.add(place{layer: fromFlag, label: name}, errNotSetting)
+			l.errs.add(origin{source: fromFlag, label: name}, errNotSetting)
 		}
 	}
 }
 
-// resolvePaths makes the paths of the file relative to its folder.
+// resolvePaths resolves relative paths in the file against its directory.
 func (l *loader) resolvePaths() {
 	if l.config.Path == "" {
 		return
@@ -180,7 +179,7 @@ func (l *loader) resolvePaths() {
 		if name == "server.control" && *path == ControlOff {
 			continue
 		}
-		if *path != "" && !filepath.IsAbs(*path) && l.places[name].layer <= fromFile {
+		if *path != "" && !filepath.IsAbs(*path) && l.origins[name].source <= fromFile {
 			*path = filepath.Join(filepath.Dir(l.config.Path), *path)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// write puts a settings file into a folder of its own and returns its path.
+// write writes a settings file in a directory of its own and returns its path.
 func write(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "server.toml")
@@ -24,26 +24,26 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-// load returns the settings of sources that are right.
+// load loads settings that must be valid.
 func load(t *testing.T, src Source) Config {
 	t.Helper()
 	c, err := Load(src)
 	if err != nil {
 		t.Fatalf("Load(%+v) = %v, want no error", src, err)
 	}
-	c.places = nil // which has tests of its own
+	c.origins = nil // which has tests of its own
 	return c
 }
 
-// Without any source the defaults hold.
-func TestLoadNothing(t *testing.T) {
+// Without any source, all settings have their defaults.
+func TestLoadDefaults(t *testing.T) {
 	if got := load(t, Source{}); !reflect.DeepEqual(got, Default()) {
 		t.Errorf("Load(nothing) = %+v, want %+v", got, Default())
 	}
 }
 
-// Flags go before the environment, the environment before the file, the file before the defaults.
-func TestLoadOrder(t *testing.T) {
+// Flags override the environment, the environment the file, and the file the defaults.
+func TestPrecedence(t *testing.T) {
 	file := "[server]\nport = 1\nmax_connections = 1\nlog_level = \"debug\"\norigins = [\"https://a.example\", \"https://b.example\"]\n" +
 		"[limits]\nread_limit = \"1KiB\"\nbytes_burst = 4096\nwrite_timeout = \"1m30s\"\n[queue.map]\n'App\\Jobs\\Add' = \"AddPrize\"\n"
 	got := load(t, Source{
@@ -71,7 +71,7 @@ func TestLoadOrder(t *testing.T) {
 	}
 }
 
-// A file that nobody asked for may be missing; one that somebody asked for may not, and none may be unreadable.
+// The default file may be missing, a file that was named may not, and neither may be unreadable.
 func TestLoadFileMissing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "server.toml")
 	if got := load(t, Source{Path: path}); got.Path != "" || got.Lua.Path != "scripts" {
@@ -81,12 +81,12 @@ func TestLoadFileMissing(t *testing.T) {
 	if want := path + ": no such file or directory"; !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
 		t.Errorf("Load(no such file, explicit) = %v, want %s", err, want)
 	}
-	folder := t.TempDir()
-	_, err = Load(Source{Path: folder})
-	if want := folder + ": not a regular file"; err == nil || err.Error() != want {
-		t.Errorf("Load(a folder) = %v, want %s", err, want)
+	dir := t.TempDir()
+	_, err = Load(Source{Path: dir})
+	if want := dir + ": not a regular file"; err == nil || err.Error() != want {
+		t.Errorf("Load(a directory) = %v, want %s", err, want)
 	}
-	pipe := filepath.Join(folder, "pipe.toml") // for whose writer nobody waits
+	pipe := filepath.Join(dir, "pipe.toml") // which has no writer
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -100,18 +100,18 @@ func TestLoadFileMissing(t *testing.T) {
 	}
 }
 
-// Paths of the file start at its folder, those of the environment and of flags where the server was started.
+// Paths in the file are relative to its directory, those in variables and flags to the working directory.
 func TestLoadPaths(t *testing.T) {
 	path := write(t, "[server]\npublic = \"pages\"\nkey_file = \"../key\"\n[lua]\npath = \"lua\"\n")
-	folder := filepath.Dir(path)
+	dir := filepath.Dir(path)
 	tests := []struct {
 		src                  Source
 		lua, public, keyFile string
 	}{
-		{Source{Path: path}, folder + "/lua", folder + "/pages", filepath.Dir(folder) + "/key"},
-		{Source{Path: path, Env: []string{"SERVER_LUA_PATH=lua"}}, "lua", folder + "/pages", filepath.Dir(folder) + "/key"},
-		{Source{Path: path, Flags: map[string]string{"server.public": "p", "server.key_file": "k"}}, folder + "/lua", "p", "k"},
-		{Source{Path: path, Flags: map[string]string{"server.public": "", "server.key": "x"}}, folder + "/lua", "", ""},
+		{Source{Path: path}, dir + "/lua", dir + "/pages", filepath.Dir(dir) + "/key"},
+		{Source{Path: path, Env: []string{"SERVER_LUA_PATH=lua"}}, "lua", dir + "/pages", filepath.Dir(dir) + "/key"},
+		{Source{Path: path, Flags: map[string]string{"server.public": "p", "server.key_file": "k"}}, dir + "/lua", "p", "k"},
+		{Source{Path: path, Flags: map[string]string{"server.public": "", "server.key": "x"}}, dir + "/lua", "", ""},
 		{Source{Path: write(t, "[server]\npublic = \"/srv\"\n")}, "", "/srv", ""},
 		{Source{Flags: map[string]string{"server.public": "p"}}, "scripts", "p", ""},
 	}
@@ -127,7 +127,7 @@ func TestLoadPaths(t *testing.T) {
 	}
 }
 
-// The state file is found the same way.
+// The same holds for the state file.
 func TestLoadStatePath(t *testing.T) {
 	path := write(t, "[state]\nfile = \"state.json\"\n")
 	if got, want := load(t, Source{Path: path}).State.File, filepath.Join(filepath.Dir(path), "state.json"); got != want {
@@ -145,7 +145,7 @@ func TestLoadStatePath(t *testing.T) {
 	}
 }
 
-// The queue's address is a host and port or a socket, however that is written.
+// The queue's address is a host and port or a socket, in any of its notations.
 func TestQueueDialed(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:11300": "127.0.0.1:11300", "unix:1": "unix:1",
@@ -158,7 +158,7 @@ func TestQueueDialed(t *testing.T) {
 	}
 }
 
-// The later of key and key_file counts, and one source must not have both.
+// The later of key and key_file is used, and one source must not have both.
 func TestLoadKeys(t *testing.T) {
 	const key, file = "[server]\nkey = \"correct horse\"\n", "[server]\nkey_file = \"/key\"\n"
 	tests := []struct {
@@ -197,7 +197,7 @@ func TestLoadKeys(t *testing.T) {
 	}
 }
 
-// Programs that scripts may start come from the file; their folders are found as all others are.
+// Programs that scripts may start come from the file, and their directories are resolved as other paths are.
 func TestLoadProcesses(t *testing.T) {
 	path := write(t, "[processes.list]\ncommand = [\"/bin/ls\", \"-l\"]\nargs = \"[a-z]+\"\ncwd = \"lists\"\nenv.LANG = \"C\"\n[processes.top]\ncommand = [\"/bin/top\"]\n")
 	want := map[string]Process{
@@ -212,7 +212,7 @@ func TestLoadProcesses(t *testing.T) {
 	}
 }
 
-// Whatever is free stays free: the scripts get it in a few plain types.
+// The table [app] may hold anything, and scripts get it in a few plain types.
 func TestLoadApp(t *testing.T) {
 	text := "[app]\ntitle = \"Fair\"\nprizes = 3\nodds = 0.5\nopen = true\nday = 2026-01-02T03:04:05Z\nlist = [1, \"a\", [true]]\n" +
 		"[app.colors]\nred = \"#f00\"\n[[app.halls]]\nname = \"A\"\n[[app.halls]]\nname = \"B\"\n"
@@ -227,7 +227,7 @@ func TestLoadApp(t *testing.T) {
 	}
 }
 
-// Two configurations share nothing that one could change for the other.
+// Two Configs share no data.
 func TestDefaultIsFresh(t *testing.T) {
 	c := Default()
 	c.App["x"], c.Queue.Map["x"] = 1, "x"
@@ -237,7 +237,7 @@ func TestDefaultIsFresh(t *testing.T) {
 	}
 }
 
-// The key is in no log, no text and no error.
+// The key appears in no log, no text and no error.
 func TestKeyIsNotShown(t *testing.T) {
 	const canary = "S3CRET-canary-123456"
 	c := load(t, Source{Env: []string{"SERVER_KEY=" + canary}})
@@ -266,7 +266,7 @@ func TestKeyIsNotShown(t *testing.T) {
 	}
 }
 
-// A file that sets nothing says so.
+// A file that sets nothing is reported as blank.
 func TestLoadBlank(t *testing.T) {
 	for text, want := range map[string]bool{"": true, "\n# [server]\n": true, "[server]\nport = 1\n": false, "app = {}": false} {
 		if got := load(t, Source{Path: write(t, text)}); got.Blank != want {

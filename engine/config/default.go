@@ -2,8 +2,7 @@ package config
 
 import "time"
 
-// Default returns the settings that hold where nothing else is said. It is the only place that knows them; server.toml
-// repeats them for the reader.
+// Default returns the defaults of all settings. They are defined only here; server.toml repeats them for its readers.
 func Default() Config {
 	return Config{
 		Server: Server{
@@ -47,5 +46,5 @@ func Default() Config {
 	}
 }
 
-// defaultKey is the key of the original's examples. auth.Key.IsDefault knows it as one that opens no public address.
+// defaultKey is publicly known: auth.Key.IsDefault reports it, and a server with it refuses to listen on public addresses.
 const defaultKey = "password"

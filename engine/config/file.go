@@ -14,132 +14,130 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// maxFile bounds the settings file, in bytes: what is larger is some other file, and the TOML reader takes time and memory
-// that grow with the square of it where tables are nested without end.
+// maxFile is the maximum size of the settings file, in bytes. A larger one is probably some other file, and the time and memory
+// of the TOML parser can grow with the square of the size.
 const maxFile = 256 << 10
 
-// errNoFile is the error of a pipe, a folder or a device where the settings should be.
+// errNoFile is the error if the settings file is a pipe, a directory or a device.
 var errNoFile = errors.New("not a regular file")
 
-// file is a settings file that is TOML. Keys are paths: {"server", "port"}.
+// file is a parsed settings file. Keys are paths: {"server", "port"}.
 type file struct {
 	name   string
 	meta   toml.MetaData
 	values map[string]any  // by section
-	seen   map[string]bool // by key: taken already
-	// below has the undecoded values of tables, by the name of the table ("" is the file), to find lines with.
-	below map[string]map[string]toml.Primitive
+	seen   map[string]bool // by key: already read
+	// raw holds the undecoded values of tables, by the name of the table ("" is the file), for finding lines.
+	raw map[string]map[string]toml.Primitive
 }
 
-// readFile reads the file and takes over its settings.
+// readFile reads the file and stores its settings.
 func (l *loader) readFile(path string, explicit bool) {
 	if path == "" {
 		return
 	}
-	text, err := readText(path)
+	text, err := fileText(path)
 	if !explicit && errors.Is(err, fs.ErrNotExist) {
 		return
 	}
 	if err != nil {
-		l.problems.add(place{layer: fromFile, label: path}, err)
+		l.errs.add(origin{source: fromFile, label: path}, err)
 		return
 	}
 	l.config.Path = path
-	l.takeFile(path, text)
+	l.readText(path, text)
 }
 
-// takeFile takes over the settings in the text of a file.
-func (l *loader) takeFile(path, text string) {
+// readText stores the settings in the text of a file.
+func (l *loader) readText(path, text string) {
 	f, at, err := parseFile(path, text)
 	if err != nil {
-		l.problems.add(at, err)
+		l.errs.add(at, err)
 		return
 	}
 	l.config.Blank = len(f.meta.Keys()) == 0
 	for _, key := range f.meta.Keys() {
-		if len(l.problems) >= maxProblems {
-			l.problems.add(place{layer: fromFile, line: math.MaxInt, label: path}, errTooMany)
+		if len(l.errs) >= maxErrors {
+			l.errs.add(origin{source: fromFile, line: math.MaxInt, label: path}, errTooMany)
 			return
 		}
-		l.takeKey(f, key)
+		l.readKey(f, key)
 	}
 }
 
-func readText(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // not even a pipe is waited for
+func fileText(path string) (string, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // do not wait for a pipe
 	if err != nil {
-		return "", bare(err)
+		return "", withoutPath(err)
 	}
-	defer func() { _ = f.Close() }() // nothing was written that could be lost
+	defer func() { _ = f.Close() }() // opened for reading only
 	info, err := f.Stat()
 	if err != nil {
-		return "", bare(err)
+		return "", withoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
 		return "", errNoFile
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return "", bare(err)
+		return "", withoutPath(err)
 	}
 	if len(text) > maxFile {
-		return "", fmt.Errorf("larger than %s, so this is no settings file", Size(maxFile))
+		return "", fmt.Errorf("larger than %s, so this is not a settings file", Size(maxFile))
 	}
 	return string(text), nil
 }
 
-// bare takes the path off an error of a file: the problem's place names it already.
-func bare(err error) error {
+// withoutPath removes the path from an error: its origin has it already.
+func withoutPath(err error) error {
 	if onPath, ok := errors.AsType[*fs.PathError](err); ok {
 		return onPath.Err
 	}
 	return err
 }
 
-// parseFile reads TOML; where that fails, at is the line and column.
-func parseFile(name, text string) (f *file, at place, err error) {
+// parseFile parses TOML. If that fails, at has the line and column.
+func parseFile(name, text string) (f *file, at origin, err error) {
 	text = strings.TrimPrefix(text, "\ufeff") // some editors write a byte order mark
-	f = &file{name: name, values: map[string]any{}, seen: map[string]bool{}, below: map[string]map[string]toml.Primitive{}}
+	f = &file{name: name, values: map[string]any{}, seen: map[string]bool{}, raw: map[string]map[string]toml.Primitive{}}
 	var root map[string]toml.Primitive
 	f.meta, err = toml.Decode(text, &root)
-	f.below[""] = root
+	f.raw[""] = root
 	if syntax, ok := errors.AsType[toml.ParseError](err); ok {
-		at, err = syntaxProblem(name, text, syntax)
+		at, err = syntaxError(name, text, syntax)
 		return nil, at, err
 	}
 	if err != nil {
-		return nil, place{layer: fromFile, label: name}, err
+		return nil, origin{source: fromFile, label: name}, err
 	}
 	for section, raw := range root {
 		var value any
 		if err := f.meta.PrimitiveDecode(raw, &value); err != nil {
-			return nil, place{layer: fromFile, label: name}, err
+			return nil, origin{source: fromFile, label: name}, err
 		}
 		f.values[section] = value
 	}
-	return f, place{}, nil
+	return f, origin{}, nil
 }
 
-// mayBeSecret tells whether the value of a key must not be shown: the admin key, and all that is the application's own or goes
-// to its programs.
+// mayBeSecret reports whether the value of a key must not be shown: the admin key, and the tables [app] and [processes.NAME].
 func mayBeSecret(key string) bool {
 	return strings.HasSuffix(key, "key") || strings.HasPrefix(key, "app.") || strings.HasPrefix(key, "processes.")
 }
 
-// syntaxProblem says what is no TOML, and where: line and column.
-func syntaxProblem(name, text string, syntax toml.ParseError) (place, error) {
+// syntaxError returns the error of a text that is not TOML, with line and column.
+func syntaxError(name, text string, syntax toml.ParseError) (origin, error) {
 	line := syntax.Position.Line
 	before := text[:min(max(syntax.Position.Start, 0), len(text))]
 	column := len(before) - strings.LastIndexByte(before, '\n')
-	at := place{layer: fromFile, line: line, label: fmt.Sprintf("%s:%d:%d", name, line, column)}
-	if key := syntax.LastKey; mayBeSecret(key) { // of which the reader's own message could show a part
-		return at, fmt.Errorf("the value of %s is no text in quotes nor another value of TOML, or it stands there twice", oneLine(key))
+	at := origin{source: fromFile, line: line, label: fmt.Sprintf("%s:%d:%d", name, line, column)}
+	if key := syntax.LastKey; mayBeSecret(key) { // the parser's message could show a part of the value
+		return at, fmt.Errorf("the value of %s is neither a string in quotes nor another value of TOML, or the key is set twice", oneLine(key))
 	}
 	return at, errors.New(oneLine(strings.TrimSuffix(syntax.Message, ".")) + syntaxRemedy(text, syntax))
 }
 
-// oneLine makes a text that is or quotes something of the file fit to be shown: one line of printable characters, at most
-// 200 of them.
+// oneLine makes a text from the file, or a message that quotes it, safe to show: one line of at most 200 printable characters.
 func oneLine(text string) string {
 	left := 200
 	return strings.Map(func(r rune) rune {
@@ -155,57 +153,57 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// takeKey takes over one key of the file, in the order of the file.
-func (l *loader) takeKey(f *file, key toml.Key) {
+// readKey stores the value of one key. It is called in the order of the file.
+func (l *loader) readKey(f *file, key toml.Key) {
 	section := key[:1]
 	_, isTable := f.values[key[0]].(map[string]any)
 	switch {
 	case key[0] == "processes":
-		l.takeProcess(f, key)
+		l.readProcess(f, key)
 	case key[0] != "app" && !l.hasSection(key[0]):
 		if f.first(section) {
-			l.problems.add(f.place(section, key), l.unknown(key[0], isTable))
+			l.errs.add(f.origin(section, key), l.unknown(key[0], isTable))
 		}
 	case !isTable:
 		if f.first(section) {
-			l.problems.add(f.place(section, key), fmt.Errorf("%s is not a section; write [%s]", show(f.values[key[0]]), key[0]))
+			l.errs.add(f.origin(section, key), fmt.Errorf("%s is not a section; write [%s]", show(f.values[key[0]]), key[0]))
 		}
 	case key[0] == "app":
 		if f.first(section) {
 			l.config.App = flatten(f.values["app"]).(map[string]any)
 		}
 	case len(key) > 1:
-		l.takeSetting(f, key)
+		l.readSetting(f, key)
 	}
 }
 
-// takeSetting takes over a key within a known section.
-func (l *loader) takeSetting(f *file, key toml.Key) {
-	value := f.values[key[0]].(map[string]any)[key[1]] // takeKey has looked
+// readSetting stores a key within a known section.
+func (l *loader) readSetting(f *file, key toml.Key) {
+	value := f.values[key[0]].(map[string]any)[key[1]] // readKey has checked that
 	path := key[:2]
 	s, known := l.setting(key[0], key[1])
 	if known && s.isMap() {
-		l.takeEntry(f, key, value)
+		l.readMapEntry(f, key, value)
 		return
 	}
 	if !f.first(path) {
 		return
 	}
-	at := f.place(path, key)
+	at := f.origin(path, key)
 	if !known {
-		l.problems.add(at, l.unknownIn(key[0], key[1]))
+		l.errs.add(at, l.unknownIn(key[0], key[1]))
 		return
 	}
 	parsed, err := s.parseTOML(value)
 	l.set(s, at, parsed, err)
 }
 
-// takeEntry takes over an entry of [queue.map].
-func (l *loader) takeEntry(f *file, key toml.Key, value any) {
+// readMapEntry stores an entry of [queue.map].
+func (l *loader) readMapEntry(f *file, key toml.Key, value any) {
 	entries, isTable := value.(map[string]any)
 	if !isTable {
 		if f.first(key[:2]) {
-			l.problems.add(f.place(key[:2], key), fmt.Errorf("%s is not a table; write [%s]", show(value), key[:2]))
+			l.errs.add(f.origin(key[:2], key), fmt.Errorf("%s is not a table; write [%s]", show(value), key[:2]))
 		}
 		return
 	}
@@ -214,13 +212,13 @@ func (l *loader) takeEntry(f *file, key toml.Key, value any) {
 	}
 	command, isText := entries[key[2]].(string)
 	if !isText || command == "" {
-		l.problems.add(f.place(key[:3], key), fmt.Errorf("%s is not the name of a command", show(entries[key[2]])))
+		l.errs.add(f.origin(key[:3], key), fmt.Errorf("%s is not the name of a command", show(entries[key[2]])))
 		return
 	}
 	l.config.Queue.Map[key[2]] = command
 }
 
-// first tells whether the key is asked for the first time: a table in dots or a list of tables comes once for each part.
+// first reports whether it is called for this key for the first time: dotted tables and lists of tables occur once for each part.
 func (f *file) first(key toml.Key) bool {
 	name := key.String()
 	if f.seen[name] {
@@ -230,40 +228,40 @@ func (f *file) first(key toml.Key) bool {
 	return true
 }
 
-// place returns where a key stands. A key that the file never spells out by itself (server, in server.port = 1) is where
-// the key below it stands, through which it was found.
-func (f *file) place(key, below toml.Key) place {
+// origin returns where a key is set. A key that the file does not write by itself (server, in server.port = 1) has the line of the
+// key below it.
+func (f *file) origin(key, below toml.Key) origin {
 	line := f.line(key)
 	if line == 0 {
 		line = f.line(below)
 	}
 	name := oneLine(key.String())
-	at := place{layer: fromFile, line: line, label: fmt.Sprintf("%s:%d: %s", f.name, line, name)}
+	at := origin{source: fromFile, line: line, label: fmt.Sprintf("%s:%d: %s", f.name, line, name)}
 	if line == 0 {
 		at.label = fmt.Sprintf("%s: %s", f.name, name)
 	}
 	return at
 }
 
-// line finds the line of a key, 0 where it has none. The TOML reader tells lines only with an error: so we make one.
+// line returns the line of a key, or 0 if it has none. The TOML parser reports lines only in errors, so this provokes one.
 func (f *file) line(key toml.Key) int {
-	raw := f.below[""][key[0]]
+	value := f.raw[""][key[0]]
 	for i, part := range key[1:] {
 		table := key[:i+1].String()
-		if f.below[table] == nil {
+		if f.raw[table] == nil {
 			var below map[string]toml.Primitive
-			if f.meta.PrimitiveDecode(raw, &below) != nil {
+			if f.meta.PrimitiveDecode(value, &below) != nil {
 				return 0
 			}
-			f.below[table] = below
+			f.raw[table] = below
 		}
-		raw = f.below[table][part]
+		value = f.raw[table][part]
 	}
-	here, _ := errors.AsType[toml.ParseError](f.meta.PrimitiveDecode(raw, &locator{}))
+	here, _ := errors.AsType[toml.ParseError](f.meta.PrimitiveDecode(value, &locator{}))
 	return here.Position.Line
 }
 
-// locator refuses every value, so that the reader says where it stands.
+// locator refuses every value, so that the parser returns an error with the line.
 type locator struct{}
 
 var _ toml.Unmarshaler = (*locator)(nil)
@@ -272,7 +270,7 @@ var errHere = errors.New("here")
 
 func (*locator) UnmarshalTOML(any) error { return errHere }
 
-// flatten makes lists of tables ordinary lists, so that scripts meet one kind of list.
+// flatten converts lists of tables to ordinary lists, so that scripts see one kind of list.
 func flatten(value any) any {
 	switch value := value.(type) {
 	case map[string]any:

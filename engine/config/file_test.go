@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Each thing that is wrong with a file is shown with its line, its key and what would be right.
-func TestFileProblems(t *testing.T) {
+// Each error in a file has its line, its key and a remedy.
+func TestFileErrors(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"unknown key", "[server]\nprot = 1", `2: server.prot: unknown key; did you mean "port"?`},
 		{"unknown key in capitals", "[server]\n\nPort = 1", `3: server.Port: unknown key; did you mean "port"?`},
@@ -26,8 +26,8 @@ func TestFileProblems(t *testing.T) {
 		{"behind a byte order mark", "\ufeff[server]\nprot = 1", `2: server.prot: unknown key; did you mean "port"?`},
 		{"lines of Windows", "[server]\r\n\r\nprot = 1\r\n", `3: server.prot: unknown key; did you mean "port"?`},
 
-		{"port in quotes", "[server]\nport = \"8080\"", `2: server.port: "8080" is a text; write 8080 without quotes`},
-		{"port as a text", "[server]\nport = \"http\"", `2: server.port: "http" is not a port; write a number from 1 to 65535, or 0 for any free port`},
+		{"port in quotes", "[server]\nport = \"8080\"", `2: server.port: "8080" is a string; write 8080 without quotes`},
+		{"port as a string", "[server]\nport = \"http\"", `2: server.port: "http" is not a port; write a number from 1 to 65535, or 0 for any free port`},
 		{"port out of range", "[server]\nport = 65536", `2: server.port: 65536 is not a port; write a number from 1 to 65535, or 0 for any free port`},
 		{"negative port", "[server]\nport = -1", `2: server.port: -1 is not a port; write a number from 1 to 65535, or 0 for any free port`},
 		{"port with a point", "[server]\nport = 80.5", `2: server.port: 80.5 is not a port; write a number from 1 to 65535, or 0 for any free port`},
@@ -37,23 +37,23 @@ func TestFileProblems(t *testing.T) {
 		{"size with a point", "[limits]\nread_limit = 1.5", `2: limits.read_limit: 1.5 is not a size; write for example "64KiB" or "1MiB"`},
 		{"size out of range", "[limits]\nread_limit = \"2GiB\"", `2: limits.read_limit: 2GiB is out of range; write a size from 128 to 1GiB`},
 		{"negative size", "[limits]\nread_limit = -1", `2: limits.read_limit: "-1" is not a size; write for example "64KiB" or "1MiB"`},
-		{"size as a list", "[limits]\nread_limit = [1]", `2: limits.read_limit: a list is not a text; write it in quotes`},
+		{"size as a list", "[limits]\nread_limit = [1]", `2: limits.read_limit: a list is not a string; write it in quotes`},
 		{"duration without unit", "[limits]\nwrite_timeout = 10", `2: limits.write_timeout: 10 has no unit; write "10s"`},
 		{"duration with a point", "[limits]\nwrite_timeout = 1.5", `2: limits.write_timeout: 1.5 has no unit; write "1.5s"`},
 		{"duration without unit, quoted", "[limits]\nwrite_timeout = \"10\"", `2: limits.write_timeout: "10" has no unit; write for example "10s"`},
 		{"duration", "[limits]\nwrite_timeout = \"soon\"", `2: limits.write_timeout: "soon" is not a duration; write for example "10s" or "250ms"`},
 		{"duration out of range", "[limits]\nwrite_timeout = \"2h\"", `2: limits.write_timeout: 2h is out of range; write a duration from 10ms to 1h`},
 		{"truth", "[server]\nrequire_origin = \"yes\"", `2: server.require_origin: "yes" is neither true nor false; write one of them, without quotes`},
-		{"text without quotes", "[server]\nlog_level = 3", `2: server.log_level: 3 is not a text; write "3"`},
+		{"text without quotes", "[server]\nlog_level = 3", `2: server.log_level: 3 is not a string; write "3"`},
 		{"word", "[server]\nlog_level = \"loud\"", `2: server.log_level: "loud" is unknown; write "debug", "info", "warn" or "error"`},
 		{"empty word", "[server]\nlog_format = \"xml\"", `2: server.log_format: "xml" is unknown; write "", "text" or "json"`},
 		{"list", "[server]\norigins = \"https://a.example\"", `2: server.origins: "https://a.example" is not a list; write for example ["first", "second"]`},
-		{"entry of a list", "[server]\norigins = [\n\"a\",\n3]", `2: server.origins: 3 in the list is not a text; write for example ["first", "second"]`},
+		{"entry of a list", "[server]\norigins = [\n\"a\",\n3]", `2: server.origins: 3 in the list is not a string; write for example ["first", "second"]`},
 		{"address", "[server]\naddress = \"example.com\"", `2: server.address: "example.com" is not an IP address; write for example "127.0.0.1", "0.0.0.0" or "localhost"`},
 		{"address with port", "[server]\naddress = \"127.0.0.1:80\"", `2: server.address: "127.0.0.1:80" is not an IP address; write for example "127.0.0.1", "0.0.0.0" or "localhost"`},
-		{"key", "[server]\nkey = 5", `2: server.key: the value is not a text; write it in quotes`},
+		{"key", "[server]\nkey = 5", `2: server.key: the value is not a string; write it in quotes`},
 		{"module", "[lua]\nmanager = \"../x\"", `2: lua.manager: "../x" is not the name of a module; write for example "giveaway" or "app.manager"`},
-		{"no folder", "[lua]\npath = \"\"", `2: lua.path: there must be a folder; write for example "scripts"`},
+		{"no directory", "[lua]\npath = \"\"", `2: lua.path: the directory is missing; write for example "scripts"`},
 		{"queue's address", "[queue]\naddress = \"localhost\"", `2: queue.address: "localhost" is not a host and port, nor the path of a socket; write for example "127.0.0.1:11300" or "/run/beanstalkd.sock"`},
 		{"queue's socket", "[queue]\naddress = \"unix://run/b\"", `2: queue.address: "unix://run/b" is not a host and port, nor the path of a socket; write for example "127.0.0.1:11300" or "/run/beanstalkd.sock"`},
 		{"queue's socket, too long", "[queue]\naddress = \"/" + strings.Repeat("x", 107) + "\"", `2: queue.address: "/` + strings.Repeat("x", 63) + `"... is not the path of a socket, which has at most 107 bytes`},
@@ -65,36 +65,36 @@ func TestFileProblems(t *testing.T) {
 		{"long text", "[lua]\nmanager = \"" + strings.Repeat("x/", 500) + "\"", `2: lua.manager: "` + strings.Repeat("x/", 32) + `"... is not the name of a module; write for example "giveaway" or "app.manager"`},
 
 		{"process without command", "[processes.ls]\nargs = \"x\"", `1: processes.ls: command is missing; write for example command = ["/usr/bin/convert", "-strip"]`},
-		{"process whose command is a text", "[processes.ls]\ncommand = \"/bin/ls\"", `2: processes.ls.command: "/bin/ls" is not a list; write for example ["first", "second"]`},
-		{"process by name", "[processes.ls]\ncommand = [\"ls\"]", `2: processes.ls.command: the program has no absolute path; write for example ["/usr/bin/convert", "-strip"]`},
+		{"process whose command is a string", "[processes.ls]\ncommand = \"/bin/ls\"", `2: processes.ls.command: "/bin/ls" is not a list; write for example ["first", "second"]`},
+		{"process by name", "[processes.ls]\ncommand = [\"ls\"]", `2: processes.ls.command: the path of the program is not absolute; write for example ["/usr/bin/convert", "-strip"]`},
 		{"process with a bad pattern", "[processes.ls]\ncommand = [\"/bin/ls\"]\nargs = \"(\"", `3: processes.ls.args: "(" is not a regular expression; write for example "[a-z0-9-]{1,32}"`},
-		{"process with a bad environment", "[processes.ls]\ncommand = [\"/bin/ls\"]\nenv = { A = 1 }", `3: processes.ls.env: the environment is a table of texts; write for example { LANG = "C.UTF-8" }`},
-		{"process with a folder that is none", "[processes.ls]\ncommand = [\"/bin/ls\"]\ncwd = 1", `3: processes.ls.cwd: 1 is not a text; write it in quotes`},
+		{"process with a bad environment", "[processes.ls]\ncommand = [\"/bin/ls\"]\nenv = { A = 1 }", `3: processes.ls.env: the environment must be a table of strings; write for example { LANG = "C.UTF-8" }`},
+		{"process with a bad directory", "[processes.ls]\ncommand = [\"/bin/ls\"]\ncwd = 1", `3: processes.ls.cwd: 1 is not a string; write it in quotes`},
 		{"process with an unknown key", "[processes.ls]\ncomand = 1\ncommand = [\"/bin/ls\"]", `2: processes.ls.comand: unknown key; did you mean "command"?`},
-		{"process with a name in dots", "[processes.\"a b\"]\ncommand = [\"/bin/ls\"]", `1: processes."a b": the name of a process has letters, digits, _ and - only`},
+		{"process with a name in dots", "[processes.\"a b\"]\ncommand = [\"/bin/ls\"]", `1: processes."a b": the name of a process may have only letters, digits, _ and -`},
 		{"process that is no table", "[processes]\nls = 1", `2: processes.ls: it is not a table; write [processes.NAME]`},
 		{"processes that are no tables", "processes = 1", `1: processes: it is not a table; write [processes.NAME]`},
 		{"drain over timeout", "[stop]\ndrain = \"20s\"", `2: stop.drain: 20s is more than stop.timeout, which is 10s`},
 		{"timeout under drain", "[stop]\ntimeout = \"1s\"", `2: stop.timeout: 1s is less than stop.drain, which is 3s`},
 		{"queue over memory", "[limits]\nsend_memory = \"512KiB\"", `2: limits.send_memory: 512KiB is less than limits.send_queue_bytes, which is 1MiB`},
-		{"saves for jobs without a file", "[state]\nsync = \"job\"", `2: state.sync: "job" needs state.file, which is empty; write for example file = "state.json" beside it, or sync = "interval"`},
-		{"saves for jobs to no text", "[state]\nsync = \"job\"\nfile = 1", `3: state.file: 1 is not a text; write "1"`},
+		{"saves for jobs without a file", "[state]\nsync = \"job\"", `2: state.sync: "job" needs state.file, which is empty; write for example file = "state.json" in the same section, or sync = "interval"`},
+		{"saves for jobs without a string", "[state]\nsync = \"job\"\nfile = 1", `3: state.file: 1 is not a string; write "1"`},
 
-		{"syntax", "[server]\nport = \n", `2:8: expected value but found '\n' instead; write a value behind the =, "" for an empty text`},
+		{"syntax", "[server]\nport = \n", `2:8: expected value but found '\n' instead; write a value after the =, or "" for an empty string`},
 		{"syntax of the last line", "[server]\nlog_level = \"x", `2:14: unexpected EOF; expected '"'`},
-		{"twice", "[server]\nport = 1\nport = 2", `3:1: Key 'server.port' has already been defined; leave one of the two lines out`},
-		{"section twice", "[server]\n[server]", `2:2: Key 'server' has already been defined; a section stands there once: put what follows below the first`},
-		{"word without quotes", "[lua]\nmanager = auction # ours", `2:11: expected value but found "auction" instead; texts stand in quotes: manager = "auction"`},
-		{"words without quotes", "[lua]\nmanager = tea party", `2:11: expected value but found "tea" instead; texts stand in quotes: manager = "..."`},
-		{"a secret without quotes", "[app]\npass = hunter two", `2:8: the value of app.pass is no text in quotes nor another value of TOML, or it stands there twice`},
-		{"a secret of digits", "[processes.x]\nenv = { TOKEN = 99999999999999999999123 }", `2:17: the value of processes.x.env.TOKEN is no text in quotes nor another value of TOML, or it stands there twice`},
-		{"path without quotes", "[state]\nfile = /tmp/x", `2:8: expected value but found '/' instead; texts stand in quotes: file = "..."`},
-		{"truth in other words", "[server]\nrequire_origin = yes", `2:18: expected value but found "yes" instead; write true or false, or a text in quotes`},
-		{"duration without quotes", "[stop]\ndrain = 1s", `2:10: expected a top-level item to end with a newline, comment, or EOF, but got 's' instead; texts stand in quotes, and so do durations as "10s" and sizes as "64KiB"`},
+		{"twice", "[server]\nport = 1\nport = 2", `3:1: Key 'server.port' has already been defined; remove one of the two lines`},
+		{"section twice", "[server]\n[server]", `2:2: Key 'server' has already been defined; a section can occur only once: move these lines below the first`},
+		{"word without quotes", "[lua]\nmanager = auction # ours", `2:11: expected value but found "auction" instead; strings need quotes: manager = "auction"`},
+		{"words without quotes", "[lua]\nmanager = tea party", `2:11: expected value but found "tea" instead; strings need quotes: manager = "..."`},
+		{"a secret without quotes", "[app]\npass = hunter two", `2:8: the value of app.pass is neither a string in quotes nor another value of TOML, or the key is set twice`},
+		{"a secret of digits", "[processes.x]\nenv = { TOKEN = 99999999999999999999123 }", `2:17: the value of processes.x.env.TOKEN is neither a string in quotes nor another value of TOML, or the key is set twice`},
+		{"path without quotes", "[state]\nfile = /tmp/x", `2:8: expected value but found '/' instead; strings need quotes: file = "..."`},
+		{"truth in other words", "[server]\nrequire_origin = yes", `2:18: expected value but found "yes" instead; write true or false, or a string in quotes`},
+		{"duration without quotes", "[stop]\ndrain = 1s", `2:10: expected a top-level item to end with a newline, comment, or EOF, but got 's' instead; strings need quotes, and so do durations such as "10s" and sizes such as "64KiB"`},
 		{"message of two lines", "a = 0b\n", `1:5: not a binary number: '0b?'`},
 		{"key that a terminal would obey", "\"\\u001b[2J\" = 1", `1: "\u001b[2J": unknown key`},
 		{"long key", strings.Repeat("x", 500) + " = 1", `1: ` + strings.Repeat("x", 200) + `: unknown key`},
-		{"no text at all", "\xff\xfe\x00", `1:1: files cannot contain NULL bytes; probably using UTF-16; TOML files must be UTF-8`},
+		{"not a text", "\xff\xfe\x00", `1:1: files cannot contain NULL bytes; probably using UTF-16; TOML files must be UTF-8`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -110,8 +110,8 @@ func TestFileProblems(t *testing.T) {
 	}
 }
 
-// All problems of all sources are shown at once: those of the file by line, then environment, then flags.
-func TestProblemsTogether(t *testing.T) {
+// The errors of all sources are reported at once: those of the file by line, then of variables, then of flags.
+func TestErrorsAreJoined(t *testing.T) {
 	path := write(t, "[stop]\ndrain = \"1m\"\n[server]\nprot = 1\nport = \"x\"\n[limits]\nread_limit = \"64 potatoes\"\n")
 	_, err := Load(Source{
 		Path: path,
@@ -141,8 +141,8 @@ func TestProblemsTogether(t *testing.T) {
 	}
 }
 
-// A file with endless problems is not reported endlessly.
-func TestProblemsAreBounded(t *testing.T) {
+// The number of reported errors is bounded.
+func TestErrorsAreBounded(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("[server]\n")
 	for i := range 10_000 {
@@ -153,12 +153,12 @@ func TestProblemsAreBounded(t *testing.T) {
 		t.Fatal("Load(10,000 unknown keys) = nil, want an error")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != maxProblems+1 || !strings.HasSuffix(lines[maxProblems], errTooMany.Error()) {
-		t.Errorf("Load(10,000 unknown keys) has %d lines, the last %q; want %d and %q", len(lines), lines[len(lines)-1], maxProblems+1, errTooMany)
+	if len(lines) != maxErrors+1 || !strings.HasSuffix(lines[maxErrors], errTooMany.Error()) {
+		t.Errorf("Load(10,000 unknown keys) has %d lines, the last %q; want %d and %q", len(lines), lines[len(lines)-1], maxErrors+1, errTooMany)
 	}
 }
 
-// Whatever a file says, loading it ends, and gives either settings in their ranges or errors that begin with its name.
+// Loading any file ends, and returns either settings in their ranges or errors that begin with its name.
 func FuzzLoad(f *testing.F) {
 	for _, text := range []string{
 		"", "[server]\nport = 1", "[server]\nprot = \"x\"\n[limits]\nread_limit = \"1KiB\"", "a.b = {c = [1, {d = 2}]}", "[[app.x]]\ny = 1",
@@ -169,12 +169,12 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		l := newLoader()
-		l.takeFile("server.toml", string(text))
-		l.checkTogether()
-		if err := l.problems.err(); err != nil {
+		l.readText("server.toml", string(text))
+		l.checkConsistency()
+		if err := l.errs.join(); err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
 				if !strings.HasPrefix(line, "server.toml:") {
-					t.Errorf("problem %q, want it to begin with server.toml:", line)
+					t.Errorf("error %q, want it to begin with server.toml:", line)
 				}
 			}
 			return

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Key describes one setting that the environment and flags can set.
+// Key describes a setting that environment variables and flags can set.
 type Key struct {
 	Name    string // "server.port"
 	Env     string // "SERVER_PORT"
 	Flag    string // "port", "limits-read-limit"; without leading dashes
-	Usage   string // one sentence with the unit, as it stands in server.toml
-	Default string // as the environment or a flag would write it; lists with commas
+	Usage   string // sentences with the unit, as in server.toml
+	Default string // as in a variable or a flag; lists with commas
 }
 
-// Keys returns all of them in the order of Config. The tables [queue.map], [processes.NAME] and [app] are not among
-// them: they come from the file only.
+// Keys returns all keys in the order of Config. The tables [queue.map], [processes.NAME] and [app] are missing: only the file can
+// hold them.
 func Keys() []Key {
 	var keys []Key
 	for _, s := range settings() {
@@ -27,7 +27,7 @@ func Keys() []Key {
 	return keys
 }
 
-// setting is one field of one section.
+// setting is a field of a section.
 type setting struct {
 	Key
 	section string // "server"
@@ -36,9 +36,9 @@ type setting struct {
 	index   []int // of the field in Config
 }
 
-// settings reads the sections' fields with their tags: toml (the key), doc (one sentence), env (where the name of the
-// variable is not the regular one), and for the value one of range (A..B, both included), one (of these words) and check
-// (a rule of setting.check). restart marks what a running server cannot change; needs is what the system must find at a path.
+// settings returns the fields of all sections. Their tags are toml (the key), doc (its description), env (the variable, if it is
+// irregular), and for checks of the value range (A..B, inclusive), one (allowed words) and check (a rule of checkText). restart
+// marks settings that a running server cannot change; needs says what a file or directory must be like.
 func settings() []setting {
 	var all []setting
 	defaults := reflect.ValueOf(Default())
@@ -69,18 +69,18 @@ func settings() []setting {
 	return all
 }
 
-// regularEnv is the variable's name by the rule SERVER_<SECTION>_<KEY>.
+// regularEnv returns the variable by the rule SERVER_<SECTION>_<KEY>.
 func (s setting) regularEnv() string { return "SERVER_" + strings.ToUpper(s.section+"_"+s.key) }
 
-// isMap tells whether the setting is a table of its own, which only the file can hold.
+// isMap reports whether the setting is a table, which only the file can hold.
 func (s setting) isMap() bool { return s.field.Type.Kind() == reflect.Map }
 
-// store puts a value of the field's type into a Config.
+// store stores a value of the field's type in a Config.
 func (s setting) store(c *Config, value any) {
 	reflect.ValueOf(c).Elem().FieldByIndex(s.index).Set(reflect.ValueOf(value))
 }
 
-// format writes a value as the environment would. The key is written too: only defaults come here.
+// format formats a value as in a variable. It does not hide secrets: only defaults are formatted.
 func format(value any) string {
 	switch value := value.(type) {
 	case []string:

@@ -12,7 +12,7 @@ import (
 // value returns the setting's value in a Config.
 func (s setting) value(c Config) any { return reflect.ValueOf(c).FieldByIndex(s.index).Interface() }
 
-// The environment has the original's names for its settings and regular ones for all others; no two are the same.
+// Variables and flags have the expected names, and no two settings share one.
 func TestKeys(t *testing.T) {
 	want := map[string][2]string{
 		"server.address":         {"SERVER_ADDRESS", "address"},
@@ -34,7 +34,7 @@ func TestKeys(t *testing.T) {
 		delete(want, key.Name)
 		for _, name := range []string{key.Env, "--" + key.Flag} {
 			if other := seen[name]; other != "" {
-				t.Errorf("Keys: %s stands for %s and %s, want one", name, other, key.Name)
+				t.Errorf("Keys: %s is used by %s and %s, want one", name, other, key.Name)
 			}
 			seen[name] = key.Name
 		}
@@ -47,8 +47,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// Every setting has a sentence, a range that can be read, and a default that its own checks accept.
-func TestSettingsAreSound(t *testing.T) {
+// Every setting has a description, a range that can be parsed, and a default that passes its checks.
+func TestSettingTags(t *testing.T) {
 	for _, s := range settings() {
 		if !strings.HasSuffix(s.Usage, ".") || strings.Contains(s.Usage, "\n") {
 			t.Errorf("%s: doc %q, want a sentence", s.Name, s.Usage)
@@ -73,12 +73,12 @@ func TestSettingsAreSound(t *testing.T) {
 		}
 	}
 	l := newLoader()
-	if l.checkTogether(); l.problems.err() != nil {
-		t.Errorf("defaults together: %v, want no problem", l.problems.err())
+	if l.checkConsistency(); l.errs.join() != nil {
+		t.Errorf("checkConsistency of the defaults: %v, want no error", l.errs.join())
 	}
 }
 
-// A variable that looks like a misspelt setting is named, and what belongs to others is not.
+// There is a warning for a variable that looks like a misspelt setting, and for no other.
 func TestWarnings(t *testing.T) {
 	c := load(t, Source{Env: []string{
 		"SERVER_PROT=1", "SERVER_MAX_CONECTIONS=5", "SERVER_NAME=web1", "SERVER_SOFTWARE=x", "SERVER_ADMIN=a@b", "SERVER_LUA_MANAGERS=x",
@@ -96,7 +96,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// The distance of two words is the number of letters to change, add or take away.
+// The distance of two words is the number of letters to change, add or remove.
 func TestDistance(t *testing.T) {
 	for _, test := range []struct {
 		a, b string
@@ -124,8 +124,8 @@ func literal(value any) string {
 	}
 }
 
-// The server.toml that we ship is the manual: it has every setting and nothing else, in the order of Config, each with
-// its default, under the sentence that the setting has in Go and on the command line.
+// The shipped server.toml lists every setting and nothing else, in the order of Config, each with its default and the
+// description that it has in Go and on the command line.
 func TestServerTOML(t *testing.T) {
 	text, err := os.ReadFile("../../server.toml")
 	if err != nil {

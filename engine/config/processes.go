@@ -12,65 +12,65 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// Process is a table [processes.NAME]: a program that scripts may start by that name.
+// Process is a table [processes.NAME]: a program that scripts may start by its name.
 type Process struct {
-	// Command is its absolute path and its fixed arguments.
+	// Command is the absolute path and the fixed arguments.
 	Command []string
-	// Args is a regular expression that each argument of a script must match as a whole; "" allows none.
+	// Args is a regular expression that each argument of a script must match as a whole. "" allows none.
 	Args string
-	// Env is its environment, besides PATH.
+	// Env is the environment, besides PATH.
 	Env map[string]Secret
-	// Cwd is its working directory; "" is that of the server.
+	// Cwd is the working directory. Optional: "" means that of the server.
 	Cwd string
 }
 
-// What is wrong with a table [processes.NAME].
+// Errors about tables [processes.NAME].
 var (
 	errNoCommand = errors.New(`command is missing; write for example command = ["/usr/bin/convert", "-strip"]`)
-	errPath      = errors.New(`the program has no absolute path; write for example ["/usr/bin/convert", "-strip"]`)
-	errZero      = errors.New("there is a zero byte in it")
-	errEnv       = errors.New(`the environment is a table of texts; write for example { LANG = "C.UTF-8" }`)
+	errPath      = errors.New(`the path of the program is not absolute; write for example ["/usr/bin/convert", "-strip"]`)
+	errZero      = errors.New("it contains a zero byte")
+	errEnv       = errors.New(`the environment must be a table of strings; write for example { LANG = "C.UTF-8" }`)
 	errNoTable   = errors.New("it is not a table; write [processes.NAME]")
 )
 
-// takeProcess takes over a key below processes: the whole table at once, when its first key comes.
-func (l *loader) takeProcess(f *file, key toml.Key) {
+// readProcess takes over a key below processes: the whole table at once, when its first key comes.
+func (l *loader) readProcess(f *file, key toml.Key) {
 	tables, isTable := f.values["processes"].(map[string]any)
 	if !isTable {
 		if f.first(key[:1]) {
-			l.problems.add(f.place(key[:1], key), errNoTable)
+			l.errs.add(f.origin(key[:1], key), errNoTable)
 		}
 		return
 	}
 	if len(key) < 2 || !f.first(key[:2]) {
 		return
 	}
-	name, at := key[1], f.place(key[:2], key)
+	name, at := key[1], f.origin(key[:2], key)
 	table, isTable := tables[name].(map[string]any)
 	switch {
 	case !isTable:
-		l.problems.add(at, errNoTable)
+		l.errs.add(at, errNoTable)
 		return
 	case name == "" || !consistsOf(name, "_-"):
-		l.problems.add(at, errors.New("the name of a process has letters, digits, _ and - only"))
+		l.errs.add(at, errors.New("the name of a process may have only letters, digits, _ and -"))
 		return
 	case table["command"] == nil:
-		l.problems.add(at, errNoCommand)
+		l.errs.add(at, errNoCommand)
 	}
 	var p Process
 	for _, field := range slices.Sorted(maps.Keys(table)) {
-		if len(l.problems) >= maxProblems {
+		if len(l.errs) >= maxErrors {
 			return
 		}
-		if err := p.take(field, table[field]); err != nil {
-			l.problems.add(f.place(toml.Key{"processes", name, field}, key), err)
+		if err := p.read(field, table[field]); err != nil {
+			l.errs.add(f.origin(toml.Key{"processes", name, field}, key), err)
 		}
 	}
 	l.config.Processes[name] = p
 }
 
-// take takes over a field of the table.
-func (p *Process) take(field string, value any) error {
+// read reads a field of the table.
+func (p *Process) read(field string, value any) error {
 	var err error
 	switch field {
 	case "command":
@@ -107,7 +107,7 @@ func parsePlain(value any) (string, error) {
 	text, isText := value.(string)
 	switch {
 	case !isText:
-		return "", fmt.Errorf("%s is not a text; write it in quotes", show(value))
+		return "", fmt.Errorf("%s is not a string; write it in quotes", show(value))
 	case strings.Contains(text, "\x00"):
 		return "", errZero
 	default:
@@ -115,7 +115,7 @@ func parsePlain(value any) (string, error) {
 	}
 }
 
-// parseEnv shows no value in its errors: keys of other services stand here.
+// parseEnv shows no value in its errors: it may be a secret of another service.
 func parseEnv(value any) (map[string]Secret, error) {
 	table, isTable := value.(map[string]any)
 	if !isTable {

@@ -6,19 +6,19 @@ import (
 	"slices"
 )
 
-// Change is a setting that others have in another way.
+// Change is a setting that differs between two Configs.
 type Change struct {
-	// Name is the setting's: "server.port", "app.motto".
+	// Name is the name of the setting: "server.port", "app.motto".
 	Name string
-	// Before and After are its values, which in JSON are as in the file. Both are nil where they may be secret: of a key, and of
-	// what stands in [app] and [processes.NAME], nothing is told but that it has changed.
+	// Before and After are its values, which look in JSON as in the file. Both are nil if the values may be secret: the admin key,
+	// and everything in [app] and [processes.NAME].
 	Before, After any
 }
 
-// Reload returns the settings that a running server with these settings can take over from others, how they differ from
-// these, and how those do that need a restart: they stay as they are. A field says so by the tag restart.
-func (c Config) Reload(others Config) (merged Config, changes, needRestart []Change) {
-	merged = others
+// Reload returns the settings of a server that runs with c and reloads next, together with what changes. Settings with the tag
+// restart keep their values; needRestart lists those that differ.
+func (c Config) Reload(next Config) (merged Config, changes, needRestart []Change) {
+	merged = next
 	now, to := reflect.ValueOf(&c).Elem(), reflect.ValueOf(&merged).Elem()
 	for _, s := range settings() {
 		before, after := now.FieldByIndex(s.index), to.FieldByIndex(s.index)
@@ -31,11 +31,11 @@ func (c Config) Reload(others Config) (merged Config, changes, needRestart []Cha
 			changes = append(changes, changeOf(s.Name, before.Interface(), after.Interface()))
 		}
 	}
-	if !maps.EqualFunc(c.Processes, others.Processes, func(a, b Process) bool { return reflect.DeepEqual(a, b) }) {
+	if !maps.EqualFunc(c.Processes, next.Processes, func(a, b Process) bool { return reflect.DeepEqual(a, b) }) {
 		needRestart = append(needRestart, Change{Name: "processes"})
 		merged.Processes = c.Processes
 	}
-	return merged, append(changes, appChanges(c.App, others.App)...), needRestart
+	return merged, append(changes, appChanges(c.App, next.App)...), needRestart
 }
 
 func changeOf(name string, before, after any) Change {
@@ -45,16 +45,16 @@ func changeOf(name string, before, after any) Change {
 	return Change{Name: name, Before: before, After: after}
 }
 
-// appChanges tells keys of [app] apart, and shows no value: those of other services may stand there.
+// appChanges compares [app] by key. It shows no values: they may be secrets of other services.
 func appChanges(before, after map[string]any) []Change {
 	var changes []Change
 	names := map[string]any{}
 	maps.Copy(names, before)
 	maps.Copy(names, after)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		was, there := before[name]
-		is, stays := after[name]
-		if there != stays || !reflect.DeepEqual(was, is) {
+		valueBefore, inBefore := before[name]
+		valueAfter, inAfter := after[name]
+		if inBefore != inAfter || !reflect.DeepEqual(valueBefore, valueAfter) {
 			changes = append(changes, Change{Name: "app." + name})
 		}
 	}

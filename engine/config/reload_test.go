@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What a running server can change is taken over, the rest stays as it is and is named.
+// Settings that a running server can change are replaced; the others keep their values and are listed.
 func TestReload(t *testing.T) {
 	now, others := Default(), Default()
 	others.Server.Port, others.Server.Key = 9999, "correct horse battery"

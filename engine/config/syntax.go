@@ -9,43 +9,43 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// What the TOML reader says where there is more to say about it.
+// Messages of the TOML parser for which there is a remedy. It has no types for them.
 var (
-	saysTwice  = regexp.MustCompile(`^Key '.*' has already been defined\.$`)
-	saysWord   = regexp.MustCompile(`^expected value but found "(.*)" instead$`)
-	saysLetter = regexp.MustCompile(`^expected value but found '(.*)' instead$`)
-	saysMore   = regexp.MustCompile(`^expected a top-level item to end with a newline, comment, or EOF, but got`)
+	twicePattern  = regexp.MustCompile(`^Key '.*' has already been defined\.$`)
+	wordPattern   = regexp.MustCompile(`^expected value but found "(.*)" instead$`)
+	letterPattern = regexp.MustCompile(`^expected value but found '(.*)' instead$`)
+	morePattern   = regexp.MustCompile(`^expected a top-level item to end with a newline, comment, or EOF, but got`)
 )
 
-// syntaxRemedy says what would be right, where that can be told from what the reader says of a text. It shows nothing of the
-// text that the reader does not show: a secret may stand there.
+// syntaxRemedy returns a remedy for a syntax error, or "". It shows nothing of the text that the parser's message does not show:
+// it may be a secret.
 func syntaxRemedy(text string, syntax toml.ParseError) string {
 	_, key, dotted := strings.Cut(syntax.LastKey, ".")
 	if !dotted {
 		key = syntax.LastKey
 	}
-	word, letter := saysWord.FindStringSubmatch(syntax.Message), saysLetter.FindStringSubmatch(syntax.Message)
+	word, letter := wordPattern.FindStringSubmatch(syntax.Message), letterPattern.FindStringSubmatch(syntax.Message)
 	switch {
-	case saysTwice.MatchString(syntax.Message) && syntax.LastKey == "":
-		return "; a section stands there once: put what follows below the first"
-	case saysTwice.MatchString(syntax.Message):
-		return "; leave one of the two lines out"
+	case twicePattern.MatchString(syntax.Message) && syntax.LastKey == "":
+		return "; a section can occur only once: move these lines below the first"
+	case twicePattern.MatchString(syntax.Message):
+		return "; remove one of the two lines"
 	case word != nil && slices.Contains([]string{"true", "yes", "on", "false", "no", "off"}, strings.ToLower(word[1])):
-		return "; write true or false, or a text in quotes"
-	case word != nil && aloneInLine(text, syntax.Position.Line, word[1]):
-		return oneLine(fmt.Sprintf("; texts stand in quotes: %s = %q", key, word[1]))
+		return "; write true or false, or a string in quotes"
+	case word != nil && isWholeValue(text, syntax.Position.Line, word[1]):
+		return oneLine(fmt.Sprintf("; strings need quotes: %s = %q", key, word[1]))
 	case letter != nil && letter[1] == `\n`:
-		return `; write a value behind the =, "" for an empty text`
+		return `; write a value after the =, or "" for an empty string`
 	case word != nil, letter != nil:
-		return oneLine(fmt.Sprintf(`; texts stand in quotes: %s = "..."`, key))
-	case saysMore.MatchString(syntax.Message):
-		return `; texts stand in quotes, and so do durations as "10s" and sizes as "64KiB"`
+		return oneLine(fmt.Sprintf(`; strings need quotes: %s = "..."`, key))
+	case morePattern.MatchString(syntax.Message):
+		return `; strings need quotes, and so do durations such as "10s" and sizes such as "64KiB"`
 	}
 	return ""
 }
 
-// aloneInLine tells whether a word is the whole value of a line.
-func aloneInLine(text string, line int, word string) bool {
+// isWholeValue reports whether a word is the whole value of a line.
+func isWholeValue(text string, line int, word string) bool {
 	lines := strings.Split(text, "\n")
 	if line < 1 || line > len(lines) {
 		return false

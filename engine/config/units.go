@@ -16,7 +16,7 @@ type Duration time.Duration
 // Std returns d as the standard library's type.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
-// UnmarshalText reads a duration. The error says what is wrong with the text, not where it stood.
+// UnmarshalText parses a duration. The error does not contain the origin of the text.
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	if err != nil || parsed < 0 {
@@ -32,7 +32,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // MarshalText writes what String returns.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// String returns d in the largest unit that divides it; minutes only from 2m on, so that "60s" stays what people write.
+// String returns d in the largest unit that divides it; minutes only from 2m on, since "60s" is more common than "1m".
 func (d Duration) String() string {
 	std := time.Duration(d)
 	switch {
@@ -63,10 +63,10 @@ const (
 	TiB       = 1024 * GiB
 )
 
-// errNotSize is what UnmarshalText makes its messages of.
+// errNotSize is wrapped by errors about sizes.
 var errNotSize = errors.New(`is not a size; write for example "64KiB" or "1MiB"`)
 
-// UnmarshalText reads a size. The error says what is wrong with the text, not where it stood.
+// UnmarshalText parses a size. The error does not contain the origin of the text.
 func (s *Size) UnmarshalText(text []byte) error {
 	digits, unit := string(text), Byte
 	for _, u := range sizeUnits() {
@@ -86,7 +86,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 // MarshalText writes what String returns.
 func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// String returns s in the largest unit that divides it; plain bytes without a unit.
+// String returns s in the largest unit that divides it; bytes without a unit.
 func (s Size) String() string {
 	for _, u := range sizeUnits() {
 		if s != 0 && s%u.size == 0 && u.size != Byte {
@@ -101,12 +101,12 @@ type sizeUnit struct {
 	size   Size
 }
 
-// sizeUnits returns the units, largest first; "B" is last since it ends the others.
+// sizeUnits returns the units, largest first; "B" is last since the others end with it.
 func sizeUnits() []sizeUnit {
 	return []sizeUnit{{"TiB", TiB}, {"GiB", GiB}, {"MiB", MiB}, {"KiB", KiB}, {"B", Byte}}
 }
 
-// Secret is a text that is not shown: neither printed nor logged nor encoded. string(s) is the text itself.
+// Secret is a string that is never printed, logged or encoded. string(s) is its value.
 type Secret string
 
 // String never returns the secret.

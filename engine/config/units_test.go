@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Durations are read with their unit and written in the largest one that people use.
+// Durations are parsed with their unit and formatted in the largest common one.
 func TestDuration(t *testing.T) {
 	for text, want := range map[string]struct {
 		d     time.Duration
@@ -37,7 +37,7 @@ func TestDuration(t *testing.T) {
 	}
 }
 
-// Sizes are read in binary units or plain bytes, and written in the largest unit that divides them.
+// Sizes are parsed in binary units or plain bytes, and formatted in the largest unit that divides them.
 func TestSize(t *testing.T) {
 	for text, want := range map[string]struct {
 		size  Size

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// parseText makes a value of the setting's type from a text of the environment or a flag. The error says what is wrong
-// with it and what would be right.
+// parseText parses the text of a variable or a flag as a value of the setting's type. The error contains the remedy.
 func (s setting) parseText(text string) (any, error) {
 	switch s.zero().(type) {
 	case string:
@@ -49,7 +48,7 @@ func (s setting) parseText(text string) (any, error) {
 	}
 }
 
-// parseTOML makes a value of the setting's type from one of the file: string, int64, float64, bool, time.Time, []any or
+// parseTOML converts a value of the file to the setting's type: string, int64, float64, bool, time.Time, []any or
 // map[string]any.
 func (s setting) parseTOML(value any) (any, error) {
 	text, isText := value.(string)
@@ -65,13 +64,13 @@ func (s setting) parseTOML(value any) (any, error) {
 		if isText {
 			return Secret(text), nil
 		}
-		return nil, errors.New("the value is not a text; write it in quotes")
+		return nil, errors.New("the value is not a string; write it in quotes")
 	case int:
 		if n, ok := value.(int64); ok {
 			return int(n), nil
 		}
 		if _, err := strconv.Atoi(text); err == nil {
-			return nil, fmt.Errorf("%s is a text; write %s without quotes", show(text), text)
+			return nil, fmt.Errorf("%s is a string; write %s without quotes", show(text), text)
 		}
 		return nil, s.notNumber(show(value))
 	case bool:
@@ -82,10 +81,10 @@ func (s setting) parseTOML(value any) (any, error) {
 	case []string:
 		return parseList(value)
 	}
-	return nil, fmt.Errorf("%s is not a text; write it in quotes", show(value))
+	return nil, fmt.Errorf("%s is not a string; write it in quotes", show(value))
 }
 
-// parseBare reads a number without quotes where the setting takes a text. Only sizes can be meant by one.
+// parseBare reads a number without quotes for a setting that takes a string. Only sizes may be written so.
 func (s setting) parseBare(n any) (any, error) {
 	switch s.zero().(type) {
 	case Duration:
@@ -96,7 +95,7 @@ func (s setting) parseBare(n any) (any, error) {
 		}
 		return nil, fmt.Errorf("%v %w", n, errNotSize)
 	default:
-		return nil, fmt.Errorf(`%v is not a text; write "%v"`, n, n)
+		return nil, fmt.Errorf(`%v is not a string; write "%v"`, n, n)
 	}
 }
 
@@ -109,7 +108,7 @@ func parseList(value any) ([]string, error) {
 	for _, entry := range entries {
 		text, ok := entry.(string)
 		if !ok {
-			return nil, fmt.Errorf(`%s in the list is not a text; write for example ["first", "second"]`, show(entry))
+			return nil, fmt.Errorf(`%s in the list is not a string; write for example ["first", "second"]`, show(entry))
 		}
 		list = append(list, text)
 	}
@@ -119,7 +118,7 @@ func parseList(value any) ([]string, error) {
 // zero returns a value of the setting's type, to switch on.
 func (s setting) zero() any { return reflect.Zero(s.field.Type).Interface() }
 
-// show writes a value for an error: texts in quotes and at most 64 bytes of them, lists and tables by their kind.
+// show formats a value for an error: strings in quotes and up to 64 bytes, lists and tables by their type.
 func show(value any) string {
 	const most = 64
 	switch value := value.(type) {

@@ -16,7 +16,7 @@ func Settings(c config.Config, l *loop.Loop) Options {
 		Folder:       c.Lua.Path,
 		Shown:        filepath.Base(c.Lua.Path),
 		Manager:      c.Lua.Manager,
-		Named:        c.Where("lua.manager"),
+		Named:        c.Origin("lua.manager"),
 		App:          c.App,
 		TurnTimeout:  c.Lua.TurnTimeout.Std(),
 		BootTimeout:  c.Lua.BootTimeout.Std(),

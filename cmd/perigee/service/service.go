@@ -109,7 +109,7 @@ func Run(ctx context.Context, o Options) error {
 func (s *service) claim(ctx context.Context) (err error) {
 	if file := s.options.Settings.Server.PIDFile; file != "" {
 		if s.removePID, err = control.WritePID(file); err != nil {
-			return s.options.Settings.Fault("server.pid_file", err)
+			return s.options.Settings.SettingError("server.pid_file", err)
 		}
 	}
 	if s.options.Settings.Server.Control == "" && s.options.Settings.Server.Port == 0 {
@@ -163,9 +163,9 @@ func (s *service) listen(ctx context.Context, port int) error {
 	case errors.Is(err, control.ErrRunning) && s.options.Settings.Server.Control == "":
 		return fmt.Errorf("%w port with --port", err)
 	case errors.Is(err, control.ErrRunning):
-		return s.options.Settings.Fault("server.control", fmt.Errorf("%w path with server.control", err))
+		return s.options.Settings.SettingError("server.control", fmt.Errorf("%w path with server.control", err))
 	case s.options.Settings.Server.Control != "":
-		return s.options.Settings.Fault("server.control", err)
+		return s.options.Settings.SettingError("server.control", err)
 	}
 	s.log.Warn("service: no control socket: commands such as status, reload and stop cannot reach this server", "error", err)
 	return nil

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// A setting that names what is not there is told with its line, or its variable or flag, and with what would be right; in a
-// reload too, which then changes nothing.
-func TestFaultsOfSettings(t *testing.T) {
+// An error about a file that a setting names has the line, variable or flag of the setting and a remedy, also in a reload,
+// which then changes nothing.
+func TestSettingErrors(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, appRing)
 	write := func(settings string) {
@@ -22,10 +22,10 @@ func TestFaultsOfSettings(t *testing.T) {
 		settings, variable, flag string
 		want                     string
 	}{
-		{manager + "[server]\nkey_file = \"key\"\n", "", "", `(?m)^perigee: server.toml:4: server.key_file: auth: key file key: no such file or directory; it must exist, .*\(chmod 600\); a relative path begins at the folder of server.toml\n$`},
-		{manager, "SERVER_PUBLIC=nix", "", `(?m)^perigee: SERVER_PUBLIC: open nix: no such file or directory; it must be a folder .*can read\n$`},
-		{manager, "", "--state-file=x/y.json", `(?m)^perigee: --state-file: persist: opening x/y.json: stat x: no such file or directory; its folder must exist, .*write to it\n$`},
-		{manager + "[state]\nfile = \"/proc/state.json\"\n", "", "", `(?m)^perigee: server.toml:4: state.file: persist: opening /proc/state.json: cannot write to it: .*; its folder must exist`},
+		{manager + "[server]\nkey_file = \"key\"\n", "", "", `(?m)^perigee: server.toml:4: server.key_file: auth: key file key: no such file or directory; it must exist, .*\(chmod 600\); relative paths start at the directory of server.toml\n$`},
+		{manager, "SERVER_PUBLIC=nix", "", `(?m)^perigee: SERVER_PUBLIC: open nix: no such file or directory; it must be a directory .*can read\n$`},
+		{manager, "", "--state-file=x/y.json", `(?m)^perigee: --state-file: persist: opening x/y.json: stat x: no such file or directory; its directory must exist, .*write to it\n$`},
+		{manager + "[state]\nfile = \"/proc/state.json\"\n", "", "", `(?m)^perigee: server.toml:4: state.file: persist: opening /proc/state.json: cannot write to it: .*; its directory must exist`},
 		{"[lua]\nmanager = \"apps\"\n", "", "", `(?m)^perigee: server.toml:2: lua.manager: module "apps" not found: .*; did you mean "app"\?\n$`},
 		{manager + "[server]\norigins = [\"nonsense\"]\n", "", "", `(?m)^perigee: server.toml:4: server.origins: auth: `},
 	} {
@@ -44,7 +44,7 @@ func TestFaultsOfSettings(t *testing.T) {
 	server := start(t, environ)
 	write(manager + "[server]\npublic = \"nix\"\n")
 	code, _, stderr := perigee(t, environ, "reload", "-P", server.port)
-	if want := `server.toml:4: server.public: open nix: no such file or directory; it must be a folder`; code != 1 || !regexp.MustCompile(want).MatchString(stderr) {
+	if want := `server.toml:4: server.public: open nix: no such file or directory; it must be a directory`; code != 1 || !regexp.MustCompile(want).MatchString(stderr) {
 		t.Errorf("reload = %d, %s, want 1 and %s", code, stderr, want)
 	}
 }

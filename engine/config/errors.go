@@ -7,30 +7,30 @@ import (
 	"slices"
 )
 
-// What is wrong with keys, whatever their values.
+// Errors about keys, whatever their values.
 var (
 	errNotSetting = errors.New("no such setting")
-	errTooMany    = errors.New("too many problems; the rest of the file was not looked at")
+	errTooMany    = errors.New("too many errors; the rest of the file was not checked")
 )
 
-// maxProblems bounds what Load reports of one file: whoever has more has some other file.
-const maxProblems = 100
+// maxErrors is the maximum number of errors that Load reports for one file. With more it is probably some other file.
+const maxErrors = 100
 
-// problems are collected, so that all are shown at once.
-type problems []problem
+// loadErrors collects errors, so that all are reported at once.
+type loadErrors []loadError
 
-type problem struct {
-	at  place
+type loadError struct {
+	at  origin
 	err error
 }
 
-func (p *problems) add(at place, err error) { *p = append(*p, problem{at, err}) }
+func (e *loadErrors) add(at origin, err error) { *e = append(*e, loadError{at, err}) }
 
-// err returns all problems as one error, a line each: those of the file by line, then environment, then flags.
-func (p problems) err() error {
-	sorted := slices.Clone(p)
-	slices.SortStableFunc(sorted, func(a, b problem) int {
-		return cmp.Or(cmp.Compare(a.at.layer, b.at.layer), cmp.Compare(a.at.line, b.at.line))
+// join returns all errors as one, a line each: those of the file by line, then of variables, then of flags.
+func (e loadErrors) join() error {
+	sorted := slices.Clone(e)
+	slices.SortStableFunc(sorted, func(a, b loadError) int {
+		return cmp.Or(cmp.Compare(a.at.source, b.at.source), cmp.Compare(a.at.line, b.at.line))
 	})
 	errs := make([]error, len(sorted))
 	for i, one := range sorted {
@@ -39,12 +39,12 @@ func (p problems) err() error {
 	return errors.Join(errs...)
 }
 
-// hasSection tells whether a section of that name has settings.
+// hasSection reports whether there is a section of settings with this name.
 func (l *loader) hasSection(name string) bool {
 	return slices.ContainsFunc(l.settings, func(s setting) bool { return s.section == name })
 }
 
-// setting finds a setting by its section and key.
+// setting returns a setting by its section and key.
 func (l *loader) setting(section, key string) (setting, bool) {
 	i := slices.IndexFunc(l.settings, func(s setting) bool { return s.section == section && s.key == key })
 	if i < 0 {
@@ -53,7 +53,7 @@ func (l *loader) setting(section, key string) (setting, bool) {
 	return l.settings[i], true
 }
 
-// unknown says that there is no such section, or no key outside of sections, and what may be meant.
+// unknown returns the error of an unknown section, or of a key outside all sections, with a suggestion.
 func (l *loader) unknown(name string, isTable bool) error {
 	sections := []string{"app", "processes"}
 	for _, s := range l.settings {
@@ -63,14 +63,14 @@ func (l *loader) unknown(name string, isTable bool) error {
 	if isTable {
 		what = "section"
 	}
-	meant := Nearest(name, sections)
+	similar := Nearest(name, sections)
 	if !isTable {
-		meant = cmp.Or(l.elsewhere(name), meant)
+		similar = cmp.Or(l.withKey(name), similar)
 	}
-	return didYouMean("unknown "+what, meant)
+	return didYouMean("unknown "+what, similar)
 }
 
-// unknownIn says that a section has no such key, and what may be meant.
+// unknownIn returns the error of an unknown key in a section, with a suggestion.
 func (l *loader) unknownIn(section, key string) error {
 	var siblings []string
 	for _, s := range l.settings {
@@ -78,11 +78,11 @@ func (l *loader) unknownIn(section, key string) error {
 			siblings = append(siblings, s.key)
 		}
 	}
-	return didYouMean("unknown key", cmp.Or(Nearest(key, siblings), l.elsewhere(key)))
+	return didYouMean("unknown key", cmp.Or(Nearest(key, siblings), l.withKey(key)))
 }
 
-// elsewhere returns the setting that has this key in some section, or "".
-func (l *loader) elsewhere(key string) string {
+// withKey returns the name of the first setting with this key in any section, or "".
+func (l *loader) withKey(key string) string {
 	for _, s := range l.settings {
 		if s.key == key {
 			return s.Name
@@ -91,20 +91,20 @@ func (l *loader) elsewhere(key string) string {
 	return ""
 }
 
-func didYouMean(problem, meant string) error {
-	if meant == "" {
+func didYouMean(problem, suggestion string) error {
+	if suggestion == "" {
 		return errors.New(problem)
 	}
-	return fmt.Errorf("%s; did you mean %q?", problem, meant)
+	return fmt.Errorf("%s; did you mean %q?", problem, suggestion)
 }
 
-// Nearest returns the first of known that is closest to name, or "" when none is within two edits.
+// Nearest returns the string in known that is closest to name, or "" if none is within two edits.
 func Nearest(name string, known []string) string {
 	const most = 2
 	best, edits := "", most+1
 	for _, candidate := range known {
 		if len(name)-len(candidate) > most || len(candidate)-len(name) > most {
-			continue // needs as many edits; and spares long names the work
+			continue // needs more edits than that
 		}
 		if d := distance(name, candidate); d < edits && d < len(candidate) {
 			best, edits = candidate, d
@@ -113,7 +113,7 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// distance counts the letters that must be changed, added or taken away to make b of a (Levenshtein).
+// distance returns the number of bytes to change, add or remove to turn a into b (Levenshtein distance).
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
