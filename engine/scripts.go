@@ -136,7 +136,7 @@ type rehearsal struct {
 	config config.Config
 	from   int // the number of the scripts that run; 0 is none
 	store  *store.Store
-	borrow func(name string, done func(l *store.Loan)) (callOff func()) // copies what the store lacks; nil: it lacks nothing
+	borrow func(name string, done func(l *store.Copy)) (callOff func()) // copies what the store lacks; nil: it lacks nothing
 	slice  time.Duration                                                // how long a turn may take
 	log    *slog.Logger
 }
@@ -198,10 +198,10 @@ type nobody struct{}
 func (nobody) Publish(outbox.TopicID, *outbox.Frame) {}
 
 // borrow copies a table of the scripts that run for a rehearsal, a millisecond at a time between their turns.
-func (s *Server) borrow(name string, done func(l *store.Loan)) (callOff func()) {
+func (s *Server) borrow(name string, done func(l *store.Copy)) (callOff func()) {
 	var off atomic.Bool
-	err := s.loop.Post("lend state", func() {
-		loan := s.keeper.Store.Lend(name)
+	err := s.loop.Post("copy state", func() {
+		loan := s.keeper.Store.StartCopy(name)
 		var step func()
 		step = func() {
 			switch {
@@ -209,7 +209,7 @@ func (s *Server) borrow(name string, done func(l *store.Loan)) (callOff func()) 
 			case loan == nil || loan.Step():
 				done(loan)
 			default:
-				s.loop.Next("lend state", step)
+				s.loop.Next("copy state", step)
 			}
 		}
 		step()

@@ -212,9 +212,9 @@ func (s *Saver) snapshot(ctx context.Context, l *loop.Loop) (now snapshot, ok bo
 	if s.syncJobs {
 		return runTurn(ctx, l, s.snapshotNow)
 	}
-	round, ok := runTurn(ctx, l, s.Store.Round)
+	started, ok := runTurn(ctx, l, s.Store.StartSnapshot)
 	for done := false; ok && !done; {
-		done, ok = runTurn(ctx, l, round.Step)
+		done, ok = runTurn(ctx, l, started.Step)
 	}
 	if !ok {
 		return snapshot{}, false

@@ -218,7 +218,7 @@ func TestSaverWithFault(t *testing.T) {
 		f.change("bad", `{"json.array":{"a":1}}`) // marked as a list, but is not one: it can be decoded, but not encoded
 		f.change("good", `{ "x":2}`)
 		err := apply(2)
-		if !errors.Is(err, errUnsaved) || !errors.Is(err, queue.ErrPermanent) || !strings.Contains(err.Error(), `state "bad": the list has also the key .a`) {
+		if !errors.Is(err, errUnsaved) || !errors.Is(err, queue.ErrPermanent) || !strings.Contains(err.Error(), `state "bad": the list also has the key .a`) {
 			t.Errorf("outcome of a job with a bad state = %v, want that its list has another key, and ErrPermanent", err)
 		}
 		text, err := os.ReadFile(f.path)

@@ -208,15 +208,15 @@ func (p *Program) borrow(L *lua.LState, name string) {
 	if p.options.Borrow == nil || p.options.Store.Has(name) {
 		return
 	}
-	var copied *store.Loan
+	var copied *store.Copy
 	p.promises.WaitAsLongAs(L, func(wake func()) func() {
-		return p.options.Borrow(name, func(l *store.Loan) {
+		return p.options.Borrow(name, func(l *store.Copy) {
 			copied = l
 			wake()
 		})
 	})
 	if copied != nil && !p.options.Store.Has(name) {
-		p.options.Store.Borrow(name, copied)
+		p.options.Store.TakeCopy(name, copied)
 	}
 }
 

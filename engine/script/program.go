@@ -55,7 +55,7 @@ type Options struct {
 	Store *store.Store
 	// Borrow begins to copy a table of the scripts that run, for the Store of a rehearsal; done is called from any goroutine,
 	// with nil where there is no such table. Where Borrow is nil the Store has all there is.
-	Borrow func(name string, done func(l *store.Loan)) (callOff func())
+	Borrow func(name string, done func(l *store.Copy)) (callOff func())
 	Log    *slog.Logger
 
 	// TurnTimeout is how long a turn may hold the loop, BootTimeout the same for loading and boot; 0 is for ever.
@@ -112,7 +112,7 @@ type Program struct {
 
 	app lua.LValue // server.config
 
-	adoption value.Renewer // of the swap; afterwards each value has one of its own
+	adoption *value.Renewer // of the swap; afterwards each value has one of its own
 
 	kept     int    // timers and turns to come that keep the program from its end
 	loaded   bool   // Load has ended

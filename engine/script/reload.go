@@ -8,7 +8,7 @@ import (
 // Started is told that these scripts run from now on, in the turn in which they take over: they get the processes of those
 // before them.
 func (p *Program) Started() {
-	p.started, p.adoption = true, value.Renewer{}
+	p.started, p.adoption = true, nil
 	p.children.Started()
 	if p.options.From == 0 {
 		return
@@ -37,12 +37,12 @@ func (p *Program) Adopt(v wire.Value) (adopted wire.Value, lost string) {
 	if !ok {
 		return v, ""
 	}
-	if p.adoption.Replace == nil || p.started {
-		p.adoption = value.Renewer{Replace: p.audience.Replace}
+	if p.adoption == nil || p.started {
+		p.adoption = value.NewRenewer(p.audience.Replace)
 	}
 	out, lost := p.adoption.Renew(held.LValue)
 	if p.started {
-		p.adoption = value.Renewer{}
+		p.adoption = nil
 	}
 	return value.Value{LValue: out, Text: held.Text}, lost
 }

@@ -73,13 +73,13 @@ func TestWording(t *testing.T) {
 		{`server.delay(5, print)`, "bad argument #2 to server.delay (the name of a command expected, got a function; server.after takes functions): write server.delay(ms, command, arguments)"},
 		{`server.foo = 1`, "server.foo cannot be set: the module is the server's own"},
 
-		{client + `client:send("R", { gone = { [2] = 1 } })`, `send "R": gone: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) where keys are numbers`},
+		{client + `client:send("R", { gone = { [2] = 1 } })`, `send "R": gone: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) if keys are numbers`},
 		{`server.broadcast("R", { run = print })`, `send "R": run: a function has no JSON form`},
-		{`server.connections():send("R", { all = server.connections() })`, `send "R": all: a choice of connections has no JSON form`},
+		{`server.connections():send("R", { all = server.connections() })`, `send "R": all: a set of connections has no JSON form`},
 		{client + `client.story = { ("x"):rep(30000), { text = ("x"):rep(40000) } }`, "client.story: [2].text: the text is larger than 64 KiB"},
 		{client + `client.name = ("x"):rep(70000)`, "client.name must not be longer than 64 KiB"},
-		{client + `client.friend = { client }`, "client.friend must be plain data: [1]: a client is no plain data"},
-		{client + `server.state("s", { by = client })`, `state "s" must be plain data: by: a client is no plain data`},
+		{client + `client.friend = { client }`, "client.friend must be plain data: [1]: a client is not plain data"},
+		{client + `server.state("s", { by = client })`, `state "s" must be plain data: by: a client is not plain data`},
 		{`server.message("X", { protection = "none", schema = { x = print } }, print)`, `message "X": schema: x: a function has no JSON form`},
 
 		{`server.message("X", print)`, `message "X": protection = "none", "client" or "admin" is missing: write server.message(name, { protection = ... }, handler)`},

@@ -111,7 +111,7 @@ func Raise(L *lua.LState, err error) {
 func Reason(err error) string {
 	text := err.Error()
 	if at, ok := errors.AsType[*value.PathError](err); ok {
-		text = strings.Replace(text, at.Error(), at.Plain(), 1)
+		text = strings.Replace(text, at.Error(), at.Reason(), 1)
 	}
 	for _, name := range []string{"script: ", "manager: ", "crowd: ", "auth: "} {
 		text = strings.TrimPrefix(text, name)

@@ -241,7 +241,7 @@ func fields(L *lua.LState, n int) wire.Fields { return value.Fields{Table: L.Opt
 // sent raises why a message could not be sent.
 func sent(L *lua.LState, name string, err error) {
 	if at, ok := errors.AsType[*value.PathError](err); ok {
-		L.RaiseError("send %q: %s", name, at.Plain())
+		L.RaiseError("send %q: %s", name, at.Reason())
 	}
 	api.Raise(L, err)
 }

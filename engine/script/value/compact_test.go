@@ -10,12 +10,12 @@ import (
 
 // kept returns how many keys gopher-lua remembers for a table.
 func kept(t *lua.LTable) int {
-	removed, left := spent(t, t.Len())
+	removed, left := countKeys(t, t.Len())
 	return removed + left
 }
 
 func TestCompact(t *testing.T) {
-	// Removed keys go, what is left stays as it was, and so does the table itself.
+	// Removed keys are freed; the remaining entries and the table itself stay.
 	for _, c := range []struct {
 		source  string
 		compact bool
@@ -34,7 +34,7 @@ func TestCompact(t *testing.T) {
 		if got := Compact(v); got != c.compact {
 			t.Errorf("Compact of %s = %v, want %v", c.source, got, c.compact)
 		}
-		if after := kept(v); c.compact && after > few || !c.compact && after != before {
+		if after := kept(v); c.compact && after > fewKeys || !c.compact && after != before {
 			t.Errorf("%s keeps %d keys after Compact, %d before, want fewer: %v", c.source, after, before, c.compact)
 		}
 		if v.Metatable != metatable {
@@ -64,7 +64,7 @@ func TestCompactKeepsOtherKeys(t *testing.T) {
 }
 
 func TestCompactDuringTraversal(t *testing.T) {
-	// A traversal that removes what it visits, and that Compact comes into, visits every key and ends.
+	// A traversal that removes what it visits, with a Compact in between, visits every key and ends.
 	for _, at := range []int{1, 250, 290, 299} {
 		l := newLua(t)
 		l.SetGlobal("compact", l.NewFunction(func(l *lua.LState) int {
@@ -87,7 +87,7 @@ func TestCompactDuringTraversal(t *testing.T) {
 	}
 }
 
-// Distinct keys that come and go do not make a table grow.
+// Keys that are set and removed do not make a table grow.
 func TestCompactBounds(t *testing.T) {
 	v := newTable(0, 0)
 	most := 0

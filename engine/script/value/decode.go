@@ -14,55 +14,53 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Decode returns the Lua value of exactly one JSON value. Where null is nil, members that are null are left out of their
-// objects; else they are stored as null. In lists, and alone, null is always [Null]. Names stay strings,
-// whatever they look like; of members with the same name the last one counts, and half a surrogate pair is read as
-// U+FFFD, as JSON.parse in browsers has it. An empty list is marked, so that it stays one.
+// Decode returns the Lua value of exactly one JSON value. Members that are null become the parameter null; if that is nil,
+// they are left out of their objects. In lists, and alone, null is always [Null]. Names stay strings, whatever they look
+// like; of members with the same name the last one counts, and half a surrogate pair is read as U+FFFD, as JSON.parse in
+// browsers does. An empty list is marked, so that it stays one.
 //
-// The error is a [*PathError]. It wraps [ErrSyntax], or a [*LimitError] for what breaks a limit and for numbers that Lua
-// cannot hold: integers beyond 2^53, and what is out of the range of a float64.
+// The error is a [*PathError]. It wraps [ErrSyntax], or a [*LimitError] if the value exceeds a limit or has a number that
+// Lua cannot represent: an integer beyond 2^53, or one out of the range of a float64.
 func Decode(text []byte, l Limits, null lua.LValue) (lua.LValue, error) {
 	if !utf8.Valid(text) {
-		return nil, fault(fmt.Errorf("%w: invalid UTF-8", ErrSyntax)).while("decode")
+		return nil, fault(fmt.Errorf("%w: invalid UTF-8", ErrSyntax)).withOp("decode")
 	}
 	d := decoders.Get().(*decoder)
 	defer d.release()
-	d.begin(text, l, null)
-	v, fault := d.whole()
+	d.reset(text, l, null)
+	v, fault := d.document()
 	if fault != nil {
-		return nil, fault.while("decode")
+		return nil, fault.withOp("decode")
 	}
 	return v, nil
 }
 
-// decoder reads one text. Members are gathered on stacks until their object ends: only then is it known how much room
-// its table needs.
+// decoder reads one text. Members are collected on stacks until their object ends: only then the size of its table is known.
 type decoder struct {
 	jsontext.Decoder
 	source      bytes.Buffer
-	depth, keys int        // the limits; no limit of keys where 0
-	null        lua.LValue // what a null member becomes; nil leaves it out
+	depth, keys int        // the limits; 0 keys: no limit
+	null        lua.LValue // what a null member becomes; nil: it is left out
 	count       int        // members so far
-	patience    patience
+	budget      budget
 	names       []string     // of the objects that are being read
 	values      []lua.LValue // of the objects and lists that are being read
 }
 
-// decoders holds idle decoders: a new one costs more than a small message. A pool carries nothing from one use to the
-// next that could be observed, so it is no state of the package.
+// decoders holds idle decoders: a new one costs more than a small message.
 var decoders = sync.Pool{New: func() any { return new(decoder) }} //nolint:gochecknoglobals // a cache without observable state
 
-func (d *decoder) begin(text []byte, l Limits, null lua.LValue) {
+func (d *decoder) reset(text []byte, l Limits, null lua.LValue) {
 	d.source = *bytes.NewBuffer(text)
 	d.Reset(&d.source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	d.depth, d.keys, d.null, d.count = l.depth(), l.Keys, null, 0
-	d.patience = patience{turn: l.Turn, left: valuesPerAsk}
+	d.budget = budget{turn: l.Turn, left: valuesPerCheck}
 }
 
-// release gives the decoder back to the pool, without anything that it has read.
+// release clears the decoder and returns it to the pool.
 func (d *decoder) release() {
 	const kept = 1024 // entries; a large text does not make its stacks stay
-	d.source, d.null, d.patience = bytes.Buffer{}, nil, patience{}
+	d.source, d.null, d.budget = bytes.Buffer{}, nil, budget{}
 	d.Reset(&d.source)
 	clear(d.names)
 	clear(d.values)
@@ -73,8 +71,8 @@ func (d *decoder) release() {
 	decoders.Put(d)
 }
 
-// whole reads a value and the end of the text.
-func (d *decoder) whole() (lua.LValue, *PathError) {
+// document reads a value and the end of the text.
+func (d *decoder) document() (lua.LValue, *PathError) {
 	token, err := d.ReadToken()
 	if err != nil {
 		return nil, syntax(err)
@@ -95,9 +93,9 @@ func (d *decoder) whole() (lua.LValue, *PathError) {
 	return v, nil
 }
 
-// value makes the value that begins with a token. null is lua.LNil.
+// value reads the value that begins with a token. null becomes lua.LNil.
 func (d *decoder) value(token jsontext.Token, depth int) (lua.LValue, *PathError) {
-	if fault := d.patience.spend(); fault != nil {
+	if fault := d.budget.spend(); fault != nil {
 		return nil, fault
 	}
 	switch token.Kind() {
@@ -150,12 +148,12 @@ func (d *decoder) object(depth int) (lua.LValue, *PathError) {
 	}
 	t := newTable(0, len(d.names)-name)
 	for i, v := range d.values[value:] {
-		// A null takes back what the name meant before, and leaves no trace otherwise.
+		// A null removes an earlier member of the same name; otherwise it leaves no trace.
 		if n := d.names[name+i]; v != lua.LNil || t.RawGetString(n) != lua.LNil {
 			t.RawSetString(n, v)
 		}
 	}
-	d.drop(name, value)
+	d.pop(name, value)
 	return t, nil
 }
 
@@ -196,12 +194,12 @@ func (d *decoder) list(depth int) (lua.LValue, *PathError) {
 	for _, v := range d.values[value:] {
 		t.Append(v)
 	}
-	d.drop(name, value)
+	d.pop(name, value)
 	return t, nil
 }
 
-// drop takes what stands above from both stacks.
-func (d *decoder) drop(name, value int) {
+// pop shortens both stacks.
+func (d *decoder) pop(name, value int) {
 	clear(d.names[name:])
 	clear(d.values[value:])
 	d.names, d.values = d.names[:name], d.values[:value]
@@ -222,7 +220,7 @@ func number(text string) (lua.LValue, *PathError) {
 	return lua.LNumber(f), nil
 }
 
-// syntax is the fault of text that is not JSON.
+// syntax returns the error of text that is not JSON.
 func syntax(err error) *PathError {
 	var at *jsontext.SyntacticError
 	switch {

@@ -23,7 +23,7 @@ func decode(tb testing.TB, text string, null lua.LValue) lua.LValue {
 }
 
 func TestDecode(t *testing.T) {
-	// JSON becomes what a script would have written: v is the value, and the check is Lua.
+	// JSON becomes the value that a script would have written: v is the value, and the check is Lua.
 	for text, check := range map[string]string{
 		`null`:                          `v == null`,
 		` true `:                        `v == true`,
@@ -59,7 +59,7 @@ func TestDecode(t *testing.T) {
 }
 
 func TestDecodeNull(t *testing.T) {
-	// On request null members are kept as the value the caller names; in lists and alone null is Null in any case.
+	// On request null members become the value that the caller names; in lists and alone null is always Null.
 	for text, want := range map[string]string{
 		`{"a":null,"b":[null]}`: `{"a":"none","b":[null]}`,
 		`{"a":1,"a":null}`:      `{"a":"none"}`,
@@ -73,7 +73,7 @@ func TestDecodeNull(t *testing.T) {
 }
 
 func TestDecodeKeepsOrder(t *testing.T) {
-	// Members come back in the order in which they were written, however many there are.
+	// Members keep the order of the text, however many there are.
 	var b strings.Builder
 	b.WriteString(`{"z":0`)
 	for i := range 500 {
@@ -88,7 +88,7 @@ func TestDecodeKeepsOrder(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	// The error says where the text is wrong, and whether it is no JSON or breaks a limit.
+	// The error says where the text is wrong, and whether it is not JSON or exceeds a limit.
 	limits := Limits{Depth: 3, Keys: 4}
 	for _, c := range []struct {
 		text string
@@ -161,7 +161,7 @@ func TestDecodeMakesSmallTables(t *testing.T) {
 }
 
 func TestDecodeConcurrently(t *testing.T) {
-	// Readers decode side by side; nothing of one text shows up in another.
+	// Goroutines decode at the same time; nothing of one text appears in another.
 	var readers sync.WaitGroup
 	for _, text := range []string{`{"a":[1,{"b":"x"}],"c":[]}`, `[{"d":null},[[]]]`, `{"e":`, `{"f":{"f":{"f":1}}}`} {
 		readers.Go(func() {
@@ -206,7 +206,7 @@ func FuzzRoundTrip(f *testing.F) {
 		f.Add(seed, false)
 	}
 	f.Fuzz(func(t *testing.T, text string, keepNull bool) {
-		// What can be decoded can be encoded, and that decodes to the same and encodes to the same text.
+		// What can be decoded can be encoded, and decodes and encodes to the same again.
 		var null lua.LValue
 		if keepNull {
 			null = Null()
@@ -240,7 +240,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed), 3, 2)
 	}
 	f.Fuzz(func(t *testing.T, text []byte, depth, keys int) {
-		// Decode takes exactly the JSON that stands within the limits, and says which of both it was.
+		// Decode accepts exactly the JSON within the limits, and says which of both was violated.
 		depth, keys = 1+int(uint(depth)%40), 1+int(uint(keys)%100)
 		v, err := Decode(text, Limits{Depth: depth, Keys: keys}, nil)
 		valid := json.Valid(text) && utf8.Valid(text)

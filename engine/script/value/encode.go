@@ -15,37 +15,37 @@ type appender interface {
 	AppendJSON(dst []byte) ([]byte, error)
 }
 
-// Append appends a Lua value as JSON, straight from its tables. Keys of objects come in the order in which they were first
-// set. Integers up to 2^53 are written in full, larger ones with an exponent; invalid UTF-8 becomes U+FFFD; nil is null.
-// Userdata whose Value has a method AppendJSON(dst []byte) ([]byte, error) is written by it; whoever makes such userdata
-// sees to it that it does not contain itself.
+// Append appends a Lua value as JSON, straight from its tables. The keys of an object are written in the order in which they
+// were first set. Integers up to 2^53 are written in full, larger ones with an exponent; invalid UTF-8 becomes U+FFFD; nil
+// is null. Userdata whose Value has a method AppendJSON(dst []byte) ([]byte, error) is written by it; such userdata must not
+// contain itself.
 //
-// The error is a [*PathError]: for a function, a thread or other userdata, for a table that mixes lists and objects, has
-// holes or contains itself, for NaN and infinities, and for what breaks a limit. dst is then returned as it was.
+// Append returns a [*PathError] for a function, a thread or other userdata, for a table that mixes lists and objects, has
+// holes or contains itself, for NaN and infinities, and for a value that exceeds a limit. It returns dst unchanged then.
 func Append(dst []byte, v lua.LValue, l Limits) ([]byte, error) {
 	e := encoder{
 		depth: l.depth(), keys: l.Keys, text: l.text(),
-		patience: patience{turn: l.Turn, left: valuesPerAsk}, start: len(dst),
+		budget: budget{turn: l.Turn, left: valuesPerCheck}, start: len(dst),
 	}
-	out, fault := e.bounded(e.value(dst, v))
+	out, fault := e.checked(e.value(dst, v))
 	if fault != nil {
-		return dst, fault.while("encode")
+		return dst, fault.withOp("encode")
 	}
 	return out, nil
 }
 
 // encoder is one call of Append.
 type encoder struct {
-	depth, keys, text int // the limits; no limit of keys where 0
-	start             int // where in dst the call began
+	depth, keys, text int // the limits; 0 keys: no limit
+	start             int // length of dst when the call began
 	count             int // members so far
-	patience          patience
+	budget            budget
 
-	exact bool // what would not be the same when it is read again is refused, and marks are written
-	tags  int  // objects around the present place that only hold a mark
+	exact bool // for Save: marks are written, and what could not be restored exactly is refused
+	tags  int  // objects around the current table that are tags
 
-	// The tables that are being written, from the outside in: two places, as most tables are not deep and an encoder
-	// with one slice of them would not fit on the stack.
+	// The tables that are being written, from the outside in. They are in two fields, because most tables are not deep, and
+	// with one slice the encoder would escape to the heap.
 	level   int
 	outer   [16]*lua.LTable
 	further []*lua.LTable
@@ -71,16 +71,16 @@ func (e *encoder) value(dst []byte, v lua.LValue) ([]byte, *PathError) {
 		return e.table(dst, v)
 	case *lua.LUserData:
 		if e.exact && v != marks.null {
-			return dst, refuse(kind(v) + " is no plain data")
+			return dst, refuse(kindOf(v) + " is not plain data")
 		}
 		return appendUserData(dst, v)
 	default:
-		return dst, refuse(kind(v) + " has no JSON form")
+		return dst, refuse(kindOf(v) + " has no JSON form")
 	}
 }
 
 func appendString(dst []byte, s string) []byte {
-	// The error only tells that invalid UTF-8 was replaced.
+	// The error only reports that invalid UTF-8 was replaced.
 	dst, _ = jsontext.AppendQuote(dst, s)
 	return dst
 }
@@ -94,7 +94,7 @@ func appendNumber(dst []byte, f float64) ([]byte, *PathError) {
 	case isInteger(f):
 		return strconv.AppendInt(dst, int64(f), 10), nil
 	case math.Abs(f) > maxInteger:
-		// Digits that are not significant would look as if they were, and Decode refuses such integers.
+		// In full it would show digits that are not significant, and Decode refuses such integers.
 		return strconv.AppendFloat(dst, f, 'e', -1, 64), nil
 	default:
 		return jsontext.AppendFloat(dst, f, 64), nil
@@ -107,7 +107,7 @@ func appendUserData(dst []byte, v *lua.LUserData) ([]byte, *PathError) {
 	}
 	a, ok := v.Value.(appender)
 	if !ok {
-		return dst, refuse(kind(v) + " has no JSON form")
+		return dst, refuse(kindOf(v) + " has no JSON form")
 	}
 	out, err := a.AppendJSON(dst)
 	if err != nil {
@@ -116,8 +116,8 @@ func appendUserData(dst []byte, v *lua.LUserData) ([]byte, *PathError) {
 	return out, nil
 }
 
-// enter begins a table; leave ends it. A table that contains itself far inside is found once it is too deep: to look at
-// all levels at each table would take as long as all else, or, where the same tables come again and again, seconds.
+// enter begins a table; leave ends it. A table that contains itself at a deep level is found only when the depth limit is
+// reached: to compare each table with all levels would double the time, or take seconds if tables occur again and again.
 func (e *encoder) enter(t *lua.LTable) *PathError {
 	if slices.Contains(e.outer[:min(e.level, len(e.outer))], t) {
 		return refuse("the table contains itself")
@@ -178,17 +178,17 @@ func (e *encoder) list(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 			return dst, refuse("the list has a hole at " + strconv.Itoa(i))
 		}
 		var fault *PathError
-		if dst, fault = e.bounded(e.value(dst, v)); fault != nil {
+		if dst, fault = e.checked(e.value(dst, v)); fault != nil {
 			return dst, fault.at(lua.LNumber(i))
 		}
 	}
 	if other, _ := t.Next(afterList(length)); other != lua.LNil {
-		return dst, refuse("the list has also the key " + step(other))
+		return dst, refuse("the list also has the key " + pathStep(other))
 	}
 	return append(dst, ']'), nil
 }
 
-// afterList returns the key from which Next goes on behind a list.
+// afterList returns the key after which Next continues behind a list.
 func afterList(length int) lua.LValue {
 	if length == 0 {
 		return lua.LNil
@@ -199,7 +199,7 @@ func afterList(length int) lua.LValue {
 // fields writes the table of a message's fields.
 func (e *encoder) fields(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 	if t.RawGetInt(1) != lua.LNil && !isMarked(t, marks.object) {
-		return dst, refuse("a list has no names for its fields")
+		return dst, refuse("the fields must be an object, not a list")
 	}
 	// The table is not left again: nothing comes after it.
 	if fault := e.enter(t); fault != nil {
@@ -208,7 +208,7 @@ func (e *encoder) fields(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 	return e.members(dst, t, true)
 }
 
-// members writes what an object contains, less what belongs to the envelope of a message.
+// members writes the members of an object; with envelope, without those that the envelope of a message writes.
 func (e *encoder) members(dst []byte, t *lua.LTable, envelope bool) ([]byte, *PathError) {
 	comma := false
 	for key, v := t.Next(lua.LNil); key != lua.LNil; key, v = t.Next(key) {
@@ -223,7 +223,7 @@ func (e *encoder) members(dst []byte, t *lua.LTable, envelope bool) ([]byte, *Pa
 		if dst, fault = e.key(dst, t, key); fault != nil {
 			return dst, fault
 		}
-		if dst, fault = e.bounded(e.value(append(dst, ':'), v)); fault != nil {
+		if dst, fault = e.checked(e.value(append(dst, ':'), v)); fault != nil {
 			return dst, fault.at(key)
 		}
 	}
@@ -248,12 +248,12 @@ func (e *encoder) key(dst []byte, t *lua.LTable, key lua.LValue) ([]byte, *PathE
 	}
 	hint := ""
 	if key.Type() == lua.LTNumber {
-		hint = "; write tostring(key) where keys are numbers"
+		hint = "; write tostring(key) if keys are numbers"
 	}
-	return dst, refuse("the table has the key " + step(key) + ": it is neither a list, with the keys 1 to n, nor an object, with strings for keys" + hint)
+	return dst, refuse("the table has the key " + pathStep(key) + ": it is neither a list, with the keys 1 to n, nor an object, with strings for keys" + hint)
 }
 
-// integerKey writes a number as a name, unless the table has that name already.
+// integerKey writes a number as a name. It is an error if the table also has that name.
 func integerKey(dst []byte, t *lua.LTable, k int64) ([]byte, *PathError) {
 	name := strconv.FormatInt(k, 10)
 	if t.RawGetString(name) != lua.LNil {
@@ -264,18 +264,18 @@ func integerKey(dst []byte, t *lua.LTable, k int64) ([]byte, *PathError) {
 
 func isInteger(f float64) bool { return f == math.Trunc(f) && math.Abs(f) <= maxInteger }
 
-// bounded passes a result on unless the text has become too large, or the turn too long.
-func (e *encoder) bounded(dst []byte, fault *PathError) ([]byte, *PathError) {
+// checked returns its arguments, or an error if the text has become too large or the turn has ended.
+func (e *encoder) checked(dst []byte, fault *PathError) ([]byte, *PathError) {
 	if fault != nil {
 		return dst, fault
 	}
 	if len(dst)-e.start > e.text {
 		return dst, tooLarge(e.text)
 	}
-	return dst, e.patience.spend()
+	return dst, e.budget.spend()
 }
 
-// ofEnvelope tells whether a field has a name that the message's envelope writes itself.
+// ofEnvelope reports whether the envelope of a message writes the field of that name.
 func ofEnvelope(key lua.LValue) bool {
 	s, ok := key.(lua.LString)
 	return ok && (s == "id" || s == "name" || s == "timestamp")

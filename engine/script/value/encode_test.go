@@ -110,7 +110,7 @@ func TestAppend(t *testing.T) {
 }
 
 func TestAppendRefuses(t *testing.T) {
-	// What has no JSON form is refused with its path, and what the caller had is left as it was.
+	// What has no JSON form is refused with its path, and dst is unchanged.
 	for source, want := range map[string]string{
 		`return print`:                                                    `value: encode: a function has no JSON form`,
 		`return coroutine.create(print)`:                                  `value: encode: a thread has no JSON form`,
@@ -123,14 +123,14 @@ func TestAppendRefuses(t *testing.T) {
 		`return {a = -1/0}`:                                               `value: encode a: an infinite number has no JSON form`,
 		`local t = {} t.a = {b = t} return t`:                             `value: encode a.b: the table contains itself`,
 		`local t = {} t[1] = t return {t}`:                                `value: encode [1][1]: the table contains itself`,
-		`return {a = {1, 2, x = 3}}`:                                      `value: encode a: the list has also the key .x`,
-		`return {1, [2.5] = 3}`:                                           `value: encode: the list has also the key [2.5]`,
+		`return {a = {1, 2, x = 3}}`:                                      `value: encode a: the list also has the key .x`,
+		`return {1, [2.5] = 3}`:                                           `value: encode: the list also has the key [2.5]`,
 		`return {1, nil, 3}`:                                              `value: encode: the list has a hole at 2`,
-		`return array({a = 1})`:                                           `value: encode: the list has also the key .a`,
+		`return array({a = 1})`:                                           `value: encode: the list also has the key .a`,
 		`return array({nil, 2})`:                                          `value: encode: the list has a hole at 1`,
-		`return {a = {nil, 2}}`:                                           `value: encode a: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) where keys are numbers`,
+		`return {a = {nil, 2}}`:                                           `value: encode a: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) if keys are numbers`,
 		`return {a = 1, [true] = 2}`:                                      `value: encode: the table has the key [true]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys`,
-		`return object({[2.5] = 1})`:                                      `value: encode: the table has the key [2.5]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) where keys are numbers`,
+		`return object({[2.5] = 1})`:                                      `value: encode: the table has the key [2.5]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) if keys are numbers`,
 		`return object({[1] = "a", ["1"] = "b"})`:                         `value: encode: the object has the key 1 as a number and as a string`,
 		`return {c = broken}`:                                             `value: encode c: no text`,
 		`local t = {} for i = 1, 1000 do t = {t} end return t`:            `value: encode ` + strings.Repeat("[1]", 6) + "..." + strings.Repeat("[1]", 6) + `: nested deeper than 1000 levels`,
@@ -150,7 +150,7 @@ func TestAppendRefuses(t *testing.T) {
 }
 
 func TestAppendLimits(t *testing.T) {
-	// Depth counts tables inside each other, Keys all members; at the limit is within it.
+	// Depth counts tables inside each other, Keys all members; a value at the limit is accepted.
 	for _, c := range []struct {
 		source string
 		limits Limits
@@ -176,7 +176,7 @@ func TestAppendLimits(t *testing.T) {
 }
 
 func TestAppendEnds(t *testing.T) {
-	// A few tables that stand for 2^100 values are refused instead of filling the memory.
+	// A few tables that represent 2^100 values are refused instead of filling the memory.
 	v := eval(t, `local t = {("x"):rep(10000)} for i = 1, 100 do t = {t, t} end return t`)
 	_, err := Append(make([]byte, 0, maxText+1<<16), v, Limits{})
 	if limit, ok := errors.AsType[*LimitError](err); !ok || limit.Problem != "the text is larger than 16 MiB" {
@@ -197,7 +197,7 @@ func (b *brief) Err() error {
 }
 
 func TestTurnEnds(t *testing.T) {
-	// What is long is given up when its turn is over, and what is short asks nothing.
+	// A long value ends with an error when its turn has ended; a short one does not check the turn.
 	long := eval(t, `local t = {} for i = 1, 25 do t = {t, t} end return t`)
 	text := strings.Repeat("[", 900) + strings.Repeat(`1,{"":[]},`, 1<<16) + "1" + strings.Repeat("]", 900)
 	for name, run := range map[string]func(turn Turn) error{
@@ -219,7 +219,7 @@ func TestTurnEnds(t *testing.T) {
 }
 
 func TestDeepTables(t *testing.T) {
-	// What stands far inside is written, and refused, as what stands outside.
+	// Deep levels are written, and refused, like outer ones.
 	v := eval(t, `local t, wide = {}, {} for i = 1, 1e5 do wide[i] = t end for i = 1, 998 do wide = {wide} end return wide`)
 	if out, err := Append(nil, v, Limits{}); err != nil || len(out) != 2*998+2+3e5-1 {
 		t.Errorf("Append = %d bytes, %v, want %d", len(out), err, int(2*998+2+3e5-1))
@@ -231,7 +231,7 @@ func TestDeepTables(t *testing.T) {
 }
 
 func TestAppendAllocatesNothing(t *testing.T) {
-	// Objects are written without any allocation, also below the levels that the encoder has room for at hand.
+	// Objects are written without any allocation, also below the levels that fit into the encoder itself.
 	v := eval(t, `local t = {n = 1.5, s = "x", i = 1795384421, c = client} for i = 1, 10 do t = {a = t, b = {}} end return t`)
 	buffer := make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() {
@@ -262,11 +262,11 @@ func TestFields(t *testing.T) {
 		t.Errorf("AppendMembers of no table = %s, %v, want x", got, err)
 	}
 	for source, want := range map[string]string{
-		`return {1}`:                         `value: encode fields: a list has no names for its fields`,
-		`return {1, a = 2}`:                  `value: encode fields: a list has no names for its fields`,
+		`return {1}`:                         `value: encode fields: the fields must be an object, not a list`,
+		`return {1, a = 2}`:                  `value: encode fields: the fields must be an object, not a list`,
 		`return {a = 1, b = {print}}`:        `value: encode fields b[1]: a function has no JSON form`,
 		`local t = {a = 1} t.b = t return t`: `value: encode fields b: the table contains itself`,
-		`return {[2] = 1}`:                   `value: encode fields: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) where keys are numbers`,
+		`return {[2] = 1}`:                   `value: encode fields: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) if keys are numbers`,
 	} {
 		table := eval(t, source).(*lua.LTable)
 		if got, err := (Fields{table}).AppendMembers([]byte("x")); err == nil || err.Error() != want || string(got) != "x" {
@@ -276,7 +276,7 @@ func TestFields(t *testing.T) {
 }
 
 func TestStringField(t *testing.T) {
-	// StringField finds strings in tables, and tells where something else stands.
+	// StringField finds strings in tables, and reports anything else.
 	type found struct {
 		text string
 		ok   bool

@@ -6,12 +6,12 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// marks are the values that are known by their identity. They are made once and never change, so all Lua states and
+// marks are the values that are recognised by their identity. They are made once and never change, so all Lua states and
 // goroutines may share them, and data that moves from one state to the next keeps its meaning.
 //
-// A mark is a metatable without effect. It is locked by __metatable: scripts cannot get hold of it (getmetatable returns
-// a string), cannot change it and cannot take it off a table (setmetatable refuses), whatever they try; and as it belongs
-// to the table, it needs no bookkeeping, survives the copying of tables in place and dies with its table.
+// A mark is a metatable without effect. It is locked by __metatable: scripts cannot get at it (getmetatable returns
+// a string), cannot change it and cannot take it off a table (setmetatable refuses). Since it belongs to the table, it
+// needs no bookkeeping, survives the copying of tables in place and is collected with its table.
 var marks = newMarks() //nolint:gochecknoglobals // constants, of a kind that Go has no const for
 
 type identities struct {
@@ -39,15 +39,15 @@ func newMark(name string) *lua.LTable {
 	return t
 }
 
-// Null returns the one value that stands for null where nil cannot: in lists, and in objects on request.
+// Null returns the value for null in places where nil is impossible: in lists, and in objects on request.
 func Null() lua.LValue { return marks.null }
 
-// MarkArray makes a table a list for good: empty, it is written as []. It costs the table its place for a metatable, so
-// one that has a metatable of its own is an error.
+// MarkArray makes a table a list for good: if it is empty, it is written as []. The mark takes the place of a metatable, so
+// a table with a metatable of its own is an error.
 func MarkArray(t *lua.LTable) error { return mark(t, marks.array) }
 
-// MarkObject makes a table an object for good. Integers among its keys are then written as strings. It costs the table
-// its place for a metatable, so one that has a metatable of its own is an error.
+// MarkObject makes a table an object for good. Integers among its keys are then written as strings. The mark takes the
+// place of a metatable, so a table with a metatable of its own is an error.
 func MarkObject(t *lua.LTable) error { return mark(t, marks.object) }
 
 func mark(t, with *lua.LTable) error {
@@ -58,7 +58,7 @@ func mark(t, with *lua.LTable) error {
 	return nil
 }
 
-// isPlain tells whether a table has no metatable other than a mark.
+// isPlain reports whether a table has no metatable other than a mark.
 func isPlain(t *lua.LTable) bool {
 	return t.Metatable == nil || t.Metatable == lua.LNil || isMarked(t, marks.array) || isMarked(t, marks.object)
 }

@@ -28,7 +28,7 @@ func TestMarksHold(t *testing.T) {
 }
 
 func TestMarksAreShared(t *testing.T) {
-	// What one state marked is marked for every other, and null is the same everywhere.
+	// A table marked in one state is marked in every other, and null is the same everywhere.
 	for _, text := range []string{`[[],{},null]`, `{"a":[],"b":{}}`} {
 		v := decode(t, text, nil)
 		l := newLua(t)
@@ -44,7 +44,7 @@ func TestMarksAreShared(t *testing.T) {
 
 func TestPathError(t *testing.T) {
 	// A path reads like Lua and stays short.
-	e := refuse("why").while("copy")
+	e := refuse("why").withOp("copy")
 	if got := e.Error(); got != "value: copy: why" {
 		t.Errorf("Error() = %s, want value: copy: why", got)
 	}

@@ -2,126 +2,124 @@ package value
 
 import lua "github.com/yuin/gopher-lua"
 
-// Renewer makes tables of one Lua machine those of another, in place, so that one that others know too stays the same. It
-// goes over each table once, however many values hold it.
+// Renewer moves tables from one generation of scripts to the next, in place: a table that stands elsewhere, too, stays the
+// same. It takes off metatables and replaces what is not plain data. It goes through each table once, however many values
+// contain it.
 type Renewer struct {
-	// Replace returns what stands for a function, a thread or userdata other than [Null]; nil is nothing. What it has
-	// returned it returns as it is.
-	Replace func(v lua.LValue) lua.LValue
+	walk
 
-	seen map[*lua.LTable]bool
-	open []renewed // tables that are still to look at, the last one first
-	lost loss
+	// Lost counts the values, keys and metatables that had no replacement and are gone.
+	Lost int
+
+	replace func(v lua.LValue) lua.LValue
+	first   string     // the first thing that was lost: "a function at [callback]"
+	last    lua.LValue // the value of the entry that was visited last
 }
 
-// renewed is a table and where it stands.
-type renewed struct {
-	table *lua.LTable
-	path  string
+// NewRenewer returns a Renewer without tables. replace returns what takes the place of a function, a thread or userdata
+// other than [Null]; nil if nothing does. Given a value that it has returned, it must return the same value.
+func NewRenewer(replace func(v lua.LValue) lua.LValue) *Renewer {
+	return &Renewer{replace: replace}
 }
 
-// Renew renews a value, and names the first thing that became nothing: "a function at [callback]".
+// Renew renews a value completely. lost names the first thing that had no replacement: "a function at [callback]".
 func (r *Renewer) Renew(v lua.LValue) (out lua.LValue, lost string) {
-	if r.seen == nil {
-		r.seen = map[*lua.LTable]bool{}
+	r.paths, r.first = true, ""
+	t, ok := v.(*lua.LTable)
+	if !ok {
+		return r.renewed(v, ""), r.first
 	}
-	r.lost = ""
-	out = r.value(v, "")
-	for len(r.open) > 0 {
-		last := len(r.open) - 1
-		now := r.open[last]
-		r.open = r.open[:last]
-		r.entries(now.table, now.path)
+	r.Add(t)
+	for !r.step(StepEntries, r) {
+		continue
 	}
-	return out, string(r.lost)
+	return t, r.first
 }
 
-func (r *Renewer) entries(t *lua.LTable, path string) {
-	if Bare(t) {
-		r.lost.note("a metatable", path)
-	}
-	foreign := false
-	for key, v := t.Next(lua.LNil); key != lua.LNil; key, v = t.Next(key) {
-		if !IsScalar(key) {
-			foreign = true
-			r.find(key, path, key)
-		}
-		if IsScalar(v) {
-			continue
-		}
-		if _, table := v.(*lua.LTable); table {
-			r.find(v, path, key)
-			continue
-		}
-		if replaced := r.value(v, path+"["+keyText(key)+"]"); replaced != v {
-			t.RawSet(key, replaced)
+// Step renews [StepEntries] entries of the tables that were added, and reports whether these were the last. If scripts
+// have changed a table at the very key where the last step ended, it renews the whole table at once: no entry may be
+// missed.
+func (r *Renewer) Step() (done bool) {
+	if len(r.queue) > 0 && r.after != nil {
+		if t := r.queue[0].table; t.RawGet(r.after) != r.last {
+			for r.after = nil; len(r.queue) > 0 && r.queue[0].table == t; {
+				r.step(1, r)
+			}
 		}
 	}
-	if foreign && Rekey(t, r.Replace) > 0 {
-		r.lost.note("a key", path)
+	return r.step(StepEntries, r)
+}
+
+func (r *Renewer) enter(t *lua.LTable) {
+	if !isPlain(t) {
+		t.Metatable = lua.LNil
+		r.lose("a metatable", r.queue[0].path)
 	}
 }
 
-// find notes a table at a key, unless it is known.
-func (r *Renewer) find(v lua.LValue, path string, key lua.LValue) {
-	if t, ok := v.(*lua.LTable); ok && !r.seen[t] {
-		r.value(t, path+"["+keyText(key)+"]")
+func (r *Renewer) entry(t *lua.LTable, key, v lua.LValue) {
+	if r.isForeign(key) {
+		r.rekey(t)
+		r.after = nil // the table has other keys now
+		return
+	}
+	r.find(key, key)
+	r.find(v, key)
+	r.last = v
+	if _, ok := v.(*lua.LTable); !ok && !isScalar(v) {
+		if r.last = r.renewed(v, r.path(key)); r.last != v {
+			t.RawSet(key, r.last)
+		}
 	}
 }
 
-// value returns what a value becomes; a table is looked at later.
-func (r *Renewer) value(v lua.LValue, path string) lua.LValue {
-	if t, ok := v.(*lua.LTable); ok {
-		if !r.seen[t] {
-			r.seen[t] = true
-			r.open = append(r.open, renewed{t, path})
-		}
+// renewed returns what takes the place of a value that is not a table.
+func (r *Renewer) renewed(v lua.LValue, path string) lua.LValue {
+	if isScalar(v) {
 		return v
 	}
-	return r.lost.replaced(v, path, r.Replace)
+	to := r.replace(v)
+	if to == nil {
+		r.lose(kindOf(v), path)
+		return lua.LNil
+	}
+	return to
 }
 
-// Bare takes a metatable off a table, unless it is one of the marks, and tells whether there was one.
-func Bare(t *lua.LTable) bool {
-	if isPlain(t) {
+// lose counts something that has no replacement.
+func (r *Renewer) lose(what, path string) {
+	r.Lost++
+	if path != "" {
+		what += " at " + path
+	}
+	if r.first == "" {
+		r.first = what
+	}
+}
+
+// isForeign reports whether a key is to be replaced.
+func (r *Renewer) isForeign(key lua.LValue) bool {
+	if _, table := key.(*lua.LTable); table || isScalar(key) {
 		return false
 	}
-	t.Metatable = lua.LNil
-	return true
+	return r.replace(key) != key
 }
 
-// IsForeign tells whether replace has another answer for a key than the key.
-func IsForeign(key lua.LValue, replace func(v lua.LValue) lua.LValue) bool {
-	if _, table := key.(*lua.LTable); table || IsScalar(key) {
-		return false
-	}
-	return replace(key) != key
-}
-
-// Rekey puts replace's answer in the place of the keys that are foreign, and lets go of these; an entry of which the new key
-// is there already is left out. lost is how many keys have no answer. Tables among the keys stay. It takes one turn, for some
-// tenths of a microsecond for each entry.
-func Rekey(t *lua.LTable, replace func(v lua.LValue) lua.LValue) (lost int) {
-	foreign := false
-	for key, _ := t.Next(lua.LNil); key != lua.LNil && !foreign; key, _ = t.Next(key) {
-		foreign = IsForeign(key, replace)
-	}
-	if !foreign {
-		return 0
-	}
+// rekey replaces all foreign keys of a table. An entry whose new key the table has already is dropped: the table's own is
+// newer. It takes some tenths of a microsecond an entry.
+func (r *Renewer) rekey(t *lua.LTable) {
 	rebuild(t, t.Len(), 0, func(key lua.LValue) lua.LValue {
-		if !IsForeign(key, replace) {
+		if !r.isForeign(key) {
 			return key
 		}
-		to := replace(key)
-		switch {
-		case to == nil:
-			lost++
+		to := r.replace(key)
+		if to == nil {
+			r.lose("a key", r.queue[0].path)
 			return lua.LNil
-		case t.RawGet(to) != lua.LNil:
+		}
+		if t.RawGet(to) != lua.LNil {
 			return lua.LNil
 		}
 		return to
 	})
-	return lost
 }

@@ -6,19 +6,19 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// A renewed table is the same one; what it holds is replaced at whatever depth, and what becomes nothing is named.
+// A renewed table is the same one; its values are replaced at any depth, and the first loss is named.
 func TestRenew(t *testing.T) {
 	l := lua.NewState()
 	defer l.Close()
 	before, after := &lua.LUserData{}, &lua.LUserData{}
 	replaced := 0
-	r := Renewer{Replace: func(v lua.LValue) lua.LValue {
+	r := NewRenewer(func(v lua.LValue) lua.LValue {
 		if v == before || v == after {
 			replaced++
 			return after
 		}
 		return nil
-	}}
+	})
 	outer, inner := l.NewTable(), l.NewTable()
 	outer.RawSetString("inner", inner)
 	outer.RawSetString("self", outer)
@@ -33,12 +33,12 @@ func TestRenew(t *testing.T) {
 		t.Errorf("inner = who %v, under the new key %v, want both replaced and no function", inner.RawGetString("who"), inner.RawGet(after))
 	}
 
-	// A table that other values hold too is gone over once.
+	// A table that other values contain, too, is renewed once.
 	inner.RawSetString("who", before)
 	replaced = 0
 	holder := l.NewTable()
 	holder.RawSetInt(1, inner)
 	if _, lost := r.Renew(holder); replaced != 0 || lost != "" {
-		t.Errorf("Renew of a table gone over before replaced %d values, lost %q, want it left alone", replaced, lost)
+		t.Errorf("Renew of a table renewed before replaced %d values, lost %q, want it left alone", replaced, lost)
 	}
 }

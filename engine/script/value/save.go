@@ -4,28 +4,28 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// The tags of Save: an object whose only member is called so stands for a table that JSON alone would not bring back.
-// The first two are also what getmetatable shows of such a table.
+// The tags of Save: an object whose only member has such a name represents a table that plain JSON would not restore.
+// The first two are also what getmetatable returns for such a table.
 const (
 	tagArray  = "json.array"  // a list that is marked
 	tagObject = "json.object" // an object that is marked
 	tagTable  = "json.table"  // an unmarked object whose only member has the name of a tag
 )
 
-// Save appends plain data as JSON from which [Restore] makes the same again: numbers to the last bit, marks, [Null]. Beyond
-// what [Append] refuses, the error, a [*PathError], is for what would not come back as it was: userdata, tables with
-// a metatable of their own, numbers as keys of an object, and strings that are not UTF-8. A table that stands in two
-// places is two tables afterwards. The text may have as many bytes as limit says; 0 is the most that is possible.
+// Save appends plain data as JSON from which [Restore] makes the same again: numbers to the last bit, marks, [Null]. It
+// returns a [*PathError] for everything that [Append] refuses, and for what could not be restored exactly: userdata,
+// tables with a metatable of their own, numbers as keys of an object, and strings that are not UTF-8. A table that occurs
+// twice is two tables afterwards. limit is the maximum of bytes; 0 means 16 MiB.
 func Save(dst []byte, v lua.LValue, limit int) ([]byte, error) {
 	e := encoder{depth: maxDepth, text: Limits{Text: limit}.text(), start: len(dst), exact: true}
 	out, fault := e.value(dst, v)
 	if fault != nil {
-		return dst, fault.while("save")
+		return dst, fault.withOp("save")
 	}
 	return out, nil
 }
 
-// Restore makes a value of what Save wrote. The error is that of [Decode].
+// Restore returns the value of a text that Save wrote. Its errors are those of [Decode].
 func Restore(text []byte) (lua.LValue, error) {
 	v, err := Decode(text, Limits{}, marks.null)
 	if err != nil {
@@ -34,10 +34,10 @@ func Restore(text []byte) (lua.LValue, error) {
 	return untag(v), nil
 }
 
-// tagged writes a table, inside of its tag if it needs one.
+// tagged writes a table, inside its tag if it needs one.
 func (e *encoder) tagged(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 	if !isPlain(t) {
-		return dst, refuse("a table with a metatable is no plain data")
+		return dst, refuse("a table with a metatable is not plain data")
 	}
 	tag := tagOf(t)
 	if tag == "" {
@@ -55,7 +55,7 @@ func (e *encoder) tagged(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 	return append(dst, '}'), nil
 }
 
-// tagOf returns the tag that a table needs; an empty list needs none, since Decode marks it.
+// tagOf returns the tag that a table needs, or "". An empty list needs none, since Decode marks it.
 func tagOf(t *lua.LTable) string {
 	switch {
 	case isMarked(t, marks.object):
@@ -72,7 +72,7 @@ func tagOf(t *lua.LTable) string {
 	return ""
 }
 
-// onlyMember returns the member of a table that has no other and whose name is that of a tag.
+// onlyMember returns the only member of a table if its name is that of a tag.
 func onlyMember(t *lua.LTable) (tag string, v lua.LValue) {
 	key, v := t.Next(lua.LNil)
 	switch key {
@@ -84,7 +84,7 @@ func onlyMember(t *lua.LTable) (tag string, v lua.LValue) {
 	return "", nil
 }
 
-// untag puts what stands inside of tags in their place, in a value that was just decoded.
+// untag replaces tags by what is inside them, in a value that was just decoded.
 func untag(v lua.LValue) lua.LValue {
 	t, ok := v.(*lua.LTable)
 	if !ok {

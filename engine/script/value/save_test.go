@@ -46,7 +46,7 @@ func TestSaveAndRestore(t *testing.T) {
 }
 
 func TestSaveKeepsMarks(t *testing.T) {
-	// A list or an object that is marked is still one when it is empty again.
+	// A marked list or object keeps its mark when it becomes empty again.
 	restore := func(source string) *lua.LTable {
 		saved, err := Save(nil, eval(t, source), 0)
 		if err != nil {
@@ -85,18 +85,18 @@ func TestSaveNegativeZero(t *testing.T) {
 }
 
 func TestSaveRefuses(t *testing.T) {
-	// What would not come back as it was is refused with its place, and nothing is written.
+	// What could not be restored exactly is refused with its place, and nothing is written.
 	for _, c := range []struct{ source, want string }{
 		{`return {a = {print}}`, `value: save a[1]: a function has no JSON form`},
-		{`return {a = {b = client}}`, `value: save a.b: userdata is no plain data`},
-		{`return {opaque}`, `value: save [1]: userdata is no plain data`},
+		{`return {a = {b = client}}`, `value: save a.b: userdata is not plain data`},
+		{`return {opaque}`, `value: save [1]: userdata is not plain data`},
 		{`return {a = coroutine.create(print)}`, `value: save a: a thread has no JSON form`},
 		{`local t = {} t.a = {t} return t`, `value: save a[1]: the table contains itself`},
-		{`return {a = {1, 2, x = 3}}`, `value: save a: the list has also the key .x`},
+		{`return {a = {1, 2, x = 3}}`, `value: save a: the list also has the key .x`},
 		{`return {a = {[5] = 1, x = 3}}`, `neither a list, with the keys 1 to n, nor an object`},
 		{`return {a = object({[5] = 1})}`, `value: save a: the table has the key [5]`},
 		{`return {a = {[true] = 1}}`, `value: save a: the table has the key [true]`},
-		{`return {a = setmetatable({}, {})}`, `value: save a: a table with a metatable is no plain data`},
+		{`return {a = setmetatable({}, {})}`, `value: save a: a table with a metatable is not plain data`},
 		{`return {a = 0/0}`, `value: save a: NaN has no JSON form`},
 		{`return {a = -1/0}`, `value: save a: an infinite number has no JSON form`},
 		{`return {a = "\255"}`, `value: save a: a string that is not UTF-8 has no JSON form`},

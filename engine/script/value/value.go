@@ -1,9 +1,9 @@
-// Package value is how JSON and the values of Lua become each other, and how plain data gets into Lua and is copied. It
-// knows no running Lua: nothing here needs a state, so that frames can be decoded on their reader's goroutine. It knows
-// no message either; [Value] and [Fields] fit what travels by their methods alone.
+// Package value converts between JSON and Lua values, and copies, renews and compacts Lua tables. It does not know a running
+// Lua: nothing here needs a state, so frames can be decoded on their reader's goroutine. It does not know messages either;
+// [Value] and [Fields] have the methods that package wire asks for.
 //
-// A table with the keys 1..n and no others is a list; a table with strings for keys, or with none, is an object. A mark
-// settles it where the keys do not: see [MarkArray] and [MarkObject]. Tables are read as they are, without metamethods.
+// A table with the keys 1..n and no others is a list; a table with strings as keys, or with none, is an object. A mark
+// decides if the keys do not: see [MarkArray] and [MarkObject]. Tables are read without metamethods.
 //
 // A call that only reads its tables may run on any goroutine that may read them.
 package value
@@ -11,11 +11,10 @@ package value
 import lua "github.com/yuin/gopher-lua"
 
 const (
-	// maxDepth bounds nesting where no limit is given: every level is a Go call, and Go cannot recover from a stack
-	// that is too large.
+	// maxDepth bounds nesting if no limit is given: every level is a Go call, and Go cannot recover from a stack overflow.
 	maxDepth = 1000
 	// maxText bounds what one call writes, in bytes: tables that share their children can be small and their text
-	// endless. It is far above any message and above any state that is still pleasant to save.
+	// endless. It is far above any message, and above any state that can be saved without noticeable pauses.
 	maxText = 16 << 20
 	// maxInteger is 2^53: up to it, every integer is a Lua number.
 	maxInteger = 1 << 53
@@ -23,36 +22,35 @@ const (
 
 // Limits bound what is decoded or encoded.
 type Limits struct {
-	// Depth is how many lists and objects may stand inside each other. 0 is no limit of the caller's; above 1,000
-	// levels is always an error.
+	// Depth is the maximum of lists and objects inside each other. 0 means 1,000, which is also the highest possible.
 	Depth int
-	// Keys is how many members all objects, and how many objects and lists all lists, may have together. 0 is no limit.
+	// Keys is the maximum of all objects' members and of all objects and lists inside lists, together. 0 means no limit.
 	Keys int
-	// Text is how many bytes the text may have that is written. 0 is the most that is possible, 16 MiB.
+	// Text is the maximum of bytes to write. 0 means 16 MiB, which is also the highest possible.
 	Text int
-	// Turn is asked now and then whether to go on: an error ends the call. It is a context, as that of a Lua thread. nil is
-	// for callers whose texts are small.
+	// Turn is checked now and then: its error ends the call. It is a context, such as that of a Lua thread. Optional if the
+	// texts are small.
 	Turn Turn
 }
 
-// Turn tells, by an error, that there is no more time or memory.
+// Turn returns an error once its time or memory is used up.
 type Turn interface{ Err() error }
 
-// valuesPerAsk is the number of values between two looks at the turn: some 100 microseconds.
-const valuesPerAsk = 1000
+// valuesPerCheck is the number of values between two checks of the turn: some 100 microseconds.
+const valuesPerCheck = 1000
 
-// patience counts values on behalf of a turn.
-type patience struct {
+// budget counts values until the next check of a turn.
+type budget struct {
 	turn Turn
-	left int // values until the turn is asked
+	left int // values until the next check
 }
 
-// spend counts a value. The fault is the turn's error.
-func (p *patience) spend() *PathError {
+// spend counts a value. It returns the turn's error.
+func (p *budget) spend() *PathError {
 	if p.left--; p.left >= 0 || p.turn == nil {
 		return nil
 	}
-	p.left = valuesPerAsk
+	p.left = valuesPerCheck
 	if err := p.turn.Err(); err != nil {
 		return fault(err)
 	}
@@ -66,7 +64,7 @@ func (l Limits) depth() int {
 	return l.Depth
 }
 
-// text is the limit of what one call writes.
+// text returns the maximum of bytes to write.
 func (l Limits) text() int {
 	if l.Text <= 0 || l.Text > maxText {
 		return maxText
@@ -77,7 +75,7 @@ func (l Limits) text() int {
 // Value is a Lua value that travels as JSON. The zero Value is null.
 type Value struct {
 	LValue lua.LValue
-	// Text is how many bytes its JSON may have, as in [Limits].
+	// Text is the maximum of bytes of its JSON, as in [Limits].
 	Text int
 }
 
@@ -86,8 +84,8 @@ func (v Value) AppendJSON(dst []byte) ([]byte, error) {
 	return Append(dst, v.LValue, Limits{Text: v.Text})
 }
 
-// StringField returns a field of a table that is a string: "" where there is none, and false where it is something else or
-// the value no table.
+// StringField returns a string field of a table, "" if it is absent. ok is false if the field is not a string or the value
+// not a table.
 func (v Value) StringField(name string) (text string, ok bool) {
 	t, ok := v.LValue.(*lua.LTable)
 	if !ok {
@@ -103,11 +101,11 @@ func (v Value) StringField(name string) (text string, ok bool) {
 	}
 }
 
-// Fields is a table of fields that a message carries. No table is no fields.
+// Fields is a table with the fields of a message; nil if it has none.
 type Fields struct{ Table *lua.LTable }
 
 // AppendMembers appends the fields as the members of an object, without braces and without id, name and timestamp, which
-// belong to the message's envelope. A table that is a list is an error, as is everything that [Append] refuses.
+// belong to the message's envelope. It returns an error for a list, and for everything that [Append] refuses.
 func (f Fields) AppendMembers(dst []byte) ([]byte, error) {
 	if f.Table == nil {
 		return dst, nil
@@ -115,13 +113,13 @@ func (f Fields) AppendMembers(dst []byte) ([]byte, error) {
 	e := encoder{depth: maxDepth, text: maxText, start: len(dst)}
 	out, fault := e.fields(dst, f.Table)
 	if fault != nil {
-		return dst, fault.while("encode fields")
+		return dst, fault.withOp("encode fields")
 	}
 	return out, nil
 }
 
-// newTable returns a table with room for a list and for string keys. The room for keys matters: without, the first key
-// makes room for 32, which is 2 KB. CreateTable does not look at its state.
+// newTable returns a table with capacity for a list and for string keys. The latter matters: without it, the first key
+// allocates room for 32, which is 2 KB. CreateTable does not use its state.
 func newTable(list, keys int) *lua.LTable {
 	return (*lua.LState)(nil).CreateTable(list, keys)
 }

@@ -5,9 +5,11 @@ import (
 	"testing"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/value"
 )
 
-// exchange replaces one object by another, and functions by nothing.
+// exchange returns a function that replaces one object by another and drops everything else.
 func exchange(from, to *lua.LUserData) func(v lua.LValue) lua.LValue {
 	return func(v lua.LValue) lua.LValue {
 		if v == from || v == to {
@@ -17,8 +19,8 @@ func exchange(from, to *lua.LUserData) func(v lua.LValue) lua.LValue {
 	}
 }
 
-// Objects that are keys become those of the scripts that run, and their entries are found by them; metatables and function
-// keys of the scripts before are gone and counted.
+// Objects that are keys are replaced by those of the new scripts, and their entries are found under them; metatables and function
+// keys of the old scripts are removed and counted.
 func TestRenewKeysAndMetatables(t *testing.T) {
 	s, l := storeWith(t, `return {st = {members = {}, plain = {1, 2}}}`)
 	before, after := &lua.LUserData{Value: 1}, &lua.LUserData{Value: 1}
@@ -40,7 +42,7 @@ func TestRenewKeysAndMetatables(t *testing.T) {
 		assert(getmetatable(st.plain) == nil and st.plain[2] == 2, "want no metatable, and the list as it was")`)
 }
 
-// Whatever a script sets under the new key before the walk comes stays.
+// An entry that a script has set under the new key before it is renewed stays.
 func TestRenewKeepsTheNewerEntry(t *testing.T) {
 	s, l := storeWith(t, `return {st = {}}`)
 	before, after := &lua.LUserData{Value: 1}, &lua.LUserData{Value: 1}
@@ -51,12 +53,12 @@ func TestRenewKeepsTheNewerEntry(t *testing.T) {
 	run(t, l, `assert(st[after] == "new" and st[before] == nil, "want the newer entry alone")`)
 }
 
-// A list that moves between two steps is renewed whole.
+// A list that is shifted between two steps is renewed completely.
 func TestRenewWhileAListMoves(t *testing.T) {
 	s, l := storeWith(t, `return {queue = {}}`)
 	before, after := &lua.LUserData{Value: 1}, &lua.LUserData{Value: 1}
 	l.SetGlobal("before", before)
-	run(t, l, fmt.Sprintf(`for i = 1, %d do queue[i] = i end queue[%d] = before queue.key = before`, sweepSteps+100, sweepSteps+1))
+	run(t, l, fmt.Sprintf(`for i = 1, %d do queue[i] = i end queue[%d] = before queue.key = before`, value.StepEntries+100, value.StepEntries+1))
 	r := s.Renew(exchange(before, after))
 	if r.Step() {
 		t.Fatal("Step = true, want the list to take two")

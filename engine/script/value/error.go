@@ -8,29 +8,29 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// ErrSyntax is wrapped where text is not exactly one JSON value.
+// ErrSyntax is wrapped by errors about text that is not exactly one JSON value.
 var ErrSyntax = errors.New("not valid JSON")
 
-// LimitError is wrapped where a value is well formed but too deep, too large, or a number that Lua cannot hold.
+// LimitError is wrapped by errors about a value that is well formed but too deep, too large, or a number that Lua cannot
+// represent.
 type LimitError struct {
 	Problem string
-	Text    bool // it is the limit of the text
+	Text    bool // whether the limit is that of the text's size
 }
 
 // Error returns the problem.
 func (e *LimitError) Error() string { return e.Problem }
 
-// PathError says where in a value the problem is.
+// PathError is a problem and its place in a value.
 type PathError struct {
-	// Doing is what failed, such as "decode".
-	Doing string
-	Err   error
+	// Op is what failed, such as "decode".
+	Op  string
+	Err error
 
 	steps []string // from the inside out
 }
 
-// Path is the place, as Lua would write it: prizes[3].winner. Lists count from 1. Where the problem is the value itself,
-// the path is "".
+// Path returns the place as Lua would write it: prizes[3].winner. Lists count from 1. The path of the value itself is "".
 func (e *PathError) Path() string {
 	const shown = 6 // steps at each end; deeper paths lose their middle
 	var b strings.Builder
@@ -44,21 +44,21 @@ func (e *PathError) Path() string {
 	return strings.TrimPrefix(b.String(), ".")
 }
 
-// Plain is the place and the problem, for who knows what was being done.
-func (e *PathError) Plain() string {
+// Reason returns the place and the problem, for callers that say themselves what failed.
+func (e *PathError) Reason() string {
 	if path := e.Path(); path != "" {
 		return path + ": " + e.Err.Error()
 	}
 	return e.Err.Error()
 }
 
-// Error names package, deed, place and problem.
+// Error returns package, operation, place and problem.
 func (e *PathError) Error() string {
-	doing := "value: " + e.Doing
+	text := "value: " + e.Op
 	if path := e.Path(); path != "" {
-		doing += " " + path
+		text += " " + path
 	}
-	return doing + ": " + e.Err.Error()
+	return text + ": " + e.Err.Error()
 }
 
 // Unwrap returns the problem.
@@ -66,18 +66,18 @@ func (e *PathError) Unwrap() error { return e.Err }
 
 func fault(err error) *PathError { return &PathError{Err: err} }
 
-// refuse is a fault that breaks a rule of what can be plain data.
+// refuse returns the error of a value that cannot be converted.
 func refuse(problem string) *PathError { return fault(errors.New(problem)) }
 
-// tooMuch is a fault that breaks a limit.
+// tooMuch returns the error of a value that exceeds a limit.
 func tooMuch(problem string) *PathError { return fault(&LimitError{Problem: problem}) }
 
-// tooDeep is the fault of one level too many.
+// tooDeep returns the error of a value with too many levels.
 func tooDeep(limit int) *PathError {
 	return tooMuch("nested deeper than " + strconv.Itoa(limit) + " levels")
 }
 
-// tooLarge is the fault of a text of more bytes than the limit.
+// tooLarge returns the error of a text with more bytes than the limit.
 func tooLarge(limit int) *PathError {
 	size := strconv.Itoa(limit) + " bytes"
 	switch {
@@ -89,19 +89,19 @@ func tooLarge(limit int) *PathError {
 	return fault(&LimitError{Problem: "the text is larger than " + size, Text: true})
 }
 
-func (e *PathError) while(doing string) *PathError {
-	e.Doing = doing
+func (e *PathError) withOp(op string) *PathError {
+	e.Op = op
 	return e
 }
 
-// at adds the step from a list or an object to the place of the fault.
+// at prepends the step from a list or an object to the path.
 func (e *PathError) at(key lua.LValue) *PathError {
-	e.steps = append(e.steps, step(key))
+	e.steps = append(e.steps, pathStep(key))
 	return e
 }
 
-// step writes one key of a path.
-func step(key lua.LValue) string {
+// pathStep returns one key as a path shows it.
+func pathStep(key lua.LValue) string {
 	s, ok := key.(lua.LString)
 	if !ok {
 		return "[" + key.String() + "]"
@@ -117,7 +117,7 @@ func step(key lua.LValue) string {
 	return "[" + strconv.Quote(name) + "]"
 }
 
-// isWord tells whether a key may follow a dot.
+// isWord reports whether a key may follow a dot.
 func isWord(key string) bool {
 	for i, c := range []byte(key) {
 		switch {
@@ -130,18 +130,18 @@ func isWord(key string) bool {
 	return key != "" && len(key) <= 40
 }
 
-// kind names a value that is no plain data.
-func kind(v lua.LValue) string {
+// kindOf names what a value is: "a function".
+func kindOf(v lua.LValue) string {
 	switch v.Type() {
 	case lua.LTUserData:
-		return object(v)
+		return objectKind(v)
 	default:
 		return "a " + v.Type().String()
 	}
 }
 
-// object names what scripts hold in their hands by its kind: "a client".
-func object(v lua.LValue) string {
+// objectKind names an object of the script API by its class: "a client", "a set of connections".
+func objectKind(v lua.LValue) string {
 	userdata, ok := v.(*lua.LUserData)
 	if !ok {
 		return "userdata"
@@ -155,7 +155,7 @@ func object(v lua.LValue) string {
 	case !ok || name == "":
 		return "userdata"
 	case strings.HasSuffix(string(name), "s"):
-		return "a choice of " + string(name)
+		return "a set of " + string(name)
 	}
 	return "a " + string(name)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestFromGo(t *testing.T) {
-	// Data from Go and TOML becomes tables, with keys in the order of the alphabet.
+	// Data from Go and TOML becomes tables, with keys in alphabetical order.
 	local := func(name string) time.Time {
 		return time.Date(2026, 11, 23, 7, 5, 0, 500e6, time.FixedZone(name, 3600))
 	}
@@ -49,13 +49,13 @@ func TestFromGo(t *testing.T) {
 }
 
 func TestFromGoRefuses(t *testing.T) {
-	// What is no plain data is named with its type and place.
+	// The error names the type and place of what is not plain data.
 	for _, c := range []struct {
 		given any
 		want  string
 	}{
-		{struct{}{}, "value: convert: a struct {} is no plain data"},
-		{map[string]any{"a": []any{1, make(chan int)}}, "value: convert a[2]: a chan int is no plain data"},
+		{struct{}{}, "value: convert: a struct {} is not plain data"},
+		{map[string]any{"a": []any{1, make(chan int)}}, "value: convert a[2]: a chan int is not plain data"},
 		{map[string]any{"a": int64(1)<<53 + 1}, "value: convert a: an integer beyond 2^53"},
 	} {
 		if got, err := FromGo(c.given); err == nil || err.Error() != c.want {
@@ -93,7 +93,7 @@ func TestCopy(t *testing.T) {
 }
 
 func TestCopyKeepsOrderAndSharing(t *testing.T) {
-	// Keys keep their order, and a table that occurs twice is one in the copy too, so that copies do not grow.
+	// Keys keep their order, and a table that occurs twice is one table in the copy, too, so that copies do not grow.
 	given := eval(t, `local x = {} for i = 1, 100 do x = {x, x} end return {z = x, b = x, a = 1}`)
 	got, err := Copy(given)
 	if err != nil {
@@ -113,16 +113,16 @@ func TestCopyKeepsOrderAndSharing(t *testing.T) {
 }
 
 func TestCopyRefuses(t *testing.T) {
-	// What is no plain data is named with its place.
+	// The error names what is not plain data, and its place.
 	for source, want := range map[string]string{
-		`return print`:                                         `value: copy: a function is no plain data`,
-		`return {a = {{}, {b = print}}}`:                       `value: copy a[2].b: a function is no plain data`,
-		`return {coroutine.create(print)}`:                     `value: copy [1]: a thread is no plain data`,
-		`return {c = client}`:                                  `value: copy c: userdata is no plain data`,
+		`return print`:                                         `value: copy: a function is not plain data`,
+		`return {a = {{}, {b = print}}}`:                       `value: copy a[2].b: a function is not plain data`,
+		`return {coroutine.create(print)}`:                     `value: copy [1]: a thread is not plain data`,
+		`return {c = client}`:                                  `value: copy c: userdata is not plain data`,
 		`local t = {} t.a = {t} return t`:                      `value: copy a[1]: the table contains itself`,
-		`return {a = setmetatable({}, {})}`:                    `value: copy a: a table with a metatable is no plain data`,
-		`return {[{}] = 1}`:                                    `value: copy: a key that is a table is no plain data`,
-		`return {[null] = 1}`:                                  `value: copy: a key that is a json.null is no plain data`,
+		`return {a = setmetatable({}, {})}`:                    `value: copy a: a table with a metatable is not plain data`,
+		`return {[{}] = 1}`:                                    `value: copy: a key that is a table is not plain data`,
+		`return {[null] = 1}`:                                  `value: copy: a key that is a json.null is not plain data`,
 		`local t = {} for i = 1, 1000 do t = {t} end return t`: `value: copy [1][1][1][1][1][1]...[1][1][1][1][1][1]: nested deeper than 1000 levels`,
 	} {
 		if got, err := Copy(eval(t, source)); err == nil || err.Error() != want {
