@@ -8,6 +8,9 @@ import (
 	"perigee/engine/script/stdlib/pattern"
 )
 
+// openBase sets the base functions. gopher-lua's assert wants a string for its message, error wants an argument, print writes
+// to stdout, rawset returns nothing, select refuses "2", setmetatable accepts any value, tonumber reads "010" as octal
+// and refuses "1e5", and unpack overflows the registry.
 func (l *library) openBase(L *lua.LState) {
 	globals := L.Get(lua.GlobalsIndex).(*lua.LTable)
 	globals.RawSetString("_G", globals)
@@ -31,13 +34,13 @@ func (l *library) openBase(L *lua.LState) {
 	next := globals.RawGetString("next")
 	step := newFunction(L, "ipairs", ipairsStep)
 	register(L, globals, map[string]function{
-		"pairs":  func(c call) int { return iterate(c, next, lua.LNil) },
-		"ipairs": func(c call) int { return iterate(c, step, lua.LNumber(0)) },
+		"pairs":  func(c call) int { return iterator(c, next, lua.LNil) },
+		"ipairs": func(c call) int { return iterator(c, step, lua.LNumber(0)) },
 	})
 }
 
-// iterate pushes what a generic for wants: the function, the table and where to begin.
-func iterate(c call, step, from lua.LValue) int {
+// iterator pushes what a generic for needs: the function, the table and where to begin.
+func iterator(c call, step, from lua.LValue) int {
 	t := c.table()
 	c.L.Push(step)
 	c.L.Push(t)
@@ -66,7 +69,7 @@ func baseNext(c call) int {
 	return 2
 }
 
-// baseAssert raises the message as it is, whatever its type and without a position (as later versions of Lua do), so
+// baseAssert raises the message unchanged, whatever its type and without a position (as later versions of Lua do), so
 // that an error value keeps its identity.
 func baseAssert(c call) int {
 	if lua.LVAsBool(c.value(1)) {
@@ -95,7 +98,7 @@ func baseGetmetatable(c call) int {
 	return 1
 }
 
-// baseSetmetatable takes tables only: the metatable of strings belongs to all scripts.
+// baseSetmetatable accepts only tables: the metatable of strings belongs to all scripts.
 func baseSetmetatable(c call) int {
 	t := c.table()
 	metatable := c.L.Get(2)
@@ -140,11 +143,11 @@ func baseSelect(c call) int {
 	if from < 1 {
 		return c.argument(1, "index out of range")
 	}
-	return c.atMost(count - from)
+	return c.checkCount(count - from)
 }
 
-// atMost returns n, the number of values that a call returns, unless they are too many.
-func (c call) atMost(n int) int {
+// checkCount returns n, the number of values that a call returns. It raises an error if they are too many.
+func (c call) checkCount(n int) int {
 	if n > maxValues {
 		return c.raise("too many results of '%s' (limit %d)", c.name, maxValues)
 	}
@@ -155,9 +158,9 @@ func baseUnpack(c call) int {
 	t := c.table()
 	from := c.optInteger(2, 1)
 	to := c.optInteger(3, t.Len())
-	n := c.atMost(max(to-from+1, 0))
+	n := c.checkCount(max(to-from+1, 0))
 	for i := range n {
-		c.L.Push(get(t, from+i))
+		c.L.Push(rawGet(t, from+i))
 	}
 	return n
 }
@@ -170,7 +173,7 @@ func baseTonumber(c call) int {
 			c.L.Push(v)
 			return 1
 		case lua.LString:
-			return c.maybe(parseNumber(string(v)))
+			return c.numberOrNil(parseNumber(string(v)))
 		}
 		c.L.Push(lua.LNil)
 		return 1
@@ -179,11 +182,11 @@ func baseTonumber(c call) int {
 	if base < 2 || base > 36 {
 		return c.argument(2, "base out of range")
 	}
-	return c.maybe(parseBase(s, base))
+	return c.numberOrNil(parseBase(s, base))
 }
 
-// maybe pushes a number, or nil where there is none.
-func (c call) maybe(f float64, ok bool) int {
+// numberOrNil pushes a number, or nil if ok is false.
+func (c call) numberOrNil(f float64, ok bool) int {
 	if !ok {
 		c.L.Push(lua.LNil)
 		return 1
@@ -200,9 +203,9 @@ func baseType(c call) int {
 	return c.result(c.value(1).Type().String())
 }
 
-// basePrint hands one line to Options.Print. An error of a __tostring passes through.
+// basePrint passes one line to Options.Print. It does not catch errors of a __tostring.
 func (l *library) basePrint(c call) int {
-	out := output{call: c, bytes: l.take()}
+	out := output{call: c, bytes: l.takeBuffer()}
 	for i := range c.L.GetTop() {
 		text := c.L.ToStringMeta(c.L.Get(i + 1))
 		if !lua.LVCanConvToString(text) {
@@ -214,6 +217,6 @@ func (l *library) basePrint(c call) int {
 		out.add(text.String())
 	}
 	l.print(string(out.bytes))
-	l.give(out.bytes)
+	l.returnBuffer(out.bytes)
 	return 0
 }

@@ -8,33 +8,33 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// tripping is a context that ends after it has been asked a number of times. The VM looks at Done, which says nothing
-// here, so that it is the library that has to ask.
+// tripping is a context that ends after a number of checks. The VM checks Done, which is never closed here, so only the
+// library can notice.
 type tripping struct {
 	context.Context
 
-	asks int
+	checks int
 }
 
 var errTripped = errors.New("time limit")
 
 func (c *tripping) Err() error {
-	if c.asks--; c.asks < 0 {
+	if c.checks--; c.checks < 0 {
 		return errTripped
 	}
 	return nil
 }
 
-// trip makes the context of L end after some asks.
-func trip(tb testing.TB, L *lua.LState, asks int) *tripping {
+// trip makes the context of L end after a number of checks.
+func trip(tb testing.TB, L *lua.LState, checks int) *tripping {
 	tb.Helper()
-	c := &tripping{Context: tb.Context(), asks: asks}
+	c := &tripping{Context: tb.Context(), checks: checks}
 	L.SetContext(c)
 	return c
 }
 
 func TestBounds(t *testing.T) {
-	// Each of these would take all memory, or overflow the stack of values; the error names function and limit.
+	// Each of these would exhaust the memory, or overflow the stack of values; the error names function and limit.
 	t.Parallel()
 	examples(t, Options{}, []example{
 		{`#string.rep("x", 16 * 1024 * 1024)`, `16777216`},
@@ -64,7 +64,7 @@ func TestBounds(t *testing.T) {
 }
 
 func TestInterrupts(t *testing.T) {
-	// Each of these would hold the server for minutes or for ever; the limit of the turn ends it.
+	// Each of these would run for minutes or forever; the limit of the turn ends it.
 	t.Parallel()
 	for _, expression := range []string{ // in each, big is a list of 5,000 numbers
 		`string.find(("a"):rep(30), ("a?"):rep(30) .. ("a"):rep(30))`,
@@ -94,12 +94,12 @@ func TestInterrupts(t *testing.T) {
 }
 
 func TestStepsAreLinear(t *testing.T) {
-	// Plain work on a long subject takes few steps, so it neither gets slow nor meets the limit: the context is asked
-	// every 1,000 of them. The values of the whole subject are thousands of matches.
+	// Plain work on a long subject takes few steps, so it is neither slow nor interrupted: the context is checked every 1,000
+	// steps, and the subject has thousands of matches.
 	t.Parallel()
 	for _, c := range []struct {
 		expression string
-		asks       int
+		checks     int
 	}{
 		{`(string.gsub(text, "[&<>\"']", {["<"] = "&lt;"}))`, 100},
 		{`(string.gsub(text, "%w+", "%0"))`, 200},
@@ -111,15 +111,15 @@ func TestStepsAreLinear(t *testing.T) {
 	} {
 		L := newVM(t, Options{})
 		evaluate(t, L, `(function() text = ("<b>bold</b> & more "):rep(5000) end)()`)
-		limit := trip(t, L, c.asks)
-		if got := evaluate(t, L, c.expression); limit.asks < 0 {
-			t.Errorf("%s asked more than %d times: %.80s", c.expression, c.asks, got)
+		limit := trip(t, L, c.checks)
+		if got := evaluate(t, L, c.expression); limit.checks < 0 {
+			t.Errorf("%s checked more than %d times: %.80s", c.expression, c.checks, got)
 		}
 	}
 }
 
 func TestNoContext(t *testing.T) {
-	// Without a context nothing is asked.
+	// Without a context nothing is checked.
 	t.Parallel()
 	L := newVM(t, Options{})
 	if got, want := evaluate(t, L, `#string.gsub(("a"):rep(5000), "a", "bb")`), "10000"; got != want {
@@ -138,7 +138,7 @@ func TestDeepSubject(t *testing.T) {
 }
 
 func TestErrorLeavesLibraryUsable(t *testing.T) {
-	// An error within a callback takes no buffer or matcher away from later calls.
+	// An error inside a callback does not harm the buffers and matchers of later calls.
 	t.Parallel()
 	L := newVM(t, Options{})
 	for range 3 {

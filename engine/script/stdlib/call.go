@@ -9,14 +9,14 @@ import (
 	"perigee/engine/script/stdlib/pattern"
 )
 
-// call is one call of a library function: the thread, whose stack holds the arguments, and the name for errors.
-// Methods that find an argument wrong raise a Lua error and do not return.
+// call is one call of a library function: the thread, whose stack holds the arguments, and the name for errors. If an
+// argument is wrong, its methods raise a Lua error and do not return.
 type call struct {
 	L    *lua.LState
 	name string
 }
 
-// raise ends the call with an error that begins with the caller's position. It returns only for the sake of
+// raise ends the call with an error that begins with the caller's position. It never returns; its result allows
 // `return c.raise(...)`.
 func (c call) raise(format string, args ...any) int {
 	pattern.Raise(c.L, fmt.Sprintf(format, args...))
@@ -26,7 +26,7 @@ func (c call) raise(format string, args ...any) int {
 // budget makes a call that may take long cancellable.
 func (c call) budget() pattern.Budget { return pattern.NewBudget(c.L) }
 
-// argument ends the call because of its n-th argument.
+// argument ends the call with an error about its n-th argument.
 func (c call) argument(n int, text string) int {
 	return c.raise("bad argument #%d to '%s' (%s)", n, c.name, text)
 }
@@ -39,7 +39,7 @@ func (c call) wrongType(n int, want string) {
 	c.argument(n, want+" expected, got "+got)
 }
 
-// value is an argument that must be there, be it nil.
+// value returns an argument that must be present; it may be nil.
 func (c call) value(n int) lua.LValue {
 	if n > c.L.GetTop() {
 		c.argument(n, "value expected")
@@ -47,7 +47,7 @@ func (c call) value(n int) lua.LValue {
 	return c.L.Get(n)
 }
 
-// table is the first argument, which is a table.
+// table returns the first argument, which must be a table.
 func (c call) table() *lua.LTable {
 	t, ok := c.L.Get(1).(*lua.LTable)
 	if !ok {
@@ -56,7 +56,7 @@ func (c call) table() *lua.LTable {
 	return t
 }
 
-// text is a string argument; numbers count as strings, as everywhere in Lua.
+// text returns a string argument; numbers count as strings, as everywhere in Lua.
 func (c call) text(n int) string {
 	switch v := c.L.Get(n).(type) {
 	case lua.LString:
@@ -75,7 +75,7 @@ func (c call) optText(n int, otherwise string) string {
 	return c.text(n)
 }
 
-// number is a number argument; strings that look like numbers count.
+// number returns a number argument; strings that look like numbers count.
 func (c call) number(n int) float64 {
 	switch v := c.L.Get(n).(type) {
 	case lua.LNumber:
@@ -89,8 +89,8 @@ func (c call) number(n int) float64 {
 	return 0
 }
 
-// integer is a number argument without its fraction, for counting and indexing: at most 2^53 away from 0, so that
-// adding to it does not overflow. NaN is 0.
+// integer returns a number argument without its fraction, for counting and indexing: at most 2^53 away from 0, so that
+// adding to it does not overflow. NaN becomes 0.
 func (c call) integer(n int) int {
 	const most = 1 << 53
 	f := c.number(n)
@@ -113,7 +113,7 @@ func (c call) result(s string) int {
 	return 1
 }
 
-// numbers pushes numbers and returns how many.
+// numbers pushes numbers and returns their count.
 func (c call) numbers(f ...float64) int {
 	for _, v := range f {
 		c.L.Push(lua.LNumber(v))
@@ -121,31 +121,31 @@ func (c call) numbers(f ...float64) int {
 	return len(f)
 }
 
-// output is a string under construction that stays within maxString.
+// output is a string under construction that never exceeds maxString.
 type output struct {
 	call
 
 	bytes []byte
 }
 
-// room raises an error if n more bytes would be too many.
-func (o *output) room(n int) {
+// checkSize raises an error if n more bytes would be too many.
+func (o *output) checkSize(n int) {
 	if n > maxString-len(o.bytes) {
 		o.tooLong()
 	}
 }
 
 func (o *output) add(s string) {
-	o.room(len(s))
+	o.checkSize(len(s))
 	o.bytes = append(o.bytes, s...)
 }
 
 func (o *output) addByte(b byte) {
-	o.room(1)
+	o.checkSize(1)
 	o.bytes = append(o.bytes, b)
 }
 
-// tooLong ends a call that would build a string beyond the limit.
+// tooLong ends a call whose result would exceed maxString.
 func (c call) tooLong() int {
 	return c.raise("result of '%s' is longer than %d bytes", c.name, maxString)
 }

@@ -6,9 +6,9 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Concat is the operator ".." for all operands of a chain, which are its arguments. It does what gopher-lua's own does,
-// metamethods and errors included, but bounds the result: a chain of 200 operands makes 200 times as much of a string,
-// in one step that nothing can stop.
+// Concat is the operator ".." for all operands of a chain, which are its arguments. It works like gopher-lua's own,
+// metamethods and errors included, but limits the result: a chain of 200 operands makes a string 200 times as long, in
+// one step that cannot be interrupted.
 func Concat(L *lua.LState) int {
 	c := call{L: L, name: ".."}
 	result := L.Get(L.GetTop())
@@ -25,8 +25,8 @@ func Concat(L *lua.LState) int {
 	return 1
 }
 
-// firstText returns the first of the operands that are strings or numbers without a gap up to left, and beyond it when
-// there is none or when last is none.
+// firstText returns the first operand of the unbroken run of strings and numbers that ends at left; left+1 if there is none,
+// or if last is neither a string nor a number.
 func (c call) firstText(left int, last lua.LValue) int {
 	first := left + 1
 	for lua.LVCanConvToString(last) && first > 1 && lua.LVCanConvToString(c.L.Get(first-1)) {
@@ -35,7 +35,7 @@ func (c call) firstText(left int, last lua.LValue) int {
 	return first
 }
 
-// join makes one string of the operands from first to last and what comes after them.
+// join makes one string of the operands from first to last and the tail.
 func (c call) join(first, last int, tail lua.LValue) lua.LValue {
 	var few [8]string
 	parts, size := few[:0], 0
@@ -54,7 +54,7 @@ func (c call) join(first, last int, tail lua.LValue) lua.LValue {
 	return lua.LString(strings.Join(parts, ""))
 }
 
-// concatWith has a metamethod join two operands.
+// concatWith joins two operands by a metamethod.
 func (c call) concatWith(left, right lua.LValue) lua.LValue {
 	method := c.L.GetMetaField(left, "__concat")
 	if method == lua.LNil {

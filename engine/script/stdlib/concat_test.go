@@ -3,7 +3,7 @@ package stdlib
 import "testing"
 
 func TestConcat(t *testing.T) {
-	// Concat does what the operator of gopher-lua does with the same operands, up to the limit of a string.
+	// Concat works like gopher-lua's operator, up to the limit of a string.
 	t.Parallel()
 	L := newVM(t, Options{})
 	L.SetGlobal("concat", L.NewFunction(Concat))

@@ -8,12 +8,12 @@ import (
 	"perigee/engine/script/stdlib/pattern"
 )
 
-// stringFind is string.find, and string.match where positions is false.
+// stringFind is string.find, and string.match if positions is false.
 func (l *library) stringFind(c call, positions bool) int {
 	s, text := c.text(1), c.text(2)
 	from, _ := bounds(s, c.optInteger(3, 1), 0)
 	from = min(from, len(s))
-	// Without one of these, find searches the text as it is: find("a)", ")") is no faulty pattern.
+	// Without one of these characters find searches for the text itself: find("a)", ")") is not an error.
 	if positions && (lua.LVAsBool(c.L.Get(4)) || !strings.ContainsAny(text, "^$*+?.([%-")) {
 		at := strings.Index(s[from:], text)
 		if at < 0 {
@@ -82,7 +82,7 @@ func (l *library) stringGsub(c call) int {
 	most := c.optInteger(4, len(s)+1)
 	p := l.patterns.Pattern(text, true)
 	r.subject, r.matcher = s, l.patterns.Matcher(c.L, s, p)
-	r.bytes = l.take()
+	r.bytes = l.takeBuffer()
 	count, copied := 0, 0
 	for from := 0; count < most && from <= len(s); {
 		start, end := r.matcher.Search(from)
@@ -106,7 +106,7 @@ func (l *library) stringGsub(c call) int {
 		r.add(s[copied:])
 		c.L.Push(lua.LString(r.bytes))
 	}
-	l.give(r.bytes)
+	l.returnBuffer(r.bytes)
 	l.patterns.Release(r.matcher)
 	c.L.Push(lua.LNumber(count))
 	return 2
@@ -122,7 +122,7 @@ type replacer struct {
 	plain   bool       // with is a string without %
 }
 
-// replace adds what stands for the match from start to end.
+// replace adds the replacement of the match from start to end.
 func (r *replacer) replace(start, end int) {
 	switch with := r.with.(type) {
 	case lua.LString:
@@ -142,7 +142,7 @@ func (r *replacer) replace(start, end int) {
 	}
 }
 
-// value adds what a table or a function gave; false and nil keep the match.
+// value adds what a table or a function returned; false and nil keep the match.
 func (r *replacer) value(v lua.LValue, start, end int) {
 	switch {
 	case !lua.LVAsBool(v):
@@ -154,8 +154,8 @@ func (r *replacer) value(v lua.LValue, start, end int) {
 	}
 }
 
-// expand adds a replacement string with %0 to %9. A % before any other byte vanishes; as the last byte it is a zero
-// byte, which is what Lua 5.1 makes of it.
+// expand adds a replacement string with %0 to %9. As in Lua 5.1, a % before any other byte is dropped, and as the last byte
+// it becomes a zero byte.
 func (r *replacer) expand(with string, start, end int) {
 	for {
 		at := strings.IndexByte(with, '%')

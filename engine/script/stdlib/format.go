@@ -13,7 +13,7 @@ import (
 type directive struct {
 	flags     string // of - + # 0 and space, in any order
 	width     int
-	precision int // -1 where there is none
+	precision int // -1: none
 	verb      byte
 }
 
@@ -21,7 +21,7 @@ func (d *directive) has(flag string) bool { return strings.Contains(d.flags, fla
 
 func (d *directive) drop(flag string) { d.flags = strings.ReplaceAll(d.flags, flag, "") }
 
-// spec is d as Go's fmt reads it.
+// spec returns d in the syntax of Go's fmt.
 func (d *directive) spec() string {
 	spec := "%" + d.flags
 	if d.width > 0 {
@@ -33,13 +33,13 @@ func (d *directive) spec() string {
 	return spec + string(rune(d.verb))
 }
 
-// stringFormat is C's printf for the letters c d i o u x X e E f g G q s.
+// stringFormat is C's printf for the verbs c d i o u x X e E f g G q s.
 func (l *library) stringFormat(c call) int {
 	format := c.text(1)
-	out := output{call: c, bytes: l.take()}
+	out := output{call: c, bytes: l.takeBuffer()}
 	budget := c.budget()
 	for argument := 2; ; argument++ {
-		format = literal(&out, format)
+		format = addLiteral(&out, format)
 		if format == "" {
 			break
 		}
@@ -52,12 +52,12 @@ func (l *library) stringFormat(c call) int {
 		out.directive(d, argument)
 	}
 	c.L.Push(lua.LString(out.bytes))
-	l.give(out.bytes)
+	l.returnBuffer(out.bytes)
 	return 1
 }
 
-// literal adds what stands before the next directive, and returns the rest without the directive's %.
-func literal(out *output, format string) (rest string) {
+// addLiteral adds the text before the next directive, and returns the rest without the directive's %.
+func addLiteral(out *output, format string) (rest string) {
 	for {
 		at := strings.IndexByte(format, '%')
 		if at < 0 {
@@ -81,7 +81,7 @@ func (c call) invalid(verb string) {
 	c.raise("invalid option '%%%s' to 'format'", verb)
 }
 
-// parseDirective reads flags, a width and a precision of at most two digits, and the letter.
+// parseDirective reads flags, a width and a precision of at most two digits, and the verb.
 func parseDirective(c call, format string) (d directive, rest string) {
 	flags := len(format) - len(strings.TrimLeft(format, "-+ #0"))
 	if flags > 5 {
@@ -111,7 +111,7 @@ func twoDigits(s string) (n int, rest string) {
 	return n, s
 }
 
-// directive adds one argument as d says.
+// directive adds one argument.
 func (o *output) directive(d directive, argument int) {
 	switch d.verb {
 	case 'c':
@@ -145,7 +145,7 @@ func (o *output) directive(d directive, argument int) {
 	}
 }
 
-// pad adds text with spaces up to the width. It counts bytes, where Go's fmt counts runes.
+// pad adds text with spaces up to the width in bytes; Go's fmt counts runes.
 func (o *output) pad(d directive, text string) {
 	fill := strings.Repeat(" ", max(0, d.width-len(text)))
 	if d.has("-") {
@@ -156,7 +156,7 @@ func (o *output) pad(d directive, text string) {
 	o.add(text)
 }
 
-// float adds a number as Go's fmt prints it, which follows C but for infinities and NaN.
+// float adds a number as Go's fmt prints it, which follows C except for infinities and NaN.
 func (o *output) float(d directive, f float64) {
 	if d.precision < 0 {
 		d.precision = 6

@@ -8,7 +8,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// invoke calls a library function under a limit. A Lua error is an answer; a Go panic fails the test.
+// invoke calls a library function under a limit. A Lua error is fine; a Go panic fails the test.
 func invoke(t *testing.T, L *lua.LState, library, name string, arguments ...lua.LValue) {
 	t.Helper()
 	trip(t, L, 50)

@@ -9,13 +9,15 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
+// openMath sets the math library. Its functions are Go's, as gopher-lua's are, whose modf(1/0) has a fraction of NaN, whose
+// log10(1000) is below 3, whose huge is finite, whose random(0) is a Go panic and whose randomseed has no effect.
 func openMath(L *lua.LState, l *library) {
 	t := L.NewTable()
 	functions := map[string]function{
 		"frexp":      mathFrexp,
 		"ldexp":      mathLdexp,
-		"max":        func(c call) int { return extreme(c, func(a, b float64) bool { return a > b }) },
-		"min":        func(c call) int { return extreme(c, func(a, b float64) bool { return a < b }) },
+		"max":        func(c call) int { return best(c, func(a, b float64) bool { return a > b }) },
+		"min":        func(c call) int { return best(c, func(a, b float64) bool { return a < b }) },
 		"modf":       mathModf,
 		"random":     l.mathRandom,
 		"randomseed": l.mathRandomseed,
@@ -41,7 +43,7 @@ func openMath(L *lua.LState, l *library) {
 func degrees(x float64) float64 { return x * 180 / math.Pi }
 func radians(x float64) float64 { return x * math.Pi / 180 }
 
-// log10 is exact for powers of ten, which Go's is not: the digits of a number are counted with it.
+// log10 is exact for powers of ten, unlike Go's: scripts count the digits of a number with it.
 func log10(x float64) float64 {
 	l := math.Log10(x)
 	if whole := math.Round(l); math.Pow10(int(whole)) == x {
@@ -56,8 +58,7 @@ func mathFrexp(c call) int {
 }
 
 func mathLdexp(c call) int {
-	const most = 1 << 20 // far beyond every exponent
-	return c.numbers(math.Ldexp(c.number(1), max(-most, min(c.integer(2), most))))
+	return c.numbers(math.Ldexp(c.number(1), c.integer(2)))
 }
 
 func mathModf(c call) int {
@@ -69,19 +70,20 @@ func mathModf(c call) int {
 	return c.numbers(whole, fraction)
 }
 
-// extreme returns the argument that none other is better than.
-func extreme(c call, better func(a, b float64) bool) int {
-	best := c.number(1)
+// best pushes the best of the arguments.
+func best(c call, better func(a, b float64) bool) int {
+	found := c.number(1)
 	for n := 2; n <= c.L.GetTop(); n++ {
-		if f := c.number(n); better(f, best) {
-			best = f
+		if f := c.number(n); better(f, found) {
+			found = f
 		}
 	}
-	return c.numbers(best)
+	return c.numbers(found)
 }
 
-// secretRandom is a generator that nobody can foretell, for draws: it is in use until a script calls randomseed.
-func secretRandom() *rand.Rand {
+// newRandom returns a generator whose numbers cannot be predicted, for prize draws. It is used until a script calls
+// randomseed.
+func newRandom() *rand.Rand {
 	var seed [32]byte
 	_, _ = cryptorand.Read(seed[:]) // never fails
 	return rand.New(rand.NewChaCha8(seed))

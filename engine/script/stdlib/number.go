@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// spaces are the bytes that C's isspace takes for space.
+// spaces are the bytes for which C's isspace is true.
 const spaces = " \t\n\v\f\r"
 
-// parseNumber reads a number as Lua 5.1 writes it: decimal or hexadecimal, with a fraction or an exponent, between
-// spaces. "inf" and "nan", which C's strtod takes, are none: a client's text shall not become one by its spelling.
+// parseNumber reads a number in the syntax of Lua 5.1: decimal or hexadecimal, with a fraction or an exponent, between
+// spaces (gopher-lua's reads "010" as octal and refuses "1e5"). Unlike C's strtod it refuses "inf" and "nan": a client's
+// text must not become one by its spelling.
 func parseNumber(s string) (float64, bool) {
 	s = strings.Trim(s, spaces)
 	digits := strings.TrimLeft(s, "+-")
@@ -31,7 +32,7 @@ func parseNumber(s string) (float64, bool) {
 	return f, true
 }
 
-// parseBase reads an integer in a base of 2 to 36. It may have a sign, spaces around, and in base 16 "0x" in front.
+// parseBase reads an integer in a base of 2 to 36, with an optional sign, spaces around, and "0x" in base 16.
 func parseBase(s string, base int) (float64, bool) {
 	s = strings.Trim(s, spaces)
 	negative := strings.HasPrefix(s, "-")
@@ -58,7 +59,7 @@ func parseBase(s string, base int) (float64, bool) {
 	return f, true
 }
 
-// digitOf is the value of a digit or letter; of any other byte it is beyond every base.
+// digitOf returns the value of a digit or letter; that of any other byte is beyond every base.
 func digitOf(b byte) int {
 	switch {
 	case '0' <= b && b <= '9':
@@ -69,7 +70,7 @@ func digitOf(b byte) int {
 	return 99
 }
 
-// toInteger drops the fraction of f. What int64 cannot hold becomes its nearest value, NaN becomes 0.
+// toInteger drops the fraction of f. Numbers beyond int64 become the nearest one, NaN becomes 0.
 func toInteger(f float64) int64 {
 	const limit = 1 << 63
 	switch {
@@ -83,7 +84,7 @@ func toInteger(f float64) int64 {
 	return int64(f)
 }
 
-// toUnsigned is what C makes of f for %u and %x: negative numbers wrap around.
+// toUnsigned converts f as C does for %u and %x: negative numbers wrap around.
 func toUnsigned(f float64) uint64 {
 	const limit = 1 << 63
 	switch {

@@ -10,7 +10,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// openOS sets the part of os that only reads the clock.
+// openOS sets the part of os that only reads the clock. gopher-lua's date has "%a" as "mon" and no "%j", and its clock is
+// always the machine's.
 func (l *library) openOS(L *lua.LState) {
 	t := L.NewTable()
 	register(L, t, map[string]function{
@@ -22,7 +23,7 @@ func (l *library) openOS(L *lua.LState) {
 	L.SetGlobal("os", t)
 }
 
-// osClock is the time since Open in seconds.
+// osClock returns the seconds since Open.
 func (l *library) osClock(c call) int {
 	return c.numbers(l.now().Sub(l.opened).Seconds())
 }
@@ -55,7 +56,7 @@ func (l *library) osTime(c call) int {
 	day, month, year := field("day", -1), field("month", -1), field("year", -1)
 	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, now.Location())
 	if summer := fields.RawGetString("isdst"); summer != lua.LNil && lua.LVAsBool(summer) != t.IsDST() {
-		const shift = time.Hour // the hour was given in the other time, as C's mktime understands it
+		const shift = time.Hour // as in C's mktime, the hour is given in the other time
 		if t.IsDST() {
 			t = t.Add(shift)
 		} else {
@@ -65,7 +66,7 @@ func (l *library) osTime(c call) int {
 	return c.numbers(float64(t.Unix()))
 }
 
-// fieldNumber is a number in a table, or a string that looks like one, without its fraction.
+// fieldNumber returns a number in a table, or a string that looks like one.
 func fieldNumber(t *lua.LTable, name string) (float64, bool) {
 	switch v := t.RawGetString(name).(type) {
 	case lua.LNumber:
@@ -95,7 +96,7 @@ func (l *library) osDate(c call) int {
 		c.L.Push(dateTable(c.L, t))
 		return 1
 	}
-	out := output{call: c, bytes: l.take()}
+	out := output{call: c, bytes: l.takeBuffer()}
 	budget := c.budget()
 	for {
 		at := strings.IndexByte(format, '%')
@@ -105,12 +106,12 @@ func (l *library) osDate(c call) int {
 		}
 		budget.Spend(1)
 		out.add(format[:at])
-		out.room(64)
+		out.checkSize(64)
 		out.bytes = appendDate(out.bytes, t, format[at+1])
 		format = format[at+2:]
 	}
 	c.L.Push(lua.LString(out.bytes))
-	l.give(out.bytes)
+	l.returnBuffer(out.bytes)
 	return 1
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 func TestOS(t *testing.T) {
-	// Dates are read from Options.Now in its zone, and print as in C.
+	// Dates come from Options.Now in its zone, and print as in C.
 	t.Parallel()
 	zone := time.FixedZone("CET", 3600)
 	now := time.Date(2026, 11, 5, 9, 8, 7, 0, zone)
@@ -46,7 +46,7 @@ func TestSummerTime(t *testing.T) {
 	if err != nil {
 		t.Skipf("no zone data: %v", err)
 	}
-	// isdst says in which time an hour is given; without it the zone decides.
+	// isdst says whether an hour is summer time; without it the zone decides.
 	examples(t, Options{Now: func() time.Time { return time.Date(2026, 7, 1, 12, 0, 0, 0, zone) }}, []example{
 		{`os.date("*t").isdst, os.date("%Z"), os.date("!%Z")`, `true "CEST" "GMT"`},
 		{`os.time({year = 2026, month = 7, day = 1}) - os.time()`, `0`},

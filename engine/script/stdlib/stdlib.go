@@ -1,16 +1,20 @@
-// Package stdlib owns the standard library that scripts see: base, string, table, math and os of Lua 5.1, without what
-// reaches out of the sandbox. It knows no threads (pcall, xpcall and coroutine belong to package vm), no modules, no
-// server and no JSON.
+// Package stdlib owns the standard library of scripts: base, string, table, math and os of Lua 5.1, without what reaches out
+// of the sandbox. It does not know threads (pcall, xpcall and coroutine belong to package vm), modules, the server or
+// JSON.
 //
-// What a script calls here ends: a function that may run long asks the context of its thread every thousand steps and
-// raises the context's error, results have bounds (16 MiB for a string, 4,096 values), and what breaks a bound is a Lua
-// error that names the function and the limit.
+// Every call ends: a function that may run long checks the context of its thread every thousand steps and raises the
+// context's error, results are limited (16 MiB for a string, 4,096 values), and the error of an exceeded limit names the
+// function and the limit.
 //
-// It differs from Lua 5.1 on purpose in a few places. Numbers print as gopher-lua prints them (integers in full). assert
-// raises its message unchanged, whatever it is. Patterns may contain zero bytes. Strings such as "inf" and "nan" are no
-// numbers. Where C leaves a conversion undefined (math.huge as an index, %d of 1e300) the nearest integer is meant, and
-// tonumber("-1", 16) is -1. An error of a method call counts the object as argument 1. next takes a key that the table
-// never had for its first one. There is no string.dump, and of os only what reads the clock.
+// None of the functions is gopher-lua's own (v1.1.2). Compared with lua5.1, all of those have other errors about arguments:
+// they show the function as the caller spelled it, without quotes, and "got nil" for a missing argument; none checks a
+// context. The comments of the open functions say which results are wrong, too.
+//
+// Deliberate differences from Lua 5.1: Numbers print as in gopher-lua (integers in full). assert raises its message
+// unchanged, whatever it is. Patterns may contain zero bytes. Strings such as "inf" and "nan" are not numbers. If C leaves
+// a conversion undefined (math.huge as an index, %d of 1e300), the nearest integer is used, and tonumber("-1", 16) is
+// -1. An error of a method call counts the object as argument 1. next takes a key that the table never had for its first
+// one. There is no string.dump, and os only reads the clock.
 package stdlib
 
 import (
@@ -26,15 +30,15 @@ import (
 
 const (
 	maxString  = 16 << 20 // bytes of a string that a library function or a concatenation builds
-	maxValues  = 4096     // values that one call returns or takes to make a string of; far below the registry's size
+	maxValues  = 4096     // values that one call returns, or accepts to make a string of; far below the registry's size
 	maxScratch = 64 << 10 // bytes of a scratch buffer that is kept for the next call
 )
 
-// Options is what the library needs of its surroundings.
+// Options connect the library to its host.
 type Options struct {
-	// Print receives what print writes: one line without its newline. Nil discards it.
+	// Print receives what print writes: one line without its newline. Optional.
 	Print func(text string)
-	// Now is the clock of os.time and os.date, and its location is their local zone. Nil means time.Now.
+	// Now is the clock of os.time and os.date, and its location is their local zone. If it is nil, time.Now is used.
 	Now func() time.Time
 }
 
@@ -43,7 +47,7 @@ type library struct {
 	// Set by Open, never changed.
 	print  func(text string)
 	now    func() time.Time
-	opened time.Time // where os.clock begins
+	opened time.Time // when os.clock was 0
 
 	random   *rand.Rand
 	patterns *pattern.Cache
@@ -53,8 +57,8 @@ type library struct {
 // function is a library function: it takes its arguments from c, pushes its results and returns their number.
 type function func(c call) int
 
-// Open sets the libraries as globals of L, which was made with SkipOpenLibs, and gives strings their methods. Threads
-// that are made from L later share them, and the generator of math.random.
+// Open sets the libraries as globals of L, which must be made with SkipOpenLibs, and the methods of strings. Threads that
+// are made from L later share them, and the generator of math.random.
 func Open(L *lua.LState, o Options) {
 	l := &library{print: o.Print, now: o.Now, patterns: pattern.NewCache()}
 	if l.print == nil {
@@ -64,7 +68,7 @@ func Open(L *lua.LState, o Options) {
 		l.now = time.Now
 	}
 	l.opened = l.now()
-	l.random = secretRandom()
+	l.random = newRandom()
 
 	l.openBase(L)
 	l.openString(L)
@@ -73,27 +77,27 @@ func Open(L *lua.LState, o Options) {
 	l.openOS(L)
 }
 
-// register puts functions into t in the order of their names, so that pairs shows every VM's tables alike.
+// register puts functions into t in the order of their names, so that pairs has the same order in every VM.
 func register(L *lua.LState, t *lua.LTable, functions map[string]function) {
 	for _, name := range slices.Sorted(maps.Keys(functions)) {
 		t.RawSetString(name, newFunction(L, name, functions[name]))
 	}
 }
 
-// newFunction makes a Lua function of f; errors call it name.
+// newFunction makes a Lua function of f; name is for errors.
 func newFunction(L *lua.LState, name string, f function) *lua.LFunction {
 	return L.NewFunction(func(L *lua.LState) int { return f(call{L: L, name: name}) })
 }
 
-// take lends the scratch buffer, empty. Where it is lent already (a callback of gsub that formats), it is a new one.
-func (l *library) take() []byte {
+// takeBuffer returns the scratch buffer, empty; a new one if that is in use (by a gsub whose callback formats).
+func (l *library) takeBuffer() []byte {
 	b := l.scratch
 	l.scratch = nil
 	return b[:0]
 }
 
-// give returns a buffer that take lent. A call that ends with an error may keep it.
-func (l *library) give(b []byte) {
+// returnBuffer ends the use of a buffer from takeBuffer. A call that ends with an error need not return it.
+func (l *library) returnBuffer(b []byte) {
 	if cap(b) <= maxScratch {
 		l.scratch = b
 	}

@@ -9,7 +9,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// newVM makes a VM of the server's size with the library open, and a pcall to observe errors with.
+// newVM returns a VM of the server's size with the library open, and a pcall to observe errors.
 func newVM(tb testing.TB, o Options) *lua.LState {
 	tb.Helper()
 	L := lua.NewState(lua.Options{
@@ -65,7 +65,7 @@ func evaluate(tb testing.TB, L *lua.LState, expression string) string {
 
 type example struct{ expression, want string }
 
-// examples checks expressions, each in a VM that the former ones have used.
+// examples checks expressions, one after the other in the same VM.
 func examples(t *testing.T, o Options, list []example) {
 	t.Helper()
 	L := newVM(t, o)
@@ -109,7 +109,7 @@ func TestGlobals(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	// Errors carry the position of the level they blame, and none where that is Go; assert leaves its message alone.
+	// Errors have the position of their level, and none if that is a Go function; assert does not change its message.
 	t.Parallel()
 	examples(t, Options{}, []example{
 		{`assert(1, 2, 3)`, `1 2 3`},
@@ -159,7 +159,7 @@ func TestMetatables(t *testing.T) {
 }
 
 func TestBase(t *testing.T) {
-	// The rest of the base library answers as in Lua 5.1.
+	// The rest of the base library works as in Lua 5.1.
 	t.Parallel()
 	examples(t, Options{}, []example{
 		{`next({})`, `nil`},
@@ -195,7 +195,7 @@ func TestBase(t *testing.T) {
 }
 
 func TestPrint(t *testing.T) {
-	// print joins with tabs and takes no newline off or on; what is no string is an error.
+	// print joins with tabs and neither adds nor removes newlines; a __tostring that returns no string is an error.
 	t.Parallel()
 	var lines []string
 	L := newVM(t, Options{Print: func(text string) { lines = append(lines, text) }})
@@ -212,7 +212,7 @@ func TestPrint(t *testing.T) {
 }
 
 func TestMath(t *testing.T) {
-	// The math library answers as in Lua 5.1, at the edges of numbers too.
+	// The math library works as in Lua 5.1, also with extreme numbers.
 	t.Parallel()
 	examples(t, Options{}, []example{
 		{`math.huge == 1/0, -math.huge`, `true -Inf`},

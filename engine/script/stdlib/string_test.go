@@ -3,7 +3,7 @@ package stdlib
 import "testing"
 
 func TestString(t *testing.T) {
-	// The string functions without patterns count bytes and leave bytes that are not UTF-8 alone.
+	// The string functions without patterns count bytes and do not change invalid UTF-8.
 	t.Parallel()
 	examples(t, Options{}, []example{
 		{`("x"):upper(), ("%d!"):format(5), #("ab"):rep(3)`, `"X" "5!" 6`},
@@ -29,7 +29,7 @@ func TestString(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
-	// find and match know all of Lua 5.1's patterns, and a faulty one is an error only where the match meets the fault.
+	// find and match support all of Lua 5.1's patterns, and a faulty one is an error only if the match comes to the fault.
 	t.Parallel()
 	examples(t, Options{}, []example{
 		{`string.find("abc", "x", 10, true), string.find("abc", "", 10), string.find("", "")`, `nil 4 1 0`},
@@ -76,7 +76,7 @@ func TestFind(t *testing.T) {
 }
 
 func TestGsub(t *testing.T) {
-	// gsub takes strings, tables and functions, and their errors pass through it.
+	// gsub accepts strings, tables and functions, and does not catch their errors.
 	t.Parallel()
 	examples(t, Options{}, []example{
 		{`string.gsub("hello world", "o", "0")`, `"hell0 w0rld" 2`},
@@ -109,7 +109,7 @@ func TestGsub(t *testing.T) {
 }
 
 func TestGmatch(t *testing.T) {
-	// gmatch's function needs no arguments and gives each match once.
+	// gmatch's function needs no arguments and returns each match once.
 	t.Parallel()
 	examples(t, Options{}, []example{
 		{`(function() local s = "" for k, v in string.gmatch("a=1, b=2", "(%w+)=(%w+)") do s = s .. k .. v end return s end)()`, `"a1b2"`},

@@ -9,8 +9,10 @@ import (
 	"perigee/engine/script/stdlib/pattern"
 )
 
-// openString makes the string library and gives strings their methods. getmetatable("") is false, so that no script
-// can take the methods away from the others.
+// openString sets the string library and the methods of strings. getmetatable("") is false, so that no script can take
+// the methods away from others. gopher-lua's byte returns all bytes, format is Go's, lower and upper destroy invalid UTF-8,
+// rep refuses "2" and has no limit, a match without result is nothing instead of nil, patterns lack %f and recurse for
+// each byte, and gsub takes quadratic time. Only its len, reverse and sub have the right results.
 func (l *library) openString(L *lua.LState) {
 	t := L.NewTable()
 	register(L, t, map[string]function{
@@ -35,7 +37,7 @@ func (l *library) openString(L *lua.LState) {
 	L.SetMetatable(lua.LString(""), methods)
 }
 
-// bounds turns Lua's positions, which count from 1 or from the end, into a range of s.
+// bounds converts Lua's positions, which count from 1 or from the end, to a range of s.
 func bounds(s string, first, last int) (from, to int) {
 	if first < 0 {
 		first += len(s) + 1
@@ -51,7 +53,7 @@ func stringByte(c call) int {
 	s := c.text(1)
 	first := c.optInteger(2, 1)
 	from, to := bounds(s, first, c.optInteger(3, first))
-	n := c.atMost(to - from)
+	n := c.checkCount(to - from)
 	for i := range n {
 		c.L.Push(lua.LNumber(s[from+i]))
 	}
@@ -79,15 +81,15 @@ func stringLen(c call) int {
 }
 
 func stringLower(c call) int {
-	return c.result(shift(c.text(1), 'A', 'a'))
+	return c.result(convertCase(c.text(1), 'A', 'a'))
 }
 
 func stringUpper(c call) int {
-	return c.result(shift(c.text(1), 'a', 'A'))
+	return c.result(convertCase(c.text(1), 'a', 'A'))
 }
 
-// shift moves the 26 letters from one alphabet to another and leaves all other bytes, also those that are not UTF-8.
-func shift(s string, from, to byte) string {
+// convertCase replaces the 26 letters of one case by those of the other. It leaves all other bytes, also invalid UTF-8.
+func convertCase(s string, from, to byte) string {
 	first := strings.IndexFunc(s, func(r rune) bool { return rune(from) <= r && r <= rune(from)+25 })
 	if first < 0 {
 		return s

@@ -8,6 +8,9 @@ import (
 	"perigee/engine/script/stdlib/pattern"
 )
 
+// openTable sets the table library. gopher-lua's concat clamps its indexes and overflows the registry, insert
+// accepts too many arguments, remove takes the last element for index 0, sort leaves a half-sorted table after an error,
+// and none of them can be interrupted.
 func (l *library) openTable(L *lua.LState) {
 	t := L.NewTable()
 	register(L, t, map[string]function{
@@ -20,8 +23,8 @@ func (l *library) openTable(L *lua.LState) {
 	L.SetGlobal("table", t)
 }
 
-// get is t[i] without metamethods.
-func get(t *lua.LTable, i int) lua.LValue {
+// rawGet returns t[i] without metamethods.
+func rawGet(t *lua.LTable, i int) lua.LValue {
 	if 0 < i && i < lua.MaxArrayIndex {
 		return t.RawGetInt(i)
 	}
@@ -36,11 +39,11 @@ func (l *library) tableConcat(c call) int {
 	} else {
 		to = c.integer(4)
 	}
-	out := output{call: c, bytes: l.take()}
+	out := output{call: c, bytes: l.takeBuffer()}
 	budget := c.budget()
 	for i := from; i <= to; i++ {
 		budget.Spend(1)
-		switch v := get(t, i).(type) {
+		switch v := rawGet(t, i).(type) {
 		case lua.LString:
 			out.add(string(v))
 		case lua.LNumber:
@@ -53,7 +56,7 @@ func (l *library) tableConcat(c call) int {
 		}
 	}
 	c.L.Push(lua.LString(out.bytes))
-	l.give(out.bytes)
+	l.returnBuffer(out.bytes)
 	return 1
 }
 
@@ -69,19 +72,19 @@ func tableInsert(c call) int {
 		return c.raise("wrong number of arguments to '%s'", c.name)
 	}
 	switch {
-	case at <= end && end >= lua.MaxArrayIndex: // gopher-lua would not count what follows, and overwrite it
+	case at <= end && end >= lua.MaxArrayIndex: // gopher-lua would not count elements beyond it, and overwrite them
 		return c.raise("too many elements for '%s' (limit %d)", c.name, lua.MaxArrayIndex-1)
 	case at >= end && value == lua.LNil:
 	case at >= end:
 		t.RawSetInt(at, value)
 	case at >= 1:
-		t.Remove(end) // a nil behind the last element, else a queue's nils would pile up
+		t.Remove(end) // a nil behind the last element: else those of a queue would pile up
 		t.Insert(at, value)
 	default:
 		budget := c.budget()
 		for i := end; i > at; i-- {
 			budget.Spend(1)
-			t.RawSetInt(i, get(t, i-1))
+			t.RawSetInt(i, rawGet(t, i-1))
 		}
 		t.RawSetInt(at, value)
 	}
@@ -112,8 +115,8 @@ func tableMaxn(c call) int {
 	return 1
 }
 
-// tableSort sorts a copy and writes it back at the end: an error of the order function leaves the table as it was, and
-// an order function that contradicts itself gives some order.
+// tableSort sorts a copy and writes it back at the end: an error of the order function leaves the table unchanged, and
+// an inconsistent order function results in some order.
 func tableSort(c call) int {
 	t := c.table()
 	order := c.L.Get(2)

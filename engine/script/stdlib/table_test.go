@@ -7,7 +7,7 @@ import (
 )
 
 func TestTable(t *testing.T) {
-	// The table library answers as in Lua 5.1: lists with holes keep their elements, wrong arguments are errors.
+	// The table library works as in Lua 5.1: lists with holes keep their elements, wrong arguments are errors.
 	t.Parallel()
 	examples(t, Options{}, []example{
 		{`table.insert({}, 1, 2, 3)`, `error: t.lua:1: wrong number of arguments to 'insert'`},
@@ -37,8 +37,8 @@ func TestTable(t *testing.T) {
 	})
 }
 
-func TestSortWithSenselessOrder(t *testing.T) {
-	// An order function that contradicts itself ends in some order of the same values.
+func TestSortWithInconsistentOrder(t *testing.T) {
+	// An inconsistent order function results in some order of the same values.
 	t.Parallel()
 	for _, order := range []string{`return true`, `return false`, `return math.random() < 0.5`, `return a <= b`, `t[1] = 0 return a < b`} {
 		got := evaluate(t, newVM(t, Options{}), `(function()
@@ -55,7 +55,7 @@ func TestSortWithSenselessOrder(t *testing.T) {
 }
 
 func TestInsertAfterNil(t *testing.T) {
-	// A list that grows in front and is cut with t[#t] = nil stays as small as it is: # would get slow otherwise.
+	// A list that grows in front and is cut with t[#t] = nil does not grow: # would become slow otherwise.
 	t.Parallel()
 	L := newVM(t, Options{})
 	evaluate(t, L, `(function()
@@ -79,7 +79,7 @@ func TestInsertAfterNil(t *testing.T) {
 }
 
 func TestInsertIntoFullTable(t *testing.T) {
-	// A list at gopher-lua's limit refuses to grow, where it would lose elements.
+	// A list at gopher-lua's limit refuses to grow, because it would lose elements.
 	defer func(limit int) { lua.MaxArrayIndex = limit }(lua.MaxArrayIndex)
 	lua.MaxArrayIndex = 100
 	L := newVM(t, Options{})

@@ -6,8 +6,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Matcher runs a pattern over a subject. It keeps its own stack of what to try again, so that neither the pattern nor
-// the subject deepens the Go stack, and it counts its steps.
+// Matcher applies a pattern to a subject. It has its own stack for backtracking, so that neither the pattern nor the
+// subject deepens the Go stack, and it counts its steps.
 type Matcher struct {
 	Budget
 
@@ -17,14 +17,14 @@ type Matcher struct {
 	retries []retry // at most one for each repeated item
 }
 
-// span is what a capture has caught, from (included) to (excluded).
+// span is the range of a capture, from (included) to (excluded).
 type span struct{ from, to int }
 
-// retry is a repeated item that may take another number of bytes: greedy ones give back down to least, lazy ones
+// retry is a repeated item that may match another number of bytes: greedy ones give up bytes down to least, lazy ones
 // take one more.
 type retry struct{ item, at, least int }
 
-// Search finds the first match that begins at or after from. Without one, start is -1.
+// Search finds the first match that begins at or after from. If there is none, start is -1.
 func (m *Matcher) Search(from int) (start, end int) {
 	for at := from; at <= len(m.subject); at++ {
 		if !m.pattern.anchored {
@@ -42,7 +42,7 @@ func (m *Matcher) Search(from int) (start, end int) {
 	return -1, -1
 }
 
-// candidate is the first place at or after from where the pattern's first item fits, or -1.
+// candidate returns the first place at or after from where the pattern's first item matches, or -1.
 func (m *Matcher) candidate(from int) int {
 	p := m.pattern
 	if p.lead < 0 {
@@ -79,7 +79,7 @@ func (m *Matcher) match(at int) int {
 	for i := 0; i < len(items); i++ {
 		m.Spend(1)
 		if at = m.item(i, at); at < 0 {
-			if i, at = m.again(); at < 0 {
+			if i, at = m.backtrack(); at < 0 {
 				return -1
 			}
 		}
@@ -87,8 +87,8 @@ func (m *Matcher) match(at int) int {
 	return at
 }
 
-// again goes back to the last item that can take another number of bytes. Without one, at is -1.
-func (m *Matcher) again() (i, at int) {
+// backtrack returns to the last item that can match another number of bytes. If there is none, at is -1.
+func (m *Matcher) backtrack() (i, at int) {
 	for n := len(m.retries); n > 0; n-- {
 		r := &m.retries[n-1]
 		i := &m.pattern.items[r.item]
@@ -99,7 +99,7 @@ func (m *Matcher) again() (i, at int) {
 			}
 			return r.item, at
 		}
-		if r.at < len(m.subject) && i.takes(m.subject[r.at]) {
+		if r.at < len(m.subject) && i.matches(m.subject[r.at]) {
 			r.at++
 			return r.item, r.at
 		}
@@ -108,8 +108,8 @@ func (m *Matcher) again() (i, at int) {
 	return 0, -1
 }
 
-// takes tells whether an item for one byte takes b.
-func (i *item) takes(b byte) bool {
+// matches reports whether an item for one byte matches b.
+func (i *item) matches(b byte) bool {
 	switch i.kind {
 	case itemAny:
 		return true
@@ -173,7 +173,7 @@ func (m *Matcher) text(text string, at int) int {
 	return at + len(text)
 }
 
-// repeat matches an item for one byte as often as its suffix says, and notes how else it could.
+// repeat matches an item for one byte as often as its suffix says, and pushes the alternatives for backtracking.
 func (m *Matcher) repeat(n, at int) int {
 	i := &m.pattern.items[n]
 	end := len(m.subject)
@@ -194,7 +194,7 @@ func (m *Matcher) repeat(n, at int) int {
 	if i.kind == itemAny {
 		to = end
 	} else {
-		for to < end && i.takes(m.subject[to]) {
+		for to < end && i.matches(m.subject[to]) {
 			to++
 		}
 		m.Spend((to - at) / 8)
@@ -208,7 +208,7 @@ func (m *Matcher) repeat(n, at int) int {
 	return to
 }
 
-// balance matches from i.first to the i.second that closes it.
+// balance matches from i.first to the balancing i.second.
 func (m *Matcher) balance(i *item, at int) int {
 	if at == len(m.subject) || m.subject[at] != i.first {
 		return -1
@@ -229,12 +229,12 @@ func (m *Matcher) balance(i *item, at int) int {
 	return -1
 }
 
-// captures is the number of values that a match has; without captures the whole match is the one value.
+// captures returns the number of values of a match; without captures the whole match is the only value.
 func (m *Matcher) captures() int {
 	return max(1, len(m.pattern.captures))
 }
 
-// Capture is a value of a match from start to end.
+// Capture returns the n-th value of a match from start to end.
 func (m *Matcher) Capture(n, start, end int) lua.LValue {
 	if n >= len(m.pattern.captures) {
 		if n > 0 {
@@ -252,7 +252,7 @@ func (m *Matcher) Capture(n, start, end int) lua.LValue {
 	return Part(m.subject, s.from, s.to)
 }
 
-// Push pushes all values of a match and returns how many.
+// Push pushes all values of a match and returns their count.
 func (m *Matcher) Push(start, end int) int {
 	n := m.captures()
 	for i := range n {
@@ -261,7 +261,7 @@ func (m *Matcher) Push(start, end int) int {
 	return n
 }
 
-// Part is a piece of s. A small piece of a large string is copied, so that keeping it does not keep the whole.
+// Part returns a piece of s. A small piece of a large string is copied, so that it does not keep the whole in memory.
 func Part(s string, from, to int) lua.LString {
 	piece := s[from:to]
 	if len(s) > 1024 && len(piece) < len(s)/4 {

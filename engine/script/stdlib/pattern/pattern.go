@@ -1,4 +1,5 @@
-// Package pattern is Lua's patterns: it compiles them, and searches in texts for what they match.
+// Package pattern owns Lua's patterns: it compiles them and searches texts for matches. Its Budget makes library calls
+// cancellable. It does not know the functions of the string library.
 package pattern
 
 import (
@@ -11,13 +12,13 @@ const (
 	maxItems    = 10000 // items of a pattern
 )
 
-// A Pattern is a chain of items without alternatives, so that at one item it is always the same captures that are open
+// Pattern is a compiled pattern: a chain of items without alternatives. So at a given item the same captures are always open
 // and closed: they are numbered when the pattern is compiled, and backtracking need not restore them.
 type Pattern struct {
 	items    []item
 	captures []capture
 	anchored bool // begins with ^
-	lead     int  // the item that the match must begin with, -1 if there is no such one
+	lead     int  // the item that a match must begin with; -1 if there is none
 }
 
 type capture byte
@@ -31,18 +32,18 @@ const (
 type itemKind byte
 
 const (
-	itemText     itemKind = iota // text, which is never repeated
+	itemText     itemKind = iota // text, never repeated
 	itemAny                      // any byte
 	itemByte                     // the byte first
 	itemSet                      // a byte of set
 	itemOpen                     // capture number slot begins
 	itemClose                    // capture number slot ends
 	itemPosition                 // capture number slot is this position
-	itemBack                     // what capture number slot has caught
+	itemBack                     // the text of capture number slot
 	itemBalance                  // from first to second, balanced
 	itemFrontier                 // between a byte outside and a byte inside of set
 	itemEnd                      // the end of the subject
-	itemFault                    // the pattern is wrong from here on; text says how. It is an error only where it is met.
+	itemFault                    // the pattern is wrong from here on, as text says; an error only if a match comes to it
 )
 
 type item struct {
@@ -65,13 +66,13 @@ func (s *set) add(from, to byte) {
 	}
 }
 
-// Anchored tells whether it matches at the beginning of a text only.
+// Anchored reports whether p matches only at the beginning of a text.
 func (p *Pattern) Anchored() bool { return p.anchored }
 
-// Captures is the number of its captures.
+// Captures returns the number of captures.
 func (p *Pattern) Captures() int { return len(p.captures) }
 
-// class is the set of a class letter (%a, or %A for its complement); ok is false for any other byte.
+// class returns the set of a class letter (%a, or %A for its complement); ok is false for any other byte.
 func class(letter byte) (s set, ok bool) {
 	n := strings.IndexByte("acdlpsuwxz", letter|0x20)
 	if n < 0 {
@@ -95,7 +96,7 @@ func (s *set) invert() {
 	}
 }
 
-// addEscaped adds what % and b stand for: a class or b itself.
+// addEscaped adds the meaning of % and b: a class, or b itself.
 func (s *set) addEscaped(b byte) {
 	members, ok := class(b)
 	if !ok {
@@ -111,7 +112,7 @@ type compiler struct {
 	Pattern
 
 	rest    string // not yet read
-	literal []byte // read bytes that stand for themselves and wait to be an item
+	literal []byte // read bytes that match themselves and are not yet part of an item
 	open    []int  // captures whose end has not been read
 }
 
@@ -140,7 +141,7 @@ func compile(text string, anchors bool) *Pattern {
 	return &Pattern{items: c.items, captures: c.captures, anchored: c.anchored, lead: c.lead}
 }
 
-// flush makes an item of the literal.
+// flush adds the literal as an item.
 func (c *compiler) flush() {
 	if len(c.literal) > 0 {
 		c.items = append(c.items, item{kind: itemText, text: string(c.literal)})
@@ -159,12 +160,12 @@ func (c *compiler) fault(text string) bool {
 	return c.add(item{kind: itemFault, text: text})
 }
 
-// item reads one item. It returns false where the pattern is wrong.
+// item reads one item. It returns false if the pattern is wrong.
 func (c *compiler) item() bool {
 	b := c.rest[0]
 	switch {
 	case b == '(':
-		return c.begin()
+		return c.openCapture()
 	case b == ')':
 		c.rest = c.rest[1:]
 		if len(c.open) == 0 {
@@ -184,13 +185,13 @@ func (c *compiler) item() bool {
 		case next == 'f':
 			return c.frontier()
 		case '0' <= next && next <= '9':
-			return c.back(int(next) - '1')
+			return c.backReference(int(next) - '1')
 		}
 	}
-	return c.single()
+	return c.singleByte()
 }
 
-func (c *compiler) begin() bool {
+func (c *compiler) openCapture() bool {
 	c.rest = c.rest[1:]
 	slot := len(c.captures)
 	if slot == maxCaptures {
@@ -224,7 +225,7 @@ func (c *compiler) frontier() bool {
 	return ok && c.add(item{kind: itemFrontier, set: s})
 }
 
-func (c *compiler) back(slot int) bool {
+func (c *compiler) backReference(slot int) bool {
 	c.rest = c.rest[2:]
 	if slot < 0 || slot >= len(c.captures) || c.captures[slot] == captureOpen {
 		return c.fault("invalid capture index")
@@ -233,7 +234,7 @@ func (c *compiler) back(slot int) bool {
 }
 
 // single reads an item for one byte, and how often it is repeated.
-func (c *compiler) single() bool {
+func (c *compiler) singleByte() bool {
 	i := item{}
 	switch b := c.rest[0]; b {
 	case '.':
@@ -287,7 +288,7 @@ func (c *compiler) set() (*set, bool) {
 	if at >= len(c.rest) {
 		return nil, c.fault("malformed pattern (missing ']')")
 	}
-	// The ] stays in reach: in [a-%%] the range takes the first % and leaves the second to escape it.
+	// The ] is included: in [a-%%] the range ends with the first %, and the second one escapes the ].
 	members, n := c.rest[body:at+1], at-body
 	c.rest = c.rest[at+1:]
 	for i := 0; i < n; i++ {
