@@ -11,9 +11,9 @@ import (
 //
 //	t[i], x = x, f()   becomes   do local t1, k1, v1, v2 = t, i, x, f(); x = v2; t1[k1] = v1 end
 //
-// The compiler computes a value right in the register of the local variable that it is for, while later values, and the
-// rest of the same expression, still want what was in it; and it loses count of its registers where a table takes the
-// value of a local variable beside other targets. Like Lua it assigns the last target first.
+// The compiler computes a value directly in the register of its local variable, although later values, and the rest of the
+// same expression, still need the old value; and it miscounts its registers if a table field gets the value of a local
+// variable beside other targets. As in Lua, the last target is assigned first.
 func (r *rewriter) assignment(s *ast.AssignStmt) ast.Stmt {
 	r.expressions(s.Lhs)
 	r.expressions(s.Rhs)
@@ -24,9 +24,9 @@ func (r *rewriter) assignment(s *ast.AssignStmt) ast.Stmt {
 	temporary.SetLine(s.Line())
 	for _, target := range s.Lhs {
 		if t, ok := target.(*ast.AttrGetExpr); ok {
-			t.Object = hold(temporary, t.Object)
+			t.Object = saveValue(temporary, t.Object)
 			if !isKey(t.Key) {
-				t.Key = hold(temporary, t.Key)
+				t.Key = saveValue(temporary, t.Key)
 			}
 		}
 	}
@@ -48,9 +48,9 @@ func (r *rewriter) assignment(s *ast.AssignStmt) ast.Stmt {
 	return block
 }
 
-// needsTemporaries finds the assignments that the compiler may get wrong. Of those with one target and one value these
-// are: "and", "or" and what is cut to one value ("(f())", "(...)"), which go through the register of a local target or of
-// the last parameter; and a field of a constant, which is taken for the register with the number of the constant.
+// needsTemporaries reports whether the compiler may translate an assignment wrongly. With one target and one value these
+// are: "and", "or" and an expression adjusted to one value ("(f())", "(...)"), which use the register of a local target or
+// of the last parameter; and a field of a constant, which is taken for the register with the number of the constant.
 func needsTemporaries(s *ast.AssignStmt) bool {
 	if len(s.Lhs) != 1 || len(s.Rhs) != 1 {
 		return true
@@ -63,14 +63,14 @@ func needsTemporaries(s *ast.AssignStmt) bool {
 		return false
 	}
 	_, logical := s.Rhs[0].(*ast.LogicalOpExpr)
-	mark := cut(s.Rhs[0])
+	mark := adjustMark(s.Rhs[0])
 	if isConcatenation(s.Rhs[0]) {
-		*mark = false // which is as good, since it has one value in any case
+		*mark = false // it has one value in any case
 	}
 	return logical || mark != nil && *mark
 }
 
-// isKey finds keys that need no variable: nothing can change them.
+// isKey reports whether a key needs no temporary variable, because nothing can change it.
 func isKey(e ast.Expr) bool {
 	switch e.(type) {
 	case *ast.StringExpr, *ast.NumberExpr:
@@ -79,13 +79,13 @@ func isKey(e ast.Expr) bool {
 	return false
 }
 
-// hold keeps the value of an expression in a temporary variable and returns that.
-func hold(temporary *ast.LocalAssignStmt, e ast.Expr) ast.Expr {
-	temporary.Exprs = append(temporary.Exprs, single(e))
+// saveValue stores the value of an expression in a temporary variable and returns that.
+func saveValue(temporary *ast.LocalAssignStmt, e ast.Expr) ast.Expr {
+	temporary.Exprs = append(temporary.Exprs, toSingle(e))
 	return declare(temporary, e.Line())
 }
 
-// declare adds a temporary variable. No name in a script can be the same, because of the brackets.
+// declare adds a temporary variable. Because of the parentheses no variable of a script can have its name.
 func declare(temporary *ast.LocalAssignStmt, line int) ast.Expr {
 	name := "(" + strconv.Itoa(len(temporary.Names)+1) + ")"
 	temporary.Names = append(temporary.Names, name)
@@ -98,7 +98,7 @@ func identifier(name string, line int) ast.Expr {
 	return e
 }
 
-// enclose returns a block at the place of a statement.
+// enclose returns a block at the position of a statement.
 func enclose(place ast.Stmt, statements ...ast.Stmt) *ast.DoBlockStmt {
 	block := &ast.DoBlockStmt{Stmts: statements}
 	block.SetLine(place.Line())
@@ -106,11 +106,11 @@ func enclose(place ast.Stmt, statements ...ast.Stmt) *ast.DoBlockStmt {
 	return block
 }
 
-// declaration tells "local f = function" from "local function f", for which the parser makes the same node: only the
-// second has a last line. The compiler gives the name to the function in both; with a second value, which is dropped, it
-// does not.
+// declaration distinguishes "local f = function" from "local function f", for which the parser makes the same node: only
+// the second has a last line. The compiler lets the function see the new variable in both, unless there is a second
+// value, which is dropped.
 func (r *rewriter) declaration(s *ast.LocalAssignStmt) ast.Stmt {
-	r.function.block.locals = true
+	r.function.block.hasLocals = true
 	r.expressions(s.Exprs)
 	if s.LastLine() != 0 || len(s.Names) != 1 || len(s.Exprs) != 1 {
 		return s

@@ -19,7 +19,7 @@ import (
 	"perigee/engine/script/compile"
 )
 
-// randomPrograms is how many are compared; PROGRAMS and SEED in the environment set other numbers.
+// randomPrograms is the number of programs to compare; the environment variables PROGRAMS and SEED change it and the seed.
 const randomPrograms = 150
 
 func TestRandomProgramsPrintWhatLuaPrints(t *testing.T) {
@@ -57,8 +57,8 @@ func TestRandomTextIsRefusedWhereLuaRefusesIt(t *testing.T) {
 	}
 }
 
-// garble returns a random program in which words are left out, doubled, changed or exchanged. Empty statements, which
-// only we accept, are avoided.
+// garble returns a random program in which words are left out, doubled, changed or exchanged. It avoids empty statements,
+// which Lua 5.1 refuses.
 func garble(seed uint64) string {
 	program := strings.TrimPrefix(generate(seed), prelude)
 	program = strings.ReplaceAll(program[:min(len(program), 1500)], ";", "\n")
@@ -111,7 +111,7 @@ func setting(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// outcome is what a program prints here; the last line tells how it ended if it did not end well.
+// outcome returns what a program prints here; if it fails, the last line says how.
 func outcome(source string) string {
 	proto, err := compile.Compile("program", []byte(source))
 	if err != nil {
@@ -134,7 +134,7 @@ func outcome(source string) string {
 	return output + "error\n"
 }
 
-// runner begins the Lua program that handles all programs in one process, with a line of dots behind each.
+// runner is the beginning of the Lua program that runs all programs in one process, with a line of dots after each.
 const runner = `
 local function text(v)
   if v ~= v then return "nan" elseif v == 0 then return "0" end

@@ -1,10 +1,10 @@
-// Package compile turns the source of a script into a function prototype that gopher-lua runs as Lua 5.1 would. It owns
-// the way from bytes to prototype: the check of the text (scan.go, nest.go), the words for what is wrong with it
-// (complain.go), and the rewriting of the syntax tree around everything that gopher-lua's compiler translates wrongly
-// (rewrite.go and the files beside it), or into what has no bound (concat.go). It knows no LState, no library and no file system.
+// Package compile turns the source of a script into a function prototype that gopher-lua runs as Lua 5.1 would. It checks the
+// text (scan.go, structure.go), words its syntax errors (message.go), and rewrites the syntax tree wherever gopher-lua's
+// compiler would translate it wrongly (rewrite.go, assign.go, fold.go, loop.go, table.go) or without a limit
+// (concat.go); names.go adds the names of variables for error messages. It does not know LStates, libraries or files.
 //
-// What it accepts is Lua 5.1, with three differences: "goto" is a reserved word, and refused; "[[" may stand in "[[ ]]";
-// a ";" may stand alone.
+// It accepts Lua 5.1, with three differences: "goto" is a reserved word, and refused; "[[" may occur in "[[ ]]"; a ";" may
+// be a statement.
 package compile
 
 import (
@@ -18,13 +18,13 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// MaxSource is the most that a source may have, in bytes: whoever reads one need not read on.
+// MaxSource is the maximum of bytes of a source: a caller that reads a file can stop there.
 const MaxSource = 1 << 20
 
-// Bounds on one source. They keep the parser's stack (260 bytes a level), the recursions of the compiler (about 1 KiB a
-// level) and its linear searches within bounds, and its operands of 8 and 18 bits from overflowing.
+// Limits of one source. They bound the parser's stack (260 bytes a level), the recursions of the compiler (about 1 KiB a
+// level) and its linear searches, and keep its operands of 8 and 18 bits from overflowing.
 const (
-	maxNesting    = 200         // blocks, brackets and operators that wait for their right side, all within each other; as in Lua
+	maxNesting    = 200         // blocks, brackets and incomplete operators inside each other; as in Lua
 	maxDepth      = 1000        // levels of the syntax tree; "a + b + c" and "elseif" add to it but not to the nesting
 	maxFunctions  = 10_000      // in one source; the compiler allocates 12 KiB for each
 	maxUpvalues   = 255         // of one function; the prototype counts them in a byte
@@ -54,9 +54,10 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 }
 
-// Compile parses, rewrites and compiles a source. name is how errors and tracebacks call it, by convention its path:
+// Compile parses, rewrites and compiles a source. name is for errors and tracebacks, by convention the path:
 // "scripts/giveaway/manager.lua". A byte order mark and a first line that begins with "#" are skipped. The error, if any,
-// is a *SyntaxError. Any goroutine may call it, and source is not kept. The prototype may be run by any number of states.
+// is a *SyntaxError. Compile is safe for concurrent use and does not keep source. Any number of states may run the
+// prototype.
 func Compile(name string, source []byte) (*lua.FunctionProto, error) {
 	proto, problem := compile(name, source)
 	if problem != nil {
@@ -71,10 +72,10 @@ func compile(name string, source []byte) (*lua.FunctionProto, *SyntaxError) {
 	if len(source) > MaxSource {
 		return nil, &SyntaxError{Message: fmt.Sprintf("the source is larger than %d bytes", MaxSource)}
 	}
-	text, problem := check(source)
+	text, problem := scan(source)
 	chunk, err := parseText(name, text)
 	if err != nil {
-		problem = earlier(text, err, problem)
+		problem = firstProblem(text, err, problem)
 	}
 	if problem != nil {
 		return nil, problem
@@ -87,22 +88,22 @@ func compile(name string, source []byte) (*lua.FunctionProto, *SyntaxError) {
 	if err != nil {
 		return nil, compilerProblem(err)
 	}
-	if problem = finish(proto); problem != nil {
+	if problem = trim(proto); problem != nil {
 		return nil, problem
 	}
-	takeNames(proto, names)
+	moveNames(proto, names)
 	return proto, nil
 }
 
-// check reads the source once. It returns the text for the parser, in which comments are blank, and the first thing that
-// is wrong with it, if that can be told without the grammar; then the text ends before that place.
-func check(source []byte) ([]byte, *SyntaxError) {
+// scan reads the source once. It returns the text for the parser, in which comments are blank, and the first problem that
+// can be found without the grammar; then the text ends before it.
+func scan(source []byte) ([]byte, *SyntaxError) {
 	s := newScanner(source)
-	n := newNest()
+	n := newStructure()
 	for {
 		t, problem := s.next()
 		if problem == nil {
-			problem = n.take(t)
+			problem = n.add(t)
 		}
 		if problem != nil {
 			return s.text[:t.offset], problem
@@ -113,12 +114,13 @@ func check(source []byte) ([]byte, *SyntaxError) {
 	}
 }
 
-// parseText returns an error for whatever the parser panics with: Parse itself hands on only panics that are errors.
+// parseText parses a text. It returns an error for every panic of the parser; Parse itself recovers only panics that are
+// errors.
 func parseText(name string, text []byte) (chunk []ast.Stmt, err error) {
 	defer guard("parser", &err)
 	chunk, err = parse.Parse(bytes.NewReader(text), name)
 	if chunk == nil && err == nil {
-		err = errors.New("compile: the parser gave up")
+		err = errors.New("compile: gopher-lua's parser returned nothing")
 	}
 	return chunk, err
 }
@@ -128,14 +130,14 @@ func compileTree(name string, chunk []ast.Stmt) (proto *lua.FunctionProto, err e
 	return lua.Compile(chunk, name)
 }
 
-// guard is deferred: it turns a panic of that part of gopher-lua into an error.
+// guard, when deferred, turns a panic of a part of gopher-lua into an error.
 func guard(part string, err *error) {
 	if problem := recover(); problem != nil {
-		*err = fmt.Errorf("compile: the %s stumbled: %v", part, problem)
+		*err = fmt.Errorf("compile: gopher-lua's %s panicked: %v", part, problem)
 	}
 }
 
-// compilerProblem words an error of the compiler. It knows the line at best, often that of the function only.
+// compilerProblem converts an error of the compiler, which has at best a line, often only that of the function.
 func compilerProblem(err error) *SyntaxError {
 	var e *lua.CompileError
 	if !errors.As(err, &e) {
@@ -148,26 +150,26 @@ func compilerProblem(err error) *SyntaxError {
 	return &SyntaxError{Line: e.Line, Message: e.Message}
 }
 
-// finish refuses what the compiler accepts although it does not fit into its instructions, and lets go of the arrays of
-// 1,024 instructions in which the compiler leaves even the smallest function.
-func finish(proto *lua.FunctionProto) *SyntaxError {
+// trim refuses what the compiler accepts although it does not fit into its instructions, and frees the unused rest of the
+// arrays of 1,024 instructions that the compiler allocates even for the smallest function.
+func trim(proto *lua.FunctionProto) *SyntaxError {
 	if len(proto.DbgUpvalues) > maxUpvalues {
 		return &SyntaxError{Line: proto.LineDefined, Message: fmt.Sprintf("function uses more than %d outer local variables", maxUpvalues)}
 	}
-	if len(proto.Code) > maxJumpCode && slices.ContainsFunc(proto.Code, jumps) {
-		return &SyntaxError{Line: proto.LineDefined, Message: fmt.Sprintf("function too long (more than %d instructions, with jumps)", maxJumpCode)}
+	if len(proto.Code) > maxJumpCode && slices.ContainsFunc(proto.Code, isJump) {
+		return &SyntaxError{Line: proto.LineDefined, Message: fmt.Sprintf("function too long (more than %d instructions, with isJump)", maxJumpCode)}
 	}
 	proto.Code = slices.Clone(proto.Code)
 	proto.DbgSourcePositions = slices.Clone(proto.DbgSourcePositions)
 	for _, inner := range proto.FunctionPrototypes {
-		if problem := finish(inner); problem != nil {
+		if problem := trim(inner); problem != nil {
 			return problem
 		}
 	}
 	return nil
 }
 
-func jumps(instruction uint32) bool {
+func isJump(instruction uint32) bool {
 	switch int(instruction >> 26) {
 	case lua.OP_JMP, lua.OP_FORPREP, lua.OP_FORLOOP, lua.OP_NOP:
 		return true

@@ -2,13 +2,13 @@ package compile
 
 import "github.com/yuin/gopher-lua/ast"
 
-// Concat is the name of the global function that does ".." for what this package compiles: it is given all operands of a
-// chain. No script can have a variable of that name. Whoever runs the prototypes provides it, with a bound on what it
-// makes: the instruction has none.
+// Concat is the name of the global function that compiled programs call for "..": its arguments are all operands of a chain.
+// No script can have a variable of that name. The VM that runs the prototypes must provide it, and limit its results: the
+// instruction of gopher-lua has no limit.
 const Concat = "(concat)"
 
-// concatenation replaces a chain of ".." that could multiply a string by a call. One with a single operand that is no
-// constant cannot: it adds at most the length of the source, and stays the faster instruction.
+// concatenation replaces a chain of ".." that could multiply a string by a call. A chain with only one operand that is not
+// a constant cannot: it adds at most the length of the source, and stays the faster instruction.
 func (r *rewriter) concatenation(e *ast.StringConcatOpExpr) ast.Expr {
 	defer func(depth int) { r.depth = depth }(r.depth)
 	var operands []ast.Expr
@@ -39,11 +39,11 @@ func (r *rewriter) concatenation(e *ast.StringConcatOpExpr) ast.Expr {
 	call := &ast.FuncCallExpr{Func: r.expression(identifier(Concat, e.Line())), Args: operands, AdjustRet: true}
 	call.SetLine(e.Line())
 	call.SetLastLine(max(e.Line(), e.LastLine()))
-	single(operands[len(operands)-1])
+	toSingle(operands[len(operands)-1])
 	return call
 }
 
-// isConcatenation finds what concatenation made. It has one value also where it is not cut to one.
+// isConcatenation reports whether an expression is a call that concatenation made.
 func isConcatenation(e ast.Expr) bool {
 	call, ok := e.(*ast.FuncCallExpr)
 	if !ok {

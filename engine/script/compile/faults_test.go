@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// programs are Lua programs with what they print.
+// programs are Lua programs and their output.
 type programs map[string]struct{ program, want string }
 
 // Each program is correct Lua that gopher-lua 1.1.2 alone mistranslates; the comments say what it does instead.
@@ -30,25 +30,25 @@ func assignments() programs {
 		"fibonacci": {`local a, b = 0, 1; for i = 1, 10 do a, b = b, a + b end print(a, b)`, "55\t89\n"},
 		// Prints 1: the new table is in a before the field is set.
 		"table and its field": {`local a = {}; local b = a; a, a.x = {}, 1; print(a.x, b.x)`, "nil\t1\n"},
-		// Prints a 4: the registers are counted wrongly behind x.
+		// Prints a 4: the registers are counted wrongly after x.
 		"global and field of a local": {`local t, x = {}, 4; g, t.a = 1, x; print(g, t.a)`, "1\t4\n"},
 		"keys before values":          {`local i, t = 1, {}; i, t[i] = i + 1, 20; print(i, t[1], t[2])`, "2\t20\tnil\n"},
 		"last target first":           {`local t = setmetatable({}, {__newindex = function(_, k) print(k) end}); t.a, t.b = 1, 2`, "b\na\n"},
 		"more targets than values":    {`local a, b, c = 1, 2, 3; a, b, c = c; print(a, b, c)`, "3\tnil\tnil\n"},
 		"more values than targets":    {`local a, b = 1, 2; a, b = b, a, print("x"); print(a, b)`, "x\n2\t1\n"},
 		"values of a call":            {`local a, b, c = 1, 2, 3; a, b, c = c, (function() return a, b end)(); print(a, b, c)`, "3\t1\t2\n"},
-		// Panics: the call is laid over the registers from that of the last parameter on.
+		// Panics: the call overwrites the registers from that of the last parameter on.
 		"call cut to one value": {`local function trim(s) s = (s:gsub("^%s+", "")) return s end print(trim("  x"))`, "x\n"},
-		// Panics: b is gone.
+		// Panics: b is lost.
 		"vararg cut to one value": {`local function f(...) local a, b = 1, 2; a = (...); print(a, b) end f(3, 4)`, "3\t2\n"},
-		// Not mistranslated, but they become calls: in a place where a call means something else.
+		// Not mistranslated, but they become calls, in a place where a call means something else.
 		"concatenation for the last parameter": {`local function f(s, x) x = s .. x return x, s end print(f("a", "b"))`, "ab\ta\n"},
 		"concatenation of all of its values":   {`local function f() return "a", "b" end print("x" .. f(), f() .. f())`, "xa\taa\n"},
 		"concatenation in a list":              {`local a = "a"; print(#{a .. a, a .. a}, (a .. a) .. a .. 1 .. a)`, "2\taaa1a\n"},
 		"concatenation at the end of a function": {
 			`local function f(a) return a .. error end print(pcall ~= nil and pcall(f, "a") == false)`, "true\n",
 		},
-		// Prints 5: a false left side of "and" stays behind in another register.
+		// Prints 5: a false left side of "and" remains in another register.
 		"and behind a field": {`local t, v = {x = false}, 5; v = t.x and 7; print(v)`, "false\n"},
 		// Prints 6: w is in v before v is read.
 		"and/or with the target in it":  {`local v, w = 1, 5; v = (w or v) and v + 1; print(v)`, "2\n"},
@@ -66,7 +66,7 @@ func iterations() programs {
 		"call behind the iterator": {`local t = {7}; for k in next, (function() return t end)() do print(k) end`, "1\n"},
 		// Prints 2 only: the loop begins with what was in the register.
 		"missing control": {`do local a, b, c, d, e = 5, 6, 7, 8, 1 end for k in next, {1, 2} do print(k) end`, "1\n2\n"},
-		// Fails: the argument is laid over the function.
+		// Fails: the argument overwrites the function.
 		"call of a call": {`local function f() return pairs end for k, v in f()({7}) do print(k, v) end`, "1\t7\n"},
 		"method of a call": {
 			`local function f() return "a b" end for word in f():gmatch("%a") do print(word) end`, "a\nb\n",

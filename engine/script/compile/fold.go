@@ -7,7 +7,7 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// truth is what is known of an expression as a condition before it runs.
+// truth is the value of a condition, as far as it is known before the program runs.
 type truth int
 
 const (
@@ -26,21 +26,21 @@ func truthOf(e ast.Expr) truth {
 	return unknown
 }
 
-// foldLogical decides "and" and "or" behind a constant. The compiler would begin them with a jump, and a loop that jumps
-// back to a jump goes astray: it takes the distance of the jump, already in place, for the number of a label.
+// foldLogical evaluates "and" and "or" after a constant. The compiler would begin them with a jump, and a loop that jumps
+// back to a jump continues at the wrong place: it takes the distance of that jump for the number of a label.
 func foldLogical(e *ast.LogicalOpExpr) ast.Expr {
 	left := truthOf(e.Lhs)
 	switch {
 	case left == unknown:
 		return e
 	case (left == always) == (e.Operator == "and"):
-		return single(e.Rhs)
+		return toSingle(e.Rhs)
 	}
 	return e.Lhs
 }
 
-// cut returns the mark that cuts an expression to one value, nil for expressions that always have one.
-func cut(e ast.Expr) *bool {
+// adjustMark returns the field that adjusts an expression to one value; nil for expressions that always have one.
+func adjustMark(e ast.Expr) *bool {
 	switch e := e.(type) {
 	case *ast.FuncCallExpr:
 		return &e.AdjustRet
@@ -50,15 +50,15 @@ func cut(e ast.Expr) *bool {
 	return nil
 }
 
-// single makes an expression that may have several values one that has one.
-func single(e ast.Expr) ast.Expr {
-	if mark := cut(e); mark != nil {
+// toSingle adjusts an expression to one value.
+func toSingle(e ast.Expr) ast.Expr {
+	if mark := adjustMark(e); mark != nil {
 		*mark = true
 	}
 	return e
 }
 
-// foldNot decides "not" before a constant, so that foldLogical sees it.
+// foldNot evaluates "not" before a constant, for foldLogical.
 func foldNot(e *ast.UnaryNotOpExpr) ast.Expr {
 	var result ast.Expr = &ast.TrueExpr{}
 	switch truthOf(e.Expr) {
@@ -71,18 +71,18 @@ func foldNot(e *ast.UnaryNotOpExpr) ast.Expr {
 	return result
 }
 
-// numeral writes a number so that the compiler reads its value. It would read "0010" as octal, and numbers that do not
-// fit ("1e999", "0xffffffffffffffff") as NaN.
+// numeral rewrites a number so that the compiler reads it correctly. It would read "0010" as octal, and numbers out of range
+// ("1e999", "0xffffffffffffffff") as NaN.
 func (r *rewriter) numeral(e *ast.NumberExpr) {
 	value, ok := numeral(e.Value)
 	if !ok {
 		r.fail(e.Line(), "malformed number near '%s'", e.Value)
 	}
 	e.Value = strconv.FormatFloat(value, 'g', -1, 64)
-	r.constant('n', e.Value)
+	r.countConstant('n', e.Value)
 }
 
-// numeral returns the value of a number as Lua writes them, infinite where it is too large.
+// numeral returns the value of a number in Lua's syntax; infinity if it is too large.
 func numeral(text string) (float64, bool) {
 	digits, hexadecimal := strings.CutPrefix(strings.ToLower(text), "0x")
 	if hexadecimal {

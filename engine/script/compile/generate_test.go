@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// prelude begins every generated program. tick ends programs that run too long, at the same place in every Lua.
+// prelude is the beginning of every generated program. tick ends programs that run too long, at the same place in every Lua.
 const prelude = `
 local ticks = 0
 local function tick() ticks = ticks + 1; if ticks > 1500 then error("budget") end end
@@ -37,7 +37,7 @@ for _, f in ipairs(fs) do print(f()) end
 print(G, H, o.v)
 `
 
-// sort is what a variable of a generated program holds: programs are written so that they raise no errors of type.
+// sort is the type of a generated variable: programs are written so that they raise no type errors.
 type sort int
 
 const (
@@ -49,7 +49,7 @@ const (
 	sorts
 )
 
-// generator writes a random program. Names come from few letters for each sort, so that they shadow each other often.
+// generator writes a random program. Names have few letters for each sort, so that they often shadow each other.
 type generator struct {
 	*rand.Rand
 	out    *strings.Builder
@@ -106,7 +106,7 @@ func (g *generator) declare(name string) {
 	g.scopes[len(g.scopes)-1] = append(g.scopes[len(g.scopes)-1], name)
 }
 
-// variable returns a visible local variable of the sort, "" if there is none.
+// variable returns a visible local variable of the sort, or "".
 func (g *generator) variable(s sort) string {
 	var visible []string
 	for _, scope := range g.scopes {
@@ -144,7 +144,7 @@ func (g *generator) call(depth int) string {
 	return fmt.Sprintf("%s(%s, %s, %s)", f, g.number(depth-1), g.number(depth-1), g.several(depth-1))
 }
 
-// several is a list of expressions of any sort, the last perhaps with several values.
+// several returns a list of expressions of any sort, the last perhaps with several values.
 func (g *generator) several(depth int) string {
 	list := g.items(g.IntN(3), func() string { return g.any(depth) })
 	if list != "" {
@@ -156,7 +156,7 @@ func (g *generator) several(depth int) string {
 	return list + g.multiple(depth)
 }
 
-// several2 is a list of expressions of which the first is a number.
+// several2 returns a list of expressions, the first of which is a number.
 func (g *generator) several2(depth int) string {
 	return g.number(depth) + g.pick("", ", "+g.several(depth))
 }
@@ -326,7 +326,7 @@ func (g *generator) condition(depth int) string {
 	return g.any(depth)
 }
 
-// size is a number of items: few, or about where constructors store full groups of items.
+// size returns a number of items: few, or near that of a full group of a constructor.
 func (g *generator) size() int {
 	if g.IntN(15) == 0 {
 		return 50*(1+g.IntN(3)) - 2 + g.IntN(4)

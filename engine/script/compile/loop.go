@@ -20,10 +20,10 @@ func (r *rewriter) loop(statement ast.Stmt) ast.Stmt {
 	return statement
 }
 
-// loopBody rewrites the body of a loop; rest, which may be nil, rewrites what belongs to its scope besides.
+// loopBody rewrites the body of a loop. rest rewrites what else belongs to its scope; optional.
 //
-// A body that may begin with a jump gets an idle local variable in front, because the jump back would go astray (see
-// foldLogical). A body with a break that leaves an inner block, out of which a function may have captured variables,
+// A body that may begin with a jump gets an unused local variable in front, because the jump back would end at the wrong
+// place (see foldLogical). A body with a break that leaves an inner block whose variables a function may have captured
 // gets a captured variable of its own: only then does the compiler let break close the variables of inner blocks.
 func (r *rewriter) loopBody(body []ast.Stmt, rest func()) []ast.Stmt {
 	b := r.enterBlock(true)
@@ -35,35 +35,36 @@ func (r *rewriter) loopBody(body []ast.Stmt, rest func()) []ast.Stmt {
 	switch {
 	case r.problem != nil || len(body) == 0:
 		return body
-	case b.leaks:
+	case b.needsClose:
 		return append(capturedVariable(body[0].Line()), body...)
 	case beginsWithJump(body):
-		return append([]ast.Stmt{idleVariable(body[0].Line())}, body...)
+		return append([]ast.Stmt{unusedVariable(body[0].Line())}, body...)
 	}
 	return body
 }
 
-const idle = "(idle)"
+const unused = "(unused)"
 
-func idleVariable(line int) ast.Stmt {
-	s := &ast.LocalAssignStmt{Names: []string{idle}}
+func unusedVariable(line int) ast.Stmt {
+	s := &ast.LocalAssignStmt{Names: []string{unused}}
 	s.SetLine(line)
 	return s
 }
 
-// capturedVariable returns: local idle; if false then (function() return idle end)() end. What never runs needs no lines.
+// capturedVariable returns: local unused; if false then (function() return unused end)() end. Its code never runs and needs no
+// lines.
 func capturedVariable(line int) []ast.Stmt {
-	result := &ast.ReturnStmt{Exprs: []ast.Expr{identifier(idle, line)}}
+	result := &ast.ReturnStmt{Exprs: []ast.Expr{identifier(unused, line)}}
 	capture := &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: []ast.Stmt{result}}
 	capture.SetLine(line)
 	capture.SetLastLine(line)
 	statement := &ast.FuncCallStmt{Expr: &ast.FuncCallExpr{Func: capture}}
 	branch := &ast.IfStmt{Condition: &ast.FalseExpr{}, Then: []ast.Stmt{statement}}
 	branch.SetLine(line)
-	return []ast.Stmt{idleVariable(line), branch}
+	return []ast.Stmt{unusedVariable(line), branch}
 }
 
-// beginsWithJump says whether the first instruction of the body may be a jump.
+// beginsWithJump reports whether the first instruction of the body may be a jump.
 func beginsWithJump(body []ast.Stmt) bool {
 	if len(body) == 0 {
 		return true
@@ -85,8 +86,8 @@ func beginsWithJump(body []ast.Stmt) bool {
 //
 //	for k in next, f() do   becomes   do local i, s, c = next, f(); for k in i, s, c do
 //
-// The compiler drops the values of a call that stands behind as many expressions as the loop has variables, leaves what
-// is missing as it was in the register, and lets a call within the first expression overlap with what follows it.
+// The compiler drops the values of a call that follows as many expressions as the loop has variables, does not clear the
+// registers of missing values, and lets a call within the first expression overwrite what follows it.
 func (r *rewriter) genericFor(s *ast.GenericForStmt) ast.Stmt {
 	r.expressions(s.Exprs)
 	s.Stmts = r.loopBody(s.Stmts, nil)
@@ -99,7 +100,8 @@ func (r *rewriter) genericFor(s *ast.GenericForStmt) ast.Stmt {
 	return enclose(s, temporary, s)
 }
 
-// isPlainCall finds a call, with all its results, of something named: pairs(t), t.items(), t:items().
+// isPlainCall reports whether an expression is a call, with all its results, of something named: pairs(t), t.items(),
+// t:items().
 func isPlainCall(e ast.Expr) bool {
 	call, ok := e.(*ast.FuncCallExpr)
 	if !ok || call.AdjustRet {

@@ -7,22 +7,22 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// Operands begins the names in FunctionProto.DbgCalls that are not those of called functions: behind it stand the variables
-// that the instruction works on, separated by spaces, "" for what is no variable. The compiler notes variables with the
-// wrong places, and none for their registers.
+// Operands is the prefix of the names in FunctionProto.DbgCalls that are not those of called functions. It is followed by
+// the variables that the instruction works on, separated by spaces; "" is an operand that is not a variable. The compiler's
+// own list of variables has wrong positions and no registers.
 const Operands = "\x00"
 
-// Variables travel through the compiler as numbers above the bits of the line, which is the only thing of a node that comes
-// out with its instructions.
+// The names of variables pass through the compiler as numbers in the bits above the line, because the line is the only part of
+// a node that the compiler keeps with its instructions.
 const (
-	lineBits = 21 // of a line; MaxSource allows 2^20
+	lineBits = 21 // bits of the line; MaxSource allows 2^20 lines
 	lineMask = 1<<lineBits - 1
 )
 
-// copied begins what is noted for a node that is nothing but a variable.
+// copied is the prefix of the note at a node that is only a variable.
 const copied = "="
 
-// note has the instruction of a node know which of its operands are variables.
+// note attaches to a node which of its operands are variables.
 func (r *rewriter) note(node ast.PositionHolder, operands ...ast.Expr) {
 	var names []string
 	some := false
@@ -34,28 +34,28 @@ func (r *rewriter) note(node ast.PositionHolder, operands ...ast.Expr) {
 		names = append(names, name)
 	}
 	if some {
-		r.mark(node, strings.Join(names, " "))
+		r.attach(node, strings.Join(names, " "))
 	}
 }
 
-// noteCopy does the same for an operand that is copied into a register of its own if it is a variable.
+// noteCopy does the same for an operand that the compiler copies into a register of its own if it is a variable.
 func (r *rewriter) noteCopy(operand ast.Expr) {
 	if variable, ok := operand.(*ast.IdentExpr); ok {
-		r.mark(variable, copied+variable.Value)
+		r.attach(variable, copied+variable.Value)
 	}
 }
 
-func (r *rewriter) mark(node ast.PositionHolder, text string) {
-	number, known := r.marks[text]
+func (r *rewriter) attach(node ast.PositionHolder, text string) {
+	number, known := r.notes[text]
 	if !known {
-		number = len(r.marks) + 1
-		r.marks[text] = number
+		number = len(r.notes) + 1
+		r.notes[text] = number
 	}
 	node.SetLine(node.Line()&lineMask | number<<lineBits)
 }
 
-// takeNames moves what note has noted from the lines of the instructions to DbgCalls.
-func takeNames(proto *lua.FunctionProto, names []string) {
+// moveNames moves the notes from the lines of the instructions to DbgCalls.
+func moveNames(proto *lua.FunctionProto, names []string) {
 	proto.LineDefined &= lineMask
 	proto.LastLineDefined &= lineMask
 	for pc, position := range proto.DbgSourcePositions {
@@ -71,11 +71,11 @@ func takeNames(proto *lua.FunctionProto, names []string) {
 		}
 	}
 	for _, inner := range proto.FunctionPrototypes {
-		takeNames(inner, names)
+		moveNames(inner, names)
 	}
 }
 
-// namesOperands tells whether what was noted for a node is about an instruction of it.
+// namesOperands reports whether the note at a node belongs to an instruction of it with this operation.
 func namesOperands(op int) bool {
 	switch op {
 	case lua.OP_GETTABLE, lua.OP_GETTABLEKS, lua.OP_SETTABLE, lua.OP_SETTABLEKS, lua.OP_SELF, lua.OP_UNM, lua.OP_LEN:
@@ -84,10 +84,10 @@ func namesOperands(op int) bool {
 	return lua.OP_ADD <= op && op <= lua.OP_POW
 }
 
-// inOrder returns the names by their numbers.
-func inOrder(marks map[string]int) []string {
-	names := make([]string, len(marks))
-	for name, number := range marks {
+// orderedNotes returns the notes in the order of their numbers.
+func orderedNotes(notes map[string]int) []string {
+	names := make([]string, len(notes))
+	for name, number := range notes {
 		names[number-1] = name
 	}
 	return names

@@ -7,41 +7,41 @@ import (
 )
 
 // rewriter walks the syntax tree once, children first, and replaces what gopher-lua's compiler would translate wrongly.
-// It changes the tree in place. After the first problem it does nothing more.
+// It changes the tree in place. After the first problem it does nothing.
 type rewriter struct {
 	problem   *SyntaxError
 	function  *function
-	depth     int // of the tree, here
+	depth     int // of the current node
 	functions int
-	marks     map[string]int // what note has noted, numbered from 1
-	work      int            // comparisons of constants that the compiler will make, or as much in searches for names
+	notes     map[string]int // the texts of attach, numbered from 1
+	work      int            // comparisons of constants that the compiler will make; searches for names count as such
 }
 
-// function is what a function around this place asks of the compiler.
+// function is a function around the current node.
 type function struct {
 	outer     *function
-	block     *block         // the innermost, here
-	level     int            // functions around this one
-	constants map[string]int // in the order in which the compiler meets them
+	block     *block         // the innermost block around the current node
+	level     int            // number of functions around this one
+	constants map[string]int // their numbers, in the order of the compiler
 }
 
-// block is a block of the function around this place.
+// block is a block around the current node.
 type block struct {
-	outer    *block
-	loop     bool
-	locals   bool // local variables are declared in it
-	closures bool // it holds a function
-	left     bool // it holds a break that leaves it
-	leaks    bool // a loop: a break leaves one of its inner blocks that has local variables and a function
+	outer       *block
+	isLoop      bool
+	hasLocals   bool // local variables are declared in it
+	hasFunction bool // it contains a function
+	hasBreak    bool // it contains a break that leaves it
+	needsClose  bool // a loop: a break leaves an inner block that has local variables and a function
 }
 
-// rewrite returns the tree that the compiler gets, and the names that takeNames wants to have.
+// rewrite returns the tree for the compiler, and the names for moveNames.
 func rewrite(chunk []ast.Stmt) ([]ast.Stmt, []string, *SyntaxError) {
-	r := &rewriter{marks: map[string]int{}}
+	r := &rewriter{notes: map[string]int{}}
 	r.enterFunction()
 	r.statements(chunk)
 	r.leaveFunction(1)
-	return chunk, inOrder(r.marks), r.problem
+	return chunk, orderedNotes(r.notes), r.problem
 }
 
 func (r *rewriter) fail(line int, format string, arguments ...any) {
@@ -50,7 +50,7 @@ func (r *rewriter) fail(line int, format string, arguments ...any) {
 	}
 }
 
-// enter is called at each node of the tree, with leave; it says whether to go on.
+// enter is called at each node of the tree, before leave. It reports whether to continue.
 func (r *rewriter) enter(node ast.PositionHolder) bool {
 	r.depth++
 	if r.depth > maxDepth {
@@ -66,7 +66,7 @@ func (r *rewriter) enterFunction() {
 	if f.outer != nil {
 		f.level = f.outer.level + 1
 		for b := f.outer.block; b != nil; b = b.outer {
-			b.closures = true
+			b.hasFunction = true
 		}
 	}
 	r.function = f
@@ -83,9 +83,9 @@ func (r *rewriter) leaveFunction(line int) {
 	}
 }
 
-// constant adds the work of finding a constant: the compiler compares it with those that the function had first. The kind
+// countConstant adds the work of finding a constant: the compiler compares it with those that the function had first. The kind
 // keeps the number 1 and the string "1" apart.
-func (r *rewriter) constant(kind byte, value string) {
+func (r *rewriter) countConstant(kind byte, value string) {
 	key := string(kind) + value
 	place, found := r.function.constants[key]
 	if !found {
@@ -95,11 +95,11 @@ func (r *rewriter) constant(kind byte, value string) {
 	r.work += place
 }
 
-// name adds the work of finding a name: the compiler compares it with the local variables of all functions around, each
-// four times as fast as constants, before it takes it for a global variable.
-func (r *rewriter) name(value string) {
+// countName adds the work of finding a name: before the compiler takes it for a global variable, it compares it with the
+// local variables of all functions around, each comparison four times as fast as with constants.
+func (r *rewriter) countName(value string) {
 	r.work += registers / 4 * (1 + r.function.level)
-	r.constant('s', value)
+	r.countConstant('s', value)
 }
 
 func (r *rewriter) statements(list []ast.Stmt) {
@@ -108,20 +108,20 @@ func (r *rewriter) statements(list []ast.Stmt) {
 	}
 }
 
-// inner rewrites a block that is not the body of a loop.
-func (r *rewriter) inner(list []ast.Stmt) {
+// innerBlock rewrites a block that is not the body of a loop.
+func (r *rewriter) innerBlock(list []ast.Stmt) {
 	b := r.enterBlock(false)
 	r.statements(list)
 	r.leaveBlock()
-	if loop := b.around(); loop != nil && b.left && b.locals && b.closures {
-		loop.leaks = true
+	if loop := b.enclosingLoop(); loop != nil && b.hasBreak && b.hasLocals && b.hasFunction {
+		loop.needsClose = true
 	}
 }
 
-// around returns the innermost loop around the block, within the function.
-func (b *block) around() *block {
+// enclosingLoop returns the innermost loop around the block, within the function.
+func (b *block) enclosingLoop() *block {
 	for b = b.outer; b != nil; b = b.outer {
-		if b.loop {
+		if b.isLoop {
 			return b
 		}
 	}
@@ -129,14 +129,14 @@ func (b *block) around() *block {
 }
 
 func (r *rewriter) enterBlock(loop bool) *block {
-	b := &block{outer: r.function.block, loop: loop}
+	b := &block{outer: r.function.block, isLoop: loop}
 	r.function.block = b
 	return b
 }
 
 func (r *rewriter) leaveBlock() { r.function.block = r.function.block.outer }
 
-// statement returns what stands for the statement.
+// statement returns the replacement of a statement.
 func (r *rewriter) statement(statement ast.Stmt) ast.Stmt {
 	defer r.leave()
 	if !r.enter(statement) {
@@ -153,21 +153,21 @@ func (r *rewriter) statement(statement ast.Stmt) ast.Stmt {
 		}
 		s.Expr = r.expression(s.Expr)
 	case *ast.DoBlockStmt:
-		r.inner(s.Stmts)
+		r.innerBlock(s.Stmts)
 	case *ast.IfStmt:
 		s.Condition = r.expression(s.Condition)
-		r.inner(s.Then)
-		r.inner(s.Else)
+		r.innerBlock(s.Then)
+		r.innerBlock(s.Else)
 	case *ast.FuncDefStmt:
 		s.Name.Func = r.expression(s.Name.Func)
 		s.Name.Receiver = r.expression(s.Name.Receiver)
-		r.constant('s', s.Name.Method)
+		r.countConstant('s', s.Name.Method)
 		r.body(s.Func)
 	case *ast.ReturnStmt:
 		r.expressions(s.Exprs)
 	case *ast.BreakStmt:
-		for b := r.function.block; b != nil && !b.loop; b = b.outer {
-			b.left = true
+		for b := r.function.block; b != nil && !b.isLoop; b = b.outer {
+			b.hasBreak = true
 		}
 	default:
 		return r.loop(s)
@@ -181,7 +181,7 @@ func (r *rewriter) expressions(list []ast.Expr) {
 	}
 }
 
-// expression returns what stands for the expression; nil stays nil.
+// expression returns the replacement of an expression; nil stays nil.
 func (r *rewriter) expression(expression ast.Expr) ast.Expr {
 	if expression == nil {
 		return nil
@@ -195,9 +195,9 @@ func (r *rewriter) expression(expression ast.Expr) ast.Expr {
 	case *ast.NumberExpr:
 		r.numeral(e)
 	case *ast.StringExpr:
-		r.constant('s', e.Value)
+		r.countConstant('s', e.Value)
 	case *ast.IdentExpr:
-		r.name(e.Value)
+		r.countName(e.Value)
 	case *ast.AttrGetExpr:
 		e.Object = r.expression(e.Object)
 		e.Key = r.expression(e.Key)
@@ -207,7 +207,7 @@ func (r *rewriter) expression(expression ast.Expr) ast.Expr {
 	case *ast.FuncCallExpr:
 		e.Func = r.expression(e.Func)
 		e.Receiver = r.expression(e.Receiver)
-		r.constant('s', e.Method)
+		r.countConstant('s', e.Method)
 		r.expressions(e.Args)
 		r.note(e, e.Receiver)
 	case *ast.FunctionExpr:

@@ -26,7 +26,7 @@ func run(t *testing.T, program string) string {
 	return output
 }
 
-// execute runs a prototype in a state of its own and returns what it printed, in the way of Lua 5.1: 14 digits.
+// execute runs a prototype in a state of its own and returns what it printed, with 14 digits as in Lua 5.1.
 func execute(proto *lua.FunctionProto) (output string, err error) {
 	var printed strings.Builder
 	state := lua.NewState(lua.Options{SkipOpenLibs: true})
@@ -71,7 +71,7 @@ func execute(proto *lua.FunctionProto) (output string, err error) {
 	return "", err
 }
 
-// setConcat gives a state what compiled programs do ".." with: gopher-lua's own, for two operands at a time.
+// setConcat sets the function that compiled programs call for "..": gopher-lua's own, for two operands at a time.
 func setConcat(state *lua.LState) {
 	two, err := state.LoadString("local left, right = ... return left .. right")
 	if err != nil {
@@ -103,7 +103,7 @@ func show(v lua.LValue) string {
 	return v.String()
 }
 
-// short is a program as failures show it.
+// short returns a program as failures show it.
 func short(program string) string {
 	const longest = 500 // bytes
 	if len(program) > longest {

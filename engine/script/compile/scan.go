@@ -28,9 +28,9 @@ type token struct {
 	endLine, endColumn int // of its last byte
 }
 
-// near describes the token for an error message: one line, fit for a log.
+// near returns the token for an error message, in one line.
 func (t token) near() string {
-	const longest = 40 // bytes of a token worth quoting
+	const longest = 40 // bytes of a token to quote
 	if t.kind == kindEnd {
 		return " near '<eof>'"
 	}
@@ -50,13 +50,13 @@ func (t token) near() string {
 	return " near '" + text + "'"
 }
 
-// problem is a syntax error at the token.
+// problem returns a syntax error at the token.
 func (t token) problem(message string) *SyntaxError {
 	return &SyntaxError{Line: t.line, Column: t.column, Message: message + t.near()}
 }
 
-// scanner splits a source into tokens as Lua does. It reads everything that gopher-lua's own scanner reads otherwise than
-// Lua: it blanks comments in text ("--[==" without a second bracket is a short comment, not an error) and the white space
+// scanner splits a source into tokens as Lua does. Where gopher-lua's own scanner differs from Lua, it changes the text or
+// refuses it: it blanks comments ("--[==" without a second bracket is a short comment, not an error) and the white space
 // that gopher-lua does not know, and refuses malformed numbers ("3x") and escapes ("\300").
 type scanner struct {
 	text  []byte // the source, blanked up to pos
@@ -68,14 +68,14 @@ type scanner struct {
 // newScanner copies the source, without a byte order mark.
 func newScanner(source []byte) *scanner {
 	s := &scanner{text: bytes.Clone(bytes.TrimPrefix(source, []byte("\ufeff"))), line: 1}
-	if s.at(0) == '#' {
+	if s.peek(0) == '#' {
 		s.blankLine()
 	}
 	return s
 }
 
-// at returns the byte that stands so far ahead, 0 past the end.
-func (s *scanner) at(ahead int) byte {
+// peek returns the byte at a distance from the current one; 0 after the end.
+func (s *scanner) peek(ahead int) byte {
 	if s.pos+ahead >= len(s.text) {
 		return 0
 	}
@@ -86,25 +86,25 @@ func (s *scanner) more() bool { return s.pos < len(s.text) }
 
 // newline steps over the end of a line: one byte, or "\r\n" or "\n\r".
 func (s *scanner) newline() {
-	first := s.at(0)
+	first := s.peek(0)
 	s.pos++
-	if second := s.at(0); (second == '\n' || second == '\r') && second != first {
+	if second := s.peek(0); (second == '\n' || second == '\r') && second != first {
 		s.pos++
 	}
 	s.line++
 	s.start = s.pos
 }
 
-// step goes past one byte, or the end of a line.
+// step skips one byte, or the end of a line.
 func (s *scanner) step() {
-	if c := s.at(0); c == '\n' || c == '\r' {
+	if c := s.peek(0); c == '\n' || c == '\r' {
 		s.newline()
 		return
 	}
 	s.pos++
 }
 
-// next returns the next token. With a problem it returns a token of which only the offset counts.
+// next returns the next token. If there is a problem, only the offset of the token is valid.
 func (s *scanner) next() (token, *SyntaxError) {
 	if problem := s.skip(); problem != nil {
 		return token{offset: len(s.text)}, problem
@@ -123,10 +123,10 @@ func (s *scanner) next() (token, *SyntaxError) {
 	return t, nil
 }
 
-// skip goes to the next token and blanks comments on the way.
+// skip skips white space and comments, and blanks the comments.
 func (s *scanner) skip() *SyntaxError {
 	for s.more() {
-		switch c := s.at(0); {
+		switch c := s.peek(0); {
 		case c == '\n' || c == '\r':
 			s.newline()
 		case c == ' ' || c == '\t':
@@ -134,7 +134,7 @@ func (s *scanner) skip() *SyntaxError {
 		case c == '\v' || c == '\f':
 			s.text[s.pos] = ' '
 			s.pos++
-		case c == '-' && s.at(1) == '-':
+		case c == '-' && s.peek(1) == '-':
 			if problem := s.comment(); problem != nil {
 				return problem
 			}
@@ -168,42 +168,42 @@ func (s *scanner) comment() *SyntaxError {
 }
 
 func (s *scanner) blankLine() {
-	for s.more() && s.at(0) != '\n' && s.at(0) != '\r' {
+	for s.more() && s.peek(0) != '\n' && s.peek(0) != '\r' {
 		s.text[s.pos] = ' '
 		s.pos++
 	}
 }
 
-// bracketLevel returns the number of equals signs of a long bracket that opens here, -1 where none does.
+// bracketLevel returns the number of equals signs of a long bracket that opens here; -1 if none does.
 func (s *scanner) bracketLevel() int {
-	if s.at(0) != '[' {
+	if s.peek(0) != '[' {
 		return -1
 	}
 	level := 0
-	for s.at(1+level) == '=' {
+	for s.peek(1+level) == '=' {
 		level++
 	}
-	if s.at(1+level) != '[' {
+	if s.peek(1+level) != '[' {
 		return -1
 	}
 	return level
 }
 
-// longBracket goes past a long bracket of that level, and says whether it was closed.
+// longBracket skips a long bracket of that level and reports whether it was closed.
 func (s *scanner) longBracket(level int) bool {
 	s.pos += level + 2
 	for s.more() {
-		if s.at(0) != ']' {
+		if s.peek(0) != ']' {
 			s.step()
 			continue
 		}
 		s.pos++
 		equals := 0
-		for s.at(0) == '=' {
+		for s.peek(0) == '=' {
 			equals++
 			s.pos++
 		}
-		if equals == level && s.at(0) == ']' {
+		if equals == level && s.peek(0) == ']' {
 			s.pos++
 			return true
 		}
@@ -211,25 +211,25 @@ func (s *scanner) longBracket(level int) bool {
 	return false
 }
 
-// read goes past the token that begins here, sets its kind, and says what is wrong with it.
+// read skips the token that begins here and sets its kind. It returns what is wrong with it, or "".
 func (s *scanner) read(t *token) string {
-	c := s.at(0)
+	c := s.peek(0)
 	switch {
-	case letter(c):
-		for letter(s.at(0)) || digit(s.at(0)) {
+	case isLetter(c):
+		for isLetter(s.peek(0)) || isDigit(s.peek(0)) {
 			s.pos++
 		}
 		t.kind = kindName
-		if keyword(string(s.text[t.offset:s.pos])) {
+		if isKeyword(string(s.text[t.offset:s.pos])) {
 			t.kind = kindKeyword
 		}
 		return ""
-	case digit(c) || c == '.' && digit(s.at(1)):
+	case isDigit(c) || c == '.' && isDigit(s.peek(1)):
 		t.kind = kindNumber
 		return s.number()
 	case c == '"' || c == '\'':
 		t.kind = kindString
-		return s.quoted(c)
+		return s.quotedString(c)
 	case c == '[' && s.bracketLevel() >= 0:
 		t.kind = kindString
 		if !s.longBracket(s.bracketLevel()) {
@@ -242,7 +242,7 @@ func (s *scanner) read(t *token) string {
 }
 
 func (s *scanner) symbol() string {
-	if s.at(0) == '[' && s.at(1) == '=' {
+	if s.peek(0) == '[' && s.peek(1) == '=' {
 		s.pos += 2
 		return "invalid long string delimiter"
 	}
@@ -262,19 +262,19 @@ func (s *scanner) symbol() string {
 	return "unexpected symbol"
 }
 
-// number goes past what Lua takes for one numeral, well-formed or not.
+// number skips what Lua takes for one numeral, well-formed or not.
 func (s *scanner) number() string {
 	begin := s.pos
-	for digit(s.at(0)) || s.at(0) == '.' {
+	for isDigit(s.peek(0)) || s.peek(0) == '.' {
 		s.pos++
 	}
-	if c := s.at(0); c == 'e' || c == 'E' {
+	if c := s.peek(0); c == 'e' || c == 'E' {
 		s.pos++
-		if c = s.at(0); c == '+' || c == '-' {
+		if c = s.peek(0); c == '+' || c == '-' {
 			s.pos++
 		}
 	}
-	for letter(s.at(0)) || digit(s.at(0)) {
+	for isLetter(s.peek(0)) || isDigit(s.peek(0)) {
 		s.pos++
 	}
 	if _, ok := numeral(string(s.text[begin:s.pos])); !ok {
@@ -283,11 +283,11 @@ func (s *scanner) number() string {
 	return ""
 }
 
-// quoted goes past a string in quotes.
-func (s *scanner) quoted(quote byte) string {
+// quotedString skips a string in quotes.
+func (s *scanner) quotedString(quote byte) string {
 	s.pos++
 	for s.more() {
-		switch c := s.at(0); c {
+		switch c := s.peek(0); c {
 		case quote:
 			s.pos++
 			return ""
@@ -295,12 +295,12 @@ func (s *scanner) quoted(quote byte) string {
 			return "unfinished string"
 		case '\\':
 			s.pos++
-			if !digit(s.at(0)) {
+			if !isDigit(s.peek(0)) {
 				s.step()
 				continue
 			}
 			begin := s.pos
-			for s.pos < begin+3 && digit(s.at(0)) {
+			for s.pos < begin+3 && isDigit(s.peek(0)) {
 				s.pos++
 			}
 			if code, err := strconv.Atoi(string(s.text[begin:s.pos])); err != nil || code > 255 {
@@ -314,12 +314,12 @@ func (s *scanner) quoted(quote byte) string {
 	return "unfinished string"
 }
 
-func letter(c byte) bool { return c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z' }
+func isLetter(c byte) bool { return c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-func digit(c byte) bool { return '0' <= c && c <= '9' }
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// keyword knows the reserved words of gopher-lua: those of Lua 5.1, and "goto".
-func keyword(word string) bool {
+// isKeyword reports whether a word is one of the reserved words of gopher-lua: those of Lua 5.1, and "goto".
+func isKeyword(word string) bool {
 	switch word {
 	case "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil",
 		"not", "or", "repeat", "return", "then", "true", "until", "while":

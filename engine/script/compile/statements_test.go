@@ -46,7 +46,7 @@ func (g *generator) statement() {
 	}
 }
 
-// branch is a block that may end in break or return.
+// branch writes a block that may end in break or return.
 func (g *generator) branch() {
 	g.block(g.IntN(4))
 	if g.IntN(4) > 0 {
@@ -62,7 +62,7 @@ func (g *generator) branch() {
 	g.depth--
 }
 
-// loops writes a loop. All of them call tick, and those without an end of their own may end in the middle.
+// loops writes a loop. All of them call tick; those without a condition may end in the middle.
 func (g *generator) loops() {
 	outer := g.loop
 	g.loop = true
@@ -128,7 +128,7 @@ func (g *generator) head() string {
 	return fmt.Sprintf("for %s, a, b, c in %s do", n, g.pick("range(3)", "next, {true}", "(range(2)), 2, 0"))
 }
 
-// shape writes what loops may begin with that is not plain code.
+// shape writes an unusual beginning of a loop.
 func (g *generator) shape() {
 	switch g.IntN(9) {
 	case 5:
@@ -150,7 +150,7 @@ func (g *generator) shape() {
 	}
 }
 
-// capture is a block that leaves a function behind which knows a variable of the block.
+// capture writes a block that leaves a function with a captured variable of the block.
 func (g *generator) capture(n string) string {
 	vararg := g.vararg
 	defer func() { g.vararg = vararg }()
@@ -279,7 +279,7 @@ func (g *generator) target(s sort) string {
 	return "G"
 }
 
-// logical is "and" and "or" without brackets around them.
+// logical returns "and" and "or" without brackets around them.
 func (g *generator) logical(depth int) string {
 	if depth == 0 {
 		return g.pick(g.any(1), g.any(0), g.any(0), g.condition(1))

@@ -26,7 +26,7 @@ func TestSyntaxErrorsNameThePlaceAndWhatIsWrong(t *testing.T) {
 		{"x = 'a' y = 'b' 'c'", "1:17: unexpected symbol near ''c''"},
 		{"(f())", "1: syntax error (a call in brackets is not a statement)"},
 		{"a.b:c = 1", "1:7: unexpected symbol near '='"},
-		// What is open at the end, or closed by something else.
+		// Blocks that are open at the end, or closed by something else.
 		{"function f()\n  if x then\n  y()\nend\n", "5:1: 'end' expected (to close 'function' at line 1) near '<eof>'"},
 		{"while x do\nuntil y", "2:1: 'end' expected (to close 'while' at line 1) near 'until'"},
 		{"repeat\nend", "2:1: 'until' expected (to close 'repeat' at line 1) near 'end'"},
@@ -57,7 +57,7 @@ func TestTextIsRefusedBeforeItIsParsed(t *testing.T) {
 		{"x = a ~ b", "1:7: unexpected symbol near '~'"},
 		{"x = a != b", "1:7: unexpected symbol near '!'"},
 		{"x = 1\x00", "1:6: unexpected symbol near '\ufffd'"},
-		// What the parser would let pass.
+		// Errors that the parser would accept.
 		{"goto done", "1:1: goto is not supported (nor is it Lua 5.1): leave loops with break or return near 'goto'"},
 		{"::done::", "1:1: goto is not supported (nor is it Lua 5.1): leave loops with break or return near '::'"},
 		{"if x then break end", "1:11: no loop to break near 'break'"},
@@ -116,7 +116,7 @@ func TestSeveralGoroutinesMayCompile(t *testing.T) {
 	compiling.Wait()
 }
 
-// Rewritten statements keep the lines of what they were made of.
+// Rewritten statements keep the lines of the original ones.
 func TestRuntimeErrorsNameTheirLine(t *testing.T) {
 	for _, test := range []struct {
 		program string

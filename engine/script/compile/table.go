@@ -7,17 +7,17 @@ import (
 )
 
 // table rewrites a constructor. The compiler takes a keyed last field with a call ("{1, 2, x = f()}") for a last item with
-// a call, and stores the result as an item too: such values are cut to one. It stores items in groups of 50, and
-//   - stores a full group again at every keyed field that directly follows it, when the registers hold other values;
-//   - stores the results of a last call that directly follows a full group over the first item of that group;
+// a call, and stores the result as an item, too: such values are adjusted to one. It stores items in groups of 50, and
+//   - stores a full group again at every keyed field that directly follows it, when the registers have other values;
+//   - stores the results of a last call that directly follows a full group over the first items of that group;
 //   - loses the number of the group beyond the 511th.
 //
-// Where a keyed field or the 511th group is in the way, the items from the last of the full group on get their index as a
-// key. That is not possible before a last call; there keyed fields move before the last item of the full group instead,
-// which changes nothing but the order in which these values are computed. The results of a last call are joined with the
-// last item of the full group.
+// If there is a keyed field after a full group, or a group beyond the 511th, the items from the last of the full group on
+// get their index as a key. That is not possible before a last call: there keyed fields move before the last item of the
+// full group instead, which only changes the order in which these values are computed. The results of a last call are
+// joined with the last item of the full group.
 func (r *rewriter) table(e *ast.TableExpr) {
-	items, interrupted := 0, 0 // interrupted: items of the first full group before a keyed field
+	items, interrupted := 0, 0 // interrupted: number of items up to the first keyed field after a full group
 	for _, field := range e.Fields {
 		if field.Key == nil {
 			items++
@@ -28,18 +28,18 @@ func (r *rewriter) table(e *ast.TableExpr) {
 			interrupted = items
 		}
 		field.Key = r.expression(field.Key)
-		field.Value = single(r.expression(field.Value))
+		field.Value = toSingle(r.expression(field.Value))
 	}
 	if r.problem != nil || items < itemsPerFlush {
 		return
 	}
 	last := e.Fields[len(e.Fields)-1]
-	switch mark := cut(last.Value); {
+	switch mark := adjustMark(last.Value); {
 	case last.Key != nil || mark == nil || *mark:
 		if interrupted > 0 {
-			r.index(e.Fields, interrupted)
+			r.addKeys(e.Fields, interrupted)
 		} else if items > maxArrayItems {
-			r.index(e.Fields, maxArrayItems)
+			r.addKeys(e.Fields, maxArrayItems)
 		}
 	case items-1 > maxArrayItems:
 		r.fail(e.Line(), "more than %d items before a call in a table constructor", maxArrayItems)
@@ -53,8 +53,8 @@ func (r *rewriter) table(e *ast.TableExpr) {
 	}
 }
 
-// index gives the items from that one on a key.
-func (r *rewriter) index(fields []*ast.Field, from int) {
+// addKeys gives a key to each item from the given one on.
+func (r *rewriter) addKeys(fields []*ast.Field, from int) {
 	items := 0
 	for _, field := range fields {
 		if field.Key != nil {
@@ -70,7 +70,7 @@ func (r *rewriter) index(fields []*ast.Field, from int) {
 	}
 }
 
-// moveKeyed moves keyed fields from behind a full group to before its last item.
+// moveKeyed moves keyed fields that follow a full group before its last item.
 func moveKeyed(fields []*ast.Field) []*ast.Field {
 	moved := make([]*ast.Field, 0, len(fields))
 	items, full := 0, 0

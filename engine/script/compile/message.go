@@ -7,9 +7,9 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// earlier returns the problem to report of a text that the parser refused: its own, unless it merely missed what stood
-// behind the end of a text that was cut off before a known problem.
-func earlier(text []byte, err error, known *SyntaxError) *SyntaxError {
+// firstProblem returns the problem to report of a text that the parser refused: the parser's, unless it only missed what
+// follows the text, which ends before a known problem.
+func firstProblem(text []byte, err error, known *SyntaxError) *SyntaxError {
 	var e *parse.Error
 	if !errors.As(err, &e) {
 		return &SyntaxError{Message: err.Error()}
@@ -18,7 +18,7 @@ func earlier(text []byte, err error, known *SyntaxError) *SyntaxError {
 		return known
 	}
 	s := newScanner(text)
-	n := newNest()
+	n := newStructure()
 	for {
 		t, problem := s.next()
 		if problem != nil {
@@ -26,40 +26,40 @@ func earlier(text []byte, err error, known *SyntaxError) *SyntaxError {
 		}
 		if t.kind == kindEnd || t.endLine > e.Pos.Line && e.Pos.Line != parse.EOF ||
 			t.endLine == e.Pos.Line && t.endColumn >= e.Pos.Column {
-			return t.problem(n.complaint(t))
+			return t.problem(n.message(t))
 		}
-		if problem = n.take(t); problem != nil {
+		if problem = n.add(t); problem != nil {
 			return problem
 		}
 	}
 }
 
-// complaint says what is wrong about a token that cannot stand here, in the words of Lua where it can tell.
-func (n *nest) complaint(t token) string {
-	top := n.top()
+// message says what is wrong with a token that cannot be here, if possible in the words of Lua.
+func (s *structure) message(t token) string {
+	top := s.top()
 	bracket := top.word == "(" || top.word == "[" || top.word == "{"
 	switch {
-	case n.wantsName():
+	case s.wantsName():
 		return "'<name>' expected"
 	case t.kind == kindEnd && bracket:
-		return n.expected(closer(top.word), t)
-	case n.wantsOperand():
+		return s.expected(closer(top.word), t)
+	case s.wantsOperand():
 		return "unexpected symbol"
 	case top.waits && top.word == "if":
-		return n.expected("then", t)
+		return s.expected("then", t)
 	case top.waits && t.text == "do":
 		return "'=' or 'in' expected"
 	case top.waits:
-		return n.expected("do", t)
-	case bracket, n.last.text == "break", endsBlock(t):
-		return n.expected(closer(top.word), t)
+		return s.expected("do", t)
+	case bracket, s.last.text == "break", endsBlock(t):
+		return s.expected(closer(top.word), t)
 	}
 	return "unexpected symbol"
 }
 
-// expected names a missing token, and what it would close when that stands on another line.
-func (n *nest) expected(missing string, t token) string {
-	top := n.top()
+// expected names a missing token, and what it would close if that is on another line.
+func (s *structure) expected(missing string, t token) string {
+	top := s.top()
 	switch {
 	case missing == "<eof>" && t.kind == kindEnd:
 		return "unexpected symbol"
@@ -69,7 +69,7 @@ func (n *nest) expected(missing string, t token) string {
 	return fmt.Sprintf("'%s' expected (to close '%s' at line %d)", missing, top.word, top.line)
 }
 
-// endsBlock says whether the token ends a block, or the source.
+// endsBlock reports whether the token ends a block, or the source.
 func endsBlock(t token) bool {
 	switch t.text {
 	case "", "end", "until", "else", "elseif":
@@ -78,35 +78,35 @@ func endsBlock(t token) bool {
 	return false
 }
 
-func (n *nest) wantsName() bool {
-	switch n.last.text {
+func (s *structure) wantsName() bool {
+	switch s.last.text {
 	case "local", "for", ".", ":":
 		return true
 	case ",":
-		return n.declares
+		return s.declares
 	}
 	return false
 }
 
-// wantsOperand says whether the last token needs something behind it.
-func (n *nest) wantsOperand() bool {
-	if n.complete() {
+// wantsOperand reports whether the last token must be followed by an operand.
+func (s *structure) wantsOperand() bool {
+	if s.complete() {
 		return false
 	}
-	switch n.last.text {
+	switch s.last.text {
 	case "", ";", "then", "do", "else", "repeat", "return", "break":
 		return false
 	}
 	return true
 }
 
-// complete says whether the last token may end an expression.
-func (n *nest) complete() bool {
-	switch n.last.kind {
+// complete reports whether the last token may end an expression.
+func (s *structure) complete() bool {
+	switch s.last.kind {
 	case kindName, kindNumber, kindString:
 		return true
 	}
-	switch n.last.text {
+	switch s.last.text {
 	case ")", "]", "}", "end", "nil", "true", "false", "...":
 		return true
 	}
