@@ -6,20 +6,20 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// A check costs steps: one for each time that a value meets a part of the schema, and one for each member and each form
-// that are tried there. Where forms refer to each other, their number doubles with each level of a document, so that a few
-// hundred bytes could keep a processor for hours. A check may take steps at the least, and stepsEach more for each value of
-// the document, which lets some hundred parts of a schema look at each. A step takes less than a microsecond, and makes at
+// A check costs steps: one for each time that a value is checked by a part of the schema, and one for each member and each
+// alternative tried there. If alternatives refer to each other, their number doubles with each level of a document, so that
+// a few hundred bytes could occupy a processor for hours. A check may take minSteps, and stepsPerValue more for each value
+// of the document, which is enough for some hundred parts of a schema. A step takes less than a microsecond, and makes at
 // most one fault of some 300 bytes.
 const (
-	steps     = 4_000
-	stepsEach = 8
+	minSteps      = 4_000
+	stepsPerValue = 8
 )
 
 // errComplex is the fault of a document that took too many steps.
 const errComplex = fault("it is too complex to be checked")
 
-// meterURL names the vocabulary of the meter. It has no keywords.
+// meterURL is the vocabulary of the meter. It has no keywords.
 const meterURL = base + "meter"
 
 // checker is a compiled schema that counts its steps. It is used by one goroutine at a time.
@@ -45,8 +45,8 @@ func newChecker(document any) (*checker, error) {
 	return c, err
 }
 
-// meter has a part of the schema count. Its format is what is asked before the parts inside, and when the budget is used up
-// it refuses everything, so that the check ends.
+// meter makes a part of the schema count steps. It does so in its format, which is checked before the parts inside; once the
+// budget is used up, it refuses everything, so that the check ends.
 func (c *checker) meter(part *jsonschema.Schema) {
 	forms := 1 + len(part.AllOf) + len(part.AnyOf) + len(part.OneOf) + len(part.Dependencies) + len(part.DependentSchemas)
 	each := 1 + len(part.PatternProperties)
@@ -68,9 +68,9 @@ func (c *checker) meter(part *jsonschema.Schema) {
 	part.Format = metered
 }
 
-// check returns what jsonschema says of a document, or errComplex.
+// check returns the error of jsonschema for a document, or errComplex.
 func (c *checker) check(document any) error {
-	c.left = steps + stepsEach*values(document)
+	c.left = minSteps + stepsPerValue*values(document)
 	err := c.compiled.Validate(document)
 	if c.left < 0 {
 		return errComplex
@@ -78,7 +78,7 @@ func (c *checker) check(document any) error {
 	return err
 }
 
-// members are how many values stand directly in one; of a text, how many of its pieces cost as much as a value.
+// members returns the number of values directly in a value; for a text, the number of pieces that cost as much as a value.
 func members(value any) int {
 	const piece = 64 // bytes
 	switch v := value.(type) {
@@ -92,7 +92,7 @@ func members(value any) int {
 	return 0
 }
 
-// values counts a document and what is in it.
+// values returns the number of values in a document, itself included.
 func values(document any) int {
 	n := 1 + members(document)
 	switch v := document.(type) {
@@ -108,7 +108,8 @@ func values(document any) int {
 	return n
 }
 
-// checkers are those of one schema: as many as goroutines check at the same time. Any goroutine may use them.
+// checkers is the pool of checkers of one schema, one for each goroutine that checks at the same time. It is safe for
+// concurrent use.
 type checkers struct {
 	document any
 	idle     chan *checker // never closed; holds one for each processor
@@ -125,7 +126,7 @@ func newCheckers(document any) (*checkers, error) {
 	return all, nil
 }
 
-// check has an idle checker look at a document, or another one.
+// check checks a document with an idle checker, or with a new one.
 func (all *checkers) check(document any) error {
 	var c *checker
 	select {

@@ -7,19 +7,19 @@ import (
 	"testing"
 )
 
-// tree is a document of nested objects of a kind.
+// tree returns a document of nested objects of a kind.
 func tree(kind string, depth int) string {
 	return strings.Repeat(`{"kind":"`+kind+`","child":`, depth) + "null" + strings.Repeat("}", depth)
 }
 
-// forms is a schema of trees of two kinds under a keyword.
+// forms returns a schema of trees of two kinds under a keyword.
 func forms(keyword, more string) string {
 	const form = `{"properties":{"kind":{"const":%q},"child":{"$ref":"#/$defs/node"}},"required":["kind"]}`
 	a, b := fmt.Sprintf(form, "a"), fmt.Sprintf(form, "b")
 	return `{"$ref":"#/$defs/node","$defs":{"node":{"type":["object","null"],"` + keyword + `":[` + a + "," + b + `]` + more + `}}}`
 }
 
-// chain is a schema whose parts each refer twice to the next.
+// chain returns a schema whose parts each refer twice to the next.
 func chain(keyword string, length int) string {
 	var b strings.Builder
 	b.WriteString(`{"$ref":"#/$defs/n0","$defs":{`)
@@ -30,7 +30,7 @@ func chain(keyword string, length int) string {
 	return b.String()
 }
 
-// A check ends, whatever the schema and the document, with a fault where it would have taken too long.
+// A check ends, whatever the schema and the document, with a fault if it would take too long.
 func TestCheckEnds(t *testing.T) {
 	node := strings.Replace(forms("anyOf", ""), `"$defs"`, `"unevaluatedProperties":false,"$defs"`, 1)
 	for _, c := range []struct{ name, schema, text string }{
@@ -57,7 +57,7 @@ func TestCheckEnds(t *testing.T) {
 	}
 }
 
-// A schema of many parts lets pass what it demands, as large as a message may be, also to many at once.
+// A schema of many parts accepts what satisfies it, up to the largest message, also in many goroutines at once.
 func TestCheckLarge(t *testing.T) {
 	const item = `{"type":"object","required":["id"],"unevaluatedProperties":false,"allOf":[{"$ref":"#/$defs/named"}],"properties":{"id":{"type":"integer"},"kind":{"oneOf":[{"const":"a"},{"const":"b"},{"type":"null"}]}}}`
 	s := compileTest(t, `{"type":"array","items":{"anyOf":[{"type":"string"},`+item+`]},"$defs":{"named":{"properties":{"name":{"type":"string","pattern":"^x"}}}}}`)

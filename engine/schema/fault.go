@@ -11,17 +11,17 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// longest is how many bytes a fault may have: what was sent may be quoted in it.
+// longest is the maximum of bytes of a fault: it may quote the document.
 const longest = 300
 
-// fault says what is wrong with a document, and where.
+// fault says what is wrong with a document, and at which place.
 type fault string
 
 // Error returns the sentence.
 func (f fault) Error() string { return string(f) }
 
-// plain puts an error of jsonschema into plain words. Of several faults it tells that of the first place in the order of
-// the alphabet, so that the same document always has the same one. words, where there are some, go before its own.
+// plain converts an error of jsonschema to a plain sentence. Of several faults it takes the first one in alphabetical order
+// of their places, so that the same document always has the same. words may return a better wording, or ""; optional.
 func plain(err error, document any, words func(e *jsonschema.ValidationError, at any) string) error {
 	if bad, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		err = bad.Err
@@ -33,9 +33,9 @@ func plain(err error, document any, words func(e *jsonschema.ValidationError, at
 	if !ok {
 		return err
 	}
-	g := gathering{document: document, words: words}
-	g.gather(invalid)
-	first := slices.MinFunc(causes(g.faults), func(a, b placed) int {
+	c := collector{document: document, words: words}
+	c.collect(invalid)
+	first := slices.MinFunc(causes(c.faults), func(a, b placed) int {
 		return cmp.Or(slices.Compare(a.path, b.path), cmp.Compare(a.text, b.text))
 	})
 	place := show(first.path, document)
@@ -45,15 +45,15 @@ func plain(err error, document any, words func(e *jsonschema.ValidationError, at
 	return fault(clip(place + ": " + first.text))
 }
 
-// placed is one fault and the way to it.
+// placed is one fault and the path to it.
 type placed struct {
 	path    []string
 	text    string
-	unknown bool // there should be nothing
+	unknown bool // the fault is that there is a value at all
 }
 
-// causes leaves out faults that only come of others: where anything is wrong in an object, or in what it holds, the keyword
-// unevaluatedProperties takes all of its members for unknown. What lies deepest is a cause.
+// causes removes faults that are only consequences of others: if anything is wrong in an object, or inside it, the keyword
+// unevaluatedProperties takes all of its members for unknown. The deepest faults are causes.
 func causes(faults []placed) []placed {
 	deepest, known := 0, false
 	for _, f := range faults {
@@ -64,15 +64,15 @@ func causes(faults []placed) []placed {
 	})
 }
 
-// gathering collects the faults of a document.
-type gathering struct {
+// collector collects the faults of a document.
+type collector struct {
 	document any
 	words    func(e *jsonschema.ValidationError, at any) string
 	faults   []placed
 }
 
-// gather adds the faults that an error consists of.
-func (g *gathering) gather(e *jsonschema.ValidationError) {
+// collect adds the faults of an error.
+func (c *collector) collect(e *jsonschema.ValidationError) {
 	path := e.InstanceLocation
 	add := func(name, text string) {
 		at := slices.Clone(path)
@@ -80,10 +80,10 @@ func (g *gathering) gather(e *jsonschema.ValidationError) {
 			at = append(at, name)
 		}
 		_, unknown := e.ErrorKind.(*kind.FalseSchema)
-		g.faults = append(g.faults, placed{at, text, unknown})
+		c.faults = append(c.faults, placed{at, text, unknown})
 	}
-	if g.words != nil {
-		if text := g.words(e, find(g.document, path)); text != "" {
+	if c.words != nil {
+		if text := c.words(e, find(c.document, path)); text != "" {
 			add("", text)
 			return
 		}
@@ -113,7 +113,7 @@ func (g *gathering) gather(e *jsonschema.ValidationError) {
 		add("", "has a form that is not allowed")
 	default:
 		for _, cause := range e.Causes {
-			g.gather(cause)
+			c.collect(cause)
 		}
 		if len(e.Causes) == 0 {
 			add("", original(e))
@@ -121,7 +121,7 @@ func (g *gathering) gather(e *jsonschema.ValidationError) {
 	}
 }
 
-// find returns what is at a path; nil where there is nothing.
+// find returns the value at a path; nil if there is none.
 func find(document any, path []string) any {
 	for _, step := range path {
 		switch within := document.(type) {
@@ -140,8 +140,8 @@ func find(document any, path []string) any {
 	return document
 }
 
-// ofSchema has words for what is wrong with a schema; "" where there are none better than those for any document. at is
-// what stands at the place.
+// ofSchema returns the wording for a fault in a schema; "" if there is none better than that for any document. at is the value
+// at the place of the fault.
 func ofSchema(e *jsonschema.ValidationError, at any) string {
 	if len(e.InstanceLocation) == 0 {
 		return ""
@@ -164,7 +164,7 @@ func ofSchema(e *jsonschema.ValidationError, at any) string {
 	return ""
 }
 
-// wrongType says what is wrong with the value of the keyword type.
+// wrongType returns what is wrong with the value of the keyword type.
 func wrongType(at any) string {
 	named, isList := at.([]any)
 	if !isList {
@@ -182,7 +182,7 @@ func wrongType(at any) string {
 	return "must name each type once, and at least one"
 }
 
-// original are those of jsonschema itself, such as "minLength: got 0, want 1".
+// original returns jsonschema's own wording, such as "minLength: got 0, want 1".
 func original(e *jsonschema.ValidationError) string {
 	if out := e.BasicOutput(); out.Error != nil {
 		return out.Error.String()
@@ -190,7 +190,7 @@ func original(e *jsonschema.ValidationError) string {
 	return "is not allowed"
 }
 
-// alternatives names types: "a string or null".
+// alternatives joins types: "a string or null".
 func alternatives(types []string) string {
 	named := make([]string, len(types))
 	for i, t := range types {
@@ -210,7 +210,7 @@ func article(kind string) string {
 	}
 }
 
-// show writes a path as JavaScript would: prizes[0].name, with lists counted from 0.
+// show returns a path as JavaScript would write it: prizes[0].name, with lists counted from 0.
 func show(path []string, document any) string {
 	var b strings.Builder
 	for _, step := range path {
@@ -233,14 +233,14 @@ func show(path []string, document any) string {
 	return strings.TrimPrefix(b.String(), ".")
 }
 
-// isWord tells whether a name may follow a dot.
+// isWord reports whether a name may follow a dot.
 func isWord(name string) bool {
 	return name != "" && strings.IndexFunc(name, func(r rune) bool {
 		return r != '_' && r != '$' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 	}) < 0
 }
 
-// clip shortens what is too long, between two characters.
+// clip shortens a text that is too long, between two characters.
 func clip(text string) string {
 	if len(text) <= longest {
 		return text

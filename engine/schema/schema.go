@@ -1,9 +1,8 @@
-// Package schema checks JSON against JSON Schema (draft 2020-12 unless "$schema" names another). It owns what a schema may
-// be here, and how a fault is put into words; the checking itself is done by jsonschema. It knows no
-// message and no script.
+// Package schema checks JSON against JSON Schema (draft 2020-12 unless "$schema" names another). It owns the rules for
+// schemas and the wording of faults; package jsonschema does the checking itself. It does not know messages or scripts.
 //
-// Keywords and formats that do not exist are refused, since a slip of the pen would switch a check off; formats are checked;
-// references lead nowhere but into the schema itself. What is said of a schema is for authors of scripts.
+// Unknown keywords and formats are refused, since a typing error would disable a check; formats are checked; references
+// only lead into the schema itself. Errors about a schema are for authors of scripts.
 package schema
 
 import (
@@ -14,7 +13,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Names by which schemas are known to each other. The scheme is one that nothing could load.
+// URLs of the schemas. Their scheme is one that cannot be loaded.
 const (
 	base      = "perigee:///"
 	ownURL    = base + "schema"
@@ -22,7 +21,8 @@ const (
 	draftURL  = "https://json-schema.org/draft/2020-12/schema"
 )
 
-// strict returns the schema of schemas, closed: also in the parts of a schema, which it reaches by its anchor.
+// strict returns the schema of schemas without unknown keywords, also in the parts of a schema, which it reaches by its
+// anchor.
 func strict() any {
 	known := []any{}
 	for _, format := range formats() {
@@ -34,7 +34,7 @@ func strict() any {
 	}
 }
 
-// formats are those that jsonschema checks; it lets every other one pass.
+// formats returns the formats that jsonschema checks; it accepts any value for others.
 func formats() []string {
 	return []string{
 		"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "iri", "iri-reference", "json-pointer", "period",
@@ -42,29 +42,29 @@ func formats() []string {
 	}
 }
 
-// types are those that a schema may ask for.
+// types returns the types that a schema may demand.
 func types() []string {
 	return []string{"string", "number", "integer", "boolean", "object", "array", "null"}
 }
 
-// errReference is why nothing is loaded.
+// errReference is the error of a reference to another schema.
 var errReference = errors.New("a schema refers only to itself")
 
-// Schema is a compiled schema. Any goroutine may use it.
+// Schema is a compiled schema. It is safe for concurrent use.
 type Schema struct {
 	checkers *checkers
 	ignored  []string
 }
 
-// Compiler makes schemas. It may be used by one goroutine at a time.
+// Compiler compiles schemas. It is for one goroutine at a time.
 type Compiler struct {
-	keywords *jsonschema.Schema // what strict is compiled to
+	keywords *jsonschema.Schema // compiled from strict
 	envelope []string
-	known    map[string]*Schema // by their text
+	known    map[string]*Schema // by text
 }
 
-// NewCompiler returns a compiler. The members of objects that envelope names are not looked at by the keywords
-// additionalProperties and unevaluatedProperties at the top of its schemas.
+// NewCompiler returns a compiler. The keywords additionalProperties and unevaluatedProperties at the top of its schemas ignore
+// the members that envelope names.
 func NewCompiler(envelope ...string) (*Compiler, error) {
 	keywords, err := compile(strictURL, strict())
 	if err != nil {
@@ -100,14 +100,14 @@ func (c *Compiler) Compile(text []byte) (*Schema, error) {
 	return made, nil
 }
 
-// isOfDraft tells whether a schema is of the draft whose keywords are known here. One of another draft is left alone.
+// isOfDraft reports whether a schema is of the draft whose keywords are known here. Keywords of other drafts are not checked.
 func isOfDraft(document any) bool {
 	object, _ := document.(map[string]any)
 	draft, given := object["$schema"]
 	return !given || draft == draftURL
 }
 
-// compile compiles a document under a name, formats included, without loading another.
+// compile compiles a document under a URL, with formats, without loading others.
 func compile(url string, document any) (*jsonschema.Schema, error) {
 	return compileWith(newCompiler(), url, document)
 }
@@ -126,13 +126,13 @@ func compileWith(c *jsonschema.Compiler, url string, document any) (*jsonschema.
 	return c.Compile(url)
 }
 
-// nowhere loads nothing.
+// nowhere is a loader that refuses every URL.
 type nowhere struct{}
 
 // Load implements jsonschema.URLLoader.
 func (nowhere) Load(string) (any, error) { return nil, errReference }
 
-// ignored returns which members of the envelope a schema would refuse only because it does not mention them.
+// ignored returns the members of the envelope that a schema would refuse only because it does not mention them.
 func ignored(document any, envelope []string) []string {
 	object, _ := document.(map[string]any)
 	if object["additionalProperties"] == nil && object["unevaluatedProperties"] == nil {
@@ -148,10 +148,10 @@ func ignored(document any, envelope []string) []string {
 	return names
 }
 
-// Check returns nil for JSON that is as the schema demands. The error is a sentence for whoever sent it, of at most 300
-// bytes: "prize.name: is missing".
+// Check returns nil for JSON that satisfies the schema. The error is a sentence for the sender, of at most 300 bytes:
+// "prize.name: is missing".
 func (s *Schema) Check(text []byte) error {
-	// Numbers become float64: as exact fractions, a few digits could stand for more memory than there is.
+	// Numbers become float64: as exact fractions, a few digits could take all memory.
 	var document any
 	if err := json.Unmarshal(text, &document); err != nil {
 		return err

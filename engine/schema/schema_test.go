@@ -38,7 +38,7 @@ func compileTest(tb testing.TB, text string, envelope ...string) *Schema {
 }
 
 func TestCheck(t *testing.T) {
-	// The fault names the place in the document and what is wrong there, the same each time.
+	// The fault names the place in the document and what is wrong there, and is always the same.
 	s := compileTest(t, prize)
 	for _, c := range []struct{ text, want string }{
 		{`{"prize":{"name":"Mug","sponsor":"Acme"},"id":7}`, ""},
@@ -74,7 +74,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestCheckEnvelope(t *testing.T) {
-	// A closed schema need not mention the envelope, and may.
+	// A closed schema may mention the envelope, but need not.
 	closed := compileTest(t, `{"properties":{"by":{}},"additionalProperties":false}`, "id", "name")
 	unevaluated := compileTest(t, `{"properties":{"by":{}},"unevaluatedProperties":false}`, "id", "name")
 	mentions := compileTest(t, `{"properties":{"id":{"type":"string"}},"required":["id"],"additionalProperties":false}`, "id", "name")
@@ -101,7 +101,7 @@ func TestCheckEnvelope(t *testing.T) {
 }
 
 func TestCompileRefuses(t *testing.T) {
-	// A schema that would not check what it seems to is refused, with the place.
+	// A schema that would not check what it seems to check is refused, with the place.
 	compiler, err := NewCompiler()
 	if err != nil {
 		t.Fatalf("NewCompiler = %v, want nil", err)
@@ -141,7 +141,7 @@ func TestCompileRefuses(t *testing.T) {
 }
 
 func TestCompileAccepts(t *testing.T) {
-	// Everything that the draft has may be used, notes and other drafts too.
+	// Everything in the draft may be used, also annotations and other drafts.
 	for _, text := range []string{
 		`true`, `{}`,
 		`{"title":"t","description":"d","$comment":"c","default":1,"examples":[1],"deprecated":true,"if":{},"then":{},"dependentRequired":{"a":["b"]}}`,
@@ -152,7 +152,7 @@ func TestCompileAccepts(t *testing.T) {
 	}
 }
 
-// A format that may be named is checked, each of them.
+// Every format that a schema may name is checked.
 func TestFormats(t *testing.T) {
 	for _, format := range formats() {
 		s := compileTest(t, `{"format":"`+format+`"}`)
@@ -163,14 +163,14 @@ func TestFormats(t *testing.T) {
 }
 
 func TestCheckNumbers(t *testing.T) {
-	// A number that is short to write and long to hold costs nothing.
+	// A short number with an enormous exact value costs nothing.
 	s := compileTest(t, `{"items":{"multipleOf":2,"maximum":9}}`)
 	for _, text := range []string{`[1e-999999999]`, `[0e999999999]`, `[1e-300]`} {
 		_ = s.Check([]byte(text)) // it comes back
 	}
 }
 
-// A fault is one short sentence of UTF-8, whatever was sent.
+// A fault is one short sentence of UTF-8, whatever the document.
 func FuzzCheck(f *testing.F) {
 	s := compileTest(f, prize, "id", "name", "timestamp")
 	for _, text := range []string{`{"prize":{"name":5}}`, `{"prize":{"\ud800":1,"name":""}}`, `{"list":[{"n":1e400}]}`, `{"mail":"` + strings.Repeat("é", 400) + `"}`} {

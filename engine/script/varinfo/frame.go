@@ -10,21 +10,21 @@ import (
 	"perigee/engine/script/compile"
 )
 
-// frame is a Lua function that has failed, at its instruction.
+// frame is a Lua function that has failed, and its instruction.
 type frame struct {
 	proto     *lua.FunctionProto
 	pc        int           // of the instruction
 	registers reflect.Value // of all frames
-	base      int           // of the function's own
+	base      int           // index of the function's first register
 }
 
-// runsGo tells whether the function at that level is one of Go.
+// runsGo reports whether the function at a level of the stack is a Go function.
 func runsGo(L *lua.LState, level int) bool {
 	fn := function(L, level)
 	return fn != nil && fn.IsG
 }
 
-// arguments returns how many arguments the innermost function was called with.
+// arguments returns the number of arguments of the innermost function.
 func arguments(L *lua.LState) int {
 	d, _ := L.GetStack(0)
 	return int(reflect.ValueOf(d).Elem().FieldByName("frame").Elem().FieldByName("NArgs").Int())
@@ -43,8 +43,8 @@ func function(L *lua.LState, level int) *lua.LFunction {
 	return fn
 }
 
-// failed returns the function at that level, if it is one of Lua. gopher-lua shows the place and the registers of a frame to
-// nobody.
+// failed returns the frame at a level of the stack, if it is that of a Lua function. It uses reflection, since gopher-lua
+// does not export the position and the registers of a frame.
 func failed(L *lua.LState, level int) (frame, bool) {
 	fn := function(L, level)
 	if fn == nil || fn.IsG {
@@ -61,7 +61,7 @@ func failed(L *lua.LState, level int) (frame, bool) {
 	return f, f.pc >= 0 && f.pc < len(f.proto.Code)
 }
 
-// The parts of the instruction, as gopher-lua lays them out.
+// The parts of the instruction in gopher-lua's encoding.
 func (f frame) op() int { return opOf(f.proto.Code[f.pc]) }
 func (f frame) a() int  { return aOf(f.proto.Code[f.pc]) }
 func (f frame) b() int  { return bOf(f.proto.Code[f.pc]) }
@@ -73,13 +73,13 @@ func bOf(code uint32) int    { return int(code & 0x1ff) }
 func cOf(code uint32) int    { return int(code>>9) & 0x1ff }
 func wideOf(code uint32) int { return int(code & 0x3ffff) }
 
-// constantBit is set in a B or C that means a constant, in place of a register.
+// constantBit is set in a B or C that is the number of a constant, not of a register.
 const constantBit = 0x100
 
-// jump is what an instruction adds to the place behind it.
+// jump returns the distance of a jump, from the instruction after it.
 func jump(code uint32) int { return wideOf(code) - 0x1ffff }
 
-// kind returns the type of what stands in a register or is a constant.
+// kind returns the type of a register's value, or of a constant.
 func (f frame) kind(register int) string {
 	if register&constantBit != 0 {
 		return f.proto.Constants[register&^constantBit].Type().String()
@@ -103,8 +103,9 @@ func (f frame) kind(register int) string {
 	return "nil"
 }
 
-// lacking returns which method of which kind of object a register should have held, where that is one of the host's.
-func (f frame) lacking(register int) (class, method string) {
+// missingMethod returns the class and the name of the method that a register should contain, if it was read from an object
+// of the script API.
+func (f frame) missingMethod(register int) (class, method string) {
 	variable, ok := strings.CutPrefix(f.variable(register, ""), "method '")
 	if !ok || f.kind(register+1) != "userdata" {
 		return "", ""
@@ -119,7 +120,7 @@ func (f frame) lacking(register int) (class, method string) {
 	return string(name), strings.TrimSuffix(variable, "'")
 }
 
-// called returns the name of what the instruction calls.
+// called returns the name of the function that the instruction calls, or "".
 func (f frame) called() string {
 	for _, call := range f.proto.DbgCalls {
 		if call.Pc == f.pc && !strings.HasPrefix(call.Name, compile.Operands) && call.Name != "?" {
@@ -147,7 +148,7 @@ func (f frame) operandsAt(pc int) string {
 	return ""
 }
 
-// variable returns what the script calls what stands in a register: "local 'x'"; "" where it has no name.
+// variable returns the script's name for the value in a register: "local 'x'"; "" if it has none.
 func (f frame) variable(register int, name string) string {
 	if register&constantBit != 0 {
 		return ""
@@ -159,8 +160,8 @@ func (f frame) variable(register int, name string) string {
 	return fmt.Sprintf("%s '%s'", source, text)
 }
 
-// source looks at the instruction that has written the register. A name that is known is a local variable's, unless it was
-// read from elsewhere under that name.
+// source derives the name from the instruction that has written the register. A known name is that of a local variable,
+// unless the value was read from elsewhere under that name.
 func (f frame) source(register int, name string) (source, text string) {
 	if name != "" {
 		source, text = "local", name
@@ -193,7 +194,7 @@ func (f frame) source(register int, name string) (source, text string) {
 	return from, what
 }
 
-// key returns a key that is a constant string.
+// key returns a key that is a constant string, or "".
 func (f frame) key(c int) string {
 	if c&constantBit == 0 {
 		return ""
@@ -202,7 +203,7 @@ func (f frame) key(c int) string {
 	return string(text)
 }
 
-// writer returns the place of the last instruction on the way to the present one that has written the register, or -1.
+// writer returns the position of the last instruction before the current one that has written the register, or -1.
 func (f frame) writer(register int) int {
 	last := -1
 	for pc := 0; pc < f.pc; pc++ {
@@ -213,7 +214,7 @@ func (f frame) writer(register int) int {
 				pc = to - 1
 			}
 			continue
-		case lua.OP_CLOSURE: // what follows tells where its variables come from
+		case lua.OP_CLOSURE: // followed by one pseudo-instruction for each upvalue
 			if aOf(code) == register {
 				last = pc
 			}
@@ -224,7 +225,7 @@ func (f frame) writer(register int) int {
 				pc++
 			}
 			continue
-		case lua.OP_MOVEN: // as many instructions as C are its own
+		case lua.OP_MOVEN: // includes the next C instructions
 			for end := pc + cOf(code); ; pc++ {
 				if aOf(f.proto.Code[pc]) == register {
 					last = pc
@@ -242,7 +243,7 @@ func (f frame) writer(register int) int {
 	return last
 }
 
-// writes tells whether an instruction writes a register.
+// writes reports whether an instruction writes a register.
 func writes(code uint32, register int) bool {
 	a := aOf(code)
 	switch op := opOf(code); op {

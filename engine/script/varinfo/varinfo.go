@@ -1,6 +1,6 @@
-// Package varinfo says in the words of Lua what an instruction of a script could not do, and what the script calls the value
-// that it could not do it with: "attempt to call global 'tel' (a nil value)". It reads the error of gopher-lua, which names
-// no variable, and the code of the function that failed; it changes nothing and runs nothing.
+// Package varinfo adds what Lua calls variable info to run-time errors: "attempt to call global 'tel' (a nil value)". It
+// derives it from gopher-lua's error, which names no variable, and from the code of the function that failed. It changes
+// nothing and does not know the script API.
 package varinfo
 
 import (
@@ -11,7 +11,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// What gopher-lua says, and how the operator ".." of this project's library begins.
+// The errors of gopher-lua, or their beginnings; that of ".." is also used by package stdlib.
 const (
 	noFunction = "attempt to call a non-function object"
 	noTable    = "attempt to index a non-table object("
@@ -20,16 +20,16 @@ const (
 	noMinus    = "__unm undefined"
 	noLength   = "__len undefined"
 
-	badArgument = "bad argument #" // 2 to close (number expected, got string)
+	badArgument = "bad argument #" // followed by: 2 to close (number expected, got string)
 )
 
-// Usage is the first upvalue of a function of Go, as userdata, that knows how it is called.
+// Usage is implemented by the userdata in the first upvalue of a Go function that words errors about its arguments itself.
 type Usage interface {
-	// Misused words the problem with its n-th argument, while its arguments are still there.
+	// Misused returns the error about the n-th argument. The arguments are still on the stack.
 	Misused(L *lua.LState, n int, problem string) string
 }
 
-// misused has the function that runs word what is wrong with one of its arguments.
+// misused asks the running function to word the error about one of its arguments.
 func misused(L *lua.LState, text, rest string) string {
 	fn := function(L, 0)
 	if fn == nil || !fn.IsG || len(fn.Upvalues) == 0 {
@@ -52,11 +52,11 @@ func misused(L *lua.LState, text, rest string) string {
 	return u.Misused(L, n, problem)
 }
 
-// Text returns what is to be said in place of text, an error that gopher-lua has raised in L, without its place, while the
-// frames of the function that failed are still there. Any other error stays as it is.
+// Text returns the better text for an error that gopher-lua has raised in L; text has no position. The frames of the function
+// that failed must still be on the stack. Any other text is returned unchanged.
 func Text(L *lua.LState, text string) (better string) {
 	better = text
-	// It reads what gopher-lua may have left half made.
+	// A frame may be half-initialised when gopher-lua raises the error; a panic here leaves the text unchanged.
 	defer func() { _ = recover() }()
 	if rest, ok := strings.CutPrefix(text, badArgument); ok {
 		return misused(L, text, rest)
@@ -89,7 +89,7 @@ func Text(L *lua.LState, text string) (better string) {
 	return better
 }
 
-// call words a call of what is no function.
+// call words a call of something that is not a function.
 func (f frame) call() string {
 	callee := f.a()
 	if f.op() == lua.OP_TFORLOOP {
@@ -99,14 +99,14 @@ func (f frame) call() string {
 		}
 		return text
 	}
-	if class, method := f.lacking(callee); class != "" {
+	if class, method := f.missingMethod(callee); class != "" {
 		return fmt.Sprintf("there is no %s:%s", class, method)
 	}
 	return "attempt to call " + f.value(callee, f.called(), f.kind(callee))
 }
 
-// indexed names the object of an instruction that reads or sets a field. It is of another kind than the object that is no
-// table where that was reached through __index.
+// indexed names the object of an instruction that reads or sets a field. If the value of that kind was reached through
+// __index, it is not the object itself and has no name.
 func (f frame) indexed(kind string) string {
 	object := f.b()
 	switch f.op() {
@@ -122,7 +122,7 @@ func (f frame) indexed(kind string) string {
 	return f.value(object, f.operand(0), kind)
 }
 
-// calculated names the operand that is no number; where both are strings it cannot be told which.
+// calculated names the operand that is not a number. If both are strings, it cannot know which one is meant.
 func (f frame) calculated(left, right string) string {
 	register, name, kind := f.c(), f.operand(1), right
 	if right == "number" || left != "number" && left != "string" {
@@ -136,8 +136,8 @@ func (f frame) calculated(left, right string) string {
 	return f.value(register, name, kind)
 }
 
-// joined names the last of the operands of ".." that is neither a string nor a number. They are arguments of a call, or stand
-// in registers side by side.
+// joined names the last operand of ".." that is neither a string nor a number. The operands are arguments of a call, or in
+// consecutive registers.
 func (f frame) joined(called bool) string {
 	first, last := f.b(), f.c()
 	if called {
@@ -151,11 +151,11 @@ func (f frame) joined(called bool) string {
 	return "a value"
 }
 
-// single names the operand of an operator that has one.
+// single names the operand of a unary operator.
 func (f frame) single() string { return f.value(f.b(), f.operand(0), f.kind(f.b())) }
 
-// value describes what stands in a register: "local 'x' (a nil value)", or "a nil value" where it has no name. name is how
-// the script calls it, where that is known.
+// value describes the value in a register: "local 'x' (a nil value)", or "a nil value" if it has no name. name is the name
+// of the variable; "" if unknown.
 func (f frame) value(register int, name, kind string) string {
 	if variable := f.variable(register, name); variable != "" {
 		return fmt.Sprintf("%s (a %s value)", variable, kind)
