@@ -14,7 +14,7 @@ type Limiter struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	buckets buckets
+	buckets addressBuckets
 	open    map[netip.Addr]int // addresses with connections; bounded by the number of connections
 }
 
@@ -25,7 +25,7 @@ func NewLimiter(rate float64, burst int) *Limiter {
 	if !l.off {
 		// An hour for one token is as good as never, and keeps the product with burst in range.
 		interval := min(float64(time.Second)/rate, float64(time.Hour))
-		l.buckets = newBuckets(time.Duration(interval), max(burst, 1))
+		l.buckets = newAddressBuckets(time.Duration(interval), max(burst, 1))
 	}
 	return l
 }
@@ -38,7 +38,7 @@ func (l *Limiter) Allow(addr netip.Addr, now time.Time) bool {
 	network := network(addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.buckets.room(network, now) {
+	if !l.buckets.hasToken(network, now) {
 		return false
 	}
 	l.buckets.take(network, now)

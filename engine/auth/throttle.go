@@ -18,24 +18,24 @@ const (
 type Throttle struct {
 	mu sync.Mutex
 	// Guarded by mu.
-	buckets buckets
+	buckets addressBuckets
 	refused uint64
 }
 
 // NewThrottle returns a Throttle that has seen nothing.
 func NewThrottle() *Throttle {
-	return &Throttle{buckets: newBuckets(failureInterval, failures)}
+	return &Throttle{buckets: newAddressBuckets(failureInterval, failures)}
 }
 
 // Allow tells whether a password from addr may be compared at all. Where not, answer as to a wrong one.
 func (t *Throttle) Allow(addr netip.Addr, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	room := t.buckets.room(network(addr), now)
-	if !room {
+	allowed := t.buckets.hasToken(network(addr), now)
+	if !allowed {
 		t.refused++
 	}
-	return room
+	return allowed
 }
 
 // Fail counts one wrong password from addr.

@@ -112,8 +112,8 @@ func TestThrottleIsBounded(t *testing.T) {
 		t.Errorf("Allow after %d other addresses failed once = true, want false", crowd)
 	}
 	b := throttle.buckets
-	if len(b.byAddr) != maxBuckets || len(b.byFull) != maxBuckets {
-		t.Errorf("remembers %d and %d addresses, want %d", len(b.byAddr), len(b.byFull), maxBuckets)
+	if len(b.byAddr) != maxBuckets || len(b.byFullAt) != maxBuckets {
+		t.Errorf("remembers %d and %d addresses, want %d", len(b.byAddr), len(b.byFullAt), maxBuckets)
 	}
 	// Within the next minute all become full; the first failure after that finds nothing worth keeping.
 	throttle.Fail(bad, now.Add(time.Minute))
@@ -124,17 +124,17 @@ func TestThrottleIsBounded(t *testing.T) {
 
 // The heap and the map name the same buckets, in whatever order addresses come and are dropped.
 func TestBucketsAgree(t *testing.T) {
-	b, now := newBuckets(time.Second, 5), start()
+	b, now := newAddressBuckets(time.Second, 5), start()
 	for i := range 5_000 {
 		now = now.Add(time.Duration(i*7919%13) * 50 * time.Millisecond)
 		b.take(address(i*i%97), now)
-		for j, bucket := range b.byFull {
-			if bucket.index != j || b.byAddr[bucket.addr] != bucket || b.byFull[0].full.After(bucket.full) {
+		for j, bucket := range b.byFullAt {
+			if bucket.index != j || b.byAddr[bucket.addr] != bucket || b.byFullAt[0].fullAt > bucket.fullAt {
 				t.Fatalf("step %d: bucket %v at %d is out of place", i, bucket, j)
 			}
 		}
-		if len(b.byAddr) != len(b.byFull) {
-			t.Fatalf("step %d: map has %d, heap has %d", i, len(b.byAddr), len(b.byFull))
+		if len(b.byAddr) != len(b.byFullAt) {
+			t.Fatalf("step %d: map has %d, heap has %d", i, len(b.byAddr), len(b.byFullAt))
 		}
 	}
 }

@@ -1,66 +1,58 @@
 package broker
 
-import "time"
+import (
+	"time"
 
-// bucket is a token bucket as one point in time: when it will be full again (the generic cell rate algorithm,
-// ITU-T I.371). The zero value is full.
-type bucket struct{ full time.Duration }
+	"perigee/engine/auth"
+)
 
-// spend takes what needs cost to come back from a bucket that needs depth to fill, and returns how long it will owe; 0 or
-// less where it held enough.
-func (b *bucket) spend(cost, depth, now time.Duration) time.Duration {
-	b.full = max(b.full, now) + cost
-	return b.full - now - depth
-}
-
-// spread is how long n takes at a rate a second.
-func spread(n, rate int64) time.Duration {
-	return time.Duration(float64(n) / float64(rate) * float64(time.Second))
-}
-
-// pace bounds the messages and control frames of one client. The zero value has room for a burst. It is owned by the
-// reader.
-type pace struct {
-	messages bucket
-	told     time.Duration // when the client was last told of a drop, plus one second
-	window   time.Duration // the drops are counted until then
-	drops    int
+// messageLimiter limits the messages and control frames of one client. The zero value has room for a burst. It is owned
+// by the reader.
+type messageLimiter struct {
+	bucket    auth.Bucket
+	notifyAt  time.Duration // when the client may be notified of a drop again
+	windowEnd time.Duration // drops are counted until then
+	drops     int
 }
 
 // dropWindow is the time in which twice a burst of dropped messages closes the connection.
 const dropWindow = 10 * time.Second
 
-// verdict is what becomes of a message.
-type verdict uint8
+// action is what is done with a message.
+type action uint8
 
 const (
-	take verdict = iota
+	accept action = iota
 	drop
-	dropAndTell
+	dropAndNotify
 	dropAndClose
 )
 
-// judge counts one more message, at most rate a second and burst at once.
-func (p *pace) judge(rate, burst int, now time.Duration) verdict {
+// next counts one more message, of which rate a second and burst at once are accepted.
+func (l *messageLimiter) next(rate, burst int, now time.Duration) action {
 	if rate <= 0 {
-		return take
+		return accept
 	}
+	burst = max(burst, 1)
 	cost := time.Second / time.Duration(rate)
-	tried := p.messages
-	if tried.spend(cost, time.Duration(max(burst, 1))*cost, now) <= 0 {
-		p.messages = tried
-		return take
+	if l.bucket.Allow(cost, time.Duration(burst)*cost, now) {
+		return accept
 	}
-	if now >= p.window {
-		p.window, p.drops = now+dropWindow, 0
+	if now >= l.windowEnd {
+		l.windowEnd, l.drops = now+dropWindow, 0
 	}
-	p.drops++
-	if p.drops > 2*max(burst, 1) {
+	l.drops++
+	if l.drops > 2*burst {
 		return dropAndClose
 	}
-	if now >= p.told {
-		p.told = now + time.Second
-		return dropAndTell
+	if now >= l.notifyAt {
+		l.notifyAt = now + time.Second
+		return dropAndNotify
 	}
 	return drop
+}
+
+// timeFor returns how long n takes at a rate a second.
+func timeFor(n, rate int64) time.Duration {
+	return time.Duration(float64(n) / float64(rate) * float64(time.Second))
 }

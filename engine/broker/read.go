@@ -21,7 +21,7 @@ type reader struct {
 	c  *conn
 	ws *websocket.Conn
 
-	pace     pace
+	limiter  messageLimiter
 	answered bool // the client's close frame has come
 }
 
@@ -124,10 +124,10 @@ func (r *reader) readText(from io.Reader) ([]byte, error) {
 func (r *reader) accepts() bool {
 	b := r.c.broker
 	limits := &b.settings().Limits
-	switch r.pace.judge(limits.MessagesPerSecond, limits.MessagesBurst, b.now()) {
-	case take:
+	switch r.limiter.next(limits.MessagesPerSecond, limits.MessagesBurst, b.now()) {
+	case accept:
 		return true
-	case dropAndTell:
+	case dropAndNotify:
 		text, err := wire.Append(nil, wire.MessageException, wire.TooManyMessages().Fields(""), b.clock())
 		if err != nil {
 			b.log.Error("broker: encoding an exception", "error", err)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/wire"
 )
@@ -42,9 +43,9 @@ type socket struct {
 	heard     atomic.Int64         // when bytes came last
 
 	// Owned by whoever reads.
-	bytes     bucket
-	discarded int     // bytes read since the close frame
-	tail      [7]byte // the last bytes that were read
+	received  auth.Bucket // bytes
+	discarded int         // bytes read since the close frame
+	tail      [7]byte     // the last bytes that were read
 
 	place *list.Element // guarded by waitingRoom.mu; nil once the connection is upgraded or closed
 }
@@ -71,8 +72,8 @@ func (s *socket) Read(p []byte) (int, error) {
 		}
 	}
 	if rate > 0 {
-		cost, depth := spread(int64(n), rate), spread(int64(limits.BytesBurst), rate)
-		if debt := s.bytes.spend(cost, depth, now); debt > 0 {
+		cost, capacity := timeFor(int64(n), rate), timeFor(int64(limits.BytesBurst), rate)
+		if debt := s.received.Take(cost, capacity, now); debt > 0 {
 			time.Sleep(debt) // about longestNap at most
 		}
 	}
