@@ -52,7 +52,7 @@ func TestHandlersWithoutMeasure(t *testing.T) {
 		tooDeep    = "stack overflow"
 		tooNested  = "nested deeper than 1000 levels"
 		tooLong    = "the text is larger than 16 MiB"
-		tooManyPut = "too much is put off already"
+		tooManyPut = "timers and promises are pending"
 	)
 	tryWays(t, server, []way{
 		{"gsub", "result of 'gsub' is longer than 16777216 bytes"},
@@ -153,8 +153,8 @@ func TestMultiplyingCommand(t *testing.T) {
 		bob.Send(`{"name":"Ping"}`)
 		pong = bob.Expect("Pong")
 	}
-	if problem, _ := pong["full"].(string); !strings.Contains(problem, "too much is put off already") {
-		t.Errorf("server.next of a command that multiplies fails with %q, want it to say that too much is put off", problem)
+	if problem, _ := pong["full"].(string); !strings.Contains(problem, "timers and promises are pending") {
+		t.Errorf("server.next of a command that multiplies fails with %q, want it to say that too many turns are pending", problem)
 	}
 }
 

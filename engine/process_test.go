@@ -60,7 +60,7 @@ end`, func(c *config.Config) {
 	if err != nil {
 		t.Fatalf("the child's number is %q, want a number", text)
 	}
-	const failed = "msg=\"script: a process's callback failed\" process=stubborn callback=on_output"
+	const failed = "msg=\"script: callback of a process failed\" process=stubborn callback=on_output"
 	logged(t, server, failed, 1) // so that it floods
 	if err := server.Stop(); err != nil {
 		t.Errorf("Run = %v, want nil", err)

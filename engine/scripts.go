@@ -20,15 +20,14 @@ import (
 )
 
 // scripts are the options that scripts have wherever they are loaded.
-func (s *Server) scripts(c config.Config, l *loop.Loop) script.Options {
-	options := script.Settings(c, l)
+func (s *Server) scripts(c config.Config, l script.Loop) script.Options {
+	options := script.OptionsFor(c, l)
 	if options.Memory > 0 {
 		options.Memory += uint64(len(s.ballast)) // which is no script's
 	}
 	options.Builtin = s.options.Scripts
 	options.Fetch = s.fetch.Start
 	options.Processes = s.process
-	options.After = loop.RealClock{}.AfterFunc
 	return options
 }
 
@@ -57,23 +56,18 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsed, s
 	var outcome installed
 	var p *script.Program
 	var began time.Time
-	var waited time.Duration // of the time since began; the loop's
-	options := s.scripts(c, s.loop)
+	l := &timedLoop{Loop: s.loop}
+	options := s.scripts(c, l)
 	options.Sources, options.Schemas = from.sources, from.schemas
 	options.BootTimeout = slice
 	options.From = s.manager.Generation()
 	options.Generation = options.From + 1
-	options.Before = s.program
+	options.Replaces = s.program
 	options.Store = s.keeper.Store
 	options.Log = s.log
 	options.Push = s.jobs.Push
-	options.Stuck = s.options.Stuck
-	options.Runs = func(generation int) { s.ran = generation }
-	options.Await = func(start func(wake func())) error {
-		since := time.Now()
-		defer func() { waited += time.Since(since) }()
-		return s.loop.Await(start)
-	}
+	options.OnHang = s.options.Stuck
+	options.OnRun = func(generation int) { s.ran = generation }
 	limited, cancel := within(ctx, c)
 	defer cancel()
 	var err error
@@ -88,7 +82,7 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsed, s
 		if err := p.Load(); err != nil {
 			return nil, err
 		}
-		outcome.pause = -waited
+		outcome.pause = -l.waited
 		return p, nil
 	})
 	if err != nil {
@@ -98,6 +92,19 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsed, s
 	outcome.pause += outcome.Swapped.Sub(began)
 	s.program, s.sources = p, from.sources
 	return outcome, nil
+}
+
+// timedLoop is the loop of a program, and measures how long the turns of that wait. It is owned by the loop.
+type timedLoop struct {
+	*loop.Loop
+	waited time.Duration
+}
+
+// Await suspends the present turn.
+func (l *timedLoop) Await(start func(wake func())) error {
+	since := time.Now()
+	defer func() { l.waited += time.Since(since) }()
+	return l.Loop.Await(start)
 }
 
 // giveUp ends scripts that did not come to run, and waits for that. The program is the loop's to know.
@@ -171,7 +178,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
 	options.From, options.Generation = r.from, r.from+1
 	options.Rehearsal = true
 	options.Push = pushNowhere
-	options.Store, options.Borrow = r.store, r.borrow
+	options.Store, options.CopyState = r.store, r.borrow
 	options.Log = r.log
 	limited, cancel := within(ctx, r.config)
 	defer cancel()

@@ -167,7 +167,7 @@ end`, nil)
 	alice.Send(`{"name":"Reject"}`)
 	alice.Expect("Rejected")
 	log := server.Log()
-	if n := strings.Count(log, "nobody handles it"); n != 3 {
+	if n := strings.Count(log, "unhandled promise rejection"); n != 3 {
 		t.Errorf("%d rejections in the log, want 3:\n%s", n, log)
 	}
 	for _, want := range []string{"app.lua:11 error=", "app.lua:11: lost", "app.lua:12 error=", "also lost", "lost after all"} {

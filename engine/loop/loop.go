@@ -143,6 +143,12 @@ func New(options Options) *Loop {
 // Now returns the loop's time. Any goroutine may call it.
 func (l *Loop) Now() time.Time { return l.clock.Now() }
 
+// AfterFunc calls f on another goroutine after d, by the loop's clock. stop prevents the call and reports whether it was in
+// time. Any goroutine may call it.
+func (l *Loop) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	return l.clock.AfterFunc(d, f)
+}
+
 // Post hands the loop a turn, from any goroutine but the loop's own. It blocks while QueueSize turns wait: that is
 // back-pressure on whoever posts. It returns ErrStopped when the turn will never run.
 func (l *Loop) Post(name string, run func()) error {

@@ -147,4 +147,3 @@ func (h *host) Stop() {
 }
 
 func (h *host) Uptime() time.Duration { return h.m.loop.Now().Sub(h.m.started) }
-func (h *host) Now() time.Time        { return h.m.loop.Now() }

@@ -176,8 +176,8 @@ func TestClock(t *testing.T) {
 	inBubble(t, defaults(), nil, func(r *rig) {
 		time.Sleep(90 * time.Second)
 		r.turn(func() {
-			if r.h.Uptime() != 90*time.Second || !r.h.Now().Equal(time.Now()) {
-				r.Errorf("Uptime() = %v, Now() = %v, want 1m30s and %v", r.h.Uptime(), r.h.Now(), time.Now())
+			if r.h.Uptime() != 90*time.Second || !r.loop.Now().Equal(time.Now()) {
+				r.Errorf("Uptime() = %v, Now() = %v, want 1m30s and %v", r.h.Uptime(), r.loop.Now(), time.Now())
 			}
 		})
 	})

@@ -8,8 +8,8 @@ import (
 	"perigee/engine/wire"
 )
 
-// What wire.Envelope reads off a decoded frame is what wire.Parse reads in its text, and whatever has a name and no id it
-// reads.
+// wire.Envelope reads from a decoded frame what wire.Parse reads from its text. It reads every frame that has a name and no
+// id.
 func FuzzEnvelope(f *testing.F) {
 	long := strings.Repeat("é", 40)
 	for _, seed := range []string{

@@ -7,19 +7,19 @@ import (
 	"sync"
 )
 
-// Generations are all programs of a server that have a machine: the one that runs, one that loads, and those before whose
-// handlers still wait. The zero value has none. Any goroutine may use it.
+// Generations are the programs of a server that have not been closed: the one that runs, one that loads, and earlier ones whose
+// handlers still wait. The zero value has none. It is safe for concurrent use.
 type Generations struct {
 	watchers sync.WaitGroup
-	start    func(p *Program) (end context.CancelFunc) // has a program watched; set by Watch before there is any
+	start    func(p *Program) (end context.CancelFunc) // starts to watch a program; set by Watch
 
 	// Guarded by mu.
 	mu   sync.Mutex
-	ends map[*Program]context.CancelFunc // ends the watching
+	ends map[*Program]context.CancelFunc // end the watching
 }
 
-// Watch has programs watched from now on, and returns what ends that. It outlives the loop: nothing else ends a turn that
-// does not end by itself.
+// Watch watches programs that are added, until end is called. It must outlive the loop: nothing else ends a turn that does not
+// end by itself.
 func (all *Generations) Watch(ctx context.Context) (end func()) {
 	watched, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	all.ends = map[*Program]context.CancelFunc{}
@@ -34,7 +34,7 @@ func (all *Generations) Watch(ctx context.Context) (end func()) {
 	}
 }
 
-// Add takes in a program that is about to load. It comes after Watch.
+// Add adds a program before it loads. It is called after Watch.
 func (all *Generations) Add(p *Program) {
 	end := all.start(p)
 	all.mu.Lock()
@@ -42,7 +42,7 @@ func (all *Generations) Add(p *Program) {
 	all.ends[p] = end
 }
 
-// Retire closes a program of which nothing is left. It is called on the loop.
+// Retire closes and removes a program once nothing of it is left. It is called on the loop.
 func (all *Generations) Retire(p *Program) {
 	all.mu.Lock()
 	end := all.ends[p]
@@ -54,7 +54,7 @@ func (all *Generations) Retire(p *Program) {
 	}
 }
 
-// Abort gives all of them no more time.
+// Abort aborts all programs.
 func (all *Generations) Abort() {
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -63,7 +63,7 @@ func (all *Generations) Abort() {
 	}
 }
 
-// Close closes those that are left, after the loop has ended.
+// Close closes the remaining programs, after the loop has ended.
 func (all *Generations) Close() {
 	all.mu.Lock()
 	left := slices.Collect(maps.Keys(all.ends))

@@ -10,39 +10,39 @@ import (
 )
 
 // Host is the server as one generation of scripts sees it; the manager implements it. All methods are called on the loop.
-// While the scripts load, what others would notice is put off until they run: sends, closes, new topics, timers and delayed
-// commands. Names are those of the generation, but for what runs in a turn of its own: Next, Delay and timers run the command
-// of the scripts that run by then.
+// While the scripts load, effects that others would notice are deferred until the scripts run: sends, closes, new topics, timers
+// and delayed commands. Names are those of the generation, except for commands that run in a later turn: Next, Delay and timers
+// run the command of the scripts that run by then.
 type Host interface {
 	bind.Host
 
-	// Message, Command and Listen register, and return an error outside of Load: a name registered twice, or bound to
-	// nothing. The error of a second registration names both sources.
+	// Message and Command register. They return an error outside of Load, and for a name that is registered already; it names
+	// both sources.
 	Message(m Message) error
 	Command(c Command) error
-	// Listen binds a message to a command; the returned function silences the listener.
+	// Listen binds a message to a command; silence removes the binding. It returns an error outside of Load.
 	Listen(message, command, source string) (silence func(), err error)
 
-	// Run runs a command within this turn. Its error is the command's own, or ErrUnknownCommand.
+	// Run runs a command within this turn. The error is that of the command, or ErrUnknownCommand.
 	Run(command string, arguments wire.Value) (wire.Value, error)
-	// Next runs a command in the next turn; Delay later. abort prevents it; after it ran, abort does nothing.
+	// Next runs a command in the next turn, Delay later. abort prevents that; once the command has run, abort is a no-op.
 	Next(command string, arguments wire.Value) (abort func(), err error)
 	Delay(after time.Duration, command string, arguments wire.Value) (abort func(), err error)
-	// Timer starts a timer. The error is that of a command that does not exist, of which Load's caller hears while scripts
-	// load, since they may register it later; or that of a function whose scripts have been replaced.
+	// Timer starts a timer. It returns an error if the command does not exist, or if the scripts have been replaced and the
+	// timer has a function. While scripts load a command may be registered later, so the error is that of Load instead.
 	Timer(o TimerOptions) (Timer, error)
 
-	// Work has jobs taken from the queue once the scripts have loaded; an error at any other time. The last call counts.
+	// Work makes the server take jobs from the queue once the scripts have loaded. The last call counts. It returns an error
+	// outside of Load.
 	Work(w module.Work) error
 
 	// Stop ends the server gracefully after this turn; clients are told to come back (1012).
 	Stop()
-	// Uptime is the time since the server started, Now the loop's clock.
+	// Uptime is the time since the server started.
 	Uptime() time.Duration
-	Now() time.Time
 }
 
-// What the methods of bind.Host are about.
+// Types of bind.Host.
 type (
 	// Client is a connection as scripts see it.
 	Client = bind.Client
@@ -56,16 +56,15 @@ type (
 type Message struct {
 	Name       string
 	Protection auth.Protection
-	// Owner is the field that names the connection a Client message is about; "" for other protections.
+	// Owner is the field that names the connection that a message with the protection Client concerns; "" for other protections.
 	Owner string
-	// Authorize narrows the protection; nil where the script has none.
+	// Authorize narrows the protection. Optional.
 	Authorize func(c Client, m Incoming) (bool, error)
-	// Check tells whether the text of a frame has the fields that the message demands; nil where it demands none. Any
-	// goroutine may call it. The error is a sentence for the client.
+	// Check checks the fields of a frame. Any goroutine may call it. The error is a sentence for the client. Optional.
 	Check func(text []byte) error
-	// Schema is the text of what Check demands; "" where it demands nothing.
+	// Schema is the JSON Schema that Check applies; "" without Check.
 	Schema string
-	// Handle is nil where a listener does the work.
+	// Handle handles the message; nil if only listeners do.
 	Handle func(c Client, m Incoming) error
 	// Source is where it was declared: "scripts/giveaway/messages.lua:12".
 	Source string
@@ -74,7 +73,7 @@ type Message struct {
 // Incoming is a message from a client on its way to a handler.
 type Incoming struct {
 	Name string
-	// Value is what Program.Decode made of the frame.
+	// Value is the frame as Program.Decode returned it.
 	Value wire.Value
 	// Text is the frame itself.
 	Text []byte
@@ -89,35 +88,34 @@ type Command struct {
 
 // TimerOptions describe a timer.
 type TimerOptions struct {
-	// Name is what logs call it: the name of the command, or where its function was written.
+	// Name is its name in the log: the command, or the source of its function.
 	Name string
 	// Source is where it was started: "scripts/giveaway.lua:12".
 	Source string
 	// Every is the interval, at least a millisecond.
 	Every time.Duration
-	// Once makes it end after the first run.
+	// Once ends it after the first run.
 	Once bool
-	// Timeout ends it that long after its start; 0 is never.
+	// Timeout ends it that long after its start; 0 means never.
 	Timeout time.Duration
-	// Command and Arguments are the work, unless Run is. An error is logged and does not end the timer.
+	// Command is run with Arguments, unless Run is set. An error is logged and does not end the timer.
 	Command   string
 	Arguments wire.Value
-	// Run is a function of the scripts, which ends with them.
+	// Run is a function of the scripts. The timer ends with them.
 	Run func() error
-	// Ended is called once, when Run will not be called any more; nil is nobody.
+	// Ended is called once, when Run will not be called any more. Optional.
 	Ended func()
 }
 
-// Timer is repeated or delayed work.
+// Timer is a repeated or delayed run of a command or function.
 type Timer interface {
-	// Pause keeps it from running; Resume lets it run again after the time that was left, and returns an error when
-	// the timer has been cancelled or has ended.
+	// Pause pauses it. Resume resumes it with the time that was left; the error says that it has been cancelled or has ended.
 	Pause()
 	Resume() error
 	// Cancel ends it for good.
 	Cancel()
-	// Count is how often it has run.
+	// Count returns how often it has run.
 	Count() int
-	// Running tells whether it is neither paused nor over.
+	// Running reports whether it is neither paused nor over.
 	Running() bool
 }

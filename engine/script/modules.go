@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"slices"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -11,50 +12,29 @@ import (
 	"perigee/engine/script/value"
 )
 
-// modules are the server's own, sorted as people read them.
+// modules are the modules of the server, in the order in which the documents list them.
 func (p *Program) modules() []api.Module {
-	return []api.Module{
-		{Name: "server", Doc: "The server.", Fields: p.serverFields(), Functions: p.serverFunctions()},
-		p.lines.Module(),
-		module.JSON(),
-		p.requests.Module(),
-	}
+	return []api.Module{p.server.module(), p.log.Module(), module.JSON(), p.requests.Module()}
 }
 
-// kinds are the kinds of objects that scripts hold in their hands.
+// kinds are the kinds of objects that scripts use.
 func (p *Program) kinds() []api.Kind {
-	return append(p.audience.Kinds(), []api.Kind{
-		{
-			Name: "timer", Class: "Timer", Doc: "Repeated or delayed work.", As: &p.timers,
-			Fields: timerFields(), Methods: timerMethods(),
-		},
-		p.promises.Kind(),
-		{
-			Name: "listener", Class: "Listener", Doc: "What binds a message to a command.", As: &p.listeners,
-			Methods: listenerMethods(),
-		},
-		{
-			Name: "handle", Class: "Handle", Doc: "A command that will run later.", As: &p.handles,
-			Methods: handleMethods(),
-		},
-		p.children.Kind(),
-		p.requests.Kind(),
-	}...)
+	return slices.Concat(p.clients.Kinds(), p.server.kinds(), []api.Kind{p.processes.Kind(), p.requests.Kind()})
 }
 
-// openModules sets up require and the modules that need no file.
+// openModules sets up require and the modules of the server.
 func (p *Program) openModules() error {
 	L := p.vm.State()
-	l, err := loader.New(p.options.Folder, p.options.Shown, p.options.Builtin, p.options.Sources)
+	l, err := loader.New(p.options.Dir, p.options.DirName, p.options.Builtin, p.options.Sources)
 	if err != nil {
 		return err
 	}
 	p.loader = l
-	if p.app, err = value.FromGo(p.options.App); err != nil {
+	if p.server.config, err = value.FromGo(p.options.App); err != nil {
 		return fmt.Errorf("script: server.config: %w", err)
 	}
 	for _, m := range p.modules() {
-		l.Set(m.Name, m.Strict(L))
+		l.Set(m.Name, m.StrictTable(L))
 	}
 	L.SetGlobal("require", L.NewFunction(func(L *lua.LState) int {
 		L.Push(l.Require(L, L.CheckString(1)))

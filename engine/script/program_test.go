@@ -17,14 +17,17 @@ import (
 	"perigee/engine/wire"
 )
 
-// recorder is a host that takes registrations and nothing else; any other call is a nil pointer.
+// recorder is a host that only records registrations. Any other method is a nil pointer.
 type recorder struct {
 	Host
 	messages map[string]Message
 	commands map[string]Command
 }
 
-func (h *recorder) Now() time.Time { return time.Unix(1795384421, 0) }
+// stoppedLoop is a loop whose clock stands still. Any method that it lacks is a nil pointer.
+type stoppedLoop struct{ Loop }
+
+func (stoppedLoop) Now() time.Time { return time.Unix(1795384421, 0) }
 
 func (h *recorder) Message(m Message) error {
 	h.messages[m.Name] = m
@@ -40,13 +43,13 @@ func (h *recorder) Run(command string, arguments wire.Value) (wire.Value, error)
 	return h.commands[command].Run(arguments)
 }
 
-// load runs a manager whose boot is the given text, in a folder with the given files; app.lua may be among them.
+// load loads a manager with the given body of boot, from a directory with the given files; app.lua may be one of them.
 func load(t *testing.T, boot string, files map[string]string) (*recorder, string, error) {
 	t.Helper()
-	return loadFor(t, &stage{}, boot, files)
+	return loadFor(t, &fakeHost{}, boot, files)
 }
 
-func loadFor(t *testing.T, on *stage, boot string, files map[string]string) (*recorder, string, error) {
+func loadFor(t *testing.T, on *fakeHost, boot string, files map[string]string) (*recorder, string, error) {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "scripts")
 	app := "local server = require(\"server\")\nlocal app = {}\nfunction app:boot()\n" + boot + "\nend\nreturn app\n"
@@ -69,7 +72,7 @@ func loadFor(t *testing.T, on *stage, boot string, files map[string]string) (*re
 	h := &recorder{messages: map[string]Message{}, commands: map[string]Command{}}
 	on.recorder = h
 	p, err := New(Options{
-		Folder: folder, Shown: "scripts", Manager: "app",
+		Loop: stoppedLoop{}, Dir: folder, DirName: "scripts", Manager: "app",
 		Builtin: fstest.MapFS{
 			"builtin.lua":        {Data: []byte("return \"from the binary\"")},
 			"messages/login.lua": {Data: []byte("return {}")},
@@ -93,7 +96,7 @@ func loadFor(t *testing.T, on *stage, boot string, files map[string]string) (*re
 	return h, log.String(), err
 }
 
-// Modules come from the scripts folder, else from the binary, once each, and from nowhere else.
+// Modules are loaded once each, from the scripts directory or else from the binary, and from nowhere else.
 func TestRequire(t *testing.T) {
 	rows := []struct{ boot, want string }{
 		{`assert(require("builtin") == "from the binary")`, ""},
@@ -124,7 +127,7 @@ func TestRequire(t *testing.T) {
 	}
 }
 
-// A registration says who may send the message and where it stands.
+// A registration has the protection of the message and its source.
 func TestMessage(t *testing.T) {
 	h, _, err := load(t, `server.message("Ring", { protection = "client", owner = "who" }, function() end)`, map[string]string{})
 	if err != nil {
@@ -136,7 +139,7 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// What is wrong with a call is said at the line of the call.
+// The error of a wrong call names the line of the call.
 func TestWrongCalls(t *testing.T) {
 	rows := []struct{ boot, want string }{
 		{`server.message("Ring", function() end)`, "protection = "},
@@ -160,7 +163,7 @@ func TestWrongCalls(t *testing.T) {
 	}
 }
 
-// The log has the text, the fields, the place and the generation; settings, generation and state are there to be read.
+// The log has the text, the fields, the source and the generation. Scripts can read settings, generation and state.
 func TestLogAndConfig(t *testing.T) {
 	_, log, err := load(t, `
 		local log = require("log")
@@ -185,7 +188,7 @@ func TestLogAndConfig(t *testing.T) {
 	}
 }
 
-// Any text may stand in a URL once it is escaped, as a step of the path or a value of the query.
+// http.escape escapes any text for a URL, as a segment of the path or a value of the query.
 func TestHTTPEscape(t *testing.T) {
 	rows := []struct{ text, want string }{
 		{`"Ann & Ben"`, "Ann%20%26%20Ben"},
@@ -203,7 +206,7 @@ func TestHTTPEscape(t *testing.T) {
 	}
 }
 
-// Commands take and return values, and their errors carry the place and how it was reached.
+// Commands take and return values. Their errors have the place and a traceback.
 func TestCommand(t *testing.T) {
 	h, _, err := load(t, `
 		server.command("Double", function(n) return { doubled = n * 2 } end)
@@ -220,7 +223,7 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// A line of the log stays short, whatever a script gives it.
+// A log line stays short, whatever a script logs.
 func TestLogIsClipped(t *testing.T) {
 	_, log, err := load(t, `
 		local big = string.rep("x", 1000000)
@@ -248,7 +251,7 @@ func TestLogIsClipped(t *testing.T) {
 	}
 }
 
-// What scripts log and print in one second is bounded, and the log says that lines are missing.
+// The number of lines that scripts may log and print in one second is limited, and the log says that lines were dropped.
 func TestLogIsBounded(t *testing.T) {
 	_, log, err := load(t, `
 		for i = 1, 3000 do
@@ -262,14 +265,14 @@ func TestLogIsBounded(t *testing.T) {
 		t.Errorf("6000 lines within a second: %d are logged, want 1000", lines)
 	}
 	if missing := strings.Count(log, "suppressing the rest"); missing != 1 {
-		t.Errorf("the log says %d times that lines are left out, want once", missing)
+		t.Errorf("the log says %d times that lines are suppressed, want once", missing)
 	}
 }
 
-// A manager without the base messages, or with a function that has nearly the name of a hook, is warned of once.
-func TestDoubts(t *testing.T) {
-	const base, hook = "write base.boot(self) in manager:boot", "has nearly the name of one"
-	rows := []struct{ app, want, meant string }{
+// The log warns once of a manager without the base messages, or with a function whose name is similar to that of a hook.
+func TestHints(t *testing.T) {
+	const base, hook = "write base.boot(self) in manager:boot", "its name is similar to one"
+	rows := []struct{ app, want, similar string }{
 		{`return { boot = function() end }`, base, ""},
 		{`return {}`, base, ""},
 		{`return { boot = function() require("messages.login") end, open = function() end, shop = function() end, Close = 1 }`, "", ""},
@@ -289,8 +292,8 @@ func TestDoubts(t *testing.T) {
 		if row.want != "" {
 			want = 1
 		}
-		if n := strings.Count(log, "level=WARN"); err != nil || n != want || !strings.Contains(log, row.want) || !strings.Contains(log, row.meant) {
-			t.Errorf("%s: Load = %v, log %q, want %q %s", row.app, err, log, row.want, row.meant)
+		if n := strings.Count(log, "level=WARN"); err != nil || n != want || !strings.Contains(log, row.want) || !strings.Contains(log, row.similar) {
+			t.Errorf("%s: Load = %v, log %q, want %q %s", row.app, err, log, row.want, row.similar)
 		}
 	}
 }

@@ -8,19 +8,19 @@ import (
 	"perigee/engine/script/api"
 )
 
-// timer starts one: milliseconds, command or function, its arguments, and for a repeated one options.
-func (p *Program) timer(L *lua.LState, once bool) int {
-	o := TimerOptions{Every: api.Milliseconds(L, 1), Once: once}
+// timer is server.every and, with once, server.after.
+func (s *server) timer(L *lua.LState, once bool) int {
+	o := TimerOptions{Every: api.CheckMilliseconds(L, 1), Once: once}
 	if !once && o.Every < time.Millisecond {
 		L.ArgError(1, "an interval of at least 1 ms expected")
 	}
-	o.Source, o.Arguments = api.Where(L), argument(L, 3)
+	o.Source, o.Arguments = api.CallSite(L), argument(L, 3)
 	arguments := o.Arguments
 	switch work := L.Get(2).(type) {
 	case *lua.LFunction:
-		o.Name, o.Ended = o.Source, p.release
+		o.Name, o.Ended = o.Source, s.turns.lifetime.timerEnded
 		o.Run = func() error {
-			_, err := p.call(&api.Call{Name: "timer " + o.Name}, work, api.Value(arguments))
+			_, err := s.turns.call(&api.Call{Name: "timer " + o.Name}, work, api.ToLua(arguments))
 			return err
 		}
 	case lua.LString:
@@ -32,18 +32,18 @@ func (p *Program) timer(L *lua.LState, once bool) int {
 		api.Raise(L, api.CheckOptions(options, "timeout"))
 		if timeout := options.RawGetString("timeout"); timeout != lua.LNil {
 			ms, ok := timeout.(lua.LNumber)
-			if o.Timeout = api.Span(float64(ms)); !ok || o.Timeout <= 0 {
+			if o.Timeout = api.Duration(float64(ms)); !ok || o.Timeout <= 0 {
 				L.ArgError(4, "timeout must be milliseconds above 0, up to a year")
 			}
 		}
 	}
-	p.promises.Room(L)
-	t, err := p.host.Timer(o)
+	s.promises.CheckDeferred(L)
+	t, err := s.host.Timer(o)
 	api.Raise(L, err)
 	if o.Run != nil {
-		p.kept++
+		s.turns.lifetime.deferred++
 	}
-	L.Push(api.Object(t, p.timers))
+	L.Push(api.NewObject(t, s.timers))
 	return 1
 }
 
@@ -58,17 +58,17 @@ func timerFields() []api.Field {
 	}
 	return []api.Field{
 		{Name: "count", Type: "integer", Doc: "How often it has run.", Get: get(func(t Timer) lua.LValue { return lua.LNumber(t.Count()) })},
-		{Name: "running", Type: "boolean", Doc: "Whether it is neither paused nor over.", Get: get(func(t Timer) lua.LValue { return lua.LBool(t.Running()) })},
+		{Name: "running", Type: "boolean", Doc: "False while it is paused, and after its end.", Get: get(func(t Timer) lua.LValue { return lua.LBool(t.Running()) })},
 	}
 }
 
 func timerMethods() []api.Function {
 	return []api.Function{
-		{Name: "pause", Signature: "()", Doc: "Keeps it from running until it is resumed.", Run: func(L *lua.LState) int {
+		{Name: "pause", Signature: "()", Doc: "Pauses it until resume is called.", Run: func(L *lua.LState) int {
 			api.Self[Timer](L, "pause").Pause()
 			return 0
 		}},
-		{Name: "resume", Signature: "()", Doc: "Lets it run again, after the time that was left.", Run: func(L *lua.LState) int {
+		{Name: "resume", Signature: "()", Doc: "Resumes it after a pause, with the time that was left.", Run: func(L *lua.LState) int {
 			api.Raise(L, api.Self[Timer](L, "resume").Resume())
 			return 0
 		}},

@@ -3,13 +3,14 @@ package script
 import (
 	"fmt"
 
+	"perigee/engine/loop"
 	"perigee/engine/script/api"
 	"perigee/engine/script/bind"
 	"perigee/engine/script/module"
 )
 
-// Types returns what editors want to know of the modules and objects that scripts use: LuaCATS annotations, made of the
-// tables that register them.
+// Types returns LuaCATS annotations of the modules and objects of the Lua API, for editors. They are made from the tables that
+// register the API.
 func Types() string {
 	p := described()
 	var w api.Types
@@ -28,14 +29,10 @@ func Types() string {
 	return w.String()
 }
 
-// described returns a program whose functions are described, not called.
-func described() *Program {
-	p := &Program{}
-	p.furnish(nil)
-	return p
-}
+// described returns a program that only describes its functions. None may be called.
+func described() *Program { return newProgram(Options{Loop: loop.New(loop.Options{})}, nil) }
 
-// ModuleTypes returns, by the name of a module, a file that tells editors what require returns.
+// ModuleTypes returns, by module, the text of a file that tells editors what require returns.
 func ModuleTypes() map[string]string {
 	files := map[string]string{}
 	names := []string{"manager"}
@@ -48,30 +45,30 @@ func ModuleTypes() map[string]string {
 	return files
 }
 
-// manager is that of scripts/manager.lua.
+// manager describes scripts/manager.lua.
 func manager() api.Kind {
 	return api.Kind{Class: "manager", Doc: "The base manager, which an application extends.", Methods: append([]api.Function{
-		{Name: "extend", Signature: "(): perigee.manager", Doc: "Makes a manager that has all hooks of this one until it brings its own."},
-		{Name: "boot", Signature: "()", Doc: "Runs once for each generation of scripts; everything is registered here."},
-	}, hooks()...)}
+		{Name: "extend", Signature: "(): perigee.manager", Doc: "Returns a new manager that inherits the hooks of this one."},
+		{Name: "boot", Signature: "()", Doc: "Runs once for each generation of scripts, which registers everything here."},
+	}, hookFunctions()...)}
 }
 
-// optionClasses are the tables of options that functions take.
+// optionClasses describe the tables of options that functions take.
 func optionClasses() []api.Kind {
 	const protection = "perigee.Protection"
 	return append([]api.Kind{
-		{Class: "MessageOptions", Doc: "Who may send a message, and how its fields must be.", Fields: []api.Field{
+		{Class: "MessageOptions", Doc: "Options of server.message.", Fields: []api.Field{
 			{Name: "protection", Type: protection, Doc: "Who may send it."},
-			{Name: "owner?", Type: "string", Doc: "The field with the uuid of the connection it is about."},
+			{Name: "owner?", Type: "string", Doc: "The field with the uuid of the connection that the message concerns."},
 			{Name: "authorize?", Type: "fun(client: perigee.Client, message: table): boolean?", Doc: "Narrows the protection."},
-			{Name: "schema?", Type: "table", Doc: "How its fields must be, as JSON Schema."},
+			{Name: "schema?", Type: "table", Doc: "A JSON Schema of its fields."},
 		}},
-		{Class: "TopicOptions", Doc: "Who may subscribe to a topic.", Fields: []api.Field{
-			{Name: "protection?", Type: protection, Doc: "None where it is not given."},
-			{Name: "owner?", Type: "string", Doc: "The uuid of the connection that it belongs to."},
+		{Class: "TopicOptions", Doc: "Options of server.register.", Fields: []api.Field{
+			{Name: "protection?", Type: protection, Doc: "Who may subscribe; default: none."},
+			{Name: "owner?", Type: "string", Doc: "The uuid of the connection that the topic belongs to."},
 		}},
-		{Class: "TimerOptions", Doc: "When a timer ends.", Fields: []api.Field{
-			{Name: "timeout?", Type: "number", Doc: "How many milliseconds after its start."},
+		{Class: "TimerOptions", Doc: "Options of server.every.", Fields: []api.Field{
+			{Name: "timeout?", Type: "number", Doc: "Ends the timer so many milliseconds after its start."},
 		}},
 		bind.ExecuteOptions(),
 	}, append(module.JobOptions(), module.RequestOptions()...)...)

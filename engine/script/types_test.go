@@ -12,7 +12,7 @@ import (
 	"perigee/engine/script/compile"
 )
 
-// Every function and field that is registered says how it is used, and stands in the types.
+// Every function and field that is registered has a complete description, and is part of the types.
 func TestTypesAreComplete(t *testing.T) {
 	types := Types()
 	p := described()
@@ -52,25 +52,25 @@ func TestTypesAreComplete(t *testing.T) {
 	functions("manager:", manager().Methods)
 }
 
-// Every type that is named is a class or an alias of the types.
+// Every type that the types mention is defined in them.
 func TestTypesAreDefined(t *testing.T) {
 	types := Types()
 	for _, rest := range strings.Split(types, "perigee.")[1:] {
 		name := rest[:strings.IndexFunc(rest+"\n", func(r rune) bool { return r < 'A' || r > 'z' || r > 'Z' && r < 'a' })]
 		if !strings.Contains(types, "@class perigee."+name+"\n") && !strings.Contains(types, "@alias perigee."+name+" ") {
-			t.Errorf("Types() names perigee.%s and does not say what it is", name)
+			t.Errorf("Types() names perigee.%s without defining it", name)
 		}
 	}
 }
 
-// The types are Lua, the same each time.
+// The types are valid Lua, and the same each time.
 func TestTypesAreLua(t *testing.T) {
 	types := Types()
 	if again := Types(); again != types {
 		t.Error("Types() differs from one call to the next")
 	}
 	if _, err := compile.Compile("types/perigee.lua", []byte(types)); err != nil {
-		t.Errorf("Types() is no Lua: %v", err)
+		t.Errorf("Types() is not valid Lua: %v", err)
 	}
 	if _, err := exec.LookPath("luacheck"); err != nil {
 		if os.Getenv("CI") == "true" {

@@ -15,13 +15,13 @@ import (
 	"perigee/engine/wire"
 )
 
-// stage is a host with one connection.
-type stage struct {
+// fakeHost is a host with one connection.
+type fakeHost struct {
 	*recorder
 	client person
 }
 
-// person is a connection; what its scripts do not ask for is a nil pointer.
+// person is a connection. Any method that it lacks is a nil pointer.
 type person struct {
 	Client
 	slot *any
@@ -40,16 +40,16 @@ func (p person) SetAttribute(_ string, v wire.Value) error {
 	return err
 }
 
-func (h *stage) Connections() []Client { return []Client{h.client} }
+func (h *fakeHost) Connections() []Client { return []Client{h.client} }
 
-func (h *stage) Send(_ []Client, name string, fields wire.Fields) error {
+func (h *fakeHost) Send(_ []Client, name string, fields wire.Fields) error {
 	_, err := wire.Append(nil, name, fields, time.Time{})
 	return err
 }
 
-func (h *stage) Broadcast(name string, fields wire.Fields) error { return h.Send(nil, name, fields) }
+func (h *fakeHost) Broadcast(name string, fields wire.Fields) error { return h.Send(nil, name, fields) }
 
-// What a user did wrong is said at the place, with the names that the user knows, and where it helps with what to write.
+// An error of a script has the place, the names that the script uses and, if that helps, what to write instead.
 func TestWording(t *testing.T) {
 	const client = `local client = server.connections():random() `
 	rows := []struct{ boot, want string }{
@@ -58,8 +58,8 @@ func TestWording(t *testing.T) {
 		{`server.mesage("X")`, "there is no server.mesage"},
 		{`tel("X")`, "attempt to call global 'tel' (a nil value)"},
 		{client + `client.frend.name = 1`, "attempt to index field 'frend' (a nil value)"},
-		{`for client in server.connections() do end`, "a choice of connections is no iterator: write for client in connections:each() do"},
-		{`return #server.connections()`, "a choice of connections has no length: write connections:count()"},
+		{`for client in server.connections() do end`, "cannot iterate a connection set directly: write for client in connections:each() do"},
+		{`return #server.connections()`, "a connection set has no length: write connections:count()"},
 
 		{client + `client:send()`, "bad argument #1 to client:send (string expected, got no value): write client:send(name, fields)"},
 		{client + `client:send("X", 5)`, "bad argument #2 to client:send (table expected, got number): write client:send(name, fields)"},
@@ -71,7 +71,7 @@ func TestWording(t *testing.T) {
 		{`server.command("X")`, "bad argument #2 to server.command (function expected, got no value): write server.command(name, fn)"},
 		{`server.next(print)`, "bad argument #1 to server.next (the name of a command expected, got a function; server.after takes functions): write server.next(command, arguments)"},
 		{`server.delay(5, print)`, "bad argument #2 to server.delay (the name of a command expected, got a function; server.after takes functions): write server.delay(ms, command, arguments)"},
-		{`server.foo = 1`, "server.foo cannot be set: the module is the server's own"},
+		{`server.foo = 1`, "server.foo cannot be set: the module is read-only"},
 
 		{client + `client:send("R", { gone = { [2] = 1 } })`, `send "R": gone: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) if keys are numbers`},
 		{`server.broadcast("R", { run = print })`, `send "R": run: a function has no JSON form`},
@@ -92,45 +92,45 @@ func TestWording(t *testing.T) {
 		{`error({ code = 5 })`, `{"code":5}`},
 	}
 	for _, row := range rows {
-		_, _, err := loadFor(t, &stage{client: person{slot: new(any)}}, row.boot, map[string]string{})
+		_, _, err := loadFor(t, &fakeHost{client: person{slot: new(any)}}, row.boot, map[string]string{})
 		if want := "scripts/app.lua:4: " + row.want; err == nil || err.Error() != want {
 			t.Errorf("%s\ngot  %v\nwant %s", row.boot, err, want)
 		}
 	}
 }
 
-// What is wrong with a manager is said with the setting, or the function, that it is about.
+// An error of a manager names the setting or the function.
 func TestManagerWording(t *testing.T) {
 	const begin = "local manager = { boot = function() require(\"messages.login\") end }\n"
-	inFolder := regexp.MustCompile(`folder \S+ or`) // which differs from run to run
+	inDirectory := regexp.MustCompile(`directory \S+ or`) // which differs from run to run
 	rows := []struct{ app, want string }{
 		{begin + "function manager.open(client)\nend\nreturn manager", "scripts/app.lua:2: open would get the manager as its client: write function manager:open(client), with a colon"},
 		{begin + "function manager.close(client, _)\nend\nreturn manager", "scripts/app.lua:2: close would get the manager as its client: write function manager:close(client, reason), with a colon"},
-		{`return require("nowhere")`, `scripts/app.lua:1: module "nowhere" not found: no nowhere.lua or nowhere/init.lua in the scripts folder FOLDER or in perigee itself`},
+		{`return require("nowhere")`, `scripts/app.lua:1: module "nowhere" not found: no nowhere.lua or nowhere/init.lua in the scripts directory DIRECTORY or in perigee itself`},
 		{begin + "function manager.open(self, client)\nend\nfunction manager.stop() end\nfunction manager.error(_, client) end\nreturn manager", ""},
 	}
 	for _, row := range rows {
 		_, _, err := load(t, "", map[string]string{"app.lua": row.app})
-		if got := inFolder.ReplaceAllString(textOf(err), "folder FOLDER or"); got != row.want {
+		if got := inDirectory.ReplaceAllString(textOf(err), "directory DIRECTORY or"); got != row.want {
 			t.Errorf("%s\ngot  %s\nwant %s", row.app, got, row.want)
 		}
 	}
 }
 
-// A manager that is nowhere is named as the setting that names it.
+// The error of a missing manager names the setting.
 func TestNoManager(t *testing.T) {
-	p, err := New(Options{Manager: "ap", Named: "server.toml:2: lua.manager", Shown: "scripts", Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &stage{recorder: &recorder{}})
+	p, err := New(Options{Loop: stoppedLoop{}, Manager: "ap", ManagerSetting: "server.toml:2: lua.manager", DirName: "scripts", Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &fakeHost{recorder: &recorder{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	const want = `server.toml:2: lua.manager: module "ap" not found: no ap.lua or ap/init.lua in the scripts folder scripts, which does not exist, or in perigee itself`
+	const want = `server.toml:2: lua.manager: module "ap" not found: no ap.lua or ap/init.lua in the scripts directory scripts, which does not exist, or in perigee itself`
 	if err := p.Load(); textOf(err) != want {
 		t.Errorf("Load = %v\nwant   %s", err, want)
 	}
 }
 
-// A manager whose name is misspelt is told by that of the module that may be meant.
+// The error of a misspelt manager suggests a module.
 func TestManagerMisspelt(t *testing.T) {
 	folder := t.TempDir()
 	if err := os.Mkdir(filepath.Join(folder, "auction"), 0o700); err != nil {
@@ -142,7 +142,7 @@ func TestManagerMisspelt(t *testing.T) {
 		}
 	}
 	for manager, want := range map[string]string{"auktion": `did you mean "auction"?`, "markt": `did you mean "market"?`, "nothing": "in perigee itself"} {
-		p, err := New(Options{Manager: manager, Folder: folder, Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &stage{recorder: &recorder{}})
+		p, err := New(Options{Loop: stoppedLoop{}, Manager: manager, Dir: folder, Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &fakeHost{recorder: &recorder{}})
 		if err != nil {
 			t.Fatal(err)
 		}

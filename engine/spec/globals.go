@@ -67,7 +67,7 @@ func (f *file) describe(L *lua.LState) int {
 // it (name, fn) is an example.
 func (f *file) it(L *lua.LState) int {
 	s := f.describing(L, "it")
-	f.examples = append(f.examples, &example{s, L.CheckString(1), api.Where(L), L.CheckFunction(2)})
+	f.examples = append(f.examples, &example{s, L.CheckString(1), api.CallSite(L), L.CheckFunction(2)})
 	return 0
 }
 

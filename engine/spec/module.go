@@ -204,8 +204,8 @@ func (f *file) reload(L *lua.LState) int {
 	if folder != "" {
 		folder = filepath.Join(filepath.Dir(f.options.Config.Lua.Path), folder)
 		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-			return api.PushDone(L, errors.New("there is no folder "+folder))
+			return api.PushResult(L, errors.New("there is no folder "+folder))
 		}
 	}
-	return api.PushDone(L, s.Reload(folder))
+	return api.PushResult(L, s.Reload(folder))
 }

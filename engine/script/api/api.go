@@ -1,8 +1,8 @@
-// Package api is what the functions, modules and objects that scripts see are made of: how one is described, once for
-// the Lua machine and for editors, how it reads its arguments and raises what is wrong, and how scripts are called. It
-// knows none of the modules and no server.
+// Package api describes the functions, modules and objects of the Lua API: once for the Lua machine and for editors. It also
+// has what their implementations share: checks of arguments, errors, and calls into scripts. It does not know any particular
+// module, nor the server.
 //
-// Everything here happens on the loop, but for the types, which need no machine.
+// Everything here happens on the loop, except the generation of types, which needs no machine.
 package api
 
 import (
@@ -11,31 +11,30 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Function is one entry of a module or of a kind of object.
+// Function is a function of a module or a method of a kind of object.
 type Function struct {
 	Name string
-	// Signature is written as LuaCATS has it: "(name: string, fields?: table): boolean". A second line is another way to
-	// call it.
+	// Signature is in LuaCATS notation: "(name: string, fields?: table): boolean". Each further line is an overload.
 	Signature string
 	Doc       string // a sentence
 	Run       lua.LGFunction
 }
 
-// Field is a value of a module or of a kind of object.
+// Field is a field of a module or of a kind of object.
 type Field struct {
-	Name, Type string // the type as LuaCATS has it: "string?"
+	Name, Type string // the type in LuaCATS notation: "string?"
 	Doc        string // a sentence
 	Get        func(object any) lua.LValue
 }
 
-// Module is what scripts get from require without a file.
+// Module is a module that scripts require and that no file holds.
 type Module struct {
 	Name, Doc string
 	Fields    []Field
 	Functions []Function
 }
 
-// Table returns a new table of what the module has, for L and its threads.
+// Table returns a new table with the functions and fields of the module, for L and its threads.
 func (m Module) Table(L *lua.LState) *lua.LTable {
 	t := functions(L, m.Name+".", m.Functions)
 	for _, f := range m.Fields {
@@ -44,16 +43,15 @@ func (m Module) Table(L *lua.LState) *lua.LTable {
 	return t
 }
 
-// Strict returns the module's table as scripts get it: one that says so when a script asks for something that it does
-// not have, instead of being nil.
-func (m Module) Strict(L *lua.LState) *lua.LTable {
+// StrictTable is Table for scripts: reading a field that does not exist is an error, and no field can be set.
+func (m Module) StrictTable(L *lua.LState) *lua.LTable {
 	t, mt := m.Table(L), L.NewTable()
 	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		L.RaiseError("there is no %s.%s", m.Name, L.Get(2).String())
 		return 0
 	}))
 	mt.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
-		L.RaiseError("%s.%s cannot be set: the module is the server's own", m.Name, L.Get(2).String())
+		L.RaiseError("%s.%s cannot be set: the module is read-only", m.Name, L.Get(2).String())
 		return 0
 	}))
 	mt.RawSetString("__metatable", lua.LString(m.Name))
@@ -61,7 +59,7 @@ func (m Module) Strict(L *lua.LState) *lua.LTable {
 	return t
 }
 
-// functions returns a table of functions by their names. owner ends with the dot or colon that stands before these.
+// functions returns a table of functions by name. owner is their prefix, with the dot or colon.
 func functions(L *lua.LState, owner string, functions []Function) *lua.LTable {
 	t := L.NewTable()
 	for _, f := range functions {
@@ -70,31 +68,31 @@ func functions(L *lua.LState, owner string, functions []Function) *lua.LTable {
 	return t
 }
 
-// Kind is a kind of object that scripts hold in their hands.
+// Kind is a kind of object that scripts use.
 type Kind struct {
-	Name  string // as in errors
-	Class string // as in the types for editors
-	Doc   string
-	As    **lua.LTable // where its metatable is kept
-	// Plain objects are tables with fields of their own; into others scripts cannot look.
-	Plain   bool
-	Fields  []Field
-	Other   func(object any, field string) lua.LValue // answers for fields that have no entry; nil where there are none
-	Methods []Function
-	// Instead says, by metamethods that the kind has not, such as "__len", what to write in their place.
-	Instead map[string]string
+	Name      string // in errors
+	Class     string // in the types for editors
+	Doc       string
+	Metatable **lua.LTable // set by Open
+	// Plain objects are Lua tables with their own fields; all others are userdata.
+	Plain    bool
+	Fields   []Field
+	Fallback func(object any, field string) lua.LValue // returns fields that are not in Fields; optional
+	Methods  []Function
+	// Unsupported has, by metamethods that the kind lacks, such as "__len", the error that says what to write instead.
+	Unsupported map[string]string
 }
 
-// Open makes the metatable of a kind of object, for L and its threads, and keeps it.
+// Open makes the metatable of a kind of object, for L and its threads.
 func (k Kind) Open(L *lua.LState) {
 	mt, methods := L.NewTable(), functions(L, k.Name+":", k.Methods)
-	*k.As = mt
+	*k.Metatable = mt
 	mt.RawSetString("__metatable", lua.LString(k.Name))
 	if k.Plain {
 		mt.RawSetString("__index", methods)
 		return
 	}
-	for event, text := range k.Instead {
+	for event, text := range k.Unsupported {
 		mt.RawSetString(event, L.NewFunction(func(L *lua.LState) int {
 			L.RaiseError("%s", text)
 			return 0
@@ -113,15 +111,15 @@ func (k Kind) Open(L *lua.LState) {
 		switch get := fields[name]; {
 		case get != nil:
 			L.Push(get(L.CheckUserData(1).Value))
-		case k.Other != nil:
-			L.Push(k.Other(L.CheckUserData(1).Value, name))
+		case k.Fallback != nil:
+			L.Push(k.Fallback(L.CheckUserData(1).Value, name))
 		default:
 			L.Push(lua.LNil)
 		}
 		return 1
 	}))
 	mt.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
-		L.RaiseError("a %s has no field %q that could be set", k.Name, L.CheckString(2))
+		L.RaiseError("a %s has no settable field %q", k.Name, L.CheckString(2))
 		return 0
 	}))
 	mt.RawSetString("__tostring", L.NewFunction(func(L *lua.LState) int {
@@ -134,12 +132,12 @@ func (k Kind) Open(L *lua.LState) {
 	}))
 }
 
-// Object makes something that scripts hold in their hands.
-func Object(of any, metatable *lua.LTable) *lua.LUserData {
+// NewObject returns a Lua object that stands for a Go value.
+func NewObject(of any, metatable *lua.LTable) *lua.LUserData {
 	return &lua.LUserData{Value: of, Metatable: metatable}
 }
 
-// Self returns the object that a method was called on.
+// Self returns the Go value of the object that a method was called on.
 func Self[T any](L *lua.LState, method string) T {
 	if ud, ok := L.Get(1).(*lua.LUserData); ok {
 		if v, ok := ud.Value.(T); ok {

@@ -12,8 +12,8 @@ import (
 	"perigee/engine/wire"
 )
 
-// Name returns the first argument, the name of something that is registered.
-func Name(L *lua.LState, kind string) string {
+// CheckName returns the first argument, the name of something that is registered.
+func CheckName(L *lua.LState, kind string) string {
 	name := L.CheckString(1)
 	if name == "" || len(name) > 255 {
 		L.ArgError(1, "a "+kind+"'s name has 1 to 255 bytes")
@@ -21,8 +21,8 @@ func Name(L *lua.LState, kind string) string {
 	return name
 }
 
-// Strings returns the arguments from n on, which are strings or lists of strings.
-func Strings(L *lua.LState, n int) []string {
+// CheckStrings returns the arguments from n on, which must be strings or lists of strings.
+func CheckStrings(L *lua.LState, n int) []string {
 	var all []string
 	for ; n <= L.GetTop(); n++ {
 		t, ok := L.Get(n).(*lua.LTable)
@@ -41,24 +41,24 @@ func Strings(L *lua.LState, n int) []string {
 	return all
 }
 
-// Milliseconds returns an argument as a span of time: 0 up to a year.
-func Milliseconds(L *lua.LState, n int) time.Duration {
-	d := Span(float64(L.CheckNumber(n)))
+// CheckMilliseconds returns an argument, 0 to a year of milliseconds, as a duration.
+func CheckMilliseconds(L *lua.LState, n int) time.Duration {
+	d := Duration(float64(L.CheckNumber(n)))
 	if d < 0 {
 		L.ArgError(n, "milliseconds from 0 to a year expected")
 	}
 	return d
 }
 
-// Span returns milliseconds, 0 up to a year, as a span of time, and -1 for what is not among these.
-func Span(ms float64) time.Duration {
+// Duration converts milliseconds. It returns -1 unless they are 0 to a year.
+func Duration(ms float64) time.Duration {
 	if !(ms >= 0 && ms <= 365*24*3600*1000) {
 		return -1
 	}
 	return time.Duration(ms * float64(time.Millisecond))
 }
 
-// CheckOptions names the first option that does not exist.
+// CheckOptions returns an error that names the first unknown option.
 func CheckOptions(options *lua.LTable, known ...string) error {
 	var err error
 	options.ForEach(func(k, _ lua.LValue) {
@@ -69,18 +69,18 @@ func CheckOptions(options *lua.LTable, known ...string) error {
 	return err
 }
 
-// PushDone returns true, or nil and the reason.
-func PushDone(L *lua.LState, err error) int {
+// PushResult returns true to Lua, or nil and the error.
+func PushResult(L *lua.LState, err error) int {
 	if err == nil {
 		L.Push(lua.LTrue)
 		return 1
 	}
 	L.Push(lua.LNil)
-	L.Push(lua.LString(err.Error()))
+	L.Push(lua.LString(Sentence(err)))
 	return 2
 }
 
-// PushCopy returns a table made of a value of the host; changing it changes nothing else.
+// PushCopy returns a copy of a value of the host to Lua, as a table that scripts may change.
 func PushCopy(L *lua.LState, v wire.Value) int {
 	text, err := v.AppendJSON(nil)
 	Raise(L, err)
@@ -90,8 +90,8 @@ func PushCopy(L *lua.LState, v wire.Value) int {
 	return 1
 }
 
-// Value returns what a value that came through the host is to Lua; nil for what Lua cannot hold.
-func Value(v wire.Value) lua.LValue {
+// ToLua returns the Lua value of a value that scripts have passed through the host; nil for any other.
+func ToLua(v wire.Value) lua.LValue {
 	if v, ok := v.(value.Value); ok && v.LValue != nil {
 		return v.LValue
 	}

@@ -15,22 +15,22 @@ import (
 	"perigee/engine/script/vm"
 )
 
-// Call is what a function of the scripts is called for: how logs name it and the message it answers.
+// Call tells what a function of the scripts is called for.
 type Call struct {
-	Name string
-	Text []byte // the frame; nil where no message is handled
-	// Limit is the setting that bounds its time; "" is lua.turn_timeout.
+	Name string // in the log
+	Text []byte // the frame of the message that it handles; nil if it handles none
+	// Limit is the setting that bounds its time; "" means lua.turn_timeout.
 	Limit string
 }
 
-// Run runs a function of the scripts as one protected call, for as long as timeout lets it; 0 is as long as a turn may
-// last. The error is an *Error.
+// Run runs a function of the scripts as one protected call. timeout bounds each slice of it; 0 means the limit of a turn. The
+// error is an *Error.
 func (c *Call) Run(machine *vm.VM, timeout time.Duration, fn lua.LValue, args ...lua.LValue) (lua.LValue, error) {
 	v, err := machine.Call(c, timeout, fn, args...)
 	return v, c.wrap(err)
 }
 
-// Caller returns what the handler that runs was called for.
+// Caller returns the call that L's code runs in.
 func Caller(L *lua.LState) *Call {
 	c, ok := vm.Caller(L).(*Call)
 	if !ok {
@@ -39,8 +39,8 @@ func Caller(L *lua.LState) *Call {
 	return c
 }
 
-// Where returns the place in the scripts that called the Go function that runs: "scripts/chat.lua:12".
-func Where(L *lua.LState) string {
+// CallSite returns the line of the scripts that called the present Go function: "scripts/chat.lua:12".
+func CallSite(L *lua.LState) string {
 	debug, ok := L.GetStack(1)
 	if !ok {
 		return "?"
@@ -51,9 +51,9 @@ func Where(L *lua.LState) string {
 	return debug.Source + ":" + strconv.Itoa(debug.CurrentLine)
 }
 
-// Error is what a script did wrong, with the place. It never reaches a client.
+// Error is an error of a script. It never reaches a client.
 type Error struct {
-	// Name is what ran: the message, command, timer or hook.
+	// Name is that of the message, command, timer or hook.
 	Name string
 	// Message begins with file and line: "scripts/chat.lua:12: attempt to index nil".
 	Message string
@@ -64,16 +64,16 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// Place is the line that raised the error, "scripts/chat.lua:12", whatever it says; empty where none is known.
+// Place is the line that raised the error, "scripts/chat.lua:12"; "" if it is unknown.
 func (e *Error) Place() string { return e.place }
 
-// Traceback lists the calls that led to the error, innermost first.
+// Traceback lists the calls that led to the error, the innermost first.
 func (e *Error) Traceback() string { return e.trace }
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// wrap gives a machine's error the name of what ran, and that of the setting that ended it. One that was cut off because
-// the server stops is a loop.ErrStopped.
+// wrap adds to an error of the machine what ran and the setting that ended it. If the server stops, the cause is
+// loop.ErrStopped.
 func (c *Call) wrap(err error) error {
 	if err == nil {
 		return nil
@@ -95,20 +95,20 @@ func (c *Call) wrap(err error) error {
 	return &Error{Name: c.Name, Message: message, place: failure.Place(), trace: failure.Traceback, cause: cause}
 }
 
-// Raise raises an error of Go as one of Lua, at the line that called. A Lua error that comes back from a command keeps its
-// own place.
+// Raise raises a Go error in Lua, at the line of the call. An error of a script that a command returned keeps its own place. It
+// does nothing if err is nil.
 func Raise(L *lua.LState, err error) {
-	switch failure := err.(type) { //nolint:errorlint // only an error that is itself of that type has a place of its own
+	switch failure := err.(type) { //nolint:errorlint // an error that wraps one has no place
 	case nil:
 	case *Error:
 		L.Error(lua.LString(failure.Message), 0)
 	default:
-		L.RaiseError("%s", Reason(err))
+		L.RaiseError("%s", Sentence(err))
 	}
 }
 
-// Reason is what an error of Go says, without what means nothing to the author of a script: the names of packages.
-func Reason(err error) string {
+// Sentence returns an error as the authors of scripts see it: without the names of Go packages.
+func Sentence(err error) string {
 	text := err.Error()
 	if at, ok := errors.AsType[*value.PathError](err); ok {
 		text = strings.Replace(text, at.Error(), at.Reason(), 1)
@@ -118,3 +118,7 @@ func Reason(err error) string {
 	}
 	return text
 }
+
+// Wait suspends the handler that L runs until wake is called, and raises an error if the wait ends early; then it calls abort,
+// unless that is nil. Any goroutine may call wake. promise.Runtime implements it.
+type Wait func(L *lua.LState, start func(wake func()) (abort func()))

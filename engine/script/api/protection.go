@@ -9,7 +9,7 @@ import (
 	"perigee/engine/auth"
 )
 
-// ErrNoProtection is what is wrong with a message, or a topic's options, that do not say who may.
+// ErrNoProtection is returned by Protection if the option is missing.
 var ErrNoProtection = errors.New(`protection = "none", "client" or "admin" is missing`)
 
 // Protection returns the protection option.
@@ -22,7 +22,7 @@ func Protection(options *lua.LTable) (auth.Protection, error) {
 	}
 }
 
-// Owner returns the owner option, which a client protection needs and the others must not have.
+// Owner returns the owner option, which is required with protection "client" and not allowed with the others.
 func Owner(options *lua.LTable, protection auth.Protection, meaning string) (string, error) {
 	owner, given := options.RawGetString("owner").(lua.LString)
 	if !given && options.RawGetString("owner") != lua.LNil {

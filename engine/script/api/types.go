@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// Types is what editors want to know of modules and objects, as LuaCATS annotations.
+// Types writes modules and kinds of objects as LuaCATS annotations, for editors.
 type Types struct{ text strings.Builder }
 
-// String returns what has been added.
+// String returns the text so far.
 func (w *Types) String() string { return w.text.String() }
 
-// Text adds something that stands for itself.
+// Text adds literal text.
 func (w *Types) Text(text string) { w.text.WriteString(text) }
 
-// Kind adds a kind of object with its methods, or a table of options, which has none.
+// Kind adds a kind of object with its methods, or a table of options.
 func (w *Types) Kind(k Kind) {
 	fields := k.Fields
-	if k.Other != nil {
+	if k.Fallback != nil {
 		fields = append(slices.Clone(fields), Field{"[string]", "any", "The application's own plain data.", nil})
 	}
 	w.class(k.Class, k.Doc, fields)
@@ -43,7 +43,7 @@ func (w *Types) class(class, doc string, fields []Field) {
 	}
 }
 
-// functions adds functions; owner ends with the dot or colon that stands before their names.
+// functions adds functions; owner is their prefix, with the dot or colon.
 func (w *Types) functions(owner string, functions []Function) {
 	for _, f := range functions {
 		first, others, _ := strings.Cut(f.Signature, "\n")
@@ -69,7 +69,7 @@ func (w *Types) functions(owner string, functions []Function) {
 	}
 }
 
-// Check returns what is wrong with how a function is described.
+// Check returns an error if the description of the function is incomplete or malformed.
 func (f Function) Check() error {
 	if !strings.HasSuffix(f.Doc, ".") {
 		return fmt.Errorf("%s has the doc %q, want a sentence", f.Name, f.Doc)
@@ -82,7 +82,7 @@ func (f Function) Check() error {
 	return nil
 }
 
-// signature is how a function is called: parameters as "name?: type", and the types that it returns.
+// signature is a parsed signature: parameters as "name?: type", and result types.
 type signature struct{ params, returns []string }
 
 // parseSignature reads one line of a function's signature.
@@ -103,13 +103,13 @@ func parseSignature(line string) (signature, error) {
 		return s, nil
 	}
 	if rest, ok = strings.CutPrefix(rest, ": "); !ok || rest == "" {
-		return s, errors.New("after the brackets comes a colon and what is returned")
+		return s, errors.New("after the brackets must come a colon and the result types")
 	}
 	s.returns = splitList(rest)
 	return s, nil
 }
 
-// closing returns where the bracket closes that stands before text, or -1.
+// closing returns the index of the bracket that closes the one before text, or -1.
 func closing(text string) int {
 	depth := 0
 	for i, r := range text {
@@ -126,7 +126,7 @@ func closing(text string) int {
 	return -1
 }
 
-// splitList splits at the commas that stand in no brackets.
+// splitList splits at the commas outside of brackets.
 func splitList(text string) []string {
 	var parts []string
 	depth, start := 0, 0

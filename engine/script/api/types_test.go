@@ -2,7 +2,7 @@ package api
 
 import "testing"
 
-// A signature that cannot be written as annotations is an error.
+// A signature that cannot be written as LuaCATS annotations is an error.
 func TestParseSignature(t *testing.T) {
 	s, err := parseSignature("(a: string, b?: fun(x: any, y: any): any): table<string, any>, string?")
 	if err != nil || len(s.params) != 2 || len(s.returns) != 2 {

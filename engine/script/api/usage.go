@@ -9,15 +9,15 @@ import (
 	"perigee/engine/script/varinfo"
 )
 
-// usage is how a function is called; each function of a module or a kind carries its own.
+// usage tells how a function of a module or a kind is called. Each such function has one as an upvalue.
 type usage struct {
-	owner    string // with the dot or colon that stands before the name
+	owner    string // with the dot or colon
 	function Function
 }
 
 var _ varinfo.Usage = usage{}
 
-// Misused is the error of a call whose n-th argument, the object of a method included, is not what it must be.
+// Misused returns the error for a wrong n-th argument, counted with the object of a method.
 func (u usage) Misused(L *lua.LState, n int, problem string) string {
 	if strings.HasSuffix(u.owner, ":") {
 		n--
@@ -27,7 +27,7 @@ func (u usage) Misused(L *lua.LState, n int, problem string) string {
 	return fmt.Sprintf("bad argument #%d to %s (%s): write %s", n, u.name(), problem, u.call())
 }
 
-// calledOnModule tells whether the function of a module was called with a colon.
+// calledOnModule reports whether a module's function was called with a colon.
 func (u usage) calledOnModule(L *lua.LState) bool {
 	module, ok := L.Get(1).(*lua.LTable)
 	if !ok {
@@ -39,12 +39,12 @@ func (u usage) calledOnModule(L *lua.LState) bool {
 
 func (u usage) name() string { return u.owner + u.function.Name }
 
-// call is how a script writes it: client:close(code, reason).
+// call returns the call as a script writes it: client:close(code, reason).
 func (u usage) call() string {
 	return fmt.Sprintf("%s(%s)", u.name(), strings.Join(u.function.Parameters(), ", "))
 }
 
-// Parameters are the names of what the function takes.
+// Parameters returns the names of the parameters.
 func (f Function) Parameters() []string {
 	first, _, _ := strings.Cut(f.Signature, "\n")
 	s, _ := parseSignature(first) // a test has parsed it

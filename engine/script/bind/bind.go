@@ -17,11 +17,11 @@ import (
 	"perigee/engine/wire"
 )
 
-// Host has the connections and topics, as script.Host says.
+// Host is the part of script.Host that has the connections and topics.
 type Host interface {
 	// Connections returns all open connections in the order in which they were opened. The slice is the caller's.
 	Connections() []Client
-	// Connection returns nil where no open connection has that UUID.
+	// Connection returns the open connection with that UUID, or nil.
 	Connection(uuid string) Client
 	// Send encodes a message once and sends it to those of the clients that are open.
 	Send(to []Client, name string, fields wire.Fields) error
@@ -29,34 +29,34 @@ type Host interface {
 	Broadcast(name string, fields wire.Fields) error
 	// Publish encodes a message once and sends it to the subscribers of a topic.
 	Publish(to Topic, name string, fields wire.Fields) error
-	// Close closes a client after what was sent before. Code 0 means 1000; a code that must not be sent is an error.
+	// Close closes a client once it has got what was sent before. Code 0 means 1000; a code that must not be sent is an error.
 	Close(c Client, code int, reason string) error
 
-	// Roster sends what changed of the roster now, if the roster's interval has passed since the last time; else it goes
-	// out when the interval ends. Changes that a turn leaves behind go out as if Roster were called at its end.
+	// Roster sends the changes of the roster now if its interval has passed since the last time; otherwise they are sent when
+	// the interval ends. Each turn ends with an implicit call.
 	Roster()
 
 	// Topics returns all topics, sorted by name; Topic finds one by name or UUID, or returns nil.
 	Topics() []Topic
 	Topic(nameOrUUID string) Topic
-	// Register creates a topic and tells every connection (UpdateTopics), or returns the one of that name and these
-	// options; one with others is an error.
+	// Register creates a topic and tells every connection (UpdateTopics), or returns the topic of that name. It is an error if
+	// that has other options.
 	Register(name string, o TopicOptions) (Topic, error)
 	// Unregister removes a topic with its subscriptions and tells its subscribers (UpdateSubscriptions) and every
 	// connection (UpdateTopics).
 	Unregister(t Topic)
 }
 
-// What the application keeps with a client travels to everybody: these are the bytes that it may have as JSON.
+// Limits of the application's data of a client, in bytes of JSON: every other client may get it.
 const (
-	MaxAttribute  = 64 << 10  // one attribute, with its name; also a type, name or email
+	MaxAttribute  = 64 << 10  // one attribute with its name; also a type, name or email
 	MaxAttributes = 256 << 10 // all attributes of a client together
-	MaxRow        = 1 << 20   // all that others see of a client
+	MaxRow        = 1 << 20   // all fields of a client that others see
 )
 
-// Client is a connection as scripts see it. A closed one answers and swallows sends.
+// Client is a connection as scripts see it. After it has closed its methods still work, but nothing is sent.
 type Client interface {
-	wire.Value // every field, as ConnectionEstablished shows it
+	wire.Value // all fields, as in ConnectionEstablished
 
 	UUID() string
 	Open() bool
@@ -75,31 +75,31 @@ type Client interface {
 	SetEmail(e string)
 	// SetAdmin grants or takes admin rights.
 	SetAdmin(admin bool)
-	// Attribute returns the application's own data under that name, nil where there is none; setting nil removes it. The
-	// error of SetAttribute, which has then changed nothing, says which of MaxAttribute and MaxAttributes it breaks.
+	// Attribute returns the application's data of that name, or nil. SetAttribute removes it if v is nil. If v exceeds
+	// MaxAttribute or MaxAttributes, it changes nothing and returns an error.
 	Attribute(name string) wire.Value
 	SetAttribute(name string, v wire.Value) error
 
-	// Prompt sends PromptForAuthentication with text, the refused message, less its secrets; nil where there is none.
+	// Prompt sends PromptForAuthentication with text, the refused message without its secrets. If there is none, text is nil.
 	Prompt(text []byte) error
-	// Authenticate compares a password with the server's key and calls done on the loop with the answer, at once when
-	// it is right, after a pause when it is wrong. A right one makes the connection an admin before done is called;
+	// Authenticate compares a password with the server's key and calls done on the loop with the result: at once if the
+	// password is right, after a delay if it is wrong. A right password makes the connection an admin before done is called;
 	// too many wrong ones close it.
 	Authenticate(password string, done func(ok bool))
 
-	// Notifications is an object keyed by the sender's UUID, as UpdateNotifications has it.
+	// Notifications is an object keyed by the sender's UUID, as in UpdateNotifications.
 	Notifications() wire.Value
-	// Notify stores a notification, one a sender; Dismiss clears them.
+	// Notify stores a notification, one for each sender; Dismiss clears them.
 	Notify(sender string)
 	Dismiss()
 	// Subscriptions are sorted by name.
 	Subscriptions() []Topic
 
-	// Slot is where the scripts keep their own view of this connection.
+	// Slot holds the objects that stand for this connection in Lua.
 	Slot() *any
 }
 
-// TopicOptions say who may subscribe.
+// TopicOptions tell who may subscribe.
 type TopicOptions struct {
 	Protection auth.Protection
 	// Owner is the UUID of the connection that a Client topic belongs to.
@@ -113,12 +113,12 @@ type Topic interface {
 	UUID() string
 	Name() string
 	Count() int
-	// Registered is false once it has been removed.
+	// Registered reports whether it has not been removed.
 	Registered() bool
-	// Allows tells whether a connection may subscribe itself.
+	// Allows reports whether a connection may subscribe itself.
 	Allows(c Client) bool
-	// Subscribe and Unsubscribe tell the connection (UpdateSubscriptions) when something changed. Subscribe returns an
-	// error when the connection has as many subscriptions as it may have.
+	// Subscribe and Unsubscribe tell the connection (UpdateSubscriptions) if something has changed. Subscribe returns an error
+	// if the connection has reached its limit of subscriptions.
 	Subscribe(c Client) error
 	Unsubscribe(c Client)
 	// Connections are in the order in which they were opened.
@@ -126,23 +126,23 @@ type Topic interface {
 	Slot() *any
 }
 
-// established is the message that tells a client who it is, as the base manager's open hook sends it.
+// established is the message that tells a client who it is. The base manager's open hook sends it.
 const established = "ConnectionEstablished"
 
-// Clients has the objects that stand for connections and topics in one generation of scripts.
+// Clients makes the Lua objects that stand for connections, connection sets and topics in one generation of scripts.
 type Clients struct {
 	host Host
-	wait func(L *lua.LState, start func(wake func()) (callOff func()))
+	wait api.Wait
 
-	// Metatables, from Kinds on.
-	clients, lists, topics    *lua.LTable
-	clientMethod, clientField map[string]bool // by name; what the application adds cannot be called so
+	// Metatables, set when the Kinds are opened.
+	clients, sets, topics     *lua.LTable
+	clientMethod, clientField map[string]bool // names that attributes cannot have
 
-	greeted bool // a client was told who it is
+	greeted bool // established has been sent
 }
 
-// NewClients returns the objects of a host. wait suspends the handler that L runs, as promise.Keeper has it.
-func NewClients(host Host, wait func(L *lua.LState, start func(wake func()) (callOff func()))) *Clients {
+// NewClients returns the bindings of a host's clients and topics.
+func NewClients(host Host, wait api.Wait) *Clients {
 	cs := &Clients{host: host, wait: wait, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
 	for _, f := range cs.clientMethods() {
 		cs.clientMethod[f.Name] = true
@@ -153,56 +153,56 @@ func NewClients(host Host, wait func(L *lua.LState, start func(wake func()) (cal
 	return cs
 }
 
-// Greeted tells whether a client has been told who it is.
+// Greeted reports whether any client has been told who it is.
 func (cs *Clients) Greeted() bool { return cs.greeted }
 
-// Kinds are what scripts hold.
+// Kinds describe clients, connection sets and topics to scripts.
 func (cs *Clients) Kinds() []api.Kind {
 	return []api.Kind{
 		{
-			Name: "client", Class: "Client", Doc: "A connection.", As: &cs.clients,
-			Fields: clientFields(), Other: clientAttribute, Methods: cs.clientMethods(),
+			Name: "client", Class: "Client", Doc: "A connection.", Metatable: &cs.clients,
+			Fields: clientFields(), Fallback: clientAttribute, Methods: cs.clientMethods(),
 		},
 		{
-			Name: "connections", Class: "Connections", Doc: "A choice of connections, in the order in which they were opened.",
-			As: &cs.lists, Methods: cs.listMethods(),
-			Instead: map[string]string{
-				"__call": "a choice of connections is no iterator: write for client in connections:each() do",
-				"__len":  "a choice of connections has no length: write connections:count()",
+			Name: "connections", Class: "Connections", Doc: "A set of connections, in the order in which they were opened.",
+			Metatable: &cs.sets, Methods: cs.setMethods(),
+			Unsupported: map[string]string{
+				"__call": "cannot iterate a connection set directly: write for client in connections:each() do",
+				"__len":  "a connection set has no length: write connections:count()",
 			},
 		},
 		{
-			Name: "topic", Class: "Topic", Doc: "A named set of connections.", As: &cs.topics,
+			Name: "topic", Class: "Topic", Doc: "A named set of connections.", Metatable: &cs.topics,
 			Fields: topicFields(), Methods: cs.topicMethods(),
 		},
 	}
 }
 
-// Open lets scripts set the fields of clients. It comes after the Kinds have been opened.
+// Open lets scripts set the fields of clients. It is called after the Kinds have been opened.
 func (cs *Clients) Open(L *lua.LState) {
 	cs.clients.RawSetString("__newindex", L.NewFunction(cs.setClientField))
 }
 
-// Functions are those of the module server.
+// Functions are the entries of the module server.
 func (cs *Clients) Functions() []api.Function {
 	return []api.Function{
 		{
 			Name: "connections", Signature: "(): perigee.Connections",
 			Doc: "Returns all open connections.",
-			Run: func(L *lua.LState) int { return cs.pushList(L, cs.host.Connections()) },
+			Run: func(L *lua.LState) int { return cs.pushSet(L, cs.host.Connections()) },
 		},
 		{
 			Name: "broadcast", Signature: "(name: string, fields?: table)",
 			Doc: "Sends a message to every connection.",
 			Run: func(L *lua.LState) int {
 				name := L.CheckString(1)
-				sent(L, name, cs.host.Broadcast(name, fields(L, 2)))
+				raiseSend(L, name, cs.host.Broadcast(name, fields(L, 2)))
 				return 0
 			},
 		},
 		{
 			Name: "roster", Signature: "()",
-			Doc: "Sends what changed of the roster at this point of the turn.",
+			Doc: "Sends the changes of the roster now, within the turn.",
 			Run: func(*lua.LState) int { cs.host.Roster(); return 0 },
 		},
 		{
@@ -220,11 +220,11 @@ func (cs *Clients) Functions() []api.Function {
 		}},
 		{
 			Name: "register", Signature: "(name: string, options?: perigee.TopicOptions): perigee.Topic",
-			Doc: "Makes a topic, or returns the one of that name.", Run: cs.registerTopic,
+			Doc: "Creates a topic, or returns the topic of that name.", Run: cs.registerTopic,
 		},
 		{
 			Name: "unregister", Signature: "(topic: perigee.Topic|string)",
-			Doc: "Removes a topic, or the one of that name or uuid, with its subscriptions.",
+			Doc: "Removes a topic, given itself, its name or its uuid, with its subscriptions.",
 			Run: func(L *lua.LState) int {
 				if t := cs.checkTopic(L, 1); t != nil {
 					cs.host.Unregister(t)
@@ -235,11 +235,11 @@ func (cs *Clients) Functions() []api.Function {
 	}
 }
 
-// fields returns an argument as the fields of a message: a table, or nothing.
+// fields returns an argument as the fields of a message: a table or nothing.
 func fields(L *lua.LState, n int) wire.Fields { return value.Fields{Table: L.OptTable(n, nil)} }
 
-// sent raises why a message could not be sent.
-func sent(L *lua.LState, name string, err error) {
+// raiseSend raises the error of sending a message, if there is one.
+func raiseSend(L *lua.LState, name string, err error) {
 	if at, ok := errors.AsType[*value.PathError](err); ok {
 		L.RaiseError("send %q: %s", name, at.Reason())
 	}

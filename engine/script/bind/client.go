@@ -10,38 +10,38 @@ import (
 	"perigee/engine/wire"
 )
 
-// connection is a Client in the hands of scripts. It encodes as the connection's JSON object.
+// connection is the Lua object of a Client. It encodes as the connection's JSON object.
 type connection struct{ Client }
 
 func (c *connection) String() string { return fmt.Sprintf("client %s (%s)", c.UUID(), c.Type()) }
 
-// seen is how a generation of scripts sees a connection or topic. It is kept in the Slot; while handlers of the generation
-// before go on, each has one of its own.
-type seen struct {
-	by    *Clients
-	as    *lua.LUserData
-	other *seen
+// binding is the Lua object of a connection or topic in one generation of scripts. It is kept in the Slot. While handlers of
+// earlier generations still run, each generation has its own.
+type binding struct {
+	clients *Clients
+	object  *lua.LUserData
+	next    *binding
 }
 
-// see returns the object that stands for something of the host, the same one each time.
-func (cs *Clients) see(slot *any, make func() *lua.LUserData) *lua.LUserData {
-	first, _ := (*slot).(*seen)
-	for s := first; s != nil; s = s.other {
-		if s.by == cs {
-			return s.as
+// object returns the Lua object of a connection or topic. It makes it the first time.
+func (cs *Clients) object(slot *any, make func() *lua.LUserData) *lua.LUserData {
+	first, _ := (*slot).(*binding)
+	for b := first; b != nil; b = b.next {
+		if b.clients == cs {
+			return b.object
 		}
 	}
-	s := &seen{by: cs, as: make(), other: first}
-	*slot = s
-	return s.as
+	b := &binding{clients: cs, object: make(), next: first}
+	*slot = b
+	return b.object
 }
 
-// Forget lets go of the object that stands for something of the host.
+// Forget drops the Lua object of a connection or topic.
 func (cs *Clients) Forget(slot *any) {
-	var left *seen
-	for s, _ := (*slot).(*seen); s != nil; s = s.other {
-		if s.by != cs {
-			left = &seen{by: s.by, as: s.as, other: left}
+	var left *binding
+	for b, _ := (*slot).(*binding); b != nil; b = b.next {
+		if b.clients != cs {
+			left = &binding{clients: b.clients, object: b.object, next: left}
 		}
 	}
 	if left == nil {
@@ -51,7 +51,7 @@ func (cs *Clients) Forget(slot *any) {
 	}
 }
 
-// Replace returns what an object of other scripts is to these; nil is nothing.
+// Replace returns the object of this generation for one of another generation; nil if there is none.
 func (cs *Clients) Replace(v lua.LValue) lua.LValue {
 	if held, ok := v.(*lua.LUserData); ok {
 		switch of := held.Value.(type) {
@@ -64,9 +64,9 @@ func (cs *Clients) Replace(v lua.LValue) lua.LValue {
 	return nil
 }
 
-// Client returns a connection as scripts see it.
+// Client returns the Lua object of a connection.
 func (cs *Clients) Client(c Client) *lua.LUserData {
-	return cs.see(c.Slot(), func() *lua.LUserData { return api.Object(&connection{c}, cs.clients) })
+	return cs.object(c.Slot(), func() *lua.LUserData { return api.NewObject(&connection{c}, cs.clients) })
 }
 
 // checkClient returns an argument that must be a client.
@@ -80,7 +80,7 @@ func checkClient(L *lua.LState, n int) Client {
 	return nil
 }
 
-// clientFields are the fields of a client; any other is the application's own.
+// clientFields are the fields of a client; all others are attributes of the application.
 func clientFields() []api.Field {
 	get := func(of func(c Client) lua.LValue) func(object any) lua.LValue {
 		return func(object any) lua.LValue {
@@ -91,25 +91,25 @@ func clientFields() []api.Field {
 		}
 	}
 	return []api.Field{
-		{Name: "uuid", Type: "string", Doc: "Fixed.", Get: get(func(c Client) lua.LValue { return lua.LString(c.UUID()) })},
-		{Name: "resource_id", Type: "integer", Doc: "Its number; fixed.", Get: get(func(c Client) lua.LValue { return lua.LNumber(c.ResourceID()) })},
-		{Name: "ip_address", Type: "string", Doc: "Fixed.", Get: get(func(c Client) lua.LValue { return lua.LString(c.IPAddress().String()) })},
-		{Name: "timestamp", Type: "integer", Doc: "When it was opened, in seconds since 1970; fixed.", Get: get(func(c Client) lua.LValue { return lua.LNumber(c.Timestamp().Unix()) })},
-		{Name: "open", Type: "boolean", Doc: "False once it has closed; fixed.", Get: get(func(c Client) lua.LValue { return lua.LBool(c.Open()) })},
-		{Name: "type", Type: "string", Doc: "Settable.", Get: get(func(c Client) lua.LValue { return lua.LString(c.Type()) })},
-		{Name: "name", Type: "string?", Doc: "Settable.", Get: get(func(c Client) lua.LValue { return stringOrNil(c.Name()) })},
-		{Name: "email", Type: "string?", Doc: "Settable.", Get: get(func(c Client) lua.LValue { return stringOrNil(c.Email()) })},
-		{Name: "admin", Type: "boolean", Doc: "Settable.", Get: get(func(c Client) lua.LValue { return lua.LBool(c.Admin()) })},
+		{Name: "uuid", Type: "string", Doc: "Read-only.", Get: get(func(c Client) lua.LValue { return lua.LString(c.UUID()) })},
+		{Name: "resource_id", Type: "integer", Doc: "Its number; read-only.", Get: get(func(c Client) lua.LValue { return lua.LNumber(c.ResourceID()) })},
+		{Name: "ip_address", Type: "string", Doc: "Read-only.", Get: get(func(c Client) lua.LValue { return lua.LString(c.IPAddress().String()) })},
+		{Name: "timestamp", Type: "integer", Doc: "When it was opened, in seconds since 1970; read-only.", Get: get(func(c Client) lua.LValue { return lua.LNumber(c.Timestamp().Unix()) })},
+		{Name: "open", Type: "boolean", Doc: "False once it has closed; read-only.", Get: get(func(c Client) lua.LValue { return lua.LBool(c.Open()) })},
+		{Name: "type", Type: "string", Doc: "Can be set.", Get: get(func(c Client) lua.LValue { return lua.LString(c.Type()) })},
+		{Name: "name", Type: "string?", Doc: "Can be set.", Get: get(func(c Client) lua.LValue { return stringOrNil(c.Name()) })},
+		{Name: "email", Type: "string?", Doc: "Can be set.", Get: get(func(c Client) lua.LValue { return stringOrNil(c.Email()) })},
+		{Name: "admin", Type: "boolean", Doc: "Can be set.", Get: get(func(c Client) lua.LValue { return lua.LBool(c.Admin()) })},
 	}
 }
 
-// clientAttribute answers for the fields of a client that are the application's own.
+// clientAttribute returns an attribute of a client.
 func clientAttribute(object any, name string) lua.LValue {
 	c, ok := object.(*connection)
 	if !ok {
 		return lua.LNil
 	}
-	return api.Value(c.Attribute(name))
+	return api.ToLua(c.Attribute(name))
 }
 
 func stringOrNil(s string) lua.LValue {
@@ -140,14 +140,14 @@ func (cs *Clients) setClientField(L *lua.LState) int {
 		c.SetAdmin(bool(admin))
 	default:
 		if cs.clientField[field] {
-			L.RaiseError("client.%s is the server's and cannot be set", field)
+			L.RaiseError("client.%s is read-only", field)
 		}
 		cs.setAttribute(L, c, field, v)
 	}
 	return 0
 }
 
-// setAttribute sets a field of the application's own. Only what can be sent to clients may be stored.
+// setAttribute sets an attribute of a client. It must be plain data, which can be sent to clients.
 func (cs *Clients) setAttribute(L *lua.LState, c Client, field string, v lua.LValue) {
 	if cs.clientMethod[field] {
 		L.RaiseError("client.%s is a method and cannot be set", field)
@@ -157,10 +157,10 @@ func (cs *Clients) setAttribute(L *lua.LState, c Client, field string, v lua.LVa
 		return
 	}
 	if _, err := value.Copy(v); err != nil {
-		L.RaiseError("client.%s must be plain data: %s", field, api.Reason(err))
+		L.RaiseError("client.%s must be plain data: %s", field, api.Sentence(err))
 	}
 	if err := c.SetAttribute(field, value.Value{LValue: v, Text: MaxAttribute}); err != nil {
-		L.RaiseError("client.%s: %s", field, api.Reason(err))
+		L.RaiseError("client.%s: %s", field, api.Sentence(err))
 	}
 }
 
@@ -186,12 +186,12 @@ func (cs *Clients) clientMethods() []api.Function {
 			c := api.Self[*connection](L, "send").Client
 			name := L.CheckString(2)
 			cs.greeted = cs.greeted || name == established
-			sent(L, name, cs.host.Send([]Client{c}, name, fields(L, 3)))
+			raiseSend(L, name, cs.host.Send([]Client{c}, name, fields(L, 3)))
 			return 0
 		}},
 		{
 			Name: "close", Signature: "(code?: integer, reason?: string)",
-			Doc: "Closes it after what was sent before; 1000 without a code.",
+			Doc: "Closes it after what was sent before; the default code is 1000.",
 			Run: func(L *lua.LState) int {
 				c := api.Self[*connection](L, "close").Client
 				api.Raise(L, cs.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
@@ -200,7 +200,7 @@ func (cs *Clients) clientMethods() []api.Function {
 		},
 		{
 			Name: "prompt", Signature: "()",
-			Doc: "Asks for a password on account of the message that is being handled (PromptForAuthentication).",
+			Doc: "Asks for a password because of the message that is being handled (PromptForAuthentication).",
 			Run: func(L *lua.LState) int {
 				api.Raise(L, api.Self[*connection](L, "prompt").Prompt(api.Caller(L).Text))
 				return 0
@@ -208,9 +208,9 @@ func (cs *Clients) clientMethods() []api.Function {
 		},
 		{
 			Name: "authenticate", Signature: "(password?: string): boolean",
-			Doc: "Waits; returns true and makes it an admin when the password is right.", Run: cs.authenticate,
+			Doc: "Checks a password; waits. If it is right, makes the client an admin and returns true.", Run: cs.authenticate,
 		},
-		{Name: "notify", Signature: "(sender_uuid: string)", Doc: "Keeps a notification, one for each sender.", Run: func(L *lua.LState) int {
+		{Name: "notify", Signature: "(sender_uuid: string)", Doc: "Stores a notification, one for each sender.", Run: func(L *lua.LState) int {
 			api.Self[*connection](L, "notify").Notify(L.CheckString(2))
 			return 0
 		}},
@@ -220,7 +220,7 @@ func (cs *Clients) clientMethods() []api.Function {
 		}},
 		{
 			Name: "fields", Signature: "(): table",
-			Doc: "Returns a copy of everything that ConnectionEstablished shows.",
+			Doc: "Returns a copy of all fields, as in ConnectionEstablished.",
 			Run: func(L *lua.LState) int {
 				return api.PushCopy(L, api.Self[*connection](L, "fields"))
 			},
@@ -246,7 +246,7 @@ func (cs *Clients) clientMethods() []api.Function {
 	}
 }
 
-// authenticate compares a password with the server's key; it waits while a wrong one is being answered.
+// authenticate is client:authenticate. It waits while the result of a wrong password is delayed.
 func (cs *Clients) authenticate(L *lua.LState) int {
 	c, password := api.Self[*connection](L, "authenticate"), L.OptString(2, "")
 	right := false

@@ -10,13 +10,13 @@ import (
 	"perigee/engine/script/api"
 )
 
-// list is a choice of connections, in the order in which they were opened.
-type list struct{ clients []Client }
+// set is a set of connections, in the order in which they were opened.
+type set struct{ clients []Client }
 
-func (l *list) String() string { return fmt.Sprintf("%d connections", len(l.clients)) }
+func (s *set) String() string { return fmt.Sprintf("%d connections", len(s.clients)) }
 
-func (cs *Clients) pushList(L *lua.LState, clients []Client) int {
-	L.Push(api.Object(&list{clients}, cs.lists))
+func (cs *Clients) pushSet(L *lua.LState, clients []Client) int {
+	L.Push(api.NewObject(&set{clients}, cs.sets))
 	return 1
 }
 
@@ -29,26 +29,26 @@ func (cs *Clients) pushClient(L *lua.LState, c Client) int {
 	return 1
 }
 
-func (cs *Clients) listMethods() []api.Function {
-	return slices.Concat(cs.choosingMethods(), []api.Function{
-		{Name: "count", Signature: "(): integer", Doc: "Returns how many they are.", Run: func(L *lua.LState) int {
-			L.Push(lua.LNumber(len(api.Self[*list](L, "count").clients)))
+func (cs *Clients) setMethods() []api.Function {
+	return slices.Concat(cs.filterMethods(), []api.Function{
+		{Name: "count", Signature: "(): integer", Doc: "Returns their number.", Run: func(L *lua.LState) int {
+			L.Push(lua.LNumber(len(api.Self[*set](L, "count").clients)))
 			return 1
 		}},
 		{
 			Name: "each", Signature: "(fn: fun(client: perigee.Client))\n(): fun(): perigee.Client?",
-			Doc: "Calls a function with each of them; without one, it is what a for loop goes over.", Run: cs.each,
+			Doc: "Calls a function with each of them. Without a function, it returns an iterator for a for loop.", Run: cs.each,
 		},
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all of them.", Run: func(L *lua.LState) int {
-			clients, name := api.Self[*list](L, "send").clients, L.CheckString(2)
-			sent(L, name, cs.host.Send(clients, name, fields(L, 3)))
+			clients, name := api.Self[*set](L, "send").clients, L.CheckString(2)
+			raiseSend(L, name, cs.host.Send(clients, name, fields(L, 3)))
 			return 0
 		}},
 		{
 			Name: "close", Signature: "(code?: integer, reason?: string)",
-			Doc: "Closes all of them after what was sent before; with 1000 without a code.",
+			Doc: "Closes all of them after what was sent before; the default code is 1000.",
 			Run: func(L *lua.LState) int {
-				for _, c := range api.Self[*list](L, "close").clients {
+				for _, c := range api.Self[*set](L, "close").clients {
 					api.Raise(L, cs.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
 				}
 				return 0
@@ -57,15 +57,15 @@ func (cs *Clients) listMethods() []api.Function {
 	})
 }
 
-// choosingMethods narrow a list or pick from it.
-func (cs *Clients) choosingMethods() []api.Function {
+// filterMethods return a part of a set, or one of its clients.
+func (cs *Clients) filterMethods() []api.Function {
 	return []api.Function{
 		{
 			Name: "find", Signature: "(uuid: string): perigee.Client?",
-			Doc: "Returns the one with that uuid, or nil.",
+			Doc: "Returns the client with that uuid, or nil.",
 			Run: func(L *lua.LState) int {
 				uuid := L.CheckString(2)
-				clients := api.Self[*list](L, "find").clients
+				clients := api.Self[*set](L, "find").clients
 				i := slices.IndexFunc(clients, func(c Client) bool { return c.UUID() == uuid })
 				if i < 0 {
 					return cs.pushClient(L, nil)
@@ -75,11 +75,11 @@ func (cs *Clients) choosingMethods() []api.Function {
 		},
 		{
 			Name: "types", Signature: "(...: string|string[]): perigee.Connections",
-			Doc: "Returns those whose type is one of these.",
+			Doc: "Returns those whose type is one of the given types.",
 			Run: func(L *lua.LState) int {
-				clients := api.Self[*list](L, "types").clients
-				wanted := api.Strings(L, 2)
-				return cs.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
+				clients := api.Self[*set](L, "types").clients
+				wanted := api.CheckStrings(L, 2)
+				return cs.pushSet(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
 					return !slices.Contains(wanted, c.Type())
 				}))
 			},
@@ -88,8 +88,8 @@ func (cs *Clients) choosingMethods() []api.Function {
 			Name: "where", Signature: "(fn: fun(client: perigee.Client): boolean?): perigee.Connections",
 			Doc: "Returns those for which the function returns true.",
 			Run: func(L *lua.LState) int {
-				clients, fn := api.Self[*list](L, "where").clients, L.CheckFunction(2)
-				return cs.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
+				clients, fn := api.Self[*set](L, "where").clients, L.CheckFunction(2)
+				return cs.pushSet(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
 					L.Push(fn)
 					L.Push(cs.Client(c))
 					L.Call(1, 1)
@@ -101,22 +101,22 @@ func (cs *Clients) choosingMethods() []api.Function {
 		},
 		{
 			Name: "topic", Signature: "(topic: perigee.Topic|string): perigee.Connections",
-			Doc: "Returns those that subscribe to the topic, or to the one of that name or uuid.",
+			Doc: "Returns those that subscribe to a topic, given itself, its name or its uuid.",
 			Run: func(L *lua.LState) int {
-				clients := api.Self[*list](L, "topic").clients
+				clients := api.Self[*set](L, "topic").clients
 				t := cs.checkTopic(L, 2)
 				if t == nil {
-					return cs.pushList(L, nil)
+					return cs.pushSet(L, nil)
 				}
 				subscribed := map[Client]bool{}
 				for _, c := range t.Connections() {
 					subscribed[c] = true
 				}
-				return cs.pushList(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool { return !subscribed[c] }))
+				return cs.pushSet(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool { return !subscribed[c] }))
 			},
 		},
-		{Name: "random", Signature: "(): perigee.Client?", Doc: "Returns any of them; nil where there is none.", Run: func(L *lua.LState) int {
-			clients := api.Self[*list](L, "random").clients
+		{Name: "random", Signature: "(): perigee.Client?", Doc: "Returns one of them at random, or nil if there is none.", Run: func(L *lua.LState) int {
+			clients := api.Self[*set](L, "random").clients
 			if len(clients) == 0 {
 				return cs.pushClient(L, nil)
 			}
@@ -125,9 +125,9 @@ func (cs *Clients) choosingMethods() []api.Function {
 	}
 }
 
-// each calls a function with each connection, or without one returns an iterator for a for loop.
+// each is connections:each.
 func (cs *Clients) each(L *lua.LState) int {
-	clients := api.Self[*list](L, "each").clients
+	clients := api.Self[*set](L, "each").clients
 	if fn := L.OptFunction(2, nil); fn != nil {
 		for _, c := range clients {
 			L.Push(fn)

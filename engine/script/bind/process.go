@@ -2,110 +2,77 @@ package bind
 
 import (
 	"errors"
-	"log/slog"
 	"strings"
-	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/process"
 	"perigee/engine/script/api"
-	"perigee/engine/script/vm"
 )
 
-// ProcessesOptions are what the processes of a program need of it and of the loop.
-type ProcessesOptions struct {
-	VM *vm.VM
-	// Generation is the number of the program's set of scripts, for the log.
-	Generation int
-	Log        *slog.Logger
-	// Now is the loop's clock.
-	Now func() time.Time
-	// Turn runs something in a turn of the scripts' own; Post does so from another goroutine.
-	Turn func(name string, run func())
-	Post func(name string, run func()) error
-	// Wait suspends the handler that L runs, as promise.Keeper has it.
-	Wait      func(L *lua.LState, start func(wake func()) (callOff func()))
-	Processes Starter
-	// Before has the processes of the scripts that these shall replace: what their boot has started goes on under the
-	// boot of these, where it starts the same. nil is nobody.
-	Before *Processes
-	// Rehearsal starts nothing.
-	Rehearsal bool
-}
-
-// Starter starts programs; whoever made it ends them. A process.Supervisor is one.
-type Starter interface {
-	// Allowed returns the error of Start for what the settings do not allow.
-	Allowed(r process.Request) error
-	Start(r process.Request) (*process.Process, error)
-}
-
-var _ Starter = (*process.Supervisor)(nil)
-
-// child is a process as scripts hold it. What happens to it comes in turns of its own, one after the other: the next is
-// taken when the callback of the last has returned.
+// child is a process as scripts see it. Each of its events is a separate turn; the next event is taken when the callback of the
+// last one has returned.
 type child struct {
 	owner   *Processes
 	process *process.Process
 	name    string
 	request process.Request
-	before  *child // whose process it takes over when the scripts run; nil once it has, or where it has one of its own
-	moved   bool   // another has taken over
+	from    *child // whose process it takes over when the scripts start to run; nil once it has, and if it started its own
+	moved   bool   // another child has taken over its process
 
-	onOutput, onError, onExit *lua.LFunction // nil where nobody wants to know
+	onOutput, onError, onExit *lua.LFunction // optional
 
-	complained time.Time // when a callback's failure was last logged
-	unsaid     int       // failures since then
+	failures logging.Throttle // of callbacks
 
-	over    bool // everything that happened to it has been told
+	over    bool // all events have been delivered
 	waiting map[*func()]bool
 }
 
 func (c *child) String() string { return "process (" + c.name + ")" }
 
-// Functions are those of the module server.
+// Functions are the entries of the module server.
 func (ps *Processes) Functions() []api.Function {
 	return []api.Function{
 		{
 			Name: "execute", Signature: "(name: string, options?: perigee.ProcessOptions): perigee.Process?, string?",
-			Doc: "Starts a program that server.toml names; nil and the reason where it cannot be started.", Run: ps.execute,
+			Doc: "Starts a program that server.toml names; returns nil and the reason if it cannot be started.", Run: ps.execute,
 		},
 		{
 			Name: "pipe", Signature: "(from: perigee.Process, to: perigee.Process)",
-			Doc: "Leads the output of one process to the input of another; the end of one ends the other.", Run: ps.pipe,
+			Doc: "Connects the output of one process to the input of another; the end of one ends the other.", Run: ps.pipe,
 		},
 	}
 }
 
-// Kind is how scripts see a process.
+// Kind describes processes to scripts.
 func (ps *Processes) Kind() api.Kind {
 	return api.Kind{
-		Name: "process", Class: "Process", Doc: "A program that runs beside the server.", As: &ps.metatable,
+		Name: "process", Class: "Process", Doc: "A program that runs beside the server.", Metatable: &ps.metatable,
 		Fields: processFields(), Methods: ps.methods(),
 	}
 }
 
 // ExecuteOptions are the options of server.execute.
 func ExecuteOptions() api.Kind {
-	return api.Kind{Class: "ProcessOptions", Doc: "What a program is started with.", Fields: []api.Field{
-		{Name: "args?", Type: "string[]", Doc: "Added to its arguments, where the settings allow them."},
-		{Name: "on_output?", Type: "fun(line: string)", Doc: "Hears each line that it writes."},
-		{Name: "on_error?", Type: "fun(line: string)", Doc: "Hears each line that it writes to its standard error."},
-		{Name: "on_exit?", Type: "fun(code: integer)", Doc: "Hears of its end."},
-		{Name: "restart?", Type: "boolean", Doc: "Starts it again when it has ended, with growing pauses."},
+	return api.Kind{Class: "ProcessOptions", Doc: "Options of server.execute.", Fields: []api.Field{
+		{Name: "args?", Type: "string[]", Doc: "Appended to its arguments, if the settings allow them."},
+		{Name: "on_output?", Type: "fun(line: string)", Doc: "Called with each line of its output."},
+		{Name: "on_error?", Type: "fun(line: string)", Doc: "Called with each line of its standard error."},
+		{Name: "on_exit?", Type: "fun(code: integer)", Doc: "Called when it has ended."},
+		{Name: "restart?", Type: "boolean", Doc: "Starts it again when it has ended, after growing pauses."},
 	}}
 }
 
 func (ps *Processes) methods() []api.Function {
 	return []api.Function{
-		{Name: "write", Signature: "(text: string): boolean?, string?", Doc: "Writes to its input; nil and the reason where that cannot be.", Run: func(L *lua.LState) int {
+		{Name: "write", Signature: "(text: string): boolean?, string?", Doc: "Writes to its input; returns nil and the reason if that is not possible.", Run: func(L *lua.LState) int {
 			c := api.Self[*child](L, "write")
-			return api.PushDone(L, sentence(c.process.Write(L.CheckString(2))))
+			return api.PushResult(L, c.process.Write(L.CheckString(2)))
 		}},
 		{Name: "wait", Signature: "(): integer?, string?", Doc: "Waits for its end and returns the exit code.", Run: ps.wait},
-		{Name: "terminate", Signature: "()", Doc: "Ends it: SIGTERM, and SIGKILL 5 s later.", Run: func(L *lua.LState) int {
+		{Name: "terminate", Signature: "()", Doc: "Ends it with SIGTERM, and with SIGKILL 5 s later.", Run: func(L *lua.LState) int {
 			api.Self[*child](L, "terminate").process.Terminate()
 			return 0
 		}},
@@ -123,8 +90,8 @@ func processFields() []api.Field {
 	}
 	return []api.Field{
 		{Name: "running", Type: "boolean", Doc: "Whether it runs.", Get: get(func(c *child) lua.LValue { return lua.LBool(c.process.Running()) })},
-		{Name: "pid", Type: "integer", Doc: "The number that the system knows it by.", Get: get(func(c *child) lua.LValue { return lua.LNumber(c.process.PID()) })},
-		{Name: "exit_code", Type: "integer?", Doc: "What it ended with; nil while it runs.", Get: get((*child).exitCode)},
+		{Name: "pid", Type: "integer", Doc: "Its process ID.", Get: get(func(c *child) lua.LValue { return lua.LNumber(c.process.PID()) })},
+		{Name: "exit_code", Type: "integer?", Doc: "Its exit code; nil while it runs.", Get: get((*child).exitCode)},
 	}
 }
 
@@ -135,39 +102,29 @@ func (c *child) exitCode() lua.LValue {
 	return lua.LNil
 }
 
-// sentence returns an error of package process as scripts get it.
-func sentence(err error) error {
-	if err == nil {
-		return nil
-	}
-	return errors.New(strings.TrimPrefix(err.Error(), "process: "))
-}
-
-// execute starts a program that the settings name: a process, or nil and the reason why there is none.
+// execute is server.execute.
 func (ps *Processes) execute(L *lua.LState) int {
 	c := &child{owner: ps, name: L.CheckString(1), waiting: map[*func()]bool{}}
 	request := process.Request{Name: c.name, Ready: func() {
-		// A loop that has ended needs nothing any more.
-		_ = ps.options.Post("process "+c.name, c.deliver)
+		// If the loop has ended there is nobody to deliver it to.
+		_ = ps.options.Turns.Post("process "+c.name, c.deliver)
 	}}
 	if options := L.OptTable(2, nil); options != nil {
 		api.Raise(L, api.CheckOptions(options, "args", "on_output", "on_error", "on_exit", "restart"))
 		api.Raise(L, c.read(&request, options))
 	}
-	if err := ps.options.Processes.Allowed(request); err != nil {
-		api.Raise(L, sentence(err))
-	}
+	api.Raise(L, ps.options.Starter.Allowed(request))
 	c.request = request
-	started, err := ps.find(c)
+	found, err := ps.find(c)
 	if err != nil {
-		return api.PushDone(L, sentence(err))
+		return api.PushResult(L, err)
 	}
-	ps.start(c, started)
-	L.Push(api.Object(c, ps.metatable))
+	ps.add(c, found)
+	L.Push(api.NewObject(c, ps.metatable))
 	return 1
 }
 
-// read reads the options of execute.
+// read reads the options of server.execute.
 func (c *child) read(request *process.Request, options *lua.LTable) error {
 	for name, callback := range map[string]**lua.LFunction{
 		"on_output": &c.onOutput, "on_error": &c.onError, "on_exit": &c.onExit,
@@ -204,7 +161,7 @@ func (c *child) read(request *process.Request, options *lua.LTable) error {
 	return nil
 }
 
-// deliver is a turn that tells the script one thing that happened, and has the next one told in another turn.
+// deliver is a turn that delivers one event to the script, and queues the turn for the next one.
 func (c *child) deliver() {
 	if c.moved {
 		return
@@ -215,11 +172,11 @@ func (c *child) deliver() {
 	}
 	switch event.Kind {
 	case process.Output:
-		c.tell("on_output", c.onOutput, lua.LString(strings.TrimSuffix(event.Text, "\n")))
+		c.call("on_output", c.onOutput, lua.LString(strings.TrimSuffix(event.Text, "\n")))
 	case process.Errors:
-		c.tell("on_error", c.onError, lua.LString(strings.TrimSuffix(event.Text, "\n")))
+		c.call("on_error", c.onError, lua.LString(strings.TrimSuffix(event.Text, "\n")))
 	case process.Exit:
-		c.tell("on_exit", c.onExit, lua.LNumber(event.Code))
+		c.call("on_exit", c.onExit, lua.LNumber(event.Code))
 	case process.Over:
 		c.over = true
 		delete(c.owner.alive, c)
@@ -227,39 +184,37 @@ func (c *child) deliver() {
 			(*wake)()
 		}
 	}
-	c.owner.options.Turn("process "+c.name, c.deliver)
+	c.owner.options.Turns.Next("process "+c.name, c.deliver)
 }
 
-// tell calls a callback.
-func (c *child) tell(name string, callback *lua.LFunction, what lua.LValue) {
+// call calls a callback, if there is one.
+func (c *child) call(name string, callback *lua.LFunction, argument lua.LValue) {
 	if callback == nil {
 		return
 	}
 	call := &api.Call{Name: "process " + c.name + " " + name}
-	_, err := call.Run(c.owner.options.VM, 0, callback, what)
+	_, err := call.Run(c.owner.options.VM, 0, callback, argument)
 	if err != nil && !errors.Is(err, loop.ErrStopped) {
-		c.complain(name, err)
+		c.logFailure(name, err)
 	}
 }
 
-// complain logs that a callback failed, once a second at most: a program may say a line after the other.
-func (c *child) complain(callback string, err error) {
-	now := c.owner.options.Now()
-	if !c.complained.IsZero() && now.Sub(c.complained) < time.Second {
-		c.unsaid++
+// logFailure logs that a callback failed, once a second at most: it may fail for each of many lines.
+func (c *child) logFailure(callback string, err error) {
+	line := c.failures.Allow("", c.owner.options.Turns.Now())
+	if !line.Allowed {
 		return
 	}
 	fields := []any{
-		"process", c.name, "callback", callback, "error", err, "unsaid", c.unsaid, "generation", c.owner.options.Generation,
+		"process", c.name, "callback", callback, "error", err, "suppressed", line.Suppressed, "generation", c.owner.options.Generation,
 	}
-	c.complained, c.unsaid = now, 0
 	if failure, ok := errors.AsType[*api.Error](err); ok {
 		fields = append(fields, "traceback", failure.Traceback())
 	}
-	c.owner.options.Log.Error("script: a process's callback failed", fields...)
+	c.owner.options.Log.Error("script: callback of a process failed", fields...)
 }
 
-// wait waits until a process is over and all its lines have been told, and returns its exit code.
+// wait is process:wait. It also waits until all events have been delivered.
 func (ps *Processes) wait(L *lua.LState) int {
 	c := api.Self[*child](L, "wait")
 	if ps.options.Rehearsal {
@@ -274,12 +229,10 @@ func (ps *Processes) wait(L *lua.LState) int {
 	return 1
 }
 
-// pipe has the output of one process go to the input of another.
+// pipe is server.pipe.
 func (ps *Processes) pipe(L *lua.LState) int {
 	from, to := checkProcess(L, 1), checkProcess(L, 2)
-	if err := process.Pipe(from.process, to.process); err != nil {
-		api.Raise(L, sentence(err))
-	}
+	api.Raise(L, process.Pipe(from.process, to.process))
 	return 0
 }
 

@@ -1,46 +1,83 @@
 package bind
 
 import (
+	"log/slog"
 	"slices"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/process"
+	"perigee/engine/script/api"
+	"perigee/engine/script/vm"
 )
 
-// Processes has the processes of one program of scripts.
+// ProcessesOptions are what the processes of a program need.
+type ProcessesOptions struct {
+	VM      *vm.VM
+	Turns   Turns
+	Wait    api.Wait
+	Starter Starter
+	// Previous has the processes of the scripts to replace. A process that their boot has started keeps running if the boot of
+	// these scripts starts the same one. Optional.
+	Previous *Processes
+	// Rehearsal means that no process is started.
+	Rehearsal bool
+	// Generation is the number of the program's generation, for the log.
+	Generation int
+	Log        *slog.Logger
+}
+
+// Turns queues turns that run code of the scripts.
+type Turns interface {
+	Now() time.Time
+	// Next queues a turn from within a turn, Post from another goroutine.
+	Next(name string, run func())
+	Post(name string, run func()) error
+}
+
+// Starter starts programs; its owner ends them. A process.Supervisor is one.
+type Starter interface {
+	// Allowed returns the error of Start if the settings do not allow the request.
+	Allowed(r process.Request) error
+	Start(r process.Request) (*process.Process, error)
+}
+
+var _ Starter = (*process.Supervisor)(nil)
+
+// Processes are the processes that the scripts of one program have started.
 type Processes struct {
 	options   ProcessesOptions
 	metatable *lua.LTable // of processes
 
 	started bool                // the scripts run
 	boot    []*child            // started while the scripts loaded, in that order
-	alive   map[*child]struct{} // whose end has not been told
+	alive   map[*child]struct{} // whose end has not been delivered
 }
 
-// NewProcesses returns what starts the processes of a program.
+// NewProcesses returns the processes of a program; there is none yet.
 func NewProcesses(o ProcessesOptions) *Processes {
 	return &Processes{options: o, alive: map[*child]struct{}{}}
 }
 
-// find returns the process for a child: a new one, or in boot that of the boot before that was started in the same way.
+// find returns the process for a child: a new one, or during boot the same one of the boot before.
 func (ps *Processes) find(c *child) (*process.Process, error) {
 	if ps.options.Rehearsal {
 		return process.Rehearsed(c.request), nil
 	}
-	if c.before = ps.inherited(c.request); c.before != nil {
-		return c.before.process, nil
+	if c.from = ps.inherited(c.request); c.from != nil {
+		return c.from.process, nil
 	}
-	return ps.options.Processes.Start(c.request)
+	return ps.options.Starter.Start(c.request)
 }
 
-// inherited returns a process of the boot before that runs what is asked for and that nothing has taken over yet.
+// inherited returns a process of the boot before with the same program and arguments that no child has taken over yet.
 func (ps *Processes) inherited(r process.Request) *child {
-	if ps.started || ps.options.Before == nil {
+	if ps.started || ps.options.Previous == nil {
 		return nil
 	}
-	for _, old := range ps.options.Before.boot {
-		taken := slices.ContainsFunc(ps.boot, func(c *child) bool { return c.before == old })
+	for _, old := range ps.options.Previous.boot {
+		taken := slices.ContainsFunc(ps.boot, func(c *child) bool { return c.from == old })
 		if _, alive := old.owner.alive[old]; alive && !taken && old.request.Name == r.Name && slices.Equal(old.request.Args, r.Args) {
 			return old
 		}
@@ -48,8 +85,8 @@ func (ps *Processes) inherited(r process.Request) *child {
 	return nil
 }
 
-// start begins to look after a child.
-func (ps *Processes) start(c *child, p *process.Process) {
+// add adds a child with its process.
+func (ps *Processes) add(c *child, p *process.Process) {
 	c.process = p
 	if ps.options.Rehearsal {
 		return
@@ -57,50 +94,52 @@ func (ps *Processes) start(c *child, p *process.Process) {
 	if !ps.started {
 		ps.boot = append(ps.boot, c)
 	}
-	if c.before == nil {
+	if c.from == nil {
 		ps.alive[c] = struct{}{}
-		ps.options.Turn("process "+c.name, p.Begin)
+		ps.options.Turns.Next("process "+c.name, p.Begin)
 	}
 }
 
-// Started takes over, now that the scripts run, what the boot before has left to them, and ends what it has not.
+// Started is called when the scripts start to run. It takes over the processes of the boot before that these scripts want as
+// well, and terminates the others.
 func (ps *Processes) Started() {
 	ps.started = true
 	for _, c := range ps.boot {
-		if old := c.before; old != nil {
-			c.takeOver(old)
+		if c.from != nil {
+			c.takeOver()
 		}
 	}
-	if before := ps.options.Before; before != nil {
-		for _, old := range before.boot {
+	if previous := ps.options.Previous; previous != nil {
+		for _, old := range previous.boot {
 			if !old.moved {
 				old.process.Terminate()
 			}
 		}
-		before.boot = nil
+		previous.boot = nil
 	}
-	ps.options.Before = nil
+	ps.options.Previous = nil
 }
 
-// takeOver puts a child in the place of another: the process goes on, and what happens to it is told to the new one from
-// now on. Who waits for its end at the old one hears of it.
-func (c *child) takeOver(old *child) {
-	c.before, old.moved = nil, true
+// takeOver takes over the process of another child: it keeps running, and its events are delivered to c from now on, as is its
+// end to handlers that wait for it.
+func (c *child) takeOver() {
+	old := c.from
+	c.from, old.moved = nil, true
 	c.waiting, c.over = old.waiting, old.over
 	delete(old.owner.alive, old)
 	c.owner.alive[c] = struct{}{}
 	c.process.Hand(c.request)
-	c.owner.options.Turn("process "+c.name, c.deliver)
+	c.owner.options.Turns.Next("process "+c.name, c.deliver)
 }
 
-// Alive returns how many processes have not ended.
+// Alive returns the number of processes whose end has not been delivered.
 func (ps *Processes) Alive() int { return len(ps.alive) }
 
-// Terminate ends all processes; the scripts do not hear of it. Those that were found, but not taken over yet, go on.
+// Terminate ends all processes; no more events are delivered. Processes that have yet to be taken over keep running.
 func (ps *Processes) Terminate() {
 	for c := range ps.alive {
-		ps.options.Log.Warn("script: a process ends with the scripts that started it", "process", c.name, "pid", c.process.PID(),
-			"generation", ps.options.Generation)
+		ps.options.Log.Warn("script: process terminated because the scripts that started it have ended", "process", c.name,
+			"pid", c.process.PID(), "generation", ps.options.Generation)
 		c.moved = true
 		c.process.Hand(process.Request{Name: c.name})
 		c.process.Terminate()

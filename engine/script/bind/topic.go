@@ -9,13 +9,13 @@ import (
 	"perigee/engine/script/api"
 )
 
-// topic is a Topic in the hands of scripts. It encodes as the topic's JSON object.
+// topic is the Lua object of a Topic. It encodes as the topic's JSON object.
 type topic struct{ Topic }
 
 func (t *topic) String() string { return fmt.Sprintf("topic %q", t.Name()) }
 
 func (cs *Clients) topic(t Topic) *lua.LUserData {
-	return cs.see(t.Slot(), func() *lua.LUserData { return api.Object(&topic{t}, cs.topics) })
+	return cs.object(t.Slot(), func() *lua.LUserData { return api.NewObject(&topic{t}, cs.topics) })
 }
 
 func (cs *Clients) pushTopic(L *lua.LState, t Topic) int {
@@ -27,7 +27,7 @@ func (cs *Clients) pushTopic(L *lua.LState, t Topic) int {
 	return 1
 }
 
-// checkTopic returns an argument that is a topic, its name or its UUID; nil where there is no such topic.
+// checkTopic returns the topic of an argument: a topic, its name or its UUID. It returns nil if there is no such topic.
 func (cs *Clients) checkTopic(L *lua.LState, n int) Topic {
 	if ud, ok := L.Get(n).(*lua.LUserData); ok {
 		if t, ok := ud.Value.(*topic); ok {
@@ -37,9 +37,9 @@ func (cs *Clients) checkTopic(L *lua.LState, n int) Topic {
 	return cs.host.Topic(L.CheckString(n))
 }
 
-// registerTopic creates a topic: name, options.
+// registerTopic is server.register.
 func (cs *Clients) registerTopic(L *lua.LState) int {
-	name := api.Name(L, "topic")
+	name := api.CheckName(L, "topic")
 	options := L.OptTable(2, L.NewTable())
 	api.Raise(L, api.CheckOptions(options, "protection", "owner"))
 	o := TopicOptions{Protection: auth.None}
@@ -65,8 +65,8 @@ func topicFields() []api.Field {
 		}
 	}
 	return []api.Field{
-		{Name: "name", Type: "string", Doc: "Fixed.", Get: get(func(t Topic) lua.LValue { return lua.LString(t.Name()) })},
-		{Name: "uuid", Type: "string", Doc: "Fixed.", Get: get(func(t Topic) lua.LValue { return lua.LString(t.UUID()) })},
+		{Name: "name", Type: "string", Doc: "Read-only.", Get: get(func(t Topic) lua.LValue { return lua.LString(t.Name()) })},
+		{Name: "uuid", Type: "string", Doc: "Read-only.", Get: get(func(t Topic) lua.LValue { return lua.LString(t.UUID()) })},
 		{Name: "count", Type: "integer", Doc: "The number of subscribers.", Get: get(func(t Topic) lua.LValue { return lua.LNumber(t.Count()) })},
 	}
 }
@@ -75,9 +75,9 @@ func (cs *Clients) topicMethods() []api.Function {
 	return []api.Function{
 		{
 			Name: "subscribe", Signature: "(client: perigee.Client): true?, string?",
-			Doc: "Subscribes a client and tells it; returns nil and the reason when it has too many subscriptions.",
+			Doc: "Subscribes a client and tells it; returns nil and the reason if it has too many subscriptions.",
 			Run: func(L *lua.LState) int {
-				return api.PushDone(L, api.Self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
+				return api.PushResult(L, api.Self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
 			},
 		},
 		{
@@ -90,18 +90,18 @@ func (cs *Clients) topicMethods() []api.Function {
 		},
 		{
 			Name: "allows", Signature: "(client: perigee.Client): boolean",
-			Doc: "Tells whether that client may subscribe by itself.",
+			Doc: "Returns whether that client may subscribe by itself.",
 			Run: func(L *lua.LState) int {
 				L.Push(lua.LBool(api.Self[*topic](L, "allows").Allows(checkClient(L, 2))))
 				return 1
 			},
 		},
 		{Name: "connections", Signature: "(): perigee.Connections", Doc: "Returns the subscribers.", Run: func(L *lua.LState) int {
-			return cs.pushList(L, api.Self[*topic](L, "connections").Connections())
+			return cs.pushSet(L, api.Self[*topic](L, "connections").Connections())
 		}},
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all subscribers.", Run: func(L *lua.LState) int {
 			to, name := api.Self[*topic](L, "send").Topic, L.CheckString(2)
-			sent(L, name, cs.host.Publish(to, name, fields(L, 3)))
+			raiseSend(L, name, cs.host.Publish(to, name, fields(L, 3)))
 			return 0
 		}},
 	}

@@ -1,4 +1,4 @@
-// Package loader finds and runs the modules that scripts require.
+// Package loader finds, compiles and runs the modules that scripts require. It does not know what they register.
 package loader
 
 import (
@@ -19,12 +19,12 @@ import (
 	"perigee/engine/script/compile"
 )
 
-// errNoFile is the error of a pipe, a folder or a device where a script should be.
+// errNoFile is the error of a pipe, directory or device in place of a script.
 var errNoFile = errors.New("not a regular file")
 
-// Loader has the modules of one program: those of the server itself, then files of the scripts folder, then those of the binary.
+// Loader loads the modules of one program: those of the server, then files of the scripts directory, then those of the binary.
 type Loader struct {
-	folder  *os.Root // nil where there is none; keeps symbolic links from leading out
+	dir     *os.Root // keeps symbolic links from leading out; nil if there is no directory
 	shown   string
 	builtin fs.FS
 	sources *Sources
@@ -35,43 +35,43 @@ type Loader struct {
 // loading is a module that is being loaded.
 type loading struct {
 	name string
-	by   *api.Call // whose turn loads it; another may come while it waits
+	by   *api.Call // the call that loads it; others may run while it waits
 }
 
-// New opens the scripts folder. A folder that does not exist is no error: the binary has scripts of its own. What stands in
-// sources is taken from there, and what is read goes there.
-func New(folder, shown string, builtin fs.FS, sources *Sources) (*Loader, error) {
+// New opens the scripts directory, which errors call shown. It may be missing: the binary has scripts, too. Modules that are in
+// sources are not read again; those that are read are added.
+func New(dir, shown string, builtin fs.FS, sources *Sources) (*Loader, error) {
 	l := &Loader{shown: shown, builtin: builtin, sources: sources, modules: map[string]lua.LValue{}}
-	if folder == "" {
+	if dir == "" {
 		return l, nil
 	}
-	root, err := os.OpenRoot(folder)
+	root, err := os.OpenRoot(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("script: opening the scripts folder: %w", err)
+		return nil, fmt.Errorf("script: opening the scripts directory: %w", err)
 	}
 	if err == nil {
-		l.folder = root
+		l.dir = root
 	}
 	return l, nil
 }
 
-// Close gives the folder back.
+// Close closes the directory.
 func (l *Loader) Close() {
-	if l.folder != nil {
-		_ = l.folder.Close() // opened for reading only
+	if l.dir != nil {
+		_ = l.dir.Close() // opened for reading only
 	}
 }
 
-// Set gives scripts a module that no file holds.
+// Set adds a module of the server, which no file holds.
 func (l *Loader) Set(name string, module lua.LValue) { l.modules[name] = module }
 
-// Has tells whether a module of that name is there already.
+// Has reports whether a module has been loaded.
 func (l *Loader) Has(name string) bool {
 	_, ok := l.modules[name]
 	return ok
 }
 
-// Find returns an error that names where a module was looked for, if there is none of that name.
+// Find returns an error that lists the searched files if there is no module of that name.
 func (l *Loader) Find(name string) error {
 	if err := checkModuleName(name); err != nil || l.Has(name) {
 		return err
@@ -83,13 +83,13 @@ func (l *Loader) Find(name string) error {
 	return err
 }
 
-// Top returns the names of the modules that stand in the scripts folder itself, and not in one below it.
+// Top returns the names of the modules at the top level of the scripts directory.
 func (l *Loader) Top() (names []string) {
-	if l.folder == nil {
+	if l.dir == nil {
 		return nil
 	}
 	for _, pattern := range []string{"*.lua", "*/init.lua"} {
-		files, _ := fs.Glob(l.folder.FS(), pattern) // its only error is that of a bad pattern
+		files, _ := fs.Glob(l.dir.FS(), pattern) // its only error is that of a bad pattern
 		for _, file := range files {
 			name, _, _ := strings.Cut(strings.TrimSuffix(file, ".lua"), "/")
 			names = append(names, name)
@@ -98,7 +98,7 @@ func (l *Loader) Top() (names []string) {
 	return names
 }
 
-// Require returns a module, loading it the first time. What is wrong is raised.
+// Require returns a module. It loads it the first time and raises errors.
 func (l *Loader) Require(L *lua.LState, name string) lua.LValue {
 	if module, ok := l.modules[name]; ok {
 		return module
@@ -126,7 +126,7 @@ func (l *Loader) Require(L *lua.LState, name string) lua.LValue {
 	return module
 }
 
-// compiled returns the code of a module. What is wrong is raised.
+// compiled returns the compiled code of a module and raises errors.
 func (l *Loader) compiled(L *lua.LState, name string) *lua.FunctionProto {
 	if known, ok := l.sources.modules[name]; ok {
 		return known.proto
@@ -139,14 +139,14 @@ func (l *Loader) compiled(L *lua.LState, name string) *lua.FunctionProto {
 		L.RaiseError("module %q cannot be read: %s is empty", name, read.shown)
 	}
 	if read.proto, err = compile.Compile(read.shown, text); err != nil {
-		// The place of the mistake is in the module, not where it was required.
+		// The message has a place in the module, not in the code that requires it.
 		L.Error(lua.LString(err.Error()), 0)
 	}
 	l.sources.modules[name] = read
 	return read.proto
 }
 
-// checkLoading raises what is wrong with a module that is being loaded already.
+// checkLoading raises an error if the module is being loaded already.
 func (l *Loader) checkLoading(L *lua.LState, name string, by *api.Call) {
 	chain := ""
 	for _, m := range l.loading {
@@ -170,9 +170,9 @@ func (l *Loader) checkLoading(L *lua.LState, name string, by *api.Call) {
 func (l *Loader) read(name string) (found source, text []byte, err error) {
 	file := strings.ReplaceAll(name, ".", "/")
 	candidates := []string{file + ".lua", file + "/init.lua"}
-	if l.folder != nil {
+	if l.dir != nil {
 		for _, candidate := range candidates {
-			text, err := readFile(l.folder, candidate)
+			text, err := readFile(l.dir, candidate)
 			if err == nil {
 				return source{shown: path.Join(l.shown, candidate), own: true}, text, nil
 			}
@@ -186,20 +186,20 @@ func (l *Loader) read(name string) (found source, text []byte, err error) {
 			return source{shown: path.Join("perigee", candidate)}, text, nil
 		}
 	}
-	folder := l.shown
-	if l.folder == nil {
-		folder += ", which does not exist,"
+	dir := l.shown
+	if l.dir == nil {
+		dir += ", which does not exist,"
 	} else {
-		folder = l.folder.Name()
+		dir = l.dir.Name()
 	}
-	return source{}, nil, fmt.Errorf("module %q not found: no %s in the scripts folder %s or in perigee itself",
-		name, strings.Join(candidates, " or "), folder)
+	return source{}, nil, fmt.Errorf("module %q not found: no %s in the scripts directory %s or in perigee itself",
+		name, strings.Join(candidates, " or "), dir)
 }
 
-// readFile returns the text of a file, or as much of it as the compiler needs to refuse it as too large. It waits for nobody:
-// a pipe, whose writer may never come, is an error.
-func readFile(folder *os.Root, name string) (text []byte, err error) {
-	file, err := folder.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+// readFile returns the text of a file, or as much of it as makes the compiler refuse it as too large. A pipe is an error, since
+// reading it might block.
+func readFile(dir *os.Root, name string) (text []byte, err error) {
+	file, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -214,14 +214,14 @@ func readFile(folder *os.Root, name string) (text []byte, err error) {
 	return io.ReadAll(io.LimitReader(file, compile.MaxSource+1))
 }
 
-// checkModuleName admits letters, digits, "_", "-" and dots between them.
+// checkModuleName allows letters, digits, "_" and "-", with dots between them.
 func checkModuleName(name string) error {
 	for part := range strings.SplitSeq(name, ".") {
 		bad := func(r rune) bool {
 			return !bytes.ContainsRune([]byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"), r)
 		}
 		if part == "" || strings.ContainsFunc(part, bad) {
-			return fmt.Errorf("%q is not a module name: write letters, digits, _ and -, with dots for folders, as in \"giveaway.messages\"", name)
+			return fmt.Errorf("%q is not a module name: use letters, digits, _ and -, and dots for directories, as in \"giveaway.messages\"", name)
 		}
 	}
 	return nil

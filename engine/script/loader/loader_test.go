@@ -11,21 +11,21 @@ import (
 	"perigee/engine/script/compile"
 )
 
-// A pipe in the place of a module is refused, and not waited for; of a file that is far too large no more is read than it
-// takes to refuse it.
-func TestWhatIsNoScript(t *testing.T) {
-	folder := t.TempDir()
-	if err := syscall.Mkfifo(filepath.Join(folder, "pipe.lua"), 0o600); err != nil {
+// A pipe in place of a module is an error at once. Of a file that is far too large no more is read than it takes to refuse
+// it.
+func TestNotAScript(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe.lua"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	large := filepath.Join(folder, "large.lua")
+	large := filepath.Join(dir, "large.lua")
 	if err := os.WriteFile(large, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(large, 64*compile.MaxSource); err != nil {
 		t.Fatal(err)
 	}
-	l, err := New(folder, "scripts", fstest.MapFS{}, NewSources())
+	l, err := New(dir, "scripts", fstest.MapFS{}, NewSources())
 	if err != nil {
 		t.Fatal(err)
 	}

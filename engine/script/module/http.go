@@ -16,24 +16,23 @@ import (
 	"perigee/engine/script/value"
 )
 
-// HTTPOptions are what requests to other servers need of the program that makes them.
+// HTTPOptions are what requests to other servers need.
 type HTTPOptions struct {
 	Log *slog.Logger
-	// Depth bounds what is sent and received as JSON, as value.Limits has it.
+	// Depth limits JSON that is sent and received, as in value.Limits.
 	Depth int
-	// Wait suspends the handler that L runs, as promise.Keeper has it.
-	Wait func(L *lua.LState, start func(wake func()) (callOff func()))
-	// Fetch begins a request, as fetch.Client has it: cancel is also called when the outcome has been taken.
+	Wait  api.Wait
+	// Fetch starts a request, as fetch.Client does. cancel is also called once the response has been used.
 	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
 }
 
 // HTTP makes the requests of one program of scripts.
 type HTTP struct {
 	options   HTTPOptions
-	responses *lua.LTable // the metatable of what a request returns
+	responses *lua.LTable // metatable
 }
 
-// NewHTTP returns what makes the requests of a program.
+// NewHTTP returns the module http of a program.
 func NewHTTP(o HTTPOptions) *HTTP { return &HTTP{options: o} }
 
 // Module is the module http.
@@ -41,10 +40,10 @@ func (h *HTTP) Module() api.Module {
 	return api.Module{Name: "http", Doc: "Requests to other servers.", Functions: h.functions()}
 }
 
-// Kind is how scripts see the answer to a request.
+// Kind describes responses to scripts.
 func (h *HTTP) Kind() api.Kind {
 	return api.Kind{
-		Name: "response", Class: "Response", Doc: "The answer to a request.", As: &h.responses, Plain: true,
+		Name: "response", Class: "Response", Doc: "The response to a request.", Metatable: &h.responses, Plain: true,
 		Fields: responseFields(), Methods: h.methods(),
 	}
 }
@@ -53,15 +52,15 @@ func (h *HTTP) Kind() api.Kind {
 func RequestOptions() []api.Kind {
 	headers := api.Field{Name: "headers?", Type: "table<string, string|number>", Doc: "By name."}
 	timeout := api.Field{Name: "timeout?", Type: "number", Doc: "In milliseconds."}
-	json := api.Field{Name: "json?", Type: "any", Doc: "Sent as JSON, in place of a body."}
+	json := api.Field{Name: "json?", Type: "any", Doc: "Sent as JSON, instead of a body."}
 	return []api.Kind{
 		{Class: "GetOptions", Doc: "Options of http.get.", Fields: []api.Field{headers, timeout}},
 		{Class: "PostOptions", Doc: "Options of http.post.", Fields: []api.Field{headers, timeout, json}},
-		{Class: "RequestOptions", Doc: "A request.", Fields: []api.Field{
-			{Name: "url", Type: "string", Doc: "Where it goes."},
-			{Name: "method?", Type: "string", Doc: "GET where it is not given."},
+		{Class: "RequestOptions", Doc: "Options of http.request.", Fields: []api.Field{
+			{Name: "url", Type: "string", Doc: "The URL."},
+			{Name: "method?", Type: "string", Doc: "The method; default: GET."},
 			headers,
-			{Name: "body?", Type: "string", Doc: "What is sent."},
+			{Name: "body?", Type: "string", Doc: "The body."},
 			json,
 			timeout,
 		}},
@@ -72,7 +71,7 @@ func (h *HTTP) functions() []api.Function {
 	return []api.Function{
 		{
 			Name: "request", Signature: "(options: perigee.RequestOptions): perigee.Response?, string?",
-			Doc: "Waits for the answer to a request; returns nil and the reason where there is none.",
+			Doc: "Makes a request; waits. Returns nil and the reason if there is no response.",
 			Run: func(L *lua.LState) int {
 				options := L.CheckTable(1)
 				api.Raise(L, api.CheckOptions(options, "method", "url", "headers", "body", "json", "timeout"))
@@ -81,7 +80,7 @@ func (h *HTTP) functions() []api.Function {
 		},
 		{
 			Name: "get", Signature: "(url: string, options?: perigee.GetOptions): perigee.Response?, string?",
-			Doc: "Waits for the answer to a GET.",
+			Doc: "Makes a GET request, as http.request does.",
 			Run: func(L *lua.LState) int {
 				options := shortOptions(L, 2, "headers", "timeout")
 				options.RawSetString("url", L.CheckAny(1))
@@ -90,7 +89,7 @@ func (h *HTTP) functions() []api.Function {
 		},
 		{
 			Name: "post", Signature: "(url: string, body?: string, options?: perigee.PostOptions): perigee.Response?, string?",
-			Doc: "Waits for the answer to a POST.",
+			Doc: "Makes a POST request, as http.request does.",
 			Run: func(L *lua.LState) int {
 				options := shortOptions(L, 3, "headers", "timeout", "json")
 				options.RawSetString("method", lua.LString(http.MethodPost))
@@ -101,7 +100,7 @@ func (h *HTTP) functions() []api.Function {
 		},
 		{
 			Name: "escape", Signature: "(text: string|number): string",
-			Doc: "Returns the text as it may stand in a URL, as one step of the path or one value of the query.",
+			Doc: "Escapes a text for a URL, as one segment of the path or one value of the query.",
 			Run: func(L *lua.LState) int {
 				L.Push(lua.LString(strings.ReplaceAll(url.QueryEscape(L.CheckString(1)), "+", "%20")))
 				return 1
@@ -110,7 +109,7 @@ func (h *HTTP) functions() []api.Function {
 	}
 }
 
-// shortOptions returns a copy of the n-th argument, a table of options or nothing.
+// shortOptions returns a copy of the n-th argument, which must be a table of the known options or nil.
 func shortOptions(L *lua.LState, n int, known ...string) *lua.LTable {
 	given, options := L.OptTable(n, L.NewTable()), L.NewTable()
 	api.Raise(L, api.CheckOptions(given, known...))
@@ -118,27 +117,27 @@ func shortOptions(L *lua.LState, n int, known ...string) *lua.LTable {
 	return options
 }
 
-// request waits for the answer to a request: a table, or nil and the reason why there is none.
+// request makes a request and waits for the response.
 func (h *HTTP) request(L *lua.LState, options *lua.LTable) int {
 	request, err := h.requestOf(options)
 	api.Raise(L, err)
 	var response fetch.Response
 	var failure error
-	taken := func() {}
-	defer func() { taken() }()
+	release := func() {}
+	defer func() { release() }()
 	h.options.Wait(L, func(wake func()) func() {
-		taken = h.options.Fetch(request, func(r fetch.Response, err error) {
+		release = h.options.Fetch(request, func(r fetch.Response, err error) {
 			response, failure = r, err
 			wake()
 		})
-		return taken
+		return release
 	})
 	if failure != nil {
 		reason := "failed"
 		if known, ok := errors.AsType[*fetch.Error](failure); ok {
 			reason = known.Reason
 		}
-		h.options.Log.Debug("script: request failed", "handler", api.Caller(L).Name, "place", api.Where(L), "error", failure)
+		h.options.Log.Debug("script: request failed", "handler", api.Caller(L).Name, "place", api.CallSite(L), "error", failure)
 		L.Push(lua.LNil)
 		L.Push(lua.LString(reason))
 		return 2
@@ -147,16 +146,16 @@ func (h *HTTP) request(L *lua.LState, options *lua.LTable) int {
 	for name, values := range response.Header {
 		headers.RawSetString(strings.ToLower(name), lua.LString(strings.Join(values, ", ")))
 	}
-	answer := L.NewTable()
-	answer.RawSetString("status", lua.LNumber(response.Status))
-	answer.RawSetString("headers", headers)
-	answer.RawSetString("body", lua.LString(response.Body))
-	answer.Metatable = h.responses
-	L.Push(answer)
+	result := L.NewTable()
+	result.RawSetString("status", lua.LNumber(response.Status))
+	result.RawSetString("headers", headers)
+	result.RawSetString("body", lua.LString(response.Body))
+	result.Metatable = h.responses
+	L.Push(result)
 	return 1
 }
 
-// requestOf reads the options of a request. What is of the wrong kind is a mistake of the script.
+// requestOf reads the options of a request.
 func (h *HTTP) requestOf(options *lua.LTable) (fetch.Request, error) {
 	r := fetch.Request{Header: http.Header{}}
 	var err error
@@ -189,17 +188,17 @@ func (h *HTTP) requestOf(options *lua.LTable) (fetch.Request, error) {
 			return r, errors.New("body and json cannot both be sent")
 		}
 		if r.Body, err = value.Append(nil, given, h.limits()); err != nil {
-			return r, fmt.Errorf("json: %w", err)
+			return r, fmt.Errorf("json: %s", api.Sentence(err))
 		}
 		r.Header.Set("Content-Type", "application/json")
 	}
 	return r, setHeaders(r.Header, options.RawGetString("headers"))
 }
 
-// limits bounds what is sent to and read from servers: how many keys, the size of a body bounds.
+// limits are those of JSON that is sent or received. The size of a body already limits the number of keys.
 func (h *HTTP) limits() value.Limits { return value.Limits{Depth: h.options.Depth} }
 
-// textOption returns an option that is a string; "" where there is none.
+// textOption returns an option that must be a string; "" if it is not given.
 func textOption(options *lua.LTable, name string) (string, error) {
 	switch v := options.RawGetString(name).(type) {
 	case *lua.LNilType:
@@ -211,7 +210,7 @@ func textOption(options *lua.LTable, name string) (string, error) {
 	}
 }
 
-// setHeaders adds what the headers option says.
+// setHeaders sets the headers of the headers option.
 func setHeaders(header http.Header, given lua.LValue) error {
 	if given == lua.LNil {
 		return nil
@@ -231,19 +230,19 @@ func setHeaders(header http.Header, given lua.LValue) error {
 	return err
 }
 
-// responseFields are those that request sets; the answer is a plain table.
+// responseFields describe the fields that request sets; a response is a plain table.
 func responseFields() []api.Field {
 	return []api.Field{
-		{Name: "status", Type: "integer", Doc: "As in 200."},
+		{Name: "status", Type: "integer", Doc: "The status code, such as 200."},
 		{Name: "headers", Type: "table<string, string>", Doc: "By lower-case name."},
-		{Name: "body", Type: "string", Doc: "As it was sent."},
+		{Name: "body", Type: "string", Doc: "The body."},
 	}
 }
 
-// methods are those of what a request returns.
+// methods are those of a response.
 func (h *HTTP) methods() []api.Function {
 	return []api.Function{
-		{Name: "json", Signature: "(): any, string?", Doc: "Decodes the body; returns nil and the reason where it is no JSON.", Run: func(L *lua.LState) int {
+		{Name: "json", Signature: "(): any, string?", Doc: "Decodes the body; returns nil and the reason if it is not JSON.", Run: func(L *lua.LState) int {
 			body, ok := L.CheckTable(1).RawGetString("body").(lua.LString)
 			if !ok {
 				L.RaiseError("json is a method: write response:json() with a colon")

@@ -15,45 +15,44 @@ import (
 type Push struct {
 	Command   string
 	Arguments []byte // JSON text
-	// Delay before it is ready to be taken.
+	// Delay is the time before it may be taken.
 	Delay time.Duration
-	// Priority: 0 is the most urgent.
+	// Priority 0 is the most urgent.
 	Priority uint32
 }
 
-// Work is how a script wants jobs to be taken.
+// Work tells how jobs are to be taken.
 type Work struct {
-	Queue  string // the name of the queue; "" is that of the settings
-	Window int    // jobs that are held at once; 0 is that of the settings
+	Queue  string // "" means the queue of the settings
+	Window int    // number of jobs that are held at once; 0 means that of the settings
 }
 
-// DefaultPriority is that of jobs that need nothing special, as in engine/queue.
+// DefaultPriority is the default priority of jobs, as in engine/queue.
 const DefaultPriority = 1024
 
-// maxWindow is how many jobs may be held at once, as in the settings.
+// maxWindow is the limit of Work.Window, as in the settings.
 const maxWindow = 1024
 
-// JobsOptions are what jobs need of the program that puts and takes them.
+// JobsOptions are what the functions for jobs need.
 type JobsOptions struct {
-	// Wait suspends the handler that L runs, as promise.Keeper has it.
-	Wait func(L *lua.LState, start func(wake func()) (callOff func()))
-	// Push begins to put a job. done is called once, by any goroutine; also after cancel, when nobody listens any more.
+	Wait api.Wait
+	// Push starts to put a job. done is called once, by any goroutine, even after cancel.
 	Push func(j Push, done func(id uint64, err error)) (cancel func())
-	// Work has jobs taken once the scripts have loaded; an error at any other time.
+	// Work makes the server take jobs once the scripts have loaded.
 	Work func(w Work) error
 }
 
-// JobFunctions are those of the module server that put and take jobs.
+// JobFunctions are the functions of the module server that put and take jobs.
 func JobFunctions(o JobsOptions) []api.Function {
 	return []api.Function{
 		{
 			Name: "push", Signature: "(command: string, arguments?: table, options?: perigee.PushOptions): integer?, string?",
-			Doc: "Puts a job on the queue, waits until it is there, and returns its number; nil and the reason where it could not be put.",
+			Doc: "Puts a job on the queue, waits until it is there, and returns its number, or nil and the reason if it could not be put.",
 			Run: o.push,
 		},
 		{
 			Name: "work", Signature: "(options?: perigee.WorkOptions)",
-			Doc: "Has jobs taken from the queue from the end of the boot on; the base manager's boot does it.",
+			Doc: "Makes the server take jobs from the queue once boot has ended; the base manager's boot calls it.",
 			Run: o.work,
 		},
 	}
@@ -62,20 +61,20 @@ func JobFunctions(o JobsOptions) []api.Function {
 // JobOptions are the options of JobFunctions.
 func JobOptions() []api.Kind {
 	return []api.Kind{
-		{Class: "PushOptions", Doc: "When a job is taken.", Fields: []api.Field{
+		{Class: "PushOptions", Doc: "Options of server.push.", Fields: []api.Field{
 			{Name: "delay?", Type: "number", Doc: "Milliseconds before it may be taken; beanstalkd counts whole seconds, rounded up."},
-			{Name: "priority?", Type: "integer", Doc: "0 is the most urgent; 1024 where it is not given."},
+			{Name: "priority?", Type: "integer", Doc: "0 is the most urgent; default: 1024."},
 		}},
-		{Class: "WorkOptions", Doc: "Which jobs are taken.", Fields: []api.Field{
-			{Name: "queue?", Type: "string", Doc: "The name of the queue; else queue.name of the settings."},
-			{Name: "window?", Type: "integer", Doc: "How many jobs are held at once; else queue.window of the settings."},
+		{Class: "WorkOptions", Doc: "Options of server.work.", Fields: []api.Field{
+			{Name: "queue?", Type: "string", Doc: "The name of the queue; default: queue.name of the settings."},
+			{Name: "window?", Type: "integer", Doc: "How many jobs are held at once; default: queue.window of the settings."},
 		}},
 	}
 }
 
-// push puts a job: command, arguments, options.
+// push is server.push.
 func (o JobsOptions) push(L *lua.LState) int {
-	j := Push{Command: api.Name(L, "command"), Priority: DefaultPriority}
+	j := Push{Command: api.CheckName(L, "command"), Priority: DefaultPriority}
 	arguments := L.Get(2)
 	if arguments == lua.LNil {
 		arguments = lua.LValue(L.NewTable())
@@ -83,18 +82,18 @@ func (o JobsOptions) push(L *lua.LState) int {
 	var err error
 	j.Arguments, err = value.Append(nil, arguments, value.Limits{})
 	api.Raise(L, err)
-	if j.Arguments[0] != '{' { // which other programs cannot put either
-		L.ArgError(2, `arguments must be a table with names, as { name = "Mug" }, not `+kind(arguments))
+	if j.Arguments[0] != '{' { // the only form that other programs can put, too
+		L.ArgError(2, `arguments must be a table with names, as { name = "Mug" }, not `+kindOf(arguments))
 	}
 	if options := L.OptTable(3, nil); options != nil {
 		api.Raise(L, api.CheckOptions(options, "delay", "priority"))
 		if ms := options.RawGetString("delay"); ms != lua.LNil {
 			n, ok := ms.(lua.LNumber)
-			if j.Delay = api.Span(float64(n)); !ok || j.Delay < 0 {
+			if j.Delay = api.Duration(float64(n)); !ok || j.Delay < 0 {
 				L.ArgError(3, "delay must be milliseconds from 0 to a year")
 			}
 		}
-		priority, err := whole(options, "priority", DefaultPriority, math.MaxUint32)
+		priority, err := integer(options, "priority", DefaultPriority, math.MaxUint32)
 		api.Raise(L, err)
 		j.Priority = uint32(priority)
 	}
@@ -107,14 +106,14 @@ func (o JobsOptions) push(L *lua.LState) int {
 		})
 	})
 	if failure != nil {
-		return api.PushDone(L, failure)
+		return api.PushResult(L, failure)
 	}
 	L.Push(lua.LNumber(id))
 	return 1
 }
 
-// kind says what a value is that has no names.
-func kind(v lua.LValue) string {
+// kindOf describes a value that is not a table with names.
+func kindOf(v lua.LValue) string {
 	switch v.Type() {
 	case lua.LTTable:
 		return "a list"
@@ -125,7 +124,7 @@ func kind(v lua.LValue) string {
 	}
 }
 
-// work has jobs taken: options.
+// work is server.work.
 func (o JobsOptions) work(L *lua.LState) int {
 	var w Work
 	if options := L.OptTable(1, nil); options != nil {
@@ -137,7 +136,7 @@ func (o JobsOptions) work(L *lua.LState) int {
 		default:
 			L.ArgError(1, "queue must be a string")
 		}
-		window, err := whole(options, "window", 0, maxWindow)
+		window, err := integer(options, "window", 0, maxWindow)
 		api.Raise(L, err)
 		w.Window = int(window)
 	}
@@ -145,15 +144,15 @@ func (o JobsOptions) work(L *lua.LState) int {
 	return 0
 }
 
-// whole returns an option that is a whole number from 0 to most; usual where it is not given.
-func whole(options *lua.LTable, name string, usual, most float64) (float64, error) {
+// integer returns an option that must be an integer from 0 to limit.
+func integer(options *lua.LTable, name string, otherwise, limit float64) (float64, error) {
 	given := options.RawGetString(name)
 	if given == lua.LNil {
-		return usual, nil
+		return otherwise, nil
 	}
 	n, ok := given.(lua.LNumber)
-	if v := float64(n); ok && v >= 0 && v <= most && v == math.Trunc(v) {
+	if v := float64(n); ok && v >= 0 && v <= limit && v == math.Trunc(v) {
 		return v, nil
 	}
-	return 0, errors.New(name + " must be a whole number, 0 to " + lua.LNumber(most).String())
+	return 0, errors.New(name + " must be a whole number, 0 to " + lua.LNumber(limit).String())
 }

@@ -14,7 +14,7 @@ func JSON() api.Module {
 
 func jsonFunctions() []api.Function {
 	return []api.Function{
-		{Name: "encode", Signature: "(value: any): string", Doc: "Returns the text of a value.", Run: func(L *lua.LState) int {
+		{Name: "encode", Signature: "(value: any): string", Doc: "Returns a value as JSON.", Run: func(L *lua.LState) int {
 			text, err := value.Append(nil, L.CheckAny(1), value.Limits{Turn: L.Context()})
 			api.Raise(L, err)
 			L.Push(lua.LString(text))
@@ -22,14 +22,14 @@ func jsonFunctions() []api.Function {
 		}},
 		{
 			Name: "decode", Signature: "(text: string): any, string?",
-			Doc: "Returns the value of a text, or nil and the reason where it is no JSON.",
+			Doc: "Returns the value of a JSON text, or nil and the reason if it is not JSON.",
 			Run: func(L *lua.LState) int {
 				return pushDecoded(L, L.CheckString(1), value.Limits{Turn: L.Context()})
 			},
 		},
 		{
 			Name: "array", Signature: "(list?: table): table",
-			Doc: "Marks a table as a list, so that an empty one is []; a new one without it.",
+			Doc: "Marks a table, or a new one, as a list, so that it is [] even if it is empty; returns it.",
 			Run: func(L *lua.LState) int {
 				list := L.OptTable(1, L.NewTable())
 				api.Raise(L, value.MarkArray(list))
@@ -39,7 +39,7 @@ func jsonFunctions() []api.Function {
 		},
 		{
 			Name: "object", Signature: "(object?: table): table",
-			Doc: "Marks a table as an object; a new one without it.",
+			Doc: "Marks a table, or a new one, as an object; returns it.",
 			Run: func(L *lua.LState) int {
 				object := L.OptTable(1, L.NewTable())
 				api.Raise(L, value.MarkObject(object))
@@ -50,7 +50,7 @@ func jsonFunctions() []api.Function {
 	}
 }
 
-// pushDecoded returns the value of a text, or nil and the reason where it is no JSON.
+// pushDecoded returns the value of a JSON text to Lua, or nil and the reason if it is not JSON.
 func pushDecoded(L *lua.LState, text string, limits value.Limits) int {
 	v, err := value.Decode([]byte(text), limits, value.Null())
 	if err != nil {
@@ -62,9 +62,9 @@ func pushDecoded(L *lua.LState, text string, limits value.Limits) int {
 	return 1
 }
 
-// jsonFields are the values of the module json.
+// jsonFields are the fields of the module json.
 func jsonFields() []api.Field {
 	return []api.Field{
-		{Name: "null", Type: "userdata", Doc: "Null; one in a client's message is simply absent.", Get: func(any) lua.LValue { return value.Null() }},
+		{Name: "null", Type: "userdata", Doc: "The null of JSON. A null in the message of a client is dropped instead.", Get: func(any) lua.LValue { return value.Null() }},
 	}
 }

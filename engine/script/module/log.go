@@ -11,35 +11,35 @@ import (
 	"perigee/engine/script/value"
 )
 
-// maxLogFields is how many fields of a table a line of the log has: more is data, not a line.
+// maxLogFields is the number of fields that a log line may have.
 const maxLogFields = 32
 
-// maxLogLines is how many lines scripts may log a second, more than anybody reads: one turn could write a hundred megabytes.
+// maxLogLines is the number of lines that scripts may log per second. Without a limit, one turn could write 100 MB.
 const maxLogLines = 1000
 
-// Lines are what the scripts of one program log and print. They belong to the loop.
-type Lines struct {
+// Log logs what the scripts of one program log and print. It is owned by the loop.
+type Log struct {
 	log        *slog.Logger
 	generation int
 	now        func() time.Time
 	throttle   logging.Throttle
 }
 
-// NewLines returns where scripts log to; lines name the generation.
-func NewLines(log *slog.Logger, generation int, now func() time.Time) *Lines {
-	return &Lines{log: log, generation: generation, now: now, throttle: logging.Throttle{Limit: maxLogLines}}
+// NewLog returns the log of a generation of scripts.
+func NewLog(log *slog.Logger, generation int, now func() time.Time) *Log {
+	return &Log{log: log, generation: generation, now: now, throttle: logging.Throttle{Limit: maxLogLines}}
 }
 
-// Print logs a line that was printed.
-func (l *Lines) Print(text string) {
-	if l.admits("print", "") {
+// Print logs a line that a script has printed.
+func (l *Log) Print(text string) {
+	if l.allows("print", "") {
 		l.log.Info("script: print", "text", clip(text), "generation", l.generation)
 	}
 }
 
-// admits tells whether one more line may be logged. What is left out is said when it begins, and how much it was as soon as
-// lines are taken again.
-func (l *Lines) admits(turn, source string) bool {
+// allows reports whether one more line may be logged. It logs when it begins to suppress lines and, once lines are logged again,
+// how many were suppressed.
+func (l *Log) allows(turn, source string) bool {
 	line := l.throttle.Allow("", l.now())
 	if line.Suppressed > 0 {
 		l.log.Warn("script: log lines were suppressed", "lines", line.Suppressed, "generation", l.generation)
@@ -51,16 +51,16 @@ func (l *Lines) admits(turn, source string) bool {
 	return line.Allowed
 }
 
-// Module is the module log: a text, and a table of fields.
-func (l *Lines) Module() api.Module {
+// Module is the module log.
+func (l *Log) Module() api.Module {
 	at := func(name string, level slog.Level) api.Function {
-		return api.Function{Name: name, Signature: "(text: string, fields?: table)", Doc: "Logs a fixed sentence, and a table of fields, at this level.", Run: func(L *lua.LState) int {
+		return api.Function{Name: name, Signature: "(text: string, fields?: table)", Doc: "Logs a fixed sentence and a table of fields at this level.", Run: func(L *lua.LState) int {
 			text, attributes := L.CheckString(1), L.OptTable(2, nil)
 			if !l.log.Enabled(L.Context(), level) {
 				return 0
 			}
-			turn, source := api.Caller(L).Name, api.Where(L)
-			if !l.admits(turn, source) {
+			turn, source := api.Caller(L).Name, api.CallSite(L)
+			if !l.allows(turn, source) {
 				return 0
 			}
 			all := []slog.Attr{
@@ -80,16 +80,17 @@ func (l *Lines) Module() api.Module {
 	}}
 }
 
-// attributesOf turns a table of fields into what the log takes. What is no plain value is shown as Lua would print it.
+// attributesOf returns a table of fields as attributes. Tables are shown as JSON; other values that have no JSON form, by their
+// type.
 func attributesOf(t *lua.LTable) []slog.Attr {
 	var all []slog.Attr
 	if t == nil {
 		return all
 	}
-	left := 0
+	omitted := 0
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		if len(all) == maxLogFields {
-			left++
+			omitted++
 			continue
 		}
 		key := clip(k.String())
@@ -108,11 +109,11 @@ func attributesOf(t *lua.LTable) []slog.Attr {
 			all = append(all, slog.String(key, clip(string(text))))
 		}
 	}
-	if left > 0 {
-		all = append(all, slog.Int("more_fields", left))
+	if omitted > 0 {
+		all = append(all, slog.Int("more_fields", omitted))
 	}
 	return all
 }
 
-// clip returns a text as far as the log shows it.
+// clip shortens a text for the log.
 func clip(text string) string { return logging.Clip(text, logging.MaxValue) }

@@ -1,3 +1,3 @@
-// Package module is what scripts require and no file holds, but for the server itself: json, log and http; and the
-// functions of the server that put and take jobs. It knows neither clients nor topics.
+// Package module has the modules json, log and http that scripts require, and the functions of the module server that put and
+// take jobs. It knows neither clients nor topics.
 package module

@@ -7,7 +7,7 @@ import (
 	"perigee/engine/script/vm"
 )
 
-// asPromise returns the promise that a value is, or nil.
+// asPromise returns the promise behind a Lua value, or nil if it is none.
 func asPromise(value lua.LValue) *promise {
 	if ud, ok := value.(*lua.LUserData); ok {
 		if p, ok := ud.Value.(*promise); ok {
@@ -17,135 +17,135 @@ func asPromise(value lua.LValue) *promise {
 	return nil
 }
 
-func (k *Keeper) push(L *lua.LState, made *promise) int {
-	L.Push(api.Object(made, k.metatable))
+func (r *Runtime) push(L *lua.LState, made *promise) int {
+	L.Push(api.NewObject(made, r.metatable))
 	return 1
 }
 
-// Functions are those of the module server.
-func (k *Keeper) Functions() []api.Function {
+// Functions are the entries of the module server.
+func (r *Runtime) Functions() []api.Function {
 	return []api.Function{
-		{Name: "sleep", Signature: "(ms: number)", Doc: "Waits here, while other turns go on.", Run: k.sleep},
+		{Name: "sleep", Signature: "(ms: number)", Doc: "Waits; other turns run meanwhile.", Run: r.sleep},
 		{
 			Name: "promise", Signature: "(fn: fun(resolve: fun(value?: any), reject: fun(reason?: any))): perigee.Promise",
-			Doc: "Returns a promise that the function settles; it is called at once.", Run: k.create,
+			Doc: "Returns a promise; the function is called at once and settles it with resolve or reject.", Run: r.create,
 		},
 		{
 			Name: "async", Signature: "(fn: fun(...: any): any): fun(...: any): perigee.Promise",
-			Doc: "Returns a function that runs this one in a turn of its own and returns the promise of its result.", Run: k.async,
+			Doc: "Returns a function that runs fn in a separate turn and returns a promise of its result.", Run: r.async,
 		},
 		{
 			Name: "all", Signature: "(list: table): perigee.Promise",
-			Doc: "Returns the promise of a table with the value of each, under the same keys.", Run: k.all,
+			Doc: "Returns a promise of a table with the values of the listed promises under the same keys; it is rejected as the first of them is.", Run: r.all,
 		},
 		{
 			Name: "race", Signature: "(list: table): perigee.Promise",
-			Doc: "Returns a promise that is settled as the first of them is.", Run: k.race,
+			Doc: "Returns a promise that settles as the first of the listed promises does.", Run: r.race,
 		},
 	}
 }
 
-// Kind is how scripts see a promise.
-func (k *Keeper) Kind() api.Kind {
+// Kind describes promises to scripts.
+func (r *Runtime) Kind() api.Kind {
 	return api.Kind{
-		Name: "promise", Class: "Promise", Doc: "A result that comes later.", As: &k.metatable, Methods: k.methods(),
+		Name: "promise", Class: "Promise", Doc: "A result that comes later.", Metatable: &r.metatable, Methods: r.methods(),
 	}
 }
 
-func (k *Keeper) methods() []api.Function {
+func (r *Runtime) methods() []api.Function {
 	return []api.Function{
 		{
 			Name: "next", Signature: "(fulfilled?: fun(value: any): any, failed?: fun(reason: any): any): perigee.Promise",
-			Doc: "Returns the promise of what a callback makes of the value, or of the reason.",
-			Run: func(L *lua.LState) int { return k.then(L, "next", L.OptFunction(2, nil), L.OptFunction(3, nil)) },
+			Doc: "Returns a promise of the result of fulfilled, called with the value, or of failed, called with the reason of a rejection.",
+			Run: func(L *lua.LState) int { return r.then(L, "next", L.OptFunction(2, nil), L.OptFunction(3, nil)) },
 		},
 		{
 			Name: "catch", Signature: "(failed: fun(reason: any): any): perigee.Promise",
-			Doc: "Returns the promise of what a callback makes of the reason.",
-			Run: func(L *lua.LState) int { return k.then(L, "catch", nil, L.CheckFunction(2)) },
+			Doc: "Returns a promise of the result of failed, called with the reason of a rejection.",
+			Run: func(L *lua.LState) int { return r.then(L, "catch", nil, L.CheckFunction(2)) },
 		},
-		{Name: "await", Signature: "(): any", Doc: "Waits; returns the value, or raises the reason.", Run: k.await},
-		{Name: "cancel", Signature: "()", Doc: `Rejects it with "cancelled", unless it has settled.`, Run: func(L *lua.LState) int {
+		{Name: "await", Signature: "(): any", Doc: "Waits until it has settled; returns the value or raises the reason.", Run: r.await},
+		{Name: "cancel", Signature: "()", Doc: `Rejects it with "cancelled" if it is still pending.`, Run: func(L *lua.LState) int {
 			api.Self[*promise](L, "cancel").cancel()
 			return 0
 		}},
 	}
 }
 
-// create makes one that a function settles: the function is called at once with resolve and reject.
-func (k *Keeper) create(L *lua.LState) int {
+// create is server.promise: it calls a function with resolve and reject.
+func (r *Runtime) create(L *lua.LState) int {
 	executor := L.CheckFunction(1)
-	k.Room(L)
-	made := k.promise(api.Where(L))
-	settler := func(settle func(value lua.LValue)) lua.LValue {
+	r.CheckDeferred(L)
+	made := r.promise(api.CallSite(L))
+	resolver := func(settle func(value lua.LValue)) lua.LValue {
 		return L.NewFunction(func(L *lua.LState) int {
 			settle(L.Get(1))
 			return 0
 		})
 	}
-	_, err := k.options.VM.Call(api.Caller(L), 0, executor, settler(made.resolve), settler(made.reject))
+	_, err := r.options.VM.Call(api.Caller(L), 0, executor, resolver(made.resolve), resolver(made.reject))
 	if err != nil {
-		made.finish(lua.LNil, err)
+		made.settleWith(lua.LNil, err)
 	}
-	return k.push(L, made)
+	return r.push(L, made)
 }
 
-// async returns a function that runs another in a turn of its own, and returns the promise of its result.
-func (k *Keeper) async(L *lua.LState) int {
+// async is server.async: it returns a function that runs another in a separate turn and returns a promise of its result.
+func (r *Runtime) async(L *lua.LState) int {
 	fn := L.CheckFunction(1)
-	name := "async " + api.Where(L)
+	name := "async " + api.CallSite(L)
 	L.Push(L.NewFunction(func(L *lua.LState) int {
-		k.Room(L)
-		made := k.promise(api.Where(L))
+		r.CheckDeferred(L)
+		made := r.promise(api.CallSite(L))
 		made.task = &task{}
 		c := &api.Call{Name: name, Text: api.Caller(L).Text}
 		args := make([]lua.LValue, L.GetTop())
 		for i := range args {
 			args[i] = L.Get(i + 1)
 		}
-		k.options.Turn(name, func() { k.perform(made, c, fn, args) })
-		return k.push(L, made)
+		r.options.Turn(name, func() { r.runAsync(made, c, fn, args) })
+		return r.push(L, made)
 	}))
 	return 1
 }
 
-// perform is the turn of an async function.
-func (k *Keeper) perform(made *promise, c *api.Call, fn *lua.LFunction, args []lua.LValue) {
-	if made.settled {
-		return // it was cancelled before it began
-	}
-	result, err := k.call(made.task, c, fn, args)
-	if err == nil || made.task.cancelled == "" {
-		made.finish(result, err)
+// runAsync is the turn of an async function.
+func (r *Runtime) runAsync(made *promise, c *api.Call, fn *lua.LFunction, args []lua.LValue) {
+	if made.settled { // it was cancelled before it began
 		return
 	}
-	// Nobody hears any more of how it ended, unless it is a mistake.
-	late := k.promise(made.place)
-	late.finish(result, err)
+	result, err := r.call(made.task, c, fn, args)
+	if err == nil || made.task.reason == "" {
+		made.settleWith(result, err)
+		return
+	}
+	// The cancelled promise cannot report how the call ended, but an unhandled error is still logged.
+	late := r.promise(made.place)
+	late.settleWith(result, err)
 }
 
-// call calls a function of a task.
-func (k *Keeper) call(t *task, c *api.Call, fn *lua.LFunction, args []lua.LValue) (lua.LValue, error) {
-	k.task = t
-	defer func() { k.task = nil }() // also where it panics
-	return k.options.VM.Call(c, 0, fn, args...)
+// call calls a function as part of a task.
+func (r *Runtime) call(t *task, c *api.Call, fn *lua.LFunction, args []lua.LValue) (lua.LValue, error) {
+	r.task = t
+	defer func() { r.task = nil }() // also if it panics
+	return r.options.VM.Call(c, 0, fn, args...)
 }
 
 // then is promise:next and promise:catch.
-func (k *Keeper) then(L *lua.LState, method string, fulfilled, failed *lua.LFunction) int {
-	k.Room(L)
-	place := api.Where(L)
+func (r *Runtime) then(L *lua.LState, method string, fulfilled, failed *lua.LFunction) int {
+	r.CheckDeferred(L)
+	place := api.CallSite(L)
 	c := &api.Call{Name: "promise " + place, Text: api.Caller(L).Text}
-	return k.push(L, api.Self[*promise](L, method).then(c, place, fulfilled, failed))
+	return r.push(L, api.Self[*promise](L, method).then(c, place, fulfilled, failed))
 }
 
-// await waits for a promise and returns its value, or raises its reason.
-func (k *Keeper) await(L *lua.LState) int {
+// await is promise:await.
+func (r *Runtime) await(L *lua.LState) int {
 	awaited := api.Self[*promise](L, "await")
 	awaited.handled = true
 	if !awaited.settled {
-		k.Wait(L, func(wake func()) func() {
-			return awaited.whenSettled(func() { k.soon("await", wake) })
+		r.Wait(L, func(wake func()) func() {
+			return awaited.whenSettled(func() { r.wakeNext("await", wake) })
 		})
 	}
 	if awaited.rejected {
@@ -155,11 +155,11 @@ func (k *Keeper) await(L *lua.LState) int {
 	return 1
 }
 
-// all returns the promise of a table with the values of others, under their keys. The first rejection is its own.
-func (k *Keeper) all(L *lua.LState) int {
+// all is server.all.
+func (r *Runtime) all(L *lua.LState) int {
 	given := L.CheckTable(1)
-	k.Room(L)
-	made, values, open := k.promise(api.Where(L)), L.NewTable(), 1
+	r.CheckDeferred(L)
+	made, values, open := r.promise(api.CallSite(L)), L.NewTable(), 1
 	count := func() {
 		if open--; open == 0 {
 			made.resolve(values)
@@ -175,7 +175,7 @@ func (k *Keeper) all(L *lua.LState) int {
 		open++
 		one.whenSettled(func() {
 			if one.rejected {
-				made.claimed = true
+				made.resolved = true
 				made.follow(one)
 				return
 			}
@@ -184,17 +184,17 @@ func (k *Keeper) all(L *lua.LState) int {
 		})
 	}
 	count()
-	return k.push(L, made)
+	return r.push(L, made)
 }
 
-// race returns the promise that is settled as the first of others is.
-func (k *Keeper) race(L *lua.LState) int {
+// race is server.race.
+func (r *Runtime) race(L *lua.LState) int {
 	given := L.CheckTable(1)
-	k.Room(L)
-	made := k.promise(api.Where(L))
+	r.CheckDeferred(L)
+	made := r.promise(api.CallSite(L))
 	key, value := given.Next(lua.LNil)
 	if key == lua.LNil {
-		L.ArgError(1, "a race needs somebody to win it: the table is empty")
+		L.ArgError(1, "the list is empty")
 	}
 	for ; key != lua.LNil; key, value = given.Next(key) {
 		one := asPromise(value)
@@ -203,9 +203,9 @@ func (k *Keeper) race(L *lua.LState) int {
 			continue
 		}
 		one.whenSettled(func() {
-			made.claimed = true
+			made.resolved = true
 			made.follow(one)
 		})
 	}
-	return k.push(L, made)
+	return r.push(L, made)
 }

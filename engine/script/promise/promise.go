@@ -1,7 +1,7 @@
-// Package promise is what scripts wait with: promises, async functions, sleep, and the bounded wait that everything else
-// waits by which suspends a handler. It knows neither what is waited for nor what serves the scripts.
+// Package promise lets scripts wait: with promises, async functions and sleep, and with the time-limited wait behind
+// everything that suspends a handler. It does not know what a handler waits for, nor what the server does.
 //
-// Everything here happens on the loop, except what is said to be otherwise.
+// Everything here happens on the loop, unless a comment says otherwise.
 package promise
 
 import (
@@ -14,6 +14,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/logging"
+	"perigee/engine/loop"
 	"perigee/engine/script/api"
 	"perigee/engine/script/vm"
 )
@@ -21,72 +22,78 @@ import (
 // cancelledText is what a cancelled promise is rejected with.
 const cancelledText = "cancelled"
 
-// Options are what the promises of a program need of it and of the loop.
+// Loop is the loop that runs the scripts. Post and AfterFunc may be called by any goroutine.
+type Loop interface {
+	Now() time.Time
+	// AfterFunc calls f on another goroutine after d. stop prevents that and reports whether it was in time.
+	AfterFunc(d time.Duration, f func()) (stop func() bool)
+	// Post queues a turn. The error says that the loop has ended.
+	Post(name string, run func()) error
+	// Next queues a turn from within a turn.
+	Next(name string, run func())
+	// Room returns an error if the scripts have deferred too many turns.
+	Room() error
+	// Rouse runs the woken turns right after the present one.
+	Rouse()
+}
+
+var _ Loop = (*loop.Loop)(nil)
+
+// Options are what the promises of a program need.
 type Options struct {
-	VM *vm.VM
-	// Timeout is how long a handler may wait for one thing; 0 is for ever.
+	VM   *vm.VM
+	Loop Loop
+	// Turn queues a turn that runs code of the scripts.
+	Turn func(name string, run func())
+	// Timeout bounds each wait of a handler; 0 means no limit.
 	Timeout time.Duration
-	// Generation is the number of the program's set of scripts, for the log.
+	// Generation is the number of the program's generation, for the log.
 	Generation int
 	Log        *slog.Logger
-
-	// Next runs something after the turns that are queued already, as loop.Loop has it; Turn also does what is done at the
-	// end of every turn of the scripts.
-	Next, Turn func(name string, run func())
-	// Room tells, by an error, that the scripts have put off too many turns, as loop.Loop has it.
-	Room func() error
-	// Post hands the loop a turn from another goroutine, as loop.Loop has it.
-	Post func(name string, run func()) error
-	// Rouse has those whose waits are over go on right after the present turn, as loop.Loop has it.
-	Rouse func()
-	// After calls back on any goroutine, as loop.Clock has it.
-	After func(d time.Duration, f func()) (stop func() bool)
-	// Now tells the time.
-	Now func() time.Time
 }
 
-// Keeper makes the promises of one program, and has its handlers wait.
-type Keeper struct {
+// Runtime makes the promises of one program and suspends its handlers.
+type Runtime struct {
 	options    Options
-	metatable  *lua.LTable      // of promises
-	task       *task            // the call that runs and can be interrupted; nil where none does
-	rejections logging.Throttle // that nobody handled, by place
+	metatable  *lua.LTable              // of promises
+	task       *task                    // the cancellable call that runs; nil if none does
+	rejections logging.Throttle         // unhandled ones, by place
+	waits      map[*suspension]struct{} // of the handlers that wait
 
-	pauses map[*pause]struct{} // of the handlers that wait
+	due      []func() // reactions that have yet to run
+	reacting bool     // they are running
 
-	due      []func() // reactions that are still to run
-	reacting bool     // they are being run
-	cut      error    // why nobody may wait any more; nil while they may
+	interruption error // why no handler may wait any more; nil while they may
 }
 
-// New returns what makes the promises of a program.
-func New(o Options) *Keeper { return &Keeper{options: o, pauses: map[*pause]struct{}{}} }
+// New returns the promise runtime of a program.
+func New(o Options) *Runtime { return &Runtime{options: o, waits: map[*suspension]struct{}{}} }
 
-// Interrupt has every handler that waits, and every one that would from now on, go on with cause as an error.
-func (k *Keeper) Interrupt(cause error) {
-	k.cut = cause
-	for w := range k.pauses {
-		w.end(cutOff)
+// Interrupt ends every wait, and every later one as soon as it begins, with cause as an error.
+func (r *Runtime) Interrupt(cause error) {
+	r.interruption = cause
+	for w := range r.waits {
+		w.end(interrupted)
 	}
 }
 
-// promise is a result that comes later. It settles once, with a value or with the reason why there is none.
+// promise is a result that comes later. It settles once: it is fulfilled with a value or rejected with a reason.
 type promise struct {
-	keeper *Keeper
-	place  string // where it was made
-	task   *task  // the call that it stands for; nil where none
+	runtime *Runtime
+	place   string // where it was made
+	task    *task  // the call whose result it is; nil if it is none
 
 	settled  bool
 	rejected bool
 	value    lua.LValue // or the reason
 	trace    string     // of the error that is the reason
 
-	claimed   bool // resolve or reject was called; it may still wait for the promise that it was resolved with
-	handled   bool // somebody wants to know of a rejection
+	resolved  bool // resolve or reject was called; it may still wait for the promise that it was resolved with
+	handled   bool // a rejection is handled
 	reactions []*reaction
 }
 
-// reaction is what happens on the loop, within the turn that settles a promise.
+// reaction runs within the turn that settles a promise.
 type reaction struct{ run func() }
 
 func (p *promise) String() string {
@@ -99,17 +106,17 @@ func (p *promise) String() string {
 	return "promise (resolved)"
 }
 
-// promise returns one that somebody has yet to settle.
-func (k *Keeper) promise(place string) *promise {
-	return &promise{keeper: k, place: place, value: lua.LNil}
+// promise returns a pending promise.
+func (r *Runtime) promise(place string) *promise {
+	return &promise{runtime: r, place: place, value: lua.LNil}
 }
 
-// resolve settles a promise with a value; with that of another promise once that has settled.
+// resolve fulfils a promise with a value. If the value is a promise, this one settles as that one does.
 func (p *promise) resolve(value lua.LValue) {
-	if p.claimed {
+	if p.resolved {
 		return
 	}
-	p.claimed = true
+	p.resolved = true
 	other := asPromise(value)
 	switch other {
 	case nil:
@@ -121,16 +128,16 @@ func (p *promise) resolve(value lua.LValue) {
 	}
 }
 
-// reject settles a promise with the reason why there is no value.
+// reject rejects a promise with a reason.
 func (p *promise) reject(reason lua.LValue) {
-	if !p.claimed {
-		p.claimed = true
+	if !p.resolved {
+		p.resolved = true
 		p.settle(true, reason)
 	}
 }
 
-// finish settles a promise as a call ended. A call that was cut off because the server stops leaves it as it is.
-func (p *promise) finish(result lua.LValue, err error) {
+// settleWith settles a promise with the outcome of a call. A call that ended because the server stops leaves it pending.
+func (p *promise) settleWith(result lua.LValue, err error) {
 	if err == nil {
 		p.resolve(result)
 		return
@@ -141,14 +148,14 @@ func (p *promise) finish(result lua.LValue, err error) {
 		p.reject(lua.LString(err.Error()))
 	case errors.Is(failure, vm.ErrStopped):
 	default:
-		if !p.claimed {
+		if !p.resolved {
 			p.trace = failure.Traceback
 		}
 		p.reject(failure.Value)
 	}
 }
 
-// follow settles a promise as another one has been.
+// follow settles a promise as another one has settled.
 func (p *promise) follow(other *promise) {
 	if !p.settled {
 		p.trace = other.trace
@@ -156,12 +163,12 @@ func (p *promise) follow(other *promise) {
 	p.settle(other.rejected, other.value)
 }
 
-// cancel rejects a promise that has not settled, and interrupts the call that it stands for.
+// cancel rejects a pending promise and cancels the call whose result it is.
 func (p *promise) cancel() {
 	if p.settled {
 		return
 	}
-	p.claimed = true
+	p.resolved = true
 	p.settle(true, lua.LString(cancelledText))
 	if p.task != nil {
 		p.task.cancel(cancelledText)
@@ -175,52 +182,52 @@ func (p *promise) settle(rejected bool, value lua.LValue) {
 	p.settled, p.rejected, p.value = true, rejected, value
 	reactions := p.reactions
 	p.reactions = nil
-	p.keeper.react(reactions)
+	p.runtime.react(reactions)
 	if rejected && !p.handled && value != lua.LString(cancelledText) {
-		// Whoever gets the promise in this turn may still handle it.
-		p.keeper.options.Next("promise "+p.place, p.complain)
+		// Code that gets the promise in this turn may still handle it.
+		p.runtime.options.Loop.Next("promise "+p.place, p.logUnhandled)
 	}
 }
 
-// react runs reactions, and those of the promises that they settle in turn: one after the other, not one inside of the
-// other, as scripts can make chains of promises that no stack is deep enough for.
-func (k *Keeper) react(reactions []*reaction) {
-	for _, r := range reactions {
-		k.due = append(k.due, r.run)
+// react runs reactions, and those of the promises that they settle. It runs them one after the other, not one within the
+// other: scripts can make chains of promises that would overflow the stack.
+func (r *Runtime) react(reactions []*reaction) {
+	for _, reaction := range reactions {
+		r.due = append(r.due, reaction.run)
 	}
-	if k.reacting {
+	if r.reacting {
 		return
 	}
-	k.reacting = true
-	defer func() { k.due, k.reacting = nil, false }()
-	for len(k.due) > 0 {
-		run := k.due[0]
-		k.due[0] = nil
-		k.due = k.due[1:]
+	r.reacting = true
+	defer func() { r.due, r.reacting = nil, false }()
+	for len(r.due) > 0 {
+		run := r.due[0]
+		r.due[0] = nil
+		r.due = r.due[1:]
 		run()
 	}
 }
 
-// complain logs a rejection that nobody handles; those of one place once a second at most.
-func (p *promise) complain() {
+// logUnhandled logs an unhandled rejection, once a second at most for each place.
+func (p *promise) logUnhandled() {
 	if p.handled {
 		return
 	}
-	line := p.keeper.rejections.Allow(p.place, p.keeper.options.Now())
+	line := p.runtime.rejections.Allow(p.place, p.runtime.options.Loop.Now())
 	if !line.Allowed {
 		return
 	}
 	fields := []any{
 		"place", p.place, "error", logging.Clip(text(p.value), logging.MaxValue), "suppressed", line.Suppressed,
-		"generation", p.keeper.options.Generation,
+		"generation", p.runtime.options.Generation,
 	}
 	if p.trace != "" {
 		fields = append(fields, "traceback", p.trace)
 	}
-	p.keeper.options.Log.Error("script: a promise was rejected and nobody handles it", fields...)
+	p.runtime.options.Log.Error("script: unhandled promise rejection", fields...)
 }
 
-// text returns a reason for the log, without running any Lua.
+// text returns a reason as the log shows it. It runs no Lua.
 func text(reason lua.LValue) string {
 	if table, ok := reason.(*lua.LTable); ok {
 		if message, ok := table.RawGetString("message").(lua.LString); ok {
@@ -233,8 +240,8 @@ func text(reason lua.LValue) string {
 	return fmt.Sprintf("(a %s value)", reason.Type())
 }
 
-// whenSettled runs something within the turn that settles a promise, now if it has settled. forget takes that back. A
-// rejection counts as handled.
+// whenSettled calls run within the turn that settles a promise, or now if it has settled. forget prevents that. A rejection
+// counts as handled.
 func (p *promise) whenSettled(run func()) (forget func()) {
 	p.handled = true
 	if p.settled {
@@ -248,25 +255,25 @@ func (p *promise) whenSettled(run func()) (forget func()) {
 	}
 }
 
-// then returns the promise of what a callback makes of this one. A callback that is nil hands on what there is.
+// then returns the promise of a callback's result. If the callback is nil, that promise settles as p does.
 func (p *promise) then(c *api.Call, place string, fulfilled, failed *lua.LFunction) *promise {
-	keeper := p.keeper
-	next := keeper.promise(place)
+	runtime := p.runtime
+	next := runtime.promise(place)
 	p.whenSettled(func() {
-		keeper.options.Turn(c.Name, func() {
+		runtime.options.Turn(c.Name, func() {
 			fn := fulfilled
 			if p.rejected {
 				fn = failed
 			}
-			if next.settled {
-				return // it was cancelled
+			if next.settled { // it was cancelled
+				return
 			}
 			if fn == nil {
-				next.claimed = true
+				next.resolved = true
 				next.follow(p)
 				return
 			}
-			next.finish(keeper.options.VM.Call(c, 0, fn, p.value))
+			next.settleWith(runtime.options.VM.Call(c, 0, fn, p.value))
 		})
 	})
 	return next

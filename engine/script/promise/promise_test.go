@@ -15,16 +15,26 @@ import (
 	"perigee/engine/script/api"
 )
 
-// Rejections that nobody handles are logged once a second for each place, with how many were left unsaid.
-func TestRejections(t *testing.T) {
+// fakeLoop runs deferred turns at once. Any method that it lacks is a nil pointer.
+type fakeLoop struct {
+	Loop
+	now  *time.Time
+	full error // of Room
+}
+
+func (l fakeLoop) Now() time.Time          { return *l.now }
+func (fakeLoop) Next(_ string, run func()) { run() }
+func (l fakeLoop) Room() error             { return l.full }
+
+// Unhandled rejections are logged once a second for each place, with the number of those left out.
+func TestUnhandledRejections(t *testing.T) {
 	var log bytes.Buffer
 	now := time.Unix(1795384421, 0)
-	k := New(Options{
+	r := New(Options{
 		Log:  slog.New(slog.NewTextHandler(&log, nil)),
-		Next: func(_ string, run func()) { run() },
-		Now:  func() time.Time { return now },
+		Loop: fakeLoop{now: &now},
 	})
-	reject := func(place string) { k.promise(place).reject(lua.LString(strings.Repeat("!", 1<<20))) }
+	reject := func(place string) { r.promise(place).reject(lua.LString(strings.Repeat("!", 1<<20))) }
 	for range 50 {
 		reject("chat.lua:3")
 	}
@@ -42,44 +52,44 @@ func TestRejections(t *testing.T) {
 	}
 }
 
-// What runs after a turn that panicked is not taken for a part of it.
-func TestWithinThatPanics(t *testing.T) {
-	k := New(Options{})
+// Handlers that run after a panic in Within do not belong to its task.
+func TestWithinPanics(t *testing.T) {
+	r := New(Options{})
 	func() {
 		defer func() {
 			if recover() == nil {
 				t.Error("Within returned, want the panic of what it ran")
 			}
 		}()
-		k.Within(t.Context(), func() { panic("broken") })
+		r.Within(t.Context(), func() { panic("broken") })
 	}()
-	if k.task != nil {
-		t.Error("after the panic handlers run under a task that has ended, want none")
+	if r.task != nil {
+		t.Error("after the panic handlers run as part of a task that has ended, want none")
 	}
 }
 
-// A chain of promises settles on the stack of one, however long a script makes it.
+// Settling a long chain of promises takes no more stack than settling one.
 func TestLongChains(t *testing.T) {
 	const length = 100_000
-	for name, link := range map[string]func(k *Keeper) lua.LGFunction{
-		"race": func(k *Keeper) lua.LGFunction { return k.race },
-		"all":  func(k *Keeper) lua.LGFunction { return k.all },
-		"resolve": func(k *Keeper) lua.LGFunction {
+	for name, link := range map[string]func(r *Runtime) lua.LGFunction{
+		"race": func(r *Runtime) lua.LGFunction { return r.race },
+		"all":  func(r *Runtime) lua.LGFunction { return r.all },
+		"resolve": func(r *Runtime) lua.LGFunction {
 			return func(L *lua.LState) int {
-				made := k.promise("chat.lua:5")
+				made := r.promise("chat.lua:5")
 				made.resolve(L.CheckTable(1).RawGetInt(1))
-				return k.push(L, made)
+				return r.push(L, made)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			L := lua.NewState()
 			defer L.Close()
-			k := New(Options{Room: func() error { return nil }})
-			k.metatable = L.NewTable()
-			L.SetGlobal("link", L.NewFunction(link(k)))
-			first := k.promise("chat.lua:1")
-			L.SetGlobal("p", api.Object(first, k.metatable))
+			r := New(Options{Loop: fakeLoop{}})
+			r.metatable = L.NewTable()
+			L.SetGlobal("link", L.NewFunction(link(r)))
+			first := r.promise("chat.lua:1")
+			L.SetGlobal("p", api.NewObject(first, r.metatable))
 			L.SetGlobal("length", lua.LNumber(length))
 			if err := L.DoString(`for _ = 1, length do p = link({p}) end`); err != nil {
 				t.Fatalf("linking %d promises = %v, want nil", length, err)
@@ -95,14 +105,14 @@ func TestLongChains(t *testing.T) {
 	}
 }
 
-// What waits for other promises asks for room, as everything does that scripts put off.
-func TestRoom(t *testing.T) {
-	k := New(Options{Room: func() error { return errors.New("full") }})
-	for name, fn := range map[string]lua.LGFunction{"race": k.race, "all": k.all} {
+// server.race and server.all fail if too many turns are deferred, as everything does that defers one.
+func TestTooManyDeferred(t *testing.T) {
+	r := New(Options{Loop: fakeLoop{full: errors.New("full")}})
+	for name, fn := range map[string]lua.LGFunction{"race": r.race, "all": r.all} {
 		L := lua.NewState()
 		L.SetGlobal("f", L.NewFunction(fn))
-		if err := L.DoString(`f({1})`); err == nil || !strings.Contains(err.Error(), "too much is put off") {
-			t.Errorf("%s without room = %v, want that too much is put off", name, err)
+		if err := L.DoString(`f({1})`); err == nil || !strings.Contains(err.Error(), "are pending") {
+			t.Errorf("%s with too many deferred turns = %v, want that too many are pending", name, err)
 		}
 		L.Close()
 	}

@@ -13,64 +13,64 @@ import (
 	"perigee/engine/script/vm"
 )
 
-// How a wait ended.
+// Outcomes of a wait.
 const (
 	pending     = iota
-	fulfilled   // what was waited for has come
-	overdue     // it lasted longer than Options.Timeout
-	interrupted // what stands behind the handler that waits gave it up
-	cutOff      // nobody may wait any more
+	fulfilled   // what the handler waited for has come
+	timedOut    // it took longer than Options.Timeout
+	cancelled   // the handler's task was cancelled
+	interrupted // Runtime.Interrupt was called
 )
 
-// pause is one wait of a handler. The first that ends it says how.
-type pause struct {
+// suspension is one wait of a handler. Its first end decides the outcome.
+type suspension struct {
 	outcome atomic.Int32
 	wake    func() // of the loop
 }
 
-func (w *pause) end(outcome int32) {
+func (w *suspension) end(outcome int32) {
 	if w.outcome.CompareAndSwap(pending, outcome) {
 		w.wake()
 	}
 }
 
-// Wait suspends the handler that L runs until what it waits for calls wake, and raises an error where something else ends
-// the wait: Options.Timeout, the cancellation of the handler's promise, Interrupt, or the end of the server. start is called on the
-// loop, must raise nothing, and returns what calls off the thing that is waited for when nobody waits any more; nil where
-// that is not possible. wake may be called by any goroutine.
-func (k *Keeper) Wait(L *lua.LState, start func(wake func()) (callOff func())) {
-	k.wait(L, k.options.Timeout, start)
+// Wait suspends the handler that L runs until wake is called. It raises an error if something else ends the wait:
+// Options.Timeout, the cancellation of the handler's promise, Interrupt, or the end of the server. start is called on the
+// loop and must raise nothing; it returns the function that aborts the operation if the wait ends early, or nil. Any
+// goroutine may call wake.
+func (r *Runtime) Wait(L *lua.LState, start func(wake func()) (abort func())) {
+	r.wait(L, r.options.Timeout, start)
 }
 
-// wait is Wait with a limit of its own; 0 is none.
-func (k *Keeper) wait(L *lua.LState, limit time.Duration, start func(wake func()) (callOff func())) {
-	t, w := k.task, &pause{}
+// wait is Wait with another time limit; 0 means none.
+func (r *Runtime) wait(L *lua.LState, limit time.Duration, start func(wake func()) (abort func())) {
+	t, w := r.task, &suspension{}
 	t.check(L)
-	k.check(L)
-	var callOff func()
+	r.checkInterrupted(L)
+	var abort func()
 	var stopLimit func() bool
 	defer func() {
-		delete(k.pauses, w)
-		// Also where the coroutine that waits is let go, which unwinds it.
+		delete(r.waits, w)
+		// This also runs if the waiting coroutine is dropped, which unwinds it.
 		if stopLimit != nil {
 			stopLimit()
 		}
-		if callOff != nil && w.outcome.Load() != fulfilled {
-			callOff()
+		if abort != nil && w.outcome.Load() != fulfilled {
+			abort()
 		}
 	}()
-	err := k.options.VM.Await(L, func(wake func()) {
+	err := r.options.VM.Await(L, func(wake func()) {
 		w.wake = wake
-		k.pauses[w] = struct{}{}
+		r.waits[w] = struct{}{}
 		if limit > 0 {
-			stopLimit = k.options.After(limit, func() { w.end(overdue) })
+			stopLimit = r.options.Loop.AfterFunc(limit, func() { w.end(timedOut) })
 		}
-		callOff = start(func() { w.end(fulfilled) })
-		t.waits(func() { w.end(interrupted) })
-		k.task = nil
+		abort = start(func() { w.end(fulfilled) })
+		t.setCancelWait(func() { w.end(cancelled) })
+		r.task = nil
 	})
-	k.task = t
-	t.waits(nil)
+	r.task = t
+	t.setCancelWait(nil)
 	switch {
 	case errors.Is(err, loop.ErrTooManyWaiting):
 		L.RaiseError("too many handlers are waiting (lua.max_waiting)")
@@ -78,97 +78,97 @@ func (k *Keeper) wait(L *lua.LState, limit time.Duration, start func(wake func()
 		api.Raise(L, err)
 	}
 	switch w.outcome.Load() {
-	case overdue:
-		k.options.Log.Warn("script: handler waited too long", "handler", api.Caller(L).Name, "place", api.Where(L),
-			"await_timeout", limit, "generation", k.options.Generation)
+	case timedOut:
+		r.options.Log.Warn("script: handler waited too long", "handler", api.Caller(L).Name, "place", api.CallSite(L),
+			"await_timeout", limit, "generation", r.options.Generation)
 		L.RaiseError("waited longer than lua.await_timeout, %s", limit)
-	case interrupted:
+	case cancelled:
 		t.check(L)
-	case cutOff:
-		k.check(L)
+	case interrupted:
+		r.checkInterrupted(L)
 	}
 }
 
-// Room raises an error where L's code can put off nothing more: a script whose every turn puts off two others would fill
-// the memory, and never take long.
-func (k *Keeper) Room(L *lua.LState) {
-	if k.options.Room() != nil {
-		L.RaiseError("too much is put off already: commands, timers and promises that have yet to run")
+// CheckDeferred raises an error if the scripts have deferred too many turns: a script whose every turn defers two others
+// would fill the memory without ever exceeding a time limit.
+func (r *Runtime) CheckDeferred(L *lua.LState) {
+	if r.options.Loop.Room() != nil {
+		L.RaiseError("too many commands, timers and promises are pending")
 	}
 }
 
-// check raises an error where nobody may wait any more.
-func (k *Keeper) check(L *lua.LState) {
-	if k.cut != nil {
-		L.RaiseError("%s", k.cut)
+// checkInterrupted raises an error if handlers may no longer wait.
+func (r *Runtime) checkInterrupted(L *lua.LState) {
+	if r.interruption != nil {
+		L.RaiseError("%s", r.interruption)
 	}
 }
 
-// WaitAsLongAs is Wait without Options.Timeout: what is waited for ends by itself.
-func (k *Keeper) WaitAsLongAs(L *lua.LState, start func(wake func()) (callOff func())) {
-	k.wait(L, 0, start)
+// WaitUntimed is Wait without Options.Timeout, for operations that end by themselves.
+func (r *Runtime) WaitUntimed(L *lua.LState, start func(wake func()) (abort func())) {
+	r.wait(L, 0, start)
 }
 
 // sleep waits for some milliseconds.
-func (k *Keeper) sleep(L *lua.LState) int {
-	d := api.Milliseconds(L, 1)
-	if longest := k.options.Timeout; longest > 0 && d > longest {
+func (r *Runtime) sleep(L *lua.LState) int {
+	d := api.CheckMilliseconds(L, 1)
+	if longest := r.options.Timeout; longest > 0 && d > longest {
 		L.ArgError(1, "a handler may wait "+longest.String()+" at most (lua.await_timeout)")
 	}
-	k.wait(L, 0, func(wake func()) func() {
+	r.wait(L, 0, func(wake func()) func() {
 		if d == 0 {
-			k.soon("sleep", wake)
+			r.wakeNext("sleep", wake)
 			return nil
 		}
-		stop := k.options.After(d, wake)
+		stop := r.options.Loop.AfterFunc(d, wake)
 		return func() { stop() }
 	})
 	return 0
 }
 
-// soon ends a wait after the turns that are queued, in its place among them. It takes half of what a timer takes.
-func (k *Keeper) soon(name string, wake func()) {
-	k.options.Next(name, func() { wake(); k.options.Rouse() })
+// wakeNext ends a wait after the turns that are queued already. It costs half of what a timer costs.
+func (r *Runtime) wakeNext(name string, wake func()) {
+	r.options.Loop.Next(name, func() { wake(); r.options.Loop.Rouse() })
 }
 
-// Within calls run. When ctx ends, what a handler that run calls waits for is called off: that wait, and every later one,
-// is an error with the cause of ctx. Timers, promises and commands that it has put off are not its own.
-func (k *Keeper) Within(ctx context.Context, run func()) {
-	t, outer := &task{}, k.task
-	k.task = t
-	defer func() { k.task = outer }() // also where run panics
+// Within calls run. When ctx ends, the wait of a handler that run calls fails, as does every later one, with the cause of
+// ctx. Timers, promises and commands that the handler has deferred are not affected.
+func (r *Runtime) Within(ctx context.Context, run func()) {
+	t, outer := &task{}, r.task
+	r.task = t
+	defer func() { r.task = outer }() // also if run panics
 	defer context.AfterFunc(ctx, func() {
-		// A loop that has ended needs nothing any more.
-		_ = k.options.Post("interrupt", func() { t.cancel(context.Cause(ctx).Error()) })
+		// If the loop has ended there is no wait left to cancel.
+		_ = r.options.Loop.Post("interrupt", func() { t.cancel(context.Cause(ctx).Error()) })
 	})()
 	run()
 }
 
-// task is a call that can be interrupted: of an async function, by its promise, or of a command of another program. nil is
-// a handler that nothing interrupts.
+// task is a call that can be cancelled: that of an async function, by its promise, or a command of another program. A nil
+// task is a handler that cannot be cancelled.
 type task struct {
-	cancelled string // what every wait says since it was interrupted; "" before
-	interrupt func() // ends the wait that it is in; nil while it does not wait
+	reason     string // of the cancellation, which every wait raises; "" until then
+	cancelWait func() // ends the present wait; nil while the task does not wait
 }
 
-// waits notes how the wait that begins can be interrupted; nil when it is over.
-func (t *task) waits(interrupt func()) {
+// setCancelWait notes how the wait that begins can be cancelled; nil at its end.
+func (t *task) setCancelWait(cancel func()) {
 	if t != nil {
-		t.interrupt = interrupt
+		t.cancelWait = cancel
 	}
 }
 
-// cancel ends the wait that the task is in, and every later one.
-func (t *task) cancel(why string) {
-	t.cancelled = why
-	if t.interrupt != nil {
-		t.interrupt()
+// cancel ends the present wait of the task and every later one.
+func (t *task) cancel(reason string) {
+	t.reason = reason
+	if t.cancelWait != nil {
+		t.cancelWait()
 	}
 }
 
-// check raises an error where the task has been cancelled.
+// check raises an error if the task has been cancelled.
 func (t *task) check(L *lua.LState) {
-	if t != nil && t.cancelled != "" {
-		vm.Raise(L, &vm.Error{Value: lua.LString(t.cancelled)})
+	if t != nil && t.reason != "" {
+		vm.Raise(L, &vm.Error{Value: lua.LString(t.reason)})
 	}
 }

@@ -18,11 +18,11 @@ const (
 // memoryCeiling times Options.Memory is where garbage is collected however short ago that was done last.
 const memoryCeiling = 2
 
-// A slice that goes on although its limit has tripped is stuck once it has taken stuckAfter times its timeout, and at
-// least leastStuck beyond it: to unwind a deep stack of calls takes seconds.
+// A slice that goes on although its limit has tripped is stuck once it has taken hangAfter times its timeout, and at
+// least minHang beyond it: to unwind a deep stack of calls takes seconds.
 const (
-	stuckAfter = 5
-	leastStuck = 5 * time.Second
+	hangAfter = 5
+	minHang   = 5 * time.Second
 )
 
 // limits says whether a slice runs and whether it has to end. It is one word, so that the watcher can trip exactly the
@@ -167,8 +167,8 @@ func (v *VM) watchTime(ctx context.Context) {
 		case word&held != 0: // which is not its own time
 			since = since.Add(watchTime)
 		case slice >= trippedTime:
-			if ticks++; ticks == stuckTicks(timeout) && v.options.Stuck != nil {
-				v.options.Stuck(timeout + time.Duration(ticks)*watchTime)
+			if ticks++; ticks == hangTicks(timeout) && v.options.OnHang != nil {
+				v.options.OnHang(timeout + time.Duration(ticks)*watchTime)
 			}
 		case timeout > 0 && time.Since(since) >= timeout:
 			v.limits.trip(slice, trippedTime)
@@ -176,9 +176,9 @@ func (v *VM) watchTime(ctx context.Context) {
 	}
 }
 
-// stuckTicks is how often the watcher sees a slice that has tripped before it takes it for stuck.
-func stuckTicks(timeout time.Duration) int {
-	return int(max((stuckAfter-1)*timeout, leastStuck) / watchTime)
+// hangTicks is how often the watcher sees a slice that has tripped before it takes it for stuck.
+func hangTicks(timeout time.Duration) int {
+	return int(max((hangAfter-1)*timeout, minHang) / watchTime)
 }
 
 func (v *VM) watchHeap(ctx context.Context) {

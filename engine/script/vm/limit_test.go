@@ -60,12 +60,12 @@ func TestTimeout(t *testing.T) {
 }
 
 // A slice inside of a Go function that does not return is reported once, and one that returns late is not.
-func TestStuck(t *testing.T) {
+func TestHang(t *testing.T) {
 	stuck := make(chan time.Duration, 2)
-	m := start(t, Options{TurnTimeout: 30 * time.Millisecond, Stuck: func(held time.Duration) { stuck <- held }})
+	m := start(t, Options{TurnTimeout: 30 * time.Millisecond, OnHang: func(held time.Duration) { stuck <- held }})
 	m.State().SetGlobal("hang", m.State().NewFunction(func(*lua.LState) int {
-		if held := <-stuck; held < leastStuck {
-			t.Errorf("Stuck after %v, want at least %v", held, leastStuck)
+		if held := <-stuck; held < minHang {
+			t.Errorf("OnHang after %v, want at least %v", held, minHang)
 		}
 		return 0
 	}))
@@ -76,16 +76,16 @@ func TestStuck(t *testing.T) {
 		t.Errorf("the call after = %v, want %v", o, ErrTimeout)
 	}
 	if len(stuck) > 0 || len(m.said) > 0 {
-		t.Errorf("Stuck was called %d times more, and scripts said %q, want neither", len(stuck), m.said)
+		t.Errorf("OnHang was called %d times more, and scripts said %q, want neither", len(stuck), m.said)
 	}
 }
 
 // Long turns are given in proportion, short ones what it takes to unwind a stack.
-func TestStuckTicks(t *testing.T) {
+func TestHangTicks(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{
-		time.Millisecond: leastStuck, time.Second: leastStuck, 10 * time.Second: 40 * time.Second,
+		time.Millisecond: minHang, time.Second: minHang, 10 * time.Second: 40 * time.Second,
 	} {
-		if got := time.Duration(stuckTicks(timeout)) * watchTime; got != want {
+		if got := time.Duration(hangTicks(timeout)) * watchTime; got != want {
 			t.Errorf("a slice of %v is stuck %v after its timeout, want %v", timeout, got, want)
 		}
 	}

@@ -32,10 +32,10 @@ type Options struct {
 	// garbage the heap has twice as much at most, and what a script makes of it in a few milliseconds. Go stacks come on top
 	// of it: of scripts that recurse in thousands of coroutines, two to three times as much.
 	Memory uint64
-	// Stuck is called once for a slice that its limits could not stop, since it is inside of a Go function that does not
+	// OnHang is called once for a slice that its limits could not stop, since it is inside of a Go function that does not
 	// return, with the time that it has taken. Nothing of the machine will run any more. It is called by the
 	// watcher; nil is nobody.
-	Stuck func(held time.Duration)
+	OnHang func(held time.Duration)
 	// Print and Now are what the library prints with and tells the time by.
 	Print func(string)
 	Now   func() time.Time

@@ -115,7 +115,7 @@ func Start(ctx context.Context, o Options, j *Journal) (*Server, error) {
 	s.read = func(folder string) error {
 		options := s.options(o, log)
 		if folder != "" {
-			options.Folder, options.Shown = folder, filepath.Base(folder)
+			options.Dir, options.DirName = folder, filepath.Base(folder)
 		}
 		return s.install(ctx, c.Lua.BootTimeout.Std(), options)
 	}
@@ -173,19 +173,18 @@ func (s *Server) install(ctx context.Context, limit time.Duration, options scrip
 
 // options are those of the engine, with a clock and other servers that the spec decides about.
 func (s *Server) options(o Options, log *slog.Logger) script.Options {
-	options := script.Settings(o.Config, s.loop)
+	options := script.OptionsFor(o.Config, s.loop)
 	if o.Manager != options.Manager {
-		options.Manager, options.Named = o.Manager, "the manager"
+		options.Manager, options.ManagerSetting = o.Manager, "the manager"
 	}
 	options.Builtin = o.Scripts
-	options.From, options.Before = s.manager.Generation(), s.program
+	options.From, options.Replaces = s.manager.Generation(), s.program
 	options.Generation = options.From + 1
 	options.Store = s.store
 	options.Log = log
 	options.Fetch = s.fetch
 	options.Push = s.push
 	options.Processes = s.cast
-	options.After = s.clock.AfterFunc
 	return options
 }
 

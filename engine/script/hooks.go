@@ -1,0 +1,143 @@
+package script
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/api"
+	"perigee/engine/script/bind"
+	"perigee/engine/script/value"
+)
+
+// hookFunctions are the methods of a manager that the server calls; boot is called by Load.
+func hookFunctions() []api.Function {
+	return []api.Function{
+		{Name: "open", Signature: "(client: perigee.Client)", Doc: "Runs for a new connection."},
+		{Name: "close", Signature: "(client: perigee.Client, reason: string)", Doc: "Runs after a connection has closed."},
+		{Name: "error", Signature: "(client: perigee.Client, problem: string)", Doc: "Runs after a message of the client failed."},
+		{Name: "stop", Signature: "()", Doc: "Runs before the server stops."},
+		{
+			Name: "migrate", Signature: "(from: integer)",
+			Doc: "Runs after boot when scripts were reloaded, with the number of the generation before; an error keeps that one.",
+		},
+		{
+			Name: "roster", Signature: "(client: perigee.Client): table|perigee.Client|nil",
+			Doc: "Returns what others see of a connection; nil keeps it off the roster.",
+		},
+	}
+}
+
+// hooks calls the hooks of the manager that the scripts have returned.
+type hooks struct {
+	turns       *turns
+	clients     *bind.Clients
+	log         *slog.Logger
+	managerName string
+
+	manager      *lua.LTable
+	functions    map[string]lua.LValue // by name; only functions
+	warnedOfOpen bool
+}
+
+// readHooks reads the hooks of the manager and raises errors. It warns of functions that are probably misspelt hooks.
+func (h *hooks) readHooks(L *lua.LState, manager *lua.LTable) {
+	h.manager = manager
+	for _, f := range hookFunctions() {
+		switch hook := L.GetField(manager, f.Name).(type) {
+		case *lua.LFunction:
+			if wrong := dotted(f, hook); wrong != "" {
+				L.RaiseError("%s", wrong)
+			}
+			h.functions[f.Name] = hook
+		case *lua.LNilType:
+		default:
+			L.RaiseError("manager.%s is a %s; it must be a function", f.Name, hook.Type())
+		}
+	}
+	manager.ForEach(func(k, v lua.LValue) {
+		if hook := similarHook(k.String()); hook != "" && v.Type() == lua.LTFunction {
+			h.log.Warn("script: a function of the manager is not a hook, but its name is similar to one",
+				"function", "manager."+k.String(), "did_you_mean", hook)
+		}
+	})
+}
+
+// Open calls the manager's open hook for a new connection. It warns once if the hook has not told the client who it is.
+func (h *hooks) Open(c Client) error {
+	_, err := h.call("open", h.clients.Client(c))
+	if _, exists := h.functions["open"]; err == nil && exists && !h.warnedOfOpen && !h.clients.Greeted() {
+		h.warnedOfOpen = true
+		h.log.Warn("script: a connection was opened and no ConnectionEstablished sent: write base.open(self, client) in manager:open",
+			"manager", h.managerName)
+	}
+	return err
+}
+
+// Closed calls the manager's close hook after a connection has closed.
+func (h *hooks) Closed(c Client, reason string) error {
+	_, err := h.call("close", h.clients.Client(c), lua.LString(reason))
+	return err
+}
+
+// Failed calls the manager's error hook after a handler failed for a connection. problem is the error's text.
+func (h *hooks) Failed(c Client, problem string) error {
+	_, err := h.call("error", h.clients.Client(c), lua.LString(problem))
+	return err
+}
+
+// Stop calls the manager's stop hook.
+func (h *hooks) Stop() error {
+	_, err := h.call("stop")
+	return err
+}
+
+// Roster returns, as JSON, what other clients see of a connection, or nil if the manager's roster hook leaves it out. Without
+// that hook they see all of its fields.
+func (h *hooks) Roster(c Client) ([]byte, error) {
+	row := lua.LValue(h.clients.Client(c))
+	if _, ok := h.functions["roster"]; ok {
+		var err error
+		if row, err = h.call("roster", row); err != nil {
+			return nil, err
+		}
+	}
+	switch row.(type) {
+	case *lua.LNilType:
+		return nil, nil
+	case *lua.LTable, *lua.LUserData:
+	default:
+		return nil, fmt.Errorf("script: roster: the hook returned a %s; it must return a table, the client or nil", row.Type())
+	}
+	text, err := value.Append(nil, row, value.Limits{Text: bind.MaxRow})
+	if err != nil {
+		return nil, fmt.Errorf("script: roster: %w", err)
+	}
+	return text, nil
+}
+
+// call calls a hook. If the manager lacks it, call does nothing.
+func (h *hooks) call(name string, args ...lua.LValue) (lua.LValue, error) {
+	fn, ok := h.functions[name]
+	if !ok {
+		return lua.LNil, nil
+	}
+	return h.turns.call(&api.Call{Name: "manager:" + name}, fn, append([]lua.LValue{h.manager}, args...)...)
+}
+
+// dotted returns the error of a hook that was defined with a dot instead of a colon, so that it would get the manager as its
+// first argument; "" if it was not.
+func dotted(hook api.Function, fn *lua.LFunction) string {
+	if fn.IsG || fn.Proto.NumParameters == 0 || len(fn.Proto.DbgLocals) == 0 {
+		return ""
+	}
+	names := hook.Parameters()
+	if !slices.Contains(names, fn.Proto.DbgLocals[0].Name) {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d: %s would get the manager as its %s: write function manager:%s(%s), with a colon",
+		fn.Proto.SourceName, fn.Proto.LineDefined, hook.Name, fn.Proto.DbgLocals[0].Name, hook.Name, strings.Join(names, ", "))
+}
