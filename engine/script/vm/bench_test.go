@@ -6,7 +6,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// bench calls a function of a script again and again, on the loop.
+// bench calls a function of a script repeatedly, on the loop.
 func bench(b *testing.B, source string) {
 	b.Helper()
 	m := start(b, Options{TurnTimeout: 1 << 40})
@@ -31,7 +31,7 @@ func bench(b *testing.B, source string) {
 
 func BenchmarkCallEmpty(b *testing.B) { bench(b, `return function() end`) }
 
-// A typical handler: looks at its message, counts, decides, tells.
+// A typical handler: reads its message, counts, decides, sends.
 func BenchmarkCallHandler(b *testing.B) {
 	bench(b, `
 		local rings, last = 0, ""
@@ -68,11 +68,11 @@ func BenchmarkNewThread(b *testing.B) {
 	defer v.Close()
 	b.ReportAllocs()
 	for b.Loop() {
-		v.newThread(&v.deep)
+		v.newThread(&v.regular)
 	}
 }
 
-// A loop that does nothing else asks the limits at every instruction.
+// An empty loop checks the limits at every instruction.
 func BenchmarkInstructions(b *testing.B) {
 	bench(b, `return function() local n = 0 for i = 1, 1000 do n = n + i end end`)
 }

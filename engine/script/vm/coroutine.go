@@ -9,50 +9,51 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// maxCoroutines is how many coroutines may be begun and not over; each holds a Lua thread and a Go stack, some 20 KiB.
+// maxCoroutines is the number of coroutines that may have begun and not ended. Each holds a Lua thread and a Go stack, some
+// 20 KiB.
 const maxCoroutines = 10_000
 
-// request is what a coroutine leaves its Go stack for: to wait for something, or nil for an ordinary yield.
+// request is the reason why a coroutine leaves its Go stack: a wait, or nil for an ordinary yield.
 type request = func(wake func())
 
-// coroutine is a coroutine of Lua, run by one of Go.
+// coroutine is a Lua coroutine that runs as a Go coroutine.
 //
-// To scripts it is a bare Lua thread, its handle, on which nothing runs. The handle leads here, but nothing here leads
-// to the handle: so a handle that no script can reach any more is seen to be gone, and the coroutine is let go. One whose
-// own function or variables hold its handle is reachable from its own stack, which the collector takes for alive: it stays
-// until it is over, or the machine is closed.
+// Scripts see its handle, a bare Lua thread on which nothing runs. The handle refers to the coroutine, but not the other way
+// round: when no script can reach the handle, the garbage collector frees it, and the coroutine is released. If the coroutine's
+// own function or variables refer to the handle, it is reachable from the coroutine's stack, which counts as alive: then the
+// coroutine stays until it ends or the machine is closed.
 type coroutine struct {
 	vm      *VM
 	handle  weak.Pointer[lua.LState]
 	body    lua.LValue   // until it begins
-	traced  bool         // errors go on to the resumer, with their traceback
-	over    bool         // returned, failed or was let go
-	resumer *thread      // whose code waits for it; nil while it is suspended
-	level   int          // how many coroutines have resumed one another, up to this one
-	values  []lua.LValue // on their way in or out
-	failed  *Error       // how the body ended
-	waited  error        // how a wait ended
+	traced  bool         // errors are raised in the resumer, with their traceback
+	over    bool         // returned, failed or was released
+	resumer *thread      // whose code has resumed it; nil while it is suspended
+	level   int          // nesting of coroutines that have resumed one another
+	values  []lua.LValue // passed in or out
+	failed  *Error       // the error of the body
+	waited  error        // the error of a wait
 
 	next  func() (request, bool)
 	stop  func()
 	yield func(request) bool
 }
 
-// coroutines are those of a machine that have begun and are not over.
+// coroutines are those of a machine that have begun and not ended.
 type coroutines struct {
 	live      map[*coroutine]struct{}
-	fruitless time.Time // when a collection last let go of few
+	fruitless time.Time // when a collection last released few
 }
 
 type handleKey struct{}
 
-// create (f) answers a new coroutine.
+// create (f) returns a new coroutine.
 func (v *VM) create(L *lua.LState) int {
 	L.Push(v.newHandle(L, "create", false))
 	return 1
 }
 
-// wrap (f) answers a function that resumes a new coroutine, and raises its errors.
+// wrap (f) returns a function that resumes a new coroutine and raises its errors.
 func (v *VM) wrap(L *lua.LState) int {
 	handle := v.newHandle(L, "wrap", true)
 	L.Push(L.NewFunction(func(L *lua.LState) int {
@@ -68,7 +69,7 @@ func (v *VM) wrap(L *lua.LState) int {
 func (v *VM) newHandle(L *lua.LState, name string, traced bool) *lua.LState {
 	body, ok := L.Get(1).(*lua.LFunction)
 	if !ok {
-		panic(argument(L, 1, name, "function"))
+		panic(argumentError(L, 1, name, "function"))
 	}
 	co := &coroutine{vm: v, body: body, traced: traced}
 	handle := &lua.LState{G: v.main.G, Env: v.main.Env}
@@ -86,36 +87,36 @@ func coroutineOf(handle *lua.LState) *coroutine {
 func checkCoroutine(L *lua.LState, name string) *coroutine {
 	handle, ok := L.Get(1).(*lua.LState)
 	if !ok {
-		panic(argument(L, 1, name, "coroutine"))
+		panic(argumentError(L, 1, name, "coroutine"))
 	}
 	return coroutineOf(handle)
 }
 
-// resumeCoroutine (co, ...) answers true and what the coroutine yielded or returned, or false and its error.
+// resumeCoroutine (co, ...) returns true and what the coroutine yielded or returned, or false and its error.
 func (v *VM) resumeCoroutine(L *lua.LState) int {
 	co := checkCoroutine(L, "resume")
 	if err := v.resume(L, co, 2); err != nil {
 		L.Push(lua.LFalse)
-		L.Push(err.valueIn(L))
+		L.Push(err.valueFor(L))
 		return 2
 	}
 	L.Push(lua.LTrue)
 	return 1 + co.take(L)
 }
 
-// yieldCoroutine (...) answers what the next resume passes. What runs in a Call within the coroutine cannot yield,
-// just as it could not without the coroutine.
+// yieldCoroutine (...) returns what the next resume passes. Code of a Call within the coroutine cannot yield, just as it could
+// not outside of a coroutine.
 func (v *VM) yieldCoroutine(L *lua.LState) int {
 	t := threadOf(L)
-	if !t.guest {
-		panic(refusal(L, "attempt to yield from outside a coroutine"))
+	if !t.inCoroutine {
+		panic(errorAt(L, "attempt to yield from outside a coroutine"))
 	}
 	t.co.put(L, 1)
-	t.co.leave(t, nil)
+	t.co.switchOut(t, nil)
 	return t.co.take(L)
 }
 
-// status (co) answers "running", "normal", "suspended" or "dead".
+// status (co) returns "running", "normal", "suspended" or "dead".
 func (v *VM) status(L *lua.LState) int {
 	co, word := checkCoroutine(L, "status"), "normal"
 	switch {
@@ -130,9 +131,9 @@ func (v *VM) status(L *lua.LState) int {
 	return 1
 }
 
-// running () answers the coroutine that calls it, or nil outside of any.
+// running () returns the coroutine that calls it, or nil outside of any.
 func (v *VM) running(L *lua.LState) int {
-	if t := threadOf(L); t.guest {
+	if t := threadOf(L); t.inCoroutine {
 		L.Push(t.co.handle.Value())
 	} else {
 		L.Push(lua.LNil)
@@ -140,9 +141,9 @@ func (v *VM) running(L *lua.LState) int {
 	return 1
 }
 
-// resume goes on with a coroutine until it yields or ends. L's values from place first on are passed to it, and what it
-// passes back is in co.values. The error is its own or why it was not resumed; that of a slice that has to end is
-// raised at once.
+// resume resumes a coroutine until it yields or ends. It passes L's values from index first on; what the coroutine passes back is
+// in co.values. The error is that of the coroutine, or says why it was not resumed. If a limit of the slice has tripped, the
+// error is raised at once.
 func (v *VM) resume(L *lua.LState, co *coroutine, first int) *Error {
 	t := threadOf(L)
 	level := 1
@@ -151,19 +152,19 @@ func (v *VM) resume(L *lua.LState, co *coroutine, first int) *Error {
 	}
 	switch {
 	case co.over:
-		return refusal(L, "cannot resume dead coroutine")
+		return errorAt(L, "cannot resume dead coroutine")
 	case co.resumer != nil:
-		return refusal(L, "cannot resume non-suspended coroutine")
+		return errorAt(L, "cannot resume non-suspended coroutine")
 	case level > maxDepth || t.depth >= maxDepth:
-		return refusal(L, overflowText)
+		return errorAt(L, overflowText)
 	case co.next == nil && !v.coroutines.admit(v, co):
-		return refusal(L, "too many coroutines")
+		return errorAt(L, "too many coroutines")
 	}
 	co.put(L, first)
 	co.resumer, co.level = t, level
 	for {
 		wait, more := co.next()
-		v.enter(t)
+		v.setCurrent(t)
 		if !more {
 			v.coroutines.remove(co)
 		}
@@ -191,24 +192,24 @@ func (co *coroutine) run(yield func(request) bool) {
 		}
 	}()
 	co.yield = yield
-	t := co.vm.borrow(co.resumer)
-	t.call, t.guest, t.co = nil, true, co
+	t := co.vm.getThread(co.resumer)
+	t.call, t.inCoroutine, t.co = nil, true, co
 	t.push(co.body)
 	co.body = nil
 	n := len(co.values)
 	co.take(t.L)
 	if co.failed = t.run(n, lua.MultRet, co.traced); co.failed == nil {
 		co.put(t.L, 1)
-		co.vm.giveBack(t)
+		co.vm.putThread(t)
 	}
 }
 
-// leave switches from t, on the coroutine's Go stack, to whoever resumed it, and comes back when it is resumed.
-func (co *coroutine) leave(t *thread, wait request) {
+// switchOut switches from t, on the coroutine's Go stack, to the code that resumed it. It returns when it is resumed again.
+func (co *coroutine) switchOut(t *thread, wait request) {
 	if !co.yield(wait) {
 		panic(killed{})
 	}
-	co.vm.enter(t)
+	co.vm.setCurrent(t)
 }
 
 func (co *coroutine) put(L *lua.LState, first int) {
@@ -227,9 +228,9 @@ func (co *coroutine) take(L *lua.LState) int {
 	return n
 }
 
-// admit begins a coroutine, unless there are too many that cannot be let go.
+// admit begins a coroutine, unless there are too many that cannot be released.
 func (c *coroutines) admit(v *VM, co *coroutine) bool {
-	v.tidy()
+	v.cleanup()
 	if len(c.live) >= maxCoroutines && time.Since(c.fruitless) > time.Second {
 		v.collect()
 		if len(c.live) > maxCoroutines/2 {
@@ -252,7 +253,7 @@ func (c *coroutines) remove(co *coroutine) {
 	delete(c.live, co)
 }
 
-// sweep lets those go whose handles are gone.
+// sweep releases coroutines whose handles have been freed.
 func (c *coroutines) sweep(v *VM) {
 	for co := range c.live {
 		if co.handle.Value() == nil {
@@ -261,7 +262,7 @@ func (c *coroutines) sweep(v *VM) {
 	}
 }
 
-// close lets all go.
+// close releases all coroutines.
 func (c *coroutines) close(v *VM) {
 	for co := range c.live {
 		c.release(v, co)
@@ -275,6 +276,6 @@ func (c *coroutines) release(v *VM, co *coroutine) {
 	}
 	current := v.current
 	co.stop()
-	v.enter(current)
+	v.setCurrent(current)
 	c.remove(co)
 }

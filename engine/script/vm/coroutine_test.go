@@ -9,7 +9,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Coroutines do what those of Lua 5.1 do.
+// Coroutines behave like those of Lua 5.1.
 func TestCoroutines(t *testing.T) {
 	m := start(t, Options{})
 	runAll(t, m, []script{
@@ -75,7 +75,7 @@ func TestCoroutines(t *testing.T) {
 	})
 }
 
-// A coroutine yields wherever it is: below pcall, metamethods, iterators and Go functions.
+// A coroutine can yield anywhere: below pcall, metamethods, iterators and Go functions.
 func TestYieldAnywhere(t *testing.T) {
 	m := start(t, Options{})
 	for _, s := range []script{
@@ -102,7 +102,7 @@ func TestYieldAnywhere(t *testing.T) {
 	}
 }
 
-// A coroutine outlives the call that made it, and goes on in another call, under the caller of that.
+// A coroutine outlives the call that made it. Another call can resume it, and is then its caller.
 func TestCoroutineOutlives(t *testing.T) {
 	m := start(t, Options{})
 	m.run(t, `kept = coroutine.wrap(function()
@@ -121,8 +121,8 @@ func TestCoroutineOutlives(t *testing.T) {
 	}
 }
 
-// Coroutines that no script can reach are let go, with what they hold; those that wait for their turn are not.
-func TestAbandoned(t *testing.T) {
+// Coroutines that no script can reach are released, with what they refer to; suspended ones that can be reached are not.
+func TestUnreachableCoroutines(t *testing.T) {
 	m := start(t, Options{})
 	// Left to itself the collector may be in time; that there is room must not depend on it.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
@@ -153,7 +153,7 @@ func TestAbandoned(t *testing.T) {
 	}
 }
 
-// More coroutines than there may be are an error; when they are over or out of reach there may be others.
+// Too many coroutines are an error. Once some have ended or cannot be reached, others can begin.
 func TestTooManyCoroutines(t *testing.T) {
 	m := start(t, Options{})
 	o := m.run(t, `
@@ -177,8 +177,8 @@ func TestTooManyCoroutines(t *testing.T) {
 	}
 }
 
-// A coroutine does not keep what has passed through it.
-func TestCoroutinePasses(t *testing.T) {
+// A coroutine does not keep the values that were passed through it.
+func TestCoroutineKeepsNoValues(t *testing.T) {
 	m := start(t, Options{})
 	m.run(t, `kept = coroutine.create(function() while true do coroutine.yield({}) end end) coroutine.resume(kept, {})`)
 	m.turn(t, func() {
@@ -191,7 +191,7 @@ func TestCoroutinePasses(t *testing.T) {
 	})
 }
 
-// Close in the midst of a call spares the coroutines that run.
+// Close during a call spares the coroutines that run.
 func TestCloseWithin(t *testing.T) {
 	m := start(t, Options{})
 	m.State().SetGlobal("close", m.State().NewFunction(func(*lua.LState) int {
@@ -208,7 +208,7 @@ func TestCloseWithin(t *testing.T) {
 	}
 }
 
-// Close ends the coroutines that are left, and calls are refused.
+// Close ends the remaining coroutines. Later calls fail.
 func TestClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	m := start(t, Options{})

@@ -15,29 +15,29 @@ import (
 	"perigee/engine/script/varinfo"
 )
 
-// Bounds of what an Error says.
+// Limits of an Error.
 const (
-	maxMessage = logging.MaxValue - 256 // bytes; the log has room for what wraps it
+	maxMessage = logging.MaxValue - 256 // bytes; leaves room in the log for the text of wrapping errors
 	maxTrace   = 30                     // lines
-	shownDepth = 4                      // levels of a table that was raised
-	shownKeys  = 50                     // fields of one
+	shownDepth = 4                      // levels of a raised table
+	shownKeys  = 50                     // fields of a raised table
 )
 
 const overflowText = "stack overflow"
 
-// Error is how a call failed.
+// Error is the error of a call.
 type Error struct {
-	// Message says where and what: "scripts/x.lua:3: text", cut where the log has no room for it.
+	// Message begins with the place: "scripts/x.lua:3: text". It is shortened to fit the log.
 	Message string
-	// Traceback has one line for each function that ran, the innermost first, at most 30.
+	// Traceback has one line for each active function, the innermost first, at most 30.
 	Traceback string
-	// Value is what was raised.
+	// Value is the raised value.
 	Value lua.LValue
 	// Cause is ErrTimeout, ErrMemory, ErrStopped or nil.
 	Cause error
 
-	where string // the innermost place in Lua, "scripts/x.lua:3:"; empty where no Lua ran on the thread
-	bare  bool   // Value lacks a place that it should have: a Go function raised it that no Lua had called
+	place string // the innermost place in Lua, "scripts/x.lua:3:"; "" if no Lua ran on the thread
+	bare  bool   // Value lacks its place: a Go function raised it that no Lua code had called
 	lines int    // of Traceback
 }
 
@@ -46,70 +46,70 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Place returns where in Lua it happened, whatever was raised: "scripts/x.lua:3"; empty where no Lua ran.
-func (e *Error) Place() string { return strings.TrimSuffix(e.where, ":") }
+// Place returns the place in Lua, "scripts/x.lua:3", even if Message does not begin with it; "" if no Lua ran.
+func (e *Error) Place() string { return strings.TrimSuffix(e.place, ":") }
 
-// Raise raises err in L, for a Go function that L's code called; it does not return. An *Error, of a Call within this
-// one, keeps its value and traceback.
+// Raise raises err in L, for a Go function that L's code has called. It does not return. An *Error, from a nested Call, keeps its
+// value and traceback.
 func Raise(L *lua.LState, err error) {
 	var e *Error
 	if !errors.As(err, &e) {
 		L.RaiseError("%s", err.Error())
 	}
-	if place := where(L); e.where == "" && place != "" {
-		e.Value, e.bare = e.valueIn(L), false
+	if place := placeOf(L); e.place == "" && place != "" {
+		e.Value, e.bare = e.valueFor(L), false
 		if e.Message != "" {
 			e.Message = place + " " + e.Message
 		}
-		e.where = place
+		e.place = place
 	}
 	panic(e)
 }
 
-// refusal returns the error of a function of ours that L called.
-func refusal(L *lua.LState, text string) *Error {
-	e := &Error{where: where(L)}
+// errorAt returns an error of one of our functions that L has called.
+func errorAt(L *lua.LState, text string) *Error {
+	e := &Error{place: placeOf(L)}
 	e.setText(text)
 	return e
 }
 
-// setText makes e raise a text of ours.
+// setText sets the value to one of our messages.
 func (e *Error) setText(text string) {
-	e.bare = e.where == ""
-	e.Value = lua.LString(strings.TrimSpace(e.where + " " + text))
+	e.bare = e.place == ""
+	e.Value = lua.LString(strings.TrimSpace(e.place + " " + text))
 }
 
-// argument returns the error of a function of ours whose n-th argument is none of its kind.
-func argument(L *lua.LState, n int, name, kind string) *Error {
+// argumentError returns the error for a wrong type of the n-th argument of one of our functions.
+func argumentError(L *lua.LState, n int, name, kind string) *Error {
 	got := "no value"
 	if n <= L.GetTop() {
 		got = L.Get(n).Type().String()
 	}
-	return refusal(L, fmt.Sprintf("bad argument #%d to '%s' (%s expected, got %s)", n, name, kind, got))
+	return errorAt(L, fmt.Sprintf("bad argument #%d to '%s' (%s expected, got %s)", n, name, kind, got))
 }
 
-// valueIn returns what was raised, for code on L to have.
-func (e *Error) valueIn(L *lua.LState) lua.LValue {
+// valueFor returns the raised value for code on L.
+func (e *Error) valueFor(L *lua.LState) lua.LValue {
 	if !e.bare {
 		return e.Value
 	}
-	return lua.LString(strings.TrimSpace(where(L) + " " + e.Value.String()))
+	return lua.LString(strings.TrimSpace(placeOf(L) + " " + e.Value.String()))
 }
 
-// fail makes an Error of what was recovered, while the frames of t are still there.
-func (t *thread) fail(value any) *Error {
+// errorFrom returns the Error of a recovered value. The frames of t must still be there.
+func (t *thread) errorFrom(value any) *Error {
 	cause := t.limits.cause()
 	e, ok := value.(*Error)
 	if !ok || cause != nil && e.Cause == nil {
-		e = &Error{Value: lua.LNil, Cause: cause, where: where(t.L)}
+		e = &Error{Value: lua.LNil, Cause: cause, place: placeOf(t.L)}
 		switch raised, ok := value.(*lua.ApiError); {
 		case cause != nil:
-			e.setText(strings.TrimPrefix(cause.Error(), "vm: "))
+			e.setText(cause.Error())
 			e.Message = e.Value.String()
 		case ok:
 			t.setRaised(e, raised.Object)
 		default:
-			t.broken = true
+			t.panicked = true
 			e.setText(t.panicText(e, value))
 		}
 	}
@@ -119,7 +119,7 @@ func (t *thread) fail(value any) *Error {
 	return e
 }
 
-// setRaised makes e raise what gopher-lua or a function of the library raised, in the words of Lua.
+// setRaised sets the value to one that gopher-lua or a library function has raised, in the wording of Lua.
 func (t *thread) setRaised(e *Error, value lua.LValue) {
 	text, ok := value.(lua.LString)
 	if !ok {
@@ -128,24 +128,24 @@ func (t *thread) setRaised(e *Error, value lua.LValue) {
 		}
 		return
 	}
-	// So gopher-lua calls it when the values of a thread do not fit.
+	// This is how gopher-lua reports that a thread has too many values.
 	if strings.HasSuffix(string(text), "registry overflow") {
 		e.setText(overflowText)
 		return
 	}
-	if e.where == "" {
-		if e.bare = !t.vm.scriptsOwn(t.L); e.bare {
+	if e.place == "" {
+		if e.bare = !t.vm.raisedByScript(t.L); e.bare {
 			text = lua.LString(strings.TrimPrefix(string(text), " "))
 		}
 	}
-	if said, ok := strings.CutPrefix(string(text), e.where+" "); ok && e.where != "" {
-		text = lua.LString(e.where + " " + varinfo.Text(t.L, said))
+	if said, ok := strings.CutPrefix(string(text), e.place+" "); ok && e.place != "" {
+		text = lua.LString(e.place + " " + varinfo.Text(t.L, said))
 	}
 	e.Value = text
 }
 
-// scriptsOwn tells whether what L raised is what a script said, to the letter.
-func (v *VM) scriptsOwn(L *lua.LState) bool {
+// raisedByScript reports whether a script raised the value, so that it must not be changed.
+func (v *VM) raisedByScript(L *lua.LState) bool {
 	d, ok := L.GetStack(0)
 	if !ok {
 		return false
@@ -154,9 +154,9 @@ func (v *VM) scriptsOwn(L *lua.LState) bool {
 	return err == nil && (fn == v.raisers[0] || fn == v.raisers[1])
 }
 
-// panicText returns what scripts are told of a Go panic. What it really was stands in the traceback.
+// panicText returns the message of a Go panic for scripts. The traceback gets the panic itself.
 func (t *thread) panicText(e *Error, value any) string {
-	// gopher-lua panics with this, or trips over its own error handling, when a thread is full.
+	// gopher-lua panics with this, or in its own error handling, if a thread is full.
 	if value == "lua callstack overflow" || t.vm.layout.registry(t.L) >= registryMax {
 		return overflowText
 	}
@@ -165,7 +165,7 @@ func (t *thread) panicText(e *Error, value any) string {
 	return "internal error"
 }
 
-// panicSite returns the place in Go that panicked, when called below the deferred function.
+// panicSite returns the place in Go that panicked. It must be called below the deferred function.
 func panicSite() string {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
@@ -183,47 +183,47 @@ func panicSite() string {
 	}
 }
 
-// describe completes an error for the owner of the machine. outer is the thread whose code called.
+// describe completes an error for the owner of the machine. outer is the thread of the calling code.
 func (v *VM) describe(e *Error, outer *thread, call any) *Error {
 	if e.Message != "" {
 		return e
 	}
 	text := strings.TrimSpace(v.text(e.Value, outer, call))
-	if e.where != "" && !hasPlace(text) {
-		text = e.where + " " + text
+	if e.place != "" && !hasPlace(text) {
+		text = e.place + " " + text
 	}
 	e.Message = strings.ToValidUTF8(logging.Clip(text, maxMessage), "\uFFFD")
 	return e
 }
 
-// text returns what a raised value says. A table may say it with __tostring, which may do anything.
+// text returns a raised value as text. It calls __tostring, which may do anything.
 func (v *VM) text(raised lua.LValue, outer *thread, call any) string {
 	if lua.LVCanConvToString(raised) {
 		return raised.String()
 	}
 	plain := fmt.Sprintf("(error object is a %s value)", raised.Type())
-	speak := v.main.GetMetaField(raised, "__tostring")
-	if speak == lua.LNil {
+	tostring := v.main.GetMetaField(raised, "__tostring")
+	if tostring == lua.LNil {
 		return asJSON(raised, plain)
 	}
-	t := v.borrow(outer)
+	t := v.getThread(outer)
 	if outer == nil {
-		t.call, t.guest = call, false
+		t.call, t.inCoroutine = call, false
 	}
-	t.push(speak)
+	t.push(tostring)
 	t.L.Push(raised)
 	if err := t.run(1, 1, false); err != nil {
 		return plain
 	}
-	said, ok := t.L.Get(1).(lua.LString)
-	v.giveBack(t)
+	result, ok := t.L.Get(1).(lua.LString)
+	v.putThread(t)
 	if !ok {
 		return plain
 	}
-	return string(said)
+	return string(result)
 }
 
-// asJSON returns what a small table of plain data is, else what stands in for it.
+// asJSON returns a small table of plain data as JSON, and otherwise for any other value.
 func asJSON(v lua.LValue, otherwise string) string {
 	if v.Type() != lua.LTTable {
 		return otherwise
@@ -235,17 +235,17 @@ func asJSON(v lua.LValue, otherwise string) string {
 	return string(text)
 }
 
-// hasPlace tells whether a message begins with a file and a line.
+// hasPlace reports whether a message begins with a file and a line.
 func hasPlace(text string) bool {
 	_, rest, _ := strings.Cut(text, ":")
 	number, _, ok := strings.Cut(rest, ":")
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
-// where returns the innermost place in Lua on L, as "scripts/x.lua:3:", or "".
-func where(L *lua.LState) string {
+// placeOf returns the innermost place in Lua on L, "scripts/x.lua:3:", or "".
+func placeOf(L *lua.LState) string {
 	place := ""
-	frames(L, func(d *lua.Debug) bool {
+	eachFrame(L, func(d *lua.Debug) bool {
 		if d.CurrentLine >= 0 {
 			place = fmt.Sprintf("%s:%d:", d.Source, d.CurrentLine)
 		}
@@ -256,9 +256,9 @@ func where(L *lua.LState) string {
 
 // addTrace adds the functions on L to the traceback.
 func (e *Error) addTrace(L *lua.LState) {
-	frames(L, func(d *lua.Debug) bool {
+	eachFrame(L, func(d *lua.Debug) bool {
 		switch {
-		case d.CurrentLine < 0 && d.What == "main": // ours: thread.enter
+		case d.CurrentLine < 0 && d.What == "main": // ours: thread.entryPoint
 		case d.CurrentLine < 0:
 			e.addLine("[Go]: in " + functionName(d))
 		default:
@@ -295,9 +295,9 @@ func functionName(d *lua.Debug) string {
 	return "function '" + d.Name + "'"
 }
 
-// frames calls see for each function that runs on L, from the innermost outwards, until it returns false.
-func frames(L *lua.LState, see func(d *lua.Debug) bool) {
-	// It reads what gopher-lua may have left half made.
+// eachFrame calls see for each active function of L, the innermost first, until it returns false.
+func eachFrame(L *lua.LState, see func(d *lua.Debug) bool) {
+	// A frame may be half-initialised when gopher-lua raises an error, so panics are ignored.
 	defer func() { _ = recover() }()
 	for level := 0; ; {
 		d, ok := L.GetStack(level)
@@ -311,7 +311,7 @@ func frames(L *lua.LState, see func(d *lua.Debug) bool) {
 	}
 }
 
-// tailCalls returns how many calls a frame has replaced: gopher-lua counts each of them as a level.
+// tailCalls returns the number of tail calls of a frame: gopher-lua counts each as a level.
 func tailCalls(d *lua.Debug) int {
 	if d.CurrentLine < 0 {
 		return 0

@@ -9,41 +9,41 @@ import (
 	"time"
 )
 
-// How often the watcher looks.
+// Intervals of the watcher.
 const (
 	watchTime = 10 * time.Millisecond
-	watchHeap = 5 * time.Millisecond // a script makes 4 GB of strings a second: 20 MB until the watcher looks again
+	watchHeap = 5 * time.Millisecond // a script can make 4 GB of strings a second, or 20 MB in one interval
 )
 
-// memoryCeiling times Options.Memory is where garbage is collected however short ago that was done last.
+// Above memoryCeiling times Options.Memory, garbage is collected even if the last collection was just before.
 const memoryCeiling = 2
 
-// A slice that goes on although its limit has tripped is stuck once it has taken hangAfter times its timeout, and at
-// least minHang beyond it: to unwind a deep stack of calls takes seconds.
+// A slice that still runs although its limit has tripped hangs once it has taken hangAfter times its timeout, and at least
+// minHang longer than it: unwinding a deep stack of calls takes seconds.
 const (
 	hangAfter = 5
 	minHang   = 5 * time.Second
 )
 
-// limits says whether a slice runs and whether it has to end. It is one word, so that the watcher can trip exactly the
-// slice that it looked at: bit 0 says that a slice runs, bits 62 and 63 why it tripped, bit 61 that it is held, the bits
-// between count.
+// limits tells whether a slice runs and whether it has to end. The state is one word, so that the watcher can trip exactly the
+// slice that it has seen: bit 0 means that a slice runs, bits 62 and 63 are the reason why it tripped, bit 61 means that it
+// is held, and the bits between count slices.
 type limits struct {
-	word    atomic.Uint64
-	gate    sync.Mutex   // the watcher's while the slice is held
-	timeout atomic.Int64 // of the slice that runs, ns; 0 is none
+	state   atomic.Uint64
+	gate    sync.Mutex   // locked by the watcher while the slice is held
+	timeout atomic.Int64 // of the running slice, in ns; 0 means none
 	aborted atomic.Bool  // every slice trips as soon as it begins
 	closed  chan struct{}
 }
 
-// Why a slice tripped.
+// Reasons why a slice tripped.
 const (
 	trippedTime    = 1 << 62
 	trippedMemory  = 2 << 62
 	trippedStopped = 3 << 62
 )
 
-// held is the bit of a slice that does not go on until it is known whether it has too much memory.
+// held is the bit of a slice that is paused until it is known whether it uses too much memory.
 const held = 1 << 61
 
 func newLimits() *limits {
@@ -55,31 +55,32 @@ func newLimits() *limits {
 // begin starts a slice.
 func (l *limits) begin(timeout time.Duration) {
 	l.timeout.Store(int64(timeout))
-	slice := l.word.Load()&^(trippedStopped|held) + 1
-	l.word.Store(slice)
+	slice := l.state.Load()&^(trippedStopped|held) + 1
+	l.state.Store(slice)
 	if l.aborted.Load() {
 		l.trip(slice, trippedStopped)
 	}
 }
 
-// end ends the slice and returns its timeout. What tripped it is forgotten.
+// end ends the slice and returns its timeout. It clears the reason why the slice tripped.
 func (l *limits) end() time.Duration {
-	l.word.Store(l.word.Load()&^(trippedStopped|held) + 1)
+	l.state.Store(l.state.Load()&^(trippedStopped|held) + 1)
 	return time.Duration(l.timeout.Load())
 }
 
-// trip makes a slice end, unless it has ended or tripped already.
+// trip trips a slice, unless it has ended or tripped already.
 func (l *limits) trip(slice, why uint64) {
 	slice &^= held
-	if slice&1 == 1 && slice < trippedTime && !l.word.CompareAndSwap(slice, slice|why) {
-		l.word.CompareAndSwap(slice|held, slice|why|held)
+	if slice&1 == 1 && slice < trippedTime && !l.state.CompareAndSwap(slice, slice|why) {
+		l.state.CompareAndSwap(slice|held, slice|why|held)
 	}
 }
 
-// hold has a slice wait where it next asks its limits, until release. It tells whether the slice runs and has not tripped.
+// hold pauses a slice, the next time that it checks its limits, until release is called. It reports whether the slice runs and
+// has not tripped; otherwise nothing is held.
 func (l *limits) hold(slice uint64) bool {
 	l.gate.Lock()
-	if slice&1 == 1 && slice < held && l.word.CompareAndSwap(slice, slice|held) {
+	if slice&1 == 1 && slice < held && l.state.CompareAndSwap(slice, slice|held) {
 		return true
 	}
 	l.gate.Unlock()
@@ -88,38 +89,38 @@ func (l *limits) hold(slice uint64) bool {
 
 // release ends a hold.
 func (l *limits) release() {
-	l.word.And(^uint64(held))
+	l.state.And(^uint64(held))
 	l.gate.Unlock()
 }
 
-// pass waits while the slice is held.
-func (l *limits) pass() {
-	if l.word.Load()&held != 0 {
+// waitIfHeld waits while the slice is held.
+func (l *limits) waitIfHeld() {
+	if l.state.Load()&held != 0 {
 		l.gate.Lock()
-		l.gate.Unlock() //nolint:staticcheck // nothing is guarded: to have had the lock is the end of the wait
+		l.gate.Unlock() //nolint:staticcheck // the lock guards nothing; getting it is the end of the wait
 	}
 }
 
-// done returns a closed channel once the slice has tripped; nil blocks for ever and is cheap to ask.
+// done returns a closed channel if the slice has tripped, else nil. It is called at every instruction.
 func (l *limits) done() <-chan struct{} {
-	if l.word.Load() < held {
+	if l.state.Load() < held {
 		return nil
 	}
-	return l.ended()
+	return l.doneSlow()
 }
 
-// ended is done for a slice that is or was held, or has tripped.
-func (l *limits) ended() <-chan struct{} {
-	l.pass()
-	if l.word.Load() < trippedTime {
+// doneSlow is done for a slice that is held or has tripped.
+func (l *limits) doneSlow() <-chan struct{} {
+	l.waitIfHeld()
+	if l.state.Load() < trippedTime {
 		return nil
 	}
 	return l.closed
 }
 
-// cause returns why the slice tripped, or nil.
+// cause returns the reason why the slice tripped as an error, or nil.
 func (l *limits) cause() error {
-	switch l.word.Load() & trippedStopped {
+	switch l.state.Load() & trippedStopped {
 	case trippedTime:
 		return ErrTimeout
 	case trippedMemory:
@@ -130,15 +131,14 @@ func (l *limits) cause() error {
 	return nil
 }
 
-// Abort ends the slice that runs, and each that begins from now on as soon as it begins, with ErrStopped: scripts get no
-// more time. Any goroutine may call it.
+// Abort aborts the running slice, and each later one as soon as it begins, with ErrStopped. Any goroutine may call it.
 func (v *VM) Abort() {
 	v.limits.aborted.Store(true)
-	v.limits.trip(v.limits.word.Load(), trippedStopped)
+	v.limits.trip(v.limits.state.Load(), trippedStopped)
 }
 
-// Watch looks after the limits until ctx ends; without it there are none. The owner runs it on a goroutine of its own,
-// and lets it outlive the goroutine that runs Lua: nothing else can end a script that does not.
+// Watch enforces the limits until ctx ends. Without it there are none. The owner runs it on a separate goroutine that outlives
+// the one that runs Lua: nothing else can end a script that does not end by itself.
 func (v *VM) Watch(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { v.watchHeap(ctx) })
@@ -151,20 +151,20 @@ func (v *VM) watchTime(ctx context.Context) {
 	defer ticker.Stop()
 	var slice uint64
 	var since time.Time
-	ticks := 0 // since the slice tripped; counted, so that a process that was halted does not look stuck
+	ticks := 0 // since the slice tripped; counted, so that a process that was suspended does not look as if it hung
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		word := v.limits.word.Load()
+		word := v.limits.state.Load()
 		now := word &^ held
 		timeout := time.Duration(v.limits.timeout.Load())
 		switch {
 		case now != slice:
 			slice, since, ticks = now, time.Now(), 0
-		case word&held != 0: // which is not its own time
+		case word&held != 0: // this time is not charged to the slice
 			since = since.Add(watchTime)
 		case slice >= trippedTime:
 			if ticks++; ticks == hangTicks(timeout) && v.options.OnHang != nil {
@@ -176,7 +176,7 @@ func (v *VM) watchTime(ctx context.Context) {
 	}
 }
 
-// hangTicks is how often the watcher sees a slice that has tripped before it takes it for stuck.
+// hangTicks is the number of times that the watcher sees a tripped slice before it takes it for hung.
 func hangTicks(timeout time.Duration) int {
 	return int(max((hangAfter-1)*timeout, minHang) / watchTime)
 }
@@ -186,14 +186,14 @@ func (v *VM) watchHeap(ctx context.Context) {
 	ticker := time.NewTicker(watchHeap)
 	defer ticker.Stop()
 	var collections uint64
-	var rest time.Time // until when no collection is forced
+	var rest time.Time // until then no collection is forced
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		slice := v.limits.word.Load()
+		slice := v.limits.state.Load()
 		memory.read()
 		if n := memory.value(collected); n != collections {
 			collections = n
@@ -202,8 +202,8 @@ func (v *VM) watchHeap(ctx context.Context) {
 		if !v.high(memory, rest) || !v.limits.hold(slice) {
 			continue
 		}
-		// What was read includes garbage, which no slice can be blamed for; the slice is held so that it makes no more of
-		// it meanwhile. Collections are spaced to take a fifth of the time at most, however large the heap is.
+		// The value includes garbage, which must not abort a slice. The slice is held so that it makes no more garbage during
+		// the collection. Collections take a fifth of the time at most, however large the heap is.
 		began := time.Now()
 		runtime.GC()
 		memory.read()
@@ -216,7 +216,7 @@ func (v *VM) watchHeap(ctx context.Context) {
 	}
 }
 
-// high tells whether the memory that was read calls for a collection.
+// high reports whether memory use is so high that garbage must be collected.
 func (v *VM) high(m memory, rest time.Time) bool {
 	limit := v.options.Memory
 	if time.Now().Before(rest) {
@@ -225,12 +225,12 @@ func (v *VM) high(m memory, rest time.Time) bool {
 	return limit > 0 && m.value(heapObjects) > limit
 }
 
-// memory is what the Go runtime tells of its memory, in bytes, and of its collections.
+// memory has values of the Go runtime: memory in bytes, and the number of collections.
 type memory []metrics.Sample
 
-// Places in memory.
+// Indexes into memory.
 const (
-	heapObjects = iota // with those that the next collection will free
+	heapObjects = iota // with garbage
 	collected
 )
 
@@ -243,4 +243,4 @@ func newMemory() memory {
 
 func (m memory) read() { metrics.Read(m) }
 
-func (m memory) value(place int) uint64 { return m[place].Value.Uint64() }
+func (m memory) value(index int) uint64 { return m[index].Value.Uint64() }

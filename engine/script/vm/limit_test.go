@@ -12,7 +12,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// How a script may try not to end. Each is also run below pcall, xpcall and a coroutine.
+// Ways in which a script may try not to end. Each is also run below pcall, xpcall and a coroutine.
 func endless() []script {
 	return []script{
 		{name: "loop", source: `while true do end`},
@@ -39,7 +39,7 @@ func endless() []script {
 	}
 }
 
-// A slice that takes too long is stopped wherever it is, nothing of the script runs any more, and the next call is free.
+// A slice that takes too long is aborted wherever it is. Nothing of the script runs afterwards, and the next call is unaffected.
 func TestTimeout(t *testing.T) {
 	m := start(t, Options{TurnTimeout: 30 * time.Millisecond})
 	for _, s := range endless() {
@@ -59,7 +59,7 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// A slice inside of a Go function that does not return is reported once, and one that returns late is not.
+// A slice in a Go function that does not return is reported once. One that returns late is not reported.
 func TestHang(t *testing.T) {
 	stuck := make(chan time.Duration, 2)
 	m := start(t, Options{TurnTimeout: 30 * time.Millisecond, OnHang: func(held time.Duration) { stuck <- held }})
@@ -80,7 +80,7 @@ func TestHang(t *testing.T) {
 	}
 }
 
-// Long turns are given in proportion, short ones what it takes to unwind a stack.
+// The time until a slice counts as hung is proportional to a long timeout; for a short one it is the time to unwind a stack.
 func TestHangTicks(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{
 		time.Millisecond: minHang, time.Second: minHang, 10 * time.Second: 40 * time.Second,
@@ -91,7 +91,7 @@ func TestHangTicks(t *testing.T) {
 	}
 }
 
-// The error of a stopped slice says where and which functions ran, also on the threads below.
+// The error of an aborted slice has the place and the active functions, also those of the threads below.
 func TestTimeoutTrace(t *testing.T) {
 	m := start(t, Options{})
 	o := m.run(t, `local function spin()
@@ -116,7 +116,7 @@ func TestTimeoutTrace(t *testing.T) {
 	}
 }
 
-// What a concatenation would make beyond the bound of a string is an error at its line, and the operator is called so.
+// A concatenation that would exceed the limit of a string is an error at its line that names the operator.
 func TestConcatenationTooLong(t *testing.T) {
 	m := start(t, Options{})
 	o := m.run(t, `local s = "x"
@@ -140,7 +140,7 @@ func TestConcatenationTooLong(t *testing.T) {
 	}
 }
 
-// Each call may have a timeout of its own; 0 without TurnTimeout is none.
+// Each call may have its own timeout; 0 without TurnTimeout means none.
 func TestTimeoutOfCall(t *testing.T) {
 	m := start(t, Options{})
 	if o := m.runFor(t, 20*time.Millisecond, `while true do end`); !errors.Is(o.err, ErrTimeout) {
@@ -151,7 +151,7 @@ func TestTimeoutOfCall(t *testing.T) {
 	}
 }
 
-// Time that a call waits is not charged to it, however long others run meanwhile; what it runs after the wait is.
+// A call is not charged for the time of its waits, however long others run meanwhile. It is charged for what it runs after one.
 func TestTimeoutAfterWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := start(t, Options{TurnTimeout: 200 * time.Millisecond})
@@ -182,7 +182,7 @@ func TestTimeoutAfterWait(t *testing.T) {
 	})
 }
 
-// Abort ends the slice that runs, every one that begins later, and those that go on after a wait.
+// Abort aborts the running slice, every later one, and those that resume after a wait.
 func TestAbort(t *testing.T) {
 	m := start(t, Options{})
 	running := make(chan struct{})
@@ -206,19 +206,19 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// A slice that has tripped cannot save itself by waiting, nor by raising something else.
+// A slice that has tripped cannot continue by waiting, nor by raising another error.
 func TestTrippedCannotWait(t *testing.T) {
 	m := start(t, Options{})
 	m.State().SetGlobal("doze", m.State().NewFunction(func(L *lua.LState) int {
-		m.limits.trip(m.limits.word.Load(), trippedTime)
+		m.limits.trip(m.limits.state.Load(), trippedTime)
 		if err := m.Await(L, func(wake func()) { wake() }); !errors.Is(err, ErrTimeout) {
 			t.Errorf("Await in a slice that has tripped = %v, want %v", err, ErrTimeout)
 		}
 		return 0
 	}))
 	m.State().SetGlobal("refuse", m.State().NewFunction(func(L *lua.LState) int {
-		m.limits.trip(m.limits.word.Load(), trippedTime)
-		panic(refusal(L, "refused"))
+		m.limits.trip(m.limits.state.Load(), trippedTime)
+		panic(errorAt(L, "refused"))
 	}))
 	for _, source := range []string{`doze() say("went on")`, `refuse() say("went on")`} {
 		if o := m.run(t, source); !errors.Is(o.err, ErrTimeout) {
@@ -227,13 +227,13 @@ func TestTrippedCannotWait(t *testing.T) {
 	}
 }
 
-// A watcher that was late trips nothing: neither the time between calls nor the slice that came after.
+// A late watcher trips nothing: neither the time between calls nor the next slice.
 func TestTripIsExact(t *testing.T) {
 	l := newLimits()
 	l.begin(0)
-	first := l.word.Load()
+	first := l.state.Load()
 	l.end()
-	idle := l.word.Load()
+	idle := l.state.Load()
 	l.trip(idle, trippedTime)
 	if err := l.cause(); err != nil {
 		t.Errorf("cause between slices = %v, want nil", err)
@@ -244,8 +244,8 @@ func TestTripIsExact(t *testing.T) {
 	if err := l.cause(); err != nil {
 		t.Errorf("cause after a trip of another slice = %v, want nil", err)
 	}
-	l.trip(l.word.Load(), trippedMemory)
-	l.trip(l.word.Load(), trippedTime)
+	l.trip(l.state.Load(), trippedMemory)
+	l.trip(l.state.Load(), trippedTime)
 	if err := l.cause(); !errors.Is(err, ErrMemory) {
 		t.Errorf("cause = %v, want %v", err, ErrMemory)
 	}
@@ -269,8 +269,8 @@ func heap() uint64 {
 	return m.value(heapObjects)
 }
 
-// A slice under which the memory grows too much is stopped. The scripts stop growing by themselves, for the sake of
-// the machine that the test runs on, but they do not end by themselves.
+// A slice during which memory grows too much is aborted. To spare the machine that runs the test, the scripts stop growing by
+// themselves, but they do not end by themselves.
 func TestMemory(t *testing.T) {
 	m := start(t, Options{Memory: heap() + 16<<20, TurnTimeout: 20 * time.Second})
 	for _, s := range []script{
@@ -306,8 +306,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// However fast a script fills the memory, and whatever part of it is garbage, there is never much more than twice the
-// limit. Each would go on to 2 GiB.
+// However fast a script fills the memory, and however much of it is garbage, the heap never gets much larger than twice the
+// limit. Each script would continue to 2 GiB.
 func TestMemoryPeak(t *testing.T) {
 	limit := heap() + 64<<20
 	m := start(t, Options{Memory: limit, TurnTimeout: 20 * time.Second})
@@ -331,7 +331,7 @@ func TestMemoryPeak(t *testing.T) {
 	}
 }
 
-// peak returns the most memory that the heap had while run ran, garbage included.
+// peak returns the largest size of the heap while run ran, garbage included.
 func peak(run func()) uint64 {
 	var most uint64
 	ended := make(chan struct{})
@@ -356,14 +356,14 @@ func peak(run func()) uint64 {
 	return most
 }
 
-// A slice that is held goes no further than where it asks its limits, in Lua and in the library, until it is released or
-// has tripped; one that ends meanwhile holds up nobody.
+// A held slice stops where it checks its limits, in Lua and in the library, until it is released or has tripped. One that ends
+// meanwhile blocks nothing.
 func TestHold(t *testing.T) {
 	l := newLimits()
 	l.begin(0)
 	thread := &thread{limits: l}
 	for _, trips := range []bool{false, true} {
-		slice := l.word.Load()
+		slice := l.state.Load()
 		if !l.hold(slice) {
 			t.Fatalf("hold(%x) = false, want true", slice)
 		}
@@ -389,15 +389,15 @@ func TestHold(t *testing.T) {
 		l.release()
 		asking.Wait()
 	}
-	if l.hold(l.word.Load()) {
+	if l.hold(l.state.Load()) {
 		t.Error("hold of a slice that has tripped = true, want false")
 	}
 	l.end()
-	if l.hold(l.word.Load()) {
+	if l.hold(l.state.Load()) {
 		t.Error("hold between slices = true, want false")
 	}
 	l.begin(0)
-	l.hold(l.word.Load())
+	l.hold(l.state.Load())
 	l.end()
 	l.begin(0)
 	if thread.Done() != nil {
@@ -406,12 +406,12 @@ func TestHold(t *testing.T) {
 	l.release()
 }
 
-// The time that a slice is held is not its own.
+// A slice is not charged for the time that it is held.
 func TestHeldTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := start(t, Options{TurnTimeout: 100 * time.Millisecond})
 		m.State().SetGlobal("hold", m.State().NewFunction(func(*lua.LState) int {
-			if !m.limits.hold(m.limits.word.Load()) {
+			if !m.limits.hold(m.limits.state.Load()) {
 				t.Error("hold of the slice that runs = false, want true")
 				return 0
 			}
@@ -430,7 +430,7 @@ func TestHeldTime(t *testing.T) {
 	})
 }
 
-// A number from outside that is used as an index does not make gopher-lua fill an array up to it.
+// A huge number as an index does not make gopher-lua fill an array up to it.
 func TestHugeIndex(t *testing.T) {
 	if lua.MaxArrayIndex != 1<<20 {
 		t.Errorf("lua.MaxArrayIndex: got %d, want %d", lua.MaxArrayIndex, 1<<20)
@@ -441,7 +441,7 @@ func TestHugeIndex(t *testing.T) {
 	}
 }
 
-// A slice that leaves garbage behind is not blamed for it, even when the heap is beyond the limit because of it.
+// A slice is not aborted because of garbage, even if the heap exceeds the limit because of it.
 func TestGarbage(t *testing.T) {
 	live := make([]byte, 64<<20)
 	m := start(t, Options{Memory: heap() + 48<<20, TurnTimeout: time.Minute})
@@ -452,8 +452,8 @@ func TestGarbage(t *testing.T) {
 	runtime.KeepAlive(live)
 }
 
-// Handlers that were stopped leave neither memory nor goroutines behind.
-func TestStoppedLeaveNothing(t *testing.T) {
+// Aborted handlers leave neither memory nor goroutines behind.
+func TestAbortedLeaveNothing(t *testing.T) {
 	m := start(t, Options{TurnTimeout: time.Minute})
 	fn := m.compiled(t, `
 		local text = ("x"):rep(20000) .. tostring({})

@@ -10,7 +10,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// pcall and xpcall answer as those of Lua do, and errors have a place.
+// pcall and xpcall return the same as those of Lua, and errors have a place.
 func TestProtected(t *testing.T) {
 	m := start(t, Options{})
 	runAll(t, m, []script{
@@ -39,7 +39,7 @@ func TestProtected(t *testing.T) {
 	})
 }
 
-// An error that is caught leaves the variables that closures share alone, of those who call and of those who failed.
+// A caught error does not damage variables that closures share, neither those of the caller nor those of the failed function.
 func TestUpvalues(t *testing.T) {
 	m := start(t, Options{})
 	const count = `local n = 0 local function inc() n = n + 1 end inc() `
@@ -78,7 +78,7 @@ func TestUpvalues(t *testing.T) {
 	})
 }
 
-// Recursion without end is an error wherever it happens, not the end of the process, and the machine goes on.
+// Endless recursion is an error wherever it happens. It does not end the process, and the machine still works.
 func TestDepth(t *testing.T) {
 	m := start(t, Options{})
 	const overflow = "stack overflow"
@@ -129,7 +129,7 @@ func TestDepth(t *testing.T) {
 	})
 }
 
-// A call within a call answers it, and its error goes on with its value, its place and its way.
+// A nested call returns its result, and its error keeps its value, place and traceback.
 func TestNestedCall(t *testing.T) {
 	m := start(t, Options{})
 	runAll(t, m, []script{
@@ -152,7 +152,7 @@ func TestNestedCall(t *testing.T) {
 	}
 }
 
-// A traceback is short however deep the stack is; a loop of tail calls is one line of it; a Go panic is named in it.
+// A traceback is short however deep the stack is. A chain of tail calls is one line. A Go panic is named.
 func TestTraceback(t *testing.T) {
 	m := start(t, Options{})
 	trace := func(source string) string {
@@ -173,7 +173,7 @@ func TestTraceback(t *testing.T) {
 	}
 	m.State().SetGlobal("count", m.State().NewFunction(func(L *lua.LState) int {
 		n := 0
-		frames(L, func(*lua.Debug) bool { n++; return true })
+		eachFrame(L, func(*lua.Debug) bool { n++; return true })
 		L.Push(lua.LNumber(n))
 		return 1
 	}))
@@ -188,7 +188,7 @@ func TestTraceback(t *testing.T) {
 	}
 }
 
-// A message is text of at most 4 KiB, whatever was raised.
+// A message is at most 4 KiB of text, whatever was raised.
 func TestLongMessage(t *testing.T) {
 	m := start(t, Options{})
 	o := m.run(t, `error(("\255"):rep(100000), 0)`)
@@ -197,7 +197,7 @@ func TestLongMessage(t *testing.T) {
 	}
 }
 
-// Threads are used again, unless they panicked or grew big, and few are kept.
+// Threads are reused, unless they panicked or grew large, and few are kept.
 func TestPool(t *testing.T) {
 	m := start(t, Options{})
 	for _, c := range []struct {
@@ -211,11 +211,11 @@ func TestPool(t *testing.T) {
 	} {
 		fn := m.compiled(t, c.source)
 		m.turn(t, func() {
-			m.deep.idle = nil
+			m.regular.idle = nil
 			for range 3 {
 				_, _ = m.Call(nil, 0, fn)
 			}
-			if got := len(m.deep.idle); got != c.want {
+			if got := len(m.regular.idle); got != c.want {
 				t.Errorf("idle threads after calls of %s: got %d, want %d", c.name, got, c.want)
 			}
 		})
@@ -225,20 +225,20 @@ func TestPool(t *testing.T) {
 	}
 	m.wake(t)
 	m.turn(t, func() {
-		if n := len(m.deep.idle); n > 256 {
+		if n := len(m.regular.idle); n > 256 {
 			t.Errorf("idle threads: got %d, want 256 or less", n)
 		}
 		for range 10 {
 			m.collect()
 		}
-		if n := len(m.deep.idle); n > 1 {
+		if n := len(m.regular.idle); n > 1 {
 			t.Errorf("idle threads after 10 collections: got %d, want 1", n)
 		}
 	})
 }
 
-// A new thread does not hold on to what ran on threads that are gone.
-func TestScrub(t *testing.T) {
+// A new thread does not keep in memory what ran on earlier threads.
+func TestClearFrames(t *testing.T) {
 	m := start(t, Options{})
 	var held []weak.Pointer[lua.LTable]
 	m.State().SetGlobal("held", m.State().NewFunction(func(L *lua.LState) int {
@@ -253,9 +253,9 @@ func TestScrub(t *testing.T) {
 		end
 		down(50)`)
 	m.turn(t, func() {
-		m.deep.idle = nil
+		m.regular.idle = nil
 		for range 10 {
-			m.deep.idle = append(m.deep.idle, m.newThread(&m.deep))
+			m.regular.idle = append(m.regular.idle, m.newThread(&m.regular))
 		}
 		runtime.GC()
 		runtime.GC()
@@ -271,7 +271,7 @@ func TestScrub(t *testing.T) {
 	})
 }
 
-// gopher-lua keeps the values of a thread where we look for them.
+// gopher-lua still has the private fields that layout reads.
 func TestLayout(t *testing.T) {
 	L := lua.NewState(lua.Options{RegistrySize: 200, RegistryMaxSize: 1000, RegistryGrowStep: 100, SkipOpenLibs: true})
 	if got := newLayout().registry(L); got != 200 {

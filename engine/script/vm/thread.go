@@ -8,89 +8,89 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Bounds of a thread, and of how deeply threads may stand on one another.
+// Limits of a thread and of the nesting of threads.
 const (
 	registrySize = 128     // values, at first
 	registryMax  = 1 << 17 // values: 2 MiB
-	registryKept = 2048    // values: a thread that has grown beyond is not used again
+	registryKept = 2048    // values; a thread that has grown beyond is not reused
 
-	// A Go stack holds at most 1 GiB and a Lua call through a metamethod takes about 1 KiB of it. A pcall in a pcall goes
-	// on with the same Go stack, so the innermost threads are given fewer frames: some 45,000 frames on a stack at most.
-	deepFrames = 1000 // Lua frames of a thread
-	flatFrames = 200  // of a thread at or below flatDepth
-	flatDepth  = 8
-	maxDepth   = 190 // threads on one Go stack
+	// A Go stack holds at most 1 GiB, and a Lua call through a metamethod takes about 1 KiB of it. A pcall within a pcall uses
+	// the same Go stack, so the innermost threads get fewer frames: a stack has at most some 45,000.
+	regularFrames = 1000 // Lua frames of a thread
+	shallowFrames = 200  // of a thread at shallowDepth or deeper
+	shallowDepth  = 8
+	maxDepth      = 190 // threads on one Go stack
 )
 
-// thread is a Lua thread with what its code runs under. It is also the thread's context.Context, which is how Go
-// functions that are handed a Lua thread find it, and how gopher-lua asks, before each instruction, whether to go on.
+// thread is a Lua thread with the state of its run. It is also the thread's context.Context: Go functions find it there, and
+// gopher-lua asks it before each instruction whether to continue.
 type thread struct {
 	// Set once.
 	vm     *VM
 	L      *lua.LState
 	limits *limits
 	entry  *lua.LFunction
-	home   *pool
+	pool   *pool
 
-	// Set when it is borrowed.
-	call  any        // of the Call that it runs under, unless guest
-	guest bool       // runs under the Call of whoever resumed co
-	co    *coroutine // on whose Go stack it runs; nil: on that of the outermost Call
-	depth int        // how many threads stand below it
+	// Set when it is taken from its pool.
+	call        any        // of the Call that it runs in, unless inCoroutine
+	inCoroutine bool       // it runs in the Call of the code that resumed co
+	co          *coroutine // on whose Go stack it runs; nil means that of the outermost Call
+	depth       int        // number of threads below it
 
-	// Of the present run.
-	trace  bool   // a traceback is wanted
-	failed *Error // how it ended
-	killed bool   // it ended because its coroutine is let go
-	broken bool   // a Go panic went through it
+	// Of the current run.
+	trace    bool   // a traceback is wanted
+	failed   *Error // its error
+	killed   bool   // it ended because its coroutine was released
+	panicked bool   // a Go panic unwound it
 }
 
-// Deadline, Done, Err and Value make it a context.Context, to be asked and never to be derived from.
+// Deadline, Done, Err and Value implement context.Context. No context may be derived from it.
 func (t *thread) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-// Done returns a closed channel once a limit has tripped, and nil until then. It takes as long as the slice is held.
+// Done returns a closed channel once a limit has tripped, and nil until then. It waits while the slice is held.
 func (t *thread) Done() <-chan struct{} { return t.limits.done() }
 
 // Err returns the cause once a limit has tripped.
 func (t *thread) Err() error {
-	t.limits.pass()
+	t.limits.waitIfHeld()
 	return t.limits.cause()
 }
 
 // Value returns nil.
 func (t *thread) Value(any) any { return nil }
 
-// threadOf returns nil for a Lua thread that is not one of ours.
+// threadOf returns the thread behind L, or nil if L is not one of ours.
 func threadOf(L *lua.LState) *thread {
 	t, _ := L.Context().(*thread)
 	return t
 }
 
-// killed unwinds the Go stack of a coroutine that is let go.
+// killed is the panic that unwinds the Go stack of a released coroutine.
 type killed struct{}
 
-// pool keeps idle threads: making one takes ten times as long as a typical call.
+// pool keeps idle threads for reuse: making one takes ten times as long as a typical call.
 type pool struct {
 	idle   []*thread
 	frames int // of its threads
-	most   int // how many may be idle
+	most   int // number that may be idle
 }
 
-// shrink drops half of the idle threads, those that were used least lately.
+// shrink drops the least recently used half of the idle threads.
 func (p *pool) shrink() {
 	p.idle = slices.Delete(p.idle, 0, len(p.idle)/2)
 }
 
-// borrow returns a thread for what outer's code calls: it runs under the same Call and on the same Go stack. outer is
-// nil for the outermost call.
-func (v *VM) borrow(outer *thread) *thread {
+// getThread returns a thread for a call by outer's code, in the same Call and on the same Go stack. outer is nil for the
+// outermost call.
+func (v *VM) getThread(outer *thread) *thread {
 	depth := 0
 	if outer != nil {
 		depth = outer.depth + 1
 	}
-	p := &v.deep
-	if depth >= flatDepth {
-		p = &v.flat
+	p := &v.regular
+	if depth >= shallowDepth {
+		p = &v.shallow
 	}
 	var t *thread
 	if n := len(p.idle); n > 0 {
@@ -102,7 +102,7 @@ func (v *VM) borrow(outer *thread) *thread {
 	}
 	t.depth = depth
 	if outer != nil {
-		t.call, t.guest, t.co = outer.call, outer.guest, outer.co
+		t.call, t.inCoroutine, t.co = outer.call, outer.inCoroutine, outer.co
 	}
 	return t
 }
@@ -110,16 +110,16 @@ func (v *VM) borrow(outer *thread) *thread {
 func (v *VM) newThread(p *pool) *thread {
 	v.main.Options.CallStackSize = p.frames
 	L, _ := v.main.NewThread() // nothing to cancel: the main thread has no context
-	t := &thread{vm: v, L: L, limits: v.limits, home: p}
-	t.entry = L.NewFunction(t.enter)
+	t := &thread{vm: v, L: L, limits: v.limits, pool: p}
+	t.entry = L.NewFunction(t.entryPoint)
 	L.SetContext(t)
-	scrub(L)
+	clearFrames(L)
 	return t
 }
 
-// scrub overwrites the call frames that a new thread begins with: gopher-lua takes them from threads that have used
-// them, with the functions that ran there, and those hold on to their variables.
-func scrub(L *lua.LState) {
+// clearFrames overwrites the call frames of a new thread. gopher-lua reuses frames of other threads, which still refer to the
+// functions that ran there, and so to their variables.
+func clearFrames(L *lua.LState) {
 	left := lua.FramesPerSegment
 	var down *lua.LFunction
 	down = L.NewFunction(func(L *lua.LState) int {
@@ -133,10 +133,10 @@ func scrub(L *lua.LState) {
 	L.Call(0, 0)
 }
 
-// giveBack makes a thread idle whose run is over and whose results are taken.
-func (v *VM) giveBack(t *thread) {
-	p := t.home
-	if t.broken || len(p.idle) >= p.most || v.closed || v.layout.registry(t.L) > registryKept {
+// putThread returns a thread to its pool after its results have been taken.
+func (v *VM) putThread(t *thread) {
+	p := t.pool
+	if t.panicked || len(p.idle) >= p.most || v.closed || v.layout.registry(t.L) > registryKept {
 		return
 	}
 	t.L.SetTop(0)
@@ -144,20 +144,20 @@ func (v *VM) giveBack(t *thread) {
 	p.idle = append(p.idle, t)
 }
 
-// push begins a call: the function first, then the caller pushes the arguments onto t.L, then run.
+// push begins a call. The caller then pushes the arguments onto t.L and calls run.
 func (t *thread) push(fn lua.LValue) {
 	t.L.Push(t.entry)
 	t.L.Push(fn)
 }
 
-// run runs what was pushed. On success the results are all that is on t.L. On failure the thread has been given back.
+// run runs the pushed call. On success t.L has only the results. On failure the thread has been returned to its pool.
 func (t *thread) run(nargs, nret int, trace bool) *Error {
 	v, outer := t.vm, t.vm.current
-	v.enter(t)
+	v.setCurrent(t)
 	t.trace = trace
-	// PCall empties the thread after a failure; enter has noted everything by then.
+	// After a failure PCall empties the thread; entryPoint has recorded the error by then.
 	err := t.L.PCall(nargs+1, nret, nil)
-	v.enter(outer)
+	v.setCurrent(outer)
 	if err == nil {
 		return nil
 	}
@@ -165,15 +165,15 @@ func (t *thread) run(nargs, nret int, trace bool) *Error {
 		panic(killed{})
 	}
 	failed := t.failed
-	v.giveBack(t)
+	v.putThread(t)
 	return failed
 }
 
-// enter is the Go function at the bottom of every thread. It looks at a failure while the frames are still there.
-func (t *thread) enter(L *lua.LState) int {
-	defer t.rescue()
+// entryPoint is the Go function at the bottom of every thread. It records an error while the frames are still there.
+func (t *thread) entryPoint(L *lua.LState) int {
+	defer t.recoverError()
 	if fn := L.Get(1); !callable(L, fn) {
-		panic(refusal(L, "attempt to call a "+fn.Type().String()+" value"))
+		panic(errorAt(L, "attempt to call a "+fn.Type().String()+" value"))
 	}
 	L.Call(L.GetTop()-1, lua.MultRet)
 	return L.GetTop()
@@ -187,7 +187,7 @@ func callable(L *lua.LState, value lua.LValue) bool {
 	return ok
 }
 
-func (t *thread) rescue() {
+func (t *thread) recoverError() {
 	value := recover()
 	if value == nil {
 		return
@@ -195,20 +195,21 @@ func (t *thread) rescue() {
 	if _, ok := value.(killed); ok {
 		t.killed = true
 	} else {
-		t.failed = t.fail(value)
+		t.failed = t.errorFrom(value)
 	}
 	t.closeUpvalues()
 	panic(t.vm.unwound)
 }
 
-// closeUpvalues takes the variables that closures share with this thread off it, before it is emptied. gopher-lua does
-// so where it raises an error itself, and only there; raising one is the only way to have it done.
+// closeUpvalues closes the upvalues of this thread before it is emptied. gopher-lua does so only when it raises an error itself,
+// so this raises one.
 func (t *thread) closeUpvalues() {
 	defer func() { _ = recover() }()
 	t.L.Error(lua.LNil, 0)
 }
 
-// layout is where gopher-lua keeps the values of a thread. There is no other way to see how much it has grown.
+// layout has the indexes of the private fields in which gopher-lua keeps the values of a thread. There is no other way to see
+// how much it has grown.
 type layout struct{ reg, array int }
 
 func newLayout() layout {
@@ -222,7 +223,7 @@ func newLayout() layout {
 	return l
 }
 
-// registry returns how many values L has room for; the most it may have if that cannot be seen.
+// registry returns the capacity of L for values; the largest one if the fields do not exist.
 func (l layout) registry(L *lua.LState) int {
 	if l.array < 0 {
 		return registryMax

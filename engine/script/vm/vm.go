@@ -1,15 +1,14 @@
-// Package vm owns one Lua machine: its threads, its protected calls, the time and memory that they may take, and
-// waiting. It replaces pcall, xpcall and the coroutine library, because those decide which thread runs what. It knows
-// no server, no message and no loop; whoever owns the machine hands it a function that waits.
+// Package vm owns one Lua machine: its threads, its protected calls, its limits of time and memory, and waits. It replaces pcall,
+// xpcall and the coroutine library, because they decide which thread runs what. It knows no server, no message and no loop.
 //
-// Every call runs on a Lua thread of its own, taken from a pool: the call itself, what pcall protects, and the body of
-// a coroutine. gopher-lua tears down a whole thread when an error is caught, so an error must never be caught on a
-// thread that goes on. A coroutine is also a Go coroutine: it can yield, and it can wait, below any Go function.
+// Every call runs on a separate Lua thread from a pool: the call itself, a function under pcall, and the body of a coroutine.
+// gopher-lua tears down a whole thread when an error is caught, so an error must never be caught on a thread that continues. A
+// coroutine is also a Go coroutine: it can yield, and it can wait, below any Go function.
 //
-// A slice is the time from the outermost call, or the end of a wait, to the end of the call or the next wait. At any
-// moment at most one slice runs. Limits are those of a slice, so that no call pays for what it waits.
+// A slice is the time from the outermost call, or the end of a wait, to the end of the call or the next wait. At any moment at
+// most one slice runs. Limits apply to a slice, so that no call is charged for the time that it waits.
 //
-// All methods but Watch belong to the goroutine that runs Lua at the moment: the turns of the loop.
+// Only the goroutine that runs Lua, which is that of the loop, may call the methods, except Watch and Abort.
 package vm
 
 import (
@@ -26,43 +25,42 @@ import (
 
 // Options are what a machine may use and what it gets from its owner. The zero value is usable.
 type Options struct {
-	// TurnTimeout is how long one slice may hold the machine. 0 is no limit. It is kept to within some 20 ms.
+	// TurnTimeout bounds the time that one slice may take, to within some 20 ms. 0 means no limit.
 	TurnTimeout time.Duration
-	// Memory is how many bytes of live heap the process may have before the slice that runs is stopped. 0 is no limit. With
-	// garbage the heap has twice as much at most, and what a script makes of it in a few milliseconds. Go stacks come on top
-	// of it: of scripts that recurse in thousands of coroutines, two to three times as much.
+	// Memory is the live heap of the process, in bytes, above which the running slice is aborted. 0 means no limit. With garbage
+	// the heap may reach twice as much, plus what a script allocates in a few milliseconds. Go stacks are not included: those of
+	// scripts that recurse in thousands of coroutines may take two to three times as much.
 	Memory uint64
-	// OnHang is called once for a slice that its limits could not stop, since it is inside of a Go function that does not
-	// return, with the time that it has taken. Nothing of the machine will run any more. It is called by the
-	// watcher; nil is nobody.
+	// OnHang is called once, by the watcher, for a slice that its limits could not abort because it is inside of a Go function
+	// that does not return. held is the time that it has taken. The machine will run nothing more. Optional.
 	OnHang func(held time.Duration)
-	// Print and Now are what the library prints with and tells the time by.
+	// Print and Now are used by the functions print, os.time and the like.
 	Print func(string)
 	Now   func() time.Time
-	// Await suspends the turn until wake is called, as loop.(*Loop).Await does. Where nil, waiting is an error. An error
-	// that it returns without having called start refuses the wait, which a script may handle; any other means that the
-	// wait was cut off, which ends the call.
+	// Await suspends the turn until wake is called, as loop.(*Loop).Await does. If it is nil, waiting is an error. If it returns
+	// an error without having called start, it refuses the wait, which a script may handle. Any other error means that the wait
+	// was aborted, which ends the call.
 	Await func(start func(wake func())) error
-	// Stopped is what Await returns when no wait will be fulfilled any more: it ends the call even when start was not
-	// called. May be nil.
+	// Stopped is the error of Await if no wait will be fulfilled any more. It ends the call even if start was not called.
+	// Optional.
 	Stopped error
 }
 
-// Causes of an Error that no script can catch.
+// Causes of an Error that scripts cannot catch.
 var (
-	// ErrTimeout says that a slice took longer than it may.
-	ErrTimeout = errors.New("vm: time limit exceeded")
-	// ErrMemory says that the process had more memory than it may while the slice ran.
-	ErrMemory = errors.New("vm: memory limit exceeded")
-	// ErrStopped says that a wait was cut off because the loop ends.
-	ErrStopped = errors.New("vm: stopped while waiting")
+	// ErrTimeout means that a slice took too long.
+	ErrTimeout = errors.New("time limit exceeded")
+	// ErrMemory means that the process used too much memory while the slice ran.
+	ErrMemory = errors.New("memory limit exceeded")
+	// ErrStopped means that a wait was aborted because the loop ends.
+	ErrStopped = errors.New("stopped while waiting")
 )
 
 // Errors of calls that were not made.
 var (
 	// ErrClosed is returned by Call after Close.
 	ErrClosed = errors.New("vm: closed")
-	// ErrCannotWait is returned by Await where the machine has no Options.Await, or no call runs.
+	// ErrCannotWait is returned by Await if the machine has no Options.Await, or if no call runs.
 	ErrCannotWait = errors.New("vm: cannot wait here")
 )
 
@@ -73,23 +71,23 @@ type VM struct {
 	main    *lua.LState
 	layout  layout
 	limits  *limits
-	unwound *lua.ApiError // what a failed call unwinds its thread with
-	raisers [2]lua.LValue // the functions that raise what they are given: error and assert
+	unwound *lua.ApiError // unwinds the thread of a failed call
+	raisers [2]lua.LValue // error and assert, which raise their argument
 
 	// Owned by the goroutine that runs Lua.
-	current    *thread // whose code runs now; nil between calls and while waiting
-	deep, flat pool
-	coroutines coroutines
-	calls      int // that have begun and not ended
-	closed     bool
+	current          *thread // whose code runs; nil between calls and while waiting
+	regular, shallow pool
+	coroutines       coroutines
+	calls            int // that have begun and not ended
+	closed           bool
 
-	// The watcher has seen a collection. Any goroutine.
+	// Set by the watcher after a garbage collection. Any goroutine.
 	collected atomic.Bool
 }
 
-// gopher-lua fills an array with nils up to its highest index below this bound: with its own bound of 67 million a
-// number from outside, used as an index, takes seconds and gigabytes. It is a variable of the whole process, so that it
-// is set before any goroutine can read it.
+// gopher-lua fills an array with nils up to its highest index below this bound. With its default of 67 million, a number from
+// outside that is used as an index takes seconds and gigabytes. The variable belongs to the whole process, so it is set before
+// any goroutine can read it.
 func init() { lua.MaxArrayIndex = 1 << 20 }
 
 // New returns a machine with the standard library. The owner closes it.
@@ -100,29 +98,29 @@ func New(o Options) *VM {
 			RegistrySize:        registrySize,
 			RegistryMaxSize:     registryMax,
 			RegistryGrowStep:    512,
-			CallStackSize:       deepFrames,
+			CallStackSize:       regularFrames,
 			SkipOpenLibs:        true,
 			MinimizeStackMemory: true,
 		}),
 		layout:  newLayout(),
 		limits:  newLimits(),
 		unwound: &lua.ApiError{Type: lua.ApiErrorRun, Object: lua.LNil, StackTrace: "vm: see the thread"},
-		deep:    pool{frames: deepFrames, most: 256},
-		flat:    pool{frames: flatFrames, most: 32},
+		regular: pool{frames: regularFrames, most: 256},
+		shallow: pool{frames: shallowFrames, most: 32},
 	}
-	// gopher-lua takes the first thread that runs for the main one, if it is not told.
+	// Without this, gopher-lua takes the first thread that runs for the main one.
 	v.main.G.MainThread = v.main
 	v.main.G.CurrentThread = v.main
 	v.open()
 	return v
 }
 
-// State returns the main thread: tables, functions and userdata are made with it. No Lua must ever run on it.
+// State returns the main thread, to make tables, functions and userdata with. No Lua must run on it.
 func (v *VM) State() *lua.LState { return v.main }
 
-// Call runs a function on a thread of its own and returns its first result. call is what Caller will tell of it.
-// timeout is the time that each slice may take, 0 for Options.TurnTimeout; a call within a call belongs to the slice of
-// the outer one, whatever its own timeout. The error is an *Error, or ErrClosed.
+// Call runs a function on a separate thread and returns its first result. Caller returns call to Go functions that the
+// function calls. timeout bounds each slice; 0 means Options.TurnTimeout. A call within a call is part of the outer one's slice
+// and ignores timeout. The error is an *Error or ErrClosed.
 func (v *VM) Call(call any, timeout time.Duration, fn lua.LValue, args ...lua.LValue) (lua.LValue, error) {
 	if v.closed {
 		return lua.LNil, ErrClosed
@@ -132,15 +130,15 @@ func (v *VM) Call(call any, timeout time.Duration, fn lua.LValue, args ...lua.LV
 		if timeout == 0 {
 			timeout = v.options.TurnTimeout
 		}
-		v.tidy()
+		v.cleanup()
 		v.calls++
 		v.limits.begin(timeout)
 		defer v.endCall()
 	} else if outer.depth >= maxDepth {
-		return lua.LNil, v.describe(refusal(outer.L, overflowText), outer, call)
+		return lua.LNil, v.describe(errorAt(outer.L, overflowText), outer, call)
 	}
-	t := v.borrow(outer)
-	t.call, t.guest = call, false
+	t := v.getThread(outer)
+	t.call, t.inCoroutine = call, false
 	t.push(fn)
 	for _, arg := range args {
 		t.L.Push(arg)
@@ -149,49 +147,49 @@ func (v *VM) Call(call any, timeout time.Duration, fn lua.LValue, args ...lua.LV
 		return lua.LNil, v.describe(err, outer, call)
 	}
 	result := t.L.Get(1)
-	v.giveBack(t)
+	v.putThread(t)
 	return result, nil
 }
 
-// endCall ends the slice of the outermost call. What a call took that was stopped for its memory is given back before
-// another call is blamed for it.
+// endCall ends the slice of the outermost call. If it was aborted for its memory, that is freed now, so that the next call is
+// not blamed for it.
 func (v *VM) endCall() {
 	v.calls--
-	greedy := errors.Is(v.limits.cause(), ErrMemory)
+	overMemory := errors.Is(v.limits.cause(), ErrMemory)
 	v.limits.end()
-	if greedy {
-		v.deep.idle, v.flat.idle = nil, nil
+	if overMemory {
+		v.regular.idle, v.shallow.idle = nil, nil
 		v.collect()
 	}
 }
 
-// Calls returns how many calls have begun and not ended: at most one runs, the others wait.
+// Calls returns the number of calls that have begun and not ended. At most one runs; the others wait.
 func (v *VM) Calls() int { return v.calls }
 
-// tidy lets go of what a collection has shown to be needless, if there was one since: coroutines that no script can
-// reach, and idle threads, which hold on to what ran on them last, where fewer would do.
-func (v *VM) tidy() {
+// cleanup drops coroutines that no script can reach, and half of the idle threads, which keep in memory what ran on them last.
+// It does nothing if there was no garbage collection since the last time.
+func (v *VM) cleanup() {
 	if !v.collected.Load() {
 		return
 	}
 	v.collected.Store(false)
 	v.coroutines.sweep(v)
-	v.deep.shrink()
-	v.flat.shrink()
+	v.regular.shrink()
+	v.shallow.shrink()
 }
 
-// collect does all that at once.
+// collect collects garbage and cleans up at once.
 func (v *VM) collect() {
 	runtime.GC()
 	v.collected.Store(true)
-	v.tidy()
+	v.cleanup()
 }
 
-// Caller returns the call argument of the Call that L's code runs under: for a coroutine, that of whoever resumed it.
-// It returns nil where there is none.
+// Caller returns the call argument of the Call that L's code runs in; for a coroutine, that of the code that resumed it. It
+// returns nil if there is none.
 func Caller(L *lua.LState) any {
 	t := threadOf(L)
-	for t != nil && t.guest {
+	for t != nil && t.inCoroutine {
 		t = t.co.resumer
 	}
 	if t == nil {
@@ -200,14 +198,14 @@ func Caller(L *lua.LState) any {
 	return t.call
 }
 
-// Close ends the coroutines that are left. No call may be running or waiting.
+// Close ends the remaining coroutines. No call may be running or waiting.
 func (v *VM) Close() {
 	v.closed = true
 	v.coroutines.close(v)
-	v.deep.idle, v.flat.idle = nil, nil
+	v.regular.idle, v.shallow.idle = nil, nil
 }
 
-// open installs the library.
+// open sets up the standard library.
 func (v *VM) open() {
 	stdlib.Open(v.main, stdlib.Options{Print: v.options.Print, Now: v.options.Now})
 	v.raisers = [2]lua.LValue{v.main.GetGlobal("error"), v.main.GetGlobal("assert")}
@@ -224,8 +222,8 @@ func (v *VM) open() {
 	}))
 }
 
-// enter notes whose code runs from now on; nil is nobody's.
-func (v *VM) enter(t *thread) {
+// setCurrent notes the thread whose code runs from now on; nil for none.
+func (v *VM) setCurrent(t *thread) {
 	v.current = t
 	if t == nil {
 		v.main.G.CurrentThread = v.main

@@ -13,7 +13,7 @@ import (
 	"perigee/engine/script/compile"
 )
 
-// machine is a VM on a loop, both running for the time of a test, with functions that scripts of the tests call.
+// machine is a VM on a loop. Both run until the end of the test. Its functions are called by the scripts of the tests.
 type machine struct {
 	*VM
 	loop *loop.Loop
@@ -71,7 +71,7 @@ func (m *machine) register() {
 			}
 			return 0
 		},
-		// caller () answers the call argument.
+		// caller () returns the call argument.
 		"caller": func(L *lua.LState) int {
 			L.Push(lua.LString(fmt.Sprint(Caller(L))))
 			return 1
@@ -91,7 +91,7 @@ func (m *machine) register() {
 		},
 		// trip () is what the watcher does when the time is over.
 		"trip": func(*lua.LState) int {
-			m.limits.trip(m.limits.word.Load(), trippedTime)
+			m.limits.trip(m.limits.state.Load(), trippedTime)
 			return 0
 		},
 		// crash () panics.
@@ -106,7 +106,7 @@ func (m *machine) register() {
 	}
 }
 
-// compiled returns the function that a script is.
+// compiled returns a script as a function.
 func (m *machine) compiled(tb testing.TB, source string) *lua.LFunction {
 	tb.Helper()
 	proto, err := compile.Compile("test.lua", []byte(source))
@@ -116,7 +116,7 @@ func (m *machine) compiled(tb testing.TB, source string) *lua.LFunction {
 	return m.State().NewFunctionFromProto(proto)
 }
 
-// outcome is how a call ended.
+// outcome is the result of a call.
 type outcome struct {
 	value string
 	err   error
@@ -160,7 +160,7 @@ func (m *machine) runFor(tb testing.TB, timeout time.Duration, source string) ou
 	return o
 }
 
-// begin posts a script as a turn and returns where its outcome will be.
+// begin posts a script as a turn and returns the channel of its outcome.
 func (m *machine) begin(tb testing.TB, source string) <-chan outcome {
 	tb.Helper()
 	out := make(chan outcome, 1)
@@ -198,7 +198,7 @@ func await(tb testing.TB, out <-chan outcome) outcome {
 	}
 }
 
-// script is a script and what its call comes to.
+// script is a script and the expected result.
 type script struct{ name, source, want string }
 
 func runAll(t *testing.T, m *machine, scripts []script) {
@@ -212,7 +212,7 @@ func runAll(t *testing.T, m *machine, scripts []script) {
 	}
 }
 
-// A call passes its arguments on and answers the first result; what failed is told with its place and way.
+// A call passes its arguments and returns the first result; an error has its place and a traceback.
 func TestCall(t *testing.T) {
 	m := start(t, Options{})
 	runAll(t, m, []script{

@@ -6,10 +6,10 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Await is for Go functions that scripts call: it suspends the turn until wake is called, wherever L's code is. start is
-// called once, when the wait begins, and hands wake to whatever will end it; any goroutine may call wake. The slice ends,
-// and when Await returns another has begun. The error is ErrStopped when the wait was cut off, after which L's code goes
-// no further; the cause of a limit that has tripped already; or what refused the wait. The function raises it in L.
+// Await is for Go functions that scripts call. It suspends the turn until wake is called, however deep in Go and Lua functions
+// L's code is. start is called once, when the wait begins; any goroutine may call wake. The slice ends, and when Await returns
+// another one has begun. The error is ErrStopped if the wait was aborted, after which L's code cannot continue; the cause of
+// a limit that has tripped already; or the error that refused the wait. The caller raises it in L.
 func (v *VM) Await(L *lua.LState, start func(wake func())) error {
 	t := threadOf(L)
 	if t == nil || v.options.Await == nil {
@@ -21,11 +21,11 @@ func (v *VM) Await(L *lua.LState, start func(wake func())) error {
 	return v.await(t, start)
 }
 
-// await waits on behalf of t. Only the Go stack of the outermost Call can be suspended by the owner: a coroutine hands
-// the wait to whoever resumed it.
+// await waits on behalf of t. Only the Go stack of the outermost Call can be suspended by the owner, so a coroutine passes the
+// wait to the code that resumed it.
 func (v *VM) await(t *thread, start func(wake func())) error {
 	if t.co != nil {
-		t.co.leave(t, start)
+		t.co.switchOut(t, start)
 		return t.co.waited
 	}
 	started := false
@@ -34,7 +34,7 @@ func (v *VM) await(t *thread, start func(wake func())) error {
 		start(wake)
 	})
 	if err != nil && (started || v.options.Stopped != nil && errors.Is(err, v.options.Stopped)) {
-		v.limits.trip(v.limits.word.Load(), trippedStopped)
+		v.limits.trip(v.limits.state.Load(), trippedStopped)
 		return ErrStopped
 	}
 	return err
@@ -42,10 +42,10 @@ func (v *VM) await(t *thread, start func(wake func())) error {
 
 func (v *VM) suspend(t *thread, start func(wake func())) error {
 	timeout := v.limits.end()
-	v.enter(nil)
+	v.setCurrent(nil)
 	defer func() {
 		v.limits.begin(timeout)
-		v.enter(t)
+		v.setCurrent(t)
 	}()
 	return v.options.Await(start)
 }

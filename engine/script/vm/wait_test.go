@@ -56,7 +56,7 @@ func places() []script {
 	}
 }
 
-// A script waits wherever it is, others run meanwhile, and it goes on where it stopped, under its own caller.
+// A script can wait anywhere. Others run meanwhile, and it continues where it stopped, with its own caller.
 func TestWait(t *testing.T) {
 	m := start(t, Options{})
 	for _, s := range places() {
@@ -86,7 +86,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// Whatever stands on whatever, a script waits below it, beside others that do.
+// A script can wait below any nesting of calls, beside others that wait.
 func TestWaitNested(t *testing.T) {
 	m := start(t, Options{})
 	random := rand.New(rand.NewPCG(1, 2))
@@ -135,7 +135,7 @@ func TestCurrentThread(t *testing.T) {
 	}
 }
 
-// Ten thousand calls wait at once and all of them end.
+// Ten thousand calls can wait at once, and all of them end.
 func TestManyWaiting(t *testing.T) {
 	m := start(t, Options{})
 	outs := make([]<-chan outcome, 10_000)
@@ -155,7 +155,7 @@ func TestManyWaiting(t *testing.T) {
 	}
 }
 
-// The end of the loop ends the calls that wait, wherever they do, and no script can catch it.
+// The end of the loop ends waiting calls, wherever they wait, and no script can catch it.
 func TestStopped(t *testing.T) {
 	m := start(t, Options{})
 	var outs []<-chan outcome
@@ -178,7 +178,7 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-// A wait that is refused is an error that a script may handle.
+// A refused wait is an error that a script can handle.
 func TestWaitRefused(t *testing.T) {
 	full := errors.New("full")
 	for name, c := range map[string]struct {
@@ -216,7 +216,7 @@ func TestWaitRefused(t *testing.T) {
 	}
 }
 
-// A coroutine that waits cannot be resumed by another call, and goes on for the one that waits.
+// A waiting coroutine cannot be resumed by another call. It continues for the call that waits.
 func TestResumeWaiting(t *testing.T) {
 	m := start(t, Options{})
 	out := m.begin(t, `co = coroutine.create(function() wait() return "end" end) return select(2, coroutine.resume(co))`)
@@ -230,7 +230,7 @@ func TestResumeWaiting(t *testing.T) {
 	}
 }
 
-// Calls that wait take turns in any order.
+// Waiting calls can be woken in any order.
 func TestWaitOrder(t *testing.T) {
 	m := start(t, Options{})
 	first := m.begin(t, `wait() say("first") pause() say("first again")`)

@@ -7,8 +7,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// An operation on what it is not made for is told in the words of Lua, with the name that the script has for it.
-func TestBlame(t *testing.T) {
+// The error of an operation on a value of the wrong type has the wording of Lua, with the name of the variable.
+func TestVariableNames(t *testing.T) {
 	m := start(t, Options{})
 	object := m.State().NewTable()
 	object.RawSetString("__metatable", lua.LString("client"))
