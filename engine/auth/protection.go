@@ -23,7 +23,7 @@ func ParseProtection(s string) (Protection, error) {
 			return p, nil
 		}
 	}
-	return Admin, fmt.Errorf(`auth: protection %q: not one of "none", "client", "admin"`, s)
+	return Admin, fmt.Errorf(`protection %q: not one of "none", "client", "admin"`, s)
 }
 
 // String returns the word that scripts write.

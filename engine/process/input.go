@@ -93,7 +93,7 @@ func (p *Process) takeInput(r *run) []byte {
 // closed, or from is terminated. Two that are piped so already stay so.
 func Pipe(from, to *Process) error {
 	if from == to {
-		return errors.New("process: a process cannot be piped to itself")
+		return errors.New("a process cannot be piped to itself")
 	}
 	fromOver, toOver, err := connect(from, to)
 	if err != nil {
@@ -118,9 +118,9 @@ func connect(from, to *Process) (fromOver, toOver bool, err error) {
 	case from.to == to:
 		return false, false, nil
 	case from.to != nil:
-		return false, false, errors.New("process: its output is piped already")
+		return false, false, errors.New("the output is piped already")
 	case to.from != nil:
-		return false, false, errors.New("process: its input is piped already")
+		return false, false, errors.New("the input is piped already")
 	}
 	from.to, to.from = to, from
 	to.input = append(to.input, from.takeOutput()...)

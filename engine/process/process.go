@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Errors of Write.
+// Errors of Write. Those of this package that scripts see are sentences without its name.
 var (
-	ErrEnded       = errors.New("process: it has ended")
-	ErrInputClosed = errors.New("process: its input is closed")
-	ErrFull        = errors.New("process: it reads too slowly: 1 MiB is waiting")
+	ErrEnded       = errors.New("it has ended")
+	ErrInputClosed = errors.New("its input is closed")
+	ErrFull        = errors.New("it reads too slowly: 1 MiB is waiting")
 )
 
 // notStarted is the exit code of a restart that did not come about, as shells have it.

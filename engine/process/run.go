@@ -49,7 +49,7 @@ func (p *Process) begin() (*run, error) {
 	}
 	if err != nil {
 		r.close()
-		return nil, fmt.Errorf("process: starting %s: %w", p.request.Name, err)
+		return nil, fmt.Errorf("starting %s: %w", p.request.Name, err)
 	}
 	r.pid = r.cmd.Process.Pid
 	p.mu.Lock()

@@ -38,8 +38,8 @@ type delays struct {
 
 // Errors of Start that are no mistake of whoever asks.
 var (
-	ErrTooMany = errors.New("process: too many processes")
-	ErrClosed  = errors.New("process: the server stops")
+	ErrTooMany = errors.New("too many processes")
+	ErrClosed  = errors.New("the server is stopping")
 )
 
 // Program is one that may be started.
@@ -132,22 +132,22 @@ func (s *Supervisor) check(r Request) error {
 	if !known {
 		names := slices.Sorted(maps.Keys(s.options.Programs))
 		if len(names) == 0 {
-			return fmt.Errorf("process: there is no program %q: server.toml has no [processes.NAME]", r.Name)
+			return fmt.Errorf("there is no program %q: server.toml has no [processes.NAME]", r.Name)
 		}
-		return fmt.Errorf("process: there is no program %q in server.toml; there are: %s", r.Name, strings.Join(names, ", "))
+		return fmt.Errorf("there is no program %q in server.toml; there are: %s", r.Name, strings.Join(names, ", "))
 	}
 	pattern := s.patterns[r.Name]
 	if len(r.Args) > maxArgs {
-		return fmt.Errorf("process: %s: %d arguments are more than %d", r.Name, len(r.Args), maxArgs)
+		return fmt.Errorf("%s: %d arguments are more than %d", r.Name, len(r.Args), maxArgs)
 	}
 	for _, arg := range r.Args {
 		switch {
 		case pattern == nil:
-			return fmt.Errorf("process: %s takes no arguments: processes.%s.args is empty", r.Name, r.Name)
+			return fmt.Errorf("%s takes no arguments: processes.%s.args is empty", r.Name, r.Name)
 		case len(arg) > maxArg:
-			return fmt.Errorf("process: %s: an argument of %d bytes is longer than %d", r.Name, len(arg), maxArg)
+			return fmt.Errorf("%s: an argument of %d bytes is longer than %d", r.Name, len(arg), maxArg)
 		case strings.IndexByte(arg, 0) >= 0 || !pattern.MatchString(arg):
-			return fmt.Errorf("process: %s: argument %q does not match %q, which is processes.%s.args", r.Name, arg, program.Args, r.Name)
+			return fmt.Errorf("%s: argument %q does not match %q, which is processes.%s.args", r.Name, arg, program.Args, r.Name)
 		}
 	}
 	return nil

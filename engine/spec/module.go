@@ -49,7 +49,7 @@ func (f *file) present(L *lua.LState) *harness.Server {
 // raise raises an error, if there is one, with the place in the spec.
 func raise(L *lua.LState, err error) {
 	if err != nil {
-		L.RaiseError("%s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "value: "), "process: "))
+		L.RaiseError("%s", strings.TrimPrefix(err.Error(), "value: "))
 	}
 }
 

@@ -106,7 +106,7 @@ func (c *child) exitCode() lua.LValue {
 func (ps *Processes) execute(L *lua.LState) int {
 	c := &child{owner: ps, name: L.CheckString(1), waiting: map[*func()]bool{}}
 	request := process.Request{Name: c.name, Ready: func() {
-		// If the loop has ended there is nobody to deliver it to.
+		// If the loop has ended no event is delivered.
 		_ = ps.options.Turns.Post("process "+c.name, c.deliver)
 	}}
 	if options := L.OptTable(2, nil); options != nil {
