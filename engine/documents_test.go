@@ -307,6 +307,23 @@ func TestDocumentMessages(t *testing.T) {
 	}
 }
 
+// Tables of settings in the documents have the default of each.
+func TestDocumentDefaults(t *testing.T) {
+	defaults := map[string]string{}
+	for _, key := range config.Keys() {
+		defaults[key.Name] = key.Default
+	}
+	rows := regexp.MustCompile("(?m)^\\| `([a-z]+\\.[a-z_]+)` \\| `([^`]+)` \\|").FindAllStringSubmatch(enginetest.GuideText(t), -1)
+	for _, row := range rows {
+		if want, exists := defaults[row[1]]; !exists || row[2] != want {
+			t.Errorf("a document says that %s is %s by default, want %q", row[1], row[2], want)
+		}
+	}
+	if len(rows) == 0 {
+		t.Error("no document has a table of settings with their defaults")
+	}
+}
+
 // The table of answers over HTTP has each exception with its status.
 func TestDocumentHTTPAnswers(t *testing.T) {
 	text := enginetest.GuideText(t)

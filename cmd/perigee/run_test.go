@@ -27,7 +27,7 @@ func perigee(t *testing.T, environ []string, args ...string) (code int, stdout, 
 	return code, out.String(), err.String()
 }
 
-// Every command line ends with the exit code that the README promises, and says what is wrong.
+// Every command line ends with the exit code that the documents promise, and says what is wrong.
 func TestExitCodes(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write := func(name, text string) {
