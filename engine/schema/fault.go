@@ -20,9 +20,9 @@ type fault string
 // Error returns the sentence.
 func (f fault) Error() string { return string(f) }
 
-// plain converts an error of jsonschema to a plain sentence. Of several faults it takes the first one in alphabetical order
+// sentence converts an error of jsonschema to a plain sentence. Of several faults it takes the first one in alphabetical order
 // of their places, so that the same document always has the same. words may return a better wording, or ""; optional.
-func plain(err error, document any, words func(e *jsonschema.ValidationError, at any) string) error {
+func sentence(err error, document any, words func(e *jsonschema.ValidationError, at any) string) error {
 	if bad, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		err = bad.Err
 	}

@@ -85,11 +85,11 @@ func (c *Compiler) Compile(text []byte) (*Schema, error) {
 	}
 	if isOfDraft(document) {
 		if err := c.keywords.Validate(document); err != nil {
-			return nil, fmt.Errorf("schema: %w", plain(err, document, ofSchema))
+			return nil, fmt.Errorf("schema: %w", sentence(err, document, ofSchema))
 		}
 	}
 	if _, err := compile(ownURL, document); err != nil {
-		return nil, fmt.Errorf("schema: %w", plain(err, document, ofSchema))
+		return nil, fmt.Errorf("schema: %w", sentence(err, document, ofSchema))
 	}
 	checkers, err := newCheckers(document)
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *Schema) Check(text []byte) error {
 		}
 	}
 	if err := s.checkers.check(document); err != nil {
-		return plain(err, document, nil)
+		return sentence(err, document, nil)
 	}
 	return nil
 }

@@ -90,8 +90,7 @@ func emptyCopy(from *lua.LTable, keys int) *lua.LTable {
 // Copier copies a table in pieces, for scripts that another goroutine runs. It leaves out what is not plain data. Tables may
 // contain themselves, and one that occurs twice is one table in the copy, too.
 type Copier struct {
-	walk
-
+	walk   walk
 	copies map[*lua.LTable]*lua.LTable
 	to     *lua.LTable // the copy of the table in progress
 	result *lua.LTable
@@ -105,7 +104,7 @@ func NewCopier(t *lua.LTable) *Copier {
 }
 
 // Step copies [StepEntries] entries and reports whether these were the last.
-func (c *Copier) Step() (done bool) { return c.step(StepEntries, c) }
+func (c *Copier) Step() (done bool) { return c.walk.step(StepEntries, c) }
 
 // Result returns the copy after the last step.
 func (c *Copier) Result() *lua.LTable { return c.result }
@@ -135,7 +134,7 @@ func (c *Copier) copyOf(t *lua.LTable) *lua.LTable {
 	if to == nil {
 		to = emptyCopy(t, 0) // to count the keys would take too long for one step
 		c.copies[t] = to
-		c.queue = append(c.queue, place{table: t})
+		c.walk.queue = append(c.walk.queue, place{table: t})
 	}
 	return to
 }

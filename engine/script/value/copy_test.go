@@ -131,7 +131,7 @@ func TestCopyRefuses(t *testing.T) {
 	}
 }
 
-// shared tells whether two equal values have a table in common.
+// shared reports whether two equal values have a table in common.
 func shared(a, b lua.LValue) bool {
 	x, ok := a.(*lua.LTable)
 	if !ok {
