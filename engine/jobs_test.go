@@ -18,7 +18,7 @@ import (
 )
 
 // work starts a server that takes jobs from a beanstalkd of its own.
-func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.Server, jobqueue.Service) {
+func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.Server, jobqueue.Client) {
 	t.Helper()
 	b := beanstalkd.Start(t, beanstalkd.Options{})
 	folder := t.TempDir()
@@ -46,7 +46,7 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 }
 
 // putJob puts a job of a command and returns its number.
-func putJob(t *testing.T, service jobqueue.Service, command, arguments string) uint64 {
+func putJob(t *testing.T, service jobqueue.Client, command, arguments string) uint64 {
 	t.Helper()
 	body, err := jobqueue.Body(command, []byte(arguments))
 	if err != nil {
@@ -55,36 +55,36 @@ func putJob(t *testing.T, service jobqueue.Service, command, arguments string) u
 	return putBody(t, service, string(body))
 }
 
-func putBody(t *testing.T, service jobqueue.Service, body string) uint64 {
+func putBody(t *testing.T, service jobqueue.Client, body string) uint64 {
 	t.Helper()
-	id, err := service.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority})
+	id, err := service.Put(t.Context(), queue.PutRequest{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority})
 	if err != nil {
 		t.Fatalf("Put(%s) = %v, want a number", body, err)
 	}
 	return id
 }
 
-// gone waits until the service knows a job no more.
-func gone(t *testing.T, service jobqueue.Service, id uint64) {
+// gone waits until the service does not know a job any more.
+func gone(t *testing.T, service jobqueue.Client, id uint64) {
 	t.Helper()
 	testkit.WaitFor(t, "the job to be gone", func() bool {
-		_, err := service.Job(t.Context(), id)
+		_, _, err := service.PeekJob(t.Context(), id)
 		if err != nil && !errors.Is(err, queue.ErrNotFound) {
-			t.Fatalf("Job(%d) = %v, want it to be gone", id, err)
+			t.Fatalf("PeekJob(%d) = %v, want it to be gone", id, err)
 		}
 		return err != nil
 	})
 }
 
-// buried waits until a job is set aside.
-func buried(t *testing.T, service jobqueue.Service, id uint64) {
+// buried waits until a job is buried.
+func buried(t *testing.T, service jobqueue.Client, id uint64) {
 	t.Helper()
 	testkit.WaitFor(t, "the job to be buried", func() bool {
-		job, err := service.Job(t.Context(), id)
+		_, stats, err := service.PeekJob(t.Context(), id)
 		if err != nil {
-			t.Fatalf("Job(%d) = %v, want it to be buried", id, err)
+			t.Fatalf("PeekJob(%d) = %v, want it to be buried", id, err)
 		}
-		return job.Stats.State == string(queue.Buried)
+		return stats.State == string(queue.Buried)
 	})
 }
 
@@ -201,15 +201,15 @@ func TestJobsThroughSocket(t *testing.T) {
 // What is in a queue of the server's own ends with it, and the log says how much that was.
 func TestMemoryQueueEnds(t *testing.T) {
 	for _, row := range []struct {
-		puts []queue.Put
+		puts []queue.PutRequest
 		want string
 	}{
 		{nil, ""},
-		{[]queue.Put{
+		{[]queue.PutRequest{
 			{Queue: "default", Body: []byte(`{"job":"Count"}`), Delay: time.Hour},
 			{Queue: "other", Body: []byte(`{"job":"Count"}`), Delay: time.Hour},
 			{Queue: "other", Body: []byte(`{"job":"Count"}`)},
-		}, `level=WARN msg="jobs: jobs are lost with the queue, which was in memory" jobs=3 delayed=2 buried=0`},
+		}, `level=WARN msg="jobqueue: the jobs of the queue in memory are lost" jobs=3 delayed=2 buried=0`},
 	} {
 		server := newFolder(t, app("base.boot(self)")).serve(nil)
 		for _, put := range row.puts {
@@ -231,12 +231,12 @@ func TestNoQueue(t *testing.T) {
 	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Driver = config.DriverOff })
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Push","command":"Say"}`)
-	const want = `queue.driver is "off", so there is no queue`
+	const want = `queue.driver is "off": there is no queue`
 	frame := alice.Expect("Pushed")
 	if reason, _ := frame["reason"].(string); frame["job"] != nil || !strings.Contains(reason, want) {
 		t.Errorf("alice < %v, want the reason %s and no job", frame, want)
 	}
-	if id, err := server.Control.PutJob(t.Context(), queue.Put{Queue: "default"}); err == nil || !strings.Contains(err.Error(), want) {
+	if id, err := server.Control.PutJob(t.Context(), queue.PutRequest{Queue: "default"}); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("PutJob = %d, %v, want %s", id, err, want)
 	}
 	if _, err := jobqueue.Open(server.Config.Queue); err == nil || !strings.Contains(err.Error(), want) {
@@ -352,7 +352,7 @@ server.command("Free", function() server.broadcast("Freed") end)`)
 	}
 	putJob(t, service, "Free", "")
 	alice.Expect("Freed")
-	if job, err := service.Job(t.Context(), id); err != nil || job.Stats.State != "reserved" || job.Stats.Reserves != 1 {
-		t.Errorf("Job(%d) after the reload = %+v, %v, want it reserved for the first time", id, job.Stats, err)
+	if _, stats, err := service.PeekJob(t.Context(), id); err != nil || stats.State != "reserved" || stats.Reserves != 1 {
+		t.Errorf("PeekJob(%d) after the reload = %+v, %v, want it reserved for the first time", id, stats, err)
 	}
 }

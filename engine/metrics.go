@@ -17,7 +17,7 @@ type counts struct {
 // metricsSnapshot asks all parts for their figures. None of them waits for the loop, which a script may hold. It is safe for
 // concurrent use.
 func (s *Server) metricsSnapshot() metrics.Snapshot {
-	sockets, jobs, now := s.broker.Counts(), s.jobs.Counts(), s.jobs.Status()
+	sockets, jobs, now := s.broker.Counts(), s.jobs.Counters(), s.jobs.Status()
 	clients, programs := s.manager.AuthFailures()
 	saves, refused, faults := s.keeper.Counts()
 	return metrics.Snapshot{
@@ -38,19 +38,19 @@ func (s *Server) metricsSnapshot() metrics.Snapshot {
 		JobsReserved:     jobs.Held,
 		QueueWanted:      now.Taking,
 		QueueConnected:   now.Taking && now.Worker.Connected,
-		QueueLost:        jobs.Lost,
+		QueueLost:        jobs.ConnectionsLost,
 		Saves:            map[string]uint64{"done": saves, "failed": refused},
 		UnsaveableTables: faults,
 	}
 }
 
 // jobOutcomes returns how the runs of jobs ended.
-func jobOutcomes(t queue.Tally) map[metrics.JobOutcome]uint64 {
+func jobOutcomes(t queue.Counters) map[metrics.JobOutcome]uint64 {
 	all := map[metrics.JobOutcome]uint64{
-		{Outcome: "done"}: t.Done, {Outcome: "released"}: t.Released, {Outcome: "given_back"}: t.GivenBack, {Outcome: "repeated"}: t.Repeated,
+		{Outcome: "done"}: t.Done, {Outcome: "released"}: t.Released, {Outcome: "given_back"}: t.GivenBack, {Outcome: "repeated"}: t.Redelivered,
 	}
 	for cause, n := range t.BuriedFor {
-		all[metrics.JobOutcome{Outcome: "buried", Reason: queue.Cause(cause).String()}] = n
+		all[metrics.JobOutcome{Outcome: "buried", Reason: queue.BuryReason(cause).String()}] = n
 	}
 	return all
 }

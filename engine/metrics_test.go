@@ -81,7 +81,7 @@ func measured(t *testing.T, server *enginetest.Server, want map[string]string) {
 // putOwn puts a job with this body on the queue of a server.
 func putOwn(t *testing.T, server *enginetest.Server, body string) {
 	t.Helper()
-	if _, err := server.Control.PutJob(t.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
+	if _, err := server.Control.PutJob(t.Context(), queue.PutRequest{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
 		t.Fatalf("PutJob(%s) = %v, want nil", body, err)
 	}
 }

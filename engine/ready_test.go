@@ -53,7 +53,7 @@ func TestReadyTellsOfTheQueue(t *testing.T) {
 	ready(t, server, "connected")
 	b.Kill()
 	ready(t, server, `connection refused since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
-	logged(t, server, "queue: the connection is lost", 1)
+	logged(t, server, "queue: connection lost", 1)
 	b.Restart(t)
 	ready(t, server, "connected")
 	logged(t, server, "queue: connected", 2)

@@ -155,7 +155,7 @@ func putNumbered(ctx context.Context, address string, stop *atomic.Bool) (n int,
 	defer func() { err = errors.Join(err, service.Close()) }()
 	for ; !stop.Load(); n++ {
 		body := fmt.Appendf(nil, `{"job":"Job","data":{"n":%d}}`, n+1)
-		if _, err := service.Put(ctx, queue.Put{Queue: "default", Body: body, Priority: queue.DefaultPriority}); err != nil {
+		if _, err := service.Put(ctx, queue.PutRequest{Queue: "default", Body: body, Priority: queue.DefaultPriority}); err != nil {
 			return n, err
 		}
 	}

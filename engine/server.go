@@ -24,7 +24,7 @@ func (s *Server) Jobs() jobqueue.Status { return s.jobs.Status() }
 func (s *Server) FailedJobs() []queue.Failure { return s.jobs.Failed() }
 
 // PutJob puts a job on the server's queue, which with queue.driver "memory" nobody else can.
-func (s *Server) PutJob(ctx context.Context, p queue.Put) (id uint64, err error) {
+func (s *Server) PutJob(ctx context.Context, p queue.PutRequest) (id uint64, err error) {
 	return s.jobs.Put(ctx, p)
 }
 

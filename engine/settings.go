@@ -61,7 +61,7 @@ func (s *Server) web(pages fs.FS) web.Options {
 		Socket: s.broker,
 		Pages:  pages,
 		Ready:  s.ready.Load,
-		Queue:  s.jobs.Condition,
+		Queue:  func() string { return s.jobs.Status().Condition },
 		Inside: s.metrics,
 		Door:   web.Door{Visitor: s.broker.Visitor, Admit: s.manager.Admit},
 		Commands: web.Commands{

@@ -135,7 +135,7 @@ end)`))
 		t.Fatal(err)
 	}
 	alice := s.Dial(t, "alice")
-	if _, err := s.Control.PutJob(t.Context(), queue.Put{Queue: "default", Body: []byte(`{"job":"Wait"}`)}); err != nil {
+	if _, err := s.Control.PutJob(t.Context(), queue.PutRequest{Queue: "default", Body: []byte(`{"job":"Wait"}`)}); err != nil {
 		t.Fatal(err)
 	}
 	alice.Expect("Begun")

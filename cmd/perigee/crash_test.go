@@ -110,7 +110,7 @@ func produce(t *testing.T, address string, produced, unsure *atomic.Int64) {
 	for n := range crashJobs {
 		body := fmt.Appendf(nil, `{"job":"Count","data":{"n":%d}}`, n)
 		for {
-			_, err := service.Put(t.Context(), queue.Put{Queue: "default", Body: body, Priority: queue.DefaultPriority})
+			_, err := service.Put(t.Context(), queue.PutRequest{Queue: "default", Body: body, Priority: queue.DefaultPriority})
 			if err == nil {
 				break
 			}

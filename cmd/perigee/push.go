@@ -70,8 +70,8 @@ func queueName(c *cli.Command, settings config.Config) string {
 }
 
 // job reads the job of a command line.
-func (p *program) job(c *cli.Command) (queue.Put, error) {
-	put := queue.Put{Priority: c.Uint32("priority")}
+func (p *program) job(c *cli.Command) (queue.PutRequest, error) {
+	put := queue.PutRequest{Priority: c.Uint32("priority")}
 	var errDelay, errTTR error
 	put.Delay, errDelay = wholeSeconds("delay", c.String("delay"), 0)
 	put.TTR, errTTR = wholeSeconds("ttr", c.String("ttr"), time.Second)
@@ -130,7 +130,7 @@ func wholeSeconds(flag, text string, least time.Duration) (time.Duration, error)
 }
 
 // put puts a job: at the service, or with the running server where it has the queue itself.
-func (p *program) put(ctx context.Context, c *cli.Command, settings config.Config, put queue.Put) (id uint64, err error) {
+func (p *program) put(ctx context.Context, c *cli.Command, settings config.Config, put queue.PutRequest) (id uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	if settings.Queue.Driver == config.DriverMemory {

@@ -35,7 +35,7 @@ func queueFlags() []cli.Flag {
 }
 
 // atQueue is the action of a command that asks the queue service something.
-func (p *program) atQueue(do func(ctx context.Context, c *cli.Command, q jobqueue.Service, name string) error) cli.ActionFunc {
+func (p *program) atQueue(do func(ctx context.Context, c *cli.Command, q jobqueue.Client, name string) error) cli.ActionFunc {
 	return func(ctx context.Context, c *cli.Command) error {
 		settings, err := p.load(c)
 		if err != nil {
@@ -55,7 +55,7 @@ func (p *program) atQueue(do func(ctx context.Context, c *cli.Command, q jobqueu
 func (p *program) queueStats() *cli.Command {
 	return &cli.Command{
 		Name: "stats", Usage: "count the jobs of the queue by state", Flags: queueFlags(), OnUsageError: onUsageError,
-		Action: noArguments(p.atQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Service, name string) error {
+		Action: noArguments(p.atQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Client, name string) error {
 			counts, err := q.Counts(ctx, name)
 			if err != nil {
 				return err
@@ -69,9 +69,9 @@ func (p *program) queuePeek() *cli.Command {
 	return &cli.Command{
 		Name: "peek", Usage: "show the next job of a state, or the job of a number", ArgsUsage: "[ready|delayed|buried|NUMBER]",
 		Flags: queueFlags(), OnUsageError: onUsageError,
-		Action: atMost(1, p.atQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Service, name string) error {
+		Action: atMost(1, p.atQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Client, name string) error {
 			which := cmp.Or(c.Args().Get(0), string(queue.Ready))
-			job, err := peek(ctx, q, name, which)
+			job, stats, err := peek(ctx, q, name, which)
 			switch {
 			case errors.Is(err, queue.ErrNotFound) && numbered(which):
 				return fmt.Errorf("queue peek: there is no job %s", which)
@@ -80,7 +80,7 @@ func (p *program) queuePeek() *cli.Command {
 			case err != nil:
 				return err
 			}
-			return p.show(c, report.OfJob(job))
+			return p.show(c, report.OfJob(job, stats))
 		})),
 	}
 }
@@ -92,16 +92,16 @@ func numbered(which string) bool {
 }
 
 // peek finds the job that a command line means.
-func peek(ctx context.Context, q jobqueue.Service, name, which string) (queue.Peeked, error) {
+func peek(ctx context.Context, q jobqueue.Client, name, which string) (queue.Job, queue.Stats, error) {
 	switch state := queue.State(which); state {
 	case queue.Ready, queue.Delayed, queue.Buried:
 		return q.Peek(ctx, name, state)
 	}
 	id, err := strconv.ParseUint(which, 10, 64)
 	if err != nil {
-		return queue.Peeked{}, usageError{fmt.Errorf("queue peek: %q is neither ready, delayed, buried nor a number", which)}
+		return queue.Job{}, queue.Stats{}, usageError{fmt.Errorf("queue peek: %q is neither ready, delayed, buried nor a number", which)}
 	}
-	return q.Job(ctx, id)
+	return q.PeekJob(ctx, id)
 }
 
 func (p *program) queueKick() *cli.Command {
@@ -110,7 +110,7 @@ func (p *program) queueKick() *cli.Command {
 		Description: "Without a count, one. Where no job is buried, delayed ones are made ready. A job that was buried after its last " +
 			"attempt is tried once more; one that was buried before has the attempts that it has left.",
 		Flags: append(queueFlags(), &cli.Uint64Flag{Name: "job", Usage: "the number of the one job to kick"}), OnUsageError: onUsageError,
-		Action: atMost(1, p.atQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Service, name string) error {
+		Action: atMost(1, p.atQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Client, name string) error {
 			if id := c.Uint64("job"); id > 0 {
 				if count := c.Args().First(); count != "" {
 					return usageError{fmt.Errorf("queue kick: either --job %d or %q jobs", id, count)}
@@ -145,7 +145,7 @@ func (p *program) queueKick() *cli.Command {
 func (p *program) queueDelete() *cli.Command {
 	return &cli.Command{
 		Name: "delete", Usage: "remove a job that no worker has", ArgsUsage: "NUMBER", Flags: queueFlags(), OnUsageError: onUsageError,
-		Action: atMost(1, p.atQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Service, _ string) error {
+		Action: atMost(1, p.atQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Client, _ string) error {
 			id, err := strconv.ParseUint(c.Args().First(), 10, 64)
 			if err != nil {
 				return usageError{errors.New("queue delete: the number of the job is missing")}

@@ -26,7 +26,7 @@ func TestQueueCommands(t *testing.T) {
 		{`push AddPrize |{"prize":{"name":"Mug"}}`, 0, `^job 1 is in "default"\n$`, "^$"},
 		{`push --delay 1h --priority 7 ResetPrizes`, 0, `^job 2 is in "default"\n$`, "^$"},
 		{`push --tube prizes ResetPrizes`, 0, `^job 3 is in "prizes"\n$`, "^$"},
-		{`push AddPrize |` + large, 1, "^$", "^perigee: .*the job is larger than it takes\n$"},
+		{`push AddPrize |` + large, 1, "^$", "^perigee: .*the job is larger than it accepts\n$"},
 		{`push`, 2, "^$", "the name of a command is missing"},
 		{`push AddPrize |{prize: 1}`, 2, "^$", "the arguments are no JSON; write for example '"},
 		{`push AddPrize 5`, 2, "^$", "the arguments are no JSON object; write for example '"},
@@ -34,7 +34,7 @@ func TestQueueCommands(t *testing.T) {
 		{`push AddPrize {"prize": |{"name":"Mug"}}`, 2, "^$", "are there single quotes around the JSON"},
 		{`push --delay 1500ms AddPrize`, 2, "^$", `--delay: 1500ms is not a time in whole seconds from 0s on; write for example "2s"`},
 		{`push --tube |two words`, 2, "^$", "the name of a command is missing"},
-		{`queue stats --tube |two words`, 1, "^$", `"two words" is not the name of a tube: it has letters, digits`},
+		{`queue stats --tube |two words`, 1, "^$", `"two words" is not a valid tube name: a name has only letters, digits`},
 		{`queue stats`, 0, `^queue +default\nready +1\ndelayed +1\nreserved +0\nburied +0\nwaiting +0\n$`, "^$"},
 		{`queue peek`, 0, `^job +1\nqueue +default\nstate +ready\npriority +1024\n(.+\n){3}body +\{"job":"AddPrize","data":\{"prize":\{"name":"Mug"\}\}\}\n$`, "^$"},
 		{`queue peek delayed`, 0, `^job +2\nqueue +default\nstate +delayed\npriority +7\n`, "^$"},
@@ -104,12 +104,12 @@ func TestQueueOutOfReach(t *testing.T) {
 		},
 		{
 			"the queue is the server's own", "SERVER_QUEUE_DRIVER=memory",
-			`^perigee: queue.driver is "memory", a queue that only the running server has: .* perigee push and perigee queue failed`,
+			`^perigee: queue.driver is "memory": the queue is inside the running server, .* perigee push and perigee queue failed`,
 			looks,
 		},
 		{
 			"there is none", "SERVER_QUEUE_DRIVER=off",
-			`^perigee: queue.driver is "off", so there is no queue; with "beanstalkd" or "memory" there is one\n$`,
+			`^perigee: queue.driver is "off": there is no queue; set it to "beanstalkd" or "memory"\n$`,
 			append(looks, "push AddPrize"),
 		},
 		{

@@ -32,7 +32,7 @@ type never struct{ error }
 
 // Is tells a queue.Worker so.
 func (n never) Is(target error) bool {
-	return target == queue.ErrPermanent || target == queue.ErrUnknown && errors.Is(n.error, ErrUnknownCommand)
+	return target == queue.ErrPermanent || target == queue.ErrUnknownCommand && errors.Is(n.error, ErrUnknownCommand)
 }
 
 // order is a command that another program asks for. Commands know no connection and no protection: whoever may ask has

@@ -14,14 +14,14 @@ import (
 	"perigee/engine/queue/memory"
 )
 
-// A job in hand is touched more often than each second, until its time is over; one touch at a time.
+// A held job is touched more than once a second until its timeout; one touch at a time.
 func TestTouches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, silent := range []bool{false, true} {
 			q := memory.New(loop.RealClock{})
 			began := time.Now()
 			var at []time.Duration
-			d := &strange{Queue: q, touch: func(_ uint64, answer func(error)) {
+			d := &stubDriver{Queue: q, touch: func(_ uint64, answer func(error)) {
 				at = append(at, time.Since(began))
 				if !silent {
 					answer(nil)
@@ -35,7 +35,7 @@ func TestTouches(t *testing.T) {
 			r.stop()
 			if silent {
 				if len(at) != 1 {
-					t.Errorf("touched after %v where no touch is answered, want once", at)
+					t.Errorf("touched after %v while no touch is answered, want once", at)
 				}
 				continue
 			}
@@ -47,27 +47,27 @@ func TestTouches(t *testing.T) {
 				before = touched
 			}
 			if before < 2*time.Second || before > 3*time.Second+heartbeat {
-				t.Errorf("touched after %v, want it up to the 3 s that the job has, and not longer", at)
+				t.Errorf("touched after %v, want it up to the timeout of 3 s, and no longer", at)
 			}
 		}
 	})
 }
 
-// A job that is somebody else's by now is not settled, and the log says so; so it is with one whose delete is refused.
-func TestNotOurs(t *testing.T) {
+// A job that was given to another worker is not deleted, and this is logged; a refused delete is logged, too.
+func TestJobOfAnotherWorker(t *testing.T) {
 	for _, row := range []struct {
 		name, want    string
 		touch, delete error
 		deletes       int
 	}{
-		{"the touch finds none", "given to somebody else", queue.ErrNotFound, nil, 0},
+		{"the touch finds none", "another worker may run it", queue.ErrNotFound, nil, 0},
 		{"the touch is refused", `doing="touching it"`, queue.ErrRefused, nil, 1},
 		{"the delete is refused", "could not be deleted", nil, queue.ErrRefused, 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			q := memory.New(loop.RealClock{})
 			deletes := 0
-			d := &strange{
+			d := &stubDriver{
 				Queue: q,
 				touch: func(_ uint64, answer func(error)) { answer(row.touch) },
 				del: func(s queue.Source, id uint64, answer func(error)) {
@@ -92,27 +92,27 @@ func TestNotOurs(t *testing.T) {
 	}
 }
 
-// A service that does not answer to what is given back keeps the end for a second only.
-func TestStopOfASilentService(t *testing.T) {
+// A service that does not answer when jobs are given back delays the stop by a second only.
+func TestStopWithSilentService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		d := &strange{Queue: q, back: func(func(error)) {}}
+		d := &stubDriver{Queue: q, back: func(func(error)) {}}
 		r := start(t, q, options(), d, func(context.Context, queue.Job, func(error)) {})
 		put(t, q, "Endless", "Next")
 		pass(500 * time.Millisecond)
 		began := time.Now()
 		r.stop()
 		if took := time.Since(began); took > 6*time.Second+heartbeat {
-			t.Errorf("the stop took %v, want the 5 s that jobs have and a second", took)
+			t.Errorf("the stop took %v, want the drain time of 5 s and a second", took)
 		}
 	})
 }
 
-// A job that comes when the worker has been told to end, or that waits to be begun then, is not begun, and is given back at once.
-func TestJobsAtTheEnd(t *testing.T) {
+// A job that arrives, or has not begun, when the worker stops is not begun, and is given back at once.
+func TestJobsDuringStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		d := &strange{Queue: q}
+		d := &stubDriver{Queue: q}
 		var begun runs
 		r := start(t, q, options(), d, func(ctx context.Context, j queue.Job, done func(error)) {
 			switch j.Command {
@@ -125,7 +125,7 @@ func TestJobsAtTheEnd(t *testing.T) {
 				begun.succeed(ctx, j, done)
 			}
 		})
-		warm(t, r)
+		endProbation(t, r)
 		put(t, q, "Long")
 		pass(time.Second)
 		put(t, q, "Blocks", "Next")
@@ -152,7 +152,7 @@ func TestJobsAtTheEnd(t *testing.T) {
 	})
 }
 
-// A worker that is retired gives back what does not end in the time that it is given.
+// A retired worker gives back jobs that do not end in the time given to Retire.
 func TestRetireGivesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -168,14 +168,14 @@ func TestRetireGivesBack(t *testing.T) {
 	})
 }
 
-// One that is buried since it may be what ends the server holds none behind it.
-func TestBehindTheDeadly(t *testing.T) {
+// A job that is buried because it crashes the process does not hold the jobs behind it.
+func TestBehindCrashingJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		put(t, q, "Deadly", "Behind")
+		put(t, q, "Crashing", "Behind")
 		o := options()
 		o.Drain = func() time.Duration { return time.Nanosecond }
-		m := &moody{Queue: q, dies: true}
+		m := &flakyDriver{Queue: q, dies: true}
 		for range 5 {
 			r := start(t, q, o, m, func(context.Context, queue.Job, func(error)) {})
 			pass(500 * time.Millisecond)
@@ -185,20 +185,20 @@ func TestBehindTheDeadly(t *testing.T) {
 		r := start(t, q, o, m, ran.succeed)
 		pass(time.Second)
 		r.stop()
-		if deadly, behind := ran.of("Deadly"), ran.of("Behind"); deadly != 0 || behind != 1 {
-			t.Errorf("after five crashes the job ran %d times and the one behind it %d times, want 0 and 1", deadly, behind)
+		if crashing, behind := ran.of("Crashing"), ran.of("Behind"); crashing != 0 || behind != 1 {
+			t.Errorf("after five crashes the job ran %d times and the one behind it %d times, want 0 and 1", crashing, behind)
 		}
 	})
 }
 
-// Many buried jobs are told of when they have become many, and are counted once a minute at most.
+// Many buried jobs are logged when they become many. They are counted at most once a minute.
 func TestManyBuried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		are := []int{1000, 1001, 1001, 1000, 1001, 1001}
+		answers := []int{1000, 1001, 1001, 1000, 1001, 1001}
 		asked := 0
-		d := &strange{Queue: q, buried: func(answer func(int, error)) {
-			answer(are[min(asked, len(are)-1)], nil)
+		d := &stubDriver{Queue: q, buried: func(answer func(int, error)) {
+			answer(answers[min(asked, len(answers)-1)], nil)
 			asked++
 		}}
 		r := start(t, q, options(), d, func(_ context.Context, _ queue.Job, done func(error)) { done(queue.ErrPermanent) })
@@ -216,7 +216,7 @@ func TestManyBuried(t *testing.T) {
 	})
 }
 
-// Attempts are counted also once jobs are no longer begun one by one; a body may allow fewer of them.
+// Attempts are counted after the probation, too; a body may allow fewer of them.
 func TestAttemptsLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -229,7 +229,7 @@ func TestAttemptsLater(t *testing.T) {
 			attempts[j.Command] = append(attempts[j.Command], j.Attempt)
 			done(errors.New("it is broken"))
 		})
-		warm(t, r)
+		endProbation(t, r)
 		put(t, q, "Broken", `{"job":"Hasty","maxTries":2}`)
 		pass(time.Minute)
 		r.stop()
@@ -242,8 +242,8 @@ func TestAttemptsLater(t *testing.T) {
 	})
 }
 
-// However often a job has failed, it is tried again after five minutes at the latest, and not at once.
-func TestDelaysHaveABound(t *testing.T) {
+// However often a job has failed, the delay before the next attempt is at most five minutes, and not zero.
+func TestRetryDelayBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		o := options()
@@ -267,8 +267,7 @@ func TestDelaysHaveABound(t *testing.T) {
 	})
 }
 
-// No more jobs are in hand than the window says, whether they are begun one by one or not; and while one runs for long, others
-// that come are taken.
+// No more jobs are held than the window allows, on probation or not; while one runs for long, others are taken.
 func TestWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, first := range []bool{true, false} {
@@ -281,14 +280,14 @@ func TestWindow(t *testing.T) {
 				}
 			})
 			if !first {
-				warm(t, r)
+				endProbation(t, r)
 			}
 			put(t, q, "Endless")
 			pass(2 * time.Second)
 			put(t, q, "Endless", "Endless", "Endless")
 			pass(10 * time.Second)
 			if n := counts(t, q); n.Reserved != 2 || n.Ready != 2 {
-				t.Errorf("Counts of 4 jobs without end (after a start: %t) = %+v, want 2 reserved", first, n)
+				t.Errorf("Counts of 4 endless jobs (on probation: %t) = %+v, want 2 reserved", first, n)
 			}
 			r.stop()
 		}
@@ -296,7 +295,7 @@ func TestWindow(t *testing.T) {
 }
 
 // The last hundred failures are kept.
-func TestFailuresHaveABound(t *testing.T) {
+func TestFailuresBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		r := start(t, q, options(), nil, func(_ context.Context, _ queue.Job, done func(error)) { done(queue.ErrPermanent) })

@@ -1,11 +1,10 @@
-// Package queue is the worker: it takes the jobs that other programs put on a queue, hands them to whoever does the work,
-// and settles them by the outcome. A job runs at least once, jobs are begun in the order of the queue, and the service may
-// be away at any time. The package knows neither what a command does nor the protocol of a service: that is a Driver's,
-// and the text of a job is read by a function that it is given.
+// Package queue is the queue worker: it reserves jobs that other programs put on a queue, hands them to a Handler, and deletes,
+// releases or buries them by the outcome. A job runs at least once, jobs begin in the order of the queue, and the service may
+// be unreachable at any time. The package does not know what a command does, nor any service's protocol, which a Driver knows.
 //
-// A job whose handler returned an error is released with a growing delay, and buried after the last attempt: it stays with
-// the service until somebody looks at it. One that ran but whose deletion the service did not confirm is remembered, so
-// that it is deleted and not run when it comes again.
+// A job whose handler returns an error is released with a growing delay. After its last attempt it is buried: it stays in the
+// service until an operator kicks or deletes it. A job that ran, but whose deletion the service did not confirm, is remembered:
+// if it is delivered again, it is deleted without running.
 package queue
 
 import (
@@ -19,83 +18,86 @@ import (
 	"perigee/engine/queue/body"
 )
 
-// ErrPermanent is wrapped by errors of jobs that no further attempt can help: an unknown command, a body that cannot be read.
-var ErrPermanent = errors.New("queue: no further attempt would help")
+// ErrPermanent is wrapped by errors of jobs that no further attempt can help: an unknown command, an unreadable body.
+var ErrPermanent = errors.New("queue: permanent error")
 
-// ErrUnknown is what errors are where nobody knows the command of a job; they are ErrPermanent, too.
-var ErrUnknown = errors.New("queue: nobody knows the command")
+// ErrUnknownCommand is wrapped by errors about an unregistered command. Such errors also match ErrPermanent.
+var ErrUnknownCommand = errors.New("queue: unknown command")
 
-// errUnreadable is ErrPermanent, in the same words, of a body that cannot be read: it only tells the cause apart.
+// errUnreadable wraps ErrPermanent with the same text; it marks an unreadable body for the counters.
 var errUnreadable = fmt.Errorf("%w", ErrPermanent)
 
 // Causes of the end of a job's context.
 var (
-	// ErrTimeout is the cause where the job took longer than it may.
-	ErrTimeout = errors.New("queue: the job takes longer than it may")
-	// ErrStopping is the cause where the server stops and the job did not end in time. The service gives it out again.
-	ErrStopping = errors.New("queue: the worker stops")
+	// ErrTimeout means that the job exceeded its timeout.
+	ErrTimeout = errors.New("queue: the job exceeded its timeout")
+	// ErrStopping means that the worker stopped before the job ended. The service will deliver the job again.
+	ErrStopping = errors.New("queue: the worker is stopping")
 )
 
-// Job is a command that another program asks for.
+// Job is a job, from reserve to delete. A Source and an Admin set ID and Body; a Worker adds the rest for its Handler.
 type Job struct {
-	ID          uint64
-	Command     string      // the name of the body, after Options.Map
-	Arguments   []byte      // JSON text; nil where there are none
-	Attempt     int         // 1 for the first time
-	Fingerprint Fingerprint // what to remember of it once it has run, until Options.Gone
-	// Returned may be called before done, once and by any goroutine, where the command has returned and what it changed is
-	// still to be made safe. From then on the job is kept, however long that takes. nil is nobody who wants to know.
+	ID   uint64
+	Body []byte // as it was put; nil for a Handler
+
+	Command   string // the name in the body, after Options.Map
+	Arguments []byte // JSON text; nil if there are none
+	Attempt   int    // 1 for the first
+	// Fingerprint is what to remember of the job after it has run, until Options.Forgotten.
+	Fingerprint Fingerprint
+	// Returned may be called once, by any goroutine and before done, when the command has returned and its effect is being
+	// saved. From then on the job has no timeout. Optional.
 	Returned func()
 }
 
-// Fingerprint identifies a job that has run, in case the queue delivers it again because its deletion was not confirmed.
+// Fingerprint identifies a job that has run, in case the service delivers it again because its deletion was not confirmed.
 type Fingerprint struct {
 	ID    uint64    `json:"id"`
-	Hash  uint64    `json:"hash"`  // of its body: a service that has lost its jobs gives the same numbers to others
-	First time.Time `json:"first"` // when it was reserved first: it was put before
+	Hash  uint64    `json:"hash"`  // of its body: a service that lost its jobs assigns the same IDs to other jobs
+	First time.Time `json:"first"` // when it was first reserved; it was put before
 }
 
-// Handler does the work of jobs.
+// Handler runs jobs.
 type Handler interface {
 	// Job begins a job. It is called by one goroutine, in the order of the queue. It may block until the job can begin,
-	// at most until ctx ends: that is back-pressure, and jobs behind it that are more urgent can still overtake. It does
-	// not wait for the job's end. done is called once, by any goroutine, when the command has returned and what it
-	// changed is safe: nil deletes the job, an error releases it for another attempt, one that wraps ErrPermanent buries it
-	// at once. ctx ends when the job has taken too long or the server gives it up: the command is then interrupted, and
-	// done is called all the same. An error with a method Ref() string has been logged, under that reference.
+	// at most until ctx ends: that is back-pressure, and more urgent jobs can still overtake those behind it. It must not wait
+	// for the job's end. done must be called once, by any goroutine, when the command has returned and its effect is saved: nil
+	// deletes the job, an error releases it for another attempt, and an error that wraps ErrPermanent buries it. ctx ends if
+	// the job exceeds its timeout or the worker gives it up: the command is then interrupted, and done is still called. An
+	// error with a method Ref() string has already been logged under that reference.
 	Job(ctx context.Context, j Job, done func(err error))
 }
 
-// Options are the limits of a Worker. All must be set but Map, Ran, Gone and Unasked.
+// Options are the limits of a Worker. All fields are required except those marked optional.
 type Options struct {
-	// Name is that of the queue.
+	// Name is the queue's name.
 	Name string
-	// Window is how many jobs are held at once: those that run and those that are next.
+	// Window is the maximum number of jobs held at once: those that run and those that wait to begin.
 	Window int
-	// MaxAttempts is how often a failing job is tried before it is buried, unless the body says otherwise.
+	// MaxAttempts is how often a failing job is tried before it is buried, unless its body says otherwise.
 	MaxAttempts int
-	// HandlerTimeout is how long a job may take, waiting included, before its context ends, unless the body says otherwise.
+	// HandlerTimeout is how long a job may take, waiting included, before its context ends, unless its body says otherwise.
 	HandlerTimeout time.Duration
-	// Drain tells how long jobs in hand may take once the worker stops; then they are given back. Run calls it.
+	// Drain returns how long running jobs may take once the worker stops; then they are given back. Run calls it.
 	Drain func() time.Duration
-	// Unasked is what may be done without the service, where nobody has asked for one: that it cannot be reached at first is
-	// then no warning, but said with this hint. "" is that somebody has.
-	Unasked string
-	// Map has the commands of jobs that go by another name, by class or by name.
+	// OptionalHint is set if the service is optional. If it cannot be reached at first, this is logged as information with the
+	// hint, not as a warning. Optional.
+	OptionalHint string
+	// Map maps names of jobs, or of their classes, to commands. Optional.
 	Map map[string]string
-	// Ran are jobs that have run for an earlier worker: where one comes again, it is deleted and not run.
-	Ran []Fingerprint
-	// Gone is called by the goroutine of Run when a job that has run need not be remembered any more.
-	Gone func(id uint64)
+	// Applied are jobs that an earlier worker ran: if one is delivered again, it is deleted without running. Optional.
+	Applied []Fingerprint
+	// Forgotten is called by the goroutine of Run when a job that has run need not be remembered any more. Optional.
+	Forgotten func(id uint64)
 }
 
-// hash is that of a body.
+// hash returns the hash of a body.
 func hash(body []byte) uint64 {
 	sum := sha256.Sum256(body)
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// command returns what a job is to run.
+// command returns the command of a job.
 func (o Options) command(b body.Body) string {
 	if b.Class != "" {
 		if command, ok := o.Map[b.Class]; ok {
@@ -110,32 +112,32 @@ func (o Options) command(b body.Body) string {
 
 // Bounds of the worker.
 const (
-	heartbeat  = 200 * time.Millisecond // how often jobs in hand are looked at
-	touchAfter = 400 * time.Millisecond // jobs are touched that often: a service's shortest time to run is 1 s
-	staleAfter = 800 * time.Millisecond // a job that waited so long without a touch may be somebody else's by now
+	heartbeat  = 200 * time.Millisecond // between two checks of the jobs held
+	touchAfter = 400 * time.Millisecond // since the last touch; the shortest time to run that a service allows is 1 s
+	staleAfter = 800 * time.Millisecond // since the last touch: the service may have given the job to another worker
 
-	poll           = 20 * time.Millisecond // between two looks at an empty queue while jobs are in hand
-	blocking       = 5 * time.Second       // a wait for the next job; at its end a service that has gone is noticed
-	maxOutstanding = 16                    // jobs that are asked for at once
-	maxAhead       = 20 * time.Millisecond // a job that is put in front waits no longer behind those that are reserved
+	pollInterval   = 20 * time.Millisecond // between two reserves on an empty queue while jobs are held
+	reserveTimeout = 5 * time.Second       // of a reserve that waits; it bounds how late a lost connection is noticed
+	maxOutstanding = 16                    // reserves sent at once
+	maxAhead       = 20 * time.Millisecond // that a reserved job should wait to begin, so that an urgent one need not wait longer
 
-	firstDelay = time.Second     // before a failed job is tried again; doubled each time
-	lastDelay  = 5 * time.Minute // up to this
+	minRetryDelay = time.Second     // before a failed job is tried again; doubled each time
+	maxRetryDelay = 5 * time.Minute // upper bound of that
 
-	stuckAfter = 5 * time.Second // a handler that goes on so long after its context has ended is not waited for any more
+	stuckAfter = 5 * time.Second // after its context has ended, a handler that has not returned counts as failed
 
-	guarded    = 64          // jobs after a start that are begun one by one, to see which of them ends the process
-	harmless   = time.Second // a job of those that has run so long does not hold the next one
-	maxCrashes = 5           // times that a job may be reserved and never heard of again
-	farewell   = time.Second // for the service to answer to what is given back in the end
+	probationJobs = 64          // first jobs after a start, begun one by one to find one that crashes the process
+	provenAfter   = time.Second // a job on probation that has run so long does not delay the next one
+	maxCrashes    = 5           // times that a job may be reserved without any outcome
+	finalTimeout  = time.Second // for the service to answer to jobs given back at the end
 
-	crowd       = 1000        // buried jobs from which on a warning is logged: they sit in the service's memory
-	crowdEvery  = time.Minute // how often they are counted at most
-	maxFailures = 100         // that are kept for Failed
+	buriedWarning  = 1000        // buried jobs above which a warning is logged: they use the service's memory
+	buriedInterval = time.Minute // minimum time between two counts of buried jobs
+	maxFailures    = 100         // kept for Failed
 
-	maxUnconfirmed = 4096             // jobs that ran and whose deletion is unsure
-	keepUnsure     = 10 * time.Minute // how long they are remembered
+	maxUnconfirmed  = 4096             // jobs remembered that ran and whose deletion is not confirmed
+	unconfirmedTime = 10 * time.Minute // that they are remembered
 
-	firstPause = 50 * time.Millisecond // before the service is asked again; doubled each time, half of it by chance
-	lastPause  = 2 * time.Second       // up to this
+	minReconnectDelay = 50 * time.Millisecond // doubled each time; half of it is random
+	maxReconnectDelay = 2 * time.Second       // upper bound of that
 )

@@ -12,109 +12,109 @@ import (
 	"time"
 )
 
-// Status is how a worker is doing.
+// Status is the state of a worker.
 type Status struct {
-	// Connected tells whether the service answers; Since when it does or does not, and Reason why not.
+	// Connected reports whether the service answers; Since is when that changed, and Reason why it does not answer.
 	Connected bool
 	Since     time.Time
 	Reason    string
-	// Short is Reason in a few words that name no address, for those who are no operators.
-	Short string
-	Tally
+	// Summary is Reason in a few words without addresses, for anyone who is not an operator.
+	Summary string
+	Counters
 }
 
-// Tally is what a worker has counted since its start.
-type Tally struct {
-	Taken     uint64         // jobs that were handed to the handler
-	Done      uint64         // jobs that ran and were deleted
-	Released  uint64         // failed, to be tried again
-	Buried    uint64         // failed for good
-	BuriedFor [causes]uint64 // of those, by Cause
-	GivenBack uint64         // reserved but not begun or not ended when the worker stopped
-	Repeated  uint64         // came again although they had run, and were deleted without running
-	Lost      uint64         // connections that ended unasked
-	// Held are the jobs in hand now.
+// Counters are what a worker has counted since it started.
+type Counters struct {
+	Taken           uint64              // jobs handed to the handler
+	Done            uint64              // jobs that ran and were deleted
+	Released        uint64              // attempts that failed, after which the job is tried again
+	Buried          uint64              // jobs buried
+	BuriedFor       [buryReasons]uint64 // of those, by BuryReason
+	GivenBack       uint64              // jobs that had not begun or not ended when the worker stopped
+	Redelivered     uint64              // jobs delivered again after they had run, and deleted without running
+	ConnectionsLost uint64              // connections that the worker did not close
+	// Held are the jobs held now.
 	Held int
 }
 
-// Add adds what another worker has counted, and has in hand.
-func (t *Tally) Add(other Tally) {
-	t.Taken += other.Taken
-	t.Done += other.Done
-	t.Released += other.Released
-	t.Buried += other.Buried
+// Add adds the counters of another worker.
+func (c *Counters) Add(other Counters) {
+	c.Taken += other.Taken
+	c.Done += other.Done
+	c.Released += other.Released
+	c.Buried += other.Buried
 	for i, n := range other.BuriedFor {
-		t.BuriedFor[i] += n
+		c.BuriedFor[i] += n
 	}
-	t.GivenBack += other.GivenBack
-	t.Repeated += other.Repeated
-	t.Lost += other.Lost
-	t.Held += other.Held
+	c.GivenBack += other.GivenBack
+	c.Redelivered += other.Redelivered
+	c.ConnectionsLost += other.ConnectionsLost
+	c.Held += other.Held
 }
 
-// Failure is a job that failed.
+// Failure is an attempt of a job that failed.
 type Failure struct {
 	ID      uint64
-	Command string // "" where the body could not be read
+	Command string // "" if the body could not be read
 	Attempt int
 	Reason  string
 	Time    time.Time
-	Buried  bool // else it was released, and is tried again
+	Buried  bool // else the job is tried again
 }
 
-// record is what a worker tells of itself.
-type record struct {
+// monitor holds the status and the last failures of a worker, for any goroutine.
+type monitor struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	status   Status
-	failures []Failure // the last maxFailures, the oldest first
+	failures []Failure // the last maxFailures, oldest first
 }
 
-// note changes the status.
-func (r *record) note(change func(s *Status)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	change(&r.status)
+// update changes the status.
+func (m *monitor) update(change func(s *Status)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.status)
 }
 
-// fail notes a failure; why counts where the job is buried.
-func (r *record) fail(f Failure, why Cause) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.failures) == maxFailures {
-		r.failures = slices.Delete(r.failures, 0, 1)
+// addFailure adds and counts a failure; reason matters only if the job is buried.
+func (m *monitor) addFailure(f Failure, reason BuryReason) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.failures) == maxFailures {
+		m.failures = slices.Delete(m.failures, 0, 1)
 	}
-	r.failures = append(r.failures, f)
+	m.failures = append(m.failures, f)
 	if f.Buried {
-		r.status.Buried++
-		r.status.BuriedFor[why]++
+		m.status.Buried++
+		m.status.BuriedFor[reason]++
 	} else {
-		r.status.Released++
+		m.status.Released++
 	}
 }
 
-// Status tells how the worker is doing. Any goroutine may call it.
+// Status returns the state of the worker. It is safe for concurrent use.
 func (w *Worker) Status() Status {
-	w.record.mu.Lock()
-	defer w.record.mu.Unlock()
-	return w.record.status
+	w.monitor.mu.Lock()
+	defer w.monitor.mu.Unlock()
+	return w.monitor.status
 }
 
-// Failed returns the last failures, the oldest first. Any goroutine may call it.
+// Failed returns the last failures, oldest first. It is safe for concurrent use.
 func (w *Worker) Failed() []Failure {
-	w.record.mu.Lock()
-	defer w.record.mu.Unlock()
-	return slices.Clone(w.record.failures)
+	w.monitor.mu.Lock()
+	defer w.monitor.mu.Unlock()
+	return slices.Clone(w.monitor.failures)
 }
 
-// notAsked is the Reason before the first answer, and connecting is short for it.
+// The Reason and Summary before the first answer.
 const (
-	notAsked   = "it has not been asked yet"
+	notAsked   = "not asked yet"
 	connecting = "connecting"
 )
 
-// short returns why there is no connection, in a few words.
-func short(err error) string {
+// summary describes in a few words why there is no connection.
+func summary(err error) string {
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return errno.Error()
 	}

@@ -11,58 +11,58 @@ import (
 	"perigee/engine/logging"
 )
 
-// Worker takes jobs from a Driver and hands them to a Handler.
+// Worker reserves jobs from a Driver and hands them to a Handler.
 type Worker struct {
 	// Set by NewWorker, never changed.
 	options Options
 	driver  Driver
 	handler Handler
 	log     *slog.Logger
-	line    *line
-	record  *record
+	pending *pending
+	monitor *monitor
 	wake    chan struct{}      // capacity 1; post sends, Run receives
 	retire  chan time.Duration // capacity 1; Retire sends, Run receives
 
 	// Guarded by mu.
 	mu     sync.Mutex
-	events []func() // what happened, for Run
+	events []func() // posted, for Run to call
 
 	// Owned by Run.
-	hand     *hand // what there is of the present connection; nil without one
-	opening  bool  // a connection is being opened
-	stopping bool
-	known    map[uint64]*task // jobs that run, or ran and are not confirmed, whatever became of their connection
-	unsure   []*task          // those of known that ran and that no connection holds, the oldest first
-	guard    int              // jobs that are still to be begun one by one
-	highest  uint64           // the highest number of a job so far: higher ones are new
-	counted  time.Time        // when the buried jobs were counted
-	crowded  bool             // it was said that they are many
-	gaveUp   bool             // what did not end in time is being given back
-	news     news
-	throttle logging.Throttle // log lines about the connection, failed jobs and refused commands
+	session       *session // of the present connection; nil if there is none
+	opening       bool     // a connection is being opened
+	stopping      bool
+	known         map[uint64]*activeJob // jobs that run, or ran and are not confirmed, whatever became of their connection
+	unconfirmed   []*activeJob          // those of known that ran and that no connection holds, oldest first
+	probation     int                   // how many more jobs are begun one by one
+	highestID     uint64                // of a job so far; jobs with higher IDs are new
+	buriedCounted time.Time             // when the buried jobs were last counted
+	buriedWarned  bool                  // the warning about many buried jobs was logged
+	gaveUp        bool                  // jobs that did not end in time are being given back
+	connectionLog connectionLog
+	throttle      logging.Throttle // log lines about the connection, failed jobs and refused commands
 }
 
 // NewWorker returns a worker that does nothing until Run.
 func NewWorker(o Options, d Driver, h Handler, log *slog.Logger) *Worker {
 	w := &Worker{
 		options: o, driver: d, handler: h, log: log,
-		line:   &line{most: o.Window, ahead: min(o.Window, maxOutstanding), wake: make(chan struct{}, 1)},
-		record: &record{status: Status{Since: time.Now(), Reason: notAsked, Short: connecting}},
-		wake:   make(chan struct{}, 1),
-		retire: make(chan time.Duration, 1),
-		known:  map[uint64]*task{},
-		guard:  guarded,
+		pending:   &pending{max: o.Window, limit: min(o.Window, maxOutstanding), wake: make(chan struct{}, 1)},
+		monitor:   &monitor{status: Status{Since: time.Now(), Reason: notAsked, Summary: connecting}},
+		wake:      make(chan struct{}, 1),
+		retire:    make(chan time.Duration, 1),
+		known:     map[uint64]*activeJob{},
+		probation: probationJobs,
 	}
-	for _, r := range o.Ran {
-		t := &task{id: r.ID, hash: r.Hash, first: r.First, over: true, ended: time.Now()}
-		t.prepare()
-		w.known[r.ID] = t
-		w.remember(t)
+	for _, f := range o.Applied {
+		j := &activeJob{Job: Job{ID: f.ID, Fingerprint: f}, done: true, doneAt: time.Now()}
+		j.setContext()
+		w.known[j.ID] = j
+		w.remember(j)
 	}
 	return w
 }
 
-// post has Run call f. It never blocks.
+// post makes Run call f. It never blocks.
 func (w *Worker) post(f func()) {
 	w.mu.Lock()
 	w.events = append(w.events, f)
@@ -73,37 +73,37 @@ func (w *Worker) post(f func()) {
 	}
 }
 
-// Run takes jobs until ctx ends, whether the service is there or not. Then what has not begun is given back at once, jobs
-// in hand finish or are given back within Options.Drain, and Run returns when everything that it started has ended. Where
-// a handler is not done by then, what it says later changes nothing. Run may be called once.
+// Run takes jobs until ctx ends, whether the service can be reached or not. Then jobs that have not begun are given back at
+// once, running jobs finish or are given back within Options.Drain, and Run returns when everything that it started has ended.
+// If a handler calls done later, that has no effect. Run must be called only once.
 func (w *Worker) Run(ctx context.Context) {
-	opening, leave := context.WithCancel(ctx)
-	beginning, halt := context.WithCancel(context.WithoutCancel(ctx))
+	openCtx, cancelOpen := context.WithCancel(ctx)
+	dispatchCtx, cancelDispatch := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	defer running.Wait()
-	defer halt()
+	defer cancelDispatch()
 	defer w.interruptAll()
-	defer leave()
-	running.Go(func() { w.begin(beginning) })
+	defer cancelOpen()
+	running.Go(func() { w.dispatch(dispatchCtx) })
 
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
-	again := time.NewTimer(0) // when to connect, or to look at an empty queue, again
-	defer again.Stop()
+	retry := time.NewTimer(0) // when to connect, or to poll an empty queue, again
+	defer retry.Stop()
 	drained := time.NewTimer(0)
 	drained.Stop()
-	pause, ended := firstPause, ctx.Done()
-	for !w.finish() {
+	pause, ended := minReconnectDelay, ctx.Done()
+	for !w.isFinished() {
 		select {
 		case <-w.wake:
 		case <-tick.C:
 			w.beat()
-		case <-again.C:
-			if w.hand != nil {
-				w.hand.again()
+		case <-retry.C:
+			if w.session != nil {
+				w.session.poll()
 			} else if !w.opening && !w.stopping {
 				w.opening = true
-				running.Go(func() { w.open(opening) })
+				running.Go(func() { w.open(openCtx) })
 			}
 		case drain := <-w.retire:
 			if !w.stopping {
@@ -117,33 +117,33 @@ func (w *Worker) Run(ctx context.Context) {
 			}
 			w.stop()
 		case <-drained.C:
-			w.abandon()
-			drained.Reset(farewell)
+			w.giveUp()
+			drained.Reset(finalTimeout)
 		}
-		had := w.hand != nil || w.opening
+		had := w.session != nil || w.opening
 		switch wait := w.turn(); {
-		case w.hand == nil && !w.opening && had: // it could not be opened, or has ended
-			again.Reset(pause/2 + rand.N(pause/2))
-			pause = min(2*pause, lastPause)
-		case w.hand != nil && w.hand.heard:
-			pause = firstPause
+		case w.session == nil && !w.opening && had: // opening failed, or the session has ended
+			retry.Reset(pause/2 + rand.N(pause/2))
+			pause = min(2*pause, maxReconnectDelay)
+		case w.session != nil && w.session.gotAnswer:
+			pause = minReconnectDelay
 			if wait > 0 {
-				again.Reset(wait)
+				retry.Reset(wait)
 			}
 		}
 	}
 }
 
-// Retire has Run take no more jobs and return as if its context had ended, but with a time of its own for the jobs in hand.
-// It is called once, and does not wait. Any goroutine may call it.
+// Retire makes Run take no more jobs and return as if its context had ended, but with another time for running jobs. It does
+// not wait. It is safe for concurrent use, but must be called only once.
 func (w *Worker) Retire(drain time.Duration) { w.retire <- drain }
 
-// finish tells whether Run is over.
-func (w *Worker) finish() bool {
-	return w.stopping && w.hand == nil && !w.opening
+// isFinished reports whether Run can return.
+func (w *Worker) isFinished() bool {
+	return w.stopping && w.session == nil && !w.opening
 }
 
-// turn does what there is to do. It returns after how long to look at the queue again, or 0.
+// turn calls the posted events and reserves more jobs. It returns after how long to poll the queue, or 0.
 func (w *Worker) turn() (wait time.Duration) {
 	w.mu.Lock()
 	events := w.events
@@ -153,17 +153,17 @@ func (w *Worker) turn() (wait time.Duration) {
 		f()
 	}
 	held := 0
-	if h := w.hand; h != nil {
-		wait = h.ask()
-		h.source.Flush()
-		if h.lost != nil || w.stopping && h.idle() {
-			h.end()
-			w.hand, wait = nil, 0
+	if s := w.session; s != nil {
+		wait = s.reserveMore()
+		s.source.Flush()
+		if s.connectionLost != nil || w.stopping && s.isIdle() {
+			s.close()
+			w.session, wait = nil, 0
 		} else {
-			held = len(h.holds)
+			held = len(s.held)
 		}
 	}
-	w.record.note(func(s *Status) { s.Held = held })
+	w.monitor.update(func(s *Status) { s.Held = held })
 	return wait
 }
 
@@ -174,103 +174,103 @@ func (w *Worker) open(ctx context.Context) {
 		w.opening = false
 		switch {
 		case err != nil:
-			w.missing(err)
+			w.setDisconnected(err)
 		case w.stopping:
 			source.Close()
 		default:
-			w.hand = &hand{w: w, source: source, holds: map[*task]bool{}, reach: 1}
+			w.session = &session{w: w, source: source, held: map[*activeJob]bool{}, batch: 1}
 		}
 	})
 }
 
-// stop gives back what has not begun.
+// stop gives back the jobs that have not begun.
 func (w *Worker) stop() {
 	w.stopping = true
-	if h := w.hand; h != nil {
-		for _, t := range w.line.empty() {
-			h.giveBack(t)
+	if s := w.session; s != nil {
+		for _, j := range w.pending.removeAll() {
+			s.giveBack(j)
 		}
 	}
 }
 
-// abandon gives back what has not ended in time. The second time it waits for no answer any more.
-func (w *Worker) abandon() {
-	h := w.hand
+// giveUp gives back the jobs that have not ended in time. The second call closes the session without waiting for answers.
+func (w *Worker) giveUp() {
+	s := w.session
 	switch {
-	case h == nil:
+	case s == nil:
 	case w.gaveUp:
-		h.end()
-		w.hand = nil
+		s.close()
+		w.session = nil
 	default:
 		w.gaveUp = true
-		for t := range h.holds {
-			if !t.over && !t.settling {
-				t.cancel(ErrStopping)
-				h.giveBack(t)
+		for j := range s.held {
+			if !j.done && !j.finishing {
+				j.cancel(ErrStopping)
+				s.giveBack(j)
 			}
 		}
 	}
 }
 
-// interruptAll ends what still runs when Run is over.
+// interruptAll ends the contexts of jobs that still run when Run returns.
 func (w *Worker) interruptAll() {
-	for _, t := range w.known {
-		t.cancel(ErrStopping)
+	for _, j := range w.known {
+		j.cancel(ErrStopping)
 	}
 }
 
-// beat looks after the jobs in hand.
+// beat checks the jobs and touches them.
 func (w *Worker) beat() {
 	now := time.Now()
-	w.news.say(w, now)
-	for _, t := range w.known {
-		w.interrupt(t, now)
+	w.connectionLog.update(w, now)
+	for _, j := range w.known {
+		w.checkTimeout(j, now)
 	}
-	for len(w.unsure) > 0 && now.Sub(w.unsure[0].ended) > keepUnsure {
+	for len(w.unconfirmed) > 0 && now.Sub(w.unconfirmed[0].doneAt) > unconfirmedTime {
 		w.forgetOldest()
 	}
-	if w.hand != nil {
-		w.hand.touch(now)
+	if w.session != nil {
+		w.session.touch(now)
 	}
 }
 
-// interrupt ends the context of a job that takes too long, and gives a handler up that goes on all the same.
-func (w *Worker) interrupt(t *task, now time.Time) {
-	w.line.mu.Lock()
-	begun, timeout, returned := t.begun, t.timeout, t.returned
-	w.line.mu.Unlock()
-	if t.over || begun.IsZero() || returned {
+// checkTimeout ends the context of a job that exceeds its timeout. If its handler then does not return, the job fails.
+func (w *Worker) checkTimeout(j *activeJob, now time.Time) {
+	w.pending.mu.Lock()
+	begun, timeout, returned := j.begun, j.timeout, j.returned
+	w.pending.mu.Unlock()
+	if j.done || begun.IsZero() || returned {
 		return
 	}
 	switch took := now.Sub(begun); {
 	case took > timeout+stuckAfter:
-		w.finished(t, fmt.Errorf("%w: and did not end when it was told to", ErrTimeout))
+		w.jobDone(j, fmt.Errorf("%w, and its handler did not return when interrupted", ErrTimeout))
 	case took > timeout:
-		t.cancel(ErrTimeout)
+		j.cancel(ErrTimeout)
 	}
 }
 
-// forgetOldest forgets a job that ran and was not confirmed.
+// forgetOldest forgets the oldest unconfirmed job.
 func (w *Worker) forgetOldest() {
-	w.forget(w.unsure[0])
-	w.unsure = w.unsure[1:]
+	w.forget(w.unconfirmed[0])
+	w.unconfirmed = w.unconfirmed[1:]
 }
 
-// forget ends what is known of a job. Its number may belong to another by now.
-func (w *Worker) forget(t *task) {
-	if w.known[t.id] != t {
+// forget forgets a job, unless its ID belongs to another job by now.
+func (w *Worker) forget(j *activeJob) {
+	if w.known[j.ID] != j {
 		return
 	}
-	delete(w.known, t.id)
-	if t.over && t.err == nil && w.options.Gone != nil {
-		w.options.Gone(t.id)
+	delete(w.known, j.ID)
+	if j.done && j.err == nil && w.options.Forgotten != nil {
+		w.options.Forgotten(j.ID)
 	}
 }
 
-// remember keeps a job that ran and was not deleted.
-func (w *Worker) remember(t *task) {
-	for len(w.unsure) >= maxUnconfirmed {
+// remember keeps a job that ran and whose deletion is not confirmed.
+func (w *Worker) remember(j *activeJob) {
+	for len(w.unconfirmed) >= maxUnconfirmed {
 		w.forgetOldest()
 	}
-	w.unsure = append(w.unsure, t)
+	w.unconfirmed = append(w.unconfirmed, j)
 }

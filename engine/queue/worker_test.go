@@ -18,7 +18,7 @@ import (
 	"perigee/engine/queue/memory"
 )
 
-// handler is a function that does the work of jobs.
+// handler is a function that implements queue.Handler.
 type handler func(ctx context.Context, j queue.Job, done func(error))
 
 func (h handler) Job(ctx context.Context, j queue.Job, done func(error)) { h(ctx, j, done) }
@@ -29,18 +29,18 @@ func options() queue.Options {
 	}
 }
 
-// rig is a worker in a synctest bubble.
-type rig struct {
+// fixture is a running worker in a synctest bubble.
+type fixture struct {
 	*queue.Worker
 	q    *memory.Queue
 	log  *bytes.Buffer
-	stop func() // ends Run and waits for it
+	stop func() // stops Run and waits for it
 }
 
-// start runs a worker on a queue in memory, which may have jobs already.
-func start(t *testing.T, q *memory.Queue, o queue.Options, d queue.Driver, h handler) *rig {
+// start runs a worker on a queue in memory. If d is nil, the queue is the driver.
+func start(t *testing.T, q *memory.Queue, o queue.Options, d queue.Driver, h handler) *fixture {
 	t.Helper()
-	r := &rig{q: q, log: &bytes.Buffer{}}
+	r := &fixture{q: q, log: &bytes.Buffer{}}
 	if d == nil {
 		d = q
 	}
@@ -56,7 +56,7 @@ func start(t *testing.T, q *memory.Queue, o queue.Options, d queue.Driver, h han
 	return r
 }
 
-// pass lets time pass, and what is to happen in it.
+// pass lets time pass, and waits for what happens in it.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -68,7 +68,7 @@ func put(t *testing.T, q *memory.Queue, bodies ...string) {
 		if !strings.HasPrefix(body, "{") && body != "!" {
 			body = fmt.Sprintf(`{"job":%q}`, body)
 		}
-		if _, err := q.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
+		if _, err := q.Put(t.Context(), queue.PutRequest{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
 			t.Fatalf("Put(%.40q) = %v, want nil", body, err)
 		}
 	}
@@ -83,8 +83,8 @@ func counts(t *testing.T, q *memory.Queue) queue.Counts {
 	return n
 }
 
-// warm puts and does as many jobs as are begun one by one after a start.
-func warm(t *testing.T, r *rig) {
+// endProbation puts as many jobs as are begun one by one after a start, and waits for them.
+func endProbation(t *testing.T, r *fixture) {
 	t.Helper()
 	before := r.Status().Done
 	for range 64 {
@@ -96,7 +96,7 @@ func warm(t *testing.T, r *rig) {
 	}
 }
 
-// Commands go by the map, by class before name; arguments and numbers are passed on.
+// The map translates names of jobs to commands, by class before name; IDs, arguments and attempts are passed on.
 func TestCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -120,7 +120,7 @@ func TestCommands(t *testing.T) {
 	})
 }
 
-// A job that fails is tried again after 1, 2 and 4 s, with the attempt counted, and buried after the last.
+// A failing job is tried again after 1, 2 and 4 s, with the attempt counted, and buried after the last attempt.
 func TestAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -146,23 +146,23 @@ func TestAttempts(t *testing.T) {
 		if len(failed) != 4 || failed[3].Attempt != 4 || !failed[3].Buried || failed[0].Buried || failed[3].Command != "Broken" {
 			t.Errorf("Failed = %+v, want 3 that were released and 1 that was buried", failed)
 		}
-		if s := r.Status(); s.Taken != 4 || s.Released != 3 || s.Buried != 1 || s.BuriedFor[queue.CauseAttempts] != 1 {
+		if s := r.Status(); s.Taken != 4 || s.Released != 3 || s.Buried != 1 || s.BuriedFor[queue.BuryAttempts] != 1 {
 			t.Errorf("Status = %+v, want 4 taken, 3 released and 1 buried", s)
 		}
 	})
 }
 
-// unknown is the error of a command that nobody has.
+// unknown is the error of an unregistered command.
 type unknown struct{}
 
 func (unknown) Error() string { return "it is unknown" }
 
 func (unknown) Is(target error) bool {
-	return target == queue.ErrUnknown || target == queue.ErrPermanent
+	return target == queue.ErrUnknownCommand || target == queue.ErrPermanent
 }
 
-// What no attempt can help is buried at once, whoever says so, and for what reason is counted.
-func TestNever(t *testing.T) {
+// A job with a permanent error is buried at once, and the reason is counted.
+func TestPermanentErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		r := start(t, q, options(), nil, func(_ context.Context, j queue.Job, done func(error)) {
@@ -180,9 +180,9 @@ func TestNever(t *testing.T) {
 		}
 		s := r.Status()
 		if s.Taken != 2 {
-			t.Errorf("Status = %+v, want 2 taken: the other cannot be read", s)
+			t.Errorf("Status = %+v, want 2 taken: the third cannot be read", s)
 		}
-		for _, why := range []queue.Cause{queue.CauseUnreadable, queue.CauseUnknown, queue.CauseNever} {
+		for _, why := range []queue.BuryReason{queue.BuryUnreadable, queue.BuryUnknownCommand, queue.BuryPermanent} {
 			if s.BuriedFor[why] != 1 {
 				t.Errorf("%d are buried for %s, want 1", s.BuriedFor[why], why)
 			}
@@ -190,8 +190,8 @@ func TestNever(t *testing.T) {
 	})
 }
 
-// A job that takes too long is interrupted; where its handler does not end then, it counts as failed all the same. A body
-// may have a time of its own.
+// A job that exceeds its timeout is interrupted; if its handler does not return then, the job fails anyway. A body may set its own
+// timeout.
 func TestHandlerTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -213,7 +213,7 @@ func TestHandlerTimeout(t *testing.T) {
 		if n := counts(t, q); n.Buried != 3 {
 			t.Errorf("Counts = %+v, want 3 buried", n)
 		}
-		// The first jobs are begun one by one, each when the one before it has run for a second.
+		// The first jobs are begun one by one, each when the previous one has run for a second.
 		for _, name := range []string{"Slow after 10s", "Stuck after 11s", "Impatient after 3s"} {
 			if !errors.Is(causes[name], queue.ErrTimeout) {
 				t.Errorf("cause of %s = %v, want %v; all: %v", name, causes[name], queue.ErrTimeout, causes)
@@ -222,8 +222,7 @@ func TestHandlerTimeout(t *testing.T) {
 	})
 }
 
-// A handler that cannot begin a job holds the jobs behind it in the queue, but for a few; one that is put in front waits
-// behind those only.
+// While a handler cannot begin a job, only a few more jobs are reserved; an urgent job waits behind those only.
 func TestBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -235,13 +234,13 @@ func TestBackPressure(t *testing.T) {
 			got = append(got, j.Command)
 			done(nil)
 		})
-		warm(t, r)
+		endProbation(t, r)
 		for range 200 {
 			put(t, q, "Slow")
 		}
 		pass(10 * time.Second)
-		before := int(r.Status().Taken) // one of them may still keep the handler
-		if _, err := q.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(`{"job":"Urgent"}`)}); err != nil {
+		before := int(r.Status().Taken) // one of them may still block the handler
+		if _, err := q.Put(t.Context(), queue.PutRequest{Queue: "default", Body: []byte(`{"job":"Urgent"}`)}); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Second)
@@ -252,7 +251,7 @@ func TestBackPressure(t *testing.T) {
 	})
 }
 
-// A worker that stops gives back at once what has not begun, and waits for what has, up to its time.
+// A stopping worker gives back at once the jobs that have not begun, and waits for the running ones up to its drain time.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -270,7 +269,7 @@ func TestStop(t *testing.T) {
 				done(context.Cause(ctx))
 			}
 		})
-		warm(t, r)
+		endProbation(t, r)
 		put(t, q, "Patient", "Endless", "Blocks", "Next", "Next", "Next")
 		pass(time.Second)
 		if n := counts(t, q); n.Reserved != 6 {
@@ -307,8 +306,8 @@ func TestStop(t *testing.T) {
 
 const heartbeat = 200 * time.Millisecond
 
-// A worker that is retired takes no more jobs, and those in hand have the time that they are given: a job that takes longer
-// than a stop leaves it is done once.
+// A retired worker takes no more jobs, and its running jobs have the time given to Retire: a job that takes longer than the drain
+// time is done once.
 func TestRetire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -324,7 +323,7 @@ func TestRetire(t *testing.T) {
 				}
 			})
 		})
-		warm(t, r)
+		endProbation(t, r)
 		put(t, q, "Long")
 		pass(time.Second)
 		r.Retire(10 * time.Second)
@@ -340,17 +339,16 @@ func TestRetire(t *testing.T) {
 	})
 }
 
-// A job that never comes to its end, since the process dies of it, is buried after 5 times; one that was only in hand
-// with it is not, and a kicked one has 5 times more.
-func TestProcessKillingJob(t *testing.T) {
+// A job that crashes the process is buried after 5 times; a job that was only held with it is not. A kicked one may run 5 times more.
+func TestCrashingJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		put(t, q, "Deadly", "Innocent")
+		put(t, q, "Crashing", "Innocent")
 		o := options()
 		o.Drain = func() time.Duration { return time.Nanosecond }
-		m := &moody{Queue: q, dies: true}
+		m := &flakyDriver{Queue: q, dies: true}
 		crashes, innocent := 0, 0
-		runs := func() {
+		runSeven := func() {
 			for range 7 {
 				died := make(chan struct{}, 1)
 				r := start(t, q, o, m, func(_ context.Context, j queue.Job, done func(error)) {
@@ -369,9 +367,9 @@ func TestProcessKillingJob(t *testing.T) {
 				r.stop()
 			}
 		}
-		runs()
+		runSeven()
 		if crashes != 5 || innocent != 1 {
-			t.Errorf("the deadly job ran %d times and the other %d times, want 5 and 1", crashes, innocent)
+			t.Errorf("the crashing job ran %d times and the other %d times, want 5 and 1", crashes, innocent)
 		}
 		if n := counts(t, q); n.Buried != 1 || n.Ready != 0 {
 			t.Errorf("Counts = %+v, want 1 buried", n)
@@ -379,9 +377,9 @@ func TestProcessKillingJob(t *testing.T) {
 		if n, err := q.Kick(t.Context(), "default", 10); n != 1 || err != nil {
 			t.Errorf("Kick = %d, %v, want 1, nil", n, err)
 		}
-		runs()
+		runSeven()
 		if crashes != 10 {
-			t.Errorf("the deadly job ran %d times after it was kicked, want 10", crashes)
+			t.Errorf("the crashing job ran %d times after it was kicked, want 10", crashes)
 		}
 	})
 }

@@ -48,10 +48,10 @@ type Job struct {
 }
 
 // OfJob reports a job as it lies in the queue.
-func OfJob(job queue.Peeked) Job {
+func OfJob(job queue.Job, stats queue.Stats) Job {
 	return Job{
-		Job: job.ID, Queue: job.Stats.Queue, State: job.Stats.State, Priority: job.Stats.Priority, Age: int(job.Stats.Age / time.Second),
-		Reserves: job.Stats.Reserves, Releases: job.Stats.Releases, Body: string(job.Body),
+		Job: job.ID, Queue: stats.Queue, State: stats.State, Priority: stats.Priority, Age: int(stats.Age / time.Second),
+		Reserves: stats.Reserves, Releases: stats.Releases, Body: string(job.Body),
 	}
 }
 

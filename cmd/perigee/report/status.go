@@ -44,7 +44,7 @@ func OfJobs(s jobqueue.Status) Jobs {
 	w := s.Worker
 	return Jobs{
 		Queue: s.Queue, Condition: s.Condition, Held: w.Held, Begun: w.Taken, Done: w.Done, Released: w.Released,
-		Buried: w.Buried, GivenBack: w.GivenBack, Repeated: w.Repeated, Disconnects: w.Lost,
+		Buried: w.Buried, GivenBack: w.GivenBack, Repeated: w.Redelivered, Disconnects: w.ConnectionsLost,
 	}
 }
 

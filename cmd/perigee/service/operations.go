@@ -18,7 +18,7 @@ const (
 	Compare  = "GET /changes"      // returns a report.Reload
 	Failed   = "GET /queue/failed" // returns report.Failures
 	Identify = "GET /identity"     // returns an Identity
-	Push     = "POST /queue/jobs"  // takes a queue.Put and returns the ID of the job
+	Push     = "POST /queue/jobs"  // takes a queue.PutRequest and returns the ID of the job
 	Reload   = "POST /reload"      // returns a report.Reload
 	Status   = "GET /status"       // returns a report.Status
 	Stop     = "POST /stop"        // returns nothing, once the server has stopped
@@ -48,7 +48,7 @@ func (s *service) operations() map[string]control.Operation {
 			return Identity{PID: os.Getpid(), Port: s.status.Port, Settings: s.options.File}, nil
 		},
 		Push: func(ctx context.Context, arguments json.RawMessage) (any, error) {
-			var put queue.Put
+			var put queue.PutRequest
 			if err := json.Unmarshal(arguments, &put); err != nil {
 				return nil, fmt.Errorf("push: %w", err)
 			}

@@ -1,9 +1,9 @@
-// Package beanstalkd speaks with beanstalkd: it implements what engine/queue asks of a service. It owns the protocol's
-// traps, of which there are many: names that would shift every later answer, connections that hang, answers of somebody
-// else's protocol. It does not know what a job says, nor when it is done.
+// Package beanstalkd is the client of beanstalkd: it implements the interfaces of package queue. It guards against invalid names,
+// which would shift all later answers, connections that hang, and servers of other protocols. It does not know what the body of a
+// job means, nor when a job is done.
 //
-// The library's Conn has no deadlines, and its commands block until they are answered. So every connection is a link, which
-// bounds each command, looks at each answer before the library does, and is never used again once one is out of step.
+// The library's Conn has no deadlines, and its commands block until they are answered. So every connection is wrapped: it gives
+// each command a deadline, checks each answer before the library reads it, and is not used again after an invalid answer.
 package beanstalkd
 
 import (
@@ -22,40 +22,40 @@ import (
 
 var _ queue.Driver = (*Driver)(nil)
 
-// Driver takes jobs from the beanstalkd at one address.
+// Driver opens connections that reserve jobs from the beanstalkd at one address.
 type Driver struct {
 	// Set by New, never changed.
 	address string
 	log     *slog.Logger
-	warned  sync.Once
+	warned  sync.Once // that the address is not on this machine
 }
 
-// New returns a driver for an address: host:port, or the absolute path of a socket. Nothing is connected yet.
+// New returns a driver for an address: host:port, or the absolute path of a Unix socket. It does not connect yet.
 func New(address string, log *slog.Logger) *Driver {
 	return &Driver{address: address, log: log}
 }
 
-// Open connects, makes sure that it is beanstalkd who answers, and returns a source of the jobs of one tube.
+// Open connects, checks that the server is beanstalkd, and returns a source of the jobs of one tube.
 func (d *Driver) Open(ctx context.Context, tube string) (queue.Source, error) {
 	if err := CheckName(tube); err != nil {
 		return nil, err
 	}
-	l, err := dial(ctx, d.address)
+	c, err := dial(ctx, d.address)
 	if err != nil {
 		return nil, err
 	}
-	if !l.loopback() {
+	if !c.isLocal() {
 		d.warned.Do(func() {
-			d.log.Warn("beanstalkd: not on this machine; it asks for no password: whoever reaches it can run commands",
+			d.log.Warn("beanstalkd: the queue is on another machine; beanstalkd has no password, so anyone who can reach it can run commands",
 				"address", d.address)
 		})
 	}
-	return newSource(l, tube), nil
+	return newSource(c, tube), nil
 }
 
-// dial connects, and has the service show that it is beanstalkd.
-func dial(ctx context.Context, address string) (*link, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
+// dial connects, and checks that the server is beanstalkd.
+func dial(ctx context.Context, address string) (*connection, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
 	defer cancel()
 	var dialer net.Dialer
 	network := "tcp"
@@ -64,45 +64,45 @@ func dial(ctx context.Context, address string) (*link, error) {
 	}
 	nc, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
-		return nil, fmt.Errorf("beanstalkd: %s: %w", address, plain(err))
+		return nil, fmt.Errorf("beanstalkd: %s: %w", address, withoutAddresses(err))
 	}
-	l := newLink(nc, address)
-	if err := l.greet(ctx); err != nil {
-		l.close()
+	c := newConnection(nc, address)
+	if err := c.greet(ctx); err != nil {
+		c.close()
 		return nil, err
 	}
-	return l, nil
+	return c, nil
 }
 
-// greet asks for something that is always answered and changes nothing.
-func (l *link) greet(ctx context.Context) error {
-	return l.call(ctx, text, func(c *beanstalk.Conn) error {
+// greet sends a command that has no effect and is always answered.
+func (c *connection) greet(ctx context.Context) error {
+	return c.call(ctx, withBody, func(c *beanstalk.Conn) error {
 		_, err := c.ListTubes()
 		return err
 	})
 }
 
-// The longest time that beanstalkd may take to answer; it answers in microseconds unless it is stopped or far away.
-const patience = 5 * time.Second
+// answerTimeout is how long beanstalkd may take to answer a command. It usually answers in microseconds.
+const answerTimeout = 5 * time.Second
 
-// CheckName tells whether a tube can have a name: one that the library would send but beanstalkd refuses, or that the
-// library refuses after it has counted the command, spoils the connection.
+// CheckName returns an error if a name is not valid for a tube. Sending an invalid name would put the connection out of step: the
+// library sends names that beanstalkd refuses, and refuses others only after it has counted the command.
 func CheckName(name string) error {
-	const longest = 199 // the library's; beanstalkd takes 200
+	const longest = 199 // the library's limit; beanstalkd allows 200
 	if name == "" || len(name) > longest || name[0] == '-' {
-		return fmt.Errorf("beanstalkd: %.220q is not the name of a tube: it has 1 to %d characters and no hyphen in front",
+		return fmt.Errorf("beanstalkd: %.220q is not a valid tube name: a name has 1 to %d characters and does not begin with a hyphen",
 			name, longest)
 	}
 	for i := range len(name) {
-		if !inName(name[i]) {
-			return fmt.Errorf("beanstalkd: %q is not the name of a tube: it has letters, digits and -+/;.$_() only", name)
+		if !isNameChar(name[i]) {
+			return fmt.Errorf("beanstalkd: %q is not a valid tube name: a name has only letters, digits and -+/;.$_()", name)
 		}
 	}
 	return nil
 }
 
-// inName tells whether a character may stand in a name (beanstalkd's protocol.txt, "Names").
-func inName(c byte) bool {
+// isNameChar reports whether a name may contain a character (beanstalkd's protocol.txt, "Names").
+func isNameChar(c byte) bool {
 	switch {
 	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
 		return true

@@ -19,7 +19,7 @@ import (
 	"perigee/engine/testkit"
 )
 
-// tally counts how often each command ran.
+// tally is a handler that counts how often each command ran.
 type tally struct {
 	mu   sync.Mutex
 	runs map[string]int // guarded by mu
@@ -49,8 +49,8 @@ func (t *tally) ran() (all, twice int) {
 	return len(t.runs), twice
 }
 
-// produce puts numbered jobs until stop is closed, each until it is confirmed, and returns the commands that were. Those
-// that were put more than once, since no answer came, have a number of their own each time.
+// produce puts numbered jobs until stop is closed, and returns the commands of those that were confirmed. Each attempt to put a
+// job has its own number.
 func produce(t *testing.T, address, mark string, stop <-chan struct{}) []string {
 	t.Helper()
 	c := NewClient(address)
@@ -63,16 +63,15 @@ func produce(t *testing.T, address, mark string, stop <-chan struct{}) []string 
 		default:
 		}
 		command := fmt.Sprintf("%s-%d", mark, i)
-		_, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(job(command)), Priority: queue.DefaultPriority})
+		_, err := c.Put(t.Context(), queue.PutRequest{Queue: "default", Body: []byte(job(command)), Priority: queue.DefaultPriority})
 		if err == nil {
 			confirmed = append(confirmed, command)
 		}
 	}
 }
 
-// Of the jobs that beanstalkd has confirmed, none is lost and none runs twice, when it is killed again and again and keeps
-// its jobs on disk.
-func TestKilledService(t *testing.T) {
+// Of the jobs that beanstalkd confirmed, none is lost and none runs twice if beanstalkd, with a binlog, is killed again and again.
+func TestKilledServer(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{Binlog: true})
 	var ran tally
@@ -112,14 +111,14 @@ func TestKilledService(t *testing.T) {
 		ran.mu.Unlock()
 	}
 	all, twice := ran.ran()
-	t.Logf("%d kills: %d jobs confirmed, %d ran, %d of them twice, %d came again and were not run, %d connections lost",
-		kills, len(confirmed), all, twice, w.Status().Repeated, w.Status().Lost)
+	t.Logf("%d kills: %d jobs confirmed, %d ran, %d of them twice, %d were redelivered and not run, %d connections lost",
+		kills, len(confirmed), all, twice, w.Status().Redelivered, w.Status().ConnectionsLost)
 	if lost > 0 || twice > 0 {
 		t.Errorf("jobs: %d lost, %d ran twice, want 0 and 0", lost, twice)
 	}
 }
 
-// No job is lost and none runs twice when the connection is cut again and again.
+// No job is lost and none runs twice if the connection is cut again and again.
 func TestCutConnections(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
@@ -139,7 +138,7 @@ func TestCutConnections(t *testing.T) {
 	}
 	testkit.WaitFor(t, "the last jobs", func() bool { n := counts(t, s.Address); return n.Ready+n.Reserved == 0 })
 	all, twice := ran.ran()
-	t.Logf("%d cuts: %d jobs ran, %d twice, %d came again and were not run", cuts, all, twice, w.Status().Repeated)
+	t.Logf("%d cuts: %d jobs ran, %d twice, %d were redelivered and not run", cuts, all, twice, w.Status().Redelivered)
 	if all != jobs || twice != 0 {
 		t.Errorf("of %d jobs %d ran, %d of them twice, want all once", jobs, all, twice)
 	}
@@ -161,7 +160,7 @@ func fillWith(t *testing.T, address string, n int) {
 	wg.Wait()
 }
 
-// Jobs are begun in the order of the tube, and those that take long do not hold the ones behind them.
+// Jobs are begun in the order of the tube, and long ones do not hold those behind them.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
@@ -195,8 +194,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// A beanstalkd that is stopped and goes on is worked for again, and no command is answered by the answer to another.
-func TestStoppedService(t *testing.T) {
+// After a beanstalkd was stopped and continued, its jobs are run, and no command gets the answer to another.
+func TestStoppedServer(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
 	var ran tally
@@ -208,7 +207,7 @@ func TestStoppedService(t *testing.T) {
 	s.Stop(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, err := c.Put(ctx, queue.Put{Queue: "default", Body: []byte(job("unsure"))})
+	_, err := c.Put(ctx, queue.PutRequest{Queue: "default", Body: []byte(job("unsure"))})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Put while beanstalkd is stopped = %v, want %v", err, context.DeadlineExceeded)
 	}
@@ -221,13 +220,13 @@ func TestStoppedService(t *testing.T) {
 	}
 }
 
-// A handler that takes longer than the job's time to run keeps the job, by touching it. The time is real, so nothing else runs.
+// A job that takes longer than its time to run is kept by touching it. The times are real, so no other test may run meanwhile.
 func TestShortTimeToRun(t *testing.T) {
 	s := beanstalkd.Start(t, beanstalkd.Options{})
 	c := NewClient(s.Address)
 	defer c.Close()
 	for i := range 3 {
-		if _, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte(job(fmt.Sprint("job-", i))), TTR: time.Second}); err != nil {
+		if _, err := c.Put(t.Context(), queue.PutRequest{Queue: "default", Body: []byte(job(fmt.Sprint("job-", i))), TTR: time.Second}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -250,9 +249,8 @@ func TestShortTimeToRun(t *testing.T) {
 	}
 }
 
-// What cannot be read is buried at once, what fails is buried after its last attempt, and what is too large is buried;
-// the rest is done.
-func TestPoison(t *testing.T) {
+// Unreadable and oversized jobs are buried at once, and failing ones after their last attempt; the rest is done.
+func TestBadJobs(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{MaxJob: 2 << 20})
 	put(t, s.Address, job("good-1"), "!unreadable", job("fails"), job("never"), strings.Repeat("x", 64<<10+1),
@@ -283,7 +281,7 @@ func TestPoison(t *testing.T) {
 	for _, f := range w.Failed() {
 		reasons = append(reasons, f.Reason)
 		if f.ID == 0 || f.Time.IsZero() {
-			t.Errorf("Failed has %+v, want the number and the time", f)
+			t.Errorf("Failed has %+v, want the ID and the time", f)
 		}
 	}
 	all := strings.Join(reasons, "\n")
@@ -297,8 +295,8 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// A worker that stops gives back what it has not begun and what does not end in time, and finishes the rest.
-func TestStopWithJobsInHand(t *testing.T) {
+// A stopping worker gives back jobs that have not begun or do not end in time, and finishes the rest.
+func TestStopWithHeldJobs(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
 	put(t, s.Address, job("one"), job("two"), job("three"), job("four"), job("five"))
@@ -323,8 +321,8 @@ func TestStopWithJobsInHand(t *testing.T) {
 	}
 }
 
-// A job that is given back at each of many stops, begun or not, keeps its place, has lost no attempt then, and does not
-// count as one that crashes the server.
+// A job that is given back at each of many stops, begun or not, keeps its place, loses no attempt, and does not count as crashing
+// the server.
 func TestStopsCostNoAttempt(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
@@ -339,9 +337,9 @@ func TestStopsCostNoAttempt(t *testing.T) {
 	}
 	c := NewClient(s.Address)
 	defer c.Close()
-	p, err := c.Peek(t.Context(), "default", queue.Ready)
-	if err != nil || string(p.Body) != job("long") || p.Stats.Releases != 0 || p.Stats.Reserves != 7 {
-		t.Errorf("Peek after 7 stops = %s, %+v, %v, want the first job, reserved 7 times and never released", p.Body, p.Stats, err)
+	j, stats, err := c.Peek(t.Context(), "default", queue.Ready)
+	if err != nil || string(j.Body) != job("long") || stats.Releases != 0 || stats.Reserves != 7 {
+		t.Errorf("Peek after 7 stops = %s, %+v, %v, want the first job, reserved 7 times and never released", j.Body, stats, err)
 	}
 	attempts := make(chan int, 1)
 	o.MaxAttempts = 1

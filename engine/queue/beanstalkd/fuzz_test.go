@@ -14,7 +14,7 @@ import (
 	"perigee/engine/queue"
 )
 
-// talk answers what is read with the next of the answers, and ends the connection after the last.
+// talk answers each read with the next answer, and closes the connection after the last.
 func talk(c net.Conn, answers [][]byte) {
 	defer func() { _ = c.Close() }()
 	buffer := make([]byte, 4096)
@@ -28,8 +28,7 @@ func talk(c net.Conn, answers [][]byte) {
 	}
 }
 
-// Whatever a service answers, each command ends with an answer, and the connection with its end. Were one forgotten, the
-// test would not end.
+// Whatever a server sends, each command gets an answer, and each connection ends; else the test would hang.
 func FuzzAnswers(f *testing.F) {
 	for _, seed := range []string{
 		"RESERVED 1 2\r\nab\r\n",
@@ -53,11 +52,11 @@ func FuzzAnswers(f *testing.F) {
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		wg.Go(func() { talk(theirs, answers) })
-		s := newSource(newLink(ours, "test"), "default")
+		s := newSource(newConnection(ours, "test"), "default")
 		const commands = 7
 		ends := make(chan error, commands)
 		end := func(err error) { ends <- err }
-		s.Reserve(0, func(r queue.Reserved, err error) {
+		s.Reserve(0, func(r queue.Job, err error) {
 			if err == nil && len(r.Body) > len(said) {
 				t.Errorf("Reserve answered with a body of %d bytes, of %d that were sent", len(r.Body), len(said))
 			}
@@ -80,15 +79,15 @@ func FuzzAnswers(f *testing.F) {
 			}
 			lost = lost || !answered
 		}
-		if lost && s.link.broken() == nil {
-			t.Error("the connection goes on although it is out of step")
+		if lost && s.conn.broken() == nil {
+			t.Error("the connection is used although it is out of step")
 		}
 		s.Close()
 	})
 }
 
-// A worker outlives a service that greets well and then says anything: it connects again.
-func TestWorkerOutlivesNonsense(t *testing.T) {
+// A worker reconnects to a server that sends nonsense.
+func TestNonsense(t *testing.T) {
 	connected := make(chan struct{}, 100)
 	address := serve(t, func(c net.Conn) {
 		connected <- struct{}{}
@@ -105,12 +104,12 @@ func TestWorkerOutlivesNonsense(t *testing.T) {
 	}
 	cancel()
 	wg.Wait()
-	if s := w.Status(); s.Connected || s.Lost < 3 {
+	if s := w.Status(); s.Connected || s.ConnectionsLost < 3 {
 		t.Errorf("Status = %+v, want 3 connections lost", s)
 	}
 }
 
-// A name that passes is one that beanstalkd takes; the connection is as good after it.
+// CheckName accepts exactly the names that beanstalkd accepts, and the connection stays good.
 func FuzzTubeName(f *testing.F) {
 	for _, seed := range []string{
 		"default", "", "-foo", "a-b", `back\slash`, "with space", "tab\t", "line\r\nkick 1", strings.Repeat("n", 199),
@@ -122,16 +121,16 @@ func FuzzTubeName(f *testing.F) {
 	c := NewClient(s.Address)
 	f.Cleanup(func() { _ = c.Close() })
 	f.Fuzz(func(t *testing.T, name string) {
-		id, err := c.Put(t.Context(), queue.Put{Queue: name, Body: []byte(name)})
+		id, err := c.Put(t.Context(), queue.PutRequest{Queue: name, Body: []byte(name)})
 		if refused := CheckName(name); (refused == nil) != (err == nil) {
 			t.Fatalf("CheckName(%q) = %v, but Put = %v", name, refused, err)
 		}
 		if err != nil {
 			return
 		}
-		j, err := c.Job(t.Context(), id)
-		if err != nil || j.Stats.Queue != name || string(j.Body) != name {
-			t.Errorf("the job in %q is %q in %q, %v", name, j.Body, j.Stats.Queue, err)
+		j, stats, err := c.PeekJob(t.Context(), id)
+		if err != nil || stats.Queue != name || string(j.Body) != name {
+			t.Errorf("the job in %q is %q in %q, %v", name, j.Body, stats.Queue, err)
 		}
 		if err := c.Delete(t.Context(), id); err != nil {
 			t.Errorf("Delete = %v, want nil", err)

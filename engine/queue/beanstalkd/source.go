@@ -12,44 +12,43 @@ import (
 
 var _ queue.Source = (*source)(nil)
 
-// source is a link whose commands are sent one after the other and answered meanwhile: to wait for each answer would make
-// the worker several times slower.
+// source sends its commands without waiting for their answers: waiting would make the worker several times slower.
 type source struct {
-	link  *link
+	conn  *connection
 	name  string
-	tubes *beanstalk.TubeSet // the one tube; the first reserve watches it
+	tubes *beanstalk.TubeSet // of that name; the first reserve watches it
 }
 
-func newSource(l *link, tube string) *source {
-	l.keep = true
-	return &source{link: l, name: tube, tubes: beanstalk.NewTubeSet(l.lib, tube)}
+func newSource(c *connection, tube string) *source {
+	c.buffered = true
+	return &source{conn: c, name: tube, tubes: beanstalk.NewTubeSet(c.lib, tube)}
 }
 
-// Reserve asks for the next job.
-func (s *source) Reserve(wait time.Duration, answer func(queue.Reserved, error)) {
-	var r queue.Reserved
-	s.link.send(wait, text, func(*beanstalk.Conn) (err error) {
-		r.ID, r.Body, err = s.tubes.Reserve(wait)
+// Reserve implements queue.Source.
+func (s *source) Reserve(wait time.Duration, answer func(queue.Job, error)) {
+	var j queue.Job
+	s.conn.send(wait, withBody, func(*beanstalk.Conn) (err error) {
+		j.ID, j.Body, err = s.tubes.Reserve(wait)
 		return err
-	}, func(err error) { answer(r, err) })
+	}, func(err error) { answer(j, err) })
 }
 
-// Delete ends a job.
+// Delete implements queue.Source.
 func (s *source) Delete(id uint64, answer func(error)) {
-	s.link.send(0, word, func(c *beanstalk.Conn) error { return c.Delete(id) }, answer)
+	s.conn.send(0, lineOnly, func(c *beanstalk.Conn) error { return c.Delete(id) }, answer)
 }
 
-// Release gives a job back.
+// Release implements queue.Source.
 func (s *source) Release(id uint64, priority uint32, delay time.Duration, answer func(error)) {
-	s.link.send(0, word, func(c *beanstalk.Conn) error { return c.Release(id, priority, delay) }, answer)
+	s.conn.send(0, lineOnly, func(c *beanstalk.Conn) error { return c.Release(id, priority, delay) }, answer)
 }
 
-// GiveBack makes a job ready again. Its releases are the attempts that failed, and a connection that ends without settling
-// it counts as a crash; so it is buried and kicked, both in one write.
+// GiveBack buries and kicks the job, both in one write: a release would count as a failed attempt, and ending the connection as a
+// crash.
 func (s *source) GiveBack(id uint64, priority uint32, answer func(error)) {
 	var refused error
-	s.link.send(0, word, func(c *beanstalk.Conn) error { return c.Bury(id, priority) }, func(err error) { refused = err })
-	s.link.send(0, word, func(c *beanstalk.Conn) error { return c.KickJob(id) }, func(err error) {
+	s.conn.send(0, lineOnly, func(c *beanstalk.Conn) error { return c.Bury(id, priority) }, func(err error) { refused = err })
+	s.conn.send(0, lineOnly, func(c *beanstalk.Conn) error { return c.KickJob(id) }, func(err error) {
 		if refused != nil {
 			err = refused
 		}
@@ -57,40 +56,40 @@ func (s *source) GiveBack(id uint64, priority uint32, answer func(error)) {
 	})
 }
 
-// Bury sets a job aside. The library has BURIED for an error of other commands; here it is what was asked for.
+// Bury implements queue.Source. To the library, the answer BURIED is an error of other commands only.
 func (s *source) Bury(id uint64, priority uint32, answer func(error)) {
-	s.link.send(0, word, func(c *beanstalk.Conn) error { return c.Bury(id, priority) }, answer)
+	s.conn.send(0, lineOnly, func(c *beanstalk.Conn) error { return c.Bury(id, priority) }, answer)
 }
 
-// Touch starts a job's time to run anew.
+// Touch implements queue.Source.
 func (s *source) Touch(id uint64, answer func(error)) {
-	s.link.send(0, word, func(c *beanstalk.Conn) error { return c.Touch(id) }, answer)
+	s.conn.send(0, lineOnly, func(c *beanstalk.Conn) error { return c.Touch(id) }, answer)
 }
 
-// Stats asks what beanstalkd knows of a job.
+// Stats implements queue.Source.
 func (s *source) Stats(id uint64, answer func(queue.Stats, error)) {
 	var stats queue.Stats
-	s.link.send(0, text, func(c *beanstalk.Conn) (err error) {
+	s.conn.send(0, withBody, func(c *beanstalk.Conn) (err error) {
 		stats, err = jobStats(c, id)
 		return err
 	}, func(err error) { answer(stats, err) })
 }
 
-// Buried counts the buried jobs of the tube.
+// Buried implements queue.Source.
 func (s *source) Buried(answer func(int, error)) {
 	var n int
-	s.link.send(0, text, func(c *beanstalk.Conn) error {
+	s.conn.send(0, withBody, func(c *beanstalk.Conn) error {
 		counts, err := tubeCounts(c, s.name)
 		n = counts.Buried
 		return err
 	}, func(err error) { answer(n, err) })
 }
 
-// Flush sends what was begun.
-func (s *source) Flush() { s.link.flush() }
+// Flush implements queue.Source.
+func (s *source) Flush() { s.conn.flush() }
 
-// Close ends the connection: beanstalkd makes what it had reserved ready again.
-func (s *source) Close() { s.link.close() }
+// Close closes the connection; beanstalkd then makes its reserved jobs ready again.
+func (s *source) Close() { s.conn.close() }
 
 // jobStats reads the statistics of a job.
 func jobStats(c *beanstalk.Conn, id uint64) (queue.Stats, error) {
@@ -130,16 +129,16 @@ func tubeCounts(c *beanstalk.Conn, tube string) (queue.Counts, error) {
 	return counts, n.err
 }
 
-// numbers reads numbers out of statistics.
+// numbers parses numbers of statistics.
 type numbers struct {
 	fields map[string]string
-	err    error // the first that was none
+	err    error // of the first value that was not a number
 }
 
 func (n *numbers) get(name string, bits int) uint64 {
 	value, err := strconv.ParseUint(n.fields[name], 10, bits)
 	if err != nil && n.err == nil {
-		n.err = fmt.Errorf("the statistics have no %s that is a number: %.40q", name, n.fields[name])
+		n.err = fmt.Errorf("its statistics have no valid number for %s: %.40q", name, n.fields[name])
 	}
 	return value
 }

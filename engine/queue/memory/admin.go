@@ -7,15 +7,15 @@ import (
 	"perigee/engine/queue"
 )
 
-// Counts counts the jobs of a queue.
+// Counts implements queue.Admin.
 func (q *Queue) Counts(_ context.Context, name string) (queue.Counts, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := q.names[name]
-	if t == nil {
+	n := q.queues[name]
+	if n == nil {
 		return queue.Counts{}, nil
 	}
-	counts := queue.Counts{Ready: len(t.ready), Buried: len(t.buried), Waiting: len(t.waiting)}
+	counts := queue.Counts{Ready: len(n.ready), Buried: len(n.buried), Waiting: len(n.waiting)}
 	for _, j := range q.jobs {
 		switch {
 		case j.queue != name:
@@ -30,8 +30,8 @@ func (q *Queue) Counts(_ context.Context, name string) (queue.Counts, error) {
 	return counts, nil
 }
 
-// Left counts the jobs of all queues, and those of them that are delayed or buried: they end with the process.
-func (q *Queue) Left() (all, delayed, buried int) {
+// Remaining counts the jobs of all queues, and those of them that are delayed or buried.
+func (q *Queue) Remaining() (all, delayed, buried int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, j := range q.jobs {
@@ -45,28 +45,28 @@ func (q *Queue) Left() (all, delayed, buried int) {
 	return len(q.jobs), delayed, buried
 }
 
-// Peek returns the next job of a state.
-func (q *Queue) Peek(_ context.Context, name string, state queue.State) (queue.Peeked, error) {
+// Peek implements queue.Admin.
+func (q *Queue) Peek(_ context.Context, name string, state queue.State) (queue.Job, queue.Stats, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	t := q.names[name]
-	if t == nil {
-		return queue.Peeked{}, queue.ErrNotFound
+	n := q.queues[name]
+	if n == nil {
+		return queue.Job{}, queue.Stats{}, queue.ErrNotFound
 	}
 	switch {
-	case state == queue.Ready && len(t.ready) > 0:
-		return q.peeked(t.ready[0]), nil
-	case state == queue.Buried && len(t.buried) > 0:
-		return q.peeked(t.buried[0]), nil
+	case state == queue.Ready && len(n.ready) > 0:
+		return q.peek(n.ready[0])
+	case state == queue.Buried && len(n.buried) > 0:
+		return q.peek(n.buried[0])
 	case state == queue.Delayed:
 		if delayed := q.delayed(name); len(delayed) > 0 {
-			return q.peeked(delayed[0]), nil
+			return q.peek(delayed[0])
 		}
 	}
-	return queue.Peeked{}, queue.ErrNotFound
+	return queue.Job{}, queue.Stats{}, queue.ErrNotFound
 }
 
-// delayed returns the delayed jobs of a queue, the next first. mu is held.
+// delayed returns the delayed jobs of a queue, the first to become ready first. mu must be held.
 func (q *Queue) delayed(name string) []*job {
 	var delayed []*job
 	for _, j := range q.jobs {
@@ -78,23 +78,23 @@ func (q *Queue) delayed(name string) []*job {
 	return delayed
 }
 
-// peeked is a job as Peek returns it. mu is held.
-func (q *Queue) peeked(j *job) queue.Peeked {
-	return queue.Peeked{Reserved: queue.Reserved{ID: j.id, Body: slices.Clone(j.body)}, Stats: q.statsOf(j)}
+// peek returns a job and its stats. mu must be held.
+func (q *Queue) peek(j *job) (queue.Job, queue.Stats, error) {
+	return queue.Job{ID: j.id, Body: slices.Clone(j.body)}, q.statsOf(j), nil
 }
 
-// Job returns a job by its number.
-func (q *Queue) Job(_ context.Context, id uint64) (queue.Peeked, error) {
+// PeekJob implements queue.Admin.
+func (q *Queue) PeekJob(_ context.Context, id uint64) (queue.Job, queue.Stats, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j := q.jobs[id]
 	if j == nil {
-		return queue.Peeked{}, queue.ErrNotFound
+		return queue.Job{}, queue.Stats{}, queue.ErrNotFound
 	}
-	return q.peeked(j), nil
+	return q.peek(j)
 }
 
-// Kick makes up to n jobs ready: buried ones, or delayed ones where none is buried.
+// Kick implements queue.Admin.
 func (q *Queue) Kick(_ context.Context, name string, n int) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -109,7 +109,7 @@ func (q *Queue) Kick(_ context.Context, name string, n int) (int, error) {
 	return len(jobs), nil
 }
 
-// KickJob makes one job ready.
+// KickJob implements queue.Admin.
 func (q *Queue) KickJob(_ context.Context, id uint64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -121,14 +121,14 @@ func (q *Queue) KickJob(_ context.Context, id uint64) error {
 	return nil
 }
 
-// kick makes a job ready. mu is held.
+// kick makes a job ready. mu must be held.
 func (q *Queue) kick(j *job) {
 	q.remove(j)
 	j.stats.Kicks++
-	q.offer(j, 0)
+	q.enqueue(j, 0)
 }
 
-// Delete removes a job that no source has.
+// Delete implements queue.Admin.
 func (q *Queue) Delete(_ context.Context, id uint64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -137,6 +137,6 @@ func (q *Queue) Delete(_ context.Context, id uint64) error {
 		return queue.ErrNotFound
 	}
 	q.remove(j)
-	q.end(j)
+	q.drop(j)
 	return nil
 }

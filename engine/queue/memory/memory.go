@@ -1,7 +1,7 @@
-// Package memory is a queue without a service: jobs live in this process and are lost with it. It is for
-// machines without beanstalkd. It behaves as beanstalkd does, in the order of jobs, their states and what is counted of
-// them, but for three things: nobody but this process can put jobs, delays need not be whole seconds, and a job that is
-// reserved stays so until it is settled or its source ends, however long that takes.
+// Package memory is a queue in this process, for machines without beanstalkd. Its jobs are lost when the process ends. It behaves
+// like beanstalkd in the order, the states and the counters of jobs, with three exceptions: only this process can put jobs,
+// delays need not be whole seconds, and a reserved job stays reserved until it is deleted, released or buried, or its source is
+// closed.
 package memory
 
 import (
@@ -17,20 +17,20 @@ import (
 	"perigee/engine/queue"
 )
 
-// Bounds, against a script that puts without end.
+// Bounds, against a script that puts jobs endlessly.
 const (
 	maxJobs   = 100_000
 	maxBody   = 65_535   // bytes, as in beanstalkd
-	maxBodies = 64 << 20 // bytes of all of them: an eighth of what the scripts may have by default
+	maxBodies = 64 << 20 // bytes of all bodies: an eighth of the scripts' default memory limit
 )
 
 // Errors of Put.
 var (
-	ErrFull   = fmt.Errorf("memory: the queue is full: it holds %d jobs, of %d MiB", maxJobs, maxBodies>>20)
+	ErrFull   = fmt.Errorf("memory: the queue is full: it holds at most %d jobs and %d MiB", maxJobs, maxBodies>>20)
 	ErrTooBig = fmt.Errorf("memory: the job is larger than %d bytes", maxBody)
 )
 
-// reserved is the state of jobs that a source has; nobody can look for those.
+// reserved is the state of jobs reserved by a source; Peek does not support it.
 const reserved queue.State = "reserved"
 
 var (
@@ -39,26 +39,26 @@ var (
 	_ queue.Admin    = (*Queue)(nil)
 )
 
-// Queue holds the jobs of all queues. Any goroutine may use it.
+// Queue holds the jobs of all queues. It is safe for concurrent use.
 type Queue struct {
 	clock loop.Clock // set by New, never changed
 
 	mu sync.Mutex
 	// Guarded by mu.
-	names map[string]*named
-	jobs  map[uint64]*job
-	size  int    // of the bodies of jobs, in bytes
-	last  uint64 // number that was given out
+	queues map[string]*namedQueue // by name
+	jobs   map[uint64]*job
+	size   int    // bytes of all bodies
+	lastID uint64 // the last ID assigned
 }
 
-// named is the queue of one name.
-type named struct {
-	ready   ready
+// namedQueue is the queue with one name.
+type namedQueue struct {
+	ready   readyHeap
 	buried  []*job    // in the order in which they were buried
-	waiting []*waiter // sources that wait for a job
+	waiting []*waiter // reserves that wait for a job
 }
 
-// job is one of them.
+// job is a job in any state.
 type job struct {
 	id    uint64
 	body  []byte
@@ -66,22 +66,22 @@ type job struct {
 	state queue.State
 	stats queue.Stats
 	put   time.Time
-	due   time.Time // of a delayed one
-	stop  func() bool
+	due   time.Time   // when a delayed job becomes ready
+	stop  func() bool // stops the timer of a delayed job
 }
 
-// ready is a heap of jobs, the most urgent and among those the oldest first.
-type ready []*job
+// readyHeap is a heap of jobs by priority, then by age.
+type readyHeap []*job
 
-func (r ready) Len() int      { return len(r) }
-func (r ready) Swap(i, j int) { r[i], r[j] = r[j], r[i] }
-func (r ready) Less(i, j int) bool {
+func (r readyHeap) Len() int      { return len(r) }
+func (r readyHeap) Swap(i, j int) { r[i], r[j] = r[j], r[i] }
+func (r readyHeap) Less(i, j int) bool {
 	return cmp.Or(cmp.Compare(r[i].stats.Priority, r[j].stats.Priority), cmp.Compare(r[i].id, r[j].id)) < 0
 }
 
-func (r *ready) Push(x any) { *r = append(*r, x.(*job)) }
+func (r *readyHeap) Push(x any) { *r = append(*r, x.(*job)) }
 
-func (r *ready) Pop() any {
+func (r *readyHeap) Pop() any {
 	last := len(*r) - 1
 	j := (*r)[last]
 	(*r)[last] = nil
@@ -89,89 +89,89 @@ func (r *ready) Pop() any {
 	return j
 }
 
-// New returns a queue without jobs whose delays are of a clock.
+// New returns an empty queue that measures delays with a clock.
 func New(clock loop.Clock) *Queue {
-	return &Queue{clock: clock, names: map[string]*named{}, jobs: map[uint64]*job{}}
+	return &Queue{clock: clock, queues: map[string]*namedQueue{}, jobs: map[uint64]*job{}}
 }
 
-// Put puts a job. The error is ErrFull or ErrTooBig. TTR means nothing here.
-func (q *Queue) Put(_ context.Context, p queue.Put) (uint64, error) {
-	if len(p.Body) > maxBody {
+// Put puts a job. The error is ErrFull or ErrTooBig. The TTR is ignored.
+func (q *Queue) Put(_ context.Context, r queue.PutRequest) (uint64, error) {
+	if len(r.Body) > maxBody {
 		return 0, ErrTooBig
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.jobs) >= maxJobs || q.size+len(p.Body) > maxBodies {
+	if len(q.jobs) >= maxJobs || q.size+len(r.Body) > maxBodies {
 		return 0, ErrFull
 	}
-	q.last++
-	j := &job{id: q.last, body: slices.Clone(p.Body), queue: p.Queue, put: q.clock.Now()}
-	j.stats.Queue, j.stats.Priority = p.Queue, p.Priority
+	q.lastID++
+	j := &job{id: q.lastID, body: slices.Clone(r.Body), queue: r.Queue, put: q.clock.Now()}
+	j.stats.Queue, j.stats.Priority = r.Queue, r.Priority
 	q.jobs[j.id] = j
 	q.size += len(j.body)
-	q.offer(j, p.Delay)
+	q.enqueue(j, r.Delay)
 	return j.id, nil
 }
 
-// Close does nothing: the jobs stay.
+// Close does nothing: the jobs remain.
 func (q *Queue) Close() error { return nil }
 
-// named returns the queue of a name. mu is held.
-func (q *Queue) named(name string) *named {
-	t := q.names[name]
-	if t == nil {
-		t = &named{}
-		q.names[name] = t
+// named returns the queue with a name. mu must be held.
+func (q *Queue) named(name string) *namedQueue {
+	n := q.queues[name]
+	if n == nil {
+		n = &namedQueue{}
+		q.queues[name] = n
 	}
-	return t
+	return n
 }
 
-// end forgets a job. mu is held.
-func (q *Queue) end(j *job) {
+// drop removes a job for good. mu must be held.
+func (q *Queue) drop(j *job) {
 	delete(q.jobs, j.id)
 	q.size -= len(j.body)
 }
 
-// offer makes a job ready, or delayed and then ready. mu is held.
-func (q *Queue) offer(j *job, delay time.Duration) {
+// enqueue makes a job ready, after a delay if there is one. mu must be held.
+func (q *Queue) enqueue(j *job, delay time.Duration) {
 	if delay > 0 {
 		j.state, j.due = queue.Delayed, q.clock.Now().Add(delay)
 		j.stop = q.clock.AfterFunc(delay, func() {
 			q.mu.Lock()
 			defer q.mu.Unlock()
 			if j.state == queue.Delayed && !q.clock.Now().Before(j.due) {
-				q.offer(j, 0)
+				q.enqueue(j, 0)
 			}
 		})
 		return
 	}
 	j.state = queue.Ready
-	t := q.named(j.queue)
-	heap.Push(&t.ready, j)
-	for len(t.waiting) > 0 && len(t.ready) > 0 {
-		w := t.waiting[0]
-		t.waiting = t.waiting[1:]
+	n := q.named(j.queue)
+	heap.Push(&n.ready, j)
+	for len(n.waiting) > 0 && len(n.ready) > 0 {
+		w := n.waiting[0]
+		n.waiting = n.waiting[1:]
 		w.stop()
-		w.answer(w.source.take(t), nil)
+		w.answer(w.source.take(n), nil)
 	}
 }
 
-// remove takes a job out of wherever it is. mu is held.
+// remove removes a job from its state. mu must be held.
 func (q *Queue) remove(j *job) {
-	t := q.named(j.queue)
+	n := q.named(j.queue)
 	switch j.state {
 	case queue.Ready:
-		heap.Remove(&t.ready, slices.Index(t.ready, j))
+		heap.Remove(&n.ready, slices.Index(n.ready, j))
 	case queue.Delayed:
 		j.stop()
 	case queue.Buried:
-		i := slices.Index(t.buried, j)
-		t.buried = slices.Delete(t.buried, i, i+1)
+		i := slices.Index(n.buried, j)
+		n.buried = slices.Delete(n.buried, i, i+1)
 	}
 	j.state = ""
 }
 
-// statsOf returns what is known of a job. mu is held.
+// statsOf returns the stats of a job. mu must be held.
 func (q *Queue) statsOf(j *job) queue.Stats {
 	s := j.stats
 	s.State = string(j.state)

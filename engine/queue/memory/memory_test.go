@@ -12,35 +12,35 @@ import (
 	"perigee/engine/queue"
 )
 
-func put(t *testing.T, q *Queue, p queue.Put) uint64 {
+func put(t *testing.T, q *Queue, r queue.PutRequest) uint64 {
 	t.Helper()
-	p.Queue = "default"
-	id, err := q.Put(t.Context(), p)
+	r.Queue = "default"
+	id, err := q.Put(t.Context(), r)
 	if err != nil {
-		t.Fatalf("Put(%+v) = %v, want nil", p, err)
+		t.Fatalf("Put(%+v) = %v, want nil", r, err)
 	}
 	return id
 }
 
-// open returns a source, and what takes the next job from it without waiting.
-func open(t *testing.T, q *Queue) (queue.Source, func() (queue.Reserved, error)) {
+// open returns a source and a function that reserves its next job without waiting.
+func open(t *testing.T, q *Queue) (queue.Source, func() (queue.Job, error)) {
 	t.Helper()
 	s, err := q.Open(t.Context(), "default")
 	if err != nil {
 		t.Fatalf("Open = %v, want nil", err)
 	}
-	return s, func() (r queue.Reserved, err error) {
-		s.Reserve(0, func(got queue.Reserved, gotErr error) { r, err = got, gotErr })
+	return s, func() (r queue.Job, err error) {
+		s.Reserve(0, func(got queue.Job, gotErr error) { r, err = got, gotErr })
 		return r, err
 	}
 }
 
-// Jobs come by priority, and by age among those of one.
+// Jobs are reserved by priority, then by age.
 func TestOrder(t *testing.T) {
 	q := New(loop.RealClock{})
 	var want []uint64
 	for _, priority := range []uint32{5, 1, 5, 0, 1} {
-		want = append(want, put(t, q, queue.Put{Priority: priority}))
+		want = append(want, put(t, q, queue.PutRequest{Priority: priority}))
 	}
 	want = []uint64{want[3], want[1], want[4], want[0], want[2]}
 	_, take := open(t, q)
@@ -60,23 +60,23 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// A delayed job is ready when the clock says so, also for who waits; kicked, it is ready at once.
+// A delayed job becomes ready after its delay, also for a reserve that waits; if kicked, it is ready at once.
 func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(loop.RealClock{})
 		s, take := open(t, q)
-		id := put(t, q, queue.Put{Delay: 10 * time.Second})
-		kicked := put(t, q, queue.Put{Delay: time.Hour})
+		id := put(t, q, queue.PutRequest{Delay: 10 * time.Second})
+		kicked := put(t, q, queue.PutRequest{Delay: time.Hour})
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
 		if _, err := take(); !errors.Is(err, queue.ErrEmpty) {
 			t.Errorf("Reserve before the delay has passed = %v, want %v", err, queue.ErrEmpty)
 		}
-		if p, err := q.Peek(t.Context(), "default", queue.Delayed); err != nil || p.ID != id || p.Stats.Age != 9*time.Second {
-			t.Errorf("Peek(delayed) = %+v, %v, want job %d, 9 s old", p, err, id)
+		if j, stats, err := q.Peek(t.Context(), "default", queue.Delayed); err != nil || j.ID != id || stats.Age != 9*time.Second {
+			t.Errorf("Peek(delayed) = job %d, %+v, %v, want job %d, 9 s old", j.ID, stats, err, id)
 		}
-		var got queue.Reserved
-		s.Reserve(5*time.Second, func(r queue.Reserved, _ error) { got = r })
+		var got queue.Job
+		s.Reserve(5*time.Second, func(r queue.Job, _ error) { got = r })
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if got.ID != id {
@@ -89,7 +89,7 @@ func TestDelay(t *testing.T) {
 			t.Errorf("Reserve after KickJob = job %d, %v, want %d", r.ID, err, kicked)
 		}
 		var waited error
-		s.Reserve(5*time.Second, func(_ queue.Reserved, err error) { waited = err })
+		s.Reserve(5*time.Second, func(_ queue.Job, err error) { waited = err })
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
 		if !errors.Is(waited, queue.ErrEmpty) {
@@ -98,12 +98,12 @@ func TestDelay(t *testing.T) {
 	})
 }
 
-// What becomes of a job is counted, and a job that is not ours is not found.
+// The stats count what becomes of a job, and a source finds no job that it has not reserved.
 func TestStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(loop.RealClock{})
 		s, take := open(t, q)
-		id := put(t, q, queue.Put{Body: []byte("body"), Priority: 9})
+		id := put(t, q, queue.PutRequest{Body: []byte("body"), Priority: 9})
 		var err error
 		note := func(e error) { err = e }
 		if s.Delete(id, note); !errors.Is(err, queue.ErrNotFound) {
@@ -129,21 +129,21 @@ func TestStates(t *testing.T) {
 		if s.Bury(id, 7, note); err != nil {
 			t.Errorf("Bury = %v, want nil", err)
 		}
-		if _, err := q.Put(t.Context(), queue.Put{Queue: "other", Delay: time.Hour}); err != nil {
+		if _, err := q.Put(t.Context(), queue.PutRequest{Queue: "other", Delay: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
-		if all, delayed, buried := q.Left(); all != 2 || delayed != 1 || buried != 1 {
-			t.Errorf("Left = %d, %d, %d, want 2 of which 1 is delayed and 1 buried", all, delayed, buried)
+		if all, delayed, buried := q.Remaining(); all != 2 || delayed != 1 || buried != 1 {
+			t.Errorf("Remaining = %d, %d, %d, want 2 of which 1 is delayed and 1 buried", all, delayed, buried)
 		}
 		if n, err := q.Kick(t.Context(), "default", 5); n != 1 || err != nil {
 			t.Errorf("Kick = %d, %v, want 1, nil", n, err)
 		}
-		p, err := q.Peek(t.Context(), "default", queue.Ready)
+		_, stats, err := q.Peek(t.Context(), "default", queue.Ready)
 		want := queue.Stats{
 			Queue: "default", State: "ready", Priority: 7, Age: time.Second, Reserves: 2, Releases: 1, Buries: 1, Kicks: 1,
 		}
-		if err != nil || p.Stats != want {
-			t.Errorf("Peek = %+v, %v, want %+v", p.Stats, err, want)
+		if err != nil || stats != want {
+			t.Errorf("Peek = %+v, %v, want %+v", stats, err, want)
 		}
 		if _, err := take(); err != nil {
 			t.Errorf("Reserve after the kick = %v, want nil", err)
@@ -155,35 +155,35 @@ func TestStates(t *testing.T) {
 		if err := q.Delete(t.Context(), id); err != nil {
 			t.Errorf("Delete = %v, want nil", err)
 		}
-		if _, err := q.Job(t.Context(), id); !errors.Is(err, queue.ErrNotFound) {
-			t.Errorf("Job after Delete = %v, want %v", err, queue.ErrNotFound)
+		if _, _, err := q.PeekJob(t.Context(), id); !errors.Is(err, queue.ErrNotFound) {
+			t.Errorf("PeekJob after Delete = %v, want %v", err, queue.ErrNotFound)
 		}
 	})
 }
 
-// There is a bound to the size of a job, to their number and to the size of all.
+// The size of a job, the number of jobs and their total size are bounded.
 func TestBounds(t *testing.T) {
 	q := New(loop.RealClock{})
-	if _, err := q.Put(t.Context(), queue.Put{Queue: "default", Body: make([]byte, 65_536)}); !errors.Is(err, ErrTooBig) {
+	if _, err := q.Put(t.Context(), queue.PutRequest{Queue: "default", Body: make([]byte, 65_536)}); !errors.Is(err, ErrTooBig) {
 		t.Errorf("Put of 65536 bytes = %v, want %v", err, ErrTooBig)
 	}
 	for range 100_000 {
-		put(t, q, queue.Put{})
+		put(t, q, queue.PutRequest{})
 	}
-	if _, err := q.Put(t.Context(), queue.Put{Queue: "default"}); !errors.Is(err, ErrFull) {
+	if _, err := q.Put(t.Context(), queue.PutRequest{Queue: "default"}); !errors.Is(err, ErrFull) {
 		t.Errorf("Put of one more than 100000 = %v, want %v", err, ErrFull)
 	}
 
 	full, body := New(loop.RealClock{}), make([]byte, 65_535)
 	var last uint64
 	for range 64 << 20 / len(body) {
-		last = put(t, full, queue.Put{Body: body})
+		last = put(t, full, queue.PutRequest{Body: body})
 	}
-	if _, err := full.Put(t.Context(), queue.Put{Queue: "default", Body: body}); !errors.Is(err, ErrFull) {
+	if _, err := full.Put(t.Context(), queue.PutRequest{Queue: "default", Body: body}); !errors.Is(err, ErrFull) {
 		t.Errorf("Put beyond 64 MiB = %v, want %v", err, ErrFull)
 	}
 	if err := full.Delete(t.Context(), last); err != nil {
 		t.Errorf("Delete = %v, want nil", err)
 	}
-	put(t, full, queue.Put{Body: body})
+	put(t, full, queue.PutRequest{Body: body})
 }

@@ -13,8 +13,8 @@ import (
 	"perigee/engine/testkit"
 )
 
-// Without beanstalkd the worker says so once, and works as soon as there is one.
-func TestNoService(t *testing.T) {
+// Without beanstalkd the worker logs that once, and works as soon as beanstalkd is started.
+func TestNoServer(t *testing.T) {
 	t.Parallel()
 	address := beanstalkd.Absent(t)
 	var ran tally
@@ -22,7 +22,7 @@ func TestNoService(t *testing.T) {
 	testkit.WaitFor(t, "the first try", func() bool { return strings.Contains(w.Status().Reason, "refused") })
 	since := w.Status().Since
 	testkit.WaitFor(t, "some more", func() bool { return time.Since(since) > 500*time.Millisecond })
-	if lines := w.log.about("queue:"); len(lines) != 1 || !strings.Contains(lines[0], "cannot be reached") {
+	if lines := w.log.about("queue:"); len(lines) != 1 || !strings.Contains(lines[0], "not reachable") {
 		t.Errorf("log without beanstalkd: got %q, want one line that says so", lines)
 	}
 	if got := w.Status(); got.Connected {
@@ -37,13 +37,13 @@ func TestNoService(t *testing.T) {
 	s.Drain(t)
 	c := NewClient(address)
 	defer c.Close()
-	_, err := c.Put(t.Context(), queue.Put{Queue: "default", Body: []byte("late")})
+	_, err := c.Put(t.Context(), queue.PutRequest{Queue: "default", Body: []byte("late")})
 	if !errors.Is(err, queue.ErrRefused) || !strings.Contains(err.Error(), "draining") {
 		t.Errorf("Put to a beanstalkd that drains = %v, want %v that says so", err, queue.ErrRefused)
 	}
 }
 
-// serve answers every connection by a function, for the time of a test.
+// serve handles every connection by a function, until the test ends.
 func serve(tb testing.TB, talk func(c net.Conn)) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -77,18 +77,18 @@ func serve(tb testing.TB, talk func(c net.Conn)) string {
 	return l.Addr().String()
 }
 
-// Another service at the address is named by what it says, and one that says nothing by that.
-func TestWrongService(t *testing.T) {
+// The error about a server that is not beanstalkd contains what it sent, or that it sent nothing.
+func TestWrongServer(t *testing.T) {
 	t.Parallel()
 	for says, want := range map[string]string{
-		"SSH-2.0-OpenSSH_9.2\r\n":        `is not beanstalkd: it says "SSH-2.0-OpenSSH_9.2`,
-		"HTTP/1.1 400 Bad Request\r\n":   `is not beanstalkd: it says "HTTP/1.1 400 Bad Request`,
-		"\x00\x01\x02":                   "it has closed the connection",
+		"SSH-2.0-OpenSSH_9.2\r\n":        `is not beanstalkd: it sent "SSH-2.0-OpenSSH_9.2`,
+		"HTTP/1.1 400 Bad Request\r\n":   `is not beanstalkd: it sent "HTTP/1.1 400 Bad Request`,
+		"\x00\x01\x02":                   "the server closed the connection",
 		strings.Repeat("a", 100_000):     "is not beanstalkd",
-		"OK 99999999999\r\n":             "larger than this server takes",
+		"OK 99999999999\r\n":             "larger than accepted",
 		"OK -7\r\n":                      "is not beanstalkd",
-		"INSERTED 99999999999999999\r\n": "larger than this server takes",
-		"UNKNOWN_COMMAND\r\n":            "do not fit",
+		"INSERTED 99999999999999999\r\n": "larger than accepted",
+		"UNKNOWN_COMMAND\r\n":            "do not match",
 	} {
 		address := serve(t, func(c net.Conn) {
 			_, _ = c.Write([]byte(says))
@@ -106,7 +106,7 @@ func TestWrongService(t *testing.T) {
 		}
 	}
 	silent := serve(t, func(net.Conn) {})
-	if _, err := New(silent, nil).Open(t.Context(), "default"); !errors.Is(err, errSilent) {
-		t.Errorf("Open of a service that says nothing = %v, want %v", err, errSilent)
+	if _, err := New(silent, nil).Open(t.Context(), "default"); !errors.Is(err, errNoAnswer) {
+		t.Errorf("Open of a service that says nothing = %v, want %v", err, errNoAnswer)
 	}
 }

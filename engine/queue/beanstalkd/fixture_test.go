@@ -12,12 +12,12 @@ import (
 	"perigee/engine/queue"
 )
 
-// handler is a function that does the work of jobs.
+// handler is a function that implements queue.Handler.
 type handler func(ctx context.Context, j queue.Job, done func(error))
 
 func (h handler) Job(ctx context.Context, j queue.Job, done func(error)) { h(ctx, j, done) }
 
-// job is the text of a job.
+// job returns the body of a job.
 func job(command string) string { return fmt.Sprintf(`{"job":%q}`, command) }
 
 func options() queue.Options {
@@ -26,7 +26,7 @@ func options() queue.Options {
 	}
 }
 
-// logged keeps what is logged.
+// logged collects log lines.
 type logged struct {
 	mu    sync.Mutex
 	lines []string // guarded by mu
@@ -39,7 +39,7 @@ func (l *logged) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// about returns the lines that have a text.
+// about returns the lines that contain a text.
 func (l *logged) about(text string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,17 +52,17 @@ func (l *logged) about(text string) []string {
 	return found
 }
 
-// working is a worker that runs.
-type working struct {
+// runningWorker is a worker whose Run has been called.
+type runningWorker struct {
 	*queue.Worker
 	log  *logged
-	stop func() // ends Run and waits for it; may be called again
+	stop func() // stops Run and waits for it; may be called again
 }
 
-// work runs a worker for the time of a test.
-func work(tb testing.TB, address string, o queue.Options, h handler) *working {
+// work runs a worker until the test ends.
+func work(tb testing.TB, address string, o queue.Options, h handler) *runningWorker {
 	tb.Helper()
-	w := &working{log: &logged{}}
+	w := &runningWorker{log: &logged{}}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	w.Worker = queue.NewWorker(o, New(address, log), h, log)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
@@ -87,13 +87,13 @@ func put(tb testing.TB, address string, bodies ...string) {
 	c := NewClient(address)
 	defer func() { _ = c.Close() }()
 	for _, body := range bodies {
-		if _, err := c.Put(tb.Context(), queue.Put{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
+		if _, err := c.Put(tb.Context(), queue.PutRequest{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
 			tb.Fatalf("Put(%.40q) = %v, want nil", body, err)
 		}
 	}
 }
 
-// counts returns the counts of the tube default.
+// counts counts the jobs of the tube default.
 func counts(tb testing.TB, address string) queue.Counts {
 	tb.Helper()
 	c := NewClient(address)

@@ -20,11 +20,11 @@ import (
 	"perigee/engine/queue/memory"
 )
 
-// Jobs that wait to be begun when their connection is lost are begun when they come again, once each.
+// Jobs that have not begun when their connection is lost are run once each when they are delivered again.
 func TestWaitingWhileCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		d := &strange{Queue: q}
+		d := &stubDriver{Queue: q}
 		var ran runs
 		r := start(t, q, options(), d, func(ctx context.Context, j queue.Job, done func(error)) {
 			if j.Command == "Blocks" {
@@ -32,7 +32,7 @@ func TestWaitingWhileCut(t *testing.T) {
 			}
 			ran.succeed(ctx, j, done)
 		})
-		warm(t, r)
+		endProbation(t, r)
 		put(t, q, "Blocks", "A", "B", "C")
 		pass(time.Second)
 		if n := counts(t, q); n.Reserved != 4 {
@@ -40,7 +40,7 @@ func TestWaitingWhileCut(t *testing.T) {
 		}
 		d.cut()
 		pass(time.Second)
-		if s := r.Status(); s.Lost != 1 {
+		if s := r.Status(); s.ConnectionsLost != 1 {
 			t.Errorf("Status = %+v, want 1 connection lost", s)
 		}
 		pass(20 * time.Second)
@@ -58,12 +58,12 @@ func TestWaitingWhileCut(t *testing.T) {
 	})
 }
 
-// A job that fails when its connection is lost already is run again when it comes again.
+// A job that fails after its connection was lost is run again when it is delivered again.
 func TestFailedWhileCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		var absent atomic.Bool
-		d := &strange{Queue: q, open: func() error {
+		d := &stubDriver{Queue: q, open: func() error {
 			if absent.Load() {
 				return errCut
 			}
@@ -83,89 +83,89 @@ func TestFailedWhileCut(t *testing.T) {
 		d.cut()
 		pass(10 * time.Second)
 		if s := r.Status(); s.Connected || s.Reason != errCut.Error() || s.Held != 0 {
-			t.Errorf("Status while the service is away = %+v, want not connected and nothing held", s)
+			t.Errorf("Status while the service is unreachable = %+v, want not connected and nothing held", s)
 		}
 		absent.Store(false)
 		pass(10 * time.Second)
 		r.stop()
-		if s := r.Status(); ran != 2 || s.Done != 1 || s.Repeated != 0 {
+		if s := r.Status(); ran != 2 || s.Done != 1 || s.Redelivered != 0 {
 			t.Errorf("the job ran %d times, Status = %+v, want it run again and done", ran, s)
 		}
-		if log := r.log.String(); strings.Count(log, "the connection is lost") != 1 {
-			t.Errorf("log: got %s, want one line that the connection is lost", log)
+		if log := r.log.String(); strings.Count(log, "connection lost") != 1 {
+			t.Errorf("log: got %s, want one line that the connection was lost", log)
 		}
 	})
 }
 
-// Jobs that ran and were not confirmed take no room from others, and are forgotten after ten minutes.
-func TestUnsureJobsLeaveRoom(t *testing.T) {
+// Jobs that ran and whose deletion is not confirmed take no room in the window, and are forgotten after ten minutes.
+func TestUnconfirmedJobsLeaveRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		var forgets atomic.Bool
-		var unsaid []func(error)
-		d := &strange{Queue: q, del: func(s queue.Source, id uint64, answer func(error)) {
-			if forgets.Load() {
-				unsaid = append(unsaid, answer)
+		var silent atomic.Bool
+		var pending []func(error)
+		d := &stubDriver{Queue: q, del: func(s queue.Source, id uint64, answer func(error)) {
+			if silent.Load() {
+				pending = append(pending, answer)
 				answer = func(error) {}
 			}
 			s.Delete(id, answer)
 		}}
 		var ran runs
-		var gone atomic.Int64
+		var forgotten atomic.Int64
 		o := options()
-		o.Gone = func(uint64) { gone.Add(1) }
+		o.Forgotten = func(uint64) { forgotten.Add(1) }
 		r := start(t, q, o, d, ran.succeed)
-		warm(t, r)
-		forgets.Store(true)
+		endProbation(t, r)
+		silent.Store(true)
 		for range o.Window {
-			put(t, q, "Unsure")
+			put(t, q, "Unconfirmed")
 		}
 		pass(time.Second)
-		forgets.Store(false)
+		silent.Store(false)
 		d.cut()
-		for _, answer := range unsaid {
+		for _, answer := range pending {
 			answer(errCut)
 		}
 		pass(2 * time.Second)
 		put(t, q, "Next")
 		pass(time.Second)
-		if unsure, next := ran.of("Unsure"), ran.of("Next"); unsure != o.Window || next != 1 {
-			t.Errorf("%d jobs ran whose deletes were not answered, and %d of the next one, want %d and 1", unsure, next, o.Window)
+		if unconfirmed, next := ran.of("Unconfirmed"), ran.of("Next"); unconfirmed != o.Window || next != 1 {
+			t.Errorf("%d jobs ran whose deletes were not answered, and %d of the next one, want %d and 1", unconfirmed, next, o.Window)
 		}
-		const sure = 64 + 1 // the first ones and the next one
-		if n := gone.Load(); n != sure {
-			t.Errorf("%d jobs were let go of, want %d: none that is unsure", n, sure)
+		const confirmed = 64 + 1 // the first ones and the next one
+		if n := forgotten.Load(); n != confirmed {
+			t.Errorf("%d jobs were forgotten, want %d: none that is unconfirmed", n, confirmed)
 		}
 		pass(11 * time.Minute)
 		r.stop()
-		if n := gone.Load(); n != int64(sure+o.Window) {
-			t.Errorf("after ten minutes %d jobs were let go of, want all %d", n, sure+o.Window)
+		if n := forgotten.Load(); n != int64(confirmed+o.Window) {
+			t.Errorf("after ten minutes %d jobs were forgotten, want all %d", n, confirmed+o.Window)
 		}
 	})
 }
 
-// Of jobs that ran for an earlier worker the latest 4096 are kept.
-func TestTooManyUnsure(t *testing.T) {
+// Of the jobs that an earlier worker ran the latest 4096 are kept.
+func TestTooManyUnconfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var gone []uint64
+		var forgotten []uint64
 		o := options()
-		o.Gone = func(id uint64) { gone = append(gone, id) }
+		o.Forgotten = func(id uint64) { forgotten = append(forgotten, id) }
 		for id := range uint64(4100) {
-			o.Ran = append(o.Ran, queue.Fingerprint{ID: id + 1})
+			o.Applied = append(o.Applied, queue.Fingerprint{ID: id + 1})
 		}
 		start(t, memory.New(loop.RealClock{}), o, nil, new(runs).succeed).stop()
-		if want := []uint64{1, 2, 3, 4}; !slices.Equal(gone, want) {
-			t.Errorf("let go of %v, want %v", gone, want)
+		if want := []uint64{1, 2, 3, 4}; !slices.Equal(forgotten, want) {
+			t.Errorf("forgotten: %v, want %v", forgotten, want)
 		}
 	})
 }
 
-// A job of which the service does not say whether it ran is not begun, keeps no other from it, and comes again.
-func TestLookThatFails(t *testing.T) {
+// If the stats of a job cannot be read, the job is not begun, does not hold others, and is delivered again.
+func TestStatsFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		var well atomic.Bool
-		d := &strange{Queue: q, stats: func(s queue.Source, id uint64, answer func(queue.Stats, error)) {
+		d := &stubDriver{Queue: q, stats: func(s queue.Source, id uint64, answer func(queue.Stats, error)) {
 			if id == 1 && !well.Load() {
 				answer(queue.Stats{}, queue.ErrNotFound)
 				return
@@ -187,19 +187,19 @@ func TestLookThatFails(t *testing.T) {
 		if first, next := ran.of("First"), ran.of("Next"); first != 1 || next != 1 {
 			t.Errorf("the first job ran %d times and the next %d times, want each once", first, next)
 		}
-		if log := r.log.String(); !strings.Contains(log, `doing="looking at it"`) {
-			t.Errorf("log: got %s, want it to say that the job cannot be looked at", log)
+		if log := r.log.String(); !strings.Contains(log, `doing="reading its stats"`) {
+			t.Errorf("log: got %s, want it to say that the stats cannot be read", log)
 		}
 	})
 }
 
-// A job that runs while its connection is lost is touched on the next one, though the last touch was never answered; and a touch
-// that ends the connection is one that is lost.
-func TestTouchesAfterACut(t *testing.T) {
+// A job that runs while its connection is lost is touched on the next one, though the last touch was not answered. A touch that
+// fails ends its connection, too.
+func TestTouchesAfterCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		var touches atomic.Int64
-		d := &strange{Queue: q, touch: func(_ uint64, answer func(error)) {
+		d := &stubDriver{Queue: q, touch: func(_ uint64, answer func(error)) {
 			switch touches.Add(1) {
 			case 1: // no answer
 			case 2:
@@ -218,8 +218,8 @@ func TestTouchesAfterACut(t *testing.T) {
 		if n := touches.Load(); n < 6 {
 			t.Errorf("%d touches in 9 s, of which the first was not answered, want more on the later connections", n)
 		}
-		if s := r.Status(); s.Lost != 2 {
-			t.Errorf("Status = %+v, want 2 connections lost: the one that was cut, and the one that a touch found lost", s)
+		if s := r.Status(); s.ConnectionsLost != 2 {
+			t.Errorf("Status = %+v, want 2 connections lost: the one that was cut, and the one whose touch failed", s)
 		}
 		pass(5 * time.Second)
 		r.stop()
@@ -229,12 +229,12 @@ func TestTouchesAfterACut(t *testing.T) {
 	})
 }
 
-// A connection that comes when the worker has been told to end is closed.
-func TestOpenedTooLate(t *testing.T) {
+// A connection that opens when the worker is stopping is closed.
+func TestOpenDuringStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		gate := make(chan struct{})
-		d := &strange{Queue: q, open: func() error { <-gate; return nil }}
+		d := &stubDriver{Queue: q, open: func() error { <-gate; return nil }}
 		r := start(t, q, options(), d, new(runs).succeed)
 		pass(time.Second)
 		ended := make(chan struct{})
@@ -246,31 +246,31 @@ func TestOpenedTooLate(t *testing.T) {
 		close(gate)
 		<-ended
 		if n := d.closed.Load(); n != 1 {
-			t.Errorf("%d connections were closed, want the one that came too late", n)
+			t.Errorf("%d connections were closed, want the one that opened too late", n)
 		}
 	})
 }
 
-// A service that is away is asked more and more rarely, up to each second or two.
-func TestTriesBecomeRarer(t *testing.T) {
+// While the service is unreachable, attempts to connect become rarer, up to one every second or two.
+func TestReconnectDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		tries := 0
-		d := &strange{Queue: q, open: func() error { tries++; return errCut }}
+		d := &stubDriver{Queue: q, open: func() error { tries++; return errCut }}
 		r := start(t, q, options(), d, new(runs).succeed)
 		pass(time.Minute)
 		r.stop()
 		if tries < 30 || tries > 70 {
-			t.Errorf("a service that is away was asked %d times in a minute, want 30 to 70 times", tries)
+			t.Errorf("%d attempts to connect in a minute, want 30 to 70", tries)
 		}
 	})
 }
 
-// A service that comes and goes is told of once a second at most, and how it is in the end is told.
-func TestServiceThatComesAndGoes(t *testing.T) {
+// A connection that is lost again and again is logged at most once a second, and the last line has the final state.
+func TestUnstableConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		d := &strange{Queue: q}
+		d := &stubDriver{Queue: q}
 		r := start(t, q, options(), d, new(runs).succeed)
 		for range 50 {
 			pass(200 * time.Millisecond)
@@ -279,19 +279,19 @@ func TestServiceThatComesAndGoes(t *testing.T) {
 			}
 		}
 		pass(10 * time.Second)
-		if s := r.Status(); !s.Connected || s.Lost < 20 {
-			t.Fatalf("Status = %+v, want a connection, after many that were lost", s)
+		if s := r.Status(); !s.Connected || s.ConnectionsLost < 20 {
+			t.Fatalf("Status = %+v, want a connection, after many lost ones", s)
 		}
 		r.stop()
 		lines := strings.Split(strings.TrimSpace(r.log.String()), "\n")
 		if len(lines) > 13 || !strings.Contains(lines[len(lines)-1], "queue: connected") {
-			t.Errorf("log of 10 s in which the service came and went: %d lines, want 13 at most, and the last that it is there:\n%s", len(lines), r.log)
+			t.Errorf("log of an unstable connection in 10 s: %d lines, want 13 at most, and the last that it is connected:\n%s", len(lines), r.log)
 		}
 	})
 }
 
-// Why there is no connection is told in a few words, without addresses.
-func TestShortReasons(t *testing.T) {
+// The summary of why there is no connection is a few words without addresses.
+func TestSummary(t *testing.T) {
 	for _, row := range []struct {
 		err  error
 		want string
@@ -306,10 +306,10 @@ func TestShortReasons(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			q := memory.New(loop.RealClock{})
-			r := start(t, q, options(), &strange{Queue: q, open: func() error { return row.err }}, new(runs).succeed)
+			r := start(t, q, options(), &stubDriver{Queue: q, open: func() error { return row.err }}, new(runs).succeed)
 			pass(time.Second)
-			if got := r.Status().Short; got != row.want {
-				t.Errorf("Short of %v = %q, want %q", row.err, got, row.want)
+			if got := r.Status().Summary; got != row.want {
+				t.Errorf("Summary of %v = %q, want %q", row.err, got, row.want)
 			}
 			r.stop()
 		})

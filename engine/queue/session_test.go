@@ -14,54 +14,54 @@ import (
 	"perigee/engine/queue/memory"
 )
 
-// moody is a driver whose connections end when they are told to, with the answers of the last deletes lost.
-type moody struct {
+// flakyDriver is a driver whose connections can be cut, which loses the answers to the last deletes.
+type flakyDriver struct {
 	*memory.Queue
 	mu      sync.Mutex
-	sources []*moodySource
+	sources []*flakySource
 	absent  bool  // Open fails
-	forgets bool  // deletes are done, but not answered
-	dies    bool  // nothing is given back: to the service, the process has died
-	refuses error // what a Release is answered with
+	loses   bool  // deletes are lost with the connection
+	dies    bool  // jobs are not given back, as if the process had crashed
+	refuses error // answer to Release
 }
 
-type moodySource struct {
+type flakySource struct {
 	queue.Source
-	m      *moody
-	mu     sync.Mutex
-	unsaid []func(error)
+	m       *flakyDriver
+	mu      sync.Mutex
+	pending []func(error)
 }
 
 var errCut = errors.New("the cable is cut")
 
-func (m *moody) Open(ctx context.Context, name string) (queue.Source, error) {
+func (m *flakyDriver) Open(ctx context.Context, name string) (queue.Source, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.absent {
 		return nil, errCut
 	}
 	s, err := m.Queue.Open(ctx, name)
-	source := &moodySource{Source: s, m: m}
+	source := &flakySource{Source: s, m: m}
 	m.sources = append(m.sources, source)
 	return source, err
 }
 
-// Delete is lost on the way there where m forgets.
-func (s *moodySource) Delete(id uint64, answer func(error)) {
+// Delete is lost if m.loses.
+func (s *flakySource) Delete(id uint64, answer func(error)) {
 	s.m.mu.Lock()
-	forgets := s.m.forgets
+	loses := s.m.loses
 	s.m.mu.Unlock()
-	if !forgets {
+	if !loses {
 		s.Source.Delete(id, answer)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unsaid = append(s.unsaid, answer)
+	s.pending = append(s.pending, answer)
 }
 
-// GiveBack comes to nothing where m dies.
-func (s *moodySource) GiveBack(id uint64, priority uint32, answer func(error)) {
+// GiveBack has no effect if m.dies.
+func (s *flakySource) GiveBack(id uint64, priority uint32, answer func(error)) {
 	if s.m.dies {
 		answer(errCut)
 		return
@@ -69,8 +69,8 @@ func (s *moodySource) GiveBack(id uint64, priority uint32, answer func(error)) {
 	s.Source.GiveBack(id, priority, answer)
 }
 
-// Release buries a job where m refuses.
-func (s *moodySource) Release(id uint64, priority uint32, delay time.Duration, answer func(error)) {
+// Release buries the job if m.refuses is set.
+func (s *flakySource) Release(id uint64, priority uint32, delay time.Duration, answer func(error)) {
 	if s.m.refuses == nil {
 		s.Source.Release(id, priority, delay, answer)
 		return
@@ -78,22 +78,22 @@ func (s *moodySource) Release(id uint64, priority uint32, delay time.Duration, a
 	s.Bury(id, priority, func(error) { answer(s.m.refuses) })
 }
 
-// cut ends the connection.
-func (s *moodySource) cut() {
+// cut cuts the connection.
+func (s *flakySource) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, answer := range s.unsaid {
+	for _, answer := range s.pending {
 		answer(errCut)
 	}
-	s.unsaid = nil
+	s.pending = nil
 }
 
-// A job that ran and whose delete was lost with the connection is deleted and not run when it comes again; another job that
-// has its number is run.
+// A job that ran and whose delete was lost with the connection is deleted without running when it is delivered again; another job
+// is run.
 func TestUnconfirmedDelete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		m := &moody{Queue: q, forgets: true}
+		m := &flakyDriver{Queue: q, loses: true}
 		runs := map[string]int{}
 		r := start(t, q, options(), m, func(_ context.Context, j queue.Job, done func(error)) {
 			runs[j.Command]++
@@ -102,7 +102,7 @@ func TestUnconfirmedDelete(t *testing.T) {
 		put(t, q, "Once")
 		pass(time.Second)
 		m.mu.Lock()
-		m.forgets = false
+		m.loses = false
 		m.mu.Unlock()
 		m.sources[0].cut()
 		pass(5 * time.Second)
@@ -115,8 +115,8 @@ func TestUnconfirmedDelete(t *testing.T) {
 		if runs["Once"] != 1 || runs["Later"] != 1 {
 			t.Errorf("the job ran %d times, and a later one %d times, want each once", runs["Once"], runs["Later"])
 		}
-		if s := r.Status(); s.Repeated != 1 || s.Lost != 1 {
-			t.Errorf("Status = %+v, want 1 repeated and 1 connection lost", s)
+		if s := r.Status(); s.Redelivered != 1 || s.ConnectionsLost != 1 {
+			t.Errorf("Status = %+v, want 1 redelivered and 1 connection lost", s)
 		}
 		if n := counts(t, q); n != (queue.Counts{}) {
 			t.Errorf("Counts = %+v, want none left", n)
@@ -124,12 +124,12 @@ func TestUnconfirmedDelete(t *testing.T) {
 	})
 }
 
-// A job that ran for an earlier worker, which ended before the delete was confirmed, is deleted and not run when it comes
-// again; another job that has its number and its text is run.
-func TestRanForAnEarlierWorker(t *testing.T) {
+// A job that an earlier worker ran, and whose delete was not confirmed, is deleted without running when it is delivered again;
+// another job with the same ID and body is run.
+func TestAppliedByEarlierWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		m := &moody{Queue: q, forgets: true}
+		m := &flakyDriver{Queue: q, loses: true}
 		var ran []queue.Fingerprint
 		first := start(t, q, options(), m, func(_ context.Context, j queue.Job, done func(error)) {
 			ran = append(ran, j.Fingerprint)
@@ -142,35 +142,35 @@ func TestRanForAnEarlierWorker(t *testing.T) {
 		if len(ran) != 1 || counts(t, q).Ready != 1 {
 			t.Fatalf("the first worker ran %+v and left %+v, want one job that is ready again", ran, counts(t, q))
 		}
-		other := memory.New(loop.RealClock{}) // where the first job gets the same number
+		other := memory.New(loop.RealClock{}) // which assigns the same ID to its first job
 		put(t, other, "Once")
 		for _, row := range []struct {
-			q    *memory.Queue
-			runs int
-			gone int
+			q         *memory.Queue
+			runs      int
+			forgotten int
 		}{{q, 0, 1}, {other, 1, 2}} {
-			var gone []uint64
+			var forgotten []uint64
 			runs := 0
 			o := options()
-			o.Ran, o.Gone = ran, func(id uint64) { gone = append(gone, id) }
+			o.Applied, o.Forgotten = ran, func(id uint64) { forgotten = append(forgotten, id) }
 			r := start(t, row.q, o, nil, func(_ context.Context, _ queue.Job, done func(error)) {
 				runs++
 				done(nil)
 			})
 			pass(time.Second)
 			r.stop()
-			if n := counts(t, row.q); runs != row.runs || len(gone) != row.gone || n != (queue.Counts{}) {
-				t.Errorf("the second worker ran %d jobs, let go of %v and left %+v, want %d, %d and none", runs, gone, n, row.runs, row.gone)
+			if n := counts(t, row.q); runs != row.runs || len(forgotten) != row.forgotten || n != (queue.Counts{}) {
+				t.Errorf("the second worker ran %d jobs, forgot %v and left %+v, want %d, %d and none", runs, forgotten, n, row.runs, row.forgotten)
 			}
 		}
 	})
 }
 
-// A job that still runs when its connection is lost goes on, and is not begun again when it comes again.
+// A job that still runs when its connection is lost continues, and is not begun again when it is delivered again.
 func TestRunningWhileCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		m := &moody{Queue: q, forgets: true}
+		m := &flakyDriver{Queue: q, loses: true}
 		runs := map[string]int{}
 		r := start(t, q, options(), m, func(_ context.Context, j queue.Job, done func(error)) {
 			if runs[j.Command]++; j.Command == "Slow" {
@@ -182,7 +182,7 @@ func TestRunningWhileCut(t *testing.T) {
 		put(t, q, "Slow", "Quick")
 		pass(3 * time.Second)
 		m.mu.Lock()
-		m.forgets = false
+		m.loses = false
 		m.mu.Unlock()
 		m.sources[0].cut()
 		pass(20 * time.Second)
@@ -196,11 +196,11 @@ func TestRunningWhileCut(t *testing.T) {
 	})
 }
 
-// A service that cannot be reached is logged once, and once when it can; tries become rarer.
+// An unreachable service is logged once, and once more when it is reached; attempts become rarer.
 func TestAbsentService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		m := &moody{Queue: q, absent: true}
+		m := &flakyDriver{Queue: q, absent: true}
 		r := start(t, q, options(), m, func(_ context.Context, _ queue.Job, done func(error)) { done(nil) })
 		pass(time.Minute)
 		if s := r.Status(); s.Connected || s.Reason != errCut.Error() {
@@ -220,17 +220,17 @@ func TestAbsentService(t *testing.T) {
 	})
 }
 
-// A service that nobody has asked for and that is not there is no warning, but one that goes away is.
-func TestUnaskedService(t *testing.T) {
+// An optional service that is not reachable yet is no warning.
+func TestOptionalService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		m := &moody{Queue: q, absent: true}
+		m := &flakyDriver{Queue: q, absent: true}
 		o := options()
-		o.Unasked = "go without"
+		o.OptionalHint = "go without"
 		r := start(t, q, o, m, func(_ context.Context, _ queue.Job, done func(error)) { done(nil) })
 		pass(time.Minute)
 		if log := r.log.String(); strings.Contains(log, "WARN") || strings.Count(log, "go without") != 1 {
-			t.Errorf("log of a service that nobody asked for: got %s, want the hint once, and no warning", log)
+			t.Errorf("log of an optional service: got %s, want the hint once, and no warning", log)
 		}
 		m.mu.Lock()
 		m.absent = false
@@ -243,31 +243,31 @@ func TestUnaskedService(t *testing.T) {
 	})
 }
 
-// hasty is a source that has something better to do than to wait, as beanstalkd when a job is about to be given to others.
-type hasty struct {
+// earlySource is a source that answers every reserve at once, as beanstalkd does (DEADLINE_SOON) while a job is near its TTR.
+type earlySource struct {
 	queue.Source
 	asked *int
 }
 
-func (h hasty) Reserve(_ time.Duration, answer func(queue.Reserved, error)) {
-	*h.asked++
-	answer(queue.Reserved{}, queue.ErrEmpty)
+func (s earlySource) Reserve(_ time.Duration, answer func(queue.Job, error)) {
+	*s.asked++
+	answer(queue.Job{}, queue.ErrEmpty)
 }
 
-type hastyDriver struct {
+type earlyDriver struct {
 	*memory.Queue
 	asked int
 }
 
-func (d *hastyDriver) Open(ctx context.Context, name string) (queue.Source, error) {
+func (d *earlyDriver) Open(ctx context.Context, name string) (queue.Source, error) {
 	s, err := d.Queue.Open(ctx, name)
-	return hasty{s, &d.asked}, err
+	return earlySource{s, &d.asked}, err
 }
 
-// A service that does not let the worker wait is not asked without end.
-func TestHastyService(t *testing.T) {
+// A service that answers every reserve at once is not flooded with reserves.
+func TestEarlyAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &hastyDriver{Queue: memory.New(loop.RealClock{})}
+		d := &earlyDriver{Queue: memory.New(loop.RealClock{})}
 		r := start(t, d.Queue, options(), d, func(_ context.Context, _ queue.Job, done func(error)) { done(nil) })
 		pass(time.Second)
 		r.stop()

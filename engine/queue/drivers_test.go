@@ -11,8 +11,8 @@ import (
 	"perigee/engine/queue/memory"
 )
 
-// strange is a driver whose sources do what a test says instead of what sources do; nil is as usual.
-type strange struct {
+// stubDriver is a driver on a queue in memory whose methods a test can replace.
+type stubDriver struct {
 	*memory.Queue
 	open   func() error
 	touch  func(id uint64, answer func(error))
@@ -20,64 +20,64 @@ type strange struct {
 	back   func(answer func(error))
 	stats  func(s queue.Source, id uint64, answer func(queue.Stats, error))
 	buried func(answer func(int, error))
-	late   atomic.Bool // jobs are handed over a second after they are reserved
+	late   atomic.Bool // reserves are answered a second late
 
-	last   atomic.Pointer[strangeSource] // that was opened
-	closed atomic.Int64                  // sources
+	last   atomic.Pointer[stubSource] // the last source opened
+	closed atomic.Int64               // sources
 }
 
-type strangeSource struct {
+type stubSource struct {
 	queue.Source
-	d *strange
+	d *stubDriver
 
 	mu   sync.Mutex
-	lost bool                        // guarded by mu
-	wait func(queue.Reserved, error) // guarded by mu; of the last Reserve that waits
+	lost bool                   // guarded by mu
+	wait func(queue.Job, error) // guarded by mu; answers the last Reserve
 }
 
-func (d *strange) Open(ctx context.Context, name string) (queue.Source, error) {
+func (d *stubDriver) Open(ctx context.Context, name string) (queue.Source, error) {
 	if d.open != nil {
 		if err := d.open(); err != nil {
 			return nil, err
 		}
 	}
 	source, err := d.Queue.Open(ctx, name)
-	s := &strangeSource{Source: source, d: d}
+	s := &stubSource{Source: source, d: d}
 	d.last.Store(s)
 	return s, err
 }
 
-// cut ends the connection that was opened last.
-func (d *strange) cut() {
+// cut cuts the connection that was opened last.
+func (d *stubDriver) cut() {
 	s := d.last.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lost = true
 	if s.wait != nil {
-		s.wait(queue.Reserved{}, errCut)
+		s.wait(queue.Job{}, errCut)
 	}
 }
 
-func (s *strangeSource) Reserve(wait time.Duration, answer func(queue.Reserved, error)) {
+func (s *stubSource) Reserve(wait time.Duration, answer func(queue.Job, error)) {
 	var once sync.Once
-	said := func(r queue.Reserved, err error) { once.Do(func() { answer(r, err) }) }
+	answerOnce := func(r queue.Job, err error) { once.Do(func() { answer(r, err) }) }
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lost {
-		said(queue.Reserved{}, errCut)
+		answerOnce(queue.Job{}, errCut)
 		return
 	}
-	s.wait = said
-	s.Source.Reserve(wait, func(r queue.Reserved, err error) {
+	s.wait = answerOnce
+	s.Source.Reserve(wait, func(r queue.Job, err error) {
 		if err == nil && s.d.late.Load() {
-			time.AfterFunc(time.Second, func() { said(r, err) })
+			time.AfterFunc(time.Second, func() { answerOnce(r, err) })
 			return
 		}
-		said(r, err)
+		answerOnce(r, err)
 	})
 }
 
-func (s *strangeSource) Touch(id uint64, answer func(error)) {
+func (s *stubSource) Touch(id uint64, answer func(error)) {
 	if s.d.touch == nil {
 		s.Source.Touch(id, answer)
 		return
@@ -85,7 +85,7 @@ func (s *strangeSource) Touch(id uint64, answer func(error)) {
 	s.d.touch(id, answer)
 }
 
-func (s *strangeSource) Delete(id uint64, answer func(error)) {
+func (s *stubSource) Delete(id uint64, answer func(error)) {
 	if s.d.del == nil {
 		s.Source.Delete(id, answer)
 		return
@@ -93,7 +93,7 @@ func (s *strangeSource) Delete(id uint64, answer func(error)) {
 	s.d.del(s.Source, id, answer)
 }
 
-func (s *strangeSource) GiveBack(id uint64, priority uint32, answer func(error)) {
+func (s *stubSource) GiveBack(id uint64, priority uint32, answer func(error)) {
 	if s.d.back == nil {
 		s.Source.GiveBack(id, priority, answer)
 		return
@@ -101,7 +101,7 @@ func (s *strangeSource) GiveBack(id uint64, priority uint32, answer func(error))
 	s.d.back(answer)
 }
 
-func (s *strangeSource) Stats(id uint64, answer func(queue.Stats, error)) {
+func (s *stubSource) Stats(id uint64, answer func(queue.Stats, error)) {
 	if s.d.stats == nil {
 		s.Source.Stats(id, answer)
 		return
@@ -109,7 +109,7 @@ func (s *strangeSource) Stats(id uint64, answer func(queue.Stats, error)) {
 	s.d.stats(s.Source, id, answer)
 }
 
-func (s *strangeSource) Buried(answer func(int, error)) {
+func (s *stubSource) Buried(answer func(int, error)) {
 	if s.d.buried == nil {
 		s.Source.Buried(answer)
 		return
@@ -117,18 +117,18 @@ func (s *strangeSource) Buried(answer func(int, error)) {
 	s.d.buried(answer)
 }
 
-func (s *strangeSource) Close() {
+func (s *stubSource) Close() {
 	s.d.closed.Add(1)
 	s.Source.Close()
 }
 
-// runs counts jobs by their command.
+// runs counts runs by command.
 type runs struct {
 	mu sync.Mutex
 	by map[string]int // guarded by mu
 }
 
-// succeed has every job done at once.
+// succeed is a handler that succeeds at once.
 func (r *runs) succeed(_ context.Context, j queue.Job, done func(error)) {
 	r.mu.Lock()
 	if r.by == nil {
@@ -145,5 +145,5 @@ func (r *runs) of(command string) int {
 	return r.by[command]
 }
 
-// fail has no job go well.
+// fail is a handler that fails.
 func fail(_ context.Context, _ queue.Job, done func(error)) { done(errors.New("it is broken")) }

@@ -14,7 +14,7 @@ import (
 	"perigee/engine/queue/memory"
 )
 
-// A job whose command has returned is kept and not run again, however long what it changed waits to be safe.
+// A job whose command has returned is kept and not run again, however long its effect takes to be saved.
 func TestReturnedJobIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -35,12 +35,12 @@ func TestReturnedJobIsKept(t *testing.T) {
 			t.Errorf("the job ran %d times, Status = %+v, want it run once and done", runs, s)
 		}
 		if ended != nil {
-			t.Errorf("the context of a job that has returned ended: %v, want it to go on", ended)
+			t.Errorf("the context of a job that has returned ended: %v, want it not to", ended)
 		}
 	})
 }
 
-// A stop in order costs no job an attempt, whether it has begun or not, and counts as no crash.
+// An orderly stop costs no job an attempt, whether it has begun or not, and does not count as a crash.
 func TestStopCostsNoAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -81,7 +81,7 @@ func TestStopCostsNoAttempt(t *testing.T) {
 	})
 }
 
-// A job that was buried after its last attempt has that one again when it is kicked; one that had none used up has all.
+// A kicked job that was buried after its last attempt repeats that attempt; one that was buried before has all its attempts.
 func TestKickedJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -116,16 +116,16 @@ func TestKickedJob(t *testing.T) {
 	})
 }
 
-// Where the service buries a job that was to be tried again, that is what is logged and counted.
+// If the service buries a job instead of releasing it, that is logged and counted.
 func TestReleaseThatBuries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		m := &moody{Queue: q, refuses: fmt.Errorf("beanstalkd: %w: no memory", queue.ErrBuried)}
+		m := &flakyDriver{Queue: q, refuses: fmt.Errorf("beanstalkd: %w: no memory", queue.ErrBuried)}
 		r := start(t, q, options(), m, fail)
 		put(t, q, "Broken")
 		pass(time.Minute)
 		r.stop()
-		if s := r.Status(); s.Buried != 1 || s.Released != 0 || s.BuriedFor[queue.CauseService] != 1 {
+		if s := r.Status(); s.Buried != 1 || s.Released != 0 || s.BuriedFor[queue.BuryService] != 1 {
 			t.Errorf("Status = %+v, want 1 buried and none released", s)
 		}
 		if log := r.log.String(); strings.Contains(log, "tried again") || !strings.Contains(log, "no memory: it is broken") {
@@ -134,17 +134,17 @@ func TestReleaseThatBuries(t *testing.T) {
 	})
 }
 
-// A refusal that has no other effect is logged, and the failure that it concerns is not.
+// A refused release is logged, and the job's failure is not.
 func TestRefusalIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
-		m := &moody{Queue: q, refuses: fmt.Errorf("beanstalkd: %w: internal error", queue.ErrRefused)}
+		m := &flakyDriver{Queue: q, refuses: fmt.Errorf("beanstalkd: %w: internal error", queue.ErrRefused)}
 		r := start(t, q, options(), m, fail)
 		put(t, q, "Broken")
 		pass(time.Minute)
 		r.stop()
 		log := r.log.String()
-		if !strings.Contains(log, "refuses a command") || !strings.Contains(log, `doing="releasing it"`) || strings.Contains(log, "tried again") {
+		if !strings.Contains(log, "refused a command") || !strings.Contains(log, `doing="releasing it"`) || strings.Contains(log, "tried again") {
 			t.Errorf("the log is %s, want it to say that the release was refused, and not that the job is tried again", log)
 		}
 		if failed := r.Failed(); len(failed) > 0 {
@@ -153,12 +153,12 @@ func TestRefusalIsLogged(t *testing.T) {
 	})
 }
 
-// reported is an error that its handler has logged.
+// reported is an error that the handler has logged.
 type reported struct{ error }
 
 func (reported) Ref() string { return "8f3a" }
 
-// What a handler has logged is not logged again, and the same failure is logged once a second at most.
+// What a handler has logged is not logged again, and the same failure is logged at most once a second.
 func TestFailuresAreLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
@@ -172,7 +172,7 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 				done(queue.ErrPermanent)
 			}
 		})
-		warm(t, r)
+		endProbation(t, r)
 		put(t, q, "Reported")
 		for range 50 {
 			put(t, q, "Hopeless")

@@ -1,0 +1,48 @@
+package jobqueue
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"perigee/engine/config"
+	"perigee/engine/queue"
+	"perigee/engine/queue/beanstalkd"
+)
+
+// Client puts jobs and inspects the queue. The caller must close it.
+type Client interface {
+	queue.Producer
+	queue.Admin
+}
+
+// errOwnMemory is returned by Open for a queue that only the server's process can reach.
+var errOwnMemory = errors.New(`queue.driver is "memory": the queue is inside the running server, ` +
+	`and only perigee push and perigee queue failed can reach it`)
+
+// errNoQueue is returned if the settings name no queue.
+var errNoQueue = errors.New(`queue.driver is "off": there is no queue; set it to "beanstalkd" or "memory"`)
+
+// Open returns a client for the queue that the settings name. It connects when it is first used.
+func Open(c config.Queue) (Client, error) {
+	switch c.Driver {
+	case config.DriverMemory:
+		return nil, errOwnMemory
+	case config.DriverOff:
+		return nil, errNoQueue
+	default:
+		return beanstalkd.NewClient(c.Dialed()), nil
+	}
+}
+
+// Body returns the body of a job that runs a command. arguments is JSON text, or nil if there are none.
+func Body(command string, arguments []byte) ([]byte, error) {
+	text, err := json.Marshal(struct {
+		Job  string          `json:"job"`
+		Data json.RawMessage `json:"data,omitempty"`
+	}{command, arguments})
+	if err != nil {
+		return nil, fmt.Errorf("jobqueue: job %q: its arguments are not JSON: %w", command, err)
+	}
+	return text, nil
+}

@@ -1,0 +1,189 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"perigee/engine/queue/body"
+)
+
+// activeJob is the worker's state of a job, from the reserve until the service has confirmed its end. It outlives its connection
+// if the job runs, or has run, when the connection ends.
+type activeJob struct {
+	Job
+
+	// Set when the job is accepted, never changed.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	// Owned by Run.
+	done      bool      // the handler has called done, or counts as stuck
+	err       error     // that it called done with
+	doneAt    time.Time // when
+	finishing bool      // the command that deletes, releases or buries it has been sent
+	touching  bool      // a touch has been sent
+
+	// Guarded by pending.mu, like Body, Command and Attempt.
+	touched  time.Time // when the service last confirmed that it is ours
+	admitted bool      // it may begin
+	begun    time.Time // zero until then
+	returned bool      // the command has returned; its effect is being saved
+	timeout  time.Duration
+	maxTries int // 0 is Options.MaxAttempts
+}
+
+// pending is the FIFO of reserved jobs that have not begun. Run fills it, dispatch empties it.
+type pending struct {
+	max  int           // upper bound of limit
+	wake chan struct{} // capacity 1; any goroutine sends, dispatch receives
+
+	mu sync.Mutex
+	// Guarded by mu.
+	jobs      []*activeJob
+	limit     int // how many jobs may wait here, so that an urgent one does not wait behind too many; see adapt
+	quickRun  int // consecutive jobs that waited less than half of maxAhead
+	reducedAt time.Time
+}
+
+// add appends a job.
+func (p *pending) add(j *activeJob) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.jobs = append(p.jobs, j)
+}
+
+// admit lets a job begin once those before it have begun.
+func (p *pending) admit(j *activeJob, attempt int) {
+	p.mu.Lock()
+	j.Attempt, j.admitted = attempt, true
+	p.mu.Unlock()
+	p.notify()
+}
+
+// remove removes a job and reports whether it was there.
+func (p *pending) remove(j *activeJob) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.jobs, j)
+	if i < 0 {
+		return false
+	}
+	p.jobs = slices.Delete(p.jobs, i, i+1)
+	p.notify()
+	return true
+}
+
+// removeAll removes and returns all jobs.
+func (p *pending) removeAll() []*activeJob {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	jobs := p.jobs
+	p.jobs = nil
+	return jobs
+}
+
+// touch records that the service confirmed that a job is ours.
+func (p *pending) touch(j *activeJob, at time.Time) {
+	p.mu.Lock()
+	j.touched = at
+	p.mu.Unlock()
+	p.notify()
+}
+
+// setReturned records that a job's command has returned.
+func (p *pending) setReturned(j *activeJob) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	j.returned = true
+}
+
+func (p *pending) notify() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// next removes and returns the first job if it may begin, else nil. A job that was not touched for long may have been given to
+// another worker: it waits for the next touch.
+func (p *pending) next(now time.Time) *activeJob {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.jobs) == 0 {
+		return nil
+	}
+	j := p.jobs[0]
+	if !j.admitted || now.Sub(j.touched) > staleAfter {
+		return nil
+	}
+	p.jobs[0] = nil
+	p.jobs = p.jobs[1:]
+	j.begun = now
+	p.adapt(now.Sub(j.Fingerprint.First), now)
+	return j
+}
+
+// adapt halves the limit if jobs wait here longer than maxAhead, and doubles it if they wait much less.
+func (p *pending) adapt(waited time.Duration, now time.Time) {
+	switch {
+	case waited > maxAhead:
+		p.quickRun = 0
+		if now.Sub(p.reducedAt) > maxAhead { // once for all jobs that waited together
+			p.limit, p.reducedAt = max(1, p.limit/2), now
+		}
+	case waited < maxAhead/2:
+		if p.quickRun++; p.quickRun >= p.limit {
+			p.limit, p.quickRun = min(p.max, 2*p.limit), 0
+		}
+	}
+}
+
+// room returns how many more jobs may wait.
+func (p *pending) room() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.limit - len(p.jobs)
+}
+
+// dispatch hands pending jobs to the handler, one after the other, until ctx ends.
+func (w *Worker) dispatch(ctx context.Context) {
+	for ctx.Err() == nil {
+		j := w.pending.next(time.Now())
+		if j == nil {
+			select {
+			case <-w.pending.wake:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		w.begin(j)
+	}
+}
+
+// begin reads the body of a job and hands the job to the handler.
+func (w *Worker) begin(j *activeJob) {
+	text := j.Body
+	j.Body = nil
+	b, err := body.Parse(text)
+	if err != nil {
+		w.post(func() { w.jobDone(j, fmt.Errorf("%w: %w", errUnreadable, err)) })
+		return
+	}
+	w.pending.mu.Lock()
+	j.Command = w.options.command(b)
+	if b.Timeout > 0 {
+		j.timeout = b.Timeout
+	}
+	j.maxTries = b.MaxTries
+	job := j.Job
+	w.pending.mu.Unlock()
+	job.Arguments = b.Arguments // not kept in j, which may be remembered for long
+	job.Returned = func() { w.pending.setReturned(j) }
+	w.monitor.update(func(s *Status) { s.Taken++ })
+	w.handler.Job(j.ctx, job, func(err error) {
+		w.post(func() { w.jobDone(j, err) })
+	})
+}
