@@ -20,12 +20,7 @@ func (p *program) queue() *cli.Command {
 		Usage:        "look after the queue: stats, peek, failed, kick, delete",
 		OnUsageError: onUsageError,
 		Commands:     []*cli.Command{p.queueStats(), p.queuePeek(), p.queueFailed(), p.queueKick(), p.queueDelete()},
-		Action: func(_ context.Context, c *cli.Command) error {
-			if unknown := c.Args().First(); unknown != "" {
-				return noCommand(c, unknown)
-			}
-			return cli.ShowSubcommandHelp(c)
-		},
+		Action:       showSubcommands,
 	}
 }
 

@@ -94,7 +94,7 @@ func (p *program) root() *cli.Command {
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run says what went wrong, and how the program ends
 		OnUsageError:   onUsageError,
 		Commands: []*cli.Command{
-			p.start(), p.reload(), p.stop(), p.status(), p.push(), p.queue(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.version(),
+			p.start(), p.reload(), p.stop(), p.status(), p.push(), p.queue(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.docs(), p.version(),
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Bool("version") {
@@ -106,6 +106,14 @@ func (p *program) root() *cli.Command {
 			return cli.ShowRootCommandHelp(c)
 		},
 	}
+}
+
+// showSubcommands is the action of a command that only groups others.
+func showSubcommands(_ context.Context, c *cli.Command) error {
+	if unknown := c.Args().First(); unknown != "" {
+		return noCommand(c, unknown)
+	}
+	return cli.ShowSubcommandHelp(c)
 }
 
 // noCommand names the command that may be meant where c has none of a name.

@@ -66,6 +66,8 @@ func TestExitCodes(t *testing.T) {
 		{"types", nil, []string{"types"}, 0, `^---@meta\n[\s\S]*\nfunction server.message\(name, options, handler\) end\n[\s\S]*\n---@class perigee.manager\n`, "^$"},
 		{"types into a file", nil, []string{"types", "--output", "types.lua"}, 0, "^$", "^$"},
 		{"types into no folder", nil, []string{"types", "--output", "none/types.lua"}, 1, "^$", "none/types.lua"},
+		{"reference", nil, []string{"docs", "lua"}, 0, `^# Lua reference\n[\s\S]*\n### server.message\n`, "^$"},
+		{"no such documentation", nil, []string{"docs", "php"}, 2, "^$", `docs: there is no command "php"`},
 		{"specs", nil, []string{"test", "specs"}, 1, `^specs/good_spec.lua:4: is wrong: expected 1, got 2\n1 passed, 1 failed\n$`, "specs failed"},
 		{"no specs", nil, []string{"test", "scripts"}, 1, "^$", "no .*_spec.lua in scripts"},
 		{"no folder of specs", nil, []string{"test", "nowhere"}, 1, "^$", "no folder or file nowhere here"},

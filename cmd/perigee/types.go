@@ -12,21 +12,26 @@ import (
 )
 
 func (p *program) types() *cli.Command {
+	return p.generated("types", "print the Lua API as LuaCATS annotations, for editors", script.Types)
+}
+
+// generated returns a command that prints a text or writes it into a file.
+func (p *program) generated(name, usage string, text func() string) *cli.Command {
 	return &cli.Command{
-		Name:  "types",
-		Usage: "print what scripts can do as LuaCATS annotations, for editors",
+		Name:  name,
+		Usage: usage,
 		Flags: []cli.Flag{&cli.StringFlag{
 			Name: "output", Aliases: []string{"o"}, Usage: "the file to write, or write again", DefaultText: "standard output",
 		}},
 		OnUsageError: onUsageError,
 		Action: noArguments(func(_ context.Context, c *cli.Command) error {
 			if file := c.String("output"); file != "" {
-				if err := os.WriteFile(file, []byte(script.Types()), 0o666); err != nil {
-					return fmt.Errorf("types: %w", err)
+				if err := os.WriteFile(file, []byte(text()), 0o666); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
 				}
 				return nil
 			}
-			_, err := io.WriteString(p.stdout, script.Types())
+			_, err := io.WriteString(p.stdout, text())
 			return err
 		}),
 	}

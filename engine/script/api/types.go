@@ -20,7 +20,7 @@ func (w *Types) Text(text string) { w.text.WriteString(text) }
 func (w *Types) Kind(k Kind) {
 	fields := k.Fields
 	if k.Fallback != nil {
-		fields = append(slices.Clone(fields), Field{"[string]", "any", "The application's own plain data.", nil})
+		fields = append(slices.Clone(fields), otherFields())
 	}
 	w.class(k.Class, k.Doc, fields)
 	if k.Methods != nil {
@@ -28,6 +28,9 @@ func (w *Types) Kind(k Kind) {
 		w.functions(k.Class+":", k.Methods)
 	}
 }
+
+// otherFields describes the fields that scripts may add to an object.
+func otherFields() Field { return Field{"[string]", "any", "The application's own plain data.", nil} }
 
 // Module adds a module.
 func (w *Types) Module(m Module) {
