@@ -38,8 +38,8 @@ func guides(t *testing.T) []enginetest.Document {
 	return all
 }
 
-// service starts the other server and returns its address: POST /clean puts stars in the place of "darn", GET
-// /greeting?name= greets, GET /member knows Alice by her token.
+// service starts the other server and returns its address: POST /clean replaces "darn" by stars, GET /greeting?name= greets,
+// GET /member returns Alice for her token.
 func service(t *testing.T) string {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -71,14 +71,14 @@ func service(t *testing.T) string {
 	return server.URL
 }
 
-// settings returns what the blocks of TOML of a section say, for a server on a free port with scripts in a folder.
-func settings(t *testing.T, section enginetest.Section, folder string) config.Config {
+// settings returns the settings in the TOML blocks of a section, for a server on a free port with scripts in a directory.
+func settings(t *testing.T, section enginetest.Section, directory string) config.Config {
 	t.Helper()
 	text := ""
 	for _, block := range section.All("toml") {
 		text += block.Text
 	}
-	file := filepath.Join(filepath.Dir(folder), "server.toml")
+	file := filepath.Join(filepath.Dir(directory), "server.toml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -86,14 +86,14 @@ func settings(t *testing.T, section enginetest.Section, folder string) config.Co
 	if err != nil {
 		t.Fatalf("the settings of %q: %v", section.Title, err)
 	}
-	c.Server.Port, c.Lua.Path = 0, folder
+	c.Server.Port, c.Lua.Path = 0, directory
 	c.Queue.Driver = config.DriverMemory // no test takes jobs that are not its own
 	return c
 }
 
 // manager returns the module that runs the Lua files of a section: the one among them that extends the base manager, or
 // one that is written for files that only register.
-func manager(t *testing.T, folder string, files []enginetest.Block) string {
+func manager(t *testing.T, directory string, files []enginetest.Block) string {
 	t.Helper()
 	all := `local base = require("manager")` + "\nlocal all = base:extend()\nfunction all:boot()\n  base.boot(self)\n"
 	for _, b := range files {
@@ -103,15 +103,15 @@ func manager(t *testing.T, folder string, files []enginetest.Block) string {
 		}
 		all += "  require(\"" + module + "\")\n"
 	}
-	write(t, folder, map[string]string{"all.lua": all + "end\nreturn all\n"})
+	write(t, directory, map[string]string{"all.lua": all + "end\nreturn all\n"})
 	return "all"
 }
 
-// write puts files into a folder.
-func write(tb testing.TB, folder string, files map[string]string) {
+// write puts files into a directory.
+func write(tb testing.TB, directory string, files map[string]string) {
 	tb.Helper()
 	for name, text := range files {
-		file := filepath.Join(folder, name)
+		file := filepath.Join(directory, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			tb.Fatal(err)
 		}
@@ -125,18 +125,18 @@ func write(tb testing.TB, folder string, files map[string]string) {
 // of its section hold for it. The transcript of the section is what clients then say and hear; specs pass.
 func TestDocumentExamples(t *testing.T) {
 	for _, document := range guides(t) {
-		folder := filepath.Join(t.TempDir(), "scripts")
-		enginetest.WriteScripts(t, folder, document.Sections)
+		directory := filepath.Join(t.TempDir(), "scripts")
+		enginetest.WriteScripts(t, directory, document.Sections)
 		for _, section := range document.Sections {
 			if section.Blocks == nil {
 				continue
 			}
-			t.Run(document.Path+"/"+section.Title, func(t *testing.T) { runSection(t, folder, section) })
+			t.Run(document.Path+"/"+section.Title, func(t *testing.T) { runSection(t, directory, section) })
 		}
 	}
 }
 
-func runSection(t *testing.T, folder string, section enginetest.Section) {
+func runSection(t *testing.T, directory string, section enginetest.Section) {
 	t.Helper()
 	for _, b := range section.Blocks {
 		switch b.Language {
@@ -152,7 +152,7 @@ func runSection(t *testing.T, folder string, section enginetest.Section) {
 			t.Errorf("%s: no test tries blocks of %q", b.Place(), b.Language)
 		}
 	}
-	c := settings(t, section, folder)
+	c := settings(t, section, directory)
 	var files, specs []enginetest.Block
 	for _, b := range section.All("lua") {
 		switch {
@@ -169,7 +169,7 @@ func runSection(t *testing.T, folder string, section enginetest.Section) {
 		t.Errorf("section %q has %d files of Lua and %d transcripts, want both or none", section.Title, len(files), len(transcripts))
 	}
 	for _, b := range specs {
-		report, err := spec.Run(t.Context(), spec.Options{Config: c, Scripts: scripts.Files, Path: filepath.Join(folder, b.File)})
+		report, err := spec.Run(t.Context(), spec.Options{Config: c, Scripts: scripts.Files, Path: filepath.Join(directory, b.File)})
 		if err != nil || report.Passed == 0 || len(report.Failures) > 0 {
 			t.Errorf("%s: %v, %v, want it to pass", b.Place(), report, err)
 		}
@@ -177,7 +177,7 @@ func runSection(t *testing.T, folder string, section enginetest.Section) {
 	if t.Failed() || len(files) == 0 {
 		return
 	}
-	c.Lua.Manager = manager(t, folder, files)
+	c.Lua.Manager = manager(t, directory, files)
 	server := enginetest.Start(t, func(changed *config.Config) { *changed = c })
 	for _, b := range transcripts {
 		enginetest.Play(t, server, b.Path, b.Line, b.Text)
@@ -187,13 +187,13 @@ func runSection(t *testing.T, folder string, section enginetest.Section) {
 // The chat that the documents show is short, and its rooms remember what was said after the server has started again.
 func TestDocumentChat(t *testing.T) {
 	_, section := enginetest.Showing(t, guides(t), "chat/init.lua")
-	folder := filepath.Join(t.TempDir(), "scripts")
-	enginetest.WriteScripts(t, folder, []enginetest.Section{section})
+	directory := filepath.Join(t.TempDir(), "scripts")
+	enginetest.WriteScripts(t, directory, []enginetest.Section{section})
 	chat, transcript := section.All("lua")[0], section.All("transcript")[0]
 	if lines := strings.Count(chat.Text, "\n"); lines >= 80 {
 		t.Errorf("%s: the chat has %d lines, want fewer than 80", chat.Place(), lines)
 	}
-	c := settings(t, section, folder)
+	c := settings(t, section, directory)
 	run := func() *enginetest.Server {
 		return enginetest.Start(t, func(changed *config.Config) { *changed = c })
 	}
@@ -215,8 +215,8 @@ carol < {"name":"History","room":"garden","lines":[]}`)
 func TestDocumentPage(t *testing.T) {
 	tried := 0
 	for _, document := range guides(t) {
-		folder := filepath.Join(t.TempDir(), "scripts")
-		enginetest.WriteScripts(t, folder, document.Sections)
+		directory := filepath.Join(t.TempDir(), "scripts")
+		enginetest.WriteScripts(t, directory, document.Sections)
 		for _, section := range document.Sections {
 			for _, b := range section.Blocks {
 				manager, name, public := strings.Cut(b.File, "/public/")
@@ -224,7 +224,7 @@ func TestDocumentPage(t *testing.T) {
 					continue
 				}
 				tried++
-				server := enginetest.Start(t, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = folder, manager })
+				server := enginetest.Start(t, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = directory, manager })
 				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+strings.TrimSuffix(name, "index.html"), nil)
 				if err != nil {
 					t.Fatal(err)

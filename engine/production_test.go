@@ -36,7 +36,7 @@ func documentBlock(t *testing.T, language, file string) string {
 	return ""
 }
 
-// tool returns where a program is. Where it is missing the test is skipped, but not where all checks must run.
+// tool returns the path of a program. If it is missing, the test is skipped, or fails under CI=true.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	for _, path := range []string{name, "/usr/sbin/" + name} {
@@ -63,14 +63,14 @@ func put(t *testing.T, text, old, with string) string {
 // startNginx runs nginx with a site until the test ends, and waits until it listens.
 func startNginx(t *testing.T, site string) {
 	t.Helper()
-	folder := t.TempDir()
-	main := "daemon off;\nmaster_process off;\npid " + folder + "/pid;\nerror_log stderr notice;\nevents {}\nhttp {\naccess_log off;\n"
+	directory := t.TempDir()
+	main := "daemon off;\nmaster_process off;\npid " + directory + "/pid;\nerror_log stderr notice;\nevents {}\nhttp {\naccess_log off;\n"
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		main += kind + "_temp_path " + folder + "/" + kind + ";\n"
+		main += kind + "_temp_path " + directory + "/" + kind + ";\n"
 	}
-	write(t, folder, map[string]string{"nginx.conf": main + "include " + folder + "/site.conf;\n}\n", "site.conf": site})
+	write(t, directory, map[string]string{"nginx.conf": main + "include " + directory + "/site.conf;\n}\n", "site.conf": site})
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	command := exec.CommandContext(ctx, tool(t, "nginx"), "-p", folder, "-c", filepath.Join(folder, "nginx.conf"))
+	command := exec.CommandContext(ctx, tool(t, "nginx"), "-p", directory, "-c", filepath.Join(directory, "nginx.conf"))
 	stderr, err := command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -79,12 +79,12 @@ func startNginx(t *testing.T, site string) {
 		t.Fatal(err)
 	}
 	listening, ended := make(chan struct{}), make(chan struct{})
-	var said strings.Builder // read only after ended
+	var output strings.Builder // read only after ended
 	go func() {
 		defer close(ended)
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			fmt.Fprintln(&said, lines.Text())
-			if strings.Contains(lines.Text(), "[notice]") && strings.Contains(lines.Text(), "nginx/") { // it says who it is once it listens
+			fmt.Fprintln(&output, lines.Text())
+			if strings.Contains(lines.Text(), "[notice]") && strings.Contains(lines.Text(), "nginx/") { // nginx logs its version once it listens
 				close(listening)
 			}
 		}
@@ -97,7 +97,7 @@ func startNginx(t *testing.T, site string) {
 	select {
 	case <-listening:
 	case <-ended:
-		t.Fatalf("nginx has ended:\n%s", said.String())
+		t.Fatalf("nginx has ended:\n%s", output.String())
 	}
 }
 

@@ -19,17 +19,17 @@ import (
 	"perigee/engine/testkit"
 )
 
-// outside runs examples in other languages, against a server and a beanstalkd of their own.
+// outside runs programs and commands of examples against a server, and a beanstalkd if they need one.
 type outside struct {
 	t       *testing.T
-	ports   *strings.Replacer // the usual ports, by those that the two have
+	ports   *strings.Replacer // replaces the usual ports by those of the two
 	environ []string          // of perigee
-	boot    string            // what makes a Laravel application of a folder
-	laravel bool              // the section has one
+	boot    string            // the PHP file that makes a Laravel application of a directory
+	laravel bool              // the section has an application
 }
 
-// Every example of how other programs run commands, and ask how the server is, adds the prize that it shows, or prints
-// what it shows: wherever it stands, with a server and a beanstalkd of its section.
+// Examples whose programs and commands reach a server add the prize or print the lines that they show, wherever they stand.
+// Each section has a server and a beanstalkd of its own.
 func TestDocumentJobs(t *testing.T) {
 	boot, err := filepath.Abs("testdata/laravel.php")
 	if err != nil {
@@ -105,7 +105,7 @@ func portOf(t *testing.T, server *enginetest.Server) string {
 	return page.Port()
 }
 
-// ports puts those of a server and of a beanstalkd in the place of the usual ones.
+// ports replaces the usual ports by those of a server and of a beanstalkd.
 func ports(t *testing.T, server *enginetest.Server, b *beanstalkd.Server) *strings.Replacer {
 	t.Helper()
 	_, queue, err := net.SplitHostPort(b.Address)
@@ -115,7 +115,7 @@ func ports(t *testing.T, server *enginetest.Server, b *beanstalkd.Server) *strin
 	return strings.NewReplacer("8080", portOf(t, server), "11300", queue)
 }
 
-// run runs a block, if it is a program: not one that only shows a file.
+// run runs a block and reports whether it is a program, and not a file.
 func (o *outside) run(b enginetest.Block) bool {
 	o.t.Helper()
 	switch b.Language {
@@ -133,7 +133,7 @@ func (o *outside) run(b enginetest.Block) bool {
 	return false
 }
 
-// needs skips the test where a program or a library is not installed.
+// needs skips the test if a program or a library is not installed.
 func (o *outside) needs(b enginetest.Block, name string) {
 	o.t.Helper()
 	var err error
@@ -166,7 +166,8 @@ func (o *outside) program(b enginetest.Block, name string, args ...string) strin
 	return string(printed)
 }
 
-// php writes a block whose comment names a file, and runs one that names none: in the Laravel application, if there is one.
+// php writes a block whose comment names a file, and runs any other block: in the Laravel application, if there is one. It
+// reports whether it ran the block.
 func (o *outside) php(b enginetest.Block) bool {
 	o.t.Helper()
 	file := "program.php"
@@ -194,7 +195,8 @@ func (o *outside) php(b enginetest.Block) bool {
 	return true
 }
 
-// console runs what stands behind a $: perigee here, and blocks of other commands by a shell. What follows is printed.
+// console runs the commands after each $: perigee in this process, blocks of other commands in a shell. The lines after a
+// command are its output.
 func (o *outside) console(b enginetest.Block) {
 	o.t.Helper()
 	var commands []string
@@ -218,9 +220,9 @@ func (o *outside) console(b enginetest.Block) {
 				o.needs(b, program)
 			}
 		}
-		said := strings.ReplaceAll(o.program(b, "sh", "-c", "set -e\n"+strings.Join(commands, "\n")), "\r", "")
-		if want := strings.Join(printed[len(printed)-1], "\n") + "\n"; said != want {
-			o.t.Errorf("%s: the commands print %q, want %q", b.Place(), said, want)
+		output := strings.ReplaceAll(o.program(b, "sh", "-c", "set -e\n"+strings.Join(commands, "\n")), "\r", "")
+		if want := strings.Join(printed[len(printed)-1], "\n") + "\n"; output != want {
+			o.t.Errorf("%s: the commands print %q, want %q", b.Place(), output, want)
 		}
 		return
 	}
@@ -229,8 +231,8 @@ func (o *outside) console(b enginetest.Block) {
 	}
 }
 
-// perigee runs a command until it prints what is wanted: the server is as fast as it is. Commands other than those that
-// look after the queue are run once.
+// perigee runs a command and compares its output. It repeats perigee queue until the output is right, since the server works
+// meanwhile.
 func (o *outside) perigee(b enginetest.Block, command string, want []string) {
 	o.t.Helper()
 	args := strings.Split(o.program(b, "sh", "-c", `printf '%s\n' `+command), "\n")
@@ -250,7 +252,7 @@ func (o *outside) perigee(b enginetest.Block, command string, want []string) {
 	}
 }
 
-// prints tells whether lines are those that are wanted, whatever the age of a job.
+// prints reports whether a text consists of the wanted lines, whatever the age of a job.
 func prints(text string, want []string) bool {
 	age := regexp.MustCompile(`(?m)^age +\d+s$`)
 	return age.ReplaceAllString(text, "age") == age.ReplaceAllString(strings.Join(want, "\n")+"\n", "age")

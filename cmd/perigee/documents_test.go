@@ -167,14 +167,14 @@ func TestDocumentCommands(t *testing.T) {
 	ran := 0
 	for _, document := range enginetest.Guides(t) {
 		t.Run(document.Path, func(t *testing.T) {
-			folder := filepath.Join(t.TempDir(), "perigee")
-			if code, _, stderr := perigee(t, nil, "init", folder); code != 0 {
+			directory := filepath.Join(t.TempDir(), "perigee")
+			if code, _, stderr := perigee(t, nil, "init", directory); code != 0 {
 				t.Fatalf("init = %d, %s", code, stderr)
 			}
-			t.Chdir(folder)
+			t.Chdir(directory)
 			if document.Path == "README.md" {
 				t.Chdir("..")
-				if err := os.WriteFile(filepath.Join(folder, "server.toml"), clone, 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(directory, "server.toml"), clone, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}

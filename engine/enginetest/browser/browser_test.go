@@ -13,8 +13,8 @@ import (
 	"perigee/engine/enginetest"
 )
 
-// open starts a browser for the time of a test and returns the context of its first tab. Where no Chromium is installed
-// the test is skipped, or fails under CI=true.
+// open starts a browser for the time of a test and returns the context of its first tab. If no Chromium is
+// installed, the test is skipped, or fails under CI=true.
 func open(t *testing.T) context.Context {
 	t.Helper()
 	program := ""
@@ -57,7 +57,7 @@ func tab(t *testing.T, parent context.Context) context.Context { //nolint:revive
 	return ctx
 }
 
-// person is somebody before a tab.
+// person is a user of the page in a tab.
 type person struct {
 	t    *testing.T
 	name string

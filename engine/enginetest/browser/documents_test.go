@@ -13,17 +13,17 @@ import (
 	"perigee/engine/enginetest"
 )
 
-// The page that the documents show counts everybody's clicks, and finds the server again after that has started anew. What
-// they have typed into the console of a browser works there.
+// The page that the documents show counts the clicks of all clients, and reconnects after the server has started again. The
+// JavaScript for the console of a browser works there.
 func TestDocumentPage(t *testing.T) {
 	first := open(t)
 	documents := enginetest.Guides(t)
-	folder := filepath.Join(t.TempDir(), "scripts")
+	directory := filepath.Join(t.TempDir(), "scripts")
 	document, _ := enginetest.Showing(t, documents, "clicker/public/index.html")
-	enginetest.WriteScripts(t, folder, document.Sections)
+	enginetest.WriteScripts(t, directory, document.Sections)
 	start := func(port int) *enginetest.Server {
 		return enginetest.Start(t, func(c *config.Config) {
-			c.Server.Port, c.Lua.Path, c.Lua.Manager = port, folder, "clicker"
+			c.Server.Port, c.Lua.Path, c.Lua.Manager = port, directory, "clicker"
 		})
 	}
 	server := start(0)
@@ -55,7 +55,7 @@ func TestDocumentPage(t *testing.T) {
 	bob.sees("a click again", clicks)
 }
 
-// typed returns the JavaScript of the documents that is no file, for a server.
+// typed returns the JavaScript that the documents type into a console, with the address of a server.
 func typed(t *testing.T, documents []enginetest.Document, server *enginetest.Server) string {
 	t.Helper()
 	for _, document := range documents {

@@ -9,8 +9,8 @@ import (
 	"perigee/engine/enginetest"
 )
 
-// Two people see each other join; one pings the other; an admin adds a prize and draws a winner; all of it resets; who
-// leaves can come back.
+// Two people see each other join; one pings the other; an admin adds a prize and draws a winner; all of it resets; a
+// player who leaves can come back.
 func TestGiveaway(t *testing.T) {
 	server := enginetest.Start(t, nil)
 	first := open(t)
@@ -75,7 +75,7 @@ func (p person) join(first, last, email string, button chromedp.CSS) {
 	p.clicks(button)
 }
 
-// confirm says yes where the page asks.
+// confirm clicks yes in the dialog that asks.
 func (p person) confirm() {
 	p.t.Helper()
 	p.clicks("#confirm-yes")
@@ -90,17 +90,17 @@ func rosterHas(texts ...string) string {
 	return expression + ")"
 }
 
-// screenshot keeps a picture in the folder that PERIGEE_SCREENSHOTS names, for people to look at.
+// screenshot keeps a picture in the directory that PERIGEE_SCREENSHOTS names, for people to look at.
 func screenshot(p person, file string) {
-	folder := os.Getenv("PERIGEE_SCREENSHOTS")
-	if folder == "" {
+	directory := os.Getenv("PERIGEE_SCREENSHOTS")
+	if directory == "" {
 		return
 	}
 	picture, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		p.fail("takes a picture", err)
 	}
-	if err := os.WriteFile(folder+"/"+file, picture, 0o600); err != nil {
+	if err := os.WriteFile(directory+"/"+file, picture, 0o600); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -89,7 +89,7 @@ func hears(client *enginetest.Client, name string) {
 	}
 }
 
-// checkPicture checks that the picture in the repository is one, and small.
+// checkPicture checks that the picture in the repository is a PNG, wide enough, and small.
 func checkPicture(t *testing.T) {
 	t.Helper()
 	file, err := os.Open(picture)

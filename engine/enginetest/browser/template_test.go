@@ -13,7 +13,7 @@ import (
 )
 
 // On the page that perigee init writes, two people see who they are and what the other one does, also after
-// the server has been restarted; who is sent away stays away.
+// the server has been restarted. A client that an admin disconnects does not reconnect.
 func TestTemplate(t *testing.T) {
 	_, number, err := net.SplitHostPort(testkit.ReservePort(t)) // which two servers have, one after the other
 	if err != nil {
