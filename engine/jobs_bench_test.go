@@ -30,12 +30,12 @@ return app`
 		b.Fatal(err)
 	}
 	var server *enginetest.Server
-	s.Race(b, func(int) {
+	s.Benchmark(b, func(int) {
 		server = enginetest.Start(b, func(c *config.Config) {
 			c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, s.Address
 			c.Lua.Path, c.Lua.Manager = folder, "app"
 		})
-		s.Empty(b)
+		s.WaitEmpty(b)
 	})
 	if err := server.Stop(); err != nil {
 		b.Error(err)

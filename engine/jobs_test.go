@@ -156,7 +156,7 @@ func TestScriptPushes(t *testing.T) {
 
 // A script hears why a job could not be put, and goes on.
 func TestScriptPushesToNobody(t *testing.T) {
-	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Address = beanstalkd.Absent(t) })
+	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Address = beanstalkd.FreeAddress(t) })
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Push","command":"Say"}`)
 	frame := alice.Expect("Pushed")

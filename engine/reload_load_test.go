@@ -134,7 +134,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	for err := range errs {
 		t.Error(err)
 	}
-	b.Empty(t)
+	b.WaitEmpty(t)
 	alice := s.Dial(t, "alice")
 	alice.Send(`{"name":"Jobs"}`)
 	if done := alice.Expect("Jobs"); done["n"] != float64(jobs) || done["wrong"] != 0.0 {

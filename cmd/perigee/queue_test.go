@@ -98,7 +98,7 @@ func TestQueueOutOfReach(t *testing.T) {
 		commands             []string
 	}{
 		{
-			"beanstalkd is not there", "SERVER_QUEUE_ADDRESS=" + beanstalkd.Absent(t),
+			"beanstalkd is not there", "SERVER_QUEUE_ADDRESS=" + beanstalkd.FreeAddress(t),
 			"connection refused: start beanstalkd there, or name its address with queue.address or --queue-address\n$",
 			append(looks, "push AddPrize"),
 		},

@@ -122,7 +122,7 @@ func (s *Service) start(ctx context.Context, running *sync.WaitGroup, w *module.
 	}
 }
 
-// equal reports whether two workers are configured alike; nil is no worker.
+// equal reports whether two configurations are equal. nil means no worker.
 func equal(a, b *module.Work) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }

@@ -54,7 +54,7 @@ func same(a, b map[string][]byte) bool {
 }
 
 func TestSaveAndRead(t *testing.T) {
-	// What is saved is read back to the byte, whatever the names, and replaces what was there.
+	// Saved texts are read back unchanged, whatever their names, and replace the old content.
 	f := openFile(t)
 	if got, err := f.Read(); err != nil || len(got) != 0 {
 		t.Errorf("Read without a file = %v, %v, want nothing", got, err)
@@ -82,7 +82,7 @@ func TestSaveAndRead(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
-	// A file that is not whole, or something else, is refused with its path and what is wrong, and stays as it is.
+	// A file that is damaged, or not a state file, is refused with its path and the reason, and is not changed.
 	for _, c := range []struct{ text, want string }{
 		{"", "the file is empty"},
 		{"\x00\x00\x00\x00", "damaged at byte 1"},

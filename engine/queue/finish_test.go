@@ -183,7 +183,7 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 		r.stop()
 		log := r.log.String()
 		if strings.Contains(log, "traceback") || !strings.Contains(log, "ref=8f3a") {
-			t.Errorf("the log is %s, want the reference of what was logged, and not what", log)
+			t.Errorf("the log is %s, want the reference of the logged error, and not the error", log)
 		}
 		if n := strings.Count(log, "command=Hopeless"); n != 1 || !strings.Contains(log, "command=Other") {
 			t.Errorf("50 jobs that fail at once are in the log %d times, want once, and the other too:\n%s", n, log)

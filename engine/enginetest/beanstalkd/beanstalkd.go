@@ -1,5 +1,5 @@
-// Package beanstalkd runs a real beanstalkd for tests, on a free port of 127.0.0.1, and does to it what happens to a
-// beanstalkd: it is killed, started again, stopped, told to drain, and its connections are cut. Only tests import it.
+// Package beanstalkd runs a real beanstalkd for tests, on a free port of 127.0.0.1. It can kill, restart, stop and drain it, and cut
+// its connections. Only tests import it.
 package beanstalkd
 
 import (
@@ -15,29 +15,29 @@ import (
 	"perigee/engine/testkit"
 )
 
-// patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
-const patience = 2 * time.Minute
+// timeout is how long anything may take before a test fails: a guard against hanging, not a measurement.
+const timeout = 2 * time.Minute
 
-// Options say how it runs.
+// Options are the options of a server.
 type Options struct {
-	// Binlog has it keep its jobs on disk, and sync each change, so that they live on when it is killed.
+	// Binlog makes it store its jobs on disk, and sync each change, so that they survive Kill.
 	Binlog bool
-	// Socket has it listen on a Unix socket in place of a port.
+	// Socket makes it listen on a Unix socket instead of a port.
 	Socket bool
-	// MaxJob is how large a job may be, in bytes; 0 is beanstalkd's own limit of 65,535.
+	// MaxJob is the maximum size of a job, in bytes; 0 is beanstalkd's default of 65,535.
 	MaxJob int
 }
 
-// Server is a beanstalkd. It ends with the test.
+// Server is a beanstalkd. It is killed when the test ends.
 type Server struct {
-	// Address is where it listens, also after a Restart: host:port, or the path of a socket.
+	// Address is where it listens, host:port or the path of a socket. It stays the same after Restart.
 	Address string
 
 	arguments []string
 	cmd       *exec.Cmd
 }
 
-// Start starts one. Where beanstalkd is not installed the test is skipped, or fails where CI=true.
+// Start starts a beanstalkd. If it is not installed, the test is skipped, or fails if CI=true.
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
 	path, err := exec.LookPath("beanstalkd")
@@ -70,18 +70,18 @@ func Start(tb testing.TB, o Options) *Server {
 	return s
 }
 
-// socket returns a path at which there is nothing: a short one, since that of a socket has 107 bytes at most.
+// socket returns an unused path for a socket. It is short, since a socket's path has at most 107 bytes.
 func socket(tb testing.TB) string {
 	tb.Helper()
-	folder, err := os.MkdirTemp("", "beanstalkd-") //nolint:usetesting // whose path has the test's name in it
+	directory, err := os.MkdirTemp("", "beanstalkd-") //nolint:usetesting // its path would contain the name of the test
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { _ = os.RemoveAll(folder) })
-	return filepath.Join(folder, "b.sock")
+	tb.Cleanup(func() { _ = os.RemoveAll(directory) })
+	return filepath.Join(directory, "b.sock")
 }
 
-// network is what an address is of.
+// network returns the network of an address.
 func network(address string) string {
 	if filepath.IsAbs(address) {
 		return "unix"
@@ -89,14 +89,14 @@ func network(address string) string {
 	return "tcp"
 }
 
-// Absent returns an address of 127.0.0.1 at which nobody listens while the test runs, unless At does.
-func Absent(tb testing.TB) string {
+// FreeAddress returns an address of 127.0.0.1 at which no server listens until StartAt.
+func FreeAddress(tb testing.TB) string {
 	tb.Helper()
 	return testkit.ReservePort(tb)
 }
 
-// At starts one at an address that Absent returned.
-func At(tb testing.TB, address string) *Server {
+// StartAt starts a beanstalkd at an address that FreeAddress returned.
+func StartAt(tb testing.TB, address string) *Server {
 	tb.Helper()
 	s := Start(tb, Options{})
 	s.Kill()
@@ -109,30 +109,30 @@ func At(tb testing.TB, address string) *Server {
 	return s
 }
 
-// Restart starts it again after Kill, and returns when it listens.
+// Restart starts the server again after Kill, and returns when it listens.
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
-	s.cmd = exec.Command(s.arguments[0], s.arguments[1:]...) //nolint:noctx // it lives until Kill
+	s.cmd = exec.Command(s.arguments[0], s.arguments[1:]...) //nolint:noctx // it runs until Kill
 	s.cmd.Stderr = tb.Output()
 	if err := s.cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	give := time.After(patience)
+	deadline := time.After(timeout)
 	for {
-		c, err := net.Dial(network(s.Address), s.Address) //nolint:noctx // on this machine it takes no time
+		c, err := net.Dial(network(s.Address), s.Address) //nolint:noctx // a local connection takes no time
 		if err == nil {
 			_ = c.Close()
 			return
 		}
 		select {
-		case <-give:
+		case <-deadline:
 			tb.Fatalf("beanstalkd does not listen at %s: %v", s.Address, err)
 		case <-time.After(time.Millisecond):
 		}
 	}
 }
 
-// Kill ends it with SIGKILL, if it runs.
+// Kill kills the server with SIGKILL, if it runs.
 func (s *Server) Kill() {
 	if s.cmd == nil {
 		return
@@ -142,19 +142,19 @@ func (s *Server) Kill() {
 	s.cmd = nil
 }
 
-// Stop stops it with SIGSTOP: its connections stay, and nothing is answered.
+// Stop stops the server with SIGSTOP: its connections stay open, and it answers nothing until Continue.
 func (s *Server) Stop(tb testing.TB) {
 	tb.Helper()
 	s.signal(tb, syscall.SIGSTOP)
 }
 
-// Continue ends Stop.
+// Continue continues the server after Stop.
 func (s *Server) Continue(tb testing.TB) {
 	tb.Helper()
 	s.signal(tb, syscall.SIGCONT)
 }
 
-// Drain has it take no jobs any more.
+// Drain makes the server accept no more jobs.
 func (s *Server) Drain(tb testing.TB) {
 	tb.Helper()
 	s.signal(tb, syscall.SIGUSR1)

@@ -7,7 +7,7 @@ import (
 	"github.com/beanstalkd/go-beanstalk"
 )
 
-// dial connects with the bare library.
+// dial connects with the library.
 func (s *Server) dial(tb testing.TB) *beanstalk.Conn {
 	tb.Helper()
 	c, err := beanstalk.Dial(network(s.Address), s.Address)
@@ -17,7 +17,7 @@ func (s *Server) dial(tb testing.TB) *beanstalk.Conn {
 	return c
 }
 
-// Fill puts n jobs of 100 bytes, many on the way at once.
+// Fill puts n jobs of 100 bytes, many concurrently.
 func (s *Server) Fill(tb testing.TB, n int) {
 	tb.Helper()
 	c := s.dial(tb)
@@ -43,8 +43,8 @@ func (s *Server) Fill(tb testing.TB, n int) {
 	}
 }
 
-// Loop reserves and deletes n jobs one after the other, as users of the library do, and returns how many a second.
-func (s *Server) Loop(tb testing.TB, n int) (rate float64) {
+// reserveLoop reserves and deletes n jobs one after the other, as users of the library do, and returns the jobs per second.
+func (s *Server) reserveLoop(tb testing.TB, n int) (rate float64) {
 	tb.Helper()
 	c := s.dial(tb)
 	defer func() { _ = c.Close() }()
@@ -61,12 +61,12 @@ func (s *Server) Loop(tb testing.TB, n int) (rate float64) {
 	return float64(n) / time.Since(began).Seconds()
 }
 
-// Empty waits until there is no job any more.
-func (s *Server) Empty(tb testing.TB) {
+// WaitEmpty waits until no job is ready or reserved.
+func (s *Server) WaitEmpty(tb testing.TB) {
 	tb.Helper()
 	c := s.dial(tb)
 	defer func() { _ = c.Close() }()
-	give := time.After(4 * patience)
+	deadline := time.After(4 * timeout)
 	for {
 		stats, err := c.Tube.Stats()
 		if err != nil {
@@ -76,20 +76,20 @@ func (s *Server) Empty(tb testing.TB) {
 			return
 		}
 		select {
-		case <-give:
+		case <-deadline:
 			tb.Fatalf("there are still jobs: %v", stats)
 		case <-time.After(time.Millisecond):
 		}
 	}
 }
 
-// Race has work empty the queue of the benchmark's jobs, at least a thousand of them, so that the start does not count. It
-// reports how many a second that were, and x-bare: how many times as fast that is as Loop on the same machine in the same run.
-func (s *Server) Race(b *testing.B, work func(n int)) {
+// Benchmark measures how fast work empties the queue of the benchmark's jobs, at least a thousand. It reports the jobs per second,
+// and x-bare: how many times as fast that is as reserveLoop on the same machine in the same run.
+func (s *Server) Benchmark(b *testing.B, work func(n int)) {
 	b.Helper()
 	n := max(b.N, 1000)
 	s.Fill(b, n)
-	alone := s.Loop(b, n)
+	bare := s.reserveLoop(b, n)
 	s.Fill(b, n)
 	b.ResetTimer()
 	began := time.Now()
@@ -97,6 +97,6 @@ func (s *Server) Race(b *testing.B, work func(n int)) {
 	rate := float64(n) / time.Since(began).Seconds()
 	b.StopTimer()
 	b.ReportMetric(rate, "jobs/s")
-	b.ReportMetric(alone, "bare-jobs/s")
-	b.ReportMetric(rate/alone, "x-bare")
+	b.ReportMetric(bare, "bare-jobs/s")
+	b.ReportMetric(rate/bare, "x-bare")
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Proxy passes connections on, and cuts them.
+// Proxy forwards connections, and cuts them on demand.
 type Proxy struct {
 	// Address is where it listens.
 	Address string
@@ -18,12 +18,12 @@ type Proxy struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	conns    map[net.Conn]bool
+	conns    map[net.Conn]bool // both sides of each connection
 	accepted int
 	ended    bool
 }
 
-// NewProxy returns a proxy for an address. It ends with the test.
+// NewProxy returns a proxy for an address. It is closed when the test ends.
 func NewProxy(tb testing.TB, target string) *Proxy {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it takes no time
@@ -71,7 +71,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		to, err := net.Dial("tcp", p.target) //nolint:noctx // on this machine it takes no time
+		to, err := net.Dial("tcp", p.target) //nolint:noctx // a local connection takes no time
 		if err != nil {
 			_ = from.Close()
 			continue
@@ -84,13 +84,13 @@ func (p *Proxy) accept() {
 		if ended {
 			p.Cut()
 		}
-		p.running.Go(func() { p.pass(from, to) })
-		p.running.Go(func() { p.pass(to, from) })
+		p.running.Go(func() { p.forward(from, to) })
+		p.running.Go(func() { p.forward(to, from) })
 	}
 }
 
-// pass copies until one side ends, and ends the other.
-func (p *Proxy) pass(from, to net.Conn) {
+// forward copies until one side is closed, and closes the other.
+func (p *Proxy) forward(from, to net.Conn) {
 	_, _ = io.Copy(to, from)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 // Jobs of 100 bytes through reserve, an empty handler and delete.
 func BenchmarkWorker(b *testing.B) {
 	s := beanstalkd.Start(b, beanstalkd.Options{})
-	s.Race(b, func(n int) {
+	s.Benchmark(b, func(n int) {
 		w := work(b, s.Address, options(), func(_ context.Context, _ queue.Job, done func(error)) { done(nil) })
 		testkit.WaitFor(b, "the last delete", func() bool { return w.Status().Done == uint64(n) })
 	})

@@ -93,7 +93,7 @@ func TestClientReconnects(t *testing.T) {
 	}
 }
 
-// Many goroutines may put jobs concurrently, and each gets the ID of its own.
+// Many goroutines may put jobs concurrently, and each gets its own ID.
 func TestManyPut(t *testing.T) {
 	s := beanstalkd.Start(t, beanstalkd.Options{})
 	c := NewClient(s.Address)

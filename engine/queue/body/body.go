@@ -39,7 +39,7 @@ type Body struct {
 	UUID, DisplayName string
 }
 
-// Parse parses the body of a job. Its errors say what is wrong, for whoever operates the queue. They never contain the body, and
+// Parse parses the body of a job. Its errors say what is wrong, for the operator. They never contain the body, and
 // they are permanent.
 func Parse(text []byte) (Body, error) {
 	b, err := parse(text)
