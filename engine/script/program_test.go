@@ -51,13 +51,13 @@ func load(t *testing.T, boot string, files map[string]string) (*recorder, string
 
 func loadFor(t *testing.T, on *fakeHost, boot string, files map[string]string) (*recorder, string, error) {
 	t.Helper()
-	folder := filepath.Join(t.TempDir(), "scripts")
+	dir := filepath.Join(t.TempDir(), "scripts")
 	app := "local server = require(\"server\")\nlocal app = {}\nfunction app:boot()\n" + boot + "\nend\nreturn app\n"
 	if files["app.lua"] == "" {
 		files["app.lua"] = app
 	}
 	for name, text := range files {
-		file := filepath.Join(folder, name)
+		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -65,14 +65,14 @@ func loadFor(t *testing.T, on *fakeHost, boot string, files map[string]string) (
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink("/etc/hostname", filepath.Join(folder, "outside.lua")); err != nil {
+	if err := os.Symlink("/etc/hostname", filepath.Join(dir, "outside.lua")); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
 	h := &recorder{messages: map[string]Message{}, commands: map[string]Command{}}
 	on.recorder = h
 	p, err := New(Options{
-		Loop: stoppedLoop{}, Dir: folder, DirName: "scripts", Manager: "app",
+		Loop: stoppedLoop{}, Dir: dir, DirName: "scripts", Manager: "app",
 		Builtin: fstest.MapFS{
 			"builtin.lua":        {Data: []byte("return \"from the binary\"")},
 			"messages/login.lua": {Data: []byte("return {}")},

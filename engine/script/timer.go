@@ -48,14 +48,7 @@ func (s *server) timer(L *lua.LState, once bool) int {
 }
 
 func timerFields() []api.Field {
-	get := func(of func(t Timer) lua.LValue) func(object any) lua.LValue {
-		return func(object any) lua.LValue {
-			if t, ok := object.(Timer); ok {
-				return of(t)
-			}
-			return lua.LNil
-		}
-	}
+	get := api.Getter[Timer]
 	return []api.Field{
 		{Name: "count", Type: "integer", Doc: "How often it has run.", Get: get(func(t Timer) lua.LValue { return lua.LNumber(t.Count()) })},
 		{Name: "running", Type: "boolean", Doc: "False while it is paused, and after its end.", Get: get(func(t Timer) lua.LValue { return lua.LBool(t.Running()) })},

@@ -132,17 +132,17 @@ func TestNoManager(t *testing.T) {
 
 // The error of a misspelt manager suggests a module.
 func TestManagerMisspelt(t *testing.T) {
-	folder := t.TempDir()
-	if err := os.Mkdir(filepath.Join(folder, "auction"), 0o700); err != nil {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "auction"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range []string{"market.lua", "auction/init.lua"} {
-		if err := os.WriteFile(filepath.Join(folder, file), []byte("return {}"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte("return {}"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for manager, want := range map[string]string{"auktion": `did you mean "auction"?`, "markt": `did you mean "market"?`, "nothing": "in perigee itself"} {
-		p, err := New(Options{Loop: stoppedLoop{}, Manager: manager, Dir: folder, Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &fakeHost{recorder: &recorder{}})
+		p, err := New(Options{Loop: stoppedLoop{}, Manager: manager, Dir: dir, Builtin: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler), Store: store.New()}, &fakeHost{recorder: &recorder{}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,6 +27,16 @@ type Field struct {
 	Get        func(object any) lua.LValue
 }
 
+// Getter returns the Get of a field of objects of type T. It returns nil for any other object.
+func Getter[T any](field func(of T) lua.LValue) func(object any) lua.LValue {
+	return func(object any) lua.LValue {
+		if of, ok := object.(T); ok {
+			return field(of)
+		}
+		return lua.LNil
+	}
+}
+
 // Module is a module that scripts require and that no file holds.
 type Module struct {
 	Name, Doc string

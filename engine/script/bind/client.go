@@ -82,24 +82,17 @@ func checkClient(L *lua.LState, n int) Client {
 
 // clientFields are the fields of a client; all others are attributes of the application.
 func clientFields() []api.Field {
-	get := func(of func(c Client) lua.LValue) func(object any) lua.LValue {
-		return func(object any) lua.LValue {
-			if c, ok := object.(*connection); ok {
-				return of(c.Client)
-			}
-			return lua.LNil
-		}
-	}
+	get := api.Getter[*connection]
 	return []api.Field{
-		{Name: "uuid", Type: "string", Doc: "Read-only.", Get: get(func(c Client) lua.LValue { return lua.LString(c.UUID()) })},
-		{Name: "resource_id", Type: "integer", Doc: "Its number; read-only.", Get: get(func(c Client) lua.LValue { return lua.LNumber(c.ResourceID()) })},
-		{Name: "ip_address", Type: "string", Doc: "Read-only.", Get: get(func(c Client) lua.LValue { return lua.LString(c.IPAddress().String()) })},
-		{Name: "timestamp", Type: "integer", Doc: "When it was opened, in seconds since 1970; read-only.", Get: get(func(c Client) lua.LValue { return lua.LNumber(c.Timestamp().Unix()) })},
-		{Name: "open", Type: "boolean", Doc: "False once it has closed; read-only.", Get: get(func(c Client) lua.LValue { return lua.LBool(c.Open()) })},
-		{Name: "type", Type: "string", Doc: "Can be set.", Get: get(func(c Client) lua.LValue { return lua.LString(c.Type()) })},
-		{Name: "name", Type: "string?", Doc: "Can be set.", Get: get(func(c Client) lua.LValue { return stringOrNil(c.Name()) })},
-		{Name: "email", Type: "string?", Doc: "Can be set.", Get: get(func(c Client) lua.LValue { return stringOrNil(c.Email()) })},
-		{Name: "admin", Type: "boolean", Doc: "Can be set.", Get: get(func(c Client) lua.LValue { return lua.LBool(c.Admin()) })},
+		{Name: "uuid", Type: "string", Doc: "Read-only.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.UUID()) })},
+		{Name: "resource_id", Type: "integer", Doc: "Its number; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LNumber(c.ResourceID()) })},
+		{Name: "ip_address", Type: "string", Doc: "Read-only.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.IPAddress().String()) })},
+		{Name: "timestamp", Type: "integer", Doc: "When it was opened, in seconds since 1970; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LNumber(c.Timestamp().Unix()) })},
+		{Name: "open", Type: "boolean", Doc: "False once it has closed; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Open()) })},
+		{Name: "type", Type: "string", Doc: "Can be set.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.Type()) })},
+		{Name: "name", Type: "string?", Doc: "Can be set.", Get: get(func(c *connection) lua.LValue { return stringOrNil(c.Name()) })},
+		{Name: "email", Type: "string?", Doc: "Can be set.", Get: get(func(c *connection) lua.LValue { return stringOrNil(c.Email()) })},
+		{Name: "admin", Type: "boolean", Doc: "Can be set.", Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Admin()) })},
 	}
 }
 

@@ -80,14 +80,7 @@ func (ps *Processes) methods() []api.Function {
 }
 
 func processFields() []api.Field {
-	get := func(of func(c *child) lua.LValue) func(object any) lua.LValue {
-		return func(object any) lua.LValue {
-			if c, ok := object.(*child); ok {
-				return of(c)
-			}
-			return lua.LNil
-		}
-	}
+	get := api.Getter[*child]
 	return []api.Field{
 		{Name: "running", Type: "boolean", Doc: "Whether it runs.", Get: get(func(c *child) lua.LValue { return lua.LBool(c.process.Running()) })},
 		{Name: "pid", Type: "integer", Doc: "Its process ID.", Get: get(func(c *child) lua.LValue { return lua.LNumber(c.process.PID()) })},

@@ -56,18 +56,11 @@ func (cs *Clients) registerTopic(L *lua.LState) int {
 }
 
 func topicFields() []api.Field {
-	get := func(of func(t Topic) lua.LValue) func(object any) lua.LValue {
-		return func(object any) lua.LValue {
-			if t, ok := object.(*topic); ok {
-				return of(t.Topic)
-			}
-			return lua.LNil
-		}
-	}
+	get := api.Getter[*topic]
 	return []api.Field{
-		{Name: "name", Type: "string", Doc: "Read-only.", Get: get(func(t Topic) lua.LValue { return lua.LString(t.Name()) })},
-		{Name: "uuid", Type: "string", Doc: "Read-only.", Get: get(func(t Topic) lua.LValue { return lua.LString(t.UUID()) })},
-		{Name: "count", Type: "integer", Doc: "The number of subscribers.", Get: get(func(t Topic) lua.LValue { return lua.LNumber(t.Count()) })},
+		{Name: "name", Type: "string", Doc: "Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.Name()) })},
+		{Name: "uuid", Type: "string", Doc: "Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.UUID()) })},
+		{Name: "count", Type: "integer", Doc: "The number of subscribers.", Get: get(func(t *topic) lua.LValue { return lua.LNumber(t.Count()) })},
 	}
 }
 
