@@ -74,7 +74,7 @@ func (s *server) registerFunctions() []api.Function {
 		{Name: "command", Signature: "(name: string, fn: fun(arguments: any): any)", Doc: "Registers a command.", Run: s.command},
 		{
 			Name: "listen", Signature: "(message: string, command: string): perigee.Listener",
-			Doc: "Has a command run after the message's handler, with the message as arguments.", Run: s.listen,
+			Doc: "Runs a command after the message's handler, with the message as arguments.", Run: s.listen,
 		},
 		{
 			Name: "state", Signature: "(name: string, initial?: table): table",

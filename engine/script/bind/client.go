@@ -84,15 +84,15 @@ func checkClient(L *lua.LState, n int) Client {
 func clientFields() []api.Field {
 	get := api.Getter[*connection]
 	return []api.Field{
-		{Name: "uuid", Type: "string", Doc: "Read-only.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.UUID()) })},
+		{Name: "uuid", Type: "string", Doc: "Its UUID; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.UUID()) })},
 		{Name: "resource_id", Type: "integer", Doc: "Its number; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LNumber(c.ResourceID()) })},
-		{Name: "ip_address", Type: "string", Doc: "Read-only.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.IPAddress().String()) })},
+		{Name: "ip_address", Type: "string", Doc: "Its IP address; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.IPAddress().String()) })},
 		{Name: "timestamp", Type: "integer", Doc: "When it was opened, in seconds since 1970; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LNumber(c.Timestamp().Unix()) })},
 		{Name: "open", Type: "boolean", Doc: "False once it has closed; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Open()) })},
-		{Name: "type", Type: "string", Doc: "Can be set.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.Type()) })},
-		{Name: "name", Type: "string?", Doc: "Can be set.", Get: get(func(c *connection) lua.LValue { return stringOrNil(c.Name()) })},
-		{Name: "email", Type: "string?", Doc: "Can be set.", Get: get(func(c *connection) lua.LValue { return stringOrNil(c.Email()) })},
-		{Name: "admin", Type: "boolean", Doc: "Can be set.", Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Admin()) })},
+		{Name: "type", Type: "string", Doc: "Its type; can be set.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.Type()) })},
+		{Name: "name", Type: "string?", Doc: "The name of its user; can be set.", Get: get(func(c *connection) lua.LValue { return stringOrNil(c.Name()) })},
+		{Name: "email", Type: "string?", Doc: "The email address of its user; can be set.", Get: get(func(c *connection) lua.LValue { return stringOrNil(c.Email()) })},
+		{Name: "admin", Type: "boolean", Doc: "Whether it has admin rights; can be set.", Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Admin()) })},
 	}
 }
 

@@ -58,8 +58,8 @@ func (cs *Clients) registerTopic(L *lua.LState) int {
 func topicFields() []api.Field {
 	get := api.Getter[*topic]
 	return []api.Field{
-		{Name: "name", Type: "string", Doc: "Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.Name()) })},
-		{Name: "uuid", Type: "string", Doc: "Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.UUID()) })},
+		{Name: "name", Type: "string", Doc: "Its name; read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.Name()) })},
+		{Name: "uuid", Type: "string", Doc: "Its UUID; read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.UUID()) })},
 		{Name: "count", Type: "integer", Doc: "The number of subscribers.", Get: get(func(t *topic) lua.LValue { return lua.LNumber(t.Count()) })},
 	}
 }

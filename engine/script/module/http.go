@@ -50,8 +50,8 @@ func (h *HTTP) Kind() api.Kind {
 
 // RequestOptions are the options of the functions of the module http.
 func RequestOptions() []api.Kind {
-	headers := api.Field{Name: "headers?", Type: "table<string, string|number>", Doc: "By name."}
-	timeout := api.Field{Name: "timeout?", Type: "number", Doc: "In milliseconds."}
+	headers := api.Field{Name: "headers?", Type: "table<string, string|number>", Doc: "The headers, by name."}
+	timeout := api.Field{Name: "timeout?", Type: "number", Doc: "The time limit, in milliseconds."}
 	json := api.Field{Name: "json?", Type: "any", Doc: "Sent as JSON, instead of a body."}
 	return []api.Kind{
 		{Class: "GetOptions", Doc: "Options of http.get.", Fields: []api.Field{headers, timeout}},
@@ -234,7 +234,7 @@ func setHeaders(header http.Header, given lua.LValue) error {
 func responseFields() []api.Field {
 	return []api.Field{
 		{Name: "status", Type: "integer", Doc: "The status code, such as 200."},
-		{Name: "headers", Type: "table<string, string>", Doc: "By lower-case name."},
+		{Name: "headers", Type: "table<string, string>", Doc: "The headers, by lower-case name."},
 		{Name: "body", Type: "string", Doc: "The body."},
 	}
 }

@@ -36,7 +36,7 @@ func (r *Runtime) Functions() []api.Function {
 		},
 		{
 			Name: "all", Signature: "(list: table): perigee.Promise",
-			Doc: "Returns a promise of a table with the values of the listed promises under the same keys; it is rejected as the first of them is.", Run: r.all,
+			Doc: "Returns a promise of a table with the values of the listed promises under the same keys; it is rejected if one of them is.", Run: r.all,
 		},
 		{
 			Name: "race", Signature: "(list: table): perigee.Promise",
