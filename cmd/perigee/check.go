@@ -16,14 +16,13 @@ import (
 func (p *program) check() *cli.Command {
 	return &cli.Command{
 		Name:  "check",
-		Usage: "load settings and scripts without serving, and list the messages",
-		Flags: append(settingFlags(""), jsonFlag(), &cli.BoolFlag{
-			Name: "strict", Usage: "fail where there are warnings",
+		Usage: "check settings and scripts without starting the server, and list the messages",
+		Flags: append(p.settingFlags(startSettings), jsonFlag(), &cli.BoolFlag{
+			Name: "strict", Usage: "fail if there are warnings",
 		}, &cli.BoolFlag{
-			Name: "against-running", Usage: "have the running server try them, and list what a reload would change",
+			Name: "against-running", Usage: "show what reloading the running server would change",
 		}),
-		OnUsageError: onUsageError,
-		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
+		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Bool("against-running") {
 				return p.compare(ctx, c)
 			}
@@ -39,32 +38,31 @@ func (p *program) check() *cli.Command {
 			default:
 				return p.print(report.Summary(status))
 			}
-		}),
+		},
 	}
 }
 
-// compare says what a reload of the running server would change.
+// compare shows what reloading the running server would change.
 func (p *program) compare(ctx context.Context, c *cli.Command) error {
-	var would report.Reload
-	err := p.call(ctx, c, service.Compare, nil, &would)
+	var reload report.Reload
+	err := p.call(ctx, c, service.Compare, nil, &reload)
 	switch {
 	case c.Bool("json"):
-		return errors.Join(err, p.printJSON(report.OfComparison(would, err)))
+		return errors.Join(err, p.printJSON(report.OfComparison(reload, err)))
 	case err != nil:
 		return err
-	case would.Table() == "":
-		return p.print("a reload would change nothing that is registered, and no setting\n")
+	case reload.Table() == "":
+		return p.print("a reload would change no registration and no setting\n")
 	default:
-		return p.print("a reload would change:\n" + would.Table())
+		return p.print("a reload would change:\n" + reload.Table())
 	}
 }
 
 func (p *program) version() *cli.Command {
 	return &cli.Command{
-		Name:         "version",
-		Usage:        "print the version",
-		OnUsageError: onUsageError,
-		Action:       noArguments(func(context.Context, *cli.Command) error { return p.printVersion() }),
+		Name:   "version",
+		Usage:  "print the version",
+		Action: func(context.Context, *cli.Command) error { return p.printVersion() },
 	}
 }
 

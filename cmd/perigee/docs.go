@@ -8,9 +8,8 @@ import (
 
 func (p *program) docs() *cli.Command {
 	return &cli.Command{
-		Name:         "docs",
-		Usage:        "print documentation that is generated from the program",
-		OnUsageError: onUsageError,
+		Name:  "docs",
+		Usage: "print documentation that is generated from the program",
 		Commands: []*cli.Command{
 			p.generated("lua", "print the reference of the Lua API as Markdown", script.Reference),
 		},

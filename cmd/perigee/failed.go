@@ -11,14 +11,14 @@ import (
 
 func (p *program) queueFailed() *cli.Command {
 	return &cli.Command{
-		Name: "failed", Usage: "list the last jobs that failed in the running server, with the reasons",
-		Flags: append(settingFlags(jobFlags), jsonFlag()), OnUsageError: onUsageError,
-		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
+		Name: "failed", Usage: "list the latest failed jobs of the running server, with the reasons",
+		Flags: append(p.settingFlags(jobSettings), jsonFlag()),
+		Action: func(ctx context.Context, c *cli.Command) error {
 			failed := report.Failures{}
 			if err := p.call(ctx, c, service.Failed, nil, &failed); err != nil {
 				return err
 			}
 			return p.show(c, failed)
-		}),
+		},
 	}
 }

@@ -22,39 +22,36 @@ var template embed.FS
 
 func (p *program) init() *cli.Command {
 	return &cli.Command{
-		Name:         "init",
-		Usage:        "write a new application into a folder that is empty or does not exist yet",
-		ArgsUsage:    "DIR",
-		OnUsageError: onUsageError,
+		Name:        "init",
+		Usage:       "create a new application in a directory that is empty or does not exist",
+		ArgsUsage:   "DIR",
+		Description: examples("perigee init app && cd app && perigee start --watch --open"),
 		Action: func(_ context.Context, c *cli.Command) error {
-			folder := c.Args().First()
-			if folder == "" {
-				return usageError{errors.New("init: the folder is missing: perigee init DIR")}
+			dir := c.Args().First()
+			if dir == "" {
+				return wrongUsage(c, errors.New("the directory is missing: perigee init DIR"))
 			}
-			if extra := c.Args().Get(1); extra != "" {
-				return usageError{fmt.Errorf("init: unexpected argument %q", extra)}
-			}
-			if err := initialize(folder); err != nil {
+			if err := initialize(dir); err != nil {
 				return fmt.Errorf("init: %w", err)
 			}
-			return p.print(fmt.Sprintf("a new application is in %s: go there, and run perigee start\n", folder))
+			return p.print(fmt.Sprintf("created an application in %[1]s; to start it: cd %[1]s && perigee start\n", dir))
 		},
 	}
 }
 
 // initialize writes the files of a new application. It overwrites nothing.
-func initialize(folder string) error {
-	if err := checkEmpty(folder); err != nil {
+func initialize(dir string) error {
+	if err := checkEmpty(dir); err != nil {
 		return err
 	}
 	files, err := fs.Sub(template, "template")
 	if err != nil {
 		return err
 	}
-	if err := os.CopyFS(folder, files); err != nil {
+	if err := os.CopyFS(dir, files); err != nil {
 		return err
 	}
-	types := filepath.Join(folder, "types")
+	types := filepath.Join(dir, "types")
 	if err := os.Mkdir(types, 0o777); err != nil {
 		return err
 	}
@@ -66,20 +63,20 @@ func initialize(folder string) error {
 	return writeNew(filepath.Join(types, "perigee.lua"), script.Types())
 }
 
-// checkEmpty returns an error unless a folder is empty or does not exist.
-func checkEmpty(folder string) error {
-	info, err := os.Stat(folder)
+// checkEmpty returns an error unless a directory is empty or does not exist.
+func checkEmpty(dir string) error {
+	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return err
 	case !info.IsDir():
-		return fmt.Errorf("%s is not a folder; nothing was written", folder)
+		return fmt.Errorf("%s is not a directory; nothing was written", dir)
 	}
-	found, err := os.ReadDir(folder)
+	found, err := os.ReadDir(dir)
 	if err == nil && len(found) > 0 {
-		err = fmt.Errorf("%s is not empty; nothing was written", folder)
+		err = fmt.Errorf("%s is not empty; nothing was written", dir)
 	}
 	return err
 }

@@ -62,7 +62,7 @@ func TestInitOverwritesNothing(t *testing.T) {
 		{[]string{"init", "empty"}, 0, "^$"},
 		{[]string{"init", "empty"}, 1, "empty is not empty; nothing was written"},
 		{[]string{"init", "full"}, 1, "full is not empty; nothing was written"},
-		{[]string{"init", "full/mine"}, 1, "full/mine is not a folder; nothing was written"},
+		{[]string{"init", "full/mine"}, 1, "full/mine is not a directory; nothing was written"},
 		{[]string{"init"}, 2, "perigee init DIR"},
 		{[]string{"init", "a", "b"}, 2, `unexpected argument "b"`},
 	}

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// exitInterrupted is what a shell calls a program that SIGINT ended: 128 + 2.
+// exitInterrupted is the exit code that shells report for a program that SIGINT has ended: 128 + 2.
 const exitInterrupted = 130
 
 func main() {
@@ -19,14 +19,14 @@ func main() {
 	go func() { // ends with the program
 		<-signals
 		stop()
-		<-signals // whoever asks twice does not want to wait
+		<-signals // the user does not want to wait
 		os.Exit(exitInterrupted)
 	}()
 	os.Exit(run(ctx, os.Args, os.Environ(), os.Stdout, os.Stderr))
 }
 
-// holdHangups keeps a SIGHUP from ending a server that has not come to its settings yet, which it is about to read anyway. It
-// returns where the signal goes, or nil for a command that serves nobody: it ends with its terminal.
+// holdHangups keeps a SIGHUP from ending a server that has not read its settings yet: it is about to read them anyway. It returns
+// the channel that receives the signal, or nil for commands other than start, which end with their terminal.
 func holdHangups(args []string) chan os.Signal {
 	if len(args) < 2 || args[1] != "start" {
 		return nil

@@ -22,26 +22,31 @@ import (
 	"perigee/engine/queue"
 )
 
-// maxArguments is how many bytes of arguments are read from standard input: more than a job of beanstalkd holds.
+// maxArguments is the maximum size of arguments from standard input, in bytes: more than a job of beanstalkd holds.
 const maxArguments = 1 << 20
 
 func (p *program) push() *cli.Command {
 	return &cli.Command{
 		Name:      "push",
-		Usage:     "put a command on the queue; the server that takes jobs from it runs it",
+		Usage:     "put a command on the queue, for the server that takes jobs from it",
 		ArgsUsage: "NAME [JSON|-]",
-		Description: "The arguments are a JSON object, or are read from standard input where - stands in their place. " +
-			"The number of the job is printed when the queue has it.",
-		Flags: append(settingFlags(jobFlags),
-			&cli.StringFlag{Name: "delay", Usage: "time before the job may be taken, in whole seconds such as 10s", Value: "0s"},
-			&cli.Uint32Flag{Name: "priority", Usage: "0 is the most urgent", Value: queue.DefaultPriority},
+		Description: "The arguments of the command are a JSON object; with -, it is read from standard input. Prints the number of the " +
+			"job.\n\n" + examples(`perigee push AddPrize '{"prize": {"name": "Mug"}}'`, "perigee push --delay 10s Announce - <arguments.json"),
+		Flags: append(p.settingFlags(jobSettings),
+			&cli.StringFlag{Name: "delay", Usage: "time before the job becomes ready, in whole seconds", Value: "0s"},
+			&cli.StringFlag{Name: "priority", Usage: "priority; 0 is the most urgent", Value: fmt.Sprint(queue.DefaultPriority)},
 			&cli.StringFlag{
-				Name: "ttr", Usage: "time that a worker may be silent about the job, in whole seconds from 1s on",
+				Name: "ttr", Usage: "time after which the queue gives the job to another worker, in whole seconds, at least 1s",
 				Value: config.Duration(queue.DefaultTTR).String(),
 			},
-			&cli.StringFlag{Name: "tube", Usage: "the queue, in place of queue.name"},
+			&cli.StringFlag{Name: "tube", Usage: "use queue `NAME` instead of queue.name"},
 		),
-		OnUsageError: onUsageError,
+		ArgValidator: func(_ context.Context, c *cli.Command) error {
+			if c.Args().Len() > 2 {
+				return wrongUsage(c, fmt.Errorf("unexpected argument %q; are there single quotes around the JSON?", c.Args().Get(2)))
+			}
+			return nil
+		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			put, err := p.job(c)
 			if err != nil {
@@ -61,7 +66,7 @@ func (p *program) push() *cli.Command {
 	}
 }
 
-// queueName returns the queue that a command line means.
+// queueName returns the queue that the command line selects.
 func queueName(c *cli.Command, settings config.Config) string {
 	if name := c.String("tube"); name != "" {
 		return name
@@ -69,20 +74,20 @@ func queueName(c *cli.Command, settings config.Config) string {
 	return settings.Queue.Name
 }
 
-// job reads the job of a command line.
+// job returns the job of a command line.
 func (p *program) job(c *cli.Command) (queue.PutRequest, error) {
-	put := queue.PutRequest{Priority: c.Uint32("priority")}
+	var put queue.PutRequest
+	priority, errPriority := wholeNumber(c, "priority", math.MaxUint32)
+	put.Priority = uint32(priority)
 	var errDelay, errTTR error
 	put.Delay, errDelay = wholeSeconds("delay", c.String("delay"), 0)
 	put.TTR, errTTR = wholeSeconds("ttr", c.String("ttr"), time.Second)
 	name, arguments := c.Args().Get(0), []byte(c.Args().Get(1))
 	switch {
 	case name == "":
-		return put, usageError{errors.New("push: the name of a command is missing")}
-	case c.Args().Len() > 2:
-		return put, usageError{fmt.Errorf("push: unexpected argument %q; are there single quotes around the JSON?", c.Args().Get(2))}
-	case errDelay != nil || errTTR != nil:
-		return put, usageError{cmp.Or(errDelay, errTTR)}
+		return put, wrongUsage(c, errors.New("the name of a command is missing"))
+	case errPriority != nil || errDelay != nil || errTTR != nil:
+		return put, usageError{cmp.Or(errPriority, errDelay, errTTR)}
 	}
 	if string(arguments) == "-" {
 		var err error
@@ -90,30 +95,30 @@ func (p *program) job(c *cli.Command) (queue.PutRequest, error) {
 			return put, fmt.Errorf("push: reading the arguments: %w", err)
 		}
 		if len(arguments) > maxArguments {
-			return put, usageError{fmt.Errorf("push: the arguments are larger than %d bytes", maxArguments)}
+			return put, wrongUsage(c, fmt.Errorf("the arguments are larger than %d bytes", maxArguments))
 		}
 	}
 	switch {
 	case len(arguments) == 0:
 	case !json.Valid(arguments):
-		return put, usageError{errors.New(`push: the arguments are no JSON; write for example '{"name": "Mug"}'`)}
+		return put, wrongUsage(c, errors.New(`the arguments are not JSON; write for example '{"name": "Mug"}'`))
 	case !isObject(arguments):
-		return put, usageError{errors.New(`push: the arguments are no JSON object; write for example '{"name": "Mug"}'`)}
+		return put, wrongUsage(c, errors.New(`the arguments are not a JSON object; write for example '{"name": "Mug"}'`))
 	}
 	var err error
 	put.Body, err = jobqueue.Body(name, arguments)
 	return put, err
 }
 
-// isObject tells whether a JSON text is an object.
+// isObject reports whether a JSON text is an object.
 func isObject(text []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{"))
 }
 
-// longestTime is the longest time that beanstalkd counts.
-const longestTime = math.MaxUint32 * time.Second
+// maxTime is the maximum time that beanstalkd supports.
+const maxTime = math.MaxUint32 * time.Second
 
-// wholeSeconds reads a time as beanstalkd counts it. The error says what would be right.
+// wholeSeconds parses a time in whole seconds, as beanstalkd counts it.
 func wholeSeconds(flag, text string, least time.Duration) (time.Duration, error) {
 	var d config.Duration
 	if err := d.UnmarshalText([]byte(text)); err != nil {
@@ -121,15 +126,15 @@ func wholeSeconds(flag, text string, least time.Duration) (time.Duration, error)
 	}
 	whole := max((d.Std() + time.Second - 1).Truncate(time.Second), least)
 	switch {
-	case d.Std() > longestTime:
-		return 0, fmt.Errorf("push: --%s: %s is more than %s", flag, d, longestTime)
+	case d.Std() > maxTime:
+		return 0, fmt.Errorf("push: --%s: %s is more than %s", flag, d, maxTime)
 	case whole != d.Std():
-		return 0, fmt.Errorf("push: --%s: %s is not a time in whole seconds from %s on; write for example %q", flag, d, config.Duration(least), config.Duration(whole).String())
+		return 0, fmt.Errorf("push: --%s: %s is not allowed; use whole seconds, at least %s, for example %q", flag, d, config.Duration(least), config.Duration(whole).String())
 	}
 	return whole, nil
 }
 
-// put puts a job: at the service, or with the running server where it has the queue itself.
+// put puts a job on the queue service, or passes it to the running server if that holds the queue itself.
 func (p *program) put(ctx context.Context, c *cli.Command, settings config.Config, put queue.PutRequest) (id uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
@@ -141,12 +146,12 @@ func (p *program) put(ctx context.Context, c *cli.Command, settings config.Confi
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = service.Close() }() // what was put has been answered
+	defer func() { _ = service.Close() }() // the put has been answered
 	id, err = service.Put(ctx, put)
 	return id, explain(err)
 }
 
-// explain adds to an error of a queue service that is not there what may be done about it.
+// explain adds a remedy to the error of a queue service that cannot be reached.
 func explain(err error) error {
 	_, refused := errors.AsType[syscall.Errno](err)
 	_, unknown := errors.AsType[*net.DNSError](err)
@@ -156,5 +161,5 @@ func explain(err error) error {
 	return err
 }
 
-// queueTimeout is how long a queue service may take to answer a command line.
+// queueTimeout is how long a command waits for the queue service.
 const queueTimeout = 10 * time.Second

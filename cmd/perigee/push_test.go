@@ -12,11 +12,11 @@ func TestPushTimes(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, row := range []struct{ flag, value, want string }{
 		{"--delay", "1", `--delay: "1" has no unit; write for example "1s"`},
-		{"--delay", "1500ms", `--delay: 1500ms is not a time in whole seconds from 0s on; write for example "2s"`},
+		{"--delay", "1500ms", `--delay: 1500ms is not allowed; use whole seconds, at least 0s, for example "2s"`},
 		{"--delay", "-1s", `--delay: "-1s" is not a duration; write for example "10s" or "250ms"`},
 		{"--delay", "2000000h", `--delay: 2000000h is more than 1193046h28m15s`},
 		{"--ttr", "60", `--ttr: "60" has no unit; write for example "60s"`},
-		{"--ttr", "0s", `--ttr: 0s is not a time in whole seconds from 1s on; write for example "1s"`},
+		{"--ttr", "0s", `--ttr: 0s is not allowed; use whole seconds, at least 1s, for example "1s"`},
 		{"--ttr", "soon", `--ttr: "soon" is not a duration; write for example "10s" or "250ms"`},
 	} {
 		code, _, stderr := perigee(t, nil, "push", "AddPrize", row.flag+"="+row.value)

@@ -11,17 +11,16 @@ import (
 
 func (p *program) reload() *cli.Command {
 	return &cli.Command{
-		Name:         "reload",
-		Usage:        "have the running server read its scripts and settings again, and say what has changed",
-		Description:  "Where they have a fault, the server goes on with what it has, and the command fails.",
-		Flags:        append(settingFlags(serverFlags), jsonFlag()),
-		OnUsageError: onUsageError,
-		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
-			var outcome report.Reload
-			if err := p.call(ctx, c, service.Reload, nil, &outcome); err != nil {
+		Name:        "reload",
+		Usage:       "reload scripts and settings of the running server, and show what has changed",
+		Description: "If the scripts or settings have an error, the command fails, and the server keeps running with the previous ones.",
+		Flags:       append(p.settingFlags(callSettings), jsonFlag()),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			var changes report.Reload
+			if err := p.call(ctx, c, service.Reload, nil, &changes); err != nil {
 				return err
 			}
-			return p.show(c, outcome)
-		}),
+			return p.show(c, changes)
+		},
 	}
 }

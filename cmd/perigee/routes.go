@@ -15,15 +15,14 @@ import (
 
 func (p *program) routes() *cli.Command {
 	return &cli.Command{
-		Name:         "routes",
-		Usage:        "list messages, commands and listeners, without serving",
-		Flags:        append(settingFlags(""), jsonFlag()),
-		OnUsageError: onUsageError,
-		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
+		Name:  "routes",
+		Usage: "list messages, commands and listeners of the scripts, without starting the server",
+		Flags: append(p.settingFlags(startSettings), jsonFlag()),
+		Action: func(ctx context.Context, c *cli.Command) error {
 			status, err := p.examine(ctx, c)
 			routes := status.Routes
 			for _, warning := range status.Warnings {
-				_, _ = fmt.Fprintf(p.stderr, "perigee: warning: %s\n", warning) // it never fails
+				_, _ = fmt.Fprintf(p.stderr, "perigee: warning: %s\n", warning) // a logging.Writer returns no error
 			}
 			switch {
 			case err != nil:
@@ -33,13 +32,13 @@ func (p *program) routes() *cli.Command {
 			default:
 				return p.print(report.Tables(routes))
 			}
-		}),
+		},
 	}
 }
 
-func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "write JSON, for programs"} }
+func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "print JSON"} }
 
-// examine loads settings and scripts without serving, and returns what the scripts registered, with all warnings.
+// examine loads settings and scripts without starting the server, and returns what the scripts have registered, with all warnings.
 func (p *program) examine(ctx context.Context, c *cli.Command) (engine.Status, error) {
 	settings, err := p.load(c)
 	if err != nil {
@@ -50,7 +49,7 @@ func (p *program) examine(ctx context.Context, c *cli.Command) (engine.Status, e
 	return engine.Check(ctx, engine.Options{Config: settings, Log: p.logger(quiet, new(slog.LevelVar)), Scripts: scripts.Files})
 }
 
-// show writes a report to standard output: for programs where --json asks for that, else for people.
+// show writes a report to standard output: as JSON with --json, as text without.
 func (p *program) show(c *cli.Command, report fmt.Stringer) error {
 	if c.Bool("json") {
 		return p.printJSON(report)
@@ -58,7 +57,7 @@ func (p *program) show(c *cli.Command, report fmt.Stringer) error {
 	return p.print(report.String())
 }
 
-// printJSON writes a value to standard output.
+// printJSON writes a value to standard output as JSON.
 func (p *program) printJSON(v any) error {
 	encoder := json.NewEncoder(p.stdout)
 	encoder.SetEscapeHTML(false)

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,23 +25,24 @@ import (
 const (
 	exitFailed = 1
 	exitUsage  = 2
-	exitStuck  = 70 // EX_SOFTWARE: a supervisor starts it again
-	exitConfig = 78 // EX_CONFIG of sysexits.h: a supervisor need not try again
+	exitStuck  = 70 // EX_SOFTWARE: a supervisor should restart it
+	exitConfig = 78 // EX_CONFIG of sysexits.h: a restart does not help
 )
 
 // flushTimeout is how long the process waits at its end for the reader of its output.
 const flushTimeout = time.Second
 
-// program is what the subcommands share.
+// program is the state that the subcommands share.
 type program struct {
+	args     []string // of the process
 	environ  []string
 	stdout   io.Writer
-	stderr   *logging.Writer // nobody waits for who reads it, or does not
-	terminal bool            // standard error is one
+	stderr   *logging.Writer // never blocks
+	terminal bool            // standard error is a terminal
 	exit     func(code int)  // ends the process at once
 }
 
-// variable returns what the environment has under a name; "" where it has nothing.
+// variable returns the value of an environment variable, or "" if it is not set.
 func (p *program) variable(name string) (value string) {
 	for _, line := range p.environ {
 		if v, ok := strings.CutPrefix(line, name+"="); ok {
@@ -48,34 +52,44 @@ func (p *program) variable(name string) (value string) {
 	return value
 }
 
-// usageError is a command line that makes no sense.
+// usageError is the error of a wrong command line.
 type usageError struct{ error }
 
-// run runs the command line and returns the exit code. Both writers may be used at the same time.
+// wrongUsage returns the error of a wrong use of c.
+func wrongUsage(c *cli.Command, err error) error {
+	if subcommand, ok := strings.CutPrefix(c.FullName(), c.Root().Name+" "); ok {
+		err = fmt.Errorf("%s: %w", subcommand, err)
+	}
+	return usageError{err}
+}
+
+// run runs the command line and returns the exit code. Both writers must be safe for use at the same time.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	p := &program{environ: environ, stdout: stdout, stderr: logging.New(stderr), terminal: isTerminal(stderr), exit: os.Exit}
+	p := &program{
+		args: args, environ: environ, stdout: stdout, stderr: logging.New(stderr), terminal: isTerminal(stderr), exit: os.Exit,
+	}
 	var writing sync.WaitGroup
 	writing.Go(p.stderr.Run)
-	said, code := outcome(p.root().Run(ctx, args))
-	if p.stderr.Close([]byte(said), flushTimeout) {
+	message, code := result(p.root().Run(ctx, p.expandHelpAll()))
+	if p.stderr.Close([]byte(message), flushTimeout) {
 		writing.Wait()
 	}
 	return code
 }
 
-// outcome returns what there is to say of how a command ended, and its exit code.
-func outcome(err error) (said string, code int) {
+// result returns the message and the exit code of a command that has returned err.
+func result(err error) (message string, code int) {
 	if err == nil {
 		return "", 0
 	}
-	said, code = errorLines(err), exitFailed
+	message, code = errorLines(err), exitFailed
 	if _, ok := errors.AsType[usageError](err); ok {
-		said += "Try --help, for perigee or for one of its commands.\n"
+		message += "See perigee --help, or --help of the command.\n"
 		code = exitUsage
 	} else if errors.Is(err, engine.ErrDefaultKey) {
 		code = exitConfig
 	}
-	return said, code
+	return message, code
 }
 
 // errorLines formats an error for standard error: joined errors are a line each.
@@ -84,15 +98,15 @@ func errorLines(err error) string {
 }
 
 func (p *program) root() *cli.Command {
-	return &cli.Command{
+	root := &cli.Command{
 		Name:           "perigee",
-		Usage:          "a realtime WebSocket server whose applications are written in Lua",
+		Usage:          "a realtime WebSocket server with applications in Lua",
+		Description:    examples("perigee init app && cd app && perigee start --watch --open", "perigee start --help"),
 		Writer:         p.stdout,
 		ErrWriter:      p.stderr,
-		HideVersion:    true, // the flag below prints what the command does
+		HideVersion:    true, // the flag below prints the same as the command
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version", Local: true}},
-		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run says what went wrong, and how the program ends
-		OnUsageError:   onUsageError,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints the error and returns the exit code
 		Commands: []*cli.Command{
 			p.start(), p.reload(), p.stop(), p.status(), p.push(), p.queue(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.docs(), p.version(),
 		},
@@ -101,82 +115,114 @@ func (p *program) root() *cli.Command {
 				return p.printVersion()
 			}
 			if unknown := c.Args().First(); unknown != "" {
-				return noCommand(c, unknown)
+				return unknownCommand(c, unknown)
 			}
 			return cli.ShowRootCommandHelp(c)
 		},
 	}
+	_ = root.Walk(func(c *cli.Command) error {
+		c.OnUsageError = p.explainUsage
+		if len(c.Commands) == 0 && c.ArgValidator == nil {
+			c.ArgValidator = checkArguments
+		}
+		return nil
+	})
+	return root
 }
 
 // showSubcommands is the action of a command that only groups others.
 func showSubcommands(_ context.Context, c *cli.Command) error {
 	if unknown := c.Args().First(); unknown != "" {
-		return noCommand(c, unknown)
+		return unknownCommand(c, unknown)
 	}
 	return cli.ShowSubcommandHelp(c)
 }
 
-// noCommand names the command that may be meant where c has none of a name.
-func noCommand(c *cli.Command, name string) error {
+// examples formats command lines for the description of a command.
+func examples(lines ...string) string { return "Examples:\n   " + strings.Join(lines, "\n   ") }
+
+// unknownCommand returns the error of an unknown command, with a suggestion.
+func unknownCommand(c *cli.Command, name string) error {
 	var known []string
 	for _, command := range c.Commands {
 		known = append(known, command.Names()...)
 	}
 	err := fmt.Errorf("there is no command %q", name)
-	if c.Root() != c {
-		err = fmt.Errorf("%s: %w", c.Name, err)
+	if similar := config.Nearest(name, known); similar != "" {
+		err = fmt.Errorf("%w; did you mean %s %s?", err, c.FullName(), similar)
 	}
-	if meant := config.Nearest(name, known); meant != "" {
-		err = fmt.Errorf("%w; did you mean %s %s?", err, c.FullName(), meant)
-	}
-	return usageError{err}
+	return wrongUsage(c, err)
 }
 
-// onUsageError names the flag that may be meant where there is none of a name.
-func onUsageError(_ context.Context, c *cli.Command, err error, _ bool) error {
-	name, undefined := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
-	if !undefined {
-		return usageError{unnumbered(err)}
-	}
-	var known []string
-	for _, flag := range c.Flags {
-		known = append(known, flag.Names()...)
-	}
-	name = strings.TrimPrefix(name, "-")
-	err = fmt.Errorf("%s: there is no flag --%s", c.Name, name)
-	if meant := config.Nearest(name, known); meant != "" {
-		err = fmt.Errorf("%w; did you mean --%s?", err, meant)
-	}
-	return usageError{err}
+// explainUsage replaces the library's error of a wrong flag, which has no type, by one of flagError.
+func (p *program) explainUsage(_ context.Context, c *cli.Command, err error, _ bool) error {
+	args := p.args[slices.Index(p.args, c.Name)+1:]
+	return wrongUsage(c, cmp.Or(flagError(c.Flags, args), err))
 }
 
-// unnumbered says in words that the value of a flag is no number; the library has it as text only.
-func unnumbered(err error) error {
-	var name, value string
-	if !strings.Contains(err.Error(), "strconv.") {
-		return err
-	}
-	if n, _ := fmt.Sscanf(err.Error(), "invalid value %q for flag -%s", &value, &name); n < 2 {
-		return err
-	}
-	return fmt.Errorf("--%s: %q is not a whole number from 0 on", strings.TrimSuffix(name, ":"), value)
-}
-
-// noArguments is atMost no argument.
-func noArguments(action cli.ActionFunc) cli.ActionFunc { return atMost(0, action) }
-
-// atMost refuses the arguments that a command would silently ignore.
-func atMost(most int, action cli.ActionFunc) cli.ActionFunc {
-	return func(ctx context.Context, c *cli.Command) error {
-		if c.Args().Len() > most {
-			return usageError{fmt.Errorf("%s: unexpected argument %q", c.Name, c.Args().Get(most))}
+// flagError returns the error of the first flag in args that is unknown, with a suggestion, or that has no value. It returns nil
+// if there is none.
+func flagError(flags []cli.Flag, args []string) error {
+	byName := map[string]cli.Flag{}
+	for _, flag := range flags {
+		for _, name := range flag.Names() {
+			byName[name] = flag
 		}
-		return action(ctx, c)
 	}
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		name, _, hasValue := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
+		if !strings.HasPrefix(args[i], "-") || name == "" {
+			continue
+		}
+		flag, known := byName[name]
+		if !known {
+			err := fmt.Errorf("there is no flag --%s", name)
+			if similar := config.Nearest(name, slices.Sorted(maps.Keys(byName))); similar != "" {
+				err = fmt.Errorf("%w; did you mean --%s?", err, similar)
+			}
+			return err
+		}
+		if _, isBool := flag.(*cli.BoolFlag); isBool || hasValue {
+			continue
+		}
+		if i++; i == len(args) {
+			return fmt.Errorf("--%s needs a value", name)
+		}
+	}
+	return nil
 }
 
-// short are the flags that have a name of one letter, as the server that Perigee replaces has them; by setting.
-func short(setting string) []string {
+// checkArguments rejects arguments beyond those in ArgsUsage, which the library would ignore.
+func checkArguments(_ context.Context, c *cli.Command) error {
+	if most := len(strings.Fields(c.ArgsUsage)); c.Args().Len() > most {
+		return wrongUsage(c, fmt.Errorf("unexpected argument %q", c.Args().Get(most)))
+	}
+	return nil
+}
+
+// wholeNumber parses the value of a flag.
+func wholeNumber(c *cli.Command, flag string, most uint64) (uint64, error) {
+	n, err := strconv.ParseUint(c.String(flag), 10, 64)
+	if err != nil || n > most {
+		return 0, wrongUsage(c, fmt.Errorf("--%s: %q is not a whole number from 0 to %d", flag, c.String(flag), most))
+	}
+	return n, nil
+}
+
+// helpAll is the flag that shows the help of a command with all settings.
+const helpAll = "--help-all"
+
+// expandHelpAll returns the arguments of the process with --help in place of --help-all. settingFlags then shows all settings.
+func (p *program) expandHelpAll() []string {
+	args := slices.Clone(p.args)
+	if i := slices.Index(args, helpAll); i >= 0 {
+		args[i] = "--help"
+	}
+	return args
+}
+
+// shortNames returns the short names of a setting's flag.
+func shortNames(setting string) []string {
 	switch setting {
 	case "server.address":
 		return []string{"A"}
@@ -194,27 +240,31 @@ func short(setting string) []string {
 	return nil
 }
 
-// Flags that the help of a command shows which has little use for others.
+// Settings whose flags the help of a command shows; --help-all shows all.
 const (
-	serverFlags = "server.port server.control" // for one that asks the running server
-	jobFlags    = "server.port server.control queue.driver queue.address queue.name"
+	startSettings = "server.address server.port server.max_connections server.key server.log_level lua.manager queue.driver queue.name state.file"
+	callSettings  = "server.port server.control" // for commands that call the running server
+	jobSettings   = "server.port server.control queue.driver queue.address queue.name"
 )
 
-// settingFlags are a flag for the file and one for each setting. The help shows those of the settings that shown names, or
-// all where it names none.
-func settingFlags(shown string) []cli.Flag {
-	flags := []cli.Flag{&cli.StringFlag{
-		Name: "config", Aliases: []string{"c"}, Usage: "the settings file", DefaultText: defaultFile + ", where it exists",
-	}}
+// settingFlags returns a flag for the settings file and one for each setting. The help shows those that are named in shown.
+func (p *program) settingFlags(shown string) []cli.Flag {
+	all := slices.Contains(p.args, helpAll)
+	flags := []cli.Flag{
+		&cli.StringFlag{
+			Name: "config", Aliases: []string{"c"}, Usage: "read settings from `FILE`", DefaultText: defaultFile + " if it exists",
+		},
+		&cli.BoolFlag{Name: strings.TrimPrefix(helpAll, "--"), Usage: "show this help with the flags of all settings", Hidden: all},
+	}
 	for _, key := range config.Keys() {
 		section, _, _ := strings.Cut(key.Name, ".")
 		flags = append(flags, &cli.StringFlag{
 			Name:        key.Flag,
-			Aliases:     short(key.Name),
+			Aliases:     shortNames(key.Name),
 			Usage:       key.Usage,
 			DefaultText: key.Default,
 			Category:    section,
-			Hidden:      shown != "" && !slices.Contains(strings.Fields(shown), key.Name),
+			Hidden:      !all && !slices.Contains(strings.Fields(shown), key.Name),
 		})
 	}
 	return flags
@@ -222,7 +272,7 @@ func settingFlags(shown string) []cli.Flag {
 
 const defaultFile = "server.toml"
 
-// load reads the settings: file, environment, flags.
+// load loads the settings from the file, the environment and the flags of a command.
 func (p *program) load(c *cli.Command) (config.Config, error) {
 	source := config.Source{Path: defaultFile, Env: p.environ, Flags: map[string]string{}}
 	if c.IsSet("config") {
@@ -237,7 +287,7 @@ func (p *program) load(c *cli.Command) (config.Config, error) {
 	if err != nil && len(source.Flags) > 0 {
 		source.Flags = nil
 		if _, others := config.Load(source); others == nil {
-			return settings, usageError{err} // nothing is wrong but the flags
+			return settings, usageError{err} // only the flags are wrong
 		}
 	}
 	return settings, err

@@ -19,7 +19,7 @@ import (
 	"perigee/engine/logging"
 )
 
-// perigee runs a command line in a folder of its own and returns what it did.
+// perigee runs a command line and returns its exit code and output.
 func perigee(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
@@ -27,7 +27,7 @@ func perigee(t *testing.T, environ []string, args ...string) (code int, stdout, 
 	return code, out.String(), err.String()
 }
 
-// Every command line ends with the exit code that the documents promise, and says what is wrong.
+// Every command line has the exit code that the documents promise, and reports what is wrong.
 func TestExitCodes(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write := func(name, text string) {
@@ -65,19 +65,20 @@ func TestExitCodes(t *testing.T) {
 		{"routes of broken script", nil, []string{"routes", "--lua-manager", "broken"}, 1, "^$", `scripts/broken.lua:2: .*protection`},
 		{"types", nil, []string{"types"}, 0, `^---@meta\n[\s\S]*\nfunction server.message\(name, options, handler\) end\n[\s\S]*\n---@class perigee.manager\n`, "^$"},
 		{"types into a file", nil, []string{"types", "--output", "types.lua"}, 0, "^$", "^$"},
-		{"types into no folder", nil, []string{"types", "--output", "none/types.lua"}, 1, "^$", "none/types.lua"},
+		{"types into no directory", nil, []string{"types", "--output", "none/types.lua"}, 1, "^$", "none/types.lua"},
 		{"reference", nil, []string{"docs", "lua"}, 0, `^# Lua reference\n[\s\S]*\n### server.message\n`, "^$"},
 		{"no such documentation", nil, []string{"docs", "php"}, 2, "^$", `docs: there is no command "php"`},
 		{"specs", nil, []string{"test", "specs"}, 1, `^specs/good_spec.lua:4: is wrong: expected 1, got 2\n1 passed, 1 failed\n$`, "specs failed"},
 		{"no specs", nil, []string{"test", "scripts"}, 1, "^$", "no .*_spec.lua in scripts"},
-		{"no folder of specs", nil, []string{"test", "nowhere"}, 1, "^$", "no folder or file nowhere here"},
+		{"no directory of specs", nil, []string{"test", "nowhere"}, 1, "^$", "no directory or file nowhere here"},
 		{"specs of two folders", nil, []string{"test", "specs", "scripts"}, 2, "^$", `unexpected argument "scripts"`},
 		{"unknown command", nil, []string{"serve"}, 2, "", `perigee: there is no command "serve"\n`},
 		{"misspelt command", nil, []string{"cehck"}, 2, "", `perigee: there is no command "cehck"; did you mean perigee check\?\n`},
 		{"misspelt command of the queue", nil, []string{"queue", "stat"}, 2, "", `perigee: queue: there is no command "stat"; did you mean perigee queue stats\?\n`},
 		{"unknown flag", nil, []string{"start", "--bogus"}, 2, "", "start: there is no flag --bogus\n"},
 		{"misspelt flag", nil, []string{"start", "--prot", "80"}, 2, "", `start: there is no flag --prot; did you mean --port\?`},
-		{"flag without its value", nil, []string{"start", "--port"}, 2, "", "port"},
+		{"flag without its value", nil, []string{"start", "--port"}, 2, "", "start: --port needs a value\n"},
+		{"misspelt flag after another", nil, []string{"start", "--port", "--help", "--prot=1"}, 2, "", `start: there is no flag --prot; did you mean --port\?`},
 		{"help of push", nil, []string{"push", "--help"}, 0, `--delay[\s\S]*--queue-address`, "^$"},
 		{"hidden flag", nil, []string{"push", "--roster-interval", "never", "X"}, 2, "", "--roster-interval"},
 		{"extra argument", nil, []string{"check", "scripts"}, 2, "", `unexpected argument "scripts"`},
@@ -85,7 +86,7 @@ func TestExitCodes(t *testing.T) {
 		{"missing file", nil, []string{"check", "-c", "none.toml"}, 1, "", "none.toml"},
 		{"bad flag value", nil, []string{"check", "-P", "x"}, 2, "", "--port"},
 		{"bad flag value and file", nil, []string{"check", "-P", "x", "-c", "bad.toml"}, 1, "", "bad.toml:2"},
-		{"flag that is no number", nil, []string{"push", "--priority", "-1", "X"}, 2, "^$", `--priority: "-1" is not a whole number from 0 on`},
+		{"flag that is no number", nil, []string{"push", "--priority", "-1", "X"}, 2, "^$", `--priority: "-1" is not a whole number from 0 to 4294967295`},
 		{"bad environment", []string{"SERVER_PORT=x"}, []string{"check"}, 1, "", "SERVER_PORT"},
 		{"misspelt environment", []string{"SERVER_PROT=80"}, []string{"check", "--lua-path", "nowhere"}, 0, "warning: SERVER_PROT is not a setting.*\nok: .*, 1 warning\n", ""},
 		{"strict check", []string{"SERVER_PROT=80"}, []string{"check", "--strict"}, 1, "^$", "perigee: SERVER_PROT is not a setting"},
@@ -112,30 +113,23 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// The help of a command shows the settings that it has a use for; start shows all.
+// --help of a command shows the settings that are most useful with it, and --help-all shows all.
 func TestHelp(t *testing.T) {
-	for _, row := range []struct {
-		args []string
-		all  bool
-	}{
-		{[]string{"start"}, true},
-		{[]string{"check"}, true},
-		{[]string{"test"}, true},
-		{[]string{"push"}, false},
-		{[]string{"queue", "stats"}, false},
-		{[]string{"queue", "failed"}, false},
-		{[]string{"status"}, false},
-		{[]string{"reload"}, false},
-		{[]string{"stop"}, false},
-	} {
-		code, stdout, _ := perigee(t, nil, append(row.args, "--help")...)
-		if all := strings.Contains(stdout, "--limits-read-limit"); code != 0 || all != row.all || !strings.Contains(stdout, "--port") {
-			t.Errorf("%q --help = %d, with all settings: %v, want %v, and --port", row.args, code, all, row.all)
+	for _, command := range []string{"start", "check", "test", "push", "queue stats", "queue failed", "status", "reload", "stop"} {
+		for _, flag := range []string{"--help", "--help-all"} {
+			code, stdout, _ := perigee(t, nil, append(strings.Fields(command), flag)...)
+			all := strings.Contains(stdout, "--limits-read-limit")
+			if code != 0 || all != (flag == "--help-all") || !strings.Contains(stdout, "--port") {
+				t.Errorf("%s %s = %d, with all settings: %v, want %v, and --port", command, flag, code, all, !all)
+			}
+			if hint := strings.Contains(stdout, "--help-all  "); hint == all {
+				t.Errorf("%s %s mentions --help-all: %v, want %v", command, flag, hint, !all)
+			}
 		}
 	}
 }
 
-// A port that another program has is named, with what to do about it.
+// The error of a port that another program uses names the port and a remedy.
 func TestPortTaken(t *testing.T) {
 	t.Chdir(t.TempDir())
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -153,7 +147,7 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// routes --json lists everything with the place where it stands.
+// routes --json lists everything with file and line.
 func TestRoutesJSON(t *testing.T) {
 	t.Chdir(t.TempDir())
 	code, stdout, _ := perigee(t, nil, "routes", "--json")
@@ -188,7 +182,7 @@ func TestRoutesJSON(t *testing.T) {
 	}
 }
 
-// A server that hangs for good says what its goroutines are at, and ends with 70.
+// A server that hangs prints the stacks of its goroutines and ends with 70.
 func TestStuck(t *testing.T) {
 	var stderr bytes.Buffer
 	code := 0
@@ -205,7 +199,7 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// A server that does not end says what holds it, where its goroutines are, and fails.
+// A server that does not stop in time prints what is still running and the stacks of its goroutines, and fails.
 func TestOverdue(t *testing.T) {
 	var stderr bytes.Buffer
 	code := 0
@@ -217,12 +211,12 @@ func TestOverdue(t *testing.T) {
 	if code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	if said := stderr.String(); !strings.Contains(said, "held by the connections, the loop;") || !strings.Contains(said, "TestOverdue") {
-		t.Errorf("stderr %q, want what holds it and the goroutines", said)
+	if said := stderr.String(); !strings.Contains(said, "still running: the connections, the loop;") || !strings.Contains(said, "TestOverdue") {
+		t.Errorf("stderr %q, want what is still running and the goroutines", said)
 	}
 }
 
-// serve runs perigee start until stop, and returns where it serves, when it does. done has its exit code.
+// serve runs perigee start until stop is called, and returns its address once it serves. done receives its exit code.
 func serve(t *testing.T, stderr io.Writer) (address string, stop func(), done <-chan int) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -265,7 +259,7 @@ func fetchPage(t *testing.T, address string) {
 	}
 }
 
-// start says where it serves, serves there, and ends with 0 when it is told to.
+// start prints its address, serves there, and ends with 0 when it is stopped.
 func TestStart(t *testing.T) {
 	var stderr bytes.Buffer // read only after the program has ended
 	address, stop, ended := serve(t, &stderr)
@@ -279,7 +273,7 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// A server whose log nobody reads serves and ends as any other; so does one that a script holds.
+// A server whose log is not read serves and ends like any other, also if a script blocks it.
 func TestStalledLog(t *testing.T) {
 	unread, stderr := io.Pipe()
 	address, stop, ended := serve(t, stderr)
@@ -293,7 +287,7 @@ func TestStalledLog(t *testing.T) {
 	var writing sync.WaitGroup
 	t.Cleanup(writing.Wait)
 	writing.Go(p.stderr.Run)
-	t.Cleanup(func() { _ = unread.Close() }) // which lets go of what still writes
+	t.Cleanup(func() { _ = unread.Close() }) // ends the pending write
 	p.stuck(6 * time.Second)
 	if code := <-stuck; code != 70 {
 		t.Errorf("exit code of a server that hangs = %d, want 70", code)

@@ -25,17 +25,18 @@ import (
 
 func (p *program) start() *cli.Command {
 	return &cli.Command{
-		Name:        "start",
-		Usage:       "serve until SIGTERM or SIGINT, and reload scripts and settings at each SIGHUP",
-		Description: "Every setting is a line of server.toml, a variable of the environment or a flag; the later wins.",
-		Flags: append(settingFlags(""), &cli.BoolFlag{
+		Name:  "start",
+		Usage: "start the server, until SIGTERM or SIGINT; SIGHUP reloads scripts and settings",
+		Description: "A setting can be set in server.toml, by an environment variable or by a flag. Flags override variables, and " +
+			"variables override the file.\n\n" +
+			examples("perigee start --watch --open", "perigee start --config /etc/perigee/server.toml --log-level debug"),
+		Flags: append(p.settingFlags(startSettings), &cli.BoolFlag{
 			Name: "watch", Aliases: []string{"w"}, Usage: "reload whenever a script or the settings file is saved",
 		}, &cli.BoolFlag{
-			Name: "open", Aliases: []string{"o"}, Usage: "open the page in a browser: $BROWSER, or that of the system",
+			Name: "open", Aliases: []string{"o"}, Usage: "open the page in $BROWSER, or in the default browser",
 		}),
-		OnUsageError: onUsageError,
-		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
-			hangups, endHangups := hangups() // from before the settings are read
+		Action: func(ctx context.Context, c *cli.Command) error {
+			hangups, endHangups := hangups() // before the settings are read
 			defer endHangups()
 			settings, err := p.load(c)
 			if err != nil {
@@ -45,31 +46,31 @@ func (p *program) start() *cli.Command {
 			return p.serve(ctx, service.Options{
 				Settings: settings, ReadSettings: readSettings, Hangups: hangups, Watch: c.Bool("watch"), Open: c.Bool("open"),
 			})
-		}),
+		},
 	}
 }
 
-// stuck ends a server that a script holds for good: only a new process helps. What every goroutine was at goes to
-// standard error, if anybody reads it.
-func (p *program) stuck(held time.Duration) {
+// stuck ends the process, since a script blocks the server and cannot be stopped. It writes the stacks of all goroutines to
+// standard error.
+func (p *program) stuck(blocked time.Duration) {
 	var dump bytes.Buffer
-	fmt.Fprintf(&dump, "perigee: a script has held the server for %s and cannot be stopped; the goroutines:\n\n", held)
+	fmt.Fprintf(&dump, "perigee: a script has blocked the server for %s and cannot be stopped; goroutines:\n\n", blocked)
 	_ = pprof.Lookup("goroutine").WriteTo(&dump, 2) // into memory
 	p.stderr.Close(dump.Bytes(), flushTimeout)
 	p.exit(exitStuck)
 }
 
-// overdue ends a server that does not end by itself. Where its goroutines are goes to standard error, those at the same place
-// together: there may be one for each client.
-func (p *program) overdue(held []string) {
+// overdue ends the process, since the server does not end within stop.timeout. It writes the stacks of all goroutines to standard
+// error, with equal ones grouped: there may be one for each client.
+func (p *program) overdue(running []string) {
 	var dump bytes.Buffer
-	fmt.Fprintf(&dump, "perigee: the server does not end within stop.timeout, held by %s; the goroutines:\n\n", strings.Join(held, ", "))
+	fmt.Fprintf(&dump, "perigee: the server has not stopped within stop.timeout; still running: %s; goroutines:\n\n", strings.Join(running, ", "))
 	_ = pprof.Lookup("goroutine").WriteTo(&dump, 1) // into memory
 	p.stderr.Close(dump.Bytes(), flushTimeout)
 	p.exit(exitFailed)
 }
 
-// logger writes to standard error: text for a person, JSON for a program. level is set as the settings say.
+// logger returns a logger to standard error, in the format of the settings, and sets level to the one of the settings.
 func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.Server.LogLevel)); err != nil {
 		level.Set(slog.LevelInfo) // config has checked it
@@ -83,7 +84,7 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 	}
 	p.stderr.Notice(func(dropped int) []byte {
 		var line bytes.Buffer
-		to(&line).Error("perigee: log lines dropped, since nobody reads them fast enough", "lines", dropped)
+		to(&line).Error("perigee: log lines dropped: standard error is not read fast enough", "lines", dropped)
 		return line.Bytes()
 	})
 	log := to(p.stderr)
@@ -98,7 +99,7 @@ func (p *program) textLog(c config.Config) bool {
 	return c.Server.LogFormat == "text" || c.Server.LogFormat == "" && p.terminal
 }
 
-// readable writes durations in JSON as they are in text, with their unit; else they would be numbers of nanoseconds.
+// readable formats durations with their unit, as text logs do; in JSON they would be numbers of nanoseconds.
 func readable(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())
@@ -115,7 +116,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// announcement says what is served where, and who may send what.
+// announcement is printed when the server has started: its addresses and its messages.
 func announcement(c config.Config, status engine.Status) string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "perigee %s is running, generation %d\n\n", version(), status.Routes.Generation)
@@ -125,9 +126,9 @@ func announcement(c config.Config, status engine.Status) string {
 	fmt.Fprintf(&w, "websocket\t%s\n", status.Socket)
 	fmt.Fprintf(&w, "health\t%shealthz, %sreadyz\n", status.Page, status.Page)
 	fmt.Fprintf(&w, "metrics\t%smetrics\n", status.Page)
-	fmt.Fprintf(&w, "scripts\t%s, manager %s\n", folder(c), c.Lua.Manager)
+	fmt.Fprintf(&w, "scripts\t%s, manager %s\n", scriptsDirectory(c), c.Lua.Manager)
 	count := countProtections(status.Routes)
-	fmt.Fprintf(&w, "messages\t%d: %d for everybody, %d for the client concerned, %d for admins\n\n",
+	fmt.Fprintf(&w, "messages\t%d: %d for everyone, %d for the client concerned, %d for admins\n\n",
 		len(status.Routes.Messages), count[auth.None], count[auth.Client], count[auth.Admin])
 	w.WriteString(report.Messages(status.Routes))
 	return w.String()
@@ -141,21 +142,21 @@ func countProtections(routes manager.Routes) map[auth.Protection]int {
 	return count
 }
 
-// folder says where scripts are looked for.
-func folder(c config.Config) string {
+// scriptsDirectory describes where the scripts come from.
+func scriptsDirectory(c config.Config) string {
 	if _, err := os.Stat(c.Lua.Path); err != nil {
-		return "those of perigee itself"
+		return "built in"
 	}
 	return c.Lua.Path
 }
 
-// print writes to standard output, tabs aligned; at once, so that no line of the log comes in between.
+// print writes text to standard output, with tabs aligned. It writes once, so that no log line comes in between.
 func (p *program) print(text string) error {
 	_, err := p.stdout.Write(align(text))
 	return err
 }
 
-// align makes columns of what tabs divide.
+// align turns tabs into columns.
 func align(text string) []byte {
 	var aligned bytes.Buffer
 	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
@@ -164,7 +165,7 @@ func align(text string) []byte {
 	return aligned.Bytes()
 }
 
-// version is that of the module, as the build has recorded it.
+// version returns the version of the module, as recorded by the build.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {

@@ -11,16 +11,15 @@ import (
 
 func (p *program) status() *cli.Command {
 	return &cli.Command{
-		Name:         "status",
-		Usage:        "say how the running server is",
-		Flags:        append(settingFlags(serverFlags), jsonFlag()),
-		OnUsageError: onUsageError,
-		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
+		Name:  "status",
+		Usage: "show the status of the running server",
+		Flags: append(p.settingFlags(callSettings), jsonFlag()),
+		Action: func(ctx context.Context, c *cli.Command) error {
 			var status report.Status
 			if err := p.call(ctx, c, service.Status, nil, &status); err != nil {
 				return err
 			}
 			return p.show(c, status)
-		}),
+		},
 	}
 }

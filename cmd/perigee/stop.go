@@ -10,16 +10,15 @@ import (
 
 func (p *program) stop() *cli.Command {
 	return &cli.Command{
-		Name:         "stop",
-		Usage:        "stop the running server in order, and wait for its end",
-		Description:  "Under a service manager that starts servers again, stop it there.",
-		Flags:        settingFlags(serverFlags),
-		OnUsageError: onUsageError,
-		Action: noArguments(func(ctx context.Context, c *cli.Command) error {
+		Name:        "stop",
+		Usage:       "stop the running server gracefully, and wait until it has ended",
+		Description: "If a service manager restarts the server, use the service manager to stop it.",
+		Flags:       p.settingFlags(callSettings),
+		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := p.call(ctx, c, service.Stop, nil, nil); err != nil {
 				return err
 			}
 			return p.print("stopped\n")
-		}),
+		},
 	}
 }

@@ -13,13 +13,13 @@ import (
 
 func (p *program) test() *cli.Command {
 	return &cli.Command{
-		Name:         "test",
-		Usage:        "run the specs of the scripts",
-		ArgsUsage:    "[DIR]",
-		Description:  "Runs all *_spec.lua below the scripts folder, or below DIR, which may also be one file.",
-		Flags:        settingFlags(""),
-		OnUsageError: onUsageError,
-		Action: atMost(1, func(ctx context.Context, c *cli.Command) error {
+		Name:      "test",
+		Usage:     "run the specs of the scripts",
+		ArgsUsage: "[DIR]",
+		Description: "Runs all files *_spec.lua in the directory of the scripts, or in DIR, which may also be one file.\n\n" +
+			examples("perigee test", "perigee test scripts/app/app_spec.lua"),
+		Flags: p.settingFlags(startSettings),
+		Action: func(ctx context.Context, c *cli.Command) error {
 			settings, err := p.load(c)
 			if err != nil {
 				return err
@@ -35,9 +35,9 @@ func (p *program) test() *cli.Command {
 				return errSpecs
 			}
 			return nil
-		}),
+		},
 	}
 }
 
-// errSpecs says why the exit code is not 0; the report has said more.
+// errSpecs is the error if specs failed; the report has the details.
 var errSpecs = errors.New("specs failed")

@@ -21,10 +21,9 @@ func (p *program) generated(name, usage string, text func() string) *cli.Command
 		Name:  name,
 		Usage: usage,
 		Flags: []cli.Flag{&cli.StringFlag{
-			Name: "output", Aliases: []string{"o"}, Usage: "the file to write, or write again", DefaultText: "standard output",
+			Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE`", DefaultText: "standard output",
 		}},
-		OnUsageError: onUsageError,
-		Action: noArguments(func(_ context.Context, c *cli.Command) error {
+		Action: func(_ context.Context, c *cli.Command) error {
 			if file := c.String("output"); file != "" {
 				if err := os.WriteFile(file, []byte(text()), 0o666); err != nil {
 					return fmt.Errorf("%s: %w", name, err)
@@ -33,6 +32,6 @@ func (p *program) generated(name, usage string, text func() string) *cli.Command
 			}
 			_, err := io.WriteString(p.stdout, text())
 			return err
-		}),
+		},
 	}
 }

@@ -11,11 +11,11 @@ type Server struct {
 	RequireOrigin  bool     `toml:"require_origin" doc:"Refuse clients that send no Origin header. All browsers send one, most other programs do not."`
 	Hosts          []string `toml:"hosts" doc:"Host names under which browsers on this machine may reach the server, besides localhost. Others are refused, to prevent DNS rebinding."`
 	TrustedProxies []string `toml:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For or X-Real-IP header gives the client's address."`
-	Public         string   `toml:"public" needs:"it must be a directory that the server's user can read" doc:"Directory of static files to serve at /, relative to the directory of this file. Empty means the directory public beside the manager."`
+	Public         string   `toml:"public" needs:"it must be a directory that the server's user can read" doc:"Directory of static files to serve at /, relative to the directory of the settings file. Empty means the directory public beside the manager."`
 	LogLevel       string   `toml:"log_level" one:"debug info warn error" doc:"Minimum level of log lines: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" one:" text json" restart:"yes" doc:"Format of the log: text or json. Empty means text on a terminal, and json otherwise."`
-	Control        string   `toml:"control" needs:"its directory must exist, belong to the server's user and be writable (chmod 700)" restart:"yes" doc:"Unix socket through which perigee reload, stop and status reach the server, for its user and root only. Relative to the directory of this file; the socket's directory must belong to the server's user and be closed to others (chmod 700). Empty means PORT.sock in $XDG_RUNTIME_DIR/perigee, or else in perigee-UID in the system's directory for temporary files. off disables it."`
-	PIDFile        string   `toml:"pid_file" needs:"its directory must exist, and the server's user must be able to write to it" restart:"yes" doc:"File that holds the server's process ID while it runs, relative to the directory of this file. Empty means none."`
+	Control        string   `toml:"control" needs:"its directory must exist, belong to the server's user and be writable (chmod 700)" restart:"yes" doc:"Unix socket through which perigee reload, stop and status reach the server, for its user and root only. Relative to the directory of the settings file; the socket's directory must belong to the server's user and be closed to others (chmod 700). Empty means PORT.sock in $XDG_RUNTIME_DIR/perigee, or else in perigee-UID in the system's directory for temporary files. off disables it."`
+	PIDFile        string   `toml:"pid_file" needs:"its directory must exist, and the server's user must be able to write to it" restart:"yes" doc:"File that holds the server's process ID while it runs, relative to the directory of the settings file. Empty means none."`
 }
 
 // ControlOff is the value of Server.Control for a server without a control socket.
@@ -49,7 +49,7 @@ type Limits struct {
 
 // Lua is the section [lua]: the scripts and their limits.
 type Lua struct {
-	Path         string   `toml:"path" needs:"it must be a directory that the server's user can read" check:"directory" doc:"Directory of the application's scripts, relative to the directory of this file. Modules that are not found there come from the binary."`
+	Path         string   `toml:"path" needs:"it must be a directory that the server's user can read" check:"directory" doc:"Directory of the application's scripts, relative to the directory of the settings file. Modules that are not found there come from the binary."`
 	Manager      string   `toml:"manager" check:"module" doc:"Module whose table holds the application's hooks: boot, open, close, error, stop, roster."`
 	TurnTimeout  Duration `toml:"turn_timeout" range:"1ms..1h" doc:"Maximum time that a script may run without waiting. After that it is stopped, and only its message fails."`
 	BootTimeout  Duration `toml:"boot_timeout" range:"1ms..1h" doc:"Maximum time for loading the scripts and running their boot hook."`
@@ -94,7 +94,7 @@ const (
 
 // State is the section [state]: how server.state is kept across restarts.
 type State struct {
-	File     string   `toml:"file" needs:"its directory must exist, and the server's user must be able to write to it" restart:"yes" doc:"File that keeps server.state across restarts, relative to the directory of this file. Its directory must exist, and the server must be able to write to it. Empty means that the state is kept in memory only."`
+	File     string   `toml:"file" needs:"its directory must exist, and the server's user must be able to write to it" restart:"yes" doc:"File that keeps server.state across restarts, relative to the directory of the settings file. Its directory must exist, and the server must be able to write to it. Empty means that the state is kept in memory only."`
 	Interval Duration `toml:"interval" range:"10ms..24h" restart:"yes" doc:"Time between two saves. If nothing has changed, nothing is written. A regular stop saves, too."`
 	Sync     string   `toml:"sync" one:"interval job" restart:"yes" doc:"When the state is also saved: interval means never; job means before a job is deleted, so that its effect is not lost. job requires file."`
 }

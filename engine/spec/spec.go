@@ -108,7 +108,7 @@ func find(at string) ([]string, error) {
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && len(files) == 0:
-		return nil, fmt.Errorf("spec: no folder or file %s here; name the one with the specs, or run it where server.toml is", at)
+		return nil, fmt.Errorf("spec: no directory or file %s here; name the one with the specs, or run this command in the directory of server.toml", at)
 	case err != nil:
 		return nil, fmt.Errorf("spec: %w", err)
 	case len(files) == 0:

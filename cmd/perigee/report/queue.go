@@ -30,7 +30,7 @@ func (r Queue) String() string {
 	text := fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nreserved\t%d\nburied\t%d\nwaiting\t%d\n",
 		r.Queue, r.Ready, r.Delayed, r.Reserved, r.Buried, r.Waiting)
 	if r == (Queue{Queue: r.Queue}) {
-		text += "note\tnobody uses a queue of this name now\n"
+		text += "note\tno server or worker uses a queue with this name\n"
 	}
 	return text
 }
