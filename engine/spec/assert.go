@@ -9,7 +9,7 @@ import (
 	"perigee/engine/script/vm"
 )
 
-// openAssert sets assert: Lua's own, with more words.
+// openAssert sets the global assert: Lua's function, with more functions as fields.
 func (f *file) openAssert() {
 	L := f.vm.State()
 	own := L.GetGlobal("assert")
@@ -47,7 +47,7 @@ func assertSame(L *lua.LState) int {
 	return 0
 }
 
-// assertEqual (expected, actual) compares as == does; a table equals itself only.
+// assertEqual (expected, actual) compares like ==; a table is equal only to itself.
 func assertEqual(L *lua.LState) int {
 	if expected, actual := L.Get(1), L.Get(2); !L.Equal(expected, actual) {
 		fail(L, "expected "+show(expected)+", got "+show(actual))
@@ -64,8 +64,7 @@ func assertThat(what string, is func(v lua.LValue) bool) lua.LGFunction {
 	}
 }
 
-// assertError (fn, text) calls fn, which must fail with an error that contains the text, if one is given. It returns the
-// error.
+// assertError (fn, text) calls fn, which must fail with an error that contains text, if given. It returns the error.
 func (f *file) assertError(L *lua.LState) int {
 	fn, text := L.CheckFunction(1), L.OptString(2, "")
 	_, err := f.vm.Call(nil, 0, fn)
@@ -82,19 +81,19 @@ func (f *file) assertError(L *lua.LState) int {
 	return 1
 }
 
-// assertMatches (pattern, text) looks for a pattern of Lua.
+// assertMatches (pattern, text) searches a string for a Lua pattern.
 func assertMatches(L *lua.LState) int {
 	pattern, text := L.CheckString(1), L.Get(2)
 	subject, ok := text.(lua.LString)
 	if !ok {
-		fail(L, "expected a text like "+show(lua.LString(pattern))+", got "+show(text))
+		fail(L, "expected a string that matches "+show(lua.LString(pattern))+", got "+show(text))
 	}
 	L.Push(L.GetField(L.GetGlobal("string"), "find"))
 	L.Push(subject)
 	L.Push(lua.LString(pattern))
 	L.Call(2, 1)
 	if L.Get(-1) == lua.LNil {
-		fail(L, "expected a text like "+show(lua.LString(pattern))+", got "+show(text))
+		fail(L, "expected a string that matches "+show(lua.LString(pattern))+", got "+show(text))
 	}
 	return 0
 }

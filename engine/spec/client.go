@@ -12,16 +12,16 @@ import (
 	"perigee/engine/wire"
 )
 
-// client is a client that a spec plays.
+// client is a client in a spec.
 type client struct {
 	server     *harness.Server
-	socket     *harness.Socket
+	conn       *harness.Conn
 	uuid       string
-	connection []byte // as the manager has it after opening
+	connection []byte // its JSON after opening
 }
 
-// aside tells whether a frame is passed over by who does not ask for it: it comes when the clock says so.
-func aside(name string) bool { return name == "UpdateConnections" || name == "CurrentUptime" }
+// isIgnored reports whether expect skips frames of this name unless they are expected: they depend on the clock.
+func isIgnored(name string) bool { return name == "UpdateConnections" || name == "CurrentUptime" }
 
 func (f *file) clientMetatable() *lua.LTable {
 	L := f.vm.State()
@@ -44,7 +44,7 @@ func (f *file) clientMetatable() *lua.LTable {
 		case "connection":
 			return pushJSON(L, c.connection)
 		case "closed":
-			L.Push(closedOf(L, c.socket.Closed()))
+			L.Push(closedOf(L, c.conn.Closed()))
 		default:
 			L.RaiseError("a client of a spec has no %q", field)
 		}
@@ -54,7 +54,7 @@ func (f *file) clientMetatable() *lua.LTable {
 	return mt
 }
 
-// closedOf is how a client was closed, nil while it is open.
+// closedOf returns the code and reason of a closed client, or nil while it is open.
 func closedOf(L *lua.LState, why *wire.Close) lua.LValue {
 	if why == nil {
 		return lua.LNil
@@ -65,12 +65,12 @@ func closedOf(L *lua.LState, why *wire.Close) lua.LValue {
 	return t
 }
 
-// client returns what a method was called on.
+// client returns the client on which a method was called.
 func (f *file) client(L *lua.LState) *client {
 	if object, ok := L.Get(1).(*lua.LUserData); ok {
 		if c, ok := object.Value.(*client); ok {
 			if c.server != f.server {
-				L.RaiseError("this client is one of another example")
+				L.RaiseError("this client belongs to another example")
 			}
 			return c
 		}
@@ -79,16 +79,16 @@ func (f *file) client(L *lua.LState) *client {
 	return nil
 }
 
-// openClient (fields) opens a client; its first frame, ConnectionEstablished, is taken.
+// openClient (fields) opens a client, and takes its first frame, ConnectionEstablished.
 func (f *file) openClient(L *lua.LState) int {
-	s, fields := f.present(L), L.OptTable(1, L.NewTable())
-	socket, err := s.Open()
+	s, fields := f.runningServer(L), L.OptTable(1, L.NewTable())
+	conn, err := s.Connect()
 	raise(L, err)
-	c := &client{server: s, socket: socket}
-	raise(L, s.With(socket, func(known script.Client) error { return c.become(known, fields) }))
-	if first := socket.Peek(); first != nil {
+	c := &client{server: s, conn: conn}
+	raise(L, s.WithConnection(conn, func(known script.Client) error { return c.setFields(known, fields) }))
+	if first := conn.Peek(); first != nil {
 		if name, _, err := read(first); err == nil && name == "ConnectionEstablished" {
-			socket.Take()
+			conn.Take()
 		}
 	}
 	if c.connection == nil {
@@ -98,8 +98,8 @@ func (f *file) openClient(L *lua.LState) int {
 	return 1
 }
 
-// become gives a connection the fields that the spec wants it to have. It runs on the loop, while the spec waits.
-func (c *client) become(known script.Client, fields *lua.LTable) (err error) {
+// setFields sets the fields that the spec has given. It runs on the loop, while the spec waits.
+func (c *client) setFields(known script.Client, fields *lua.LTable) (err error) {
 	c.uuid = known.UUID()
 	for key, v := range members(fields) {
 		if err := setField(known, key.String(), v); err != nil {
@@ -113,18 +113,18 @@ func (c *client) become(known script.Client, fields *lua.LTable) (err error) {
 func setField(known script.Client, name string, v lua.LValue) error {
 	switch name {
 	case "uuid", "resource_id", "ip_address", "timestamp", "notifications", "subscriptions":
-		return fmt.Errorf("a spec cannot choose the %s of a client", name)
+		return fmt.Errorf("a spec cannot set the %s of a client", name)
 	case "admin":
 		admin, ok := v.(lua.LBool)
 		if ok {
 			known.SetAdmin(bool(admin))
 			return nil
 		}
-		return fmt.Errorf("admin is true or false, not a %s", v.Type())
+		return fmt.Errorf("admin must be true or false, not a %s", v.Type())
 	}
 	set := map[string]func(string){"type": known.SetType, "name": known.SetName, "email": known.SetEmail}[name]
 	if set == nil {
-		there, err := cross(v)
+		there, err := toServer(v)
 		if err != nil {
 			return err
 		}
@@ -132,13 +132,13 @@ func setField(known script.Client, name string, v lua.LValue) error {
 	}
 	text, ok := v.(lua.LString)
 	if !ok {
-		return fmt.Errorf("the %s of a client is a string, not a %s", name, v.Type())
+		return fmt.Errorf("the %s of a client must be a string, not a %s", name, v.Type())
 	}
 	set(string(text))
 	return nil
 }
 
-// send (name, fields) or (message) is what the client says.
+// send (name, fields) or (message) sends a message as the client.
 func (f *file) send(L *lua.LState) int {
 	c := f.client(L)
 	message := L.NewTable()
@@ -149,7 +149,7 @@ func (f *file) send(L *lua.LState) int {
 	case *lua.LTable:
 		fields = first
 	default:
-		L.ArgError(2, "the name of a message, or a whole message as a table")
+		L.ArgError(2, "the name of a message, or a message as a table")
 	}
 	for key, v := range members(fields) {
 		if message.RawGet(key) == lua.LNil {
@@ -158,10 +158,10 @@ func (f *file) send(L *lua.LState) int {
 	}
 	text, err := value.Append(nil, message, value.Limits{})
 	raise(L, err)
-	if why := c.socket.Closed(); why != nil {
+	if why := c.conn.Closed(); why != nil {
 		L.RaiseError("the client is closed: %s", why)
 	}
-	raise(L, f.server.Say(c.socket, bytes.Clone(text)))
+	raise(L, f.server.Receive(c.conn, bytes.Clone(text)))
 	return 0
 }
 
@@ -173,31 +173,31 @@ func read(text []byte) (name string, frame *lua.LTable, err error) {
 	}
 	frame, ok := v.(*lua.LTable)
 	if !ok {
-		return "", nil, fmt.Errorf("a frame that is no object: %s", text)
+		return "", nil, fmt.Errorf("the frame is not an object: %s", text)
 	}
 	return frame.RawGetString("name").String(), frame, nil
 }
 
-// next takes the next frame that is of that name or not passed over; nil is none.
+// next takes the next frame that has the name or is not ignored, or nil if there is none.
 func (c *client) next(L *lua.LState, want string) (name string, frame *lua.LTable) {
-	for text := c.socket.Take(); text != nil; text = c.socket.Take() {
+	for text := c.conn.Take(); text != nil; text = c.conn.Take() {
 		name, frame, err := read(text)
 		raise(L, err)
-		if name == want || !aside(name) {
+		if name == want || !isIgnored(name) {
 			return name, frame
 		}
 	}
 	return "", nil
 }
 
-// expect (name, fields) takes the next frame, which must have that name and the fields, and returns it.
+// expect (name, fields) takes and returns the next frame, which must have the name and the fields.
 func (f *file) expect(L *lua.LState) int {
 	c, want := f.client(L), L.CheckString(2)
 	fields := L.OptTable(3, L.NewTable())
 	name, frame := c.next(L, want)
 	switch {
-	case frame == nil && c.socket.Closed() != nil:
-		fail(L, fmt.Sprintf("expected %s, got nothing: the client was closed with %s", want, c.socket.Closed()))
+	case frame == nil && c.conn.Closed() != nil:
+		fail(L, fmt.Sprintf("expected %s, got nothing: the client was closed with %s", want, c.conn.Closed()))
 	case frame == nil:
 		fail(L, fmt.Sprintf("expected %s, got nothing", want))
 	case name != want:
@@ -210,7 +210,7 @@ func (f *file) expect(L *lua.LState) int {
 	return 1
 }
 
-// expectNothing () fails where there is a frame.
+// expectNothing () fails if there is a frame.
 func (f *file) expectNothing(L *lua.LState) int {
 	if name, frame := f.client(L).next(L, ""); frame != nil {
 		fail(L, "expected nothing, got "+name, "the frame: "+show(frame))
@@ -218,8 +218,8 @@ func (f *file) expectNothing(L *lua.LState) int {
 	return 0
 }
 
-// closeClient () is the client going away.
+// closeClient () closes the connection as the client.
 func (f *file) closeClient(L *lua.LState) int {
-	raise(L, f.server.Leave(f.client(L).socket))
+	raise(L, f.server.Disconnect(f.client(L).conn))
 	return 0
 }

@@ -11,21 +11,21 @@ import (
 	"perigee/engine/script/value"
 )
 
-// Bounds of what a failure shows.
+// Bounds of the output of a failure.
 const (
 	maxDifferences = 20
-	maxDepth       = 100 // levels of tables; what lies deeper is not compared
+	maxDepth       = 100 // levels of tables; deeper levels are not compared
 	maxShown       = 600 // bytes of one value
 )
 
-// comparison gathers where two values differ.
+// comparison collects the differences of two values.
 type comparison struct {
-	subset      bool // what is expected of an object may be less than there is
+	subset      bool // the actual objects may have more members
 	differences []string
 }
 
-// compare returns a line for each difference; none where the values are alike. With subset, members of objects that are
-// not expected do not count; lists have as many items as expected all the same.
+// compare returns a line for each difference, or none if the values are equal. With subset, objects may have more members than
+// expected, but lists must not have more items.
 func compare(expected, actual lua.LValue, subset bool) []string {
 	c := &comparison{subset: subset}
 	c.values("", expected, actual, 0)
@@ -60,7 +60,7 @@ func (c *comparison) values(path string, expected, actual lua.LValue, depth int)
 	}
 }
 
-// members goes through a table in the order of its keys, which LTable.ForEach does not keep.
+// members iterates over a table in the order of its keys, unlike LTable.ForEach.
 func members(t *lua.LTable) iter.Seq2[lua.LValue, lua.LValue] {
 	return func(yield func(key, v lua.LValue) bool) {
 		for key, v := t.Next(lua.LNil); key != lua.LNil && yield(key, v); {
@@ -77,7 +77,7 @@ func (c *comparison) differ(path string, expected, actual lua.LValue) {
 	c.differences = append(c.differences, line)
 }
 
-// step is how Lua would write a key behind a table.
+// step formats a key as in a Lua expression.
 func step(key lua.LValue) string {
 	if name, ok := key.(lua.LString); ok {
 		if regexp.MustCompile(`^[A-Za-z_]\w*$`).MatchString(string(name)) {
@@ -88,7 +88,7 @@ func step(key lua.LValue) string {
 	return "[" + key.String() + "]"
 }
 
-// show returns a value in one line, as JSON where it can be.
+// show formats a value in one line, as JSON if possible.
 func show(v lua.LValue) string {
 	if v == lua.LNil {
 		return "nothing"

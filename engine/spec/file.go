@@ -16,31 +16,31 @@ import (
 	"perigee/engine/spec/harness"
 )
 
-// file is one file of specs, on a machine of its own.
+// file is a file of specs, with its own Lua VM.
 type file struct {
 	// Set by newFile, never changed.
 	options Options
 	shown   string
 	vm      *vm.VM
-	clients *lua.LTable // the metatable of clients
+	clients *lua.LTable // metatable of clients
 
 	modules  map[string]lua.LValue // by name, once required
 	manager  string                // the module of the application
-	within   *suite                // what is being described; nil once the file is loaded
+	suite    *suite                // whose function runs; nil once the file is loaded
 	examples []*example
 
-	journal *harness.Journal // of the file, then of the example that runs
-	server  *harness.Server  // of the example that runs; nil between examples
+	log    *harness.Log    // of the file, then of the running example
+	server *harness.Server // of the running example; nil between examples
 }
 
-// suite is a describe; the outermost one is the file.
+// suite is a call of describe; the outermost suite is the file.
 type suite struct {
 	outer         *suite
 	name          string
 	before, after []lua.LValue
 }
 
-// example is an it.
+// example is a call of it.
 type example struct {
 	suite *suite
 	name  string
@@ -54,20 +54,20 @@ func newFile(o Options, shown string) *file {
 		shown:   shown,
 		modules: map[string]lua.LValue{},
 		manager: o.Config.Lua.Manager,
-		within:  &suite{},
+		suite:   &suite{},
 	}
-	f.journal = f.newJournal()
+	f.log = f.newLog()
 	f.vm = vm.New(vm.Options{
 		TurnTimeout: o.Timeout, Memory: uint64(o.Config.Lua.Memory), Now: time.Now,
-		Print: func(text string) { f.journal.Say(text) },
+		Print: func(text string) { f.log.Print(text) },
 	})
 	f.open()
 	return f
 }
 
-// newJournal returns one that keeps what the settings would log.
-func (f *file) newJournal() *harness.Journal {
-	return harness.NewJournal(f.options.Config.Server.LogLevel)
+// newLog returns a log with the level of the settings.
+func (f *file) newLog() *harness.Log {
+	return harness.NewLog(f.options.Config.Server.LogLevel)
 }
 
 // run runs all examples of the file.
@@ -89,7 +89,7 @@ func (f *file) run(ctx context.Context, source []byte, report *Report) {
 			return
 		}
 		err := f.try(ctx, e)
-		if errors.Is(err, errLoad) { // which would fail the others too
+		if errors.Is(err, errLoad) { // every other example would fail, too
 			report.Failures = append(report.Failures, f.failure("", e.place, err))
 			return
 		}
@@ -101,18 +101,18 @@ func (f *file) run(ctx context.Context, source []byte, report *Report) {
 	}
 }
 
-// load runs the file, which gathers its examples.
+// load runs the file, which registers its examples.
 func (f *file) load(source []byte) error {
 	proto, err := compile.Compile(f.shown, source)
 	if err != nil {
 		return err
 	}
 	_, err = f.vm.Call(nil, 0, f.vm.State().NewFunctionFromProto(proto))
-	f.within = nil
+	f.suite = nil
 	return err
 }
 
-// fullName is the name of an example after those of what it stands in.
+// fullName returns the name of an example after those of its suites.
 func (e *example) fullName() string {
 	name := e.name
 	for s := e.suite; s != nil; s = s.outer {
@@ -121,16 +121,16 @@ func (e *example) fullName() string {
 	return name
 }
 
-// errLoad is why no example of a file can run.
+// errLoad is wrapped by errors that prevent all examples of a file.
 var errLoad = errors.New("the scripts do not load")
 
-// try runs an example on a new server, with what stands before and after it. What goes wrong in the scripts meanwhile,
-// and no one has asked for with spec.errors, fails it too.
+// try runs an example on a new server, with its before_each and after_each functions. Errors of the scripts that it has not fetched
+// with spec.errors fail it, too.
 func (f *file) try(ctx context.Context, e *example) error {
-	f.journal = f.newJournal()
-	s, err := harness.Start(ctx, harness.Options{Config: f.options.Config, Scripts: f.options.Scripts, Manager: f.manager}, f.journal)
+	f.log = f.newLog()
+	s, err := harness.Start(ctx, harness.Options{Config: f.options.Config, Scripts: f.options.Scripts, Manager: f.manager}, f.log)
 	if err != nil {
-		return fmt.Errorf("%w, so that nothing of this file runs: %w", errLoad, err)
+		return fmt.Errorf("%w, so no example of this file runs: %w", errLoad, err)
 	}
 	f.server = s
 	defer func() {
@@ -146,13 +146,13 @@ func (f *file) try(ctx context.Context, e *example) error {
 			err = errors.Join(err, f.call(fn))
 		}
 	}
-	for _, fault := range f.journal.Take() {
-		err = errors.Join(err, fmt.Errorf("the scripts failed: %s", worded(fault)))
+	for _, failure := range f.log.TakeErrors() {
+		err = errors.Join(err, fmt.Errorf("the scripts failed: %s", describe(failure)))
 	}
 	return err
 }
 
-// before runs what stands before an example, the outermost first.
+// before runs the before_each functions of a suite, the outermost first.
 func (f *file) before(s *suite) error {
 	if s == nil {
 		return nil
@@ -173,8 +173,8 @@ func (f *file) call(fn lua.LValue) error {
 	return err
 }
 
-// failure says where in this file an error came from; place is where the example stands, for one that came from
-// elsewhere.
+// failure returns the failure of an error, with its place in this file. If the error does not come from this file, place is used:
+// that of the example.
 func (f *file) failure(name, place string, err error) Failure {
 	here := regexp.MustCompile(regexp.QuoteMeta(f.shown) + `:\d+(:\d+)?`)
 	text := err.Error()
@@ -187,7 +187,7 @@ func (f *file) failure(name, place string, err error) Failure {
 		}
 	}
 	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
-	for _, line := range f.journal.Lines() {
+	for _, line := range f.log.Lines() {
 		text += "\n    | " + strings.ReplaceAll(line, "\n", "\n    | ")
 	}
 	return Failure{Place: place, Name: name, Text: text}

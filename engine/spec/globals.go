@@ -14,7 +14,7 @@ import (
 	"perigee/engine/script/module"
 )
 
-// open sets up what a spec finds: the words of busted, assert, and require.
+// open sets the globals of a spec: the functions of busted, assert, and require.
 func (f *file) open() {
 	L := f.vm.State()
 	for name, fn := range map[string]lua.LGFunction{
@@ -32,7 +32,7 @@ func (f *file) open() {
 	f.modules["spec"] = f.module()
 }
 
-// table makes a table of functions. What it does not have is an error, not nil.
+// table creates a table of functions. Reading another field is an error.
 func (f *file) table(name string, functions map[string]lua.LGFunction) *lua.LTable {
 	L := f.vm.State()
 	mt := L.NewTable()
@@ -45,42 +45,42 @@ func (f *file) table(name string, functions map[string]lua.LGFunction) *lua.LTab
 	return t
 }
 
-// describing returns the suite that is being described.
-func (f *file) describing(L *lua.LState, word string) *suite {
-	if f.within == nil {
-		L.RaiseError("%s stands outside of it, before_each and after_each", word)
+// currentSuite returns the suite whose function runs. word is the name of the called function.
+func (f *file) currentSuite(L *lua.LState, word string) *suite {
+	if f.suite == nil {
+		L.RaiseError("%s cannot be called within it, before_each and after_each", word)
 	}
-	return f.within
+	return f.suite
 }
 
-// describe (name, fn) puts a name before what fn describes.
+// describe (name, fn) runs fn, which registers the examples of a suite.
 func (f *file) describe(L *lua.LState) int {
-	outer := f.describing(L, "describe")
+	outer := f.currentSuite(L, "describe")
 	name, fn := L.CheckString(1), L.CheckFunction(2)
-	f.within = &suite{outer: outer, name: name}
+	f.suite = &suite{outer: outer, name: name}
 	L.Push(fn)
 	L.Call(0, 0)
-	f.within = outer
+	f.suite = outer
 	return 0
 }
 
-// it (name, fn) is an example.
+// it (name, fn) registers an example.
 func (f *file) it(L *lua.LState) int {
-	s := f.describing(L, "it")
+	s := f.currentSuite(L, "it")
 	f.examples = append(f.examples, &example{s, L.CheckString(1), api.CallSite(L), L.CheckFunction(2)})
 	return 0
 }
 
-// around (fn) runs before or after each example of what is being described.
+// around returns before_each or after_each: (fn) runs before or after each example of the suite.
 func (f *file) around(list func(s *suite) *[]lua.LValue) lua.LGFunction {
 	return func(L *lua.LState) int {
-		functions := list(f.describing(L, "before_each or after_each"))
+		functions := list(f.currentSuite(L, "before_each or after_each"))
 		*functions = append(*functions, L.CheckFunction(1))
 		return 0
 	}
 }
 
-// require returns "spec", "json", or a module of the scripts that needs no server: rules that can be looked at alone.
+// require (name) returns "spec", "json", or a module of the scripts that does not require "server".
 func (f *file) require(L *lua.LState) int {
 	name := L.CheckString(1)
 	module, known := f.modules[name]
@@ -105,12 +105,12 @@ func (f *file) require(L *lua.LState) int {
 	return 1
 }
 
-// read finds the source of a module as the scripts would.
+// read returns the source of a module, which it finds as the scripts would.
 func (f *file) read(name string) (shown string, source []byte, err error) {
 	within := strings.ReplaceAll(name, ".", "/")
-	for _, folder := range f.folders() {
+	for _, dir := range f.sourceDirs() {
 		for _, candidate := range []string{within + ".lua", within + "/init.lua"} {
-			source, err := fs.ReadFile(folder, candidate)
+			source, err := fs.ReadFile(dir, candidate)
 			if err == nil {
 				return candidate, source, nil
 			}
@@ -119,10 +119,10 @@ func (f *file) read(name string) (shown string, source []byte, err error) {
 			}
 		}
 	}
-	return "", nil, fmt.Errorf("a spec finds no module %q: there are spec, json, and what needs no server among the scripts", name)
+	return "", nil, fmt.Errorf("module %q not found: a spec can require spec, json, and modules of the scripts that do not need the server", name)
 }
 
-func (f *file) folders() []fs.FS {
+func (f *file) sourceDirs() []fs.FS {
 	if path := f.options.Config.Lua.Path; path != "" {
 		return []fs.FS{os.DirFS(path), f.options.Scripts}
 	}

@@ -6,10 +6,10 @@ import (
 	"perigee/engine/script/value"
 )
 
-// jobList () returns the jobs that the scripts have pushed and that have not been done, in the order of the queue.
+// jobList () returns the pushed jobs that have not run, in the order of the queue.
 func (f *file) jobList(L *lua.LState) int {
-	s, list := f.present(L), L.NewTable()
-	for _, j := range s.Waiting() {
+	s, list := f.runningServer(L), L.NewTable()
+	for _, j := range s.PendingJobs() {
 		arguments, err := value.Decode(j.Arguments, value.Limits{}, value.Null())
 		raise(L, err)
 		row := L.NewTable()
@@ -23,9 +23,9 @@ func (f *file) jobList(L *lua.LState) int {
 	return 1
 }
 
-// doJobs () does the jobs that are due, and returns how many.
-func (f *file) doJobs(L *lua.LState) int {
-	count, err := f.present(L).Work()
+// runJobs () runs the jobs that are due and returns their number.
+func (f *file) runJobs(L *lua.LState) int {
+	count, err := f.runningServer(L).RunJobs()
 	raise(L, err)
 	L.Push(lua.LNumber(count))
 	return 1

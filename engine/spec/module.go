@@ -18,10 +18,10 @@ import (
 	"perigee/engine/spec/harness"
 )
 
-// maxAdvance is how far spec.advance moves the clock at once.
+// maxAdvance is how far spec.advance can move the clock in one call.
 const maxAdvance = 366 * 24 * time.Hour
 
-// module is what require "spec" returns.
+// module returns the module spec.
 func (f *file) module() *lua.LTable {
 	return f.table("spec", map[string]lua.LGFunction{
 		"client":  f.openClient,
@@ -31,29 +31,29 @@ func (f *file) module() *lua.LTable {
 		"http":    f.http,
 		"errors":  f.errors,
 		"jobs":    f.jobList,
-		"work":    f.doJobs,
+		"work":    f.runJobs,
 		"manager": f.setManager,
 		"process": f.process,
 		"reload":  f.reload,
 	})
 }
 
-// present returns the server of the example that runs.
-func (f *file) present(L *lua.LState) *harness.Server {
+// runningServer returns the server of the running example.
+func (f *file) runningServer(L *lua.LState) *harness.Server {
 	if f.server == nil {
-		L.RaiseError("there is a server only within it, before_each and after_each")
+		L.RaiseError("this can be called only within it, before_each and after_each")
 	}
 	return f.server
 }
 
-// raise raises an error, if there is one, with the place in the spec.
+// raise raises err, unless it is nil, with its place in the spec.
 func raise(L *lua.LState, err error) {
 	if err != nil {
 		L.RaiseError("%s", strings.TrimPrefix(err.Error(), "value: "))
 	}
 }
 
-// pushJSON pushes what JSON means.
+// pushJSON pushes a decoded JSON text.
 func pushJSON(L *lua.LState, text []byte) int {
 	v, err := value.Decode(text, value.Limits{}, value.Null())
 	raise(L, err)
@@ -61,8 +61,8 @@ func pushJSON(L *lua.LState, text []byte) int {
 	return 1
 }
 
-// cross makes of a value of the spec one of the application.
-func cross(v lua.LValue) (value.Value, error) {
+// toServer copies a value of the spec for the Lua VM of the application.
+func toServer(v lua.LValue) (value.Value, error) {
 	if v == lua.LNil {
 		return value.Value{LValue: lua.LNil}, nil
 	}
@@ -74,24 +74,24 @@ func cross(v lua.LValue) (value.Value, error) {
 	return value.Value{LValue: there}, err
 }
 
-// advance (ms) moves the clock and runs what falls due.
+// advance (ms) advances the clock and runs everything that becomes due.
 func (f *file) advance(L *lua.LState) int {
 	ms := float64(L.CheckNumber(1))
 	if !(ms >= 0 && ms <= float64(maxAdvance.Milliseconds())) {
-		L.ArgError(1, "milliseconds, 0 or more, up to a year")
+		L.ArgError(1, "milliseconds, from 0 to a year")
 	}
-	raise(L, f.present(L).Advance(time.Duration(ms*float64(time.Millisecond))))
+	raise(L, f.runningServer(L).Advance(time.Duration(ms*float64(time.Millisecond))))
 	return 0
 }
 
 // runCommand (command, arguments) runs a command and returns its result.
 func (f *file) runCommand(L *lua.LState) int {
-	s, name := f.present(L), L.CheckString(1)
-	arguments, err := cross(L.Get(2))
+	s, name := f.runningServer(L), L.CheckString(1)
+	arguments, err := toServer(L.Get(2))
 	raise(L, err)
 	text, err := s.Run(name, arguments)
-	if errors.Is(err, harness.ErrWaits) {
-		err = fmt.Errorf("%w; spec.run is for commands that end at once", err)
+	if errors.Is(err, harness.ErrStillWaiting) {
+		err = fmt.Errorf("%w; spec.run is for commands that do not wait", err)
 	}
 	raise(L, err)
 	if text == nil || string(text) == "null" {
@@ -103,7 +103,7 @@ func (f *file) runCommand(L *lua.LState) int {
 
 // state (name) returns a copy of a state of the scripts, or nil.
 func (f *file) state(L *lua.LState) int {
-	text, err := f.present(L).State(L.CheckString(1))
+	text, err := f.runningServer(L).State(L.CheckString(1))
 	raise(L, err)
 	if text == nil {
 		L.Push(lua.LNil)
@@ -115,24 +115,24 @@ func (f *file) state(L *lua.LState) int {
 	return 1
 }
 
-// http (url, answer) answers the scripts' requests to a URL, in which "*" stands for anything.
+// http (url, stub) sets the response to the scripts' requests to a URL, in which "*" matches any text.
 func (f *file) http(L *lua.LState) int {
-	s, url, given := f.present(L), L.CheckString(1), L.OptTable(2, L.NewTable())
-	a := answer{URL: url, Response: fetch.Response{Status: http.StatusOK, Header: http.Header{}}}
+	s, url, given := f.runningServer(L), L.CheckString(1), L.OptTable(2, L.NewTable())
+	a := stub{URL: url, Response: fetch.Response{Status: http.StatusOK, Header: http.Header{}}}
 	for key, v := range members(given) {
 		if err := a.set(key.String(), v); err != nil {
 			L.ArgError(2, err.Error())
 		}
 	}
-	s.Answer(harness.Answer(a))
+	s.AddStub(harness.Stub(a))
 	return 0
 }
 
-// answer is what a spec has another server say.
-type answer harness.Answer
+// stub is the response of another server.
+type stub harness.Stub
 
-// set takes one field of an answer.
-func (a *answer) set(field string, v lua.LValue) error {
+// set sets a field.
+func (a *stub) set(field string, v lua.LValue) error {
 	switch v := v.(type) {
 	case lua.LNumber:
 		if field == "status" {
@@ -146,7 +146,7 @@ func (a *answer) set(field string, v lua.LValue) error {
 		}
 		if field == "reason" {
 			if !slices.Contains(fetch.Reasons(), string(v)) {
-				return fmt.Errorf("%q is no reason that a request can have; there are %s", string(v), strings.Join(fetch.Reasons(), ", "))
+				return fmt.Errorf("%q is not a reason why requests fail; there are %s", string(v), strings.Join(fetch.Reasons(), ", "))
 			}
 			a.Failure = fetch.Failure(string(v))
 			return nil
@@ -164,48 +164,48 @@ func (a *answer) set(field string, v lua.LValue) error {
 			return err
 		}
 	}
-	return fmt.Errorf("an answer has status, a number; body, a string, or json, a table; headers, a table; or instead reason, a string, why there is none; not %s, a %s",
+	return fmt.Errorf("a response has status, a number; body, a string, or json, a table; headers, a table; or only reason, a string, if the request fails; not %s, a %s",
 		field, v.Type())
 }
 
-// errors () returns what went wrong in the scripts since the last time, as a list of texts; it fails the example no more.
+// errors () returns the errors of the scripts since its last call, as a list of strings. They no longer fail the example.
 func (f *file) errors(L *lua.LState) int {
-	f.present(L)
+	f.runningServer(L)
 	list := L.NewTable()
-	for _, fault := range f.journal.Take() {
-		list.Append(lua.LString(worded(fault)))
+	for _, failure := range f.log.TakeErrors() {
+		list.Append(lua.LString(describe(failure)))
 	}
 	L.Push(list)
 	return 1
 }
 
-// worded is what went wrong on the stage, in words of the spec.
-func worded(fault error) string {
-	if request, ok := errors.AsType[harness.Unanswered](fault); ok {
-		return fmt.Sprintf("no spec.http answers the scripts' request %s %s", request.Method, request.URL)
+// describe returns the text of an error of the server, with the names that the spec uses.
+func describe(err error) string {
+	if request, ok := errors.AsType[harness.MissingStub](err); ok {
+		return fmt.Sprintf("the scripts make a request without a stub of spec.http: %s %s", request.Method, request.URL)
 	}
-	if start, ok := errors.AsType[harness.Unplayed](fault); ok {
-		return fmt.Sprintf("no spec.process plays the program %q, which the scripts start", start.Program)
+	if start, ok := errors.AsType[harness.MissingFake](err); ok {
+		return fmt.Sprintf("the scripts start the program %q without a fake of spec.process", start.Program)
 	}
-	return fault.Error()
+	return err.Error()
 }
 
 // setManager (name) chooses the manager for all examples of the file.
 func (f *file) setManager(L *lua.LState) int {
-	f.describing(L, "spec.manager")
+	f.currentSuite(L, "spec.manager")
 	f.manager = L.CheckString(1)
 	return 0
 }
 
-// reload ([folder]) has the scripts read again, from another folder if one is given, beside that of the settings. It returns
-// true, or nil and why the scripts before go on.
+// reload ([directory]) reads the scripts again, from another directory beside that of the settings, if given. It returns true, or
+// nil and the error, and the previous scripts stay.
 func (f *file) reload(L *lua.LState) int {
-	s, folder := f.present(L), L.OptString(1, "")
-	if folder != "" {
-		folder = filepath.Join(filepath.Dir(f.options.Config.Lua.Path), folder)
-		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-			return api.PushResult(L, errors.New("there is no folder "+folder))
+	s, dir := f.runningServer(L), L.OptString(1, "")
+	if dir != "" {
+		dir = filepath.Join(filepath.Dir(f.options.Config.Lua.Path), dir)
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return api.PushResult(L, errors.New("there is no directory "+dir))
 		}
 	}
-	return api.PushResult(L, s.Reload(folder))
+	return api.PushResult(L, s.Reload(dir))
 }

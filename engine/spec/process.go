@@ -9,24 +9,24 @@ import (
 	"perigee/engine/spec/harness"
 )
 
-// part is what a spec has a program do.
-type part harness.Part
+// fake is what a program does in a spec.
+type fake harness.Fake
 
-// process (name, play) plays a program that the scripts start.
+// process (name, fake) sets what a program does that the scripts start.
 func (f *file) process(L *lua.LState) int {
-	s, name, given := f.present(L), L.CheckString(1), L.OptTable(2, L.NewTable())
-	var p part
+	s, name, given := f.runningServer(L), L.CheckString(1), L.OptTable(2, L.NewTable())
+	var p fake
 	for key, v := range members(given) {
 		if err := p.set(key.String(), v); err != nil {
 			L.ArgError(2, err.Error())
 		}
 	}
-	raise(L, s.Play(name, harness.Part(p)))
+	raise(L, s.AddFake(name, harness.Fake(p)))
 	return 0
 }
 
-// set takes one field of what a program does.
-func (p *part) set(field string, v lua.LValue) error {
+// set sets a field.
+func (p *fake) set(field string, v lua.LValue) error {
 	switch v := v.(type) {
 	case lua.LNumber:
 		if code := int(v); field == "exit_code" && code >= 0 && code <= 255 && lua.LNumber(code) == v {
@@ -52,6 +52,6 @@ func (p *part) set(field string, v lua.LValue) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("a program has output and errors, lists of lines; exit_code, 0 to 255; running = true where it goes on until it is terminated; or instead reason, a string, why it cannot be started; not %s, a %s",
+	return fmt.Errorf("a program has output and errors, lists of lines; exit_code, 0 to 255; running = true if it runs until it is terminated; or only reason, a string, if it cannot be started; not %s, a %s",
 		field, v.Type())
 }

@@ -1,8 +1,8 @@
-// Package spec runs the specs of scripts: files of Lua that play the clients of an application and say what they should
-// hear. It owns what such a file can say, and the report. Each example gets a server of its own, a stage. The spec itself
-// runs on another Lua machine than the application; values cross between them as JSON.
+// Package spec runs the specs of scripts: Lua files that act as the clients of an application and check what they receive. It owns
+// the Lua API of specs, and the report. Each example gets its own server from package harness. The spec runs in another Lua VM than
+// the application; values pass between them as JSON.
 //
-// Nothing here depends on how fast the machine is. What scripts leave to chance, uuids and winners, stays so.
+// Nothing here depends on the speed of the machine. Random values of scripts, such as UUIDs, stay random.
 package spec
 
 import (
@@ -19,36 +19,36 @@ import (
 	"perigee/engine/config"
 )
 
-// suffix is how the names of files end that hold specs.
+// suffix is the end of the names of spec files.
 const suffix = "_spec.lua"
 
-// defaultTimeout is how long an example, or one of the functions around it, may run.
+// defaultTimeout is how long an example, or a before_each or after_each function, may run.
 const defaultTimeout = 10 * time.Second
 
-// Options say what is run.
+// Options are the options of Run.
 type Options struct {
 	Config config.Config
 	// Scripts are the modules of the binary.
 	Scripts fs.FS
-	// Path is the folder below which specs are looked for, or one file; "" is the scripts folder of the settings.
+	// Path is the directory that is searched for specs, or one file. Optional: "" means the directory of the scripts.
 	Path string
-	// Timeout is how long an example, or one of the functions around it, may run. 0 means 10 s.
+	// Timeout is how long an example, or a before_each or after_each function, may run. 0 means 10 s.
 	Timeout time.Duration
 }
 
-// Report is how the specs went.
+// Report is the result of the specs.
 type Report struct {
 	Passed   int
 	Failures []Failure
 }
 
-// Failure is an example that is not as it should be, or a file that does not load.
+// Failure is a failed example, or a file that does not load.
 type Failure struct {
 	// Place is file and line: "scripts/giveaway/giveaway_spec.lua:12".
 	Place string
-	// Name is that of the example with those of what it stands in; "" for a file.
+	// Name is the name of the example after those of its suites, or "" for a file.
 	Name string
-	// Text says what is wrong. Lines after the first are indented; those behind a | were printed or logged meanwhile.
+	// Text is the error. Lines after the first are indented; those after a | were printed or logged by the example.
 	Text string
 }
 
@@ -70,8 +70,8 @@ func (r Report) String() string {
 	return w.String()
 }
 
-// Run runs the specs, one after the other. The error says why they could not be run, or that ctx has ended; what fails in
-// a spec stands in the report.
+// Run runs the specs, one after the other. Failures of specs are in the report; the error is that of finding and reading the files,
+// or of ctx.
 func Run(ctx context.Context, o Options) (Report, error) {
 	if o.Path == "" {
 		o.Path = o.Config.Lua.Path
@@ -97,7 +97,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	return report, nil
 }
 
-// find returns the files of specs at or below a path, in the order of their names.
+// find returns the spec files at or below a path, sorted.
 func find(at string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(at, func(name string, entry fs.DirEntry, err error) error {
@@ -117,14 +117,14 @@ func find(at string) ([]string, error) {
 	return files, nil
 }
 
-// shown is how failures name a file: from the folder of the specs on.
-func shown(folder, name string) string {
-	within, err := filepath.Rel(folder, name)
+// shown returns the path of a file in failures: relative, and beginning with the directory of the specs.
+func shown(dir, name string) string {
+	within, err := filepath.Rel(dir, name)
 	if err != nil || within == "." {
 		return filepath.ToSlash(name)
 	}
-	base := filepath.Base(folder)
-	if full, err := filepath.Abs(folder); err == nil {
+	base := filepath.Base(dir)
+	if full, err := filepath.Abs(dir); err == nil {
 		base = filepath.Base(full)
 	}
 	return path.Join(base, filepath.ToSlash(within))

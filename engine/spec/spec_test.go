@@ -12,10 +12,10 @@ import (
 	"perigee/scripts"
 )
 
-// patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
+// patience is how long a test waits before it fails: a guard against hanging, not a measurement.
 const patience = 2 * time.Minute
 
-// app is what the specs of these tests are about.
+// app is the application that the specs of these tests run against.
 const app = `local base = require "manager"
 local http = require "http"
 local server = require "server"
@@ -67,20 +67,20 @@ end
 return app
 `
 
-// run runs one file of specs for that application.
+// run runs a file of specs against that application.
 func run(t *testing.T, text string, change func(o *spec.Options)) spec.Report {
 	t.Helper()
-	folder := filepath.Join(t.TempDir(), "scripts")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	dir := filepath.Join(t.TempDir(), "scripts")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"app.lua": app, "x_spec.lua": text} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: patience}
-	o.Config.Lua.Path, o.Config.Lua.Manager, o.Config.Lua.TurnTimeout = folder, "app", config.Duration(patience)
+	o.Config.Lua.Path, o.Config.Lua.Manager, o.Config.Lua.TurnTimeout = dir, "app", config.Duration(patience)
 	o.Config.Processes = map[string]config.Process{"touch": {Command: []string{"/nowhere/touch"}, Args: "[a-z]+"}}
 	if change != nil {
 		change(&o)
@@ -92,7 +92,7 @@ func run(t *testing.T, text string, change func(o *spec.Options)) spec.Report {
 	return report
 }
 
-// The specs of the scripts that Perigee brings pass.
+// The specs of the built-in scripts pass.
 func TestScripts(t *testing.T) {
 	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: patience}
 	o.Config.Lua.Path, o.Config.Lua.TurnTimeout = filepath.Join("..", "..", "scripts"), config.Duration(patience)
@@ -102,7 +102,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// What stands in an example, and what is wrong in it or in the scripts, is shown with its place.
+// A failure of an example or an error of the scripts has its place.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	rows := []struct{ name, body, want string }{
@@ -113,7 +113,7 @@ func TestFailures(t *testing.T) {
 		{"error", `local t = nil; t.x = 1`, "scripts/x_spec.lua:4: things work: attempt to index"},
 		{"no error", `assert.has_error(function() end)`, "x_spec.lua:4: things work: expected an error, got none"},
 		{"other error", `assert.has_error(function() error("one") end, "two")`, `expected an error with "two", got "scripts/x_spec.lua:4: one"`},
-		{"pattern", `assert.matches("^b", "abc")`, `expected a text like "^b", got "abc"`},
+		{"pattern", `assert.matches("^b", "abc")`, `expected a string that matches "^b", got "abc"`},
 		{"slip", `assert.equals(1, 1)`, "x_spec.lua:4: things work: there is no assert.equals"},
 		{"no frame", `spec.client():expect("Rang")`, "x_spec.lua:4: things work: expected Rang, got nothing"},
 		{"other frame", `local c = spec.client(); c:send("Nope"); c:expect("Rang")`, "expected Rang, got MessageException\n    the frame: {"},
@@ -123,22 +123,22 @@ func TestFailures(t *testing.T) {
 		{"endless handler", `spec.client():send("Spin")`, "scripts/x_spec.lua:3: things work: the scripts failed: scripts/app.lua:8: time limit exceeded"},
 		{"endless spec", `while true do end`, "scripts/x_spec.lua:4: things work: time limit exceeded"},
 		{"endless spec under pcall", `while true do pcall(function() while true do end end) end`, "scripts/x_spec.lua:4: things work: time limit exceeded"},
-		{"endless work", `spec.client():send("Again")`, "x_spec.lua:4: things work: the scripts do not come to rest"},
+		{"endless work", `spec.client():send("Again")`, "x_spec.lua:4: things work: the scripts do not become idle"},
 		{"rejection", `spec.client():send("Reject")`, "the scripts failed: scripts/app.lua:18: unhandled promise rejection: sour"},
 		{"roster", `local c = spec.client(); spec.advance(100); c:expect("UpdateConnections", { connections = { x = {} } })`, "connections.x: expected {}, got nothing"},
 		{"no plain data", `spec.client():send("Boom", { f = print })`, "x_spec.lua:4: things work: encode f: a function has no JSON form"},
-		{"unknown server", `spec.client():send("Ask")`, "the scripts failed: no spec.http answers the scripts' request GET http://weather.test/bern?now"},
-		{"waiting command", `spec.run("Wait")`, `command "Wait" waits for something; spec.run is for commands that end at once`},
+		{"unknown server", `spec.client():send("Ask")`, "the scripts failed: the scripts make a request without a stub of spec.http: GET http://weather.test/bern?now"},
+		{"waiting command", `spec.run("Wait")`, `command "Wait" is still waiting; spec.run is for commands that do not wait`},
 		{"unknown command", `spec.run("Nope")`, "unknown command"},
-		{"no such reason", `spec.http("http://weather.test/*", { reason = "tired" })`, `x_spec.lua:4: things work: bad argument #2 to http ("tired" is no reason that a request can have; there are timeout, refused`},
-		{"no such right", `spec.client({ admin = "yes" })`, "x_spec.lua:4: things work: admin is true or false, not a string"},
-		{"unplayed program", `spec.client():send("Start")`, `the scripts failed: no spec.process plays the program "touch", which the scripts start`},
+		{"no such reason", `spec.http("http://weather.test/*", { reason = "tired" })`, `x_spec.lua:4: things work: bad argument #2 to http ("tired" is not a reason why requests fail; there are timeout, refused`},
+		{"no such right", `spec.client({ admin = "yes" })`, "x_spec.lua:4: things work: admin must be true or false, not a string"},
+		{"program without a fake", `spec.client():send("Start")`, `the scripts failed: the scripts start the program "touch" without a fake of spec.process`},
 		{"unknown program", `spec.process("tuch", {})`, `x_spec.lua:4: things work: there is no program "tuch" in server.toml; there are: touch`},
-		{"no such play", `spec.process("touch", { outptu = {} })`, `exit_code, 0 to 255; running = true`},
+		{"no such field of a fake", `spec.process("touch", { outptu = {} })`, `exit_code, 0 to 255; running = true`},
 		{"said", `print("a", 1); spec.client():send("Say"); assert.equal(1, 2)`, "x_spec.lua:4: things work: expected 1, got 2\n    | a\t1\n    | printed\n    | scripts/app.lua:26: WARN logged by=Ada\n0 passed"},
 		{"closed client", `local c = spec.client(); c:close(); c:send("Boom")`, "the client is closed: 1000"},
-		{"no module", `require("server")`, `a spec finds no module "server"`},
-		{"describe within", `describe("x", function() end)`, "x_spec.lua:4: things work: describe stands outside of it"},
+		{"no module", `require("server")`, `module "server" not found: a spec can require`},
+		{"describe within", `describe("x", function() end)`, "x_spec.lua:4: things work: describe cannot be called within it"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -159,15 +159,15 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A file or an application that does not load is one failure with the place.
+// A file or an application that does not load is one failure with its place.
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"describe(":    "scripts/x_spec.lua:1:10: ')' expected",
 		"\nerror('x')": "scripts/x_spec.lua:2: x\n",
-		"require('spec').manager('gone')\nit('works', function() end)":                             "scripts/x_spec.lua:2: the scripts do not load, so that nothing of this file runs: the manager: module \"gone\" not found",
+		"require('spec').manager('gone')\nit('works', function() end)":                             "scripts/x_spec.lua:2: the scripts do not load, so no example of this file runs: the manager: module \"gone\" not found",
 		"require('spec').manager('gone')\nit('works', function() end)\nit('does', function() end)": "\n0 passed, 1 failed\n", // said once
-		"require('spec').client()": "there is a server only within it",
+		"require('spec').client()": "this can be called only within it",
 	} {
 		if got := run(t, text, nil).String(); !strings.Contains(got, want) || !strings.HasSuffix(got, "\n0 passed, 1 failed\n") {
 			t.Errorf("%q: %s, want %s", text, got, want)
@@ -175,8 +175,8 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// Clock, commands, state, other servers and errors are the spec's, and each example begins anew.
-func TestWords(t *testing.T) {
+// A spec controls clock, commands, state, HTTP responses and errors, and each example has a new server.
+func TestAPI(t *testing.T) {
 	t.Parallel()
 	report := run(t, `local json = require "json"
 local spec = require "spec"
@@ -263,8 +263,8 @@ end)
 	}
 }
 
-// Where there is nothing to run, Run says so.
-func TestNothing(t *testing.T) {
+// It is an error if there are no specs.
+func TestNoSpecs(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{t.TempDir(), filepath.Join(t.TempDir(), "gone")} {
 		if report, err := spec.Run(t.Context(), spec.Options{Config: config.Default(), Scripts: scripts.Files, Path: at}); err == nil {
@@ -273,7 +273,7 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// A spec reloads the scripts, from another folder too: connections and state go over, and what is broken changes nothing.
+// A spec can reload the scripts, also from another directory: connections and state stay, and broken scripts change nothing.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -296,10 +296,10 @@ it("reloads", function()
   assert.equal(6, spec.run("Sum", { x = 2, y = 3 }).sum)
   spec.advance(1000)
   c:expect("Now")
-  ok, reason = spec.reload("missing/folder")
+  ok, reason = spec.reload("missing/dir")
   assert.is_nil(ok)
-  assert.matches("^there is no folder .*/missing/folder$", reason)
-  assert.matches("^there is no folder ", select(2, spec.reload("scripts/app.lua")))
+  assert.matches("^there is no directory .*/missing/dir$", reason)
+  assert.matches("^there is no directory ", select(2, spec.reload("scripts/app.lua")))
   assert.equal(6, spec.run("Sum", { x = 2, y = 3 }).sum)
 end)
 `,
@@ -319,7 +319,7 @@ end)
 	}
 }
 
-// A spec plays the programs that the scripts start: what they say, how they end, and that they cannot be started.
+// A spec sets what the programs do that the scripts start: their output, their exit, and that they cannot be started.
 func TestProcesses(t *testing.T) {
 	t.Parallel()
 	report := run(t, `local spec = require "spec"
@@ -366,12 +366,12 @@ end)
 	}
 }
 
-// A boot that waits is waited for, on the clock of the spec; one that waits longer than the settings allow is told where.
+// A boot may wait, on the spec's clock. If it waits longer than the settings allow, the error has its place.
 func TestBootWaits(t *testing.T) {
 	t.Parallel()
 	for wait, want := range map[string]string{
 		"server.sleep(10)":   "1 passed, 0 failed\n",
-		"server.sleep(6000)": "scripts/x_spec.lua:1: the scripts do not load, so that nothing of this file runs: scripts/slow.lua:5: ",
+		"server.sleep(6000)": "scripts/x_spec.lua:1: the scripts do not load, so no example of this file runs: scripts/slow.lua:5: ",
 		"local p = server.promise(function() end) p:await()": "scripts/slow.lua:5: ",
 	} {
 		report := run(t, `it("runs", function() end)`, func(o *spec.Options) {

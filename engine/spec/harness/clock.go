@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// began is when every server of a spec starts: a fixed time, so that no run differs from another.
-func began() time.Time { return time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC) }
+// startTime is when every server of a spec starts: a fixed time, so that all runs are the same.
+func startTime() time.Time { return time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-// clock is a loop.Clock that stands still until it is moved.
+// clock is a loop.Clock that only moves when it is advanced.
 type clock struct {
 	mu sync.Mutex
 	// Guarded by mu.
@@ -22,14 +22,14 @@ type alarm struct {
 	run func()
 }
 
-// Now returns the time to which the clock was moved.
+// Now returns the time of the clock.
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// AfterFunc has f called by whoever moves the clock to that time.
+// AfterFunc calls f when the clock reaches that time, in the goroutine that advances it.
 func (c *clock) AfterFunc(d time.Duration, f func()) func() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,7 +52,7 @@ func (c *clock) remove(a *alarm) bool {
 	return false
 }
 
-// step moves the clock to the earliest alarm that is due at end or before, and calls it. It tells whether there was one.
+// step moves the clock to the earliest alarm that is due at end or before, and calls it. It reports whether there was one.
 func (c *clock) step(end time.Time) bool {
 	c.mu.Lock()
 	var first *alarm

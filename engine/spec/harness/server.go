@@ -1,8 +1,7 @@
-// Package harness is the server on which an example of a spec is played: the real loop, manager and scripts, but without
-// sockets, and with a clock, a queue, programs and other servers that do what the spec says. It sees none of the spec's Lua,
-// and does not know what is expected.
+// Package harness is the server that an example of a spec runs against: the real loop, manager and scripts, with fake connections,
+// clock, queue, programs and HTTP servers. It knows nothing of the spec's Lua, nor of what the spec expects.
 //
-// Nothing here depends on how fast the machine is: after each thing that is done to a server, its loop runs until it is idle.
+// Nothing here depends on the speed of the machine: after each call of a method, the loop runs until it is idle.
 package harness
 
 import (
@@ -29,16 +28,16 @@ import (
 // key is the password of admins in specs, whatever the settings say.
 const key = "password"
 
-// Bounds of how long a server may take to come to rest.
+// Bounds of how long a server may take to become idle.
 const (
-	maxRounds = 10_000           // turns and alarms for one thing that a spec does
-	maxRest   = 30 * time.Second // of real time; the limits of scripts end turns long before
+	maxRounds   = 10_000           // turns and alarms for one call of a method
+	maxIdleWait = 30 * time.Second // of real time; the limits of scripts end turns long before that
 )
 
-// errRestless says that work made work without end.
-var errRestless = errors.New("the scripts do not come to rest: something runs again and again without the clock being moved")
+// errNotIdle is the error of turns that cause further turns without end.
+var errNotIdle = errors.New("the scripts do not become idle: something runs again and again without the clock being advanced")
 
-// Options say what is played.
+// Options are the options of Start.
 type Options struct {
 	Config config.Config
 	// Scripts are the modules of the binary.
@@ -47,46 +46,46 @@ type Options struct {
 	Manager string
 }
 
-// Server is a server without sockets. Between two calls of its methods its loop is idle. One goroutine uses it.
+// Server is a server without sockets. Between two calls of its methods its loop is idle. It must be used by one goroutine.
 type Server struct {
-	loop    *loop.Loop
-	clock   *clock
-	manager *manager.Manager
-	store   *store.Store
-	cast    *cast
-	journal *Journal
-	out     *outlet
-	answers []Answer // of other servers; written while the loop is idle
+	loop     *loop.Loop
+	clock    *clock
+	manager  *manager.Manager
+	store    *store.Store
+	programs *fakePrograms
+	log      *Log
+	out      *outlet
+	stubs    []Stub // written while the loop is idle
 
-	jobs    []Job // that scripts have pushed; written by the loop, and while it is idle
+	jobs    []Job // pushed by scripts; written by the loop, and while it is idle
 	lastJob uint64
 
-	program  *script.Program // that runs
-	programs script.Generations
+	program     *script.Program // the running one
+	generations script.Generations
 
 	stopping *wire.Close // set by the loop
 	stopped  bool
 
 	// Set by Start, never changed.
-	read func(folder string) error // loads the scripts
+	load func(dir string) error // loads the scripts
 	end  func()
 }
 
-// Start loads the scripts into a new server. Its owner calls End.
-func Start(ctx context.Context, o Options, j *Journal) (*Server, error) {
+// Start starts a server and loads the scripts. The caller must call End.
+func Start(ctx context.Context, o Options, l *Log) (*Server, error) {
 	c := o.Config
-	s := &Server{clock: &clock{now: began()}, store: store.New(), journal: j, out: &outlet{}}
-	log := slog.New(s.journal)
+	s := &Server{clock: &clock{now: startTime()}, store: store.New(), log: l, out: &outlet{}}
+	log := slog.New(s.log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		Clock:      s.clock,
 		Panicked: func(turn string, v any, stack []byte) {
-			s.journal.add(fmt.Errorf("panic in turn %s: %v\n%s", turn, v, stack))
+			s.log.addError(fmt.Errorf("panic in turn %s: %v\n%s", turn, v, stack))
 		},
 	})
 	var err error
-	if s.cast, err = newCast(c, s.journal); err != nil {
-		return nil, fmt.Errorf("stage: %w", err)
+	if s.programs, err = newFakePrograms(c, s.log); err != nil {
+		return nil, fmt.Errorf("spec: %w", err)
 	}
 	s.manager = manager.New(manager.Options{
 		Key:    auth.NewKey(key),
@@ -96,26 +95,26 @@ func Start(ctx context.Context, o Options, j *Journal) (*Server, error) {
 		Stop:   func(why wire.Close) { s.stopping = &why },
 		Retired: func(a manager.Application) {
 			if p, ok := a.(*script.Program); ok {
-				s.programs.Retire(p)
+				s.generations.Retire(p)
 			}
 		},
 	}, s.loop, log)
 	s.manager.Connect(s.out)
-	// What has begun is brought to its end: its own limits bound it.
+	// Turns that have begun run to their end, within their own limits.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	endWatching := s.programs.Watch(ctx)
-	var parts sync.WaitGroup
-	parts.Go(func() { s.loop.Run(running) })
+	endWatching := s.generations.Watch(ctx)
+	var goroutines sync.WaitGroup
+	goroutines.Go(func() { s.loop.Run(running) })
 	s.end = func() {
 		cancel()
-		parts.Wait()
+		goroutines.Wait()
 		endWatching()
-		s.programs.Close()
+		s.generations.Close()
 	}
-	s.read = func(folder string) error {
+	s.load = func(dir string) error {
 		options := s.options(o, log)
-		if folder != "" {
-			options.Dir, options.DirName = folder, filepath.Base(folder)
+		if dir != "" {
+			options.Dir, options.DirName = dir, filepath.Base(dir)
 		}
 		return s.install(ctx, c.Lua.BootTimeout.Std(), options)
 	}
@@ -126,14 +125,14 @@ func Start(ctx context.Context, o Options, j *Journal) (*Server, error) {
 	return s, nil
 }
 
-// Reload has the scripts read again, from another folder if one is named. Where they fail those before go on.
-func (s *Server) Reload(folder string) error { return s.read(folder) }
+// Reload reads the scripts again, from dir if it is not "". If they fail, the previous ones stay.
+func (s *Server) Reload(dir string) error { return s.load(dir) }
 
-// End ends the server, and returns after all of it has ended.
+// End ends the server and waits for all of its goroutines.
 func (s *Server) End() { s.end() }
 
-// install loads scripts and has them take over; where they fail, those before go on. What they wait for on the way happens:
-// the clock is moved as far as that needs, at most by the time that loading may take.
+// install loads scripts and swaps them in; if they fail, the previous ones stay. While loading waits, the clock is advanced, at most
+// by limit.
 func (s *Server) install(ctx context.Context, limit time.Duration, options script.Options) error {
 	ctx, end := context.WithTimeout(ctx, limit+time.Second)
 	defer end()
@@ -151,27 +150,27 @@ func (s *Server) install(ctx context.Context, limit time.Duration, options scrip
 				return nil, err
 			}
 			p = made
-			s.programs.Add(p)
+			s.generations.Add(p)
 			return p, p.Load()
 		})
 		done <- err
 	})
 	select {
 	case <-began:
-	case err := <-done: // it has not come so far
+	case err := <-done: // loading has not begun
 		return err
 	}
-	for s.idle() == nil && !loaded && (s.cast.cue() || s.clock.step(s.clock.Now().Add(limit))) {
+	for s.drain() == nil && !loaded && (s.programs.step() || s.clock.step(s.clock.Now().Add(limit))) {
 		continue
 	}
 	err := <-done
 	if err == nil {
 		s.program = p
 	}
-	return errors.Join(err, s.rest())
+	return errors.Join(err, s.runUntilIdle())
 }
 
-// options are those of the engine, with a clock and other servers that the spec decides about.
+// options returns the options of the engine, with the fakes of this server.
 func (s *Server) options(o Options, log *slog.Logger) script.Options {
 	options := script.OptionsFor(o.Config, s.loop)
 	if o.Manager != options.Manager {
@@ -184,111 +183,111 @@ func (s *Server) options(o Options, log *slog.Logger) script.Options {
 	options.Log = log
 	options.Fetch = s.fetch
 	options.Push = s.push
-	options.Processes = s.cast
+	options.Processes = s.programs
 	return options
 }
 
-// turn runs f on the loop, and everything that follows from it.
+// turn runs f on the loop, and everything that it causes.
 func (s *Server) turn(f func()) error {
 	if err := s.loop.Post("spec", f); err != nil {
 		return err
 	}
-	return s.rest()
+	return s.runUntilIdle()
 }
 
-// rest runs the loop until nothing is left to do at the present time.
-func (s *Server) rest() error {
+// runUntilIdle runs the loop until there is nothing to do at the current time.
+func (s *Server) runUntilIdle() error {
 	for range maxRounds {
-		if err := s.idle(); err != nil {
+		if err := s.drain(); err != nil {
 			return err
 		}
-		if !s.cast.cue() && !s.clock.step(s.clock.Now()) && !s.part() {
+		if !s.programs.step() && !s.clock.step(s.clock.Now()) && !s.handleEnded() {
 			return nil
 		}
 	}
-	return errRestless
+	return errNotIdle
 }
 
-// idle waits until the loop has taken every turn that is queued.
-func (s *Server) idle() error {
+// drain waits until the loop has run every queued turn.
+func (s *Server) drain() error {
 	done := make(chan error, 1)
 	rounds := 0
-	var look func()
-	look = func() {
+	var check func()
+	check = func() {
 		switch rounds++; {
 		case s.loop.Queued() == 0:
 			done <- nil
 		case rounds == maxRounds:
-			done <- errRestless
+			done <- errNotIdle
 		default:
-			s.loop.Next("spec", look)
+			s.loop.Next("spec", check)
 		}
 	}
-	if err := s.loop.Post("spec", look); err != nil {
+	if err := s.loop.Post("spec", check); err != nil {
 		return err
 	}
-	late := time.NewTimer(maxRest)
-	defer late.Stop()
+	timeout := time.NewTimer(maxIdleWait)
+	defer timeout.Stop()
 	select {
 	case err := <-done:
 		return err
-	case <-late.C:
-		return errRestless
+	case <-timeout.C:
+		return errNotIdle
 	}
 }
 
-// part does what the broker and the engine do when something ends: the manager is told of sockets that are closed, and a
-// server that stops closes all of them. It tells whether there was anything to do.
-func (s *Server) part() bool {
+// handleEnded does what the broker and the engine do when something ends: it tells the manager of closed connections, and closes all
+// connections of a server that stops. It reports whether there was anything to do.
+func (s *Server) handleEnded() bool {
 	busy := false
 	if s.stopping != nil && !s.stopped {
 		s.stopped, busy = true, true
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if err := s.manager.StopHook(ctx); err != nil {
-			s.journal.add(err)
+			s.log.addError(err)
 		}
-		for _, socket := range s.out.sockets {
-			socket.Close(*s.stopping)
+		for _, conn := range s.out.conns {
+			conn.Close(*s.stopping)
 		}
 	}
-	for _, socket := range s.out.sockets {
-		if socket.closed != nil && !socket.detached {
-			socket.detached, busy = true, true
-			s.manager.Closed(socket, *socket.closed)
+	for _, conn := range s.out.conns {
+		if conn.closed != nil && !conn.detached {
+			conn.detached, busy = true, true
+			s.manager.Closed(conn, *conn.closed)
 		}
 	}
 	return busy
 }
 
-// Advance moves the clock and runs what falls due on the way.
+// Advance advances the clock and runs everything that becomes due.
 func (s *Server) Advance(d time.Duration) error {
 	end := s.clock.Now().Add(d)
 	for s.clock.step(end) {
-		if err := s.rest(); err != nil {
+		if err := s.runUntilIdle(); err != nil {
 			return err
 		}
 	}
 	s.clock.set(end)
-	return s.rest()
+	return s.runUntilIdle()
 }
 
-// Open attaches a new socket.
-func (s *Server) Open() (*Socket, error) {
+// Connect opens a new connection.
+func (s *Server) Connect() (*Conn, error) {
 	if s.stopped {
 		return nil, errors.New("the server has stopped")
 	}
-	socket := &Socket{id: uint64(len(s.out.sockets) + 1), opened: s.clock.Now(), topics: map[outbox.TopicID]bool{}}
-	s.out.sockets = append(s.out.sockets, socket)
-	s.manager.Open(socket)
-	return socket, s.rest()
+	conn := &Conn{id: uint64(len(s.out.conns) + 1), opened: s.clock.Now(), topics: map[outbox.TopicID]bool{}}
+	s.out.conns = append(s.out.conns, conn)
+	s.manager.Open(conn)
+	return conn, s.runUntilIdle()
 }
 
-// With has the loop do something with the connection of a socket, if there still is one.
-func (s *Server) With(socket *Socket, do func(c script.Client) error) (err error) {
+// WithConnection calls do on the loop with the client of a connection, if it is still open.
+func (s *Server) WithConnection(conn *Conn, do func(c script.Client) error) (err error) {
 	errTurn := s.turn(func() {
 		for _, known := range s.manager.Host().Connections() {
-			if known.ResourceID() == socket.id {
+			if known.ResourceID() == conn.id {
 				err = do(known)
 			}
 		}
@@ -296,22 +295,22 @@ func (s *Server) With(socket *Socket, do func(c script.Client) error) (err error
 	return cmp.Or(errTurn, err)
 }
 
-// Say has a client say something.
-func (s *Server) Say(socket *Socket, text []byte) error {
-	s.manager.Message(socket, text)
-	return s.rest()
+// Receive passes a message of a client to the manager.
+func (s *Server) Receive(conn *Conn, text []byte) error {
+	s.manager.Message(conn, text)
+	return s.runUntilIdle()
 }
 
-// Leave has a client go away.
-func (s *Server) Leave(socket *Socket) error {
-	socket.Close(wire.CloseNormal(""))
-	return s.rest()
+// Disconnect closes the connection as a client does.
+func (s *Server) Disconnect(conn *Conn) error {
+	conn.Close(wire.CloseNormal(""))
+	return s.runUntilIdle()
 }
 
-// ErrWaits is wrapped by the error of a command that is not done once the loop is idle.
-var ErrWaits = errors.New("waits for something")
+// ErrStillWaiting is wrapped by the error of a command that has not ended when the loop is idle.
+var ErrStillWaiting = errors.New("is still waiting")
 
-// Run runs a command, which must be done once the loop is idle.
+// Run runs a command, which must have ended when the loop is idle.
 func (s *Server) Run(command string, arguments wire.Value) (text []byte, err error) {
 	done := false
 	errTurn := s.turn(func() {
@@ -326,12 +325,12 @@ func (s *Server) Run(command string, arguments wire.Value) (text []byte, err err
 	case errTurn != nil:
 		return nil, errTurn
 	case !done:
-		return nil, fmt.Errorf("command %q %w", command, ErrWaits)
+		return nil, fmt.Errorf("command %q %w", command, ErrStillWaiting)
 	}
 	return text, err
 }
 
-// State returns the text of one of the scripts' states; nil where there is none.
+// State returns the text of a state of the scripts, or nil if there is none.
 func (s *Server) State(name string) ([]byte, error) {
 	var saved store.Saved
 	if err := s.turn(func() { saved = s.store.Save() }); err != nil {
