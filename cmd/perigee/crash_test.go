@@ -23,13 +23,13 @@ import (
 	"perigee/engine/testkit"
 )
 
-// A server that is killed, with a beanstalkd that is killed: how often, and with how many jobs.
+// How often the server and beanstalkd are killed, and with how many jobs.
 const (
 	crashes   = 20
 	crashJobs = 10_000
 )
 
-// counter is an application that counts how often each of its jobs has run.
+// counter is an application that counts the runs of each job.
 const counter = `
 local base = require "manager"
 local server = require "server"
@@ -44,9 +44,9 @@ function app:boot()
 end
 return app`
 
-// With state.sync = "job" every job that a queue has confirmed takes effect once, and its effect outlives the server,
-// whenever the server and beanstalkd are killed. One takes effect twice only where it was put twice, since beanstalkd was
-// killed before it confirmed it.
+// With state.sync = "job", every job that the queue has confirmed takes effect once, and its effect survives, whenever the server
+// and beanstalkd are killed. A job takes effect twice only if it was put twice, because beanstalkd was killed before it confirmed
+// the job.
 func TestCrashesLoseNoJob(t *testing.T) {
 	if testing.Short() {
 		t.Skip("twenty crashes take some seconds")
@@ -98,7 +98,7 @@ func TestCrashesLoseNoJob(t *testing.T) {
 	}
 }
 
-// produce puts the jobs, each until it is confirmed, and counts them, and how often one may have been put unconfirmed.
+// produce puts each job until it is confirmed. It returns the number of jobs and how often one may have been put unconfirmed.
 func produce(t *testing.T, address string, produced, unsure *atomic.Int64) {
 	t.Helper()
 	service, err := jobqueue.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: address})
@@ -126,7 +126,7 @@ func produce(t *testing.T, address string, produced, unsure *atomic.Int64) {
 	}
 }
 
-// victim is a server in a process of its own.
+// victim is a server in its own process.
 type victim struct {
 	program, folder string
 	arguments       []string
@@ -176,7 +176,7 @@ func (v *victim) kill() {
 	v.cmd = nil
 }
 
-// stop ends it as a service manager does.
+// stop ends it like a service manager.
 func (v *victim) stop(t *testing.T) {
 	t.Helper()
 	if err := errors.Join(v.cmd.Process.Signal(syscall.SIGTERM), v.cmd.Wait()); err != nil {
@@ -185,7 +185,7 @@ func (v *victim) stop(t *testing.T) {
 	v.cmd = nil
 }
 
-// runs returns what the state file has of how often each job has run.
+// runs returns from the state file how often each job has run.
 func (v *victim) runs(t *testing.T) map[string]int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(v.folder, "state.json"))

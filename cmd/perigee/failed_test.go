@@ -9,10 +9,10 @@ import (
 	"perigee/cmd/perigee/report"
 )
 
-// Jobs are pushed into a server that has the queue itself, and those that fail are listed with their reasons.
+// Jobs can be pushed to a server that holds the queue itself, and queue failed lists failed ones with their reasons.
 func TestPushAndFailed(t *testing.T) {
 	t.Chdir(t.TempDir())
-	_, environ := runtimeFolder(t)
+	_, environ := runtimeDir(t)
 	server := start(t, environ)
 	environ = append(environ, "SERVER_QUEUE_DRIVER=memory", "SERVER_PORT="+server.port)
 	client := server.dial(t)

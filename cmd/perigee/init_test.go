@@ -12,7 +12,7 @@ import (
 	"perigee/engine/script"
 )
 
-// A new application passes the check and its own specs, and has everything that init promises.
+// A new application passes check and its own specs, and is complete.
 func TestInit(t *testing.T) {
 	t.Chdir(t.TempDir())
 	code, stdout, stderr := perigee(t, nil, "init", "new/shop")
@@ -43,11 +43,11 @@ func TestInit(t *testing.T) {
 	}
 }
 
-// init writes into an empty folder, and overwrites nothing.
+// init writes into an empty directory and overwrites nothing.
 func TestInitOverwritesNothing(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, folder := range []string{"empty", "full"} {
-		if err := os.Mkdir(folder, 0o755); err != nil {
+	for _, dir := range []string{"empty", "full"} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,13 +77,13 @@ func TestInitOverwritesNothing(t *testing.T) {
 	}
 }
 
-// The messages of a new application do what they say, for those who may send them.
+// The messages of a new application work for clients that may send them.
 func TestInitServes(t *testing.T) {
-	folder := filepath.Join(t.TempDir(), "shop")
-	if code, _, stderr := perigee(t, nil, "init", folder); code != 0 {
+	dir := filepath.Join(t.TempDir(), "shop")
+	if code, _, stderr := perigee(t, nil, "init", dir); code != 0 {
 		t.Fatalf("init = %d, %q", code, stderr)
 	}
-	settings, err := config.Load(config.Source{Path: filepath.Join(folder, "server.toml"), Explicit: true})
+	settings, err := config.Load(config.Source{Path: filepath.Join(dir, "server.toml"), Explicit: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestInitServes(t *testing.T) {
 	if err := server.Stop(); err != nil {
 		t.Errorf("Run = %v, want nil", err)
 	}
-	if _, err := os.Stat(filepath.Join(folder, "state.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "state.json")); err != nil {
 		t.Errorf("no state was saved: %v", err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// start --open shows the page in the browser that the environment names; where that fails the server serves all the same.
+// start --open opens the page in $BROWSER. If that fails, the server keeps running.
 func TestStartOpensThePage(t *testing.T) {
 	t.Chdir(t.TempDir())
 	browser, err := filepath.Abs("browser")
@@ -27,7 +27,7 @@ func TestStartOpensThePage(t *testing.T) {
 	l.dial(t).await("ConnectionEstablished")
 }
 
-// An application without a page says that there is none to open.
+// An application without a page logs that there is none to open.
 func TestStartHasNoPageToOpen(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, "")

@@ -18,7 +18,7 @@ func TestOtherServer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	runtime, environ := runtimeFolder(t)
+	runtime, environ := runtimeDir(t)
 	t.Chdir(other)
 	start(t, environ) // with other settings
 	t.Chdir(dir)

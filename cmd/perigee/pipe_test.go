@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A server outlives whoever reads its log, and ends in order.
+// A server survives the reader of its log and still stops gracefully.
 func TestLogReaderGone(t *testing.T) {
 	v := newVictim(t, "")
 	v.arguments = []string{"start", "--port", "0", "--connector", "memory", "--control", "off"}
@@ -49,11 +49,11 @@ func TestLogReaderGone(t *testing.T) {
 	v.cmd = nil
 }
 
-// A server whose standard output nobody reads reloads at each save, and ends in order.
+// A server whose standard output is not read reloads at each save and stops gracefully.
 func TestStalledOutput(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, appRing)
-	_, environ := runtimeFolder(t)
+	_, environ := runtimeDir(t)
 	unread, stdout := io.Pipe()
 	stderr := newScreen()
 	ctx, stop := context.WithCancel(t.Context())

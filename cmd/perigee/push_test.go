@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A time that beanstalkd does not count is refused with one that it does.
+// A time that beanstalkd does not support is refused, and the error has one that it supports.
 func TestPushTimes(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, row := range []struct{ flag, value, want string }{
@@ -26,7 +26,7 @@ func TestPushTimes(t *testing.T) {
 	}
 }
 
-// Arguments from standard input that are too large are refused as that, and not cut.
+// Arguments from standard input that are too large are refused, not truncated.
 func TestPushOfTooMuch(t *testing.T) {
 	t.Chdir(t.TempDir())
 	text := `{"text":"` + strings.Repeat("x", maxArguments) + `"}`

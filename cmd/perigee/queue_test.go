@@ -10,8 +10,7 @@ import (
 	"perigee/engine/enginetest/beanstalkd"
 )
 
-// What is put with push is counted, shown, kicked and deleted with queue. Each command says what it did, or what would
-// help.
+// queue counts, shows, kicks and deletes jobs that push has put. Each command prints what it did, or an error with a remedy.
 func TestQueueCommands(t *testing.T) {
 	t.Chdir(t.TempDir())
 	b := beanstalkd.Start(t, beanstalkd.Options{})
@@ -68,7 +67,7 @@ func TestQueueCommands(t *testing.T) {
 	}
 }
 
-// Programs read what the queue holds as JSON.
+// --json prints the contents of the queue for programs.
 func TestQueueForPrograms(t *testing.T) {
 	t.Chdir(t.TempDir())
 	b := beanstalkd.Start(t, beanstalkd.Options{})
@@ -89,10 +88,10 @@ func TestQueueForPrograms(t *testing.T) {
 	}
 }
 
-// Where there is no queue to be reached the error says what to do.
+// If the queue cannot be reached, the error has a remedy.
 func TestQueueOutOfReach(t *testing.T) {
 	t.Chdir(t.TempDir())
-	looks := []string{"queue stats", "queue peek", "queue peek 1", "queue kick", "queue kick --job 1", "queue delete 1"}
+	commands := []string{"queue stats", "queue peek", "queue peek 1", "queue kick", "queue kick --job 1", "queue delete 1"}
 	for _, row := range []struct {
 		claim, environ, want string
 		commands             []string
@@ -100,22 +99,22 @@ func TestQueueOutOfReach(t *testing.T) {
 		{
 			"beanstalkd is not there", "SERVER_QUEUE_ADDRESS=" + beanstalkd.FreeAddress(t),
 			"connection refused: start beanstalkd there, or name its address with queue.address or --queue-address\n$",
-			append(looks, "push AddPrize"),
+			append(commands, "push AddPrize"),
 		},
 		{
 			"the queue is the server's own", "SERVER_QUEUE_DRIVER=memory",
 			`^perigee: queue.driver is "memory": the queue is inside the running server, .* perigee push and perigee queue failed`,
-			looks,
+			commands,
 		},
 		{
 			"there is none", "SERVER_QUEUE_DRIVER=off",
 			`^perigee: queue.driver is "off": there is no queue; set it to "beanstalkd" or "memory"\n$`,
-			append(looks, "push AddPrize"),
+			append(commands, "push AddPrize"),
 		},
 		{
 			"the socket is not there", "SERVER_QUEUE_ADDRESS=unix:///no/such.sock",
 			`/no/such.sock: dial: connect: no such file or directory: start beanstalkd there, or name its address with queue.address or --queue-address\n$`,
-			append(looks, "push AddPrize"),
+			append(commands, "push AddPrize"),
 		},
 	} {
 		for _, command := range row.commands {

@@ -21,13 +21,13 @@ const (
 	appHalt = appRing + ` server.message("Halt", { protection = "none" }, function(client) client:send("Halted") end)`
 )
 
-// reload says what has changed, with every connection kept; with a fault in the scripts it fails, names the place and changes
-// nothing. A service manager hears when it begins and ends.
+// reload shows what has changed and keeps every connection. With an error in the scripts it fails with its place and changes
+// nothing. The service manager is notified of begin and end.
 func TestReload(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, appRing)
 	manager := serviceManager(t)
-	_, environ := runtimeFolder(t)
+	_, environ := runtimeDir(t)
 	server := start(t, environ, "--lua-manager", "app")
 	heard(t, manager)
 	alice := server.dial(t)
@@ -54,8 +54,8 @@ func TestReload(t *testing.T) {
 		}
 	}
 
-	if code, stdout, _ := perigee(t, environ, "check", "--against-running", "-P", server.port); code != 0 || !strings.Contains(stdout, "nothing") {
-		t.Errorf("check --against-running after the reload = %d, %q, want 0 and nothing", code, stdout)
+	if code, stdout, _ := perigee(t, environ, "check", "--against-running", "-P", server.port); code != 0 || !strings.Contains(stdout, "no registration and no setting") {
+		t.Errorf("check --against-running after the reload = %d, %q, want 0 and no changes", code, stdout)
 	}
 	writeApp(t, `server.message("Halt", {})`)
 	code, stdout, _ = perigee(t, environ, "check", "--against-running", "--json", "-P", server.port)
@@ -86,12 +86,11 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// reload and what asks for it list the settings that take effect with their values, but a key without; --json has them as the
-// file does.
+// reload and check --against-running list changed settings with their values, except keys; --json has the values as in the file.
 func TestReloadSettings(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, appRing)
-	_, environ := runtimeFolder(t)
+	_, environ := runtimeDir(t)
 	settings := func(key, origins, level string) {
 		t.Helper()
 		text := "[server]\nkey = \"" + key + "\"\norigins = [" + origins + "]\nlog_level = \"" + level + "\"\n[lua]\nmanager = \"app\"\nturn_timeout = \"1m\"\n"
@@ -125,7 +124,7 @@ func TestReloadSettings(t *testing.T) {
 	}
 }
 
-// receive waits for what is sent.
+// receive waits for the next value of a channel.
 func receive[T any](t *testing.T, from <-chan T) {
 	t.Helper()
 	select {
@@ -135,14 +134,14 @@ func receive[T any](t *testing.T, from <-chan T) {
 	}
 }
 
-// Each SIGHUP has the server reload; those that come during a reload are one more.
+// Each SIGHUP triggers a reload; several during one reload count as one.
 func TestHangup(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, appRing)
-	_, environ := runtimeFolder(t)
+	_, environ := runtimeDir(t)
 	server := start(t, environ, "--lua-manager", "app")
 
-	// A boot that asks another server waits until that answers.
+	// A boot that makes an HTTP request waits for the response.
 	asked, answers := make(chan struct{}, 16), make(chan struct{})
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		asked <- struct{}{}
@@ -180,7 +179,7 @@ func TestHangup(t *testing.T) {
 	alice.await("Halted")
 }
 
-// A SIGHUP that comes before the server can reload does not end it; it does end a command that serves nobody.
+// An early SIGHUP does not end the server, but it ends other commands.
 func TestEarlyHangup(t *testing.T) {
 	held := holdHangups([]string{"perigee", "start"})
 	defer signal.Stop(held)
@@ -193,11 +192,11 @@ func TestEarlyHangup(t *testing.T) {
 	}
 }
 
-// With --watch each save is a reload, and what has come of it is said at once.
+// With --watch each save triggers a reload, and its result is printed at once.
 func TestWatch(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, appRing)
-	_, environ := runtimeFolder(t)
+	_, environ := runtimeDir(t)
 	server := start(t, environ, "--lua-manager", "app", "--watch", "--log-format", "text", "--lua-turn-timeout", "1m")
 	alice := server.dial(t)
 	writeApp(t, appHalt)
@@ -231,11 +230,11 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// Where the log is for programs, a save with a fault is a line of it and nothing else.
+// If the log is JSON, an error after a save is one log line and nothing else.
 func TestWatchForPrograms(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, appRing)
-	_, environ := runtimeFolder(t)
+	_, environ := runtimeDir(t)
 	server := start(t, environ, "--lua-manager", "app", "--watch", "--log-format", "json", "--lua-turn-timeout", "1m")
 	writeApp(t, `server.message("Halt", {})`)
 	server.stderr.await(t, `"msg":"engine: reload failed, everything goes on as before","error":"scripts/app.lua:6: message`)

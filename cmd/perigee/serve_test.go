@@ -22,7 +22,7 @@ import (
 	"perigee/cmd/perigee/report"
 )
 
-// screen is what a program that runs writes to.
+// screen collects the output of a running program.
 type screen struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -49,10 +49,10 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
-// patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
+// patience is how long a test waits before it fails: a guard against hanging, not a measurement.
 const patience = 2 * time.Minute
 
-// await waits for something to be written and returns what of it matches the pattern, groups and all.
+// await waits for output that matches the pattern, and returns the match with its groups.
 func (s *screen) await(t *testing.T, pattern string) []string {
 	t.Helper()
 	deadline := time.After(patience)
@@ -68,7 +68,7 @@ func (s *screen) await(t *testing.T, pattern string) []string {
 	}
 }
 
-// live is a server that runs in this process.
+// live is a running server in this process.
 type live struct {
 	stdout, stderr *screen
 	address        string // 127.0.0.1:PORT
@@ -76,7 +76,7 @@ type live struct {
 	ended          chan int // its exit code
 }
 
-// start runs perigee start on a free port until the test ends, and waits until clients are welcome.
+// start runs perigee start on a free port until the test ends, and waits until it accepts clients.
 func start(t *testing.T, environ []string, args ...string) *live {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -123,7 +123,7 @@ func (c client) send(text string) {
 	}
 }
 
-// await passes over frames until one has that word.
+// await skips frames until one contains the word.
 func (c client) await(word string) {
 	c.t.Helper()
 	for text := ""; !strings.Contains(text, `"`+word+`"`); {
@@ -158,22 +158,22 @@ return app
 	}
 }
 
-// runtimeFolder returns the environment of a user's session of its own.
-func runtimeFolder(t *testing.T) (folder string, environ []string) {
+// runtimeDir returns a new directory, and an environment that names it as XDG_RUNTIME_DIR.
+func runtimeDir(t *testing.T) (dir string, environ []string) {
 	t.Helper()
-	folder = t.TempDir()
-	return folder, []string{"XDG_RUNTIME_DIR=" + folder}
+	dir = t.TempDir()
+	return dir, []string{"XDG_RUNTIME_DIR=" + dir}
 }
 
-// status says how a server is, stop ends it and returns when it has ended; then there is nothing left of it.
+// status shows the status of a server; stop ends it and waits until it has ended. No file is left.
 func TestStatusAndStop(t *testing.T) {
 	t.Chdir(t.TempDir())
-	folder, environ := runtimeFolder(t)
+	dir, environ := runtimeDir(t)
 	server := start(t, environ)
 	server.dial(t)
 	code, stdout, stderr := perigee(t, environ, "status", "-P", server.port)
 	want := `^perigee \S+ is running, generation 1\n\nprocess +` + strconv.Itoa(os.Getpid()) +
-		`\nstarted +\S+ \S+, \d+s ago\nwebsocket +ws://` + server.address + `/\nconnections +1\nready +yes\nresponds +yes\nqueue +\S.*\njobs +0 done, 0 failed and tried again, 0 buried, 0 in hand\n$`
+		`\nstarted +\S+ \S+, \d+s ago\nwebsocket +ws://` + server.address + `/\nconnections +1\nready +yes\nresponds +yes\nqueue +\S.*\njobs +0 done, 0 failed and retried, 0 buried, 0 in progress\n$`
 	if code != 0 || !regexp.MustCompile(want).MatchString(stdout) {
 		t.Errorf("status = %d, %q, %q, want 0 and %s", code, stdout, stderr, want)
 	}
@@ -191,8 +191,8 @@ func TestStatusAndStop(t *testing.T) {
 	if code := <-server.ended; code != 0 {
 		t.Errorf("start ended with %d, want 0", code)
 	}
-	if left, err := os.ReadDir(filepath.Join(folder, "perigee")); err != nil || len(left) > 0 {
-		t.Errorf("after stop the folder of control sockets holds %v, %v, want nothing", left, err)
+	if left, err := os.ReadDir(filepath.Join(dir, "perigee")); err != nil || len(left) > 0 {
+		t.Errorf("after stop the directory of control sockets holds %v, %v, want nothing", left, err)
 	}
 	for _, command := range []string{"status", "stop"} {
 		code, _, stderr := perigee(t, environ, command, "-P", server.port)
@@ -202,20 +202,20 @@ func TestStatusAndStop(t *testing.T) {
 	}
 }
 
-// The place of the control socket is a setting, for the server as for those who ask it; so is the file with its process.
+// The paths of the control socket and the PID file are settings, for the server and for other commands.
 func TestControlSettings(t *testing.T) {
-	folder := t.TempDir()
-	if err := os.Chmod(folder, 0o700); err != nil {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(folder, "server.toml")
+	file := filepath.Join(dir, "server.toml")
 	text := "[server]\ncontrol = \"control.sock\"\npid_file = \"perigee.pid\"\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir())
 	server := start(t, nil, "-c", file)
-	if got, err := os.ReadFile(filepath.Join(folder, "perigee.pid")); string(got) != fmt.Sprintln(os.Getpid()) {
+	if got, err := os.ReadFile(filepath.Join(dir, "perigee.pid")); string(got) != fmt.Sprintln(os.Getpid()) {
 		t.Errorf("server.pid_file = %q, %v, want %d", got, err, os.Getpid())
 	}
 	code, _, stderr := perigee(t, nil, "start", "-P", "0", "-c", file, "--pid-file", "")
@@ -226,7 +226,7 @@ func TestControlSettings(t *testing.T) {
 		t.Errorf("stop = %d, %q, %q, want 0", code, stdout, stderr)
 	}
 	<-server.ended
-	if left, err := os.ReadDir(folder); err != nil || len(left) != 1 {
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Errorf("after stop there are %v, %v, want only server.toml", left, err)
 	}
 
@@ -234,9 +234,9 @@ func TestControlSettings(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"status", "--control", "off"}, `"off": this server takes no commands`},
+		{[]string{"status", "--control", "off"}, `"off": commands cannot reach this server`},
 		{[]string{"status", "-P", "0"}, "server.port is 0"},
-		{[]string{"start", "-P", "0", "--control", filepath.Join(folder, "none", "none", "s")}, "no such file"},
+		{[]string{"start", "-P", "0", "--control", filepath.Join(dir, "none", "none", "s")}, "no such file"},
 		{[]string{"start", "-P", "0", "--pid-file", file}, "not hold the number of a process, and is kept"},
 	} {
 		if code, _, stderr := perigee(t, nil, row.args...); code != 1 || !strings.Contains(stderr, row.want) {
@@ -245,7 +245,7 @@ func TestControlSettings(t *testing.T) {
 	}
 }
 
-// Nobody needs a control socket whose place nobody has named: without one the server runs, and says so.
+// If the control socket cannot be created at its default path, the server runs without one and logs it.
 func TestNoControl(t *testing.T) {
 	t.Chdir(t.TempDir())
 	server := start(t, []string{"XDG_RUNTIME_DIR=" + filepath.Join(t.TempDir(), "none")})
@@ -270,7 +270,7 @@ func TestNoControl(t *testing.T) {
 	}
 }
 
-// serviceManager plays systemd: it hears what a server says through NOTIFY_SOCKET.
+// serviceManager acts as systemd: it receives notifications on NOTIFY_SOCKET.
 func serviceManager(t *testing.T) *net.UnixConn {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
@@ -287,7 +287,7 @@ func serviceManager(t *testing.T) *net.UnixConn {
 	return socket
 }
 
-// heard returns the next message.
+// heard returns the next notification.
 func heard(t *testing.T, socket *net.UnixConn) string {
 	t.Helper()
 	text := make([]byte, 4096)
@@ -298,12 +298,12 @@ func heard(t *testing.T, socket *net.UnixConn) string {
 	return string(text[:length])
 }
 
-// The service manager hears that clients are welcome, that the server lives, and that the end has begun, in this order.
+// The service manager is notified that the server is ready, alive and stopping, in this order.
 func TestServiceManager(t *testing.T) {
 	t.Chdir(t.TempDir())
 	manager := serviceManager(t)
 	t.Setenv("WATCHDOG_USEC", "20000")
-	_, environ := runtimeFolder(t)
+	_, environ := runtimeDir(t)
 	server := start(t, environ)
 	if got, want := heard(t, manager), "READY=1\nSTATUS=generation 1: 16 messages, "; !strings.HasPrefix(got, want) {
 		t.Errorf("first the service manager hears %q, want %q", got, want)
@@ -325,7 +325,7 @@ func TestServiceManager(t *testing.T) {
 	}
 }
 
-// signs returns how many messages have come and were not heard.
+// signs returns the number of unread notifications.
 func signs(t *testing.T, socket *net.UnixConn) (n int) {
 	t.Helper()
 	raw, err := socket.SyscallConn()
@@ -346,7 +346,7 @@ func signs(t *testing.T, socket *net.UnixConn) (n int) {
 	return n
 }
 
-// While a script holds the loop there are no signs of life, and status says so; afterwards they come again.
+// While a script blocks the loop, no watchdog notifications are sent, and status shows it. Afterwards they are sent again.
 func TestStuckServer(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeApp(t, `server.message("Hold", { protection = "none" }, function(client)
@@ -355,7 +355,7 @@ func TestStuckServer(t *testing.T) {
   end)`)
 	manager := serviceManager(t)
 	t.Setenv("WATCHDOG_USEC", "200000") // a sign each 100 ms
-	_, environ := runtimeFolder(t)
+	_, environ := runtimeDir(t)
 	server := start(t, environ, "--lua-manager", "app", "--lua-turn-timeout", "3s")
 	if got := heard(t, manager); !strings.HasPrefix(got, "READY=1") {
 		t.Errorf("first the service manager hears %q, want READY=1", got)
@@ -365,11 +365,11 @@ func TestStuckServer(t *testing.T) {
 	alice.await("Holding")
 	signs(t, manager)
 	code, stdout, stderr := perigee(t, environ, "status", "-P", server.port) // which waits a second for the loop
-	if code != 0 || !strings.Contains(stdout, "no, a script holds it") {
-		t.Errorf("status = %d, %q, %q, want that a script holds the server", code, stdout, stderr)
+	if code != 0 || !strings.Contains(stdout, "no, blocked by a script") {
+		t.Errorf("status = %d, %q, %q, want that a script blocks the server", code, stdout, stderr)
 	}
 	if n := signs(t, manager); n > 1 { // one may have been on its way when the script began
-		t.Errorf("%d signs of life while a script holds the loop, want none", n)
+		t.Errorf("%d watchdog notifications while a script blocks the loop, want none", n)
 	}
 	alice.await("HandlerFailed")
 	if got := heard(t, manager); got != "WATCHDOG=1" {
@@ -377,12 +377,12 @@ func TestStuckServer(t *testing.T) {
 	}
 }
 
-// Where a server runs already, another is told which, and what it may choose instead.
+// A second server fails with the process of the first, and with what it can use instead.
 func TestStartTwice(t *testing.T) {
 	t.Chdir(t.TempDir())
-	folder, environ := runtimeFolder(t)
+	dir, environ := runtimeDir(t)
 	server := start(t, environ)
-	at := filepath.Join(folder, "perigee", server.port+".sock")
+	at := filepath.Join(dir, "perigee", server.port+".sock")
 	for _, row := range []struct {
 		args []string
 		want string

@@ -40,7 +40,7 @@ func TestSettingErrors(t *testing.T) {
 		}
 	}
 	write(manager)
-	_, environ := runtimeFolder(t)
+	_, environ := runtimeDir(t)
 	server := start(t, environ)
 	write(manager + "[server]\npublic = \"nix\"\n")
 	code, _, stderr := perigee(t, environ, "reload", "-P", server.port)

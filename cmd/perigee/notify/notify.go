@@ -1,5 +1,5 @@
-// Package notify tells a service manager how the server is: ready, reloading, stopping, alive (sd_notify(3)). It does not know
-// what these mean for the server; where no service manager listens, it says nothing.
+// Package notify notifies the service manager that the server is ready, reloading, stopping or alive (sd_notify(3)). It does not
+// know what these states mean for the server. Without a service manager it does nothing.
 package notify
 
 import (
@@ -16,14 +16,14 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Notifier speaks to the service manager that the environment names (NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID). Any goroutine
-// may call its methods; what it has to say never fails the server.
+// Notifier sends notifications to the service manager in the environment (NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID). It is safe
+// for concurrent use. Errors are only logged.
 type Notifier struct {
 	// Set by New, never changed.
 	send func(state string) error
 	log  *slog.Logger
 
-	// Guarded by mu, under which everything is sent: the order is what the service manager goes by.
+	// Guarded by mu. Everything is sent under mu, since the order matters to the service manager.
 	mu        sync.Mutex
 	reloading int // reloads under way
 	stopping  bool
@@ -34,11 +34,11 @@ func New(log *slog.Logger) *Notifier {
 	return &Notifier{log: log, send: send}
 }
 
-// patience is how long a service manager may take to have room for a message; what it does not take is lost.
-const patience = time.Second
+// sendTimeout is how long send waits for a service manager that does not read. After that the message is lost.
+const sendTimeout = time.Second
 
-// send sends a message to the service manager, if there is one. Each has a connection of its own: a manager may be started
-// anew. The library's own function waits for as long as the manager does not read.
+// send sends a message to the service manager, if there is one. Each message has its own connection, since the manager may be
+// restarted. The library's function would block while the manager does not read.
 func send(state string) error {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
@@ -48,51 +48,51 @@ func send(state string) error {
 	if err != nil {
 		return err
 	}
-	err = conn.SetWriteDeadline(time.Now().Add(patience))
+	err = conn.SetWriteDeadline(time.Now().Add(sendTimeout))
 	if err == nil {
 		_, err = conn.Write([]byte(state))
 	}
 	return errors.Join(err, conn.Close())
 }
 
-// Ready says that clients are welcome.
+// Ready notifies that the server accepts clients.
 func (n *Notifier) Ready(status string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.tell(daemon.SdNotifyReady, statusLine(status))
+	n.notify(daemon.SdNotifyReady, statusLine(status))
 }
 
-// Reloading says that a reload has begun; done, which is called once, that it is over, whatever came of it. Of several reloads
-// at once the first begins and the last is over.
+// Reloading notifies that a reload has begun. done must be called once, when the reload has ended, successful or not. Of several
+// concurrent reloads, only the begin of the first and the end of the last are notified.
 func (n *Notifier) Reloading() (done func(status string)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.reloading++; n.reloading == 1 && !n.stopping {
-		n.tell(daemon.SdNotifyReloading, strings.TrimSpace(daemon.SdNotifyMonotonicUsec()), statusLine("reloading"))
+		n.notify(daemon.SdNotifyReloading, strings.TrimSpace(daemon.SdNotifyMonotonicUsec()), statusLine("reloading"))
 	}
 	return func(status string) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if n.reloading--; n.reloading == 0 && !n.stopping {
-			n.tell(daemon.SdNotifyReady, statusLine(status))
+			n.notify(daemon.SdNotifyReady, statusLine(status))
 		}
 	}
 }
 
-// Stopping says that the end has begun; nothing but signs of life comes after it.
+// Stopping notifies that the server stops. After that only watchdog notifications are sent.
 func (n *Notifier) Stopping() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.stopping = true
-	n.tell(daemon.SdNotifyStopping, statusLine("stopping"))
+	n.notify(daemon.SdNotifyStopping, statusLine("stopping"))
 }
 
-// Watch gives a sign of life each time that responds returns nil, twice as often as the service manager wants one, until ctx
-// ends; where it wants none, Watch returns at once.
+// Watch calls responds twice per watchdog interval of the service manager, and sends a watchdog notification each time it returns
+// nil, until ctx ends. Without a watchdog it returns at once.
 func (n *Notifier) Watch(ctx context.Context, responds func(ctx context.Context) error) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		n.log.Warn("notify: no signs of life", "error", err)
+		n.log.Warn("notify: watchdog disabled", "error", err)
 	}
 	if interval <= 0 {
 		return
@@ -107,20 +107,20 @@ func (n *Notifier) Watch(ctx context.Context, responds func(ctx context.Context)
 		}
 		if responds(ctx) == nil {
 			n.mu.Lock()
-			n.tell(daemon.SdNotifyWatchdog)
+			n.notify(daemon.SdNotifyWatchdog)
 			n.mu.Unlock()
 		}
 	}
 }
 
-// tell sends assignments as one message; mu is held.
-func (n *Notifier) tell(assignments ...string) {
+// notify sends assignments as one message. The caller holds mu.
+func (n *Notifier) notify(assignments ...string) {
 	if err := n.send(strings.Join(assignments, "\n")); err != nil {
-		n.log.Warn("notify: telling the service manager", "error", err)
+		n.log.Warn("notify: sending to the service manager", "error", err)
 	}
 }
 
-// statusLine is what systemctl status shows; it takes one line.
+// statusLine returns the assignment of the text that systemctl status shows, which must be one line.
 func statusLine(text string) string {
 	return fmt.Sprintf("STATUS=%s", strings.Join(strings.Fields(text), " "))
 }

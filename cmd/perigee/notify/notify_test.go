@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A service manager hears everything as messages of their own, in the order in which it happens.
+// The service manager receives each notification as its own message, in order.
 func TestOrder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -45,29 +45,29 @@ func TestOrder(t *testing.T) {
 		text := make([]byte, 1024)
 		length, err := manager.Read(text)
 		if err != nil || !regexp.MustCompile("^"+want+"$").Match(text[:length]) {
-			t.Errorf("the service manager hears %q, %v, want %s", text[:length], err, want)
+			t.Errorf("the service manager receives %q, %v, want %s", text[:length], err, want)
 		}
 	}
 	if err := manager.SetReadDeadline(time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if length, err := manager.Read(make([]byte, 1)); err == nil {
-		t.Errorf("the service manager hears %d bytes after STOPPING=1, want nothing", length)
+		t.Errorf("the service manager receives %d bytes after STOPPING=1, want nothing", length)
 	}
 	if log.Len() > 0 {
 		t.Errorf("log = %s, want nothing", log.String())
 	}
 }
 
-// Signs of life come twice in the time that the service manager grants, and none while the server does not respond.
+// Watchdog notifications are sent twice per interval, and not while the server does not respond.
 func TestWatch(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "30000000")
 	t.Setenv("WATCHDOG_PID", "")
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
-		var said []string
+		var sent []string
 		n := &Notifier{log: slog.New(slog.DiscardHandler), send: func(state string) error {
-			said = append(said, state)
+			sent = append(sent, state)
 			return nil
 		}}
 		responding := make(chan error)
@@ -79,21 +79,21 @@ func TestWatch(t *testing.T) {
 		for i := range 3 {
 			time.Sleep(15 * time.Second)
 			synctest.Wait()
-			if len(said) != i {
-				t.Errorf("signs of life before the server has responded: %d, want %d", len(said), i)
+			if len(sent) != i {
+				t.Errorf("notifications before the server has responded: %d, want %d", len(sent), i)
 			}
 			responding <- nil
 			synctest.Wait()
 		}
 		time.Sleep(10 * time.Minute) // stuck
 		synctest.Wait()
-		if got := strings.Join(said, " "); got != "WATCHDOG=1 WATCHDOG=1 WATCHDOG=1" {
-			t.Errorf("signs of life = %q, want three and none while the server is stuck", got)
+		if got := strings.Join(sent, " "); got != "WATCHDOG=1 WATCHDOG=1 WATCHDOG=1" {
+			t.Errorf("notifications = %q, want three and none while the server is stuck", got)
 		}
 		responding <- errors.New("stopped")
 		synctest.Wait()
-		if len(said) != 3 {
-			t.Errorf("signs of life after an error: %d, want none more", len(said)-3)
+		if len(sent) != 3 {
+			t.Errorf("notifications after an error: %d, want none more", len(sent)-3)
 		}
 		stop()
 		select {
@@ -104,8 +104,8 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// Where nobody wants to hear anything, nothing is said and nothing is wrong.
-func TestNobody(t *testing.T) {
+// Without a service manager nothing is sent or logged; errors are logged.
+func TestNoServiceManager(t *testing.T) {
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} {
 		t.Setenv(name, "")
 	}
@@ -122,13 +122,13 @@ func TestNobody(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "soon")
 	n.Watch(t.Context(), nil)
 	n.Ready("ready")
-	if !strings.Contains(log.String(), "no signs of life") || !strings.Contains(log.String(), "telling the service manager") {
+	if !strings.Contains(log.String(), "watchdog disabled") || !strings.Contains(log.String(), "sending to the service manager") {
 		t.Errorf("log = %s, want what went wrong, and no panic", log.String())
 	}
 }
 
-// A service manager that does not read holds nobody: what it has no room for is lost, and logged.
-func TestUnread(t *testing.T) {
+// A service manager that does not read does not block: messages that its socket cannot hold are lost, with an error.
+func TestFullSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"perigee/engine"
 )
 
-// Summary is what check says of scripts that load.
+// Summary is the output of check for scripts that load.
 func Summary(status engine.Status) string {
 	var w strings.Builder
 	w.WriteString(Messages(status.Routes) + "\n")
@@ -25,8 +25,8 @@ func Summary(status engine.Status) string {
 	return w.String() + "\n"
 }
 
-// Verdict is what check --json writes: a promise to programs.
-type Verdict struct {
+// Check is the output of check --json, a stable format for programs.
+type Check struct {
 	OK       bool     `json:"ok"`
 	Messages int      `json:"messages"`
 	Commands int      `json:"commands"`
@@ -34,9 +34,9 @@ type Verdict struct {
 	Warnings []string `json:"warnings"`
 }
 
-// OfCheck reports what was found in scripts, or why they do not load.
-func OfCheck(status engine.Status, err error) Verdict {
-	return Verdict{
+// OfCheck reports what was found in the scripts, or why they do not load.
+func OfCheck(status engine.Status, err error) Check {
+	return Check{
 		OK: err == nil, Messages: len(status.Routes.Messages), Commands: len(status.Routes.Commands),
 		Problems: problems(err), Warnings: append([]string{}, status.Warnings...),
 	}
@@ -49,7 +49,7 @@ func problems(err error) []string {
 	return strings.Split(err.Error(), "\n")
 }
 
-// Comparison is what check --against-running --json writes: a promise to programs.
+// Comparison is the output of check --against-running --json, a stable format for programs.
 type Comparison struct {
 	OK           bool      `json:"ok"`
 	Changes      []Change  `json:"changes"`

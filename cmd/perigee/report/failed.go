@@ -8,20 +8,20 @@ import (
 	"perigee/engine/queue"
 )
 
-// Failures are jobs that failed, the oldest first, and what queue failed --json writes: a promise to programs.
+// Failures are failed jobs, oldest first, and the output of queue failed --json, a stable format for programs.
 type Failures []Failure
 
-// Failure is one of them.
+// Failure is a failed job.
 type Failure struct {
 	Job     uint64    `json:"job"`
-	Command string    `json:"command"` // "" where the body could not be read
+	Command string    `json:"command"` // "" if the body could not be read
 	Attempt int       `json:"attempt"`
 	Time    time.Time `json:"time"`
-	Buried  bool      `json:"buried"` // else it is tried again
+	Buried  bool      `json:"buried"` // otherwise it is retried
 	Reason  string    `json:"reason"`
 }
 
-// OfFailures lists the failures of a server.
+// OfFailures reports the failed jobs of a server.
 func OfFailures(failures []queue.Failure) Failures {
 	reports := make(Failures, len(failures))
 	for i, f := range failures {
@@ -30,7 +30,7 @@ func OfFailures(failures []queue.Failure) Failures {
 	return reports
 }
 
-// String is for people.
+// String is the output for people.
 func (r Failures) String() string {
 	if len(r) == 0 {
 		return "no job has failed since the server started\n"

@@ -10,14 +10,14 @@ import (
 	"perigee/engine/queue"
 )
 
-// Queue is what queue stats --json writes: a promise to programs.
+// Queue is the output of queue stats --json, a stable format for programs.
 type Queue struct {
 	Queue    string `json:"queue"`
 	Ready    int    `json:"ready"`
 	Delayed  int    `json:"delayed"`
 	Reserved int    `json:"reserved"`
 	Buried   int    `json:"buried"`
-	Waiting  int    `json:"waiting"` // workers that wait for a job
+	Waiting  int    `json:"waiting"` // workers that wait for jobs
 }
 
 // OfCounts reports how many jobs a queue has in each state.
@@ -25,7 +25,7 @@ func OfCounts(name string, c queue.Counts) Queue {
 	return Queue{Queue: name, Ready: c.Ready, Delayed: c.Delayed, Reserved: c.Reserved, Buried: c.Buried, Waiting: c.Waiting}
 }
 
-// String is for people.
+// String is the output for people.
 func (r Queue) String() string {
 	text := fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nreserved\t%d\nburied\t%d\nwaiting\t%d\n",
 		r.Queue, r.Ready, r.Delayed, r.Reserved, r.Buried, r.Waiting)
@@ -35,19 +35,19 @@ func (r Queue) String() string {
 	return text
 }
 
-// Job is what queue peek --json writes: a promise to programs.
+// Job is the output of queue peek --json, a stable format for programs.
 type Job struct {
 	Job      uint64 `json:"job"`
 	Queue    string `json:"queue"`
 	State    string `json:"state"`
 	Priority uint32 `json:"priority"`
 	Age      int    `json:"age"`      // seconds
-	Reserves int    `json:"reserves"` // times that a worker had it in hand
+	Reserves int    `json:"reserves"` // how often a worker has reserved it
 	Releases int    `json:"releases"`
 	Body     string `json:"body"`
 }
 
-// OfJob reports a job as it lies in the queue.
+// OfJob reports a job in the queue.
 func OfJob(job queue.Job, stats queue.Stats) Job {
 	return Job{
 		Job: job.ID, Queue: stats.Queue, State: stats.State, Priority: stats.Priority, Age: int(stats.Age / time.Second),
@@ -55,7 +55,7 @@ func OfJob(job queue.Job, stats queue.Stats) Job {
 	}
 }
 
-// String is for people. What a body has that is not for terminals is escaped.
+// String is the output for people. It escapes a body that is not safe for terminals.
 func (r Job) String() string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "job\t%d\nqueue\t%s\nstate\t%s\npriority\t%d\nage\t%s\n", r.Job, r.Queue, r.State, r.Priority, time.Duration(r.Age)*time.Second)

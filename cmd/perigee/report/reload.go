@@ -10,34 +10,34 @@ import (
 	"perigee/engine/config"
 )
 
-// Reload is what has come of a reload, and what reload --json writes: a promise to programs.
+// Reload is the result of a reload, and the output of reload --json, a stable format for programs.
 type Reload struct {
 	Generation   int       `json:"generation"`
 	Took         float64   `json:"took"`  // seconds
-	Pause        float64   `json:"pause"` // seconds that clients waited
+	Pause        float64   `json:"pause"` // seconds during which clients waited
 	Changes      []Change  `json:"changes"`
 	Settings     []Setting `json:"settings"`
-	NeedsRestart []Setting `json:"needs_restart"` // settings that have changed in the file only
+	NeedsRestart []Setting `json:"needs_restart"` // settings that have changed in the file, but not in the server
 	Warnings     []string  `json:"warnings"`
 }
 
-// Setting is a setting that is otherwise than before.
+// Setting is a changed setting.
 type Setting struct {
 	Name   string          `json:"name"`
-	Before json.RawMessage `json:"before,omitempty"` // as in server.toml; neither is there where they may be secret
+	Before json.RawMessage `json:"before,omitempty"` // as in server.toml; both are missing if they may be secret
 	After  json.RawMessage `json:"after,omitempty"`
 }
 
-// Change is one thing that is registered otherwise than before.
+// Change is a changed registration.
 type Change struct {
 	Kind   string `json:"kind"` // message, command, listener ...
 	Name   string `json:"name"`
 	What   string `json:"what"` // added, removed or changed
 	Detail string `json:"detail,omitempty"`
-	Weaker bool   `json:"weaker,omitempty"` // more may send it than before
+	Weaker bool   `json:"weaker,omitempty"` // more clients may send it than before
 }
 
-// OfReload reports what a server says of a reload.
+// OfReload reports the result of a reload.
 func OfReload(r engine.Reload) Reload {
 	report := Reload{
 		Generation:   r.Generation,
@@ -66,16 +66,16 @@ func settingsOf(changes []config.Change) []Setting {
 	return reports
 }
 
-// jsonOf is a value of a setting, which looks in JSON as it does in the file.
+// jsonOf encodes the value of a setting, which looks in JSON as in the file.
 func jsonOf(value any) json.RawMessage {
 	text, err := json.Marshal(value)
 	if err != nil {
-		return nil // no setting is of a type that has no JSON
+		return nil // every type of a setting has JSON
 	}
 	return text
 }
 
-// note says how a setting has changed, as far as everybody may know.
+// note describes how a setting has changed, unless its values may be secret.
 func (s Setting) note() string {
 	if s.Before == nil {
 		return ""
@@ -83,7 +83,7 @@ func (s Setting) note() string {
 	return string(s.Before) + " -> " + string(s.After)
 }
 
-// String is for people: a line that says it all, then one for each change, as a table.
+// String is the output for people: a summary, then a table with a line for each change.
 func (r Reload) String() string { return r.head() + "\n" + r.Table() }
 
 func (r Reload) head() string {
@@ -91,7 +91,7 @@ func (r Reload) head() string {
 	return fmt.Sprintf("reloaded: generation %d, in %s", r.Generation, took)
 }
 
-// Table lists what has changed and what is to be known of it.
+// Table lists changes and warnings.
 func (r Reload) Table() string {
 	var w strings.Builder
 	for _, c := range r.Changes {
@@ -109,7 +109,7 @@ func (r Reload) Table() string {
 	return w.String()
 }
 
-// Line is the same in one line.
+// Line is the output in one line.
 func (r Reload) Line() string {
 	var parts []string
 	for _, c := range r.Changes {
@@ -128,7 +128,7 @@ func (r Reload) Line() string {
 	return r.head() + ": " + strings.Join(parts, "; ")
 }
 
-// phrase puts a note behind what it is about.
+// phrase appends a note in parentheses.
 func phrase(what, note string) string {
 	if note == "" {
 		return what
@@ -136,7 +136,7 @@ func phrase(what, note string) string {
 	return what + " (" + note + ")"
 }
 
-// note is what is to be known of a change.
+// note describes a change.
 func (c Change) note() string {
 	if c.Weaker {
 		return strings.TrimSpace(c.Detail + " (weaker)")

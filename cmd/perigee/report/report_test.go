@@ -13,7 +13,7 @@ import (
 	"perigee/engine/queue"
 )
 
-// Programs find a list where there is nothing to list, never null.
+// Empty lists are [], never null.
 func TestListsAreNeverNull(t *testing.T) {
 	for name, r := range map[string]any{
 		"reload":        OfReload(engine.Reload{}),
@@ -31,7 +31,7 @@ func TestListsAreNeverNull(t *testing.T) {
 	}
 }
 
-// A reload is told in one line with all that has changed, and says so where nothing has.
+// The line of a reload has all changes, or says that there are none.
 func TestReloadLine(t *testing.T) {
 	for _, row := range []struct {
 		reload engine.Reload
@@ -59,7 +59,7 @@ func TestReloadLine(t *testing.T) {
 	}
 }
 
-// A job that failed is one row, however many lines its reason has and whether its command is known or not.
+// A failed job is one row, even if its reason has several lines or its command is unknown.
 func TestFailuresAreRows(t *testing.T) {
 	got := OfFailures([]queue.Failure{{ID: 7, Attempt: 1, Reason: "first\nsecond", Buried: true}}).String()
 	if rows := strings.Split(strings.TrimSpace(got), "\n"); len(rows) != 2 || !strings.HasPrefix(rows[1], "7\t") || !strings.HasSuffix(rows[1], "\t-\t1\tburied\tfirst") {

@@ -7,12 +7,12 @@ import (
 	"perigee/engine/manager"
 )
 
-// Tables lists messages, commands and listeners, for people.
+// Tables lists messages, commands and listeners for people.
 func Tables(routes manager.Routes) string {
 	return Messages(routes) + "\n" + commands(routes) + "\n" + listeners(routes)
 }
 
-// Messages lists who may send what.
+// Messages lists the messages and who may send them.
 func Messages(routes manager.Routes) string {
 	var w strings.Builder
 	w.WriteString("MESSAGE\tPROTECTION\tOWNER\tSCHEMA\tDECLARED AT\n")
@@ -47,14 +47,14 @@ func listeners(routes manager.Routes) string {
 	return w.String()
 }
 
-// Routes is what routes --json writes: a promise to programs.
+// Routes is the output of routes --json, a stable format for programs.
 type Routes struct {
 	Messages  []Message  `json:"messages"`
 	Commands  []Command  `json:"commands"`
 	Listeners []Listener `json:"listeners"`
 }
 
-// Message is one that clients can send.
+// Message is a message that clients can send.
 type Message struct {
 	Name       string `json:"name"`
 	Protection string `json:"protection"`
@@ -64,20 +64,20 @@ type Message struct {
 	Source     string `json:"source"`
 }
 
-// Command is one that the scripts have.
+// Command is a command of the scripts.
 type Command struct {
 	Name   string `json:"name"`
 	Source string `json:"source"`
 }
 
-// Listener has a command run after a message.
+// Listener runs a command after a message.
 type Listener struct {
 	Message string `json:"message"`
 	Command string `json:"command"`
 	Source  string `json:"source"`
 }
 
-// OfRoutes reports what scripts have registered.
+// OfRoutes reports what the scripts have registered.
 func OfRoutes(routes manager.Routes) Routes {
 	r := Routes{Messages: []Message{}, Commands: []Command{}, Listeners: []Listener{}}
 	for _, m := range routes.Messages {

@@ -1,5 +1,5 @@
-// Package report is what the commands say of a server and its queue: for people, and as JSON, whose form is a promise to
-// programs. It knows no command line, and writes nothing itself.
+// Package report formats what commands print about a server and its queue: text for people, and JSON in a stable format for
+// programs. It knows nothing of the command line and writes nothing itself.
 package report
 
 import (
@@ -10,7 +10,7 @@ import (
 	"perigee/engine/jobqueue"
 )
 
-// Status is what a server says of itself, and what status --json writes: a promise to programs.
+// Status is the status of a server, and the output of status --json, a stable format for programs.
 type Status struct {
 	PID         int       `json:"pid"`
 	Version     string    `json:"version"`
@@ -18,28 +18,28 @@ type Status struct {
 	Started     time.Time `json:"started"`
 	Uptime      float64   `json:"uptime"` // seconds
 	Connections int       `json:"connections"`
-	Ready       bool      `json:"ready"`    // new clients are welcome, as /readyz says
-	Responds    bool      `json:"responds"` // no script holds it
+	Ready       bool      `json:"ready"`    // accepts new clients, as in /readyz
+	Responds    bool      `json:"responds"` // no script blocks it
 	Socket      string    `json:"socket"`   // URL
 
 	Jobs Jobs `json:"jobs"`
 }
 
-// Jobs is how the jobs of a server are, counted since the scripts asked for them as they are taken now.
+// Jobs counts the jobs of a server since the scripts have last called server.work.
 type Jobs struct {
 	Queue       string `json:"queue"`
 	Condition   string `json:"condition"`
-	Held        int    `json:"held"`        // in hand now
+	Held        int    `json:"held"`        // now
 	Begun       uint64 `json:"begun"`       // runs
 	Done        uint64 `json:"done"`        // jobs
-	Released    uint64 `json:"released"`    // failures after which the job is tried again
-	Buried      uint64 `json:"buried"`      // failures for good
-	GivenBack   uint64 `json:"given_back"`  // not begun, or not at their end, when jobs were no longer taken
-	Repeated    uint64 `json:"repeated"`    // jobs that came again after they had run, and were deleted
-	Disconnects uint64 `json:"disconnects"` // connections to the queue that were lost
+	Released    uint64 `json:"released"`    // failures after which the job is retried
+	Buried      uint64 `json:"buried"`      // permanent failures
+	GivenBack   uint64 `json:"given_back"`  // returned to the queue unfinished when the worker stopped
+	Repeated    uint64 `json:"repeated"`    // jobs that came again although they had run, and were deleted
+	Disconnects uint64 `json:"disconnects"` // lost connections to the queue
 }
 
-// OfJobs reports how the jobs of a server are.
+// OfJobs reports the jobs of a server.
 func OfJobs(s jobqueue.Status) Jobs {
 	w := s.Worker
 	return Jobs{
@@ -48,13 +48,13 @@ func OfJobs(s jobqueue.Status) Jobs {
 	}
 }
 
-// String is for people.
+// String is the output for people.
 func (r Jobs) String() string {
-	return fmt.Sprintf("queue\t%s\njobs\t%d done, %d failed and tried again, %d buried, %d in hand\n",
+	return fmt.Sprintf("queue\t%s\njobs\t%d done, %d failed and retried, %d buried, %d in progress\n",
 		r.Condition, r.Done, r.Released, r.Buried, r.Held)
 }
 
-// String is for people.
+// String is the output for people.
 func (r Status) String() string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "perigee %s is running, generation %d\n\n", r.Version, r.Generation)
@@ -68,7 +68,7 @@ func (r Status) String() string {
 		ready = "no, it is stopping"
 	}
 	if !r.Responds {
-		responds = "no, a script holds it"
+		responds = "no, blocked by a script"
 	}
 	fmt.Fprintf(&w, "ready\t%s\nresponds\t%s\n", ready, responds)
 	w.WriteString(r.Jobs.String())

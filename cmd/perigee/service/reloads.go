@@ -38,7 +38,7 @@ func (s *service) reloadOnHangup(ctx context.Context) {
 // watch starts watching the scripts and the settings file.
 func (s *service) watch() (err error) {
 	s.watcher, err = watch.New(watch.Options{
-		Folder: s.options.Settings.Lua.Path,
+		Dir: s.options.Settings.Lua.Path,
 		Wanted: func(name string) bool {
 			return strings.HasSuffix(name, ".lua") && !strings.HasSuffix(name, "_spec.lua")
 		},

@@ -1,6 +1,6 @@
-// Package watch tells when files that somebody edits have changed and come to rest. Editors save in steps: they write a new
-// file and rename it over the old one, move the old one away first, try whether the folder takes a file at all. What counts is
-// what is there once all is quiet. The package knows nothing of what the files are for.
+// Package watch reports changes of files that are being edited. Editors save in several steps: they write a new file and rename it
+// over the old one, move the old one away first, or create a file to test the directory. So changes are reported once the files
+// have been quiet for a while. The package does not know what the files are for.
 package watch
 
 import (
@@ -18,48 +18,48 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Options say what is watched.
+// Options say what to watch.
 type Options struct {
-	// Folder is watched with all that is in it; it may come later. While it is gone, none of its files counts as gone:
-	// somebody is putting it there anew.
-	Folder string
-	// Wanted tells by its name whether a file of Folder counts. Hidden files and folders never do.
+	// Dir is watched with its subdirectories. It may be created later. If it is removed, its files do not count as removed: it is
+	// probably being replaced.
+	Dir string
+	// Wanted reports whether a file in Dir is watched, by its name. Hidden files and directories never are.
 	Wanted func(name string) bool
-	// File is one more that counts, wherever it is; "" is none.
+	// File is one more watched file, anywhere. Optional.
 	File string
 	Log  *slog.Logger
 }
 
 const (
-	// quiet is how long nothing may happen before files have come to rest: the steps of a save are some milliseconds apart.
-	quiet = 100 * time.Millisecond
-	// longest is how long that is waited for, where something goes on and on.
-	longest = 2 * time.Second
+	// quietPeriod is how long files must not change before changes are reported: the steps of a save are milliseconds apart.
+	quietPeriod = 100 * time.Millisecond
+	// maxDelay is how long changes are held back if files change without pause.
+	maxDelay = 2 * time.Second
 )
 
-// Watcher watches files. Run is called by one goroutine; Close by any, and it ends Run.
+// Watcher watches files. One goroutine may call Run. Any goroutine may call Close, which ends Run.
 type Watcher struct {
 	options Options
 	events  *fsnotify.Watcher
-	seen    map[string]fs.FileInfo // what was there at the last look, by path
+	seen    map[string]fs.FileInfo // at the last scan, by path
 }
 
-// New begins to watch: what changes from now on, Run will tell.
+// New starts watching. Run reports the changes from now on.
 func New(o Options) (*Watcher, error) {
 	events, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
 	w := &Watcher{options: o, events: events, seen: map[string]fs.FileInfo{}}
-	w.look()
+	w.scan()
 	return w, nil
 }
 
-// Close ends the watching.
+// Close stops watching.
 func (w *Watcher) Close() error { return w.events.Close() }
 
-// Run calls changed with the paths that have changed, sorted, each time they have come to rest, until ctx ends or Close.
-// What happens during the call is told by the next one.
+// Run calls changed with the sorted paths of changed files, each time they have been quiet for a while, until ctx ends or Close is
+// called. Changes during the call are reported by the next one.
 func (w *Watcher) Run(ctx context.Context, changed func(paths []string)) {
 	for {
 		select {
@@ -73,49 +73,49 @@ func (w *Watcher) Run(ctx context.Context, changed func(paths []string)) {
 			if !open {
 				return
 			}
-			w.warn(err) // events were lost: look what is there
+			w.warn(err) // events were lost: scan anyway
 		}
-		settle(ctx, w.events.Events)
-		if paths := w.look(); len(paths) > 0 && ctx.Err() == nil {
+		debounce(ctx, w.events.Events)
+		if paths := w.scan(); len(paths) > 0 && ctx.Err() == nil {
 			changed(paths)
 		}
 	}
 }
 
-// settle returns when no event has come for a while.
-func settle[T any](ctx context.Context, events <-chan T) {
-	end := time.NewTimer(longest)
+// debounce returns when no event has come for quietPeriod, or after maxDelay.
+func debounce[T any](ctx context.Context, events <-chan T) {
+	end := time.NewTimer(maxDelay)
 	defer end.Stop()
-	rest := time.NewTimer(quiet)
-	defer rest.Stop()
+	quiet := time.NewTimer(quietPeriod)
+	defer quiet.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-end.C:
 			return
-		case <-rest.C:
+		case <-quiet.C:
 			return
 		case _, open := <-events:
 			if !open {
 				return
 			}
-			rest.Reset(quiet)
+			quiet.Reset(quietPeriod)
 		}
 	}
 }
 
-// look compares what is there with what was, and returns what differs.
-func (w *Watcher) look() []string {
+// scan reads the state of all files, and returns the paths of those that have changed since the last scan.
+func (w *Watcher) scan() []string {
 	found := map[string]fs.FileInfo{}
 	if file := w.options.File; file != "" {
-		w.follow(filepath.Dir(file)) // also for what is renamed over it
+		w.follow(filepath.Dir(file)) // since a new file may be renamed over it
 		if info, err := os.Stat(file); err == nil {
 			found[file] = info
 		}
 	}
-	if !w.gather(w.options.Folder, found) {
-		w.followParent(w.options.Folder)
+	if !w.collect(w.options.Dir, found) {
+		w.followParent(w.options.Dir)
 		for path, info := range w.seen {
 			if path != w.options.File {
 				found[path] = info
@@ -142,44 +142,44 @@ func same(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// gather follows a folder and those in it, and finds the files that count. It tells whether the folder is there.
-func (w *Watcher) gather(folder string, found map[string]fs.FileInfo) bool {
-	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+// collect follows a directory and its subdirectories, and adds the watched files to found. It reports whether the directory exists.
+func (w *Watcher) collect(dir string, found map[string]fs.FileInfo) bool {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return false
 	}
-	w.follow(folder) // before it is read, so that nothing comes in between
-	entries, err := os.ReadDir(folder)
+	w.follow(dir) // before reading it, so that no change is missed
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return false
 	}
 	for _, entry := range entries {
-		path := filepath.Join(folder, entry.Name())
+		path := filepath.Join(dir, entry.Name())
 		switch {
 		case strings.HasPrefix(entry.Name(), "."):
 		case entry.IsDir():
-			w.gather(path, found) // one that is gone by now has no files
+			w.collect(path, found) // if it has been removed, it has no files
 		case w.options.Wanted(entry.Name()):
 			if info, err := os.Stat(path); err == nil {
 				found[path] = info
 			}
 		}
 	}
-	if folder == w.options.Folder {
-		w.followParent(folder) // which hears that the folder itself is moved away and put there anew
+	if dir == w.options.Dir {
+		w.followParent(dir) // whose events tell that the directory itself is replaced
 	}
 	return true
 }
 
-// follow has the system tell what happens in a folder; to do so again is harmless.
-func (w *Watcher) follow(folder string) {
-	if err := w.events.Add(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// follow subscribes to the events of a directory. It is idempotent.
+func (w *Watcher) follow(dir string) {
+	if err := w.events.Add(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		w.warn(err)
 	}
 }
 
-// followParent follows the nearest folder above that is there.
-func (w *Watcher) followParent(folder string) {
-	for parent := filepath.Dir(folder); ; parent = filepath.Dir(parent) {
+// followParent follows the nearest existing parent directory.
+func (w *Watcher) followParent(dir string) {
+	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
 		if _, err := os.Stat(parent); err == nil || parent == filepath.Dir(parent) {
 			w.follow(parent)
 			return
@@ -188,5 +188,5 @@ func (w *Watcher) followParent(folder string) {
 }
 
 func (w *Watcher) warn(err error) {
-	w.options.Log.Warn("watch: some changes may go unnoticed", "error", err)
+	w.options.Log.Warn("watch: some changes may be missed", "error", err)
 }

@@ -13,24 +13,24 @@ import (
 	"time"
 )
 
-// site makes a folder with scripts and a settings file, and returns what watches them.
-func site(t *testing.T) (folder string, w *Watcher) {
+// watchSite creates a directory with scripts and a settings file, and returns a watcher of them.
+func watchSite(t *testing.T) (dir string, w *Watcher) {
 	t.Helper()
-	folder = t.TempDir()
+	dir = t.TempDir()
 	for name, text := range map[string]string{"server.toml": "1", "scripts/a.lua": "1", "scripts/b.lua": "1", "scripts/sub/c.lua": "1"} {
-		put(t, filepath.Join(folder, name), text)
+		put(t, filepath.Join(dir, name), text)
 	}
 	w, err := New(Options{
-		Folder: filepath.Join(folder, "scripts"),
+		Dir:    filepath.Join(dir, "scripts"),
 		Wanted: func(name string) bool { return strings.HasSuffix(name, ".lua") },
-		File:   filepath.Join(folder, "server.toml"),
+		File:   filepath.Join(dir, "server.toml"),
 		Log:    slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.Close() })
-	return folder, w
+	return dir, w
 }
 
 func put(t *testing.T, file, text string) {
@@ -52,19 +52,19 @@ func do(t *testing.T, errs ...error) {
 	}
 }
 
-// editor changes files of a folder.
+// editor changes files in a directory.
 type editor struct {
-	t      *testing.T
-	folder string
+	t   *testing.T
+	dir string
 }
 
-func (e editor) at(name string) string   { return filepath.Join(e.folder, name) }
+func (e editor) at(name string) string   { return filepath.Join(e.dir, name) }
 func (e editor) put(name, text string)   { e.t.Helper(); put(e.t, e.at(name), text) }
 func (e editor) rename(name, to string)  { e.t.Helper(); do(e.t, os.Rename(e.at(name), e.at(to))) }
 func (e editor) remove(name string)      { e.t.Helper(); do(e.t, os.RemoveAll(e.at(name))) }
 func (e editor) symlink(name, to string) { e.t.Helper(); do(e.t, os.Symlink(to, e.at(name))) }
 
-// Whatever way a file is saved, what is told is what has changed in the end; what an editor leaves around is not.
+// However a file is saved, exactly the files that have changed in the end are reported.
 func TestEdits(t *testing.T) {
 	rows := []struct {
 		name string
@@ -78,14 +78,14 @@ func TestEdits(t *testing.T) {
 			e.put("scripts/.a.lua.tmp", "2")
 			e.rename("scripts/.a.lua.tmp", "scripts/a.lua")
 		}, "scripts/a.lua"},
-		{"by vim, which tries the folder first and keeps a backup", func(e editor) {
+		{"by vim, which tests the directory first and keeps a backup", func(e editor) {
 			e.put("scripts/4913", "")
 			e.remove("scripts/4913")
 			e.rename("scripts/a.lua", "scripts/a.lua~")
 			e.put("scripts/a.lua", "2")
 			e.remove("scripts/a.lua~")
 		}, "scripts/a.lua"},
-		{"by emacs, which locks with a link that leads nowhere", func(e editor) {
+		{"by emacs, which locks with a dangling link", func(e editor) {
 			e.symlink("scripts/.#a.lua", "somebody@somewhere")
 			e.put("scripts/#a.lua#", "2")
 			e.remove("scripts/#a.lua#")
@@ -96,22 +96,22 @@ func TestEdits(t *testing.T) {
 			e.put("scripts/b.lua", "22")
 			e.put("scripts/sub/c.lua", "22")
 		}, "scripts/a.lua scripts/b.lua scripts/sub/c.lua"},
-		{"new, in new folders", func(e editor) {
+		{"new, in new directories", func(e editor) {
 			e.put("scripts/x/y/z/new.lua", "1")
 			e.put("scripts/.git/hidden.lua", "1")
 			e.put("scripts/page.html", "1")
 		}, "scripts/x/y/z/new.lua"},
-		{"removed, with its folder", func(e editor) {
+		{"removed, with its directory", func(e editor) {
 			e.remove("scripts/sub")
 			e.remove("scripts/b.lua")
 		}, "scripts/b.lua scripts/sub/c.lua"},
-		{"all put there anew", func(e editor) {
+		{"all replaced", func(e editor) {
 			e.put("new/a.lua", "2")
 			e.put("new/sub/c.lua", "2")
 			e.rename("scripts", "old")
 			e.rename("new", "scripts")
 		}, "scripts/a.lua scripts/b.lua scripts/sub/c.lua"},
-		{"the one beside the folder", func(e editor) {
+		{"the file outside the directory", func(e editor) {
 			e.put("server.toml.tmp", "2")
 			e.rename("server.toml.tmp", "server.toml")
 			e.put("state.json", "{}")
@@ -120,17 +120,17 @@ func TestEdits(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			folder, w := site(t)
-			e := editor{t, folder}
+			dir, w := watchSite(t)
+			e := editor{t, dir}
 			ctx, stop := context.WithCancel(t.Context())
-			told := make(chan []string)
+			reported := make(chan []string)
 			var running sync.WaitGroup
 			defer running.Wait()
 			defer stop()
 			running.Go(func() {
 				w.Run(ctx, func(paths []string) {
 					select {
-					case told <- paths:
+					case reported <- paths:
 					case <-ctx.Done():
 					}
 				})
@@ -139,8 +139,8 @@ func TestEdits(t *testing.T) {
 			e.put("scripts/last.lua", "1") // comes after all else, or with it
 			var got []string
 			for !slices.Contains(got, "scripts/last.lua") {
-				for _, path := range <-told {
-					name, err := filepath.Rel(folder, path)
+				for _, path := range <-reported {
+					name, err := filepath.Rel(dir, path)
 					do(t, err)
 					got = append(got, name)
 				}
@@ -148,77 +148,77 @@ func TestEdits(t *testing.T) {
 			got = slices.DeleteFunc(got, func(name string) bool { return name == "scripts/last.lua" })
 			slices.Sort(got)
 			if got := strings.Join(slices.Compact(got), " "); got != row.want {
-				t.Errorf("told: %q, want %q", got, row.want)
+				t.Errorf("reported: %q, want %q", got, row.want)
 			}
-			// What has come into folders that are new is heard too.
+			// Changes in new directories are reported, too.
 			if info, err := os.Stat(e.at("scripts/x/y/z")); err == nil && info.IsDir() {
 				e.put("scripts/x/y/z/new.lua", "22")
-				if got := <-told; len(got) != 1 || got[0] != e.at("scripts/x/y/z/new.lua") {
-					t.Errorf("told of an edit in a new folder: %v, want it alone", got)
+				if got := <-reported; len(got) != 1 || got[0] != e.at("scripts/x/y/z/new.lua") {
+					t.Errorf("reported for an edit in a new directory: %v, want only this file", got)
 				}
 			}
 		})
 	}
 }
 
-// While the folder is gone nothing is told: without it a server would run other scripts.
-func TestFolderGone(t *testing.T) {
-	folder, w := site(t)
-	scripts, away := filepath.Join(folder, "scripts"), filepath.Join(folder, "away")
+// While the directory is missing nothing is reported: the server must not switch to the built-in scripts.
+func TestDirectoryRemoved(t *testing.T) {
+	dir, w := watchSite(t)
+	scripts, away := filepath.Join(dir, "scripts"), filepath.Join(dir, "away")
 	do(t, os.Rename(scripts, away))
-	if got := w.look(); got != nil {
-		t.Errorf("changed while the folder is gone: %v, want nothing", got)
+	if got := w.scan(); got != nil {
+		t.Errorf("changed while the directory is missing: %v, want nothing", got)
 	}
 	put(t, filepath.Join(away, "a.lua"), "22")
 	do(t, os.Rename(away, scripts))
-	if got, want := w.look(), filepath.Join(scripts, "a.lua"); len(got) != 1 || got[0] != want {
+	if got, want := w.scan(), filepath.Join(scripts, "a.lua"); len(got) != 1 || got[0] != want {
 		t.Errorf("changed when it is back: %v, want %s", got, want)
 	}
 	do(t, os.Remove(filepath.Join(scripts, "a.lua")))
-	if got, want := w.look(), filepath.Join(scripts, "a.lua"); len(got) != 1 || got[0] != want {
-		t.Errorf("changed when a file is gone: %v, want %s", got, want)
+	if got, want := w.scan(), filepath.Join(scripts, "a.lua"); len(got) != 1 || got[0] != want {
+		t.Errorf("changed when a file is removed: %v, want %s", got, want)
 	}
 }
 
-// A folder that was not there at first is found once it is.
-func TestFolderComes(t *testing.T) {
-	folder := t.TempDir()
-	scripts := filepath.Join(folder, "app", "scripts")
-	w, err := New(Options{Folder: scripts, Wanted: func(string) bool { return true }, Log: slog.New(slog.DiscardHandler)})
+// A directory that is created later is watched from then on.
+func TestDirectoryCreated(t *testing.T) {
+	dir := t.TempDir()
+	scripts := filepath.Join(dir, "app", "scripts")
+	w, err := New(Options{Dir: scripts, Wanted: func(string) bool { return true }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := make(chan []string, 1)
+	reported := make(chan []string, 1)
 	var running sync.WaitGroup
-	running.Go(func() { w.Run(t.Context(), func(paths []string) { told <- paths }) })
+	running.Go(func() { w.Run(t.Context(), func(paths []string) { reported <- paths }) })
 	put(t, filepath.Join(scripts, "a.lua"), "1")
-	if got, want := <-told, filepath.Join(scripts, "a.lua"); len(got) != 1 || got[0] != want {
-		t.Errorf("told: %v, want %s", got, want)
+	if got, want := <-reported, filepath.Join(scripts, "a.lua"); len(got) != 1 || got[0] != want {
+		t.Errorf("reported: %v, want %s", got, want)
 	}
 	do(t, w.Close())
 	running.Wait()
 }
 
-// Events that follow each other closely are one change; those that never end are not waited for.
-func TestSettle(t *testing.T) {
+// Events in quick succession are one change; an endless series of events is not waited for.
+func TestDebounce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		events := make(chan int)
 		began := time.Now()
 		go func() {
 			for i := range 10 {
-				time.Sleep(quiet / 2)
+				time.Sleep(quietPeriod / 2)
 				events <- i
 			}
 		}()
-		settle(t.Context(), events)
-		if got, want := time.Since(began), 10*quiet/2+quiet; got != want {
-			t.Errorf("settle after ten events took %s, want %s", got, want)
+		debounce(t.Context(), events)
+		if got, want := time.Since(began), 10*quietPeriod/2+quietPeriod; got != want {
+			t.Errorf("debounce after ten events took %s, want %s", got, want)
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		began = time.Now()
 		go func() {
 			for i := 0; ; i++ {
-				time.Sleep(quiet / 2)
+				time.Sleep(quietPeriod / 2)
 				select {
 				case events <- i:
 				case <-ctx.Done():
@@ -226,9 +226,9 @@ func TestSettle(t *testing.T) {
 				}
 			}
 		}()
-		settle(ctx, events)
-		if got := time.Since(began); got != longest {
-			t.Errorf("settle with events without end took %s, want %s", got, longest)
+		debounce(ctx, events)
+		if got := time.Since(began); got != maxDelay {
+			t.Errorf("debounce with events without end took %s, want %s", got, maxDelay)
 		}
 		stop()
 	})
