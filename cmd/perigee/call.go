@@ -3,12 +3,69 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/urfave/cli/v3"
 
 	"perigee/cmd/perigee/control"
+	"perigee/cmd/perigee/report"
+	"perigee/cmd/perigee/service"
 	"perigee/engine/config"
 )
+
+func (p *program) status() *cli.Command {
+	return &cli.Command{
+		Name:   "status",
+		Usage:  "show the status of the running server",
+		Flags:  append(p.settingFlags(callSettings), jsonFlag()),
+		Action: showResult[report.Status](p, service.Status),
+	}
+}
+
+func (p *program) reload() *cli.Command {
+	return &cli.Command{
+		Name:        "reload",
+		Usage:       "reload scripts and settings of the running server, and show what has changed",
+		Description: "If the scripts or settings have an error, the command fails, and the server keeps running with the previous ones.",
+		Flags:       append(p.settingFlags(callSettings), jsonFlag()),
+		Action:      showResult[report.Reload](p, service.Reload),
+	}
+}
+
+func (p *program) queueFailed() *cli.Command {
+	return &cli.Command{
+		Name:   "failed",
+		Usage:  "list the latest failed jobs of the running server, with the reasons",
+		Flags:  append(p.settingFlags(jobSettings), jsonFlag()),
+		Action: showResult[report.Failures](p, service.Failed),
+	}
+}
+
+func (p *program) stop() *cli.Command {
+	return &cli.Command{
+		Name:        "stop",
+		Usage:       "stop the running server gracefully, and wait until it has ended",
+		Description: "If a service manager restarts the server, use the service manager to stop it.",
+		Flags:       p.settingFlags(callSettings),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := p.call(ctx, c, service.Stop, nil, nil); err != nil {
+				return err
+			}
+			return p.print("stopped\n")
+		},
+	}
+}
+
+// showResult returns the action of a command that calls an operation of the running server and prints the result.
+func showResult[R fmt.Stringer](p *program, route string) cli.ActionFunc {
+	return func(ctx context.Context, c *cli.Command) error {
+		var result R
+		if err := p.call(ctx, c, route, nil, &result); err != nil {
+			return err
+		}
+		return p.show(c, result)
+	}
+}
 
 // errNoPort is the error of a command if the settings do not determine the server.
 var errNoPort = errors.New("server.port is 0, which means any port: select the server with --port or --control")

@@ -128,25 +128,25 @@ func produce(t *testing.T, address string, produced, unsure *atomic.Int64) {
 
 // victim is a server in its own process.
 type victim struct {
-	program, folder string
-	arguments       []string
-	log             bytes.Buffer
-	cmd             *exec.Cmd
+	program, dir string
+	arguments    []string
+	log          bytes.Buffer
+	cmd          *exec.Cmd
 }
 
 // newVictim builds the program and writes an application.
 func newVictim(t *testing.T, queue string) *victim {
 	t.Helper()
-	folder := t.TempDir()
-	v := &victim{program: filepath.Join(folder, "perigee"), folder: folder}
+	dir := t.TempDir()
+	v := &victim{program: filepath.Join(dir, "perigee"), dir: dir}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", v.program, ".")
 	if printed, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build = %v\n%s", err, printed)
 	}
-	if err := os.Mkdir(filepath.Join(folder, "scripts"), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "scripts"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "scripts", "app.lua"), []byte(counter), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "scripts", "app.lua"), []byte(counter), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	v.arguments = []string{
@@ -160,7 +160,7 @@ func newVictim(t *testing.T, queue string) *victim {
 func (v *victim) start(t *testing.T) {
 	t.Helper()
 	v.cmd = exec.Command(v.program, v.arguments...)
-	v.cmd.Dir = v.folder
+	v.cmd.Dir = v.dir
 	v.cmd.Stderr = &v.log
 	if err := v.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func (v *victim) stop(t *testing.T) {
 // runs returns from the state file how often each job has run.
 func (v *victim) runs(t *testing.T) map[string]int {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(v.folder, "state.json"))
+	text, err := os.ReadFile(filepath.Join(v.dir, "state.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func TestLogReaderGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.cmd = exec.Command(v.program, v.arguments...)
-	v.cmd.Dir, v.cmd.Stderr = v.folder, writer
+	v.cmd.Dir, v.cmd.Stderr = v.dir, writer
 	stdout, err := v.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -119,8 +119,8 @@ func TestReloadSettings(t *testing.T) {
 		got.Settings[1].Name != "server.origins" || string(got.Settings[1].After) != "[]" {
 		t.Errorf("reload --json = %d, %s, %v, want 0, server.key without values, and server.origins after which there are none", code, stdout, err)
 	}
-	if said := stdout + server.stderr.String(); strings.Contains(said, "horse") || strings.Contains(said, "staple") {
-		t.Errorf("a key is shown in %s", said)
+	if output := stdout + server.stderr.String(); strings.Contains(output, "horse") || strings.Contains(output, "staple") {
+		t.Errorf("a key is shown in %s", output)
 	}
 }
 

@@ -71,7 +71,7 @@ func TestExitCodes(t *testing.T) {
 		{"specs", nil, []string{"test", "specs"}, 1, `^specs/good_spec.lua:4: is wrong: expected 1, got 2\n1 passed, 1 failed\n$`, "specs failed"},
 		{"no specs", nil, []string{"test", "scripts"}, 1, "^$", "no .*_spec.lua in scripts"},
 		{"no directory of specs", nil, []string{"test", "nowhere"}, 1, "^$", "no directory or file nowhere here"},
-		{"specs of two folders", nil, []string{"test", "specs", "scripts"}, 2, "^$", `unexpected argument "scripts"`},
+		{"specs of two directories", nil, []string{"test", "specs", "scripts"}, 2, "^$", `unexpected argument "scripts"`},
 		{"unknown command", nil, []string{"serve"}, 2, "", `perigee: there is no command "serve"\n`},
 		{"misspelt command", nil, []string{"cehck"}, 2, "", `perigee: there is no command "cehck"; did you mean perigee check\?\n`},
 		{"misspelt command of the queue", nil, []string{"queue", "stat"}, 2, "", `perigee: queue: there is no command "stat"; did you mean perigee queue stats\?\n`},
@@ -194,8 +194,8 @@ func TestStuck(t *testing.T) {
 	if code != 70 {
 		t.Errorf("exit code %d, want 70", code)
 	}
-	if said := stderr.String(); !strings.Contains(said, "for 6s and cannot be stopped") || !strings.Contains(said, "TestStuck") {
-		t.Errorf("stderr %q, want what happened and the goroutines", said)
+	if output := stderr.String(); !strings.Contains(output, "for 6s and cannot be stopped") || !strings.Contains(output, "TestStuck") {
+		t.Errorf("stderr %q, want what happened and the goroutines", output)
 	}
 }
 
@@ -211,8 +211,8 @@ func TestOverdue(t *testing.T) {
 	if code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	if said := stderr.String(); !strings.Contains(said, "still running: the connections, the loop;") || !strings.Contains(said, "TestOverdue") {
-		t.Errorf("stderr %q, want what is still running and the goroutines", said)
+	if output := stderr.String(); !strings.Contains(output, "still running: the connections, the loop;") || !strings.Contains(output, "TestOverdue") {
+		t.Errorf("stderr %q, want what is still running and the goroutines", output)
 	}
 }
 
@@ -221,7 +221,7 @@ func serve(t *testing.T, stderr io.Writer) (address string, stop func(), done <-
 	t.Helper()
 	t.Chdir(t.TempDir())
 	ctx, stop := context.WithCancel(t.Context())
-	said, stdout := io.Pipe()
+	output, stdout := io.Pipe()
 	ended := make(chan int, 1)
 	var wg sync.WaitGroup
 	t.Cleanup(func() {
@@ -232,13 +232,13 @@ func serve(t *testing.T, stderr io.Writer) (address string, stop func(), done <-
 		ended <- run(ctx, []string{"perigee", "start", "-P", "0"}, nil, stdout, stderr)
 		_ = stdout.Close() // of a pipe, without error
 	})
-	lines := bufio.NewScanner(said)
+	lines := bufio.NewScanner(output)
 	for address == "" && lines.Scan() {
 		if match := regexp.MustCompile(`^page +(http://\S+)`).FindStringSubmatch(lines.Text()); match != nil {
 			address = match[1]
 		}
 	}
-	wg.Go(func() { _, _ = io.Copy(io.Discard, said) })
+	wg.Go(func() { _, _ = io.Copy(io.Discard, output) })
 	return address, stop, ended
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // ReservePort returns an address of 127.0.0.1 with a free port that stays reserved until the test ends. Connecting to it is
-// refused, the kernel gives its port to nobody else, and a server that is told to listen there can do so, also again after it
+// refused, the kernel does not assign the port again, and a server that is told to listen there can do so, also again after it
 // has ended. The port is bound by a socket that does not listen; servers set SO_REUSEADDR (socket(7)).
 func ReservePort(tb testing.TB) (address string) {
 	tb.Helper()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Nothing listens at a reserved address, the kernel gives it to nobody else, and one can listen there again and again.
+// Nothing listens at a reserved address, the kernel does not assign it again, and a server can listen there several times.
 func TestReservePort(t *testing.T) {
 	address := ReservePort(t)
 	for range 2 {

@@ -36,10 +36,7 @@ func (s *service) operations() map[string]control.Operation {
 	return map[string]control.Operation{
 		Compare: func(ctx context.Context, _ json.RawMessage) (any, error) {
 			reload, err := s.server.Compare(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return report.OfReload(reload), nil
+			return report.OfReload(reload), err
 		},
 		Failed: func(context.Context, json.RawMessage) (any, error) {
 			return report.OfFailures(s.server.FailedJobs()), nil
@@ -56,10 +53,7 @@ func (s *service) operations() map[string]control.Operation {
 		},
 		Reload: func(ctx context.Context, _ json.RawMessage) (any, error) {
 			reload, err := s.reload(ctx, s.server.Reload)
-			if err != nil {
-				return nil, err
-			}
-			return report.OfReload(reload), nil
+			return report.OfReload(reload), err
 		},
 		Status: func(ctx context.Context, _ json.RawMessage) (any, error) { return s.currentStatus(ctx), nil },
 		Stop: func(context.Context, json.RawMessage) (any, error) {

@@ -1,7 +1,7 @@
 <?php
 
-// The least of a Laravel application, for a script that dispatches jobs in the folder where it runs: its classes are in
-// app/, and config/queue.php says where its queue is. php -d auto_prepend_file=laravel.php SCRIPT
+// A minimal Laravel application for scripts that dispatch jobs. In the working directory, app/ holds its classes, and
+// config/queue.php configures its queue. php -d auto_prepend_file=laravel.php SCRIPT
 
 error_reporting(E_ALL & ~E_DEPRECATED);
 ini_set('display_errors', 'stderr');

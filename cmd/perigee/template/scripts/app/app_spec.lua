@@ -1,9 +1,9 @@
---- What clients hear when somebody presses the button. Run with: perigee test
+--- What clients receive when one of them presses the button. Run with: perigee test
 
 local spec = require "spec"
 
 describe("Press", function()
-  it("is counted, and everybody hears of it", function()
+  it("is counted and sent to all clients", function()
     local alice, bob = spec.client(), spec.client()
     alice:expect("UpdateButton", { presses = 0 })
     bob:expect("UpdateButton", { presses = 0 })

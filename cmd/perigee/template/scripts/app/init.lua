@@ -1,11 +1,11 @@
---- A button that everybody may press and everybody watches.
+--- A button that every client can press and watch.
 
 local base = require "manager"
 local server = require "server"
 
 local app = base:extend()
 
--- Plain data that lives on when the server starts again.
+-- Plain data that is kept across restarts.
 local button = server.state("button", { presses = 0 })
 
 local function tell()
@@ -15,15 +15,15 @@ end
 function app:boot()
   base.boot(self)
 
-  --- Press: for everybody.
+  --- Press: for all clients.
   server.message("Press", { protection = "none" }, function(client)
     button.presses = button.presses + 1
     button.by = client.name
     tell()
   end)
 
-  --- Rename {connection, nickname}: for the connection with that uuid, and for admins. Messages
-  --- that are not as the schema says never come here.
+  --- Rename {connection, nickname}: for the connection with that UUID, and for admins. Messages
+  --- that do not match the schema are refused.
   server.message("Rename", {
     protection = "client",
     owner = "connection",
@@ -37,11 +37,11 @@ function app:boot()
   }, function(_, message)
     local client = server.connections():find(message.connection)
     if client then
-      client.name = message.nickname -- everybody hears of it
+      client.name = message.nickname -- all clients are told
     end
   end)
 
-  --- Reset: for admins. Others are asked for the password first.
+  --- Reset: for admins. Other clients are asked for the password first.
   server.message("Reset", { protection = "admin" }, function()
     button.presses = 0
     button.by = nil

@@ -1,14 +1,14 @@
-// Says what the user wants, and shows what the server says.
+// Sends what the user does, and shows what the server sends.
 
 const find = (id) => document.getElementById(id);
 
-const FINAL = [1000, 1002, 1003, 1007, 1008, 1009, 4401]; // another connection would mend nothing
+const FINAL = [1000, 1002, 1003, 1007, 1008, 1009, 4401]; // reconnecting would not help
 
 let socket;
-let failures = 0; // connections that did not open, one after the other
+let failures = 0; // consecutive failed connections
 let me; // the uuid of this connection
-let refused; // the message that waits for the password
-let nickname; // what this page has been called
+let refused; // the message to repeat after authentication
+let nickname; // the name that the user has chosen
 
 function send(name, fields = {}) {
   if (socket.readyState === WebSocket.OPEN) {
@@ -16,7 +16,7 @@ function send(name, fields = {}) {
   }
 }
 
-// What the server says, by the message's name; others are none of this page's business.
+// Handlers of messages by name. Other messages are ignored.
 const messages = {
   ConnectionEstablished({ connection }) {
     me = connection.uuid;
@@ -57,7 +57,7 @@ const messages = {
 };
 
 function connect() {
-  // The server is beside this page, wherever a proxy has put the two.
+  // The server has the same base URL as this page, also behind a proxy.
   const url = new URL(".", location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   socket = new WebSocket(url);
@@ -78,7 +78,7 @@ function connect() {
     }
     find("status").textContent = "Not connected; trying again…";
     const seconds = code === 4429 ? 30 : Math.min(2 ** failures++, 30);
-    setTimeout(connect, (seconds + 4 * Math.random()) * 1000); // not all at the same time
+    setTimeout(connect, (seconds + 4 * Math.random()) * 1000); // so that clients do not reconnect at the same time
   };
 }
 
@@ -91,7 +91,7 @@ find("rename").addEventListener("submit", (event) => {
   send("Rename", { connection: me, nickname });
 });
 find("authenticate").addEventListener("submit", (event) => {
-  event.preventDefault(); // the dialog closes once the password was right
+  event.preventDefault(); // the dialog closes when the password is accepted
   send("Authenticate", { password: find("password").value });
 });
 
