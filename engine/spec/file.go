@@ -147,7 +147,7 @@ func (f *file) try(ctx context.Context, e *example) error {
 		}
 	}
 	for _, failure := range f.log.TakeErrors() {
-		err = errors.Join(err, fmt.Errorf("the scripts failed: %s", describe(failure)))
+		err = errors.Join(err, fmt.Errorf("the scripts failed: %s", errorText(failure)))
 	}
 	return err
 }

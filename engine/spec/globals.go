@@ -48,7 +48,7 @@ func (f *file) table(name string, functions map[string]lua.LGFunction) *lua.LTab
 // currentSuite returns the suite whose function runs. word is the name of the called function.
 func (f *file) currentSuite(L *lua.LState, word string) *suite {
 	if f.suite == nil {
-		L.RaiseError("%s cannot be called within it, before_each and after_each", word)
+		L.RaiseError("%s cannot be called within it, before_each or after_each", word)
 	}
 	return f.suite
 }

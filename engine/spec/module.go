@@ -41,7 +41,7 @@ func (f *file) module() *lua.LTable {
 // runningServer returns the server of the running example.
 func (f *file) runningServer(L *lua.LState) *harness.Server {
 	if f.server == nil {
-		L.RaiseError("this can be called only within it, before_each and after_each")
+		L.RaiseError("this can be called only within it, before_each or after_each")
 	}
 	return f.server
 }
@@ -173,14 +173,14 @@ func (f *file) errors(L *lua.LState) int {
 	f.runningServer(L)
 	list := L.NewTable()
 	for _, failure := range f.log.TakeErrors() {
-		list.Append(lua.LString(describe(failure)))
+		list.Append(lua.LString(errorText(failure)))
 	}
 	L.Push(list)
 	return 1
 }
 
-// describe returns the text of an error of the server, with the names that the spec uses.
-func describe(err error) string {
+// errorText returns the text of an error of the server, with the names that the spec uses.
+func errorText(err error) string {
 	if request, ok := errors.AsType[harness.MissingStub](err); ok {
 		return fmt.Sprintf("the scripts make a request without a stub of spec.http: %s %s", request.Method, request.URL)
 	}
