@@ -58,14 +58,14 @@ func (s *Server) serve(pages fs.FS) {
 // web says what is served over plain HTTP.
 func (s *Server) web(pages fs.FS) web.Options {
 	return web.Options{
-		Socket: s.broker,
-		Pages:  pages,
-		Ready:  s.ready.Load,
-		Queue:  func() string { return s.jobs.Status().Condition },
-		Inside: s.metrics,
-		Door:   web.Door{Visitor: s.broker.Visitor, Admit: s.manager.Admit},
+		Socket:  s.broker,
+		Pages:   pages,
+		Ready:   s.ready.Load,
+		Queue:   func() string { return s.jobs.Status().Condition },
+		Metrics: s.metrics,
+		Auth:    web.Authenticator{CheckRequest: s.broker.CheckRequest, Matches: s.manager.Admit},
 		Commands: web.Commands{
-			Kernel:  s.manager,
+			Runner:  s.manager,
 			MaxBody: int64(s.config.Limits.ReadLimit),
 			Timeout: s.config.Queue.HandlerTimeout.Std(),
 		},

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// maxWaiting bounds the connections that are accepted and not upgraded: handshakes and plain HTTP.
-	maxWaiting = 1024
-	// chance is how long a connection may be silent before it makes room for another. A client that is well sends its
-	// request together with the last packet of TCP's handshake.
-	chance = 50 * time.Millisecond
+	// maxPending limits the connections that are accepted and not upgraded: handshakes and plain HTTP.
+	maxPending = 1024
+	// maxSilence is how long a pending connection may be silent before it can be closed in favour of another. A healthy
+	// client sends its request together with the last packet of TCP's handshake.
+	maxSilence = 50 * time.Millisecond
 
-	// After an Accept that failed for want of something, the next one is tried after these pauses, doubling.
-	shortestPause = 10 * time.Millisecond
-	longestPause  = time.Second
+	// After an Accept that failed for lack of resources, the next one is tried after these pauses, doubling.
+	minAcceptPause = 10 * time.Millisecond
+	maxAcceptPause = time.Second
 )
 
 // Listener wraps a listener for an http.Server that serves with the broker. At most 1,024 of its connections are not yet
@@ -38,13 +38,13 @@ type listener struct {
 
 // Accept returns the next connection.
 func (l *listener) Accept() (net.Conn, error) {
-	pause := shortestPause
+	pause := minAcceptPause
 	for {
 		conn, err := l.Listener.Accept()
 		if err == nil {
 			return l.admit(conn)
 		}
-		if !passes(err) {
+		if !isTemporary(err) {
 			return nil, err
 		}
 		if line := l.broker.throttle.Allow("accept", time.Now()); line.Allowed {
@@ -54,38 +54,38 @@ func (l *listener) Accept() (net.Conn, error) {
 		case <-time.After(pause):
 		case <-l.closed:
 		}
-		pause = min(2*pause, longestPause)
+		pause = min(2*pause, maxAcceptPause)
 	}
 }
 
-// Close closes the listener; its connections live on.
+// Close closes the listener but not its connections.
 func (l *listener) Close() error {
 	l.close.Do(func() { close(l.closed) })
 	return l.Listener.Close()
 }
 
-// passes tells whether an error of accept(2) may be gone a little later.
-func passes(err error) bool {
-	for _, passing := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
-		if errors.Is(err, passing) {
+// isTemporary reports whether an error of accept(2) may be gone a little later.
+func isTemporary(err error) bool {
+	for _, temporary := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, temporary) {
 			return true
 		}
 	}
 	return false
 }
 
-// admit makes a socket of a connection once there is room for it.
+// admit returns the socket of a connection once fewer than maxPending are pending.
 func (l *listener) admit(conn net.Conn) (net.Conn, error) {
-	s := &socket{Conn: conn, broker: l.broker, since: l.broker.now()}
-	w := l.broker.waiting
-	for !w.enter(s) {
-		if silent := w.silent(l.broker.now() - chance); silent != nil {
-			_ = silent.Close() // its own end, if it has any, comes to nothing
+	s := &socket{Conn: conn, broker: l.broker, acceptedAt: l.broker.now()}
+	p := l.broker.pending
+	for !p.add(s) {
+		if silent := p.oldestSilent(l.broker.now() - maxSilence); silent != nil {
+			_ = silent.Close() // the connection is given up, whatever its close returns
 			continue
 		}
 		select {
-		case <-w.room:
-		case <-time.After(chance):
+		case <-p.removed:
+		case <-time.After(maxSilence):
 		case <-l.closed:
 			return nil, errors.Join(net.ErrClosed, conn.Close())
 		}
@@ -93,50 +93,50 @@ func (l *listener) admit(conn net.Conn) (net.Conn, error) {
 	return s, nil
 }
 
-// waitingRoom holds the sockets that are accepted and not upgraded.
-type waitingRoom struct {
-	room chan struct{} // capacity 1; sent to when a socket has left; never closed
+// pendingSockets are the sockets that are accepted and not upgraded.
+type pendingSockets struct {
+	removed chan struct{} // capacity 1; sent to after a socket was removed; never closed
 
 	mu      sync.Mutex
 	sockets list.List // of *socket, oldest first; guarded by mu
 }
 
-func newWaitingRoom() *waitingRoom { return &waitingRoom{room: make(chan struct{}, 1)} }
+func newPendingSockets() *pendingSockets { return &pendingSockets{removed: make(chan struct{}, 1)} }
 
-// enter adds a socket unless the room is full.
-func (w *waitingRoom) enter(s *socket) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.sockets.Len() >= maxWaiting {
+// add adds a socket, and reports whether there was room for it.
+func (p *pendingSockets) add(s *socket) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sockets.Len() >= maxPending {
 		return false
 	}
-	s.place = w.sockets.PushBack(s)
+	s.element = p.sockets.PushBack(s)
 	return true
 }
 
-// leave takes a socket out. Twice is once.
-func (w *waitingRoom) leave(s *socket) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if s.place == nil {
+// remove removes a socket. It is idempotent.
+func (p *pendingSockets) remove(s *socket) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.element == nil {
 		return
 	}
-	w.sockets.Remove(s.place)
-	s.place = nil
+	p.sockets.Remove(s.element)
+	s.element = nil
 	select {
-	case w.room <- struct{}{}:
+	case p.removed <- struct{}{}:
 	default:
 	}
 }
 
-// silent returns the oldest socket, accepted before a time, whose client keeps the server waiting; nil where there is
-// none.
-func (w *waitingRoom) silent(before time.Duration) *socket {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for e := w.sockets.Front(); e != nil; e = e.Next() {
-		s := e.Value.(*socket) //nolint:forcetypeassert // enter adds nothing else
-		if s.since > before {
+// oldestSilent returns the oldest socket, accepted before a time, whose client keeps the server waiting. It returns nil if
+// there is none.
+func (p *pendingSockets) oldestSilent(before time.Duration) *socket {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for e := p.sockets.Front(); e != nil; e = e.Next() {
+		s := e.Value.(*socket) //nolint:forcetypeassert // add adds nothing else
+		if s.acceptedAt > before {
 			return nil
 		}
 		if s.reading.Load() || s.writing.Load() {

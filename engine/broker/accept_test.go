@@ -34,7 +34,7 @@ func (f *failing) Accept() (net.Conn, error) {
 func (f *failing) Close() error   { return nil }
 func (f *failing) Addr() net.Addr { return nil }
 
-// Want of file descriptors or memory makes Accept pause, from 10 ms doubling to a second, and is logged once a second.
+// A lack of file descriptors or memory makes Accept pause, from 10 ms doubling to a second, and is logged once a second.
 func TestAcceptPauses(t *testing.T) {
 	for _, cause := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
 		synctest.Test(t, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestAcceptPauses(t *testing.T) {
 	}
 }
 
-// Other errors of Accept are the caller's, and closing the listener ends a pause.
+// Other errors of Accept are returned, and closing the listener ends a pause.
 func TestAcceptFails(t *testing.T) {
 	b := New(Options{}, &handler{}, slog.New(slog.DiscardHandler))
 	l := b.Listener(&failing{err: syscall.EINVAL, left: 1})
@@ -79,33 +79,33 @@ func TestAcceptFails(t *testing.T) {
 // However many connections stay silent before the upgrade, a new client gets in.
 func TestSilentConnections(t *testing.T) {
 	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < 3*maxWaiting {
-		t.Skipf("the limit of open files is %d, %v; this needs %d", files.Cur, err, 3*maxWaiting)
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < 3*maxPending {
+		t.Skipf("the limit of open files is %d, %v; this needs %d", files.Cur, err, 3*maxPending)
 	}
 	o := newObserver()
 	s := serve(t, nil, o)
-	for range maxWaiting + 100 {
+	for range maxPending + 100 {
 		s.connect(t).raw([]byte("GET / HTTP/1.1\r\n"))
 	}
 	c := s.dial(t)
 	testkit.Receive(t, o.opens, "Open")
 	c.send(textFrame, "made it")
 	testkit.Receive(t, o.messages, "message")
-	s.waiting.mu.Lock()
-	defer s.waiting.mu.Unlock()
-	if got := s.waiting.sockets.Len(); got > maxWaiting {
-		t.Errorf("%d connections wait for the upgrade, want at most %d", got, maxWaiting)
+	s.pending.mu.Lock()
+	defer s.pending.mu.Unlock()
+	if got := s.pending.sockets.Len(); got > maxPending {
+		t.Errorf("%d connections are pending, want at most %d", got, maxPending)
 	}
 }
 
-// Closing the listener ends the wait for room.
-func TestNoRoom(t *testing.T) {
+// Closing the listener ends the wait for pending connections.
+func TestPendingFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(Options{}, &handler{}, slog.New(slog.DiscardHandler))
 		ours, theirs := net.Pipe()
 		defer ours.Close()
 		l := b.Listener(&failing{conn: theirs})
-		for i := range maxWaiting {
+		for i := range maxPending {
 			if _, err := l.Accept(); err != nil {
 				t.Fatalf("Accept %d = %v, want a connection", i, err)
 			}
@@ -118,7 +118,7 @@ func TestNoRoom(t *testing.T) {
 		time.Sleep(time.Minute)
 		select {
 		case err := <-done:
-			t.Fatalf("Accept without room = %v, want none", err)
+			t.Fatalf("Accept with maxPending pending = %v, want none", err)
 		default:
 		}
 		if err := l.Close(); err != nil {

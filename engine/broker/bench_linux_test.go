@@ -19,12 +19,12 @@ import (
 // payload is a message of the size that most are.
 func payload() []byte { return slices.Repeat([]byte("x"), 200) }
 
-// fanOut broadcasts messages with up to window of them on their way, and returns deliveries a second. From joined comes
+// fanOut broadcasts messages with up to window of them in flight, and returns deliveries a second. joined gets
 // one value for each client that broadcasts reach.
 func fanOut(tb testing.TB, address string, joined <-chan struct{}, messages, window int, send func()) float64 {
 	tb.Helper()
 	clients := cap(joined)
-	c := startCrowd(tb, address, clients, len(outbox.NewFrame(payload()).Bytes()))
+	c := startSwarm(tb, address, clients, len(outbox.NewFrame(payload()).Bytes()))
 	defer c.stop(tb)
 	for range clients {
 		<-joined
@@ -45,7 +45,7 @@ func fanOut(tb testing.TB, address string, joined <-chan struct{}, messages, win
 // Fan-out to many clients costs a fraction of what it costs the usual way of using gorilla, and a single message costs
 // no more.
 func BenchmarkFanOut(b *testing.B) {
-	for _, tt := range []struct{ clients, window int }{{1000, underWay}, {5000, underWay}, {1000, 1}} {
+	for _, tt := range []struct{ clients, window int }{{1000, inFlight}, {5000, inFlight}, {1000, 1}} {
 		b.Run(fmt.Sprint(tt.clients, " clients ", tt.window, " under way"), func(b *testing.B) {
 			messages := 600_000 / tt.clients
 			var ours, usual, ratio []float64
@@ -64,7 +64,7 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 }
 
-// patient has the broker ping, but not wait for the pongs that a crowd does not send.
+// patient makes the broker ping, but not wait for pongs, which the swarm does not send.
 func patient(o *Options) { o.Limits.PongWait = config.Duration(time.Hour) }
 
 // subscribing is a handler that has every connection subscribe to a topic.
@@ -98,7 +98,7 @@ func fanOutUsual(b *testing.B, clients, messages, window int) float64 {
 }
 
 // serveUsual runs a server of the usual pattern: for each client a goroutine that reads, one that writes, and a channel
-// between them and whoever sends.
+// between the two and the sending side.
 func serveUsual(b *testing.B, clients int) (u *usual, address string, stop func()) {
 	b.Helper()
 	u = &usual{joined: make(chan struct{}, clients), clients: map[chan *websocket.PreparedMessage]struct{}{}}
@@ -137,7 +137,7 @@ func (u *usual) broadcast(text []byte) {
 }
 
 func (u *usual) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	upgrader := websocket.Upgrader{ReadBufferSize: 1024, WriteBufferSize: 1024, CheckOrigin: checkedBefore}
+	upgrader := websocket.Upgrader{ReadBufferSize: 1024, WriteBufferSize: 1024, CheckOrigin: allowOrigin}
 	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return
@@ -178,14 +178,14 @@ func (u *usual) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	close(queue)
 }
 
-// An idle connection takes little memory.
+// An idle connection uses little memory.
 func BenchmarkIdle(b *testing.B) {
 	for _, clients := range []int{5000, 10_000} {
 		b.Run(fmt.Sprint(clients), func(b *testing.B) {
 			for b.Loop() {
 				s := serve(b, patient, subscribing(make(chan struct{}, clients)))
 				before := memory()
-				c := startCrowd(b, s.address, clients, 1)
+				c := startSwarm(b, s.address, clients, 1)
 				heap, stack := memory().less(before)
 				b.ReportMetric(heap/float64(clients)/1024, "heap-KB/conn")
 				b.ReportMetric(stack/float64(clients)/1024, "stack-KB/conn")
@@ -217,7 +217,7 @@ func BenchmarkHandshake(b *testing.B) {
 	const clients = 3000
 	dial := func(address string) float64 {
 		began := time.Now()
-		c := startCrowd(b, address, clients, 1)
+		c := startSwarm(b, address, clients, 1)
 		defer c.stop(b)
 		return clients / time.Since(began).Seconds()
 	}

@@ -1,8 +1,8 @@
-// Package broker owns the sockets: it accepts them, upgrades them, bounds what they may cost, reads messages, sees who is
-// still there, and closes. It does not know what a message means, who a client is, or why somebody closes it: a [Handler]
-// is told what happens, and calls back through [Conn] and [Broker]. Nor does it know what is queued for whom.
+// Package broker owns the sockets: it accepts and upgrades connections, enforces their limits, reads messages, detects dead
+// clients, and closes. It does not know what a message means, who a client is, or why a connection is closed by the
+// application: it calls a [Handler], which calls back through [Conn] and [Broker].
 //
-// Reading is one goroutine a connection. Every byte to a client that was let in goes one way, by its [outbox.Line].
+// Each connection has one goroutine, which reads. After the upgrade, all bytes to a client go through its [outbox.Sender].
 package broker
 
 import (
@@ -23,21 +23,21 @@ import (
 	"perigee/engine/wire"
 )
 
-// readBuffer is what a connection keeps for reading, in bytes. Longer messages are read past it.
+// readBuffer is the size of a connection's read buffer, in bytes. Longer messages are read past it.
 const readBuffer = 512
 
-// Handler is told what happens on the sockets. For one connection Open comes once, then Message any number of times, then
-// Closed once. The three are called one after the other, on the connection's own reader goroutine: while one of them
-// blocks, nothing more is read from this client. A panic closes this connection with 1011. A connection that is refused
-// is never opened and never closed.
+// Handler handles the events of connections. For one connection, Open is called once, then Message any number of times,
+// then Closed once, one after the other and on the connection's own goroutine: while one of them blocks, nothing more is
+// read from this client. A panic closes this connection with 1011. For a connection that is refused, no method is called.
 type Handler interface {
 	Open(c Conn)
-	// Message hands over a text message: valid UTF-8, within the read limit, possibly empty. The text belongs to the
-	// handler. It is not called any more once the server has begun to close the connection.
+	// Message handles a text message: valid UTF-8, within the read limit, possibly empty. The handler owns the text. Message
+	// is not called any more after the server has begun to close the connection.
 	Message(c Conn, text []byte)
-	// Closed tells who closed the connection and why: the server's code and reason where the server began it, the
-	// client's otherwise; 1005 where the client gave no code, 1006 where the connection just ended. After a close by the
-	// server it comes when the client has answered, or a second later; later yet while the client does not read.
+	// Closed is called with the reason for which the connection was closed: the server's code and reason if the server began,
+	// otherwise the client's; 1005 if the client gave no code, 1006 if the connection ended without a close frame. After a
+	// close by the server it is called when the client has answered, or a second later; later still while the client does not
+	// read.
 	Closed(c Conn, why wire.Close)
 }
 
@@ -50,12 +50,12 @@ type Options struct {
 	Origins        auth.Origins
 	Hosts          auth.Hosts
 	Proxies        auth.Proxies
-	// Now tells what time it is to OpenedAt, to messages and to the limits of addresses; time.Now where nil. All other
-	// times are the machine's.
+	// Now returns the time for OpenedAt, for messages and for the limits of addresses. Optional: if it is nil, time.Now is
+	// used. Everything else uses the time of the machine.
 	Now func() time.Time
 }
 
-// Broker is all sockets together. Its methods may be called by any goroutine.
+// Broker is all connections together. It is safe for concurrent use.
 type Broker struct {
 	// Set by New, never changed.
 	handler  Handler
@@ -65,23 +65,23 @@ type Broker struct {
 	upgrader websocket.Upgrader
 	limiter  *auth.Limiter
 	out      *outbox.Outbox
-	waiting  *waitingRoom
+	pending  *pendingSockets
 	emptied  chan struct{} // capacity 1; sent to when the last connection has ended; never closed
 
 	// Used by any goroutine.
 	options  atomic.Pointer[Options]
-	tasks    sync.WaitGroup // requests, readers and refusals under way
+	tasks    sync.WaitGroup // requests, readers and rejections in progress
 	throttle logging.Throttle
 	proxyLog sync.Once
 	buffers  sync.Pool // of *bytes.Buffer, for messages that are being read
 
 	// Guarded by mu.
-	mu       sync.Mutex
-	count    int               // connections that are open or being upgraded
-	refusing int               // connections that are told that the server is full
-	ending   *wire.Close       // why new ones are refused; nil while they are welcome
-	closed   map[string]uint64 // by the class of the close code
-	refused  map[string]uint64 // by the reason
+	mu         sync.Mutex
+	count      int               // connections that are open or being upgraded
+	rejecting  int               // connections that are being told that the server is full
+	stopReason *wire.Close       // why new connections are refused; nil while they are accepted
+	closed     map[string]uint64 // by the class of the close code
+	refused    map[string]uint64 // by the reason
 }
 
 // New returns a broker that does nothing until [Broker.Run]: what is sent before is queued.
@@ -96,26 +96,26 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		clock:   clock,
 		epoch:   time.Now(),
 		limiter: auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
-		waiting: newWaitingRoom(),
+		pending: newPendingSockets(),
 		emptied: make(chan struct{}, 1),
-		closed:  zeros(wire.CodeClasses()),
-		refused: zeros(refusals()),
+		closed:  zeroCounts(wire.CodeClasses()),
+		refused: zeroCounts(refusalReasons()),
 	}
 	b.options.Store(&o)
 	b.upgrader = websocket.Upgrader{
 		HandshakeTimeout: o.Limits.HandshakeTimeout.Std(),
 		ReadBufferSize:   readBuffer,
 		WriteBufferPool:  &sync.Pool{}, // no buffer is ever taken: messages are not written through gorilla
-		CheckOrigin:      checkedBefore,
+		CheckOrigin:      allowOrigin,
 	}
 	b.buffers.New = func() any { return new(bytes.Buffer) }
 	b.out = outbox.New(o.Limits, b.now)
 	return b
 }
 
-// Configure takes over other settings, from the next thing on that each of them bounds; a message that is being read goes by
-// the limits that it was begun under. Of Limits, Shards, HandshakeTimeout and how fast an address may connect stay what they
-// were, and so does Now.
+// Configure replaces the settings. Each applies from the next thing on that it concerns; a message that is being read is
+// subject to the limits under which it was begun. Now and, of Limits, Shards, HandshakeTimeout and the limits on how fast
+// an address may connect cannot be changed.
 func (b *Broker) Configure(o Options) {
 	b.options.Store(&o)
 	b.out.Configure(o.Limits)
@@ -123,41 +123,41 @@ func (b *Broker) Configure(o Options) {
 
 func (b *Broker) settings() *Options { return b.options.Load() }
 
-// Run serves until ctx ends, cuts what is still connected, and returns after every goroutine of the broker has ended. It
-// may be called once. For an orderly end call [Broker.Shutdown] before ctx ends.
+// Run serves until ctx ends, aborts the connections that are left, and returns after every goroutine of the broker has
+// ended. It must be called once only. For an orderly end call [Broker.Shutdown] before ctx ends.
 func (b *Broker) Run(ctx context.Context) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var writing sync.WaitGroup
 	writing.Go(func() { b.out.Run(serving, b.tick()) })
 	<-ctx.Done()
-	b.out.Cut(serving, b.refuse(wire.CloseShutdown()))
+	b.out.AbortAll(serving, b.stopAccepting(wire.CloseShutdown()))
 	b.tasks.Wait()
 	stop()
 	writing.Wait()
 	return nil
 }
 
-// Count returns how many connections there are, those being upgraded included and those refused not.
+// Count returns how many connections there are, including those being upgraded, not including those being refused.
 func (b *Broker) Count() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.count
 }
 
-// Counts are what a broker has seen since it was made.
+// Counts are the totals of a broker since it was made.
 type Counts struct {
 	// Opened are the connections that were upgraded.
 	Opened uint64
 	// Closed are those that have ended, by [wire.CodeClass].
 	Closed map[string]uint64
 	// Refused are the requests that did not become a connection, by a word for the reason: "host", "origin", "address" (has
-	// too many, or is too fast), "full", "stopping" or "handshake".
+	// too many connections, or opens them too fast), "full", "stopping" or "handshake".
 	Refused map[string]uint64
 	// Queued are the bytes in all send queues now; a frame that several share counts for each of them.
 	Queued int64
 }
 
-// Counts returns what the broker has seen.
+// Counts returns the totals.
 func (b *Broker) Counts() Counts {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -166,8 +166,8 @@ func (b *Broker) Counts() Counts {
 	}
 }
 
-// zeros has a count for each name.
-func zeros(names []string) map[string]uint64 {
+// zeroCounts returns a count of 0 for each name.
+func zeroCounts(names []string) map[string]uint64 {
 	counts := make(map[string]uint64, len(names))
 	for _, name := range names {
 		counts[name] = 0
@@ -181,26 +181,26 @@ func (b *Broker) Publish(t outbox.TopicID, f *outbox.Frame) { b.out.Publish(t, f
 // now is the time since the broker was made.
 func (b *Broker) now() time.Duration { return time.Since(b.epoch) }
 
-// refuse makes new connections unwelcome, and returns the first reason that anybody gave.
-func (b *Broker) refuse(why wire.Close) wire.Close {
+// stopAccepting refuses new connections from now on, and returns the reason that was given first.
+func (b *Broker) stopAccepting(why wire.Close) wire.Close {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ending == nil {
-		b.ending = &why
+	if b.stopReason == nil {
+		b.stopReason = &why
 	}
-	return *b.ending
+	return *b.stopReason
 }
 
-// tally counts what became of a connection, or of a request for one.
-func (b *Broker) tally(counts map[string]uint64, name string) {
+// increment adds one to a count of closed or refused.
+func (b *Broker) increment(counts map[string]uint64, name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	counts[name]++
 }
 
-// release ends what reserve and enter began for a connection.
+// release undoes acquireAddress and acquireSlot for a connection.
 func (b *Broker) release(peer auth.Peer) {
-	b.leave(peer)
+	b.releaseAddress(peer)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.count--

@@ -19,7 +19,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
+// patience is how long a test waits before it gives up: a guard against hanging, not a measurement.
 const patience = 2 * time.Minute
 
 // First bytes of frames.
@@ -102,7 +102,7 @@ func run(tb testing.TB, l net.Listener, change func(o *Options), h Handler) *ser
 	return s
 }
 
-// record is a log that a test can look at.
+// record is a log that a test can read.
 type record struct {
 	mu   sync.Mutex
 	text []byte // guarded by mu
@@ -176,7 +176,7 @@ func (h *handler) Closed(c Conn, why wire.Close) {
 	}
 }
 
-// observer is a handler that tells a test what it was told.
+// observer is a handler that passes its calls on to a test.
 type observer struct {
 	handler
 	opens    chan Conn
@@ -226,7 +226,7 @@ func (s *server) connect(tb testing.TB) *client {
 	return &client{Conn: conn, t: tb, in: bufio.NewReader(conn)}
 }
 
-// dial opens a WebSocket, with more lines in the header of the request.
+// dial opens a WebSocket, with additional lines in the header of the request.
 func (s *server) dial(tb testing.TB, lines ...string) *client {
 	tb.Helper()
 	c := s.connect(tb)
@@ -272,7 +272,7 @@ func (c *client) http(request string) *http.Response {
 	return response
 }
 
-// deadline bounds the next read; it fails where that fails, too.
+// deadline limits the next read. If it fails, so does the read.
 func (c *client) deadline() { _ = c.SetReadDeadline(time.Now().Add(patience)) }
 
 // raw sends bytes; a server that has enough of them may be gone before the last.

@@ -11,7 +11,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// A client's close is answered with its own code and reason, an empty one with 1000, and the handler is told once.
+// A client's close is answered with its own code and reason, an empty one with 1000, and Closed is called once.
 func TestClientCloses(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
@@ -40,8 +40,8 @@ func TestClientCloses(t *testing.T) {
 	}
 }
 
-// A client that vanishes is told of as 1006.
-func TestClientVanishes(t *testing.T) {
+// For a client that disconnects without a close frame, Closed is called with 1006.
+func TestClientDisconnects(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
 	c := s.dial(t)
@@ -49,13 +49,13 @@ func TestClientVanishes(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseLost("") {
-		t.Errorf("Closed(%v), want %v", got, wire.CloseLost(""))
+	if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseAbnormal() {
+		t.Errorf("Closed(%v), want %v", got, wire.CloseAbnormal())
 	}
 }
 
-// The server's close comes after what was sent before it and before what was sent after; of several the first holds;
-// what the client still says is not heard.
+// The server's close comes after what was sent before it and before what was sent after; of several the first
+// counts; what the client sends after it is ignored.
 func TestServerCloses(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
@@ -96,7 +96,7 @@ func TestCloseCodes(t *testing.T) {
 	}
 }
 
-// A client that does not answer the server's close is cut after a second.
+// If a client does not answer the server's close, the connection ends after a second.
 func TestNoAnswerToClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -106,8 +106,8 @@ func TestNoAnswerToClose(t *testing.T) {
 		began := time.Now()
 		c.wantClose(wire.CloseNormal("bye"))
 		c.wantEnd()
-		if took := time.Since(began); took != outbox.LingerTime {
-			t.Errorf("the connection ended %v after the close frame, want %v", took, outbox.LingerTime)
+		if took := time.Since(began); took != outbox.CloseTimeout {
+			t.Errorf("the connection ended %v after the close frame, want %v", took, outbox.CloseTimeout)
 		}
 		if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseNormal("bye") {
 			t.Errorf("Closed(%v), want 1000 bye", got)
@@ -115,7 +115,7 @@ func TestNoAnswerToClose(t *testing.T) {
 	})
 }
 
-// A client that goes on sending after the server's close is cut before the second is over.
+// If a client goes on sending after the server's close, the connection ends before the second is over.
 func TestFloodAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -133,17 +133,17 @@ func TestFloodAfterClose(t *testing.T) {
 				break
 			}
 		}
-		if sent < lingerBytes || sent > lingerBytes+64<<10 {
-			t.Errorf("%d bytes were taken after the close frame, want %d and at most one read more", sent, lingerBytes)
+		if sent < maxAfterClose || sent > maxAfterClose+64<<10 {
+			t.Errorf("%d bytes were accepted after the close frame, want %d and at most one read more", sent, maxAfterClose)
 		}
-		if took := time.Since(began); took >= outbox.LingerTime {
-			t.Errorf("the connection ended %v after the close frame, want less than %v", took, outbox.LingerTime)
+		if took := time.Since(began); took >= outbox.CloseTimeout {
+			t.Errorf("the connection ended %v after the close frame, want less than %v", took, outbox.CloseTimeout)
 		}
 		testkit.Receive(t, o.ends, "Closed")
 	})
 }
 
-// A close that the client does not let through ends all the same.
+// A close that cannot be written because the client does not read ends the connection nevertheless.
 func TestCloseBehindStuckQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -158,7 +158,7 @@ func TestCloseBehindStuckQueue(t *testing.T) {
 	})
 }
 
-// A client that closes while much is queued for it still gets all of it, and the answer.
+// A client that closes while much is queued for it still gets all of it, and the answer to its close.
 func TestCloseBehindQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -178,7 +178,7 @@ func TestCloseBehindQueue(t *testing.T) {
 	})
 }
 
-// After the end of a connection nothing that is asked of it has an effect.
+// After the end of a connection its methods have no effect.
 func TestAfterTheEnd(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)

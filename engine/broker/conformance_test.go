@@ -74,7 +74,7 @@ type row struct {
 	send      [][]byte
 	messages  []string // that the handler gets
 	answers   []frame  // before the close frame, if one is due
-	code      int      // of the server's close frame; 0 where the connection goes on
+	code      int      // of the server's close frame; 0 if the connection stays open
 }
 
 // ofClient is a frame as a client sends it.
@@ -131,7 +131,7 @@ func controls() []row {
 		{"5.5", "ping in fragments", [][]byte{ofClient(pingFrame&^fin, "x")}, nil, nil, 1002},
 		{"5.5", "pong in fragments", [][]byte{ofClient(pongFrame&^fin, "x")}, nil, nil, 1002},
 		{"5.5", "close in fragments", [][]byte{ofClient(closeFrame&^fin, "")}, nil, nil, 1002},
-		{"5.5.3", "pong that nobody asked for", [][]byte{ofClient(pongFrame, "x")}, nil, nil, 0},
+		{"5.5.3", "unsolicited pong", [][]byte{ofClient(pongFrame, "x")}, nil, nil, 0},
 		{"5.5.2", "ten pings at once", slices.Repeat([][]byte{ofClient(pingFrame, "x")}, 10), nil, slices.Repeat(pong("x"), 10), 0},
 		{"5.4", "ping inside a message", [][]byte{
 			ofClient(more|opText, "a"), ofClient(pingFrame, "now"), ofClient(fin|opContinue, "b"),

@@ -9,14 +9,14 @@ import (
 	"perigee/engine/wire"
 )
 
-// Conn is one client's connection. Its methods are safe for concurrent use and never block. What one goroutine asks for
-// happens in that order; after the connection has ended, the methods do nothing.
+// Conn is one client's connection. Its methods are safe for concurrent use and never block. Calls from one goroutine take
+// effect in that order; after the connection has ended they do nothing.
 type Conn interface {
-	// ID is a number that no other connection of this broker has had.
+	// ID returns a number that no other connection of this broker has had.
 	ID() uint64
 	// Peer returns who connected.
 	Peer() auth.Peer
-	// OpenedAt is the time of the upgrade.
+	// OpenedAt returns the time of the upgrade.
 	OpenedAt() time.Time
 	// Send queues a frame.
 	Send(f *outbox.Frame)
@@ -38,31 +38,31 @@ type conn struct {
 	broker *Broker
 	socket *socket
 
-	line outbox.Line // what is sent; used by any goroutine
+	sender outbox.Sender // used by any goroutine
 
 	// Written by the reader, read by the shard.
-	begun atomic.Int64 // when the message began that is being read; 0 between messages
-	busy  atomic.Bool  // the handler has a message: nothing is read
+	messageStart atomic.Int64 // when the message that is being read began; 0 between messages
+	inHandler    atomic.Bool  // the handler is running, so nothing is read
 
 	// Owned by the shard.
 	nextPing time.Duration
-	pinged   time.Duration // when the ping was sent whose answer is awaited; 0 where none is
+	pingSent time.Duration // when the ping was sent that is not answered yet; 0 if there is none
 }
 
 var _ Conn = (*conn)(nil)
 
-func (c *conn) ID() uint64                   { return c.line.ID() }
+func (c *conn) ID() uint64                   { return c.sender.ID() }
 func (c *conn) Peer() auth.Peer              { return c.peer }
 func (c *conn) OpenedAt() time.Time          { return c.opened }
-func (c *conn) Send(f *outbox.Frame)         { c.line.Send(f) }
-func (c *conn) SendLatest(f *outbox.Frame)   { c.line.SendLatest(f) }
-func (c *conn) Subscribe(t outbox.TopicID)   { c.line.Subscribe(t) }
-func (c *conn) Unsubscribe(t outbox.TopicID) { c.line.Unsubscribe(t) }
+func (c *conn) Send(f *outbox.Frame)         { c.sender.Send(f) }
+func (c *conn) SendLatest(f *outbox.Frame)   { c.sender.SendLatest(f) }
+func (c *conn) Subscribe(t outbox.TopicID)   { c.sender.Subscribe(t) }
+func (c *conn) Unsubscribe(t outbox.TopicID) { c.sender.Unsubscribe(t) }
 
 func (c *conn) Close(why wire.Close) {
 	allowed, err := wire.CloseWith(why.Code, why.Reason)
 	if err != nil {
 		allowed = wire.CloseNormal(why.Reason)
 	}
-	c.line.Finish(outbox.Ending{Why: allowed})
+	c.sender.Close(outbox.CloseRequest{Why: allowed})
 }

@@ -16,14 +16,14 @@ import (
 	"perigee/engine/wire"
 )
 
-// unbounded takes away the limits that would make fuzzing wait.
-func unbounded(o *Options) {
+// unlimited removes the limits that would make fuzzing wait.
+func unlimited(o *Options) {
 	o.Limits.MessagesPerSecond, o.Limits.BytesPerSecond = 0, 0
 	o.Limits.ReadLimit = 4 * config.KiB
 }
 
-// Whatever a client sends after the handshake, the server answers with well-formed frames, hands over only text within
-// the read limit, tells its handler of the end once, and does not panic.
+// Whatever a client sends after the handshake, the server answers with well-formed frames, passes on only text within
+// the read limit, calls Closed once, and does not panic.
 func FuzzFrames(f *testing.F) {
 	var mu sync.Mutex
 	ends := map[uint64]int{}
@@ -43,7 +43,7 @@ func FuzzFrames(f *testing.F) {
 		}
 		told <- why
 	}
-	s := servePipes(f, unbounded, o)
+	s := servePipes(f, unlimited, o)
 	for _, rows := range [][]row{framing(), controls(), fragments()[:8], texts()[:6], closes()[:9]} {
 		for _, r := range rows {
 			f.Add(bytes.Join(r.send, nil))
@@ -79,7 +79,7 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// faultOf says what is wrong with a frame of the server.
+// faultOf returns what is wrong with a frame of the server, or "".
 func faultOf(f, before frame) string {
 	switch {
 	case before.first == closeFrame:
@@ -96,9 +96,9 @@ func faultOf(f, before frame) string {
 	return ""
 }
 
-// Whatever comes in place of a handshake, the answer is HTTP, and only a good one becomes a connection.
+// Whatever is sent in place of a handshake, the answer is HTTP, and only a valid handshake becomes a connection.
 func FuzzHandshake(f *testing.F) {
-	s := servePipes(f, unbounded, nil)
+	s := servePipes(f, unlimited, nil)
 	good := handshake("localhost")
 	for _, seed := range []string{
 		good, good[:60], strings.Replace(good, "GET", "POST", 1), strings.Replace(good, "Upgrade", "Up\x00grade", 1),

@@ -22,8 +22,8 @@ const dropWindow = 10 * time.Second
 type action uint8
 
 const (
-	accept action = iota
-	drop
+	acceptMessage action = iota
+	dropMessage
 	dropAndNotify
 	dropAndClose
 )
@@ -31,12 +31,12 @@ const (
 // next counts one more message, of which rate a second and burst at once are accepted.
 func (l *messageLimiter) next(rate, burst int, now time.Duration) action {
 	if rate <= 0 {
-		return accept
+		return acceptMessage
 	}
 	burst = max(burst, 1)
 	cost := time.Second / time.Duration(rate)
 	if l.bucket.Allow(cost, time.Duration(burst)*cost, now) {
-		return accept
+		return acceptMessage
 	}
 	if now >= l.windowEnd {
 		l.windowEnd, l.drops = now+dropWindow, 0
@@ -49,7 +49,7 @@ func (l *messageLimiter) next(rate, burst int, now time.Duration) action {
 		l.notifyAt = now + time.Second
 		return dropAndNotify
 	}
-	return drop
+	return dropMessage
 }
 
 // timeFor returns how long n takes at a rate a second.

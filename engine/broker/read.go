@@ -13,54 +13,59 @@ import (
 	"perigee/engine/wire"
 )
 
-// largestBuffer is the largest buffer, in bytes, that is kept for further messages.
-const largestBuffer = 128 << 10
+// maxPooledBuffer is the largest buffer, in bytes, that is kept for further messages.
+const maxPooledBuffer = 128 << 10
 
 // reader reads what one client sends. All of it is owned by the connection's goroutine.
 type reader struct {
 	c  *conn
 	ws *websocket.Conn
 
-	limiter  messageLimiter
-	answered bool // the client's close frame has come
+	limiter       messageLimiter
+	closeReceived bool // the client's close frame has come
 }
 
 func newReader(c *conn, ws *websocket.Conn) *reader {
 	r := &reader{c: c, ws: ws}
 	ws.SetReadLimit(int64(c.broker.settings().Limits.ReadLimit))
-	ws.SetCloseHandler(r.hearClose)
-	ws.SetPingHandler(r.hearPing)
-	ws.SetPongHandler(r.hearPong)
+	ws.SetCloseHandler(r.onClose)
+	ws.SetPingHandler(r.onPing)
+	ws.SetPongHandler(r.onPong)
 	return r
 }
 
-// run is the life of a connection as its handler sees it.
+// run calls the handler for the whole life of a connection.
 func (r *reader) run() {
 	c := r.c
 	defer c.broker.release(c.peer)
-	r.guard(func() {
-		c.busy.Store(true)
+	r.recoverPanic(func() {
+		c.inHandler.Store(true)
 		c.broker.handler.Open(c)
-		c.busy.Store(false)
+		c.inHandler.Store(false)
 		r.readAll()
 	})
-	if c.line.Finished() && !r.answered {
-		c.socket.discard() // until the shard, which writes the close frame, has it end
+	if c.sender.IsClosing() && !r.closeReceived {
+		c.socket.discard() // until the shard, which writes the close frame, ends the reading
 	}
-	why := c.line.Leave(wire.CloseLost(""))
-	c.broker.tally(c.broker.closed, wire.CodeClass(why.Code))
-	r.guard(func() { c.broker.handler.Closed(c, why) })
+	why := c.sender.ReaderDone(wire.CloseAbnormal())
+	c.broker.increment(c.broker.closed, wire.CodeClass(why.Code))
+	r.recoverPanic(func() { c.broker.handler.Closed(c, why) })
 }
 
-// guard keeps a panic to this connection.
-func (r *reader) guard(f func()) {
+// recoverPanic calls f. If it panics, only this connection is closed.
+func (r *reader) recoverPanic(f func()) {
 	defer func() {
 		if value := recover(); value != nil {
 			r.c.broker.log.Error("broker: panic on a connection", "connection", r.c.ID(), "panic", value, "stack", string(debug.Stack()))
-			r.c.line.Finish(outbox.Ending{Why: wire.CloseInternal(), Lost: true})
+			r.closeOutOfSync(wire.CloseInternal())
 		}
 	}()
 	f()
+}
+
+// closeOutOfSync closes the connection after what cannot be parsed any further.
+func (r *reader) closeOutOfSync(why wire.Close) {
+	r.c.sender.Close(outbox.CloseRequest{Why: why, OutOfSync: true})
 }
 
 // readAll reads messages until reading fails, for whatever reason.
@@ -72,44 +77,43 @@ func (r *reader) readAll() {
 		}
 		if err != nil {
 			if errors.Is(err, websocket.ErrReadLimit) {
-				limit := int64(r.c.broker.settings().Limits.ReadLimit)
-				r.c.line.Finish(outbox.Ending{Why: wire.CloseTooLarge(limit), Lost: true})
+				r.closeOutOfSync(wire.CloseTooLarge(int64(r.c.broker.settings().Limits.ReadLimit)))
 			}
 			return
 		}
 	}
 }
 
-// message reads one message and hands it over.
+// message reads one message and calls the handler with it.
 func (r *reader) message(kind int, from io.Reader) error {
 	c := r.c
 	if kind != websocket.TextMessage {
 		c.Close(wire.CloseBinary())
 		return nil // gorilla skips the rest
 	}
-	c.begun.Store(max(1, int64(c.broker.now())))
+	c.messageStart.Store(max(1, int64(c.broker.now())))
 	text, err := r.readText(from)
-	c.begun.Store(0)
+	c.messageStart.Store(0)
 	switch {
 	case err != nil:
 		return err
-	case c.line.Finished():
+	case c.sender.IsClosing():
 	case !utf8.Valid(text):
 		c.Close(wire.CloseInvalidUTF8())
-	case r.accepts():
-		c.busy.Store(true)
-		defer c.busy.Store(false)
+	case r.accept():
+		c.inHandler.Store(true)
+		defer c.inHandler.Store(false)
 		c.broker.handler.Message(c, text)
 	}
 	return nil
 }
 
-// readText reads a message into a slice of its own.
+// readText reads a message into a new slice.
 func (r *reader) readText(from io.Reader) ([]byte, error) {
 	buffers := &r.c.broker.buffers
 	buffer := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // nothing else is in there
 	defer func() {
-		if buffer.Cap() <= largestBuffer {
+		if buffer.Cap() <= maxPooledBuffer {
 			buffer.Reset()
 			buffers.Put(buffer)
 		}
@@ -120,48 +124,55 @@ func (r *reader) readText(from io.Reader) ([]byte, error) {
 	return bytes.Clone(buffer.Bytes()), nil
 }
 
-// accepts counts a message or a control frame against the client's rate, and tells whether it is to be heard.
-func (r *reader) accepts() bool {
+// accept counts a message or a control frame against the client's rate limit, and reports whether to process it.
+func (r *reader) accept() bool {
 	b := r.c.broker
 	limits := &b.settings().Limits
 	switch r.limiter.next(limits.MessagesPerSecond, limits.MessagesBurst, b.now()) {
-	case accept:
+	case acceptMessage:
 		return true
 	case dropAndNotify:
-		text, err := wire.Append(nil, wire.MessageException, wire.TooManyMessages().Fields(""), b.clock())
-		if err != nil {
-			b.log.Error("broker: encoding an exception", "error", err)
-			break
+		if f := b.exceptionFrame(wire.TooManyMessages()); f != nil {
+			r.c.Send(f)
 		}
-		r.c.Send(outbox.NewFrame(text))
 	case dropAndClose:
 		r.c.Close(wire.CloseTooManyMessages())
-	case drop:
+	case dropMessage:
 	}
 	return false
 }
 
-// hearPing answers a ping (RFC 6455, 5.5.2).
-func (r *reader) hearPing(payload string) error {
-	if r.accepts() {
+// exceptionFrame returns the frame that tells a client of an exception, or nil if it cannot be encoded.
+func (b *Broker) exceptionFrame(e wire.Exception) *outbox.Frame {
+	text, err := wire.Append(nil, wire.MessageException, e.Fields(""), b.clock())
+	if err != nil {
+		b.log.Error("broker: encoding an exception failed", "error", err)
+		return nil
+	}
+	return outbox.NewFrame(text)
+}
+
+// onPing answers a ping (RFC 6455, 5.5.2).
+func (r *reader) onPing(payload string) error {
+	if r.accept() {
 		r.c.Send(outbox.NewPong([]byte(payload)))
 	}
 	return nil
 }
 
-// hearPong counts a pong; that the client is alive shows in socket.heard.
-func (r *reader) hearPong(string) error {
-	r.accepts()
+// onPong counts a pong. That the client is alive shows in socket.lastRead.
+func (r *reader) onPong(string) error {
+	r.accept()
 	return nil
 }
 
-// hearClose answers a close frame, unless it is an answer (RFC 6455, 5.5.1).
-func (r *reader) hearClose(code int, reason string) error {
-	if code == wire.CodeNoStatus && r.c.socket.brokenClose() {
-		r.c.line.Finish(outbox.Ending{Why: wire.CloseProtocol("close frame with half a code"), Lost: true})
+// onClose answers a close frame, unless it is an answer (RFC 6455, 5.5.1).
+func (r *reader) onClose(code int, reason string) error {
+	if code == wire.CodeNoStatus && r.c.socket.endsWithHalfCode() {
+		r.closeOutOfSync(wire.CloseProtocol("close frame with half a code"))
 		return nil
 	}
-	r.answered = true
-	r.c.line.Finish(outbox.Ending{Why: wire.Close{Code: code, Reason: reason}, Echo: true})
+	r.closeReceived = true
+	r.c.sender.Close(outbox.CloseRequest{Why: wire.Close{Code: code, Reason: reason}, Reply: true})
 	return nil
 }

@@ -73,7 +73,7 @@ func TestRefusedMessages(t *testing.T) {
 	}
 }
 
-// A message of exactly the read limit is taken.
+// A message of exactly the read limit is accepted.
 func TestReadLimit(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
@@ -115,7 +115,7 @@ func TestMessageDeadline(t *testing.T) {
 	})
 }
 
-// Messages over the rate are dropped, of which the client is told once a second; going on closes the connection.
+// Messages over the rate are dropped, and the client is notified once a second. If it goes on, the connection is closed.
 func TestMessageRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -132,7 +132,7 @@ func TestMessageRate(t *testing.T) {
 		}
 		wantTooMany(t, c)
 
-		time.Sleep(time.Second) // ten come back, of which the bucket holds five
+		time.Sleep(time.Second) // ten tokens come back, but the bucket holds only five
 		for range 5 + 1 {
 			c.send(textFrame, "x")
 		}
@@ -162,7 +162,7 @@ func wantTooMany(t *testing.T, c *client) {
 	}
 }
 
-// A client that sends more bytes a second than it may is read more slowly, and loses nothing.
+// A client that sends more bytes a second than allowed is read more slowly, and no data is lost.
 func TestByteRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -203,7 +203,7 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// A client is pinged, first after half of the interval to all of it, and lives on as long as it says anything.
+// A client is pinged, first after half of the interval to all of it, and stays connected as long as it sends anything.
 func TestPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -231,7 +231,7 @@ func TestPings(t *testing.T) {
 	})
 }
 
-// A client that is gone without a word is cut once it has not answered a ping in time, with a close frame at best.
+// The connection of a client that does not answer a ping in time is aborted, with a close frame if possible.
 func TestNoPong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -242,7 +242,7 @@ func TestNoPong(t *testing.T) {
 		c.wantEnd()
 		wait := s.settings().Limits.PongWait.Std()
 		if took := time.Since(began); took < wait || took > wait+2*time.Second {
-			t.Errorf("the connection was cut %v after the ping, want %v", took, wait)
+			t.Errorf("the connection ended %v after the ping, want %v", took, wait)
 		}
 		if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseNoPong() {
 			t.Errorf("Closed(%v), want %v", got, wire.CloseNoPong())
@@ -258,7 +258,7 @@ func TestNoPong(t *testing.T) {
 	c.wantClose(wire.CloseNoPong())
 }
 
-// While the handler keeps the reader busy the client is not blamed for pongs that nobody reads.
+// While the handler keeps the reader busy pongs that are not read yet do not count as missing.
 func TestPongBehindHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -267,18 +267,18 @@ func TestPongBehindHandler(t *testing.T) {
 		c := s.dial(t)
 		c.send(textFrame, "a lot of work")
 		c.want(pingFrame, "")
-		c.send(pongFrame, "") // is taken once the handler is done
+		c.send(pongFrame, "") // is read after the handler has returned
 		c.want(pingFrame, "")
 	})
 }
 
-// A panic in the handler closes this connection with 1011, is logged with its stack, and hurts nobody else.
+// A panic in the handler closes this connection with 1011, is logged with its stack, and affects no other connection.
 func TestPanic(t *testing.T) {
-	for _, where := range []string{"Open", "Message", "Closed"} {
-		t.Run(where, func(t *testing.T) {
+	for _, method := range []string{"Open", "Message", "Closed"} {
+		t.Run(method, func(t *testing.T) {
 			o := newObserver()
 			fail := func(at string, c Conn) {
-				if at == where && c.ID()%2 == 1 {
+				if at == method && c.ID()%2 == 1 {
 					panic("at " + at)
 				}
 			}
@@ -290,7 +290,7 @@ func TestPanic(t *testing.T) {
 			testkit.Receive(t, o.opens, "Open")
 			good := s.dial(t)
 			want := wire.CloseInternal()
-			if where == "Closed" {
+			if method == "Closed" {
 				want = wire.Close{Code: 1000, Reason: "bye"}
 				bad.closes(want.Code, want.Reason)
 			} else {
@@ -307,7 +307,7 @@ func TestPanic(t *testing.T) {
 				t.Errorf("the other connection: Message(%q), want good", got)
 			}
 			s.stop()
-			for _, want := range []string{"at " + where, "stack=", "read_test.go"} {
+			for _, want := range []string{"at " + method, "stack=", "read_test.go"} {
 				if !strings.Contains(s.log.String(), want) {
 					t.Errorf("the log has no %q", want)
 				}
@@ -319,7 +319,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// A handler that blocks holds back its own client and nobody else.
+// A handler that blocks delays its own client and no other.
 func TestBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()

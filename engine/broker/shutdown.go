@@ -8,31 +8,33 @@ import (
 	"perigee/engine/wire"
 )
 
-// Shutdown ends all connections in order: new ones are refused, what is queued is written for as long as drain, then
-// everybody is closed with why and has one second to answer, and the rest is cut. Shutdown returns how many were cut,
-// once their handlers have been told, but waits for handlers no longer than a second. When ctx ends it cuts at once.
-func (b *Broker) Shutdown(ctx context.Context, drain time.Duration, why wire.Close) (forced int) {
-	why = b.refuse(why)
+// Shutdown ends all connections in order: new ones are refused, what is queued is written for as long as drain, then all
+// connections are closed with why, clients have one second to answer, and the rest is aborted. Shutdown returns how many
+// were aborted, after their handlers have returned, but waits for handlers no longer than a second. If ctx ends, it aborts
+// at once.
+func (b *Broker) Shutdown(ctx context.Context, drain time.Duration, why wire.Close) (aborted int) {
+	why = b.stopAccepting(why)
 	b.out.Drain(ctx, drain)
 	b.out.CloseAll(ctx, why)
 	if b.awaitEmpty(ctx) {
 		return 0
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), outbox.LingerTime)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), outbox.CloseTimeout)
 	defer cancel()
-	forced = b.out.Cut(last, why)
+	aborted = b.out.AbortAll(last, why)
 	b.awaitEmpty(last)
-	return forced
+	return aborted
 }
 
-// awaitEmpty waits until the last connection has ended, at most for as long as a client may take to answer.
+// awaitEmpty waits until the last connection has ended, at most for as long as a client may take to answer. It reports
+// whether all have ended.
 func (b *Broker) awaitEmpty(ctx context.Context) bool {
-	patience := time.NewTimer(outbox.LingerTime)
-	defer patience.Stop()
+	timeout := time.NewTimer(outbox.CloseTimeout)
+	defer timeout.Stop()
 	for b.Count() > 0 {
 		select {
 		case <-b.emptied:
-		case <-patience.C:
+		case <-timeout.C:
 			return b.Count() == 0
 		case <-ctx.Done():
 			return false

@@ -13,7 +13,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// Shutdown writes what is queued, closes everybody, refuses newcomers, and cuts those who do not answer.
+// Shutdown writes what is queued, closes all connections, refuses new ones, and aborts those whose clients do not answer.
 func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -23,9 +23,9 @@ func TestShutdown(t *testing.T) {
 		for range 3 {
 			testkit.Receive(t, o.opens, "Open").Send(text("last words"))
 		}
-		forced := make(chan int, 1)
+		aborted := make(chan int, 1)
 		began := time.Now()
-		go func() { forced <- s.Shutdown(t.Context(), 3*time.Second, wire.CloseRestart()) }()
+		go func() { aborted <- s.Shutdown(t.Context(), 3*time.Second, wire.CloseRestart()) }()
 		synctest.Wait()
 		if response := late.request(); response.StatusCode != 503 || response.Header.Get("Retry-After") == "" {
 			t.Errorf("during Shutdown: got %s, want 503 with Retry-After", response.Status)
@@ -36,11 +36,11 @@ func TestShutdown(t *testing.T) {
 		polite.wantClose(wire.CloseRestart())
 		polite.closes(1012, "")
 		polite.wantEnd()
-		if got := <-forced; got != 2 {
+		if got := <-aborted; got != 2 {
 			t.Errorf("Shutdown = %d, want 2", got)
 		}
 		if took := time.Since(began); took != 4*time.Second {
-			t.Errorf("Shutdown took %v, want 3 s for the queue that nobody reads and 1 s for the answers", took)
+			t.Errorf("Shutdown took %v, want 3 s for the queue of the client that does not read and 1 s for the answers", took)
 		}
 		silent.wantEnd()
 		stuck.wantEnd()
@@ -55,7 +55,7 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// Shutdown of clients that answer takes no longer than they do, however many they are.
+// If all clients answer, Shutdown takes no longer than they do, however many there are.
 func TestShutdownOfMany(t *testing.T) {
 	o := newObserver()
 	s := serve(t, func(o *Options) { o.Limits.Shards = 2 }, o)
@@ -84,8 +84,8 @@ func TestShutdownOfMany(t *testing.T) {
 	}
 }
 
-// When its context has ended, Shutdown cuts at once.
-func TestShutdownWithoutTime(t *testing.T) {
+// If its context has ended, Shutdown aborts at once.
+func TestShutdownContextEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
 		s := servePipes(t, nil, o)
@@ -104,7 +104,7 @@ func TestShutdownWithoutTime(t *testing.T) {
 	})
 }
 
-// The end of Run without a Shutdown cuts everybody, with a close frame where there is room for one.
+// The end of Run without a Shutdown aborts all connections, with a close frame if the socket accepts one.
 func TestRunEnds(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
@@ -116,7 +116,7 @@ func TestRunEnds(t *testing.T) {
 	if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseShutdown() {
 		t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
 	}
-	s.Publish(welcomed, text("to nobody"))
+	s.Publish(welcomed, text("without subscribers"))
 	if got := s.Shutdown(t.Context(), 0, wire.CloseShutdown()); got != 0 {
 		t.Errorf("Shutdown after the end = %d, want 0", got)
 	}
@@ -132,7 +132,7 @@ func TestComingAndGoing(t *testing.T) {
 		c.Subscribe(welcomed)
 	}
 	o.message = func(_ Conn, text []byte) { s.Publish(welcomed, outbox.NewFrame(text)) }
-	s.out.Drain(t.Context(), patience) // so that it runs before goroutines are counted
+	s.out.Drain(t.Context(), patience) // so that the outbox runs before goroutines are counted
 	before, files := runtime.NumGoroutine(), openFiles(t)
 	const clients, each = 20, 100
 	done := make(chan struct{})
@@ -170,7 +170,7 @@ func TestComingAndGoing(t *testing.T) {
 	}
 }
 
-// comeAndGo is the short life of a client, which ends in one of several ways.
+// comeAndGo connects a client that disconnects in one of several ways.
 func comeAndGo(t *testing.T, s *server, way int) {
 	t.Helper()
 	c := s.dial(t)

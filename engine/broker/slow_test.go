@@ -11,7 +11,7 @@ import (
 
 func text(s string) *outbox.Frame { return outbox.NewFrame([]byte(s)) }
 
-// welcomed is the topic of whom greet welcomes.
+// welcomed is the topic of the connections that greet has welcomed.
 const welcomed outbox.TopicID = 99
 
 // greet welcomes the connection that is opened next.
@@ -22,7 +22,7 @@ func greet(t *testing.T, o *observer) Conn {
 	return c
 }
 
-// A client that does not read is cut and delays nobody.
+// The connection of a client that does not read is aborted, and delays no other.
 func TestSlowReader(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
@@ -43,7 +43,7 @@ func TestSlowReader(t *testing.T) {
 		select {
 		case id := <-ends:
 			if id != slow {
-				t.Fatalf("connection %d was cut, want %d", id, slow)
+				t.Fatalf("connection %d was aborted, want %d", id, slow)
 			}
 			s.Publish(welcomed, text("end"))
 			quick.want(textFrame, "end")
@@ -53,7 +53,7 @@ func TestSlowReader(t *testing.T) {
 			return
 		default:
 			if i > 2000 {
-				t.Fatal("128 MB were sent to a client that does not read, and it was not cut")
+				t.Fatal("128 MB were sent to a client that does not read, and its connection was not aborted")
 			}
 		}
 	}

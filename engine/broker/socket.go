@@ -14,48 +14,49 @@ import (
 )
 
 const (
-	// lingerBytes is how much is still read from a client after the server's close frame, for outbox.LingerTime at most:
-	// were the socket closed at once, unread bytes would make the kernel reset it, and the frame might never arrive.
-	lingerBytes = 64 << 10
+	// maxAfterClose is how many bytes are still read from a client after the server's close frame, for outbox.CloseTimeout
+	// at most. If the socket were closed at once, unread bytes would make the kernel reset the connection, and the frame
+	// might never arrive.
+	maxAfterClose = 64 << 10
 
-	// longestNap is about how long a reader sleeps at the most because its client sends too fast. No more is read at once
+	// maxReadPause is about how long a reader sleeps at most because its client sends too fast. A single read takes no more
 	// than may come in that time.
-	longestNap = 250 * time.Millisecond
+	maxReadPause = 250 * time.Millisecond
 )
 
-// errLingered ends the reading from a client that goes on sending after the close frame.
-var errLingered = errors.New("broker: too much data after the close frame")
+// errDataAfterClose ends the reading from a client that goes on sending after the close frame.
+var errDataAfterClose = errors.New("broker: too much data after the close frame")
 
-// socket is the server's end of a TCP connection. Reading from it is held back to a number of bytes a second. Writing is
-// direct until the connection is upgraded, and to those turned away; then it goes by the connection's line.
+// socket is the server's end of a TCP connection. It limits how many bytes a second are read. Writing is direct until the
+// connection is upgraded, and to clients that are told that the server is full; otherwise it goes through the sender.
 type socket struct {
 	net.Conn
 
 	// Set by Accept, never changed.
-	broker *Broker
-	since  time.Duration
+	broker     *Broker
+	acceptedAt time.Duration
 
 	// Used by any goroutine.
 	conn      atomic.Pointer[conn] // set by the upgrade
 	reading   atomic.Bool          // a Read waits for the client
 	writing   atomic.Bool          // a Write before the upgrade waits for the client
-	lingering atomic.Bool          // the close frame has been written
-	heard     atomic.Int64         // when bytes came last
+	closeSent atomic.Bool          // the close frame has been written
+	lastRead  atomic.Int64         // when bytes came last
 
-	// Owned by whoever reads.
-	received  auth.Bucket // bytes
-	discarded int         // bytes read since the close frame
-	tail      [7]byte     // the last bytes that were read
+	// Owned by the goroutine that reads.
+	bytes     auth.Bucket
+	discarded int     // bytes read since the close frame
+	tail      [7]byte // the last bytes that were read
 
-	place *list.Element // guarded by waitingRoom.mu; nil once the connection is upgraded or closed
+	element *list.Element // guarded by pendingSockets.mu; nil if the connection is upgraded or closed
 }
 
-// Read reads what has come, and then sleeps while the client is over its bytes a second: that is back-pressure on it.
+// Read reads what has come, and then sleeps while the client exceeds its bytes a second: that is back-pressure on it.
 func (s *socket) Read(p []byte) (int, error) {
 	limits := &s.broker.settings().Limits
 	rate := int64(limits.BytesPerSecond)
 	if rate > 0 {
-		p = p[:min(int64(len(p)), max(rate/int64(time.Second/longestNap), readBuffer))]
+		p = p[:min(int64(len(p)), max(rate/int64(time.Second/maxReadPause), readBuffer))]
 	}
 	s.reading.Store(true)
 	n, err := s.Conn.Read(p)
@@ -64,24 +65,24 @@ func (s *socket) Read(p []byte) (int, error) {
 		return n, err
 	}
 	now := s.broker.now()
-	s.heard.Store(int64(now))
-	s.remember(p[:n])
-	if s.lingering.Load() {
-		if s.discarded += n; s.discarded > lingerBytes {
-			return n, errLingered
+	s.lastRead.Store(int64(now))
+	s.keepTail(p[:n])
+	if s.closeSent.Load() {
+		if s.discarded += n; s.discarded > maxAfterClose {
+			return n, errDataAfterClose
 		}
 	}
 	if rate > 0 {
 		cost, capacity := timeFor(int64(n), rate), timeFor(int64(limits.BytesBurst), rate)
-		if debt := s.received.Take(cost, capacity, now); debt > 0 {
-			time.Sleep(debt) // about longestNap at most
+		if debt := s.bytes.Take(cost, capacity, now); debt > 0 {
+			time.Sleep(debt) // about maxReadPause at most
 		}
 	}
 	return n, err
 }
 
-// remember keeps the last bytes that were read.
-func (s *socket) remember(p []byte) {
+// keepTail keeps the last bytes that were read.
+func (s *socket) keepTail(p []byte) {
 	if keep := len(s.tail) - len(p); keep > 0 {
 		copy(s.tail[:keep], s.tail[len(p):])
 		copy(s.tail[keep:], p)
@@ -90,12 +91,14 @@ func (s *socket) remember(p []byte) {
 	copy(s.tail[:], p[len(p)-len(s.tail):])
 }
 
-// brokenClose tells whether the last bytes are a masked close frame with a payload of one byte, which cannot hold a code
-// (RFC 6455, 5.5.1). gorilla takes it for an empty one.
-func (s *socket) brokenClose() bool { return s.tail[0] == outbox.CloseFrame && s.tail[1] == 0x80|1 }
+// endsWithHalfCode reports whether the last bytes are a masked close frame with a payload of one byte, which cannot hold a
+// code (RFC 6455, 5.5.1). gorilla takes it for an empty one.
+func (s *socket) endsWithHalfCode() bool {
+	return s.tail[0] == outbox.CloseFrame && s.tail[1] == 0x80|1
+}
 
 // Write writes directly before the upgrade. After it only gorilla writes here, and only close frames, when the client
-// has broken the protocol or the read limit.
+// has violated the protocol or the read limit.
 func (s *socket) Write(p []byte) (int, error) {
 	c := s.conn.Load()
 	if c == nil {
@@ -107,7 +110,7 @@ func (s *socket) Write(p []byte) (int, error) {
 		if why.Code == wire.CodeTooLarge {
 			why = wire.CloseTooLarge(int64(s.broker.settings().Limits.ReadLimit))
 		}
-		c.line.Finish(outbox.Ending{Why: why, Lost: true})
+		c.sender.Close(outbox.CloseRequest{Why: why, OutOfSync: true})
 	}
 	return len(p), nil
 }
@@ -123,7 +126,7 @@ func parseClose(frame []byte) (wire.Close, bool) {
 	}, true
 }
 
-// SetWriteDeadline does nothing after the upgrade: deadlines of writing are the line's.
+// SetWriteDeadline does nothing after the upgrade: from then on the outbox sets the deadlines of writing.
 func (s *socket) SetWriteDeadline(t time.Time) error {
 	if s.conn.Load() != nil {
 		return nil
@@ -131,22 +134,22 @@ func (s *socket) SetWriteDeadline(t time.Time) error {
 	return s.Conn.SetWriteDeadline(t)
 }
 
-// Close closes the connection. Twice is once.
+// Close closes the connection. It is idempotent.
 func (s *socket) Close() error {
-	s.broker.waiting.leave(s)
+	s.broker.pending.remove(s)
 	return s.Conn.Close()
 }
 
-// linger has reading end soon, after the close frame was written.
-func (s *socket) linger() {
-	s.lingering.Store(true)
-	_ = s.SetReadDeadline(time.Now().Add(outbox.LingerTime)) // fails only on a socket that is closed
+// limitReading limits the time and the bytes of what is still read after the close frame.
+func (s *socket) limitReading() {
+	s.closeSent.Store(true)
+	_ = s.SetReadDeadline(time.Now().Add(outbox.CloseTimeout)) // fails only on a closed socket
 }
 
-// closeWrite tells the client that nothing more will come, where the connection can.
+// closeWrite tells the client that nothing more will come, if the connection can.
 func (s *socket) closeWrite() {
 	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite() // a client that is gone needs no goodbye
+		_ = half.CloseWrite() // fails only if the client is gone
 	}
 }
 

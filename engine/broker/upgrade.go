@@ -13,128 +13,128 @@ import (
 	"perigee/engine/wire"
 )
 
-// What refused clients are told to wait, in seconds.
+// Retry-After of refused requests, in seconds.
 const (
-	afterRate   = 1
-	afterStop   = 5
-	afterFull   = 5
-	afterOthers = 30 // of the same address
+	retryAfterRate      = 1
+	retryAfterStop      = 5
+	retryAfterFull      = 5
+	retryAfterAddresses = 30 // an address has too many connections
 )
 
-// minRefusing is how many clients at least may be told at once, through WebSockets, that the server is full.
-const minRefusing = 16
+// minRejecting is how many clients at least may be told at once, over WebSockets, that the server is full.
+const minRejecting = 16
 
 // Why requests do not become connections, as Counts names it.
 const (
-	badHandshake   = "handshake"
-	foreignHost    = "host"
-	foreignOrigin  = "origin"
-	tooManyOfOne   = "address"
-	serverIsFull   = "full"
-	serverStopping = "stopping"
+	reasonHandshake = "handshake"
+	reasonHost      = "host"
+	reasonOrigin    = "origin"
+	reasonAddress   = "address"
+	reasonFull      = "full"
+	reasonStopping  = "stopping"
 )
 
-func refusals() []string {
-	return []string{badHandshake, foreignHost, foreignOrigin, tooManyOfOne, serverIsFull, serverStopping}
+func refusalReasons() []string {
+	return []string{reasonHandshake, reasonHost, reasonOrigin, reasonAddress, reasonFull, reasonStopping}
 }
 
-// refusal is an HTTP answer instead of an upgrade.
-type refusal struct {
-	reason string
-	status int
-	text   string
-	after  int      // seconds for Retry-After; 0 leaves it out
-	header []string // further header fields, name and value by turns
+// httpError is an HTTP answer instead of an upgrade.
+type httpError struct {
+	reason     string
+	status     int
+	text       string
+	retryAfter int      // seconds; 0 leaves the header out
+	header     []string // further header fields, name and value by turns
 }
 
-func (n *refusal) answer(w http.ResponseWriter) {
+func (e *httpError) write(w http.ResponseWriter) {
 	header := w.Header()
-	if n.after > 0 {
-		header.Set("Retry-After", strconv.Itoa(n.after))
+	if e.retryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(e.retryAfter))
 		header.Set("Connection", "close")
 	}
-	for field := range slices.Chunk(n.header, 2) {
+	for field := range slices.Chunk(e.header, 2) {
 		header.Set(field[0], field[1])
 	}
-	http.Error(w, n.text, n.status)
+	http.Error(w, e.text, e.status)
 }
 
-// ServeHTTP upgrades a request, whatever its path, to a WebSocket. It returns at once: the connection lives on by
-// itself. The request must come through the broker's [Broker.Listener]. Subprotocols and extensions are not offered.
+// ServeHTTP upgrades a request, whatever its path, to a WebSocket. It returns at once; the connection has a goroutine of
+// its own. The request must come through [Broker.Listener]. Subprotocols and extensions are not offered.
 //
-// A request is refused, in this order, with 503 while the server stops, 405 for methods other than GET, 426 where it
-// does not ask for a WebSocket, 421 for a foreign host, 403 for a foreign origin, 429 over the limits of an address, and
-// 400 for a bad handshake. When the server is full the client is upgraded, told so, and closed with 1013; 503 when too
-// many are being told.
+// A request is refused, in this order, with 503 while the server stops, 405 for methods other than GET, 426 if it does not
+// ask for a WebSocket, 421 for a foreign host, 403 for a foreign origin, 429 above the limits of an address, and 400 for a
+// bad handshake. If the server is full the client is upgraded, told so, and closed with 1013; if too many clients are being
+// told, the answer is 503.
 func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer := b.peer(r)
-	full, no := b.admit(r, peer)
-	if no != nil {
-		b.tally(b.refused, no.reason)
-		no.answer(w)
+	full, refused := b.admit(r, peer)
+	if refused != nil {
+		b.increment(b.refused, refused.reason)
+		refused.write(w)
 		return
 	}
 	defer b.tasks.Done()
 	if full {
-		b.turnAway(w, r, peer)
+		b.rejectFull(w, r, peer)
 		return
 	}
 	b.connect(w, r, peer)
 }
 
-// admit counts a request against all limits, or refuses it. Where it does not, a tasks.Done is due, and a release, or a
-// turnedAway where the server is full.
-func (b *Broker) admit(r *http.Request, peer auth.Peer) (full bool, no *refusal) {
-	if no = b.check(r, peer); no != nil {
-		return false, no
+// admit counts a request against all limits, or refuses it. If it does not refuse it, the caller must call tasks.Done, and
+// either release or, if the server is full, releaseRejected.
+func (b *Broker) admit(r *http.Request, peer auth.Peer) (full bool, refused *httpError) {
+	if refused = b.check(r, peer); refused != nil {
+		return false, refused
 	}
-	if no = b.enter(peer); no != nil {
-		return false, no
+	if refused = b.acquireAddress(peer); refused != nil {
+		return false, refused
 	}
-	if full, no = b.reserve(); no != nil {
-		b.leave(peer)
+	if full, refused = b.acquireSlot(); refused != nil {
+		b.releaseAddress(peer)
 	}
-	return full, no
+	return full, refused
 }
 
-// Visitor tells who sent a request that is none for a WebSocket. One that is not to be served is answered, and Visitor
-// returns false: 421 for a foreign host, 403 for a foreign origin. Any goroutine may call it.
-func (b *Broker) Visitor(w http.ResponseWriter, r *http.Request) (peer auth.Peer, ok bool) {
+// CheckRequest returns who sent a request that does not ask for a WebSocket. If the request must not be served, it answers,
+// with 421 for a foreign host and 403 for a foreign origin, and returns false.
+func (b *Broker) CheckRequest(w http.ResponseWriter, r *http.Request) (peer auth.Peer, ok bool) {
 	peer = b.peer(r)
-	if no := b.checkSite(r, peer); no != nil {
-		no.answer(w)
+	if refused := b.checkSite(r, peer); refused != nil {
+		refused.write(w)
 		return peer, false
 	}
 	return peer, true
 }
 
-// peer tells who sent a request.
+// peer returns who sent a request.
 func (b *Broker) peer(r *http.Request) auth.Peer {
 	peer := b.settings().Proxies.Client(r)
 	if peer.Untrusted {
 		b.proxyLog.Do(func() {
-			b.log.Warn("broker: a proxy on this machine is not trusted: clients have its address", "setting", "server.trusted_proxies")
+			b.log.Warn("broker: a proxy on this machine is not trusted, so all its clients have its address", "setting", "server.trusted_proxies")
 		})
 	}
 	return peer
 }
 
-// check returns why a request must not become a connection, as far as that shows in the request.
-func (b *Broker) check(r *http.Request, peer auth.Peer) *refusal {
+// check returns why a request must not become a connection, as far as the request shows it.
+func (b *Broker) check(r *http.Request, peer auth.Peer) *httpError {
 	b.mu.Lock()
-	stopping := b.ending != nil
+	stopping := b.stopReason != nil
 	b.mu.Unlock()
 	switch {
 	case stopping:
-		return refuseStopping()
+		return errorStopping()
 	case r.Method != http.MethodGet:
-		return &refusal{
-			reason: badHandshake, status: http.StatusMethodNotAllowed, text: "only GET", header: []string{"Allow", http.MethodGet},
+		return &httpError{
+			reason: reasonHandshake, status: http.StatusMethodNotAllowed, text: "only GET", header: []string{"Allow", http.MethodGet},
 		}
 	case !websocket.IsWebSocketUpgrade(r):
 		// RFC 9110, 15.5.22: the answer names the protocol that is needed.
-		return &refusal{
-			reason: badHandshake, status: http.StatusUpgradeRequired, text: "this is a WebSocket server",
+		return &httpError{
+			reason: reasonHandshake, status: http.StatusUpgradeRequired, text: "this is a WebSocket server",
 			header: []string{"Upgrade", "websocket", "Connection", "Upgrade"},
 		}
 	}
@@ -142,81 +142,88 @@ func (b *Broker) check(r *http.Request, peer auth.Peer) *refusal {
 }
 
 // checkSite returns why the page that a request comes from, if any, must not reach this server.
-func (b *Broker) checkSite(r *http.Request, peer auth.Peer) *refusal {
+func (b *Broker) checkSite(r *http.Request, peer auth.Peer) *httpError {
 	if err := b.settings().Hosts.Check(r, peer.Addr); err != nil {
 		b.logRefused(peer, "server.hosts", err)
-		return &refusal{reason: foreignHost, status: http.StatusMisdirectedRequest, text: "host not served here"}
+		return &httpError{reason: reasonHost, status: http.StatusMisdirectedRequest, text: "host not served here"}
 	}
 	if err := b.settings().Origins.Check(r); err != nil {
 		b.logRefused(peer, "server.origins", err)
-		return &refusal{reason: foreignOrigin, status: http.StatusForbidden, text: "origin not allowed"}
+		return &httpError{reason: reasonOrigin, status: http.StatusForbidden, text: "origin not allowed"}
 	}
 	return nil
 }
 
-// logRefused tells the operator which setting would let a refused client in, at most once a second.
+// logRefused logs which setting would admit a refused client, at most once a second.
 func (b *Broker) logRefused(peer auth.Peer, setting string, err error) {
 	if line := b.throttle.Allow("refused", time.Now()); line.Allowed {
 		b.log.Warn("broker: refusing a connection", "peer", peer.Addr, "setting", setting, "error", err, "suppressed", line.Suppressed)
 	}
 }
 
-func refuseStopping() *refusal {
-	return &refusal{reason: serverStopping, status: http.StatusServiceUnavailable, text: "server shutting down", after: afterStop}
+func errorStopping() *httpError {
+	return &httpError{
+		reason: reasonStopping, status: http.StatusServiceUnavailable, text: "server shutting down", retryAfter: retryAfterStop,
+	}
 }
 
-// isLimited tells whether the limits of one address hold for a client. Loopback is excepted: behind a proxy that is not
-// trusted it is the address of every client.
+// isLimited reports whether the limits of one address apply to a client. They do not apply to loopback addresses: behind a
+// proxy that is not trusted, all clients have one.
 func isLimited(peer auth.Peer) bool { return peer.Addr.IsValid() && !peer.Addr.IsLoopback() }
 
-// enter counts a connection against the limits of its address. Where it returns nil, leave is due.
-func (b *Broker) enter(peer auth.Peer) *refusal {
+// acquireAddress counts a connection against the limits of its address. If it returns nil, the caller must call
+// releaseAddress.
+func (b *Broker) acquireAddress(peer auth.Peer) *httpError {
 	if !isLimited(peer) {
 		return nil
 	}
 	if !b.limiter.Allow(peer.Addr, b.clock()) {
-		return &refusal{
-			reason: tooManyOfOne, status: http.StatusTooManyRequests, text: "too many new connections from your address", after: afterRate,
+		return &httpError{
+			reason: reasonAddress, status: http.StatusTooManyRequests, text: "too many new connections from your address",
+			retryAfter: retryAfterRate,
 		}
 	}
 	if !b.limiter.Acquire(peer.Addr, b.settings().Limits.ConnectionsPerIP) {
-		return &refusal{
-			reason: tooManyOfOne, status: http.StatusTooManyRequests, text: "too many connections from your address", after: afterOthers,
+		return &httpError{
+			reason: reasonAddress, status: http.StatusTooManyRequests, text: "too many connections from your address",
+			retryAfter: retryAfterAddresses,
 		}
 	}
 	return nil
 }
 
-// leave ends what enter began.
-func (b *Broker) leave(peer auth.Peer) {
+// releaseAddress undoes acquireAddress.
+func (b *Broker) releaseAddress(peer auth.Peer) {
 	if isLimited(peer) {
 		b.limiter.Release(peer.Addr)
 	}
 }
 
-// reserve counts a connection, or one that is told that the server is full, or refuses to do either. Unless it refuses,
-// a tasks.Done is due.
-func (b *Broker) reserve() (full bool, no *refusal) {
+// acquireSlot counts a connection, or one that is told that the server is full, or refuses to do either. Unless it
+// refuses, the caller must call tasks.Done.
+func (b *Broker) acquireSlot() (full bool, refused *httpError) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	limit := b.settings().MaxConnections
 	switch {
-	case b.ending != nil:
-		return false, refuseStopping()
+	case b.stopReason != nil:
+		return false, errorStopping()
 	case limit <= 0 || b.count < limit:
 		b.count++
-	case b.refusing < max(minRefusing, limit/10):
-		b.refusing++
+	case b.rejecting < max(minRejecting, limit/10):
+		b.rejecting++
 		full = true
 	default:
-		return false, &refusal{reason: serverIsFull, status: http.StatusServiceUnavailable, text: "server is full", after: afterFull}
+		return false, &httpError{
+			reason: reasonFull, status: http.StatusServiceUnavailable, text: "server is full", retryAfter: retryAfterFull,
+		}
 	}
 	b.tasks.Add(1)
 	return full, nil
 }
 
-// checkedBefore stands in for gorilla's check of the origin, which is laxer than the one in check.
-func checkedBefore(*http.Request) bool { return true }
+// allowOrigin replaces gorilla's check of the origin, which is laxer than the one in checkSite.
+func allowOrigin(*http.Request) bool { return true }
 
 // connect upgrades a request and starts the reader.
 func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer) {
@@ -227,66 +234,65 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer)
 	}
 	c := &conn{peer: peer, opened: b.clock(), broker: b, socket: s, nextPing: b.firstPing()}
 	s.conn.Store(c)
-	b.waiting.leave(s)
-	b.out.Join(&c.line, s.Conn, (*recipient)(c))
+	b.pending.remove(s)
+	b.out.Join(&c.sender, s.Conn, (*transport)(c))
 	b.mu.Lock()
-	ending := b.ending
+	stopReason := b.stopReason
 	b.mu.Unlock()
-	if ending != nil {
-		c.Close(*ending)
+	if stopReason != nil {
+		c.Close(*stopReason)
 	}
 	b.tasks.Go(newReader(c, ws).run)
 }
 
-// upgrade answers the handshake, well or badly; the socket is nil when it was badly.
+// upgrade answers the handshake. If that fails, the socket is nil.
 func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, *socket) {
 	ws, err := b.upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		b.tally(b.refused, badHandshake)
-		b.log.Debug("bad handshake", "error", err)
+		b.increment(b.refused, reasonHandshake)
+		b.log.Debug("broker: bad handshake", "error", err)
 		return nil, nil
 	}
 	s, ok := ws.NetConn().(*socket)
 	if !ok {
 		b.log.Error("broker: a connection did not come through the broker's listener")
-		_ = ws.Close() // nothing was said on it
+		_ = ws.Close() // nothing was written to it
 		return nil, nil
 	}
 	return ws, s
 }
 
-// turnAway tells a client that the server is full. It is never opened.
-func (b *Broker) turnAway(w http.ResponseWriter, r *http.Request, peer auth.Peer) {
+// rejectFull tells a client that the server is full. The handler does not see it.
+func (b *Broker) rejectFull(w http.ResponseWriter, r *http.Request, peer auth.Peer) {
 	_, s := b.upgrade(w, r)
 	if s == nil {
-		b.turnedAway(peer)
+		b.releaseRejected(peer)
 		return
 	}
-	b.tally(b.refused, serverIsFull)
+	b.increment(b.refused, reasonFull)
 	b.tasks.Go(func() {
-		defer b.turnedAway(peer)
+		defer b.releaseRejected(peer)
 		defer func() { _ = s.Close() }() // the client has been told, or is gone
-		text, err := wire.Append(nil, wire.MessageException, wire.TooManyConnections().Fields(""), b.clock())
-		if err != nil {
-			b.log.Error("broker: encoding an exception", "error", err)
+		f := b.exceptionFrame(wire.TooManyConnections())
+		if f == nil {
 			return
 		}
-		if err := s.SetWriteDeadline(time.Now().Add(outbox.LingerTime)); err != nil {
+		if err := s.SetWriteDeadline(time.Now().Add(outbox.CloseTimeout)); err != nil {
 			return
 		}
-		if _, err := s.Write(slices.Concat(outbox.NewFrame(text).Bytes(), outbox.NewClose(wire.CloseFull()).Bytes())); err != nil {
+		if _, err := s.Write(slices.Concat(f.Bytes(), outbox.NewClose(wire.CloseFull()).Bytes())); err != nil {
 			return
 		}
 		s.closeWrite()
-		s.linger()
+		s.limitReading()
 		s.discard()
 	})
 }
 
-// turnedAway ends what reserve and enter began for a client that was turned away.
-func (b *Broker) turnedAway(peer auth.Peer) {
-	b.leave(peer)
+// releaseRejected undoes acquireAddress and acquireSlot for a client that was told that the server is full.
+func (b *Broker) releaseRejected(peer auth.Peer) {
+	b.releaseAddress(peer)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.refusing--
+	b.rejecting--
 }

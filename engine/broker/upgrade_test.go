@@ -14,7 +14,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// Requests that are not to become a connection get an HTTP answer that says why, and the handler hears nothing.
+// Requests that must not become a connection get an HTTP answer that says why, and the handler is not called.
 func TestRefusedRequests(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
@@ -66,7 +66,7 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// What the HTTP server knew of a connection is told, and what time it was.
+// A connection knows its peer and the time of its upgrade.
 func TestConn(t *testing.T) {
 	o := newObserver()
 	proxies, err := auth.ParseProxies([]string{"127.0.0.1"})
@@ -92,7 +92,7 @@ func TestConn(t *testing.T) {
 	}
 }
 
-// One address may open so many connections at once, and so many at a time; loopback addresses may open any number.
+// The connections of one address are limited, and how fast it opens them; loopback addresses are not limited.
 func TestAddressLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		proxies, err := auth.ParseProxies([]string{"127.0.0.1"})
@@ -134,7 +134,7 @@ func TestAddressLimits(t *testing.T) {
 	})
 }
 
-// A proxy on this machine that is not trusted is warned of once.
+// An untrusted proxy on this machine is logged once.
 func TestUntrustedProxy(t *testing.T) {
 	s := serve(t, nil, nil)
 	s.dial(t, "X-Forwarded-For: 203.0.113.7")
@@ -144,8 +144,8 @@ func TestUntrustedProxy(t *testing.T) {
 	}
 }
 
-// When the server is full a client is told so and closed with 1013; too many of them at once get 503. None is opened or
-// closed for the handler, and when somebody leaves there is room again.
+// If the server is full, a client is told so and closed with 1013; too many of them at once get 503. The handler does not
+// see them, and new clients are accepted again after one has left.
 func TestFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -155,13 +155,13 @@ func TestFull(t *testing.T) {
 		testkit.Receive(t, o.opens, "Open")
 		testkit.Receive(t, o.opens, "Open")
 		var refused []*client
-		for range minRefusing {
+		for range minRejecting {
 			refused = append(refused, s.dial(t))
 		}
 		response := s.connect(t).request()
 		body, err := io.ReadAll(response.Body)
 		if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" || err != nil {
-			t.Errorf("one more than are told: got %s %q, %v, want 503 with Retry-After", response.Status, body, err)
+			t.Errorf("one more than can be told over WebSockets: got %s %q, %v, want 503 with Retry-After", response.Status, body, err)
 		}
 		for _, c := range refused {
 			got, err := c.read()
@@ -182,8 +182,8 @@ func TestFull(t *testing.T) {
 		synctest.Wait()
 		s.dial(t)
 		testkit.Receive(t, o.opens, "Open")
-		if got := s.Counts(); got.Opened != 3 || got.Refused["full"] != minRefusing+1 || got.Closed["1006"] != 1 {
-			t.Errorf("Counts() = %+v, want 3 opened, %d refused since it is full, and 1 lost", got, minRefusing+1)
+		if got := s.Counts(); got.Opened != 3 || got.Refused["full"] != minRejecting+1 || got.Closed["1006"] != 1 {
+			t.Errorf("Counts() = %+v, want 3 opened, %d refused since it is full, and 1 lost", got, minRejecting+1)
 		}
 	})
 }

@@ -12,91 +12,91 @@ import (
 	"perigee/engine/wire"
 )
 
-// Kernel is what runs the commands that programs ask for.
-type Kernel interface {
-	// Command runs a command and returns its result as JSON, or the exception that says why there is none. arguments are JSON
-	// too, or empty. When ctx ends what the command waits for is called off. Any goroutine may call it.
-	Command(ctx context.Context, name string, arguments []byte) (result []byte, no *wire.Exception)
+// CommandRunner runs commands of the application.
+type CommandRunner interface {
+	// Command runs a command and returns its result as JSON, or the exception that says why there is none. The arguments are
+	// JSON, or empty. If ctx ends, what the command waits for is cancelled. Command is safe for concurrent use.
+	Command(ctx context.Context, name string, arguments []byte) (result []byte, exc *wire.Exception)
 }
 
-// Commands say how other programs may run commands.
+// Commands are the settings for commands over HTTP.
 type Commands struct {
-	Kernel Kernel
-	// MaxBody bounds the arguments, in bytes.
+	Runner CommandRunner
+	// MaxBody is the largest size of the arguments, in bytes.
 	MaxBody int64
-	// Timeout is how long one command may take, waiting included.
+	// Timeout is how long one command may take, including waiting.
 	Timeout time.Duration
 }
 
-// answerWithin is how long the writing of an answer may take.
-const answerWithin = 10 * time.Second
+// writeTimeout is how long writing the answer of a command may take.
+const writeTimeout = 10 * time.Second
 
-// commands are served to whoever the door lets in.
+// commands serves commands to clients with the key.
 type commands struct {
 	Commands
-	door Door
+	auth Authenticator
 }
 
-// ServeHTTP runs the command that the path names, with the body as its arguments, for whoever has the key. The answer is JSON:
-// the command's result, or an exception.
+// ServeHTTP runs the command that the path names, with the body as its arguments. The answer is JSON: the command's result,
+// or an exception.
 func (c commands) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	peer, ok := c.door.Visitor(w, r)
+	peer, ok := c.auth.CheckRequest(w, r)
 	if !ok {
 		return
 	}
-	// The deadlines of pages are too short for a command that waits. Where there are none, nothing is to be put off.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(c.Timeout + answerWithin))
-	if !c.door.authorize(w, r, peer) {
+	// The deadlines of pages are too short for a command that waits. An error means that there are none.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(c.Timeout + writeTimeout))
+	if !c.auth.authenticate(w, r, peer) {
 		return
 	}
-	arguments, no := c.read(w, r)
-	if no != nil {
-		except(w, *no)
+	arguments, exc := c.read(w, r)
+	if exc != nil {
+		writeException(w, *exc)
 		return
 	}
-	// A client that does not wait for the answer does not take the command back.
+	// The command goes on if the client closes the connection.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(r.Context()), c.Timeout,
 		fmt.Errorf("the command took longer than queue.handler_timeout, %s", c.Timeout))
 	defer cancel()
-	result, no := c.Kernel.Command(ctx, r.PathValue("name"), arguments)
-	if no != nil {
-		except(w, *no)
+	result, exc := c.Runner.Command(ctx, r.PathValue("name"), arguments)
+	if exc != nil {
+		writeException(w, *exc)
 		return
 	}
-	respond(w, http.StatusOK, result)
+	writeJSON(w, http.StatusOK, result)
 }
 
-// read returns the body of a request, whatever type it names: no page of another origin can send the key without asking
-// first.
+// read returns the body of a request. Its content type does not matter: a page of another origin cannot send the key
+// without a preflight request.
 func (c Commands) read(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Exception) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, c.MaxBody))
 	if err == nil {
 		return text, nil
 	}
-	no := wire.InvalidArguments("the arguments could not be read")
+	exc := wire.InvalidArguments("the arguments could not be read")
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		no = wire.ArgumentsTooLarge(c.MaxBody)
+		exc = wire.ArgumentsTooLarge(c.MaxBody)
 	}
-	return nil, &no
+	return nil, &exc
 }
 
-// except answers with an exception.
-func except(w http.ResponseWriter, e wire.Exception) {
+// writeException answers with an exception.
+func writeException(w http.ResponseWriter, e wire.Exception) {
 	text, err := json.Marshal(struct {
 		Exception string `json:"exception"`
 		Message   string `json:"message"`
 		Code      int    `json:"code"`
 	}{e.Name, e.Message, e.Code})
-	if err != nil { // strings and a number always have a text
+	if err != nil { // strings and a number can always be encoded
 		panic(err)
 	}
-	respond(w, e.Code, text)
+	writeJSON(w, e.Code, text)
 }
 
-// respond answers with JSON.
-func respond(w http.ResponseWriter, status int, text []byte) {
+// writeJSON answers with JSON.
+func writeJSON(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // a client that is gone needs no answer
+	_, _ = w.Write(append(text, '\n')) // fails only if the client is gone
 }

@@ -1,5 +1,5 @@
-// Package web is the plain HTTP side: the application's page, commands of other programs, whether the server is alive and
-// ready, and who may see its inside. Requests for a WebSocket are handed on. It knows no connection, no message and no script.
+// Package web owns plain HTTP: the application's pages, commands, health checks, and the authentication for commands and
+// metrics. It passes on requests for a WebSocket, and does not know connections, messages or scripts.
 package web
 
 import (
@@ -10,48 +10,46 @@ import (
 	"strings"
 )
 
-// Options say what is served.
+// Options are the settings of the handler.
 type Options struct {
-	// Socket takes every request for a WebSocket, whatever its path: proxies mount the server anywhere.
+	// Socket handles every request for a WebSocket, whatever its path: proxies may serve it under any.
 	Socket http.Handler
-	// Pages are static files, served at "/"; nil where there are none.
+	// Pages are static files, served at "/". Optional.
 	Pages fs.FS
 	// Commands are served at POST /api/commands/NAME.
 	Commands Commands
-	// Inside is served at GET /metrics, for this machine and whoever has the key.
-	Inside http.Handler
-	// Door lets them in, and those who run commands.
-	Door Door
-	// Ready tells whether new clients are welcome. Any goroutine may call it.
+	// Metrics is served at GET /metrics, to this machine and to clients with the key.
+	Metrics http.Handler
+	// Auth authenticates clients for Metrics and Commands.
+	Auth Authenticator
+	// Ready reports whether new clients are accepted. It must be safe for concurrent use.
 	Ready func() bool
-	// Queue says how the queue is; whether it is there or not, clients are welcome. Any goroutine may call it.
+	// Queue returns the status of the queue, which does not affect Ready. It must be safe for concurrent use.
 	Queue func() string
 }
 
 // New returns the handler of all requests.
 func New(o Options) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !o.Ready() {
-			answer(w, http.StatusServiceUnavailable, "stopping")
+			writeText(w, http.StatusServiceUnavailable, "stopping")
 			return
 		}
-		answer(w, http.StatusOK, "ready\nqueue: "+o.Queue())
+		writeText(w, http.StatusOK, "ready\nqueue: "+o.Queue())
 	})
-	mux.Handle("POST /api/commands/{name}", commands{o.Commands, o.Door})
+	mux.Handle("POST /api/commands/{name}", commands{o.Commands, o.Auth})
 	mux.HandleFunc("/api/commands/{name}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Allow", http.MethodPost)
-		answer(w, http.StatusMethodNotAllowed, "only POST")
+		methodNotAllowed(w, "POST", "only POST")
 	})
-	mux.Handle("GET /metrics", inside{o.Door, o.Inside})
+	mux.Handle("GET /metrics", protected{o.Auth, o.Metrics})
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Allow", "GET, HEAD")
-		answer(w, http.StatusMethodNotAllowed, "only GET and HEAD")
+		methodNotAllowed(w, "GET, HEAD", "only GET and HEAD")
 	})
 	mux.Handle("/", pages(o.Pages))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wantsSocket(r) {
+		if wantsWebSocket(r) {
 			o.Socket.ServeHTTP(w, r)
 			return
 		}
@@ -59,9 +57,9 @@ func New(o Options) http.Handler {
 	})
 }
 
-// wantsSocket tells whether a request asks for the WebSocket protocol (RFC 6455, 4.1); whether it asks well is the
-// broker's to say.
-func wantsSocket(r *http.Request) bool {
+// wantsWebSocket reports whether a request asks for the WebSocket protocol (RFC 6455, 4.1). It does not check whether the
+// handshake is valid.
+func wantsWebSocket(r *http.Request) bool {
 	for _, field := range r.Header.Values("Upgrade") {
 		for token := range strings.SplitSeq(field, ",") {
 			if strings.EqualFold(strings.TrimSpace(token), "websocket") {
@@ -72,29 +70,34 @@ func wantsSocket(r *http.Request) bool {
 	return false
 }
 
-// answer writes a text.
-func answer(w http.ResponseWriter, status int, text string) {
+// methodNotAllowed answers a request whose method is not one of allowed.
+func methodNotAllowed(w http.ResponseWriter, allowed, text string) {
+	w.Header().Set("Allow", allowed)
+	writeText(w, http.StatusMethodNotAllowed, text)
+}
+
+// writeText answers with one line of text.
+func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text + "\n")) // a client that is gone needs no answer
+	_, _ = w.Write([]byte(text + "\n")) // fails only if the client is gone
 }
 
-// pages serves static files. Files whose names begin with a dot, and folders without an index.html, do not exist.
+// pages serves static files. Files whose names begin with a dot, and directories without an index.html, do not exist.
 func pages(files fs.FS) http.Handler {
 	if files == nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			// RFC 9110, 15.5.22: the answer names the protocol that is needed.
 			w.Header().Set("Upgrade", "websocket")
 			w.Header().Set("Connection", "Upgrade")
-			answer(w, http.StatusUpgradeRequired, "this is a WebSocket server")
+			writeText(w, http.StatusUpgradeRequired, "this is a WebSocket server")
 		})
 	}
 	server := http.FileServerFS(visible{files})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			answer(w, http.StatusMethodNotAllowed, "only GET and HEAD")
+			methodNotAllowed(w, "GET, HEAD", "only GET and HEAD")
 			return
 		}
 		header := w.Header()
@@ -106,7 +109,7 @@ func pages(files fs.FS) http.Handler {
 	})
 }
 
-// visible hides what is not meant to be served.
+// visible hides files that must not be served.
 type visible struct{ fs.FS }
 
 // Open implements fs.FS.
@@ -120,20 +123,20 @@ func (v visible) Open(name string) (fs.File, error) {
 	if err == nil && info.IsDir() {
 		_, err = fs.Stat(v.FS, path.Join(name, "index.html"))
 	} else if err == nil && !info.Mode().IsRegular() {
-		err = fs.ErrNotExist // to open a pipe is to wait for who writes to it
+		err = fs.ErrNotExist // opening a pipe would wait for its writer
 	}
 	if err != nil {
-		return nil, hide(err, name)
+		return nil, asNotExist(err, name)
 	}
 	file, err := v.FS.Open(name)
 	if err != nil {
-		return nil, hide(err, name)
+		return nil, asNotExist(err, name)
 	}
 	return file, nil
 }
 
-// hide makes a file that leads out of the folder, or that cannot be read, look as if it did not exist.
-func hide(err error, name string) error {
+// asNotExist makes a file that leads out of the directory, or that cannot be read, look as if it did not exist.
+func asNotExist(err error, name string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

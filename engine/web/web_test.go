@@ -31,13 +31,13 @@ func site() fstest.MapFS {
 	}
 }
 
-// What is no file is not opened: to open a pipe would wait for who writes to it.
+// What is not a regular file is not opened: opening a pipe would wait for its writer.
 func TestPipeAmongPages(t *testing.T) {
-	folder := t.TempDir()
-	if err := syscall.Mkfifo(filepath.Join(folder, "pipe"), 0o600); err != nil {
+	directory := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(directory, "pipe"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	root, err := os.OpenRoot(folder)
+	root, err := os.OpenRoot(directory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestPipeAmongPages(t *testing.T) {
 	}
 }
 
-// Pages are served, hidden files and listings are not, and nothing but reading is allowed.
+// Pages are served, hidden files and listings are not, and only reading is allowed.
 func TestPages(t *testing.T) {
 	h := New(Options{
 		Pages: site(), Ready: func() bool { return true }, Queue: func() string { return "away" }, Socket: http.NotFoundHandler(),
@@ -96,7 +96,7 @@ func TestSocket(t *testing.T) {
 	}
 }
 
-// Without pages a plain request is told to upgrade; a server that stops is not ready.
+// Without pages a plain request is answered with 426; a server that stops is not ready.
 func TestNoPages(t *testing.T) {
 	h := New(Options{Ready: func() bool { return false }, Socket: http.NotFoundHandler()})
 	if w := get(t, h, "GET", "/", nil); w.Code != http.StatusUpgradeRequired || w.Header().Get("Upgrade") != "websocket" {
@@ -110,7 +110,7 @@ func TestNoPages(t *testing.T) {
 	}
 }
 
-// A symbolic link out of the public folder leads nowhere.
+// A symbolic link out of the public directory does not exist.
 func TestLinkOut(t *testing.T) {
 	outside, inside := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o600); err != nil {
@@ -126,6 +126,6 @@ func TestLinkOut(t *testing.T) {
 	defer root.Close()
 	h := New(Options{Pages: root.FS(), Ready: func() bool { return true }, Socket: http.NotFoundHandler()})
 	if w := get(t, h, "GET", "/link", nil); w.Code != http.StatusNotFound {
-		t.Errorf("GET of a link out of the folder = %d %q, want 404", w.Code, w.Body)
+		t.Errorf("GET of a link out of the directory = %d %q, want 404", w.Code, w.Body)
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Append appends a message to a client: the fields, then id (a new UUID), name, and timestamp in seconds with at most
-// six decimals. Fields may be nil. The error is that of the fields, and dst is then returned as it was.
+// six decimals. If fields is nil, there are none. If the fields return an error, Append returns it and the original dst.
 func Append(dst []byte, name string, fields Fields, at time.Time) ([]byte, error) {
 	start := len(dst)
 	dst = append(dst, '{')

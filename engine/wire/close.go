@@ -27,8 +27,8 @@ const (
 	CodeTooManyMessages = 4429
 )
 
-// CodeClass names a close code for counts, so that few names stand for all codes that clients and applications may choose:
-// those above are named by their number, others by where they come from (RFC 6455, 7.4.2).
+// CodeClass returns the name under which a close code is counted. The codes above have their number as the name, all others
+// that of their range (RFC 6455, 7.4.2), so that clients and applications cannot create any number of names.
 func CodeClass(code int) string {
 	switch {
 	case slices.Contains(codes(), code):
@@ -60,8 +60,8 @@ func codes() []int {
 // maxReason is the longest reason in bytes: a control frame carries 125, the code takes two (RFC 6455, 5.5).
 const maxReason = 123
 
-// Close is how a connection ends, in a close frame or in its place. The reasons are part of the protocol: clients may
-// compare them.
+// Close is the code and reason with which a connection is closed. The reasons are part of the protocol: clients may compare
+// them.
 type Close struct {
 	Code   int
 	Reason string
@@ -75,19 +75,19 @@ func (c Close) String() string {
 	return strconv.Itoa(c.Code) + " " + c.Reason
 }
 
-// CloseWith is a close by an application or a peer, with a code of its own; 0 stands for 1000. A code that must not
-// stand in a close frame of a server is an error (RFC 6455, 7.4); a reason that is too long is clamped.
+// CloseWith is a close with a code of the application's or client's choice; 0 stands for 1000. A code that a server must not
+// send is an error (RFC 6455, 7.4); a reason that is too long is cut.
 func CloseWith(code int, reason string) (Close, error) {
 	if code == 0 {
 		code = CodeNormal
 	}
 	if !CanSend(code) {
-		return Close{}, fmt.Errorf("wire: close code %d must not be sent: take 1000, or 3000 to 4999 for reasons of your own", code)
+		return Close{}, fmt.Errorf("close code %d must not be sent: use 1000, or 3000 to 4999 for reasons of your own", code)
 	}
 	return Close{code, ClampReason(reason)}, nil
 }
 
-// CanSend tells whether a server may put a code into a close frame.
+// CanSend reports whether a server may send a code in a close frame.
 func CanSend(code int) bool {
 	switch code {
 	case CodeNormal, CodeGoingAway, CodeProtocol, CodeUnsupported, CodeInvalidData, CodePolicy, CodeTooLarge,
@@ -97,24 +97,24 @@ func CanSend(code int) bool {
 	return code >= 3000 && code <= 4999
 }
 
-// ClampReason makes a reason fit for a close frame: valid UTF-8, at most 123 bytes, cut at a rune boundary.
+// ClampReason makes a reason valid for a close frame: valid UTF-8, at most 123 bytes, cut at a rune boundary.
 func ClampReason(reason string) string {
 	return clip(strings.ToValidUTF8(reason, "\uFFFD"), maxReason)
 }
 
-// CloseNormal is a close that the client or a script asked for. Clients stay away.
+// CloseNormal is a close that the client or a script asked for. Clients do not reconnect.
 func CloseNormal(reason string) Close { return Close{CodeNormal, ClampReason(reason)} }
 
-// CloseShutdown is for the end of the server. Clients return after 1-5 s, at random.
+// CloseShutdown is for the end of the server. Clients reconnect after a random 1 to 5 s.
 func CloseShutdown() Close { return Close{CodeGoingAway, "server shutting down"} }
 
-// CloseRestart is for a stop after which a supervisor starts the server again. Clients return after 1-5 s, at random.
+// CloseRestart is for a stop after which a supervisor starts the server again. Clients reconnect after a random 1 to 5 s.
 func CloseRestart() Close { return Close{CodeRestart, "server restarting"} }
 
-// CloseNoPong is for a peer that is gone: it answers no ping. The frame is sent in the hope that somebody reads it.
+// CloseNoPong is for a client that answers no ping. The frame is sent although it may never arrive.
 func CloseNoPong() Close { return Close{CodeGoingAway, "no pong"} }
 
-// CloseProtocol is for a peer that breaks the WebSocket protocol; the reason comes from whoever noticed.
+// CloseProtocol is for a client that violates the WebSocket protocol.
 func CloseProtocol(reason string) Close { return Close{CodeProtocol, ClampReason(reason)} }
 
 // CloseBinary is for a binary message.
@@ -131,10 +131,10 @@ func CloseTooLarge(limit int64) Close {
 	return Close{CodeTooLarge, "message larger than " + strconv.FormatInt(limit, 10) + " bytes"}
 }
 
-// CloseInternal is for a fault of the server on this connection. Clients return with growing pauses.
+// CloseInternal is for an internal error on this connection. Clients reconnect with growing pauses.
 func CloseInternal() Close { return Close{CodeInternal, "internal error"} }
 
-// CloseFull is for a client that comes when the server is full, after a [TooManyConnections]. Clients return with
+// CloseFull is for a client that connects while the server is full, after a [TooManyConnections]. Clients reconnect with
 // growing pauses.
 func CloseFull() Close { return Close{CodeTryLater, "server is full"} }
 
@@ -143,11 +143,11 @@ func CloseTooManyFailures() Close {
 	return Close{CodeTooManyFailures, "too many failed authentications"}
 }
 
-// CloseTooSlow is for a client that does not read what it is sent. Clients return with growing pauses.
+// CloseTooSlow is for a client that does not read what it is sent. Clients reconnect with growing pauses.
 func CloseTooSlow() Close { return Close{CodeTooSlow, "too slow"} }
 
-// CloseTooManyMessages is for a client that breaks its rate limit for long. Clients return after 30 s.
+// CloseTooManyMessages is for a client that exceeds its rate limit for long. Clients reconnect after 30 s.
 func CloseTooManyMessages() Close { return Close{CodeTooManyMessages, "too many messages"} }
 
-// CloseLost stands for a connection that ended without a close frame. It is never sent.
-func CloseLost(reason string) Close { return Close{CodeAbnormal, ClampReason(reason)} }
+// CloseAbnormal stands for a connection that ended without a close frame. It is never sent.
+func CloseAbnormal() Close { return Close{Code: CodeAbnormal} }

@@ -18,7 +18,7 @@ func TestCloses(t *testing.T) {
 		{CloseNoPong(), "1001 no pong"},
 		{CloseProtocol("bad opcode 3"), "1002 bad opcode 3"},
 		{CloseBinary(), "1003 binary messages are not accepted"},
-		{CloseLost("EOF"), "1006 EOF"},
+		{CloseAbnormal(), "1006"},
 		{CloseInvalidUTF8(), "1007 invalid UTF-8"},
 		{CloseBadRequest(), "1008 bad request"},
 		{CloseTooLarge(65536), "1009 message larger than 65536 bytes"},

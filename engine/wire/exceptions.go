@@ -8,26 +8,26 @@ import (
 // MessageException is the name of the message that tells a client of an [Exception].
 const MessageException = "MessageException"
 
-// Exception is the news that the server could not do what a client asked. Name and Code are stable words of the
-// protocol; Message is a sentence for people and shows nothing of the server's inside.
+// Exception tells a client that the server could not do what it asked. Name and Code are part of the protocol and do not
+// change. Message is a sentence for people and reveals nothing about the server.
 type Exception struct {
 	Name    string
 	Code    int
 	Message string
 }
 
-// InvalidMessage is for a frame that is not a JSON object with a name, or that breaks a limit of JSON.
+// InvalidMessage is for a frame that is not a JSON object with a name, or that exceeds a limit of JSON.
 func InvalidMessage(message string) Exception {
 	return Exception{Name: "InvalidMessage", Code: 400, Message: message}
 }
 
-// UnknownMessage is for a message that nobody registered.
+// UnknownMessage is for a message that the application has not registered.
 func UnknownMessage(name string) Exception {
-	return Exception{Name: "UnknownMessage", Code: 404, Message: "unknown message " + short(name)}
+	return Exception{Name: "UnknownMessage", Code: 404, Message: "unknown message " + shorten(name)}
 }
 
-// short returns a name that came from outside as sentences have it.
-func short(name string) string {
+// shorten returns a name from a client for use in a sentence.
+func shorten(name string) string {
 	name = strings.ToValidUTF8(name, "\uFFFD")
 	if clipped := clip(name, maxID); clipped != name {
 		return clipped + "..."
@@ -35,22 +35,22 @@ func short(name string) string {
 	return name
 }
 
-// NotAllowed is the answer to an admin whom the message's own condition refuses.
+// NotAllowed is for an admin whose message is refused by the condition of the message.
 func NotAllowed() Exception {
 	return Exception{Name: "NotAllowed", Code: 403, Message: "this is not allowed now"}
 }
 
-// InvalidFields is for a message whose fields are not as its declaration demands.
+// InvalidFields is for a message whose fields do not match its declaration.
 func InvalidFields(message string) Exception {
 	return Exception{Name: "InvalidFields", Code: 422, Message: message}
 }
 
-// UnknownCommand is for a program that asks for a command that nobody registered.
+// UnknownCommand is for a command that the application has not registered.
 func UnknownCommand(name string) Exception {
-	return Exception{Name: "UnknownCommand", Code: 404, Message: "unknown command " + short(name)}
+	return Exception{Name: "UnknownCommand", Code: 404, Message: "unknown command " + shorten(name)}
 }
 
-// InvalidArguments is for a command whose arguments cannot be read.
+// InvalidArguments is for a command whose arguments cannot be parsed.
 func InvalidArguments(message string) Exception {
 	return Exception{Name: "InvalidArguments", Code: 422, Message: message}
 }
@@ -60,12 +60,12 @@ func ArgumentsTooLarge(limit int64) Exception {
 	return Exception{Name: "ArgumentsTooLarge", Code: 413, Message: "arguments larger than " + strconv.FormatInt(limit, 10) + " bytes"}
 }
 
-// Unauthorized is for a program that does not name the key.
+// Unauthorized is for a program without the key.
 func Unauthorized() Exception {
 	return Exception{Name: "Unauthorized", Code: 401, Message: "Authorization required."}
 }
 
-// Stopping is for what comes when the server is about to end.
+// Stopping is for requests that come while the server shuts down.
 func Stopping() Exception {
 	return Exception{Name: "Stopping", Code: 503, Message: "server shutting down"}
 }
@@ -75,17 +75,17 @@ func TooManyMessages() Exception {
 	return Exception{Name: "TooManyMessages", Code: 429, Message: "too many messages"}
 }
 
-// HandlerFailed is for an error in the application. The reference leads to the log line that tells more.
+// HandlerFailed is for an error in the application. The log line with the same reference has the details.
 func HandlerFailed(reference string) Exception {
 	return Exception{Name: "HandlerFailed", Code: 500, Message: "internal error (ref " + reference + ")"}
 }
 
-// TooManyConnections is for a client that comes when the server is full.
+// TooManyConnections is for a client that connects while the server is full.
 func TooManyConnections() Exception {
 	return Exception{Name: "TooManyConnections", Code: 503, Message: "server is full"}
 }
 
-// Fields returns what the MessageException carries. previous is the id of the message it answers; "" is left out.
+// Fields returns the fields of the MessageException. previous is the id of the message that it answers. Optional.
 func (e Exception) Fields(previous string) Fields {
 	m := Members{{"exception", e.Name}, {"message", e.Message}, {"code", e.Code}}
 	if previous != "" {

@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// NewID returns a new UUID, version 4. It names things and is no secret: never let knowledge of one open a door.
+// NewID returns a new UUID, version 4. It is not a secret: knowing one must not authorize anything.
 func NewID() string {
 	id, err := uuid.NewRandomFromReader(random{})
 	if err != nil {
@@ -16,8 +16,8 @@ func NewID() string {
 	return id.String()
 }
 
-// random reads the runtime's generator: ChaCha8, seeded by the system, one a thread. It asks for no lock, no system
-// call and no pool of ours, and every message to a client needs an id.
+// random reads the runtime's generator: ChaCha8, seeded by the system, one for each thread. It needs no lock, system call
+// or pool, and every message to a client needs an id.
 type random struct{}
 
 func (random) Read(p []byte) (int, error) {

@@ -15,8 +15,8 @@ type Member struct {
 	Value any
 }
 
-// Members are fields in the order in which they travel. As [Fields] they are what a message carries; as a [Value]
-// they are an object of their own, with every member.
+// Members are fields in the order in which they are written. They can be used as the [Fields] of a message, or as a
+// [Value], which is an object with every member.
 type Members []Member
 
 var (
@@ -24,12 +24,12 @@ var (
 	_ Value  = Members(nil)
 )
 
-// AppendMembers appends the members, without id, name and timestamp. The error names the member that has no JSON form.
+// AppendMembers appends the members, without id, name and timestamp. The error names a member that has no JSON form.
 func (m Members) AppendMembers(dst []byte) ([]byte, error) {
 	return m.appendEach(dst, true)
 }
 
-// AppendJSON appends the members as an object. The error names the member that has no JSON form.
+// AppendJSON appends the members as an object. The error names a member that has no JSON form.
 func (m Members) AppendJSON(dst []byte) ([]byte, error) {
 	dst, err := m.appendEach(append(dst, '{'), false)
 	if err != nil {
@@ -41,7 +41,7 @@ func (m Members) AppendJSON(dst []byte) ([]byte, error) {
 func (m Members) appendEach(dst []byte, inEnvelope bool) ([]byte, error) {
 	comma := false
 	for _, member := range m {
-		if inEnvelope && ofEnvelope(member.Name) {
+		if inEnvelope && isEnvelopeField(member.Name) {
 			continue
 		}
 		if comma {
@@ -57,8 +57,8 @@ func (m Members) appendEach(dst []byte, inEnvelope bool) ([]byte, error) {
 	return dst, nil
 }
 
-// ofEnvelope tells whether a member's name is one that Append writes itself.
-func ofEnvelope(name string) bool {
+// isEnvelopeField reports whether Append itself writes the member with this name.
+func isEnvelopeField(name string) bool {
 	return name == "id" || name == "name" || name == "timestamp"
 }
 

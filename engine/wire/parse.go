@@ -13,29 +13,29 @@ import (
 )
 
 var (
-	// ErrNotObject is wrapped where a frame is not exactly one JSON object.
+	// ErrNotObject is wrapped if a frame is not exactly one JSON object.
 	ErrNotObject = errors.New("not a JSON object")
-	// ErrNoName is wrapped where the object has no name, or one that is empty or no string.
+	// ErrNoName is wrapped if the object has no name, or one that is empty or not a string.
 	ErrNoName = errors.New("no name")
 )
 
-// maxID is the longest id that is kept, in bytes: more than any UUID, little enough to be repeated in every answer.
+// maxID is the longest id that is kept, in bytes: longer than any UUID, and short enough to repeat in every answer.
 const maxID = 64
 
 // Message is the envelope of a frame from a client.
 type Message struct {
-	// Name is as the client wrote it.
+	// Name is the name as the client wrote it.
 	Name string
-	// ID is "" where the client gave none. A string is taken as it is, anything else as its JSON text; what is longer
-	// than 64 bytes is cut at a rune boundary.
+	// ID is "" if the client gave none. A string is used as it is, anything else as its JSON text; an id longer than 64
+	// bytes is cut at a rune boundary.
 	ID string
-	// Text is the whole frame, not a copy.
+	// Text is the whole frame, not a copy of it.
 	Text []byte
 }
 
-// Parse reads the envelope of a frame: the members at the top. Nested values are checked for syntax only. Of members
-// with the same name the last one counts, and half a surrogate pair is read as U+FFFD, as JSON.parse in browsers has
-// it. The error wraps [ErrNotObject], or [ErrNoName]; with the latter the ID is there all the same.
+// Parse reads the envelope of a frame: the top-level members. Nested values are checked for syntax only. As in JSON.parse
+// of browsers, the last of several members with the same name counts, and half a surrogate pair is read as U+FFFD. The error
+// wraps [ErrNotObject] or [ErrNoName]; with the latter, the ID is set nevertheless.
 func Parse(text []byte) (Message, error) {
 	m := Message{Text: text}
 	if !utf8.Valid(text) {
@@ -52,15 +52,15 @@ func Parse(text []byte) (Message, error) {
 	return m, nil
 }
 
-// Object is a [Value] that may be a JSON object and tells of its members.
+// Object is a [Value] that may be a JSON object, and whose members can be read.
 type Object interface {
 	Value
-	// StringField returns the member of a name that is a string; "" and true where there is none, false where it is no string.
+	// StringField returns the string member with a name: "" and true if there is none, false if it is not a string.
 	StringField(name string) (text string, ok bool)
 }
 
-// Envelope returns what [Parse] would of a text that has been decoded to v, without reading it again. It is false where v cannot
-// tell, since it is no [Object], its name is no string, or its id is something else: then Parse has to.
+// Envelope returns the same as [Parse] for a text that has been decoded to v, without reading it again. It returns false if
+// v is not an [Object], or its name or id is not a string: then Parse must be used.
 func Envelope(text []byte, v Value) (m Message, ok bool) {
 	object, ok := v.(Object)
 	if !ok {
@@ -83,8 +83,8 @@ type scanner struct {
 	source bytes.Buffer
 }
 
-// scanners holds idle scanners: a new one costs a kilobyte and several allocations, and every frame needs one. A pool
-// carries nothing from one use to the next that could be observed, so it is no state of the package.
+// scanners holds idle scanners: a new one costs a kilobyte and several allocations, and every frame needs one. The pool
+// has no state that could be observed.
 var scanners = sync.Pool{New: func() any { return new(scanner) }} //nolint:gochecknoglobals // a cache without observable state
 
 func newScanner(text []byte) *scanner {
@@ -94,7 +94,7 @@ func newScanner(text []byte) *scanner {
 	return s
 }
 
-// release gives the scanner back. It drops the text, so that the pool does not keep frames alive.
+// release returns the scanner to the pool, without the text, so that the pool does not keep frames alive.
 func (s *scanner) release() {
 	s.source = bytes.Buffer{}
 	s.Reset(&s.source)
@@ -144,7 +144,7 @@ func (s *scanner) end() error {
 	return err
 }
 
-// name returns "" where the value is no string.
+// name returns "" if the value is not a string.
 func (s *scanner) name() (string, error) {
 	if s.PeekKind() != jsontext.KindString {
 		return "", s.SkipValue()
@@ -175,7 +175,7 @@ func (s *scanner) id() (string, error) {
 	}
 }
 
-// clip returns the longest beginning of s that has at most limit bytes and ends at a rune boundary. s is valid UTF-8.
+// clip returns the longest prefix of s that has at most limit bytes and ends at a rune boundary. s must be valid UTF-8.
 func clip[S ~string | ~[]byte](s S, limit int) S {
 	if len(s) <= limit {
 		return s

@@ -8,8 +8,8 @@ import (
 )
 
 // Redact returns a copy of JSON text in which the value of every member that is called password, key, token, secret or
-// authorization, in any case and at any depth, is "[redacted]". Everything else stays as it was written. Text that is
-// not exactly one JSON value becomes null: what cannot be read cannot be cleaned.
+// authorization, in upper or lower case and at any depth, is "[redacted]". Everything else stays as it is written. Text that
+// is not exactly one JSON value becomes null, since it cannot be redacted.
 func Redact(text []byte) []byte {
 	if !utf8.Valid(text) {
 		return []byte("null")
@@ -25,7 +25,7 @@ func Redact(text []byte) []byte {
 
 func (s *scanner) redact(text []byte) ([]byte, error) {
 	clean := make([]byte, 0, len(text)+len(`"[redacted]"`))
-	copied := 0 // everything before it has been dealt with
+	copied := 0 // everything before this offset is in clean or was replaced
 	for first := true; first || s.StackDepth() > 0; first = false {
 		token, err := s.ReadToken()
 		if err != nil {
@@ -49,7 +49,7 @@ func (s *scanner) redact(text []byte) ([]byte, error) {
 	return append(clean, text[copied:]...), nil
 }
 
-// isName tells whether the token that was just read is the name of a member.
+// isName reports whether the token that was read last is the name of a member.
 func (s *scanner) isName(token jsontext.Token) bool {
 	if token.Kind() != jsontext.KindString {
 		return false

@@ -53,8 +53,8 @@ func FuzzRedact(f *testing.F) {
 		if err := json.Unmarshal(clean, &v); err != nil && !strings.Contains(err.Error(), "cannot unmarshal number") {
 			t.Fatalf("Redact(%q) = %q, which is not JSON: %v", text, clean, err)
 		}
-		if where := unredacted(v); where != "" {
-			t.Fatalf("Redact(%q) = %q, want no value at %s", text, clean, where)
+		if name := unredacted(v); name != "" {
+			t.Fatalf("Redact(%q) = %q, want no value at %s", text, clean, name)
 		}
 		if again := Redact(clean); string(again) != string(clean) {
 			t.Fatalf("Redact(%q) = %q, want no change", clean, again)
@@ -62,7 +62,7 @@ func FuzzRedact(f *testing.F) {
 	})
 }
 
-// unredacted returns the name of a secret member that still has its value, "" where there is none.
+// unredacted returns the name of a secret member that still has its value, or "" if there is none.
 func unredacted(v any) string {
 	switch v := v.(type) {
 	case map[string]any:
@@ -73,14 +73,14 @@ func unredacted(v any) string {
 					return name
 				}
 			}
-			if where := unredacted(inner); where != "" {
-				return where
+			if name := unredacted(inner); name != "" {
+				return name
 			}
 		}
 	case []any:
 		for _, inner := range v {
-			if where := unredacted(inner); where != "" {
-				return where
+			if name := unredacted(inner); name != "" {
+				return name
 			}
 		}
 	}

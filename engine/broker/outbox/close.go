@@ -9,23 +9,23 @@ import (
 	"perigee/engine/wire"
 )
 
-// LingerTime is how long a client has to answer the server's close frame.
-const LingerTime = time.Second
+// CloseTimeout is how long a client has to answer the server's close frame.
+const CloseTimeout = time.Second
 
+// CloseAll closes closeBatch connections at a time, with a random pause of up to closePause between: otherwise all clients
+// would come back at the same moment.
 const (
-	// closedAtOnce lines are closed together, then there is a random pause of up to closePause: their clients would
-	// otherwise all come back at once.
-	closedAtOnce = 128
-	closePause   = 20 * time.Millisecond
+	closeBatch = 128
+	closePause = 20 * time.Millisecond
 )
 
-// Drain waits until no queue waits for its client, at most for as long as patience and ctx last.
-func (o *Outbox) Drain(ctx context.Context, patience time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// Drain waits until no send queue waits for its client, at most until the timeout or the end of ctx.
+func (o *Outbox) Drain(ctx context.Context, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for _, s := range o.shards {
+	for _, sh := range o.shards {
 		done := make(chan struct{})
-		if !s.ask(ctx, func() { s.drained = append(s.drained, done) }) {
+		if !sh.callAndWait(ctx, func() { sh.drained = append(sh.drained, done) }) {
 			return
 		}
 		select {
@@ -36,16 +36,16 @@ func (o *Outbox) Drain(ctx context.Context, patience time.Duration) {
 	}
 }
 
-// CloseAll closes all lines, some at a time, each after what was sent on it before. It returns when all close frames are
-// queued, or ctx ends.
+// CloseAll closes all connections, some at a time, each after what was sent to it before. It returns when all close frames
+// are queued, or ctx ends.
 func (o *Outbox) CloseAll(ctx context.Context, why wire.Close) {
-	for _, s := range o.shards {
-		for more := true; more; {
-			var some bool
-			if !s.ask(ctx, func() { some = s.closeSome(why) }) {
+	for _, sh := range o.shards {
+		for {
+			var more bool
+			if !sh.callAndWait(ctx, func() { more = sh.closeSome(why) }) {
 				return
 			}
-			if more = some; !more {
+			if !more {
 				break
 			}
 			select {
@@ -57,19 +57,20 @@ func (o *Outbox) CloseAll(ctx context.Context, why wire.Close) {
 	}
 }
 
-// Cut ends all lines now and returns how many there were, as far as that is known when ctx ends. A client is told why,
-// unless it has been, where its socket takes that at once; the end that [Line.Finish] gave it holds.
-func (o *Outbox) Cut(ctx context.Context, why wire.Close) (n int) {
-	cut := make(chan int, len(o.shards)) // each shard sends once; never closed
+// AbortAll closes all connections now and returns how many there were, as far as that is known when ctx ends. What is
+// queued is not written, except for a close frame, if none was written and the socket accepts it at once. Its reason is
+// why, unless [Sender.Close] gave one before.
+func (o *Outbox) AbortAll(ctx context.Context, why wire.Close) (n int) {
+	aborted := make(chan int, len(o.shards)) // each shard sends once; never closed
 	asked := 0
-	for _, s := range o.shards {
-		if s.post(order{do: call, call: func(s *shard) { cut <- s.cutAll(why) }}) {
+	for _, sh := range o.shards {
+		if sh.post(op{kind: opCall, call: func(sh *shard) { aborted <- sh.abortAll(why) }}) {
 			asked++
 		}
 	}
 	for range asked {
 		select {
-		case some := <-cut:
+		case some := <-aborted:
 			n += some
 		case <-ctx.Done():
 			return n
@@ -78,94 +79,94 @@ func (o *Outbox) Cut(ctx context.Context, why wire.Close) (n int) {
 	return n
 }
 
-// close puts the close frame behind everything that is queued.
-func (s *shard) close(l *Line) {
-	if l.state != open {
+// close queues the close frame behind everything else.
+func (sh *shard) close(s *Sender) {
+	if s.state != stateOpen {
 		return
 	}
-	l.state = closing
-	l.due = s.out.now() + s.out.limits.Load().WriteTimeout.Std() + LingerTime
-	s.append(l, entry{NewClose(l.end.Load().Why), false})
+	s.state = stateClosing
+	s.deadline = sh.out.now() + sh.out.limits.Load().WriteTimeout.Std() + CloseTimeout
+	sh.append(s, entry{NewClose(s.closeRequest.Load().Why), false})
 }
 
-// closeSome closes some of the lines that are open, and tells whether there may be more.
-func (s *shard) closeSome(why wire.Close) (more bool) {
+// closeSome closes up to closeBatch open connections, and reports whether there may be more.
+func (sh *shard) closeSome(why wire.Close) (more bool) {
 	n := 0
-	for _, l := range s.lines {
-		if l.state != open {
+	for _, s := range sh.senders {
+		if s.state != stateOpen {
 			continue
 		}
-		if n == closedAtOnce {
+		if n == closeBatch {
 			return true
 		}
 		n++
-		l.end.CompareAndSwap(nil, &Ending{Why: why})
-		s.close(l)
+		s.closeRequest.CompareAndSwap(nil, &CloseRequest{Why: why})
+		sh.close(s)
 	}
 	return false
 }
 
-// closeSent goes on after the close frame has been written: the server that has answered closes the socket at once (RFC
-// 6455, 7.1.1); one that began gives the client time to answer.
-func (s *shard) closeSent(l *Line) {
-	end := l.end.Load()
-	if end.Echo || l.left {
-		s.remove(l)
+// closeSent is called after the close frame was written. A server that has answered the client's close closes the socket
+// at once (RFC 6455, 7.1.1); one that began gives the client time to answer.
+func (sh *shard) closeSent(s *Sender) {
+	request := s.closeRequest.Load()
+	if request.Reply || s.readerDone {
+		sh.remove(s)
 		return
 	}
-	l.state = closed
-	l.due = s.out.now() + LingerTime
-	l.to.Linger(end.Lost)
+	s.state = stateCloseSent
+	s.deadline = sh.out.now() + CloseTimeout
+	s.transport.CloseSent(request.OutOfSync)
 }
 
-// leave is told that nothing will be read any more. What is queued still gets a chance; where the client has closed in
-// order, it gets the time that every close has.
-func (s *shard) leave(l *Line) {
-	l.left = true
-	s.flush(l)
-	if l.state == closing && l.end.Load().Echo {
+// readerDone writes what the socket accepts at once, and removes the sender. If the client began to close, the rest of its
+// queue is still written, within the deadline that every close has.
+func (sh *shard) readerDone(s *Sender) {
+	s.readerDone = true
+	sh.flush(s)
+	if s.state == stateClosing && s.closeRequest.Load().Reply {
 		return
 	}
-	s.remove(l)
+	sh.remove(s)
 }
 
-// cut ends a line now, with why unless that is settled. Its close frame is written if that has not been done, the socket
-// takes it and no frame is half written; what else is queued is not.
-func (s *shard) cut(l *Line, why wire.Close) {
-	if l.state == gone {
+// abort closes a connection now, with why unless another reason was given before. A close frame is written if that was not
+// done, the socket accepts it and no other frame is half written. What else is queued is dropped.
+func (sh *shard) abort(s *Sender, why wire.Close) {
+	if s.state == stateRemoved {
 		return
 	}
-	l.end.CompareAndSwap(nil, &Ending{Why: why})
-	if l.state != closed && !l.lent && l.offset == 0 {
-		_, _ = s.attempt(l, NewClose(l.end.Load().Why).bytes) // at best
+	s.closeRequest.CompareAndSwap(nil, &CloseRequest{Why: why})
+	if s.state != stateCloseSent && !s.hasWriter && s.offset == 0 {
+		_, _ = sh.tryWrite(s, NewClose(s.closeRequest.Load().Why).bytes) // best effort
 	}
-	s.remove(l)
+	sh.remove(s)
 }
 
-// cutAll cuts every line and returns how many there were.
-func (s *shard) cutAll(why wire.Close) int {
-	n := len(s.lines)
-	for len(s.lines) > 0 {
-		s.cut(s.lines[0], why)
+// abortAll aborts every connection and returns how many there were.
+func (sh *shard) abortAll(why wire.Close) int {
+	n := len(sh.senders)
+	for len(sh.senders) > 0 {
+		sh.abort(sh.senders[0], why)
 	}
 	return n
 }
 
-// tick looks after the times of all lines.
-func (s *shard) tick(now time.Duration) {
-	// Backwards, since a line that is cut has the last one take its slot.
-	for _, l := range slices.Backward(s.lines) {
-		if l.state != open {
-			if now >= l.due {
-				s.remove(l)
+// tick checks the deadlines of all senders and calls their transports.
+func (sh *shard) tick(now time.Duration) {
+	// Backwards, since removing a sender moves the last one into its place.
+	for _, s := range slices.Backward(sh.senders) {
+		if s.state != stateOpen {
+			if now >= s.deadline {
+				sh.remove(s)
 			}
 			continue
 		}
-		switch ping, dead := l.to.Look(now, l.total == 0); {
+		switch ping, dead := s.transport.Tick(now, s.total == 0); {
 		case dead != nil:
-			s.cut(l, *dead)
+			sh.abort(s, *dead)
 		case ping:
-			s.append(l, entry{newFrame(PingFrame, nil), false})
+			sh.append(s, entry{newFrame(PingFrame, nil), false})
 		}
 	}
 }

@@ -16,57 +16,57 @@ import (
 	"perigee/engine/wire"
 )
 
-// The close frame comes after what was sent before. The first ending holds, whoever gives another.
-func TestFinish(t *testing.T) {
-	for _, lost := range []bool{false, true} {
+// The close frame comes after what was sent before. The first Close decides, and later ones are no-ops.
+func TestClose(t *testing.T) {
+	for _, outOfSync := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			c := joinPipe(t, start(t, nil))
 			c.Send(text("last words"))
-			if c.Finished() {
-				t.Error("before Finish: Finished() = true")
+			if c.IsClosing() {
+				t.Error("before Close: IsClosing() = true")
 			}
 			first := wire.CloseNormal("first")
-			c.Finish(Ending{Why: first, Lost: lost})
-			c.Finish(Ending{Why: wire.CloseNormal("second"), Echo: true, Lost: !lost})
-			if !c.Finished() {
-				t.Error("after Finish: Finished() = false")
+			c.Close(CloseRequest{Why: first, OutOfSync: outOfSync})
+			c.Close(CloseRequest{Why: wire.CloseNormal("second"), Reply: true, OutOfSync: !outOfSync})
+			if !c.IsClosing() {
+				t.Error("after Close: IsClosing() = false")
 			}
 			c.want(TextFrame, "last words")
-			if len(c.lingers) != 0 {
-				t.Error("Linger was called before the close frame had been read")
+			if len(c.closeSent) != 0 {
+				t.Error("CloseSent was called before the close frame had been read")
 			}
 			began := time.Now()
 			c.wantClose(first)
-			if got := testkit.Receive(t, c.lingers, "Linger"); got != lost {
-				t.Errorf("Linger(%v), want Linger(%v)", got, lost)
+			if got := testkit.Receive(t, c.closeSent, "CloseSent"); got != outOfSync {
+				t.Errorf("CloseSent(%v), want CloseSent(%v)", got, outOfSync)
 			}
 			c.wantEnd()
-			if took := time.Since(began); took < LingerTime || took > LingerTime+tick {
-				t.Errorf("the connection ended %v after the close frame, want %v and at most a tick", took, LingerTime)
+			if took := time.Since(began); took < CloseTimeout || took > CloseTimeout+tick {
+				t.Errorf("the connection ended %v after the close frame, want %v and at most a tick", took, CloseTimeout)
 			}
-			if got := c.Leave(wire.CloseLost("")); got != first {
-				t.Errorf("Leave = %v, want %v", got, first)
+			if got := c.ReaderDone(wire.CloseAbnormal()); got != first {
+				t.Errorf("ReaderDone = %v, want %v", got, first)
 			}
 		})
 	}
 }
 
-// A client that began the close is not waited for once it is answered, and one of which nothing is read any more is not
-// waited for at all. What is queued for them still gets its chance.
-func TestLeave(t *testing.T) {
+// After a client's close has been answered, the server does not wait for it. It does not wait at all for a client from which
+// nothing is read any more. What is queued for them is still written, if the socket accepts it.
+func TestReaderDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := start(t, nil)
-		bye, lost := wire.CloseNormal("bye"), wire.CloseLost("")
+		bye, lost := wire.CloseNormal("bye"), wire.CloseAbnormal()
 		answered, answeredLate, vanished := joinPipe(t, o), joinPipe(t, o), joinPipe(t, o)
 		for _, c := range []*client{answered, answeredLate} {
 			c.Send(text("still queued"))
-			c.Finish(Ending{Why: bye, Echo: true})
+			c.Close(CloseRequest{Why: bye, Reply: true})
 		}
-		if got := answeredLate.Leave(lost); got != bye {
-			t.Errorf("Leave = %v, want %v", got, bye)
+		if got := answeredLate.ReaderDone(lost); got != bye {
+			t.Errorf("ReaderDone = %v, want %v", got, bye)
 		}
-		if got := vanished.Leave(lost); got != lost {
-			t.Errorf("Leave = %v, want %v", got, lost)
+		if got := vanished.ReaderDone(lost); got != lost {
+			t.Errorf("ReaderDone = %v, want %v", got, lost)
 		}
 		began := time.Now()
 		vanished.wantEnd()
@@ -74,8 +74,8 @@ func TestLeave(t *testing.T) {
 			c.want(TextFrame, "still queued")
 			c.wantClose(bye)
 			c.wantEnd()
-			if len(c.lingers) != 0 {
-				t.Error("Linger was called for a client that had closed")
+			if len(c.closeSent) != 0 {
+				t.Error("CloseSent was called for a client that had closed")
 			}
 		}
 		if took := time.Since(began); took != 0 {
@@ -84,8 +84,8 @@ func TestLeave(t *testing.T) {
 	})
 }
 
-// What Look asks for is done: a ping is written, and a client that is given up is cut.
-func TestLook(t *testing.T) {
+// What Tick returns is done: a ping is written, and the connection of a dead client is aborted.
+func TestTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dead atomic.Pointer[wire.Close]
 		idles := make(chan bool, 10)
@@ -99,23 +99,23 @@ func TestLook(t *testing.T) {
 		if took := time.Since(began); took != tick || !<-idles {
 			t.Errorf("the first ping came after %v, want %v, while nothing waits", took, tick)
 		}
-		c.Send(text("nobody reads this"))
+		c.Send(text("this is not read"))
 		time.Sleep(tick)
 		if <-idles {
-			t.Error("Look while a frame waits: idle = true, want false")
+			t.Error("Tick while a frame waits: idle = true, want false")
 		}
 		why := wire.CloseNoPong()
 		dead.Store(&why)
 		time.Sleep(tick)
 		synctest.Wait()
 		c.wantEnd()
-		if got := c.ended(); got != why {
-			t.Errorf("the line ends with %v, want %v", got, why)
+		if got := c.closedWith(); got != why {
+			t.Errorf("the connection is closed with %v, want %v", got, why)
 		}
 	})
 }
 
-// Drain waits until everything is written, at most for as long as its patience.
+// Drain waits until everything is written, at most until its timeout.
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := start(t, func(l *config.Limits) { l.Shards = 2 })
@@ -137,35 +137,35 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// CloseAll closes everybody, however many, and Cut ends those that are left.
-func TestCloseAllAndCut(t *testing.T) {
+// CloseAll closes all connections, however many, and AbortAll ends those that are left.
+func TestCloseAllAndAbortAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := start(t, func(l *config.Limits) { l.Shards = 2 })
 		var clients []*client
-		for range 3 * closedAtOnce {
+		for range 3 * closeBatch {
 			clients = append(clients, joinPipe(t, o))
 		}
 		o.CloseAll(t.Context(), wire.CloseRestart())
 		half := len(clients) / 2
 		for _, c := range clients[:half] {
 			c.wantClose(wire.CloseRestart())
-			c.Leave(wire.CloseLost(""))
+			c.ReaderDone(wire.CloseAbnormal())
 			c.wantEnd()
 		}
-		if got, want := o.Cut(t.Context(), wire.CloseShutdown()), len(clients)-half; got != want {
-			t.Errorf("Cut = %d, want %d", got, want)
+		if got, want := o.AbortAll(t.Context(), wire.CloseShutdown()), len(clients)-half; got != want {
+			t.Errorf("AbortAll = %d, want %d", got, want)
 		}
 		for _, c := range clients[half:] {
 			c.wantEnd()
-			if got := c.ended(); got != wire.CloseRestart() {
-				t.Fatalf("the line ends with %v, want %v", got, wire.CloseRestart())
+			if got := c.closedWith(); got != wire.CloseRestart() {
+				t.Fatalf("the connection is closed with %v, want %v", got, wire.CloseRestart())
 			}
 		}
 	})
 }
 
-// What is waited for ends with its context: at once where that has ended.
-func TestWithoutTime(t *testing.T) {
+// Methods that wait return when their context ends, or at once if it has ended.
+func TestContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := New(config.Default().Limits, func() time.Duration { return 0 }) // it does not run: nothing is ever done
 		c := joinPipe(t, o)
@@ -174,18 +174,18 @@ func TestWithoutTime(t *testing.T) {
 		began := time.Now()
 		o.Drain(ctx, time.Hour)
 		o.CloseAll(ctx, wire.CloseShutdown())
-		if n := o.Cut(ctx, wire.CloseShutdown()); n != 0 || c.Finished() {
-			t.Errorf("Cut = %d, Finished() = %v, want 0, false", n, c.Finished())
+		if n := o.AbortAll(ctx, wire.CloseShutdown()); n != 0 || c.IsClosing() {
+			t.Errorf("AbortAll = %d, IsClosing() = %v, want 0, false", n, c.IsClosing())
 		}
 		if took := time.Since(began); took != time.Second {
-			t.Errorf("Drain, CloseAll and Cut took %v, want 1s", took)
+			t.Errorf("Drain, CloseAll and AbortAll took %v, want 1s", took)
 		}
 	})
 }
 
-// A cut tells the client why where its socket takes that; the end of Run closes what is left, and after it nothing has an
-// effect.
-func TestCutAndEnd(t *testing.T) {
+// AbortAll sends the client a close frame if its socket accepts it. The end of Run closes what is left, and after it all
+// calls are no-ops.
+func TestAbortAllAndEnd(t *testing.T) {
 	o := New(config.Default().Limits, func() time.Duration { return 0 })
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -194,8 +194,8 @@ func TestCutAndEnd(t *testing.T) {
 		close(ended)
 	}()
 	told := joinSocket(t, o)
-	if got := o.Cut(t.Context(), wire.CloseShutdown()); got != 1 {
-		t.Errorf("Cut = %d, want 1", got)
+	if got := o.AbortAll(t.Context(), wire.CloseShutdown()); got != 1 {
+		t.Errorf("AbortAll = %d, want 1", got)
 	}
 	told.wantClose(wire.CloseShutdown())
 	told.wantEnd()
@@ -205,17 +205,17 @@ func TestCutAndEnd(t *testing.T) {
 	cancel()
 	testkit.Receive(t, ended, "end of Run")
 	left.wantEnd()
-	left.Send(text("nobody hears this"))
-	left.Finish(Ending{Why: wire.CloseNormal("")})
-	o.Publish(1, text("nobody hears this"))
+	left.Send(text("this has no receiver"))
+	left.Close(CloseRequest{Why: wire.CloseNormal("")})
+	o.Publish(1, text("this has no receiver"))
 	o.Drain(t.Context(), patience)
 	o.CloseAll(t.Context(), wire.CloseShutdown())
-	if got := o.Cut(t.Context(), wire.CloseShutdown()); got != 0 {
-		t.Errorf("Cut after the end = %d, want 0", got)
+	if got := o.AbortAll(t.Context(), wire.CloseShutdown()); got != 0 {
+		t.Errorf("AbortAll after the end = %d, want 0", got)
 	}
 }
 
-// Where there is no time left, CloseAll does nothing, and the clients are told by the cut.
+// If its context has ended, CloseAll does nothing, and AbortAll sends the close frames.
 func TestCloseAllTooLate(t *testing.T) {
 	o := start(t, nil)
 	c := joinSocket(t, o)
@@ -223,91 +223,91 @@ func TestCloseAllTooLate(t *testing.T) {
 	cancel()
 	o.CloseAll(ended, wire.CloseShutdown())
 	on(t, c.shard, func() {})
-	if c.Finished() {
-		t.Errorf("after CloseAll without time the line ends with %v, want it open", c.ended())
+	if c.IsClosing() {
+		t.Errorf("after CloseAll with an ended context the connection is closed with %v, want it open", c.closedWith())
 	}
-	if got := o.Cut(t.Context(), wire.CloseShutdown()); got != 1 {
-		t.Errorf("Cut = %d, want 1", got)
+	if got := o.AbortAll(t.Context(), wire.CloseShutdown()); got != 1 {
+		t.Errorf("AbortAll = %d, want 1", got)
 	}
 	c.wantClose(wire.CloseShutdown())
 	c.wantEnd()
 }
 
-// A cut tells a client once how its line ends: the one whose end is settled and not yet written hears that, and the one
-// that has heard it hears no more.
-func TestCutWhileClosing(t *testing.T) {
+// AbortAll sends a client one close frame only: the reason that was given before if it is not written yet, and nothing if it
+// is.
+func TestAbortAllWhileClosing(t *testing.T) {
 	o := start(t, func(l *config.Limits) { l.Shards = 1 })
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	finishing, told := joinSocket(t, o), joinSocket(t, o)
+	closing, told := joinSocket(t, o), joinSocket(t, o)
 	bye := wire.CloseNormal("bye")
-	told.Finish(Ending{Why: bye})
+	told.Close(CloseRequest{Why: bye})
 	told.wantClose(bye)
 	on(t, o.shards[0], func() {})
 	release := make(chan struct{})
-	o.shards[0].post(order{do: call, call: func(*shard) { <-release }}) // so that what follows comes in one walk
-	finishing.Finish(Ending{Why: bye})
-	o.Cut(ended, wire.CloseShutdown())
+	o.shards[0].post(op{kind: opCall, call: func(*shard) { <-release }}) // so that what follows comes in one batch
+	closing.Close(CloseRequest{Why: bye})
+	o.AbortAll(ended, wire.CloseShutdown())
 	close(release)
-	finishing.wantClose(bye)
-	finishing.wantEnd()
+	closing.wantClose(bye)
+	closing.wantEnd()
 	told.wantEnd()
 }
 
-// A cut writes no close frame into the middle of another frame.
-func TestCutInAFrame(t *testing.T) {
+// AbortAll writes no close frame into the middle of another frame.
+func TestAbortAllInAFrame(t *testing.T) {
 	o := start(t, nil)
 	c := joinSocket(t, o)
-	long := strings.Repeat("x", 32<<20) // more than the sockets take
+	long := strings.Repeat("x", 32<<20) // more than the sockets accept
 	c.Send(text(long))
-	c.Finish(Ending{Why: wire.CloseNormal("bye")})
+	c.Close(CloseRequest{Why: wire.CloseNormal("bye")})
 	on(t, c.shard, func() {})
-	on(t, c.shard, func() {}) // the walk before this one has written what the socket took
-	if got := o.Cut(t.Context(), wire.CloseShutdown()); got != 1 {
-		t.Errorf("Cut = %d, want 1", got)
+	on(t, c.shard, func() {}) // the batch before this one has written what the socket accepted
+	if got := o.AbortAll(t.Context(), wire.CloseShutdown()); got != 1 {
+		t.Errorf("AbortAll = %d, want 1", got)
 	}
 	all, err := io.ReadAll(c.in)
 	if head := len(text(long).bytes) - len(long); err == nil && strings.Trim(string(all[head:]), "x") != "" {
-		t.Errorf("after the begin of the frame came %q, want nothing else", strings.Trim(string(all[head:]), "x"))
+		t.Errorf("after the beginning of the frame came %q, want nothing else", strings.Trim(string(all[head:]), "x"))
 	}
 }
 
-// Lines that come and go, whichever way, leave nothing behind.
+// Connections that come and go, in whichever way, leave nothing behind.
 func TestComingAndGoing(t *testing.T) {
 	o := start(t, func(l *config.Limits) { l.Shards = 2 })
-	const everybody = 9
+	const all = 9
 	for i := range 300 {
 		join := joinSocket
 		if i%4 == 3 {
 			join = joinPipe
 		}
 		c := join(t, o)
-		c.Subscribe(everybody)
+		c.Subscribe(all)
 		c.Subscribe(TopicID(i % 3))
-		o.Publish(everybody, text("welcome"))
+		o.Publish(all, text("welcome"))
 		c.want(TextFrame, "welcome")
 		switch i % 4 {
-		case 0: // just goes
+		case 0: // disconnects
 			_ = c.conn.Close()
 		case 1:
-			c.Finish(Ending{Why: wire.CloseNormal(fmt.Sprint(i))})
+			c.Close(CloseRequest{Why: wire.CloseNormal(fmt.Sprint(i))})
 		case 2:
-			c.Finish(Ending{Why: wire.CloseNormal(fmt.Sprint(i)), Echo: true})
+			c.Close(CloseRequest{Why: wire.CloseNormal(fmt.Sprint(i)), Reply: true})
 		case 3:
-			c.Send(text("nobody reads this"))
+			c.Send(text("this is not read"))
 		}
-		c.Leave(wire.CloseLost(""))
-		c.Subscribe(everybody)
+		c.ReaderDone(wire.CloseAbnormal())
+		c.Subscribe(all)
 		c.SendLatest(text("too late"))
-		c.Unsubscribe(everybody)
+		c.Unsubscribe(all)
 	}
 	for _, s := range o.shards {
 		var left [3]int
-		on(t, s, func() { left = [3]int{len(s.lines), len(s.topics), len(s.blocked)} })
+		on(t, s, func() { left = [3]int{len(s.senders), len(s.topics), len(s.blocked)} })
 		if left != [3]int{} {
-			t.Errorf("left in the shard: lines, topics, blocked %d, want none", left)
+			t.Errorf("left in the shard: senders, topics, blocked %d, want none", left)
 		}
-		on(t, s, func() {}) // the walk before this one has counted its bytes
+		on(t, s, func() {}) // the batch before this one has counted its bytes
 	}
 	if got := o.queued.Load(); got != 0 {
 		t.Errorf("%d bytes queued, want 0", got)

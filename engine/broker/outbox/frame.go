@@ -7,7 +7,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// First bytes of frames that are not fragmented (RFC 6455, 5.2): FIN and the opcode.
+// First bytes of unfragmented frames (RFC 6455, 5.2): FIN and the opcode.
 const (
 	TextFrame  = 0x81
 	CloseFrame = 0x88
@@ -18,18 +18,18 @@ const (
 // maxControl is the longest payload of a control frame, in bytes (RFC 6455, 5.5).
 const maxControl = 125
 
-// Frame is what is written to clients: one unmasked frame, built once and shared by all queues that it is in.
+// Frame is one unmasked frame for clients, built once and shared by all queues that it is in.
 type Frame struct {
 	bytes []byte // header and payload; never changed
 }
 
-// NewFrame returns the frame of a text message. The payload must be UTF-8. It is copied.
+// NewFrame returns the frame of a text message. The payload must be valid UTF-8. It is copied.
 func NewFrame(payload []byte) *Frame { return newFrame(TextFrame, payload) }
 
 // NewPong returns the answer to a ping with this payload, of at most 125 bytes.
 func NewPong(payload []byte) *Frame { return newFrame(PongFrame, payload) }
 
-// NewClose returns a close frame. A close without a code is answered with 1000.
+// NewClose returns a close frame. The code is 1000 if why has no code.
 func NewClose(why wire.Close) *Frame {
 	if why.Code == wire.CodeNoStatus {
 		why.Code = wire.CodeNormal
@@ -53,10 +53,10 @@ func newFrame(first byte, payload []byte) *Frame {
 	return &Frame{append(bytes, payload...)}
 }
 
-// Bytes returns header and payload, for a connection that has no line. Nobody changes them.
+// Bytes returns header and payload, for a connection without a Sender. The caller must not change them.
 func (f *Frame) Bytes() []byte { return f.bytes }
 
-// Payload returns the text of the message, for what stands in for a connection. Nobody changes it.
+// Payload returns the text of the message, for fakes of a connection. The caller must not change it.
 func (f *Frame) Payload() []byte {
 	switch f.bytes[1] { // the header has 2, 4 or 10 bytes (RFC 6455, 5.2)
 	case 126:

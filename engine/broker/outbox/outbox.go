@@ -1,10 +1,10 @@
-// Package outbox is what is on its way to clients: frames, the queue of each client, who hears which topic, and the
-// writing. A [Line] leads to one client, and its close frame is the last that it takes there. A connection is nothing here
-// but what is written to: who the client is, what it sends, and whether it is still there, its [Recipient] knows.
+// Package outbox owns what is on its way to clients: frames, the send queue of each client, the subscribers of topics, and
+// the writing. It does not know who a client is or what it sends: a [Sender] writes to a network connection, and whether
+// the client is alive is up to its [Transport].
 //
-// Whoever sends gives an order to a shard: one goroutine that owns a part of the lines, takes all orders that have come
-// in, applies them, and then writes each line once. Where a socket is full, another goroutine waits until it takes bytes
-// again. Sending never blocks.
+// Each shard is one goroutine that owns a part of the senders. Callers post operations to it. The shard takes all
+// operations that have come in, applies them, and then writes to each connection once. If a socket is full, another
+// goroutine waits until it accepts bytes again. Sending never blocks.
 package outbox
 
 import (
@@ -20,23 +20,24 @@ import (
 	"perigee/engine/wire"
 )
 
-// TopicID names a set of lines that are subscribed to it. A topic exists while it has subscribers.
+// TopicID names a set of senders that are subscribed to it. A topic exists while it has subscribers.
 type TopicID uint64
 
-// Recipient is who a line leads to. Its methods are called on the goroutine of a shard, one after the other, and must not
-// block.
-type Recipient interface {
-	// Look is called every tick while the line is open; idle tells that nothing waits to be written. It returns whether to
-	// ping the client or, where that is given up, why the line is cut.
-	Look(now time.Duration, idle bool) (ping bool, dead *wire.Close)
-	// Slow is told that the line is about to be cut, since the client does not take what it is sent; so many bytes wait.
-	Slow(queued int)
-	// Linger is told that the close frame has been written. The client has [LingerTime] to answer; lost is that of the
-	// [Ending].
-	Linger(lost bool)
+// Transport is told about the connection that a Sender writes to. Its methods are called by the goroutine of a shard, one
+// after the other, and must not block.
+type Transport interface {
+	// Tick is called periodically while the connection is open; idle reports an empty send queue. It returns whether to ping
+	// the client or, if the client is considered dead, the reason to close the connection with.
+	Tick(now time.Duration, idle bool) (ping bool, dead *wire.Close)
+	// TooSlow is called before the connection is closed because the client does not read; queued is the number of bytes that
+	// wait for it.
+	TooSlow(queued int)
+	// CloseSent is called after the close frame was written. The client has [CloseTimeout] to answer. outOfSync is that of
+	// the [CloseRequest].
+	CloseSent(outOfSync bool)
 }
 
-// Outbox is all lines together. Its methods may be called by any goroutine.
+// Outbox is all senders together. It is safe for concurrent use.
 type Outbox struct {
 	// Set by New, never changed.
 	now    func() time.Duration
@@ -45,12 +46,12 @@ type Outbox struct {
 	// Used by any goroutine.
 	limits  atomic.Pointer[config.Limits]
 	lastID  atomic.Uint64
-	queued  atomic.Int64   // bytes that wait in all queues; a shared frame counts once for each queue
-	writers sync.WaitGroup // writes that wait for a socket
+	queued  atomic.Int64   // bytes in all send queues; a shared frame counts once for each queue
+	writers sync.WaitGroup // goroutines that wait for a socket
 }
 
-// New returns an outbox that writes nothing until [Outbox.Run]: what is sent before is queued. Of the limits those of
-// sending count; one that is 0 is off. now tells the time, since whenever.
+// New returns an outbox that writes nothing until [Outbox.Run]: what is sent before is queued. It uses the limits for
+// sending; a limit of 0 is off. now returns the time since any fixed moment.
 func New(l config.Limits, now func() time.Duration) *Outbox {
 	o := &Outbox{now: now}
 	o.Configure(l)
@@ -64,53 +65,53 @@ func New(l config.Limits, now func() time.Duration) *Outbox {
 	return o
 }
 
-// Configure takes over other limits, from the next thing on that each of them bounds. Shards stays what it was.
+// Configure replaces the limits. Each applies from the next thing on that it limits. Shards cannot be changed.
 func (o *Outbox) Configure(l config.Limits) { o.limits.Store(&l) }
 
-// Run writes until ctx ends, closes what is still connected, and returns after every goroutine of the outbox has ended.
-// It may be called once. tick is the time between two looks at each client.
+// Run writes until ctx ends, closes the connections that are left, and returns after every goroutine of the outbox has
+// ended. It must be called once only. tick is the time between two calls of [Transport.Tick].
 func (o *Outbox) Run(ctx context.Context, tick time.Duration) {
 	var shards sync.WaitGroup
-	for _, s := range o.shards {
-		shards.Go(func() { s.run(ctx, tick) })
+	for _, sh := range o.shards {
+		shards.Go(func() { sh.run(ctx, tick) })
 	}
 	shards.Wait()
 	o.writers.Wait()
 }
 
-// Join opens a line, once. From then on nobody else writes to the connection, and the outbox closes it.
-func (o *Outbox) Join(l *Line, conn net.Conn, to Recipient) {
-	l.id = o.lastID.Add(1)
-	l.shard = o.shards[l.id%uint64(len(o.shards))]
-	l.conn, l.to, l.latest = conn, to, -1
+// Join opens a sender, once. From then on only the outbox may write to the connection, and the outbox closes it.
+func (o *Outbox) Join(s *Sender, conn net.Conn, t Transport) {
+	s.id = o.lastID.Add(1)
+	s.shard = o.shards[s.id%uint64(len(o.shards))]
+	s.conn, s.transport, s.latest = conn, t, -1
 	if system, ok := conn.(syscall.Conn); ok {
 		if raw, err := system.SyscallConn(); err == nil {
-			l.raw = raw
+			s.raw = raw
 		}
 	}
-	l.shard.post(order{do: join, line: l})
+	s.shard.post(op{kind: opJoin, sender: s})
 }
 
-// Joined returns how many lines were ever opened.
+// Joined returns how many senders were ever opened.
 func (o *Outbox) Joined() uint64 { return o.lastID.Load() }
 
-// Queued returns how many bytes wait in all queues; a frame that several share counts for each of them.
+// Queued returns how many bytes are in all send queues; a frame that several share counts for each of them.
 func (o *Outbox) Queued() int64 { return o.queued.Load() }
 
 // Publish sends a frame to the subscribers of a topic.
 func (o *Outbox) Publish(t TopicID, f *Frame) {
-	for _, s := range o.shards {
-		s.post(order{do: publish, topic: t, frame: f})
+	for _, sh := range o.shards {
+		sh.post(op{kind: opPublish, topic: t, frame: f})
 	}
 }
 
-// heaviest returns the shard with the longest queue.
-func (o *Outbox) heaviest() *shard {
-	most := o.shards[0]
-	for _, s := range o.shards[1:] {
-		if s.longest.Load() > most.longest.Load() {
-			most = s
+// shardWithLongestQueue returns the shard that has the sender with the longest queue.
+func (o *Outbox) shardWithLongestQueue() *shard {
+	longest := o.shards[0]
+	for _, sh := range o.shards[1:] {
+		if sh.longestQueue.Load() > longest.longestQueue.Load() {
+			longest = sh
 		}
 	}
-	return most
+	return longest
 }

@@ -9,108 +9,110 @@ import (
 	"time"
 )
 
-// verb is what an order asks for.
-type verb uint8
+// opKind is what an op does.
+type opKind uint8
 
 const (
-	join verb = iota
-	leave
-	send
-	sendLatest
-	publish
-	subscribe
-	unsubscribe
-	finish
-	call
+	opJoin opKind = iota
+	opReaderDone
+	opSend
+	opSendLatest
+	opPublish
+	opSubscribe
+	opUnsubscribe
+	opClose
+	opCall
 )
 
-// order is what a shard is to do; which fields count depends on the verb.
-type order struct {
-	do    verb
-	line  *Line
-	frame *Frame
-	topic TopicID
-	call  func(s *shard)
+// op is an operation that a shard is to carry out; which fields are used depends on the kind.
+type op struct {
+	kind   opKind
+	sender *Sender
+	frame  *Frame
+	topic  TopicID
+	call   func(sh *shard)
 }
 
-// keptOrders is the longest list of orders, and keptFrames the longest send queue, whose memory is kept for the next.
+// Lists up to these capacities are kept for further use; longer ones are left to the garbage collector.
 const (
-	keptOrders = 64 << 10
-	keptFrames = 64
+	maxKeptOps    = 64 << 10
+	maxKeptFrames = 64 // of a send queue
 )
 
-// shard owns a part of the lines: their queues, their topics and the writing. Anybody may post orders; the rest belongs to
-// its goroutine.
+// shard owns a part of the senders: their queues, their topics and the writing. Any goroutine may post operations;
+// everything else belongs to the goroutine of run.
 type shard struct {
 	// Set by newShard, never changed.
-	out  *Outbox
-	wake chan struct{}             // capacity 1; post sends, run receives; never closed
-	once func(socket uintptr) bool // what attempt has RawConn.Write do
+	out       *Outbox
+	wake      chan struct{}             // capacity 1; post sends, run receives; never closed
+	writeOnce func(socket uintptr) bool // the callback for RawConn.Write in tryWrite
 
-	longest atomic.Int64 // bytes of its longest queue, when that was last of interest
+	longestQueue atomic.Int64 // bytes of its longest queue, when enforceMemory looked last
 
 	mu sync.Mutex
 	// Guarded by mu.
-	orders []order
-	ended  bool // nobody will take orders any more
+	ops   []op
+	ended bool // operations are not accepted any more
 
 	// Owned by run.
-	taken   []order // the list that orders is swapped with
-	lines   []*Line
-	topics  map[TopicID]map[*Line]struct{}
-	dirty   []*Line            // to be written in this walk
-	blocked map[*Line]struct{} // those that are lent
-	joined  []byte             // short frames that are written at once
-	spare   [][]entry          // queues that nobody uses
-	queued  int                // what Outbox.queued is to grow by
-	drained []chan<- struct{}  // closed once no line is blocked
-	in      []byte             // of attempt
-	n       int
-	err     error
+	batch      []op // the list that ops is swapped with
+	senders    []*Sender
+	topics     map[TopicID]map[*Sender]struct{}
+	dirty      []*Sender            // to be written after this batch
+	blocked    map[*Sender]struct{} // those with a writer that waits for the socket
+	joined     []byte               // short frames that are written at once
+	freeQueues [][]entry            // queues that are not in use
+	queued     int                  // what Outbox.queued has to grow by
+	drained    []chan<- struct{}    // closed once no sender is blocked
+
+	// Owned by run: argument and results of writeOnce.
+	writeBytes []byte
+	written    int
+	writeErr   error
 }
 
 func newShard(o *Outbox) *shard {
-	s := &shard{
+	sh := &shard{
 		out:     o,
 		wake:    make(chan struct{}, 1),
-		topics:  map[TopicID]map[*Line]struct{}{},
-		blocked: map[*Line]struct{}{},
+		topics:  map[TopicID]map[*Sender]struct{}{},
+		blocked: map[*Sender]struct{}{},
 		joined:  make([]byte, 0, maxJoined),
 	}
-	s.once = func(fd uintptr) bool {
-		s.n, s.err = writeNow(fd, s.in)
+	sh.writeOnce = func(fd uintptr) bool {
+		sh.written, sh.writeErr = writeNonBlocking(fd, sh.writeBytes)
 		return true
 	}
-	return s
+	return sh
 }
 
-// post hands the shard an order. It returns false when nobody will take it any more.
-func (s *shard) post(o order) bool {
-	s.mu.Lock()
-	if s.ended {
-		s.mu.Unlock()
+// post queues an operation. It returns false if the shard has ended.
+func (sh *shard) post(o op) bool {
+	sh.mu.Lock()
+	if sh.ended {
+		sh.mu.Unlock()
 		return false
 	}
-	s.orders = append(s.orders, o)
-	first := len(s.orders) == 1
-	s.mu.Unlock()
+	sh.ops = append(sh.ops, o)
+	first := len(sh.ops) == 1
+	sh.mu.Unlock()
 	if first {
 		select {
-		case s.wake <- struct{}{}:
+		case sh.wake <- struct{}{}:
 		default:
 		}
 	}
 	return true
 }
 
-// ask has the shard call f, and waits for that. It returns false when ctx ends before, or nobody will call it. Where ctx has
-// ended already, nobody does.
-func (s *shard) ask(ctx context.Context, f func()) bool {
+// callAndWait calls f on the goroutine of the shard and waits for it. It returns false if ctx ends before or the shard has
+// ended. If ctx has ended already, f is not called.
+func (sh *shard) callAndWait(ctx context.Context, f func()) bool {
 	if ctx.Err() != nil {
 		return false
 	}
 	done := make(chan struct{})
-	if !s.post(order{do: call, call: func(*shard) { f(); close(done) }}) {
+	if !sh.post(op{kind: opCall, call: func(*shard) { f(); close(done) }}) {
 		return false
 	}
 	select {
@@ -121,132 +123,132 @@ func (s *shard) ask(ctx context.Context, f func()) bool {
 	}
 }
 
-// run takes orders until ctx ends, and looks at the times of its lines every tick.
-func (s *shard) run(ctx context.Context, tick time.Duration) {
+// run carries out operations until ctx ends, and checks the deadlines of its senders every tick.
+func (sh *shard) run(ctx context.Context, tick time.Duration) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			s.mu.Lock()
-			s.ended = true
-			s.mu.Unlock()
-			s.walk()
-			for len(s.lines) > 0 {
-				s.remove(s.lines[0])
+			sh.mu.Lock()
+			sh.ended = true
+			sh.mu.Unlock()
+			sh.runBatch()
+			for len(sh.senders) > 0 {
+				sh.remove(sh.senders[0])
 			}
 			return
-		case <-s.wake:
-			runtime.Gosched() // whoever woke us may have more to say
+		case <-sh.wake:
+			runtime.Gosched() // the goroutine that posted may post more
 		case <-ticker.C:
-			s.tick(s.out.now())
+			sh.tick(sh.out.now())
 		}
-		s.walk()
+		sh.runBatch()
 	}
 }
 
-// walk applies all orders that have come in, and then writes each line once.
-func (s *shard) walk() {
-	s.mu.Lock()
-	s.orders, s.taken = s.taken[:0], s.orders
-	s.mu.Unlock()
-	for i := range s.taken {
-		s.apply(&s.taken[i])
+// runBatch applies all operations that have come in, and then writes to each connection once.
+func (sh *shard) runBatch() {
+	sh.mu.Lock()
+	sh.ops, sh.batch = sh.batch[:0], sh.ops
+	sh.mu.Unlock()
+	for i := range sh.batch {
+		sh.apply(&sh.batch[i])
 	}
-	if cap(s.taken) > keptOrders {
-		s.taken = nil
+	if cap(sh.batch) > maxKeptOps {
+		sh.batch = nil
 	}
-	clear(s.taken)
-	for _, l := range s.dirty {
-		l.dirty = false
-		s.flush(l)
+	clear(sh.batch)
+	for _, s := range sh.dirty {
+		s.dirty = false
+		sh.flush(s)
 	}
-	clear(s.dirty)
-	s.dirty = s.dirty[:0]
-	s.settle()
-	if len(s.blocked) == 0 {
-		for _, done := range s.drained {
+	clear(sh.dirty)
+	sh.dirty = sh.dirty[:0]
+	sh.enforceMemory()
+	if len(sh.blocked) == 0 {
+		for _, done := range sh.drained {
 			close(done)
 		}
-		s.drained = nil
+		sh.drained = nil
 	}
 }
 
-func (s *shard) apply(o *order) {
-	l := o.line
-	switch o.do {
-	case join:
-		s.join(l)
-	case leave:
-		s.leave(l)
-	case send:
-		s.push(l, o.frame)
-	case sendLatest:
-		s.pushLatest(l, o.frame)
-	case finish:
-		s.close(l)
-	case subscribe:
-		s.subscribe(l, o.topic)
-	case unsubscribe:
-		s.unsubscribe(l, o.topic)
-	case publish:
-		for l := range s.topics[o.topic] {
-			s.push(l, o.frame)
+func (sh *shard) apply(o *op) {
+	s := o.sender
+	switch o.kind {
+	case opJoin:
+		sh.join(s)
+	case opReaderDone:
+		sh.readerDone(s)
+	case opSend:
+		sh.push(s, o.frame)
+	case opSendLatest:
+		sh.pushLatest(s, o.frame)
+	case opClose:
+		sh.close(s)
+	case opSubscribe:
+		sh.subscribe(s, o.topic)
+	case opUnsubscribe:
+		sh.unsubscribe(s, o.topic)
+	case opPublish:
+		for s := range sh.topics[o.topic] {
+			sh.push(s, o.frame)
 		}
-	case call:
-		o.call(s)
+	case opCall:
+		o.call(sh)
 	}
 }
 
-// join takes in a line.
-func (s *shard) join(l *Line) {
-	l.state = open
-	l.slot = len(s.lines)
-	s.lines = append(s.lines, l)
+// join adds a sender.
+func (sh *shard) join(s *Sender) {
+	s.state = stateOpen
+	s.index = len(sh.senders)
+	sh.senders = append(sh.senders, s)
 }
 
-// remove closes the connection of a line and forgets it.
-func (s *shard) remove(l *Line) {
-	if l.state == gone || l.state == joining {
+// remove closes the connection of a sender and forgets it.
+func (sh *shard) remove(s *Sender) {
+	if s.state == stateRemoved || s.state == stateNew {
 		return
 	}
-	l.state = gone
-	last := s.lines[len(s.lines)-1]
-	s.lines[l.slot], last.slot = last, l.slot
-	s.lines[len(s.lines)-1] = nil
-	s.lines = s.lines[:len(s.lines)-1]
-	for len(l.topics) > 0 {
-		s.unsubscribe(l, l.topics[0])
+	s.state = stateRemoved
+	last := sh.senders[len(sh.senders)-1]
+	sh.senders[s.index], last.index = last, s.index
+	sh.senders[len(sh.senders)-1] = nil
+	sh.senders = sh.senders[:len(sh.senders)-1]
+	for len(s.topics) > 0 {
+		sh.unsubscribe(s, s.topics[0])
 	}
-	delete(s.blocked, l)
-	l.total = 0
-	s.publish(l)
-	s.keep(l)
-	_ = l.conn.Close() // the client is gone, or has been told
+	delete(sh.blocked, s)
+	s.total = 0
+	sh.account(s)
+	sh.releaseQueue(s)
+	_ = s.conn.Close() // the client is gone, or has been told
 }
 
-func (s *shard) subscribe(l *Line, t TopicID) {
-	if l.state != open || slices.Contains(l.topics, t) {
+func (sh *shard) subscribe(s *Sender, t TopicID) {
+	if s.state != stateOpen || slices.Contains(s.topics, t) {
 		return
 	}
-	l.topics = append(l.topics, t)
-	subscribers := s.topics[t]
+	s.topics = append(s.topics, t)
+	subscribers := sh.topics[t]
 	if subscribers == nil {
-		subscribers = map[*Line]struct{}{}
-		s.topics[t] = subscribers
+		subscribers = map[*Sender]struct{}{}
+		sh.topics[t] = subscribers
 	}
-	subscribers[l] = struct{}{}
+	subscribers[s] = struct{}{}
 }
 
-func (s *shard) unsubscribe(l *Line, t TopicID) {
-	i := slices.Index(l.topics, t)
+func (sh *shard) unsubscribe(s *Sender, t TopicID) {
+	i := slices.Index(s.topics, t)
 	if i < 0 {
 		return
 	}
-	l.topics = slices.Delete(l.topics, i, i+1)
-	subscribers := s.topics[t]
-	delete(subscribers, l)
+	s.topics = slices.Delete(s.topics, i, i+1)
+	subscribers := sh.topics[t]
+	delete(subscribers, s)
 	if len(subscribers) == 0 {
-		delete(s.topics, t)
+		delete(sh.topics, t)
 	}
 }

@@ -10,127 +10,127 @@ import (
 )
 
 const (
-	// maxJoined is how many bytes of short frames are copied together for one write; minAlone is the size of a frame, in
-	// bytes, that is not worth copying.
+	// maxJoined is how many bytes of short frames are copied together for one write.
 	maxJoined = 64 << 10
-	minAlone  = 16 << 10
+	// minAlone is the size of a frame, in bytes, from which on it is written by itself instead of copied.
+	minAlone = 16 << 10
 )
 
-// push queues a frame, or cuts the line when its queue is too long.
-func (s *shard) push(l *Line, f *Frame) {
-	if l.state != open {
+// push queues a frame, or aborts the connection if its queue is full.
+func (sh *shard) push(s *Sender, f *Frame) {
+	if s.state != stateOpen {
 		return
 	}
-	if s.isFull(l, f) {
-		s.flush(l) // much may have come in one walk
-		if l.state != open {
+	if sh.isFull(s, f) {
+		sh.flush(s) // one batch may contain many frames
+		if s.state != stateOpen {
 			return
 		}
-		if s.isFull(l, f) {
-			s.cutSlow(l)
+		if sh.isFull(s, f) {
+			sh.abortSlow(s)
 			return
 		}
 	}
-	l.count++
-	l.bytes += len(f.bytes)
-	s.append(l, entry{f, true})
+	s.frames++
+	s.bytes += len(f.bytes)
+	sh.append(s, entry{f, true})
 }
 
-// isFull tells whether a frame has no place in a queue.
-func (s *shard) isFull(l *Line, f *Frame) bool {
-	if l.count == 0 {
+// isFull reports whether a frame would exceed the limits of a queue.
+func (sh *shard) isFull(s *Sender, f *Frame) bool {
+	if s.frames == 0 {
 		return false
 	}
-	limits := s.out.limits.Load()
-	return limits.SendQueueMessages > 0 && l.count >= limits.SendQueueMessages ||
-		limits.SendQueueBytes > 0 && int64(l.bytes)+int64(len(f.bytes)) > int64(limits.SendQueueBytes)
+	limits := sh.out.limits.Load()
+	return limits.SendQueueMessages > 0 && s.frames >= limits.SendQueueMessages ||
+		limits.SendQueueBytes > 0 && int64(s.bytes)+int64(len(f.bytes)) > int64(limits.SendQueueBytes)
 }
 
-// pushLatest queues a frame in the place of an earlier one.
-func (s *shard) pushLatest(l *Line, f *Frame) {
-	if l.state != open {
+// pushLatest queues a frame in place of the one that pushLatest queued before.
+func (sh *shard) pushLatest(s *Sender, f *Frame) {
+	if s.state != stateOpen {
 		return
 	}
-	if l.latest >= 0 {
-		old := &l.queue[l.latest]
-		l.total += len(f.bytes) - len(old.frame.bytes)
+	if s.latest >= 0 {
+		old := &s.queue[s.latest]
+		s.total += len(f.bytes) - len(old.frame.bytes)
 		old.frame = f
-		s.mark(l)
+		sh.markDirty(s)
 		return
 	}
-	s.append(l, entry{f, false})
-	l.latest = len(l.queue) - 1
+	sh.append(s, entry{f, false})
+	s.latest = len(s.queue) - 1
 }
 
-// append adds to a queue what has its place there.
-func (s *shard) append(l *Line, e entry) {
-	if l.queue == nil && len(s.spare) > 0 {
-		l.queue = s.spare[len(s.spare)-1]
-		s.spare = s.spare[:len(s.spare)-1]
+// append adds an entry to a queue, whatever its limits.
+func (sh *shard) append(s *Sender, e entry) {
+	if s.queue == nil && len(sh.freeQueues) > 0 {
+		s.queue = sh.freeQueues[len(sh.freeQueues)-1]
+		sh.freeQueues = sh.freeQueues[:len(sh.freeQueues)-1]
 	}
-	if len(l.queue) == cap(l.queue) && l.head > len(l.queue)/2 {
-		l.shift()
+	if len(s.queue) == cap(s.queue) && s.head > len(s.queue)/2 {
+		s.compact()
 	}
-	l.queue = append(l.queue, e)
-	l.total += len(e.frame.bytes)
-	s.mark(l)
+	s.queue = append(s.queue, e)
+	s.total += len(e.frame.bytes)
+	sh.markDirty(s)
 }
 
-// shift makes room at the end of a queue that is never empty.
-func (l *Line) shift() {
-	n := copy(l.queue, l.queue[l.head:])
-	clear(l.queue[n:])
-	l.queue = l.queue[:n]
-	if l.latest >= 0 {
-		l.latest -= l.head
+// compact moves the frames of a queue that never becomes empty to its beginning.
+func (s *Sender) compact() {
+	n := copy(s.queue, s.queue[s.head:])
+	clear(s.queue[n:])
+	s.queue = s.queue[:n]
+	if s.latest >= 0 {
+		s.latest -= s.head
 	}
-	l.head = 0
+	s.head = 0
 }
 
-// mark has a line written at the end of the walk.
-func (s *shard) mark(l *Line) {
-	if !l.dirty {
-		l.dirty = true
-		s.dirty = append(s.dirty, l)
+// markDirty has a sender flushed at the end of the batch.
+func (sh *shard) markDirty(s *Sender) {
+	if !s.dirty {
+		s.dirty = true
+		sh.dirty = append(sh.dirty, s)
 	}
 }
 
-// flush writes what the socket takes. What it does not take is written when it can be, by another goroutine.
-func (s *shard) flush(l *Line) {
-	if l.state == gone {
+// flush writes what the socket accepts. A writer of its own writes the rest when the socket accepts more.
+func (sh *shard) flush(s *Sender) {
+	if s.state == stateRemoved {
 		return
 	}
-	for !l.lent && l.head < len(l.queue) {
-		p := s.gather(l)
-		n, err := s.attempt(l, p)
+	for !s.hasWriter && s.head < len(s.queue) {
+		p := sh.gather(s)
+		n, err := sh.tryWrite(s, p)
 		if err != nil && !errors.Is(err, syscall.EAGAIN) {
-			s.remove(l) // whoever reads notices
+			sh.remove(s) // the reader sees the closed socket
 			return
 		}
-		s.advance(l, n)
+		sh.advance(s, n)
 		if n < len(p) {
-			s.lend(l)
+			sh.startWriter(s)
 		}
 	}
-	s.publish(l)
-	if l.head < len(l.queue) {
+	sh.account(s)
+	if s.head < len(s.queue) {
 		return
 	}
-	s.keep(l)
-	if l.state == closing {
-		s.closeSent(l)
+	sh.releaseQueue(s)
+	if s.state == stateClosing {
+		sh.closeSent(s)
 	}
 }
 
-// gather returns the bytes that are written next: one long frame, or as many short ones as are worth joining. They are
-// good until the next call.
-func (s *shard) gather(l *Line) []byte {
-	first := l.queue[l.head].frame.bytes[l.offset:]
-	if l.head == len(l.queue)-1 || len(first) >= minAlone {
+// gather returns the bytes to be written next: one long frame, or as many short ones as are worth joining. They are valid
+// until the next call.
+func (sh *shard) gather(s *Sender) []byte {
+	first := s.queue[s.head].frame.bytes[s.offset:]
+	if s.head == len(s.queue)-1 || len(first) >= minAlone {
 		return first
 	}
-	p := append(s.joined[:0], first...)
-	for _, e := range l.queue[l.head+1:] {
+	p := append(sh.joined[:0], first...)
+	for _, e := range s.queue[s.head+1:] {
 		if len(e.frame.bytes) >= minAlone || len(p)+len(e.frame.bytes) > maxJoined {
 			break
 		}
@@ -139,156 +139,157 @@ func (s *shard) gather(l *Line) []byte {
 	return p
 }
 
-// attempt writes what the socket takes at once.
-func (s *shard) attempt(l *Line, p []byte) (int, error) {
-	if l.raw == nil {
+// tryWrite writes what the socket accepts without blocking.
+func (sh *shard) tryWrite(s *Sender, p []byte) (int, error) {
+	if s.raw == nil {
 		return 0, nil
 	}
-	s.in, s.n, s.err = p, 0, nil
-	err := l.raw.Write(s.once)
-	s.in = nil
+	sh.writeBytes, sh.written, sh.writeErr = p, 0, nil
+	err := s.raw.Write(sh.writeOnce)
+	sh.writeBytes = nil
 	if err != nil {
 		return 0, err
 	}
-	return s.n, s.err
+	return sh.written, sh.writeErr
 }
 
-// advance takes n written bytes off the queue.
-func (s *shard) advance(l *Line, n int) {
-	l.total -= n
-	l.offset += n
-	for l.offset > 0 {
-		e := &l.queue[l.head]
-		l.begin(e)
+// advance removes n written bytes from the queue.
+func (sh *shard) advance(s *Sender, n int) {
+	s.total -= n
+	s.offset += n
+	for s.offset > 0 {
+		e := &s.queue[s.head]
+		s.started(e)
 		size := len(e.frame.bytes)
-		if l.offset < size {
+		if s.offset < size {
 			return
 		}
-		l.offset -= size
+		s.offset -= size
 		*e = entry{}
-		l.head++
+		s.head++
 	}
 }
 
-// begin notes that the first frame of the queue is being written: it counts against no limit any more, and nothing
-// replaces it.
-func (l *Line) begin(e *entry) {
-	if e.counted {
-		e.counted = false
-		l.count--
-		l.bytes -= len(e.frame.bytes)
+// started notes that the first frame of the queue is being written: it no longer counts against the limits, and SendLatest
+// cannot replace it.
+func (s *Sender) started(e *entry) {
+	if e.limited {
+		e.limited = false
+		s.frames--
+		s.bytes -= len(e.frame.bytes)
 	}
-	if l.latest == l.head {
-		l.latest = -1
+	if s.latest == s.head {
+		s.latest = -1
 	}
 }
 
-// lend has a goroutine wait until the socket takes the first frame of the queue, or some of it.
-func (s *shard) lend(l *Line) {
-	e := &l.queue[l.head]
-	l.begin(e)
-	l.lent = true
-	s.blocked[l] = struct{}{}
-	rest := e.frame.bytes[l.offset:]
-	timeout := s.out.limits.Load().WriteTimeout.Std()
-	s.out.writers.Go(func() {
-		n, err := l.writeSoon(rest, timeout)
-		s.post(order{do: call, call: func(s *shard) { s.giveBack(l, n, err) }})
+// startWriter starts a goroutine that waits until the socket accepts the first frame of the queue, or a part of it.
+func (sh *shard) startWriter(s *Sender) {
+	e := &s.queue[s.head]
+	s.started(e)
+	s.hasWriter = true
+	sh.blocked[s] = struct{}{}
+	rest := e.frame.bytes[s.offset:]
+	timeout := sh.out.limits.Load().WriteTimeout.Std()
+	sh.out.writers.Go(func() {
+		n, err := s.writeBlocking(rest, timeout)
+		sh.post(op{kind: opCall, call: func(sh *shard) { sh.writerDone(s, n, err) }})
 	})
 }
 
-// giveBack ends what lend began.
-func (s *shard) giveBack(l *Line, n int, err error) {
-	if l.state == gone {
+// writerDone takes the result of a writer.
+func (sh *shard) writerDone(s *Sender, n int, err error) {
+	if s.state == stateRemoved {
 		return
 	}
-	l.lent = false
-	delete(s.blocked, l)
-	s.advance(l, n)
+	s.hasWriter = false
+	delete(sh.blocked, s)
+	sh.advance(s, n)
 	switch {
 	case err == nil:
-		s.mark(l)
+		sh.markDirty(s)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		s.cutSlow(l)
+		sh.abortSlow(s)
 	default:
-		s.remove(l) // whoever reads notices
+		sh.remove(s) // the reader sees the closed socket
 	}
 }
 
-// keep takes back the memory of a queue that is empty, or that nobody will write.
-func (s *shard) keep(l *Line) {
-	if cap(l.queue) > 0 && cap(l.queue) <= keptFrames {
-		clear(l.queue)
-		s.spare = append(s.spare, l.queue[:0])
+// releaseQueue takes the queue of a sender that is empty or removed, and keeps its memory for other senders.
+func (sh *shard) releaseQueue(s *Sender) {
+	if cap(s.queue) > 0 && cap(s.queue) <= maxKeptFrames {
+		clear(s.queue)
+		sh.freeQueues = append(sh.freeQueues, s.queue[:0])
 	}
-	l.queue, l.head, l.offset, l.latest = nil, 0, 0, -1
-	l.count, l.bytes = 0, 0
+	s.queue, s.head, s.offset, s.latest = nil, 0, 0, -1
+	s.frames, s.bytes = 0, 0
 }
 
-// publish counts what a line's queue has grown by.
-func (s *shard) publish(l *Line) {
-	s.queued += l.total - l.published
-	l.published = l.total
+// account adds what a sender's queue has grown by to the total of the shard.
+func (sh *shard) account(s *Sender) {
+	sh.queued += s.total - s.accounted
+	s.accounted = s.total
 }
 
-// settle tells the others how much more is queued here, and has the longest queues go while it is too much. It counts
-// what is left after writing; a frame that several queues share counts for each of them. So the count is never below the
-// memory, and to cut a queue takes off what it counted: otherwise those that wait for one and the same frame would all be
-// cut before the count fell. To count it once, the shards would have to share a counter for each frame and change it for
-// each client.
-func (s *shard) settle() {
-	o := s.out
+// enforceMemory adds what is queued here to the total of all shards, and aborts the connections with the longest queues
+// while the total exceeds limits.send_memory. It counts what is left after writing.
+//
+// A frame that several queues share counts once for each of them. The total is therefore never less than the memory in use,
+// and dropping one queue always lowers it. Counting a shared frame once would need a counter for each frame, which all
+// shards would change for each client.
+func (sh *shard) enforceMemory() {
+	o := sh.out
 	limit := int64(o.limits.Load().SendMemory)
 	total := o.queued.Load()
-	if s.queued != 0 {
-		total = o.queued.Add(int64(s.queued))
-		s.queued = 0
+	if sh.queued != 0 {
+		total = o.queued.Add(int64(sh.queued))
+		sh.queued = 0
 	}
 	if limit <= 0 || total <= limit/2 {
 		return
 	}
 	for {
-		l := s.heaviest()
+		s := sh.longestBlocked()
 		if total <= limit {
 			return
 		}
-		if other := o.heaviest(); other != s {
-			other.post(order{do: call, call: (*shard).settle})
+		if other := o.shardWithLongestQueue(); other != sh {
+			other.post(op{kind: opCall, call: (*shard).enforceMemory})
 			return
 		}
-		if l == nil {
+		if s == nil {
 			return
 		}
-		s.cutSlow(l)
-		total = o.queued.Add(int64(s.queued))
-		s.queued = 0
+		sh.abortSlow(s)
+		total = o.queued.Add(int64(sh.queued))
+		sh.queued = 0
 	}
 }
 
-// heaviest returns the line with the longest queue, if any has one, and notes its length.
-func (s *shard) heaviest() *Line {
-	var most *Line
-	for l := range s.blocked {
-		if most == nil || l.total > most.total {
-			most = l
+// longestBlocked returns the blocked sender with the longest queue, or nil, and publishes its length in longestQueue.
+func (sh *shard) longestBlocked() *Sender {
+	var longest *Sender
+	for s := range sh.blocked {
+		if longest == nil || s.total > longest.total {
+			longest = s
 		}
 	}
-	if most == nil {
-		s.longest.Store(0)
+	if longest == nil {
+		sh.longestQueue.Store(0)
 	} else {
-		s.longest.Store(int64(most.total))
+		sh.longestQueue.Store(int64(longest.total))
 	}
-	return most
+	return longest
 }
 
-// cutSlow ends a line whose client does not take what it is sent.
-func (s *shard) cutSlow(l *Line) {
-	l.to.Slow(l.total)
-	s.cut(l, wire.CloseTooSlow())
+// abortSlow aborts a connection whose client does not read what it is sent.
+func (sh *shard) abortSlow(s *Sender) {
+	s.transport.TooSlow(s.total)
+	sh.abort(s, wire.CloseTooSlow())
 }
 
-// writeNow writes what the socket takes without waiting.
-func writeNow(fd uintptr, p []byte) (int, error) {
+// writeNonBlocking writes what the socket accepts without waiting.
+func writeNonBlocking(fd uintptr, p []byte) (int, error) {
 	for {
 		n, err := syscall.Write(int(fd), p)
 		if !errors.Is(err, syscall.EINTR) {
@@ -297,21 +298,21 @@ func writeNow(fd uintptr, p []byte) (int, error) {
 	}
 }
 
-// writeSoon waits until the socket takes some of p, at most for a time, where that is not 0.
-func (l *Line) writeSoon(p []byte, timeout time.Duration) (int, error) {
+// writeBlocking waits until the socket accepts some of p. A timeout of 0 is none.
+func (s *Sender) writeBlocking(p []byte, timeout time.Duration) (int, error) {
 	if timeout > 0 {
-		if err := l.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+		if err := s.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 			return 0, err
 		}
-		defer func() { _ = l.conn.SetWriteDeadline(time.Time{}) }() // fails only on a socket that is closed
+		defer func() { _ = s.conn.SetWriteDeadline(time.Time{}) }() // fails only on a closed socket
 	}
-	if l.raw == nil {
-		return l.conn.Write(p)
+	if s.raw == nil {
+		return s.conn.Write(p)
 	}
 	var n int
 	var err error
-	waitErr := l.raw.Write(func(fd uintptr) bool {
-		n, err = writeNow(fd, p)
+	waitErr := s.raw.Write(func(fd uintptr) bool {
+		n, err = writeNonBlocking(fd, p)
 		return !errors.Is(err, syscall.EAGAIN)
 	})
 	if waitErr != nil {

@@ -13,7 +13,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// What one goroutine asks for happens in that order, whichever way it is asked.
+// Calls from one goroutine take effect in their order, whatever the method.
 func TestOrder(t *testing.T) {
 	for _, shards := range []int{1, 3} {
 		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
@@ -23,7 +23,7 @@ func TestOrder(t *testing.T) {
 				clients = append(clients, joinSocket(t, o))
 			}
 			const topic, other = 7, 8
-			o.Publish(topic, text("nobody has subscribed yet"))
+			o.Publish(topic, text("there are no subscribers yet"))
 			for _, c := range clients {
 				c.Subscribe(topic)
 				c.Subscribe(topic)
@@ -40,10 +40,10 @@ func TestOrder(t *testing.T) {
 			for _, c := range clients {
 				c.Unsubscribe(topic)
 			}
-			o.Publish(topic, text("nobody hears this"))
+			o.Publish(topic, text("this has no receiver"))
 			for _, c := range clients {
 				c.SendLatest(text("latest"))
-				c.Finish(Ending{Why: wire.CloseNormal("done")})
+				c.Close(CloseRequest{Why: wire.CloseNormal("done")})
 				c.Send(text("after the close"))
 			}
 			for _, c := range clients {
@@ -59,7 +59,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// Frames that wait for the same line arrive whole, be they joined, long, or longer than the socket takes at once.
+// Frames for the same client arrive whole, whether they are joined, long, or longer than the socket accepts at once.
 func TestLengths(t *testing.T) {
 	c := joinSocket(t, start(t, func(l *config.Limits) { l.SendQueueBytes = 0 }))
 	sizes := []int{0, 1, 125, 126, minAlone - 5, minAlone, 200, 200, maxJoined, 3, 65_535, 65_536, 5_000_000, 10, 10}
@@ -71,13 +71,13 @@ func TestLengths(t *testing.T) {
 	}
 }
 
-// SendLatest replaces the frame before it, in its place, unless a byte of that has left.
+// SendLatest replaces the frame before it, in its place, unless a byte of that has been written.
 func TestSendLatest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := start(t, func(l *config.Limits) { l.SendQueueMessages, l.SendQueueBytes = 2, 10 })
 		c := joinPipe(t, o)
 		c.SendLatest(text("roster 1"))
-		synctest.Wait() // it is being written
+		synctest.Wait() // the frame is being written
 		c.SendLatest(text("roster 2, which is longer than the queue may be"))
 		c.Send(text("a"))
 		c.SendLatest(text("roster 3, which is longer than the queue may be"))
@@ -97,14 +97,14 @@ func TestSendLatest(t *testing.T) {
 	})
 }
 
-// A client that does not read is cut with 4408 when its queue is full: by bytes or by messages, whichever comes first,
-// where what is being written does not count.
+// The connection of a client that does not read is aborted with 4408 when its queue is full: by bytes or by messages,
+// whichever comes first. A frame that is being written does not count.
 func TestQueueLimits(t *testing.T) {
 	for _, tt := range []struct {
 		name            string
 		messages, bytes int
 		sizes           []int // of frames, header included
-		cut             bool  // by the last
+		abort           bool  // with the last
 	}{
 		{"two in the queue", 2, 1000, []int{10, 10, 10}, false},
 		{"three in a queue for two", 2, 1000, []int{10, 10, 10, 10}, true},
@@ -124,7 +124,7 @@ func TestQueueLimits(t *testing.T) {
 				queued := 0
 				for i, size := range tt.sizes {
 					if len(c.slow) != 0 {
-						t.Fatalf("cut before frame %d, with %d bytes queued", i, <-c.slow)
+						t.Fatalf("aborted before frame %d, with %d bytes queued", i, <-c.slow)
 					}
 					f := text(strings.Repeat("x", size))
 					f.bytes = f.bytes[len(f.bytes)-size:] // for a round number
@@ -132,29 +132,29 @@ func TestQueueLimits(t *testing.T) {
 					synctest.Wait()
 					queued += size
 				}
-				if !tt.cut {
+				if !tt.abort {
 					if len(c.slow) != 0 {
-						t.Errorf("the line was cut with %d bytes queued", <-c.slow)
+						t.Errorf("the connection was aborted with %d bytes queued", <-c.slow)
 					}
 					return
 				}
 				queued -= tt.sizes[len(tt.sizes)-1]
-				if got := testkit.Receive(t, c.slow, "Slow"); got != queued {
-					t.Errorf("Slow(%d), want Slow(%d)", got, queued)
+				if got := testkit.Receive(t, c.slow, "TooSlow"); got != queued {
+					t.Errorf("TooSlow(%d), want TooSlow(%d)", got, queued)
 				}
-				if got := c.ended(); got != wire.CloseTooSlow() {
-					t.Errorf("the line ends with %v, want %v", got, wire.CloseTooSlow())
+				if got := c.closedWith(); got != wire.CloseTooSlow() {
+					t.Errorf("the connection is closed with %v, want %v", got, wire.CloseTooSlow())
 				}
 				c.wantEnd()
 				if got := o.queued.Load(); got != 0 {
-					t.Errorf("after the cut: %d bytes queued, want 0", got)
+					t.Errorf("after the abort: %d bytes queued, want 0", got)
 				}
 			})
 		})
 	}
 }
 
-// Other limits hold for the next frame on.
+// Other limits apply from the next frame on.
 func TestConfigure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := start(t, nil)
@@ -168,12 +168,12 @@ func TestConfigure(t *testing.T) {
 		o.Configure(l)
 		synctest.Wait()
 		if len(c.slow) != 0 {
-			t.Fatalf("the line was cut with %d bytes queued, want it as it was", <-c.slow)
+			t.Fatalf("the connection was aborted with %d bytes queued, want it open", <-c.slow)
 		}
 		c.Send(text("one too many"))
 		synctest.Wait()
-		if got := c.ended(); got != wire.CloseTooSlow() {
-			t.Errorf("the line ends with %v, want %v", got, wire.CloseTooSlow())
+		if got := c.closedWith(); got != wire.CloseTooSlow() {
+			t.Errorf("the connection is closed with %v, want %v", got, wire.CloseTooSlow())
 		}
 	})
 }
@@ -190,7 +190,7 @@ func TestBurst(t *testing.T) {
 	}
 }
 
-// A client that stops reading is cut after the write timeout, counted from the last progress.
+// The connection of a client that stops reading is aborted after the write timeout, counted from the last progress.
 func TestWriteTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := joinPipe(t, start(t, nil))
@@ -203,18 +203,18 @@ func TestWriteTimeout(t *testing.T) {
 			c.want(TextFrame, fmt.Sprint(i))
 		}
 		began := time.Now()
-		testkit.Receive(t, c.slow, "Slow")
+		testkit.Receive(t, c.slow, "TooSlow")
 		if took := time.Since(began); took != timeout {
-			t.Errorf("cut after %v without progress, want %v", took, timeout)
+			t.Errorf("aborted after %v without progress, want %v", took, timeout)
 		}
 		synctest.Wait()
-		if got := c.ended(); got != wire.CloseTooSlow() {
-			t.Errorf("the line ends with %v, want %v", got, wire.CloseTooSlow())
+		if got := c.closedWith(); got != wire.CloseTooSlow() {
+			t.Errorf("the connection is closed with %v, want %v", got, wire.CloseTooSlow())
 		}
 	})
 }
 
-// When all queues together are too long, the longest goes, in whichever shard it is.
+// If all queues together are too long, the connection with the longest is aborted, in whichever shard it is.
 func TestSendMemory(t *testing.T) {
 	for _, shards := range []int{1, 4} {
 		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
@@ -236,14 +236,14 @@ func TestSendMemory(t *testing.T) {
 				synctest.Wait()
 				clients[7].Send(text(strings.Repeat("x", 600)))
 				synctest.Wait()
-				var cut []uint64
+				var aborted []uint64
 				for _, c := range clients {
-					if c.ended() == wire.CloseTooSlow() {
-						cut = append(cut, c.ID())
+					if c.closedWith() == wire.CloseTooSlow() {
+						aborted = append(aborted, c.ID())
 					}
 				}
-				if want := []uint64{clients[0].ID()}; !slices.Equal(cut, want) {
-					t.Errorf("cut: lines %d, want %d, whose queue was the longest", cut, want)
+				if want := []uint64{clients[0].ID()}; !slices.Equal(aborted, want) {
+					t.Errorf("aborted: senders %d, want %d, whose queue was the longest", aborted, want)
 				}
 			})
 		})
@@ -251,12 +251,12 @@ func TestSendMemory(t *testing.T) {
 }
 
 // Queues that never become empty keep no memory of what has been written, and know which frame is the latest.
-func TestShift(t *testing.T) {
+func TestCompact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := joinPipe(t, start(t, nil))
 		c.Send(text("behind 0"))
 		for i := range 5000 {
-			before := i % 3 // so that there is no room left now at one frame, now at another
+			before := i % 3 // so that the queue is full at different frames
 			for range before {
 				c.Send(text(fmt.Sprint("before ", i)))
 			}
@@ -273,8 +273,8 @@ func TestShift(t *testing.T) {
 		synctest.Wait()
 		var length int
 		on(t, c.shard, func() { length = cap(c.queue) })
-		if length > keptFrames {
-			t.Errorf("after 5000 rounds of a few frames: a queue of %d entries, want at most %d", length, keptFrames)
+		if length > maxKeptFrames {
+			t.Errorf("after 5000 rounds of a few frames: a queue of %d entries, want at most %d", length, maxKeptFrames)
 		}
 	})
 }

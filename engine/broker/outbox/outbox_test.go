@@ -13,13 +13,13 @@ import (
 	"perigee/engine/wire"
 )
 
-// patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
+// patience is how long a test waits before it gives up: a guard against hanging, not a measurement.
 const patience = 2 * time.Minute
 
-// tick is the time between two looks at each client.
+// tick is the time between two calls of Tick.
 const tick = time.Second
 
-// start runs an outbox with the default limits as change alters them, until the test ends.
+// start runs an outbox until the test ends. change modifies the default limits. Optional.
 func start(t *testing.T, change func(l *config.Limits)) *Outbox {
 	t.Helper()
 	l := config.Default().Limits
@@ -38,40 +38,40 @@ func start(t *testing.T, change func(l *config.Limits)) *Outbox {
 	return o
 }
 
-// client is the recipient of a line, and the other end of its connection.
+// client is the transport of a sender, and the other end of its connection.
 type client struct {
-	Line
+	Sender
 	t    *testing.T
 	conn net.Conn
 	in   *bufio.Reader
 
-	// Set before the line is joined, never changed.
-	look func(now time.Duration, idle bool) (ping bool, dead *wire.Close) // nil asks for nothing
+	// Set before Join, never changed.
+	tick func(now time.Duration, idle bool) (ping bool, dead *wire.Close) // optional
 
-	slow    chan int  // how many bytes waited
-	lingers chan bool // whether the client was lost
+	slow      chan int  // how many bytes waited
+	closeSent chan bool // outOfSync
 }
 
-var _ Recipient = (*client)(nil)
+var _ Transport = (*client)(nil)
 
-func (c *client) Look(now time.Duration, idle bool) (ping bool, dead *wire.Close) {
-	if c.look == nil {
+func (c *client) Tick(now time.Duration, idle bool) (ping bool, dead *wire.Close) {
+	if c.tick == nil {
 		return false, nil
 	}
-	return c.look(now, idle)
+	return c.tick(now, idle)
 }
 
-func (c *client) Slow(queued int)  { c.slow <- queued }
-func (c *client) Linger(lost bool) { c.lingers <- lost }
+func (c *client) TooSlow(queued int)       { c.slow <- queued }
+func (c *client) CloseSent(outOfSync bool) { c.closeSent <- outOfSync }
 
-// joinPipe joins a line over a pipe: nothing is buffered on the way, and in a bubble of synctest no time is lost.
+// joinPipe joins a sender over a pipe: nothing is buffered on the way, and in a synctest bubble no time is lost.
 func joinPipe(t *testing.T, o *Outbox) *client {
 	t.Helper()
 	ours, theirs := net.Pipe()
 	return joinOver(t, o, ours, theirs, nil)
 }
 
-// joinSocket joins a line over sockets of the system.
+// joinSocket joins a sender over sockets of the system.
 func joinSocket(t *testing.T, o *Outbox) *client {
 	t.Helper()
 	var on net.ListenConfig
@@ -92,23 +92,23 @@ func joinSocket(t *testing.T, o *Outbox) *client {
 	return joinOver(t, o, ours, theirs, nil)
 }
 
-func joinOver(t *testing.T, o *Outbox, ours, theirs net.Conn, look func(now time.Duration, idle bool) (bool, *wire.Close)) *client {
+func joinOver(t *testing.T, o *Outbox, ours, theirs net.Conn, onTick func(now time.Duration, idle bool) (bool, *wire.Close)) *client {
 	t.Helper()
 	c := &client{
-		t: t, conn: ours, in: bufio.NewReader(ours), look: look,
-		slow: make(chan int, 1), lingers: make(chan bool, 1),
+		t: t, conn: ours, in: bufio.NewReader(ours), tick: onTick,
+		slow: make(chan int, 1), closeSent: make(chan bool, 1),
 	}
 	t.Cleanup(func() {
-		_ = ours.Close() // either may have ended before
+		_ = ours.Close() // either may be closed already
 		_ = theirs.Close()
 	})
-	o.Join(&c.Line, theirs, c)
+	o.Join(&c.Sender, theirs, c)
 	return c
 }
 
 // read returns the next frame, or the error that came in its place.
 func (c *client) read() (first byte, payload string, err error) {
-	_ = c.conn.SetReadDeadline(time.Now().Add(patience)) // where this fails, reading does
+	_ = c.conn.SetReadDeadline(time.Now().Add(patience)) // if this fails, reading does
 	return testkit.ReadFrame(c.in)
 }
 
@@ -135,18 +135,18 @@ func (c *client) wantEnd() {
 	}
 }
 
-// ended is how the line ends; the zero value where that is not settled.
-func (c *client) ended() wire.Close {
-	if end := c.end.Load(); end != nil {
-		return end.Why
+// closedWith returns the reason with which the connection is closed, or the zero value while it is open.
+func (c *client) closedWith() wire.Close {
+	if r := c.closeRequest.Load(); r != nil {
+		return r.Why
 	}
 	return wire.Close{}
 }
 
-// on has a shard call f, and waits for that.
+// on calls f on the goroutine of a shard and waits for it.
 func on(t *testing.T, s *shard, f func()) {
 	t.Helper()
-	if !s.ask(t.Context(), f) {
+	if !s.callAndWait(t.Context(), f) {
 		t.Fatal("the shard has ended")
 	}
 }

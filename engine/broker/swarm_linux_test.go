@@ -15,16 +15,16 @@ import (
 	"testing"
 )
 
-// crowdEnv, where it is set, makes the test binary a crowd of clients instead: "address clients bytes-of-a-frame".
-const crowdEnv = "BROKER_TEST_CROWD"
+// swarmEnv, if it is set, makes the test binary a swarm of clients instead: "address clients bytes-of-a-frame".
+const swarmEnv = "BROKER_TEST_SWARM"
 
-// underWay is how many messages may be on their way at once in the benchmarks.
-const underWay = 8
+// inFlight is how many messages may be in flight in the benchmarks.
+const inFlight = 8
 
 func TestMain(m *testing.M) {
-	if what := os.Getenv(crowdEnv); what != "" {
-		if err := runCrowd(what, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, "crowd:", err)
+	if what := os.Getenv(swarmEnv); what != "" {
+		if err := runSwarm(what, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "swarm:", err)
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -32,22 +32,22 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// crowd is a process of clients that cost little: one thread that reads and counts bytes.
-type crowd struct {
+// swarm is a process of cheap clients: one thread reads and counts bytes.
+type swarm struct {
 	command *exec.Cmd
-	stdin   io.Closer // its end is the crowd's
+	stdin   io.Closer // closing it ends the process
 	stdout  *bufio.Reader
 }
 
-// startCrowd returns once all clients are connected.
-func startCrowd(tb testing.TB, address string, clients, frame int) *crowd {
+// startSwarm starts a swarm and returns when all clients are connected.
+func startSwarm(tb testing.TB, address string, clients, frame int) *swarm {
 	tb.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c := &crowd{command: exec.CommandContext(tb.Context(), self)}
-	c.command.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d", crowdEnv, address, clients, frame), "GOMAXPROCS=1")
+	c := &swarm{command: exec.CommandContext(tb.Context(), self)}
+	c.command.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d", swarmEnv, address, clients, frame), "GOMAXPROCS=1")
 	c.command.Stderr = os.Stderr
 	stdout, err := c.command.StdoutPipe()
 	if err != nil {
@@ -64,23 +64,23 @@ func startCrowd(tb testing.TB, address string, clients, frame int) *crowd {
 	return c
 }
 
-// await returns once all clients have got one more message; the first time, once they are connected.
-func (c *crowd) await(tb testing.TB) {
+// await waits until all clients have got one more message; the first time, until they are connected.
+func (c *swarm) await(tb testing.TB) {
 	tb.Helper()
 	if _, err := c.stdout.ReadByte(); err != nil {
-		tb.Fatalf("crowd: %v", err)
+		tb.Fatalf("swarm: %v", err)
 	}
 }
 
-func (c *crowd) stop(tb testing.TB) {
+func (c *swarm) stop(tb testing.TB) {
 	tb.Helper()
 	_ = c.stdin.Close()
 	_ = c.command.Process.Kill()
-	_ = c.command.Wait() // it was killed
+	_ = c.command.Wait() // it was killed, so there is an error
 }
 
-// runCrowd connects clients and writes a byte when all are connected, and one for each message that all of them have got.
-func runCrowd(what string, out io.Writer) error {
+// runSwarm connects clients and writes a byte when all are connected, and one for each message that all of them have got.
+func runSwarm(what string, out io.Writer) error {
 	var address string
 	var clients, frame int
 	if _, err := fmt.Sscan(what, &address, &clients, &frame); err != nil {
@@ -109,7 +109,7 @@ func runCrowd(what string, out io.Writer) error {
 }
 
 func countFrames(epoll int, got map[int32]int, frame int, out io.Writer) error {
-	var have [2 * underWay]int // clients that have a message, by its number
+	var have [2 * inFlight]int // clients that have a message, by its number
 	events := make([]syscall.EpollEvent, 512)
 	p := make([]byte, 64<<10)
 	for {
@@ -140,7 +140,7 @@ func countFrames(epoll int, got map[int32]int, frame int, out io.Writer) error {
 			continue
 		}
 		if _, err := out.Write(make([]byte, complete)); err != nil {
-			return nil //nolint:nilerr // the benchmark has what it wants
+			return nil //nolint:nilerr // the benchmark has ended
 		}
 	}
 }

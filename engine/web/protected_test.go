@@ -11,9 +11,9 @@ import (
 	"perigee/engine/auth"
 )
 
-// The inside of the server is for this machine without a proxy, and for whoever has the key; a visitor who is not to be served
-// at all is not asked for it.
-func TestInside(t *testing.T) {
+// Metrics are served to this machine without a proxy, and to clients with the key. A request that CheckRequest refuses is not
+// authenticated.
+func TestProtected(t *testing.T) {
 	direct := auth.Peer{Addr: netip.MustParseAddr("127.0.0.1"), Direct: true}
 	proxied := auth.Peer{Addr: netip.MustParseAddr("127.0.0.1"), Untrusted: true}
 	stranger := auth.Peer{Addr: netip.MustParseAddr("192.0.2.7")}
@@ -39,15 +39,15 @@ func TestInside(t *testing.T) {
 			var passwords []string
 			h := New(Options{
 				Ready: func() bool { return true }, Socket: http.NotFoundHandler(),
-				Inside: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "inside") }),
-				Door: Door{
-					Visitor: func(w http.ResponseWriter, _ *http.Request) (auth.Peer, bool) {
+				Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") }),
+				Auth: Authenticator{
+					CheckRequest: func(w http.ResponseWriter, _ *http.Request) (auth.Peer, bool) {
 						if row.foreign {
 							w.WriteHeader(http.StatusForbidden)
 						}
 						return row.peer, !row.foreign
 					},
-					Admit: func(_ auth.Peer, password string) bool {
+					Matches: func(_ auth.Peer, password string) bool {
 						passwords = append(passwords, password)
 						return password == "right"
 					},
@@ -58,7 +58,7 @@ func TestInside(t *testing.T) {
 				header.Set("Authorization", row.authorization)
 			}
 			w := get(t, h, row.method, "/metrics", header)
-			if w.Code != row.status || (w.Code == http.StatusOK) != strings.Contains(w.Body.String(), "inside") {
+			if w.Code != row.status || (w.Code == http.StatusOK) != strings.Contains(w.Body.String(), "metrics") {
 				t.Errorf("%s: %s /metrics = %d %s, want %d", row.claim, row.method, w.Code, w.Body, row.status)
 			}
 			if asked := strings.Join(passwords, " "); asked != row.asked {

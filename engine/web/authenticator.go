@@ -1,0 +1,39 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"perigee/engine/auth"
+	"perigee/engine/wire"
+)
+
+// Authenticator decides who may run commands and read the metrics. Its functions must be safe for concurrent use.
+type Authenticator struct {
+	// CheckRequest returns who sent a request. If the request must not be served, it answers it and returns false.
+	CheckRequest func(w http.ResponseWriter, r *http.Request) (auth.Peer, bool)
+	// Matches reports whether a password is the key. It compares nothing for a peer that has sent too many wrong ones.
+	Matches func(peer auth.Peer, password string) bool
+}
+
+// authenticate reports whether a request has the key: "Authorization: Bearer KEY" (RFC 6750, 2.1). If not, it answers the
+// request. The answer to a wrong key is delayed, so that its timing reveals nothing.
+func (a Authenticator) authenticate(w http.ResponseWriter, r *http.Request, peer auth.Peer) bool {
+	scheme, password, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	given := strings.EqualFold(scheme, "Bearer") && password != ""
+	if given && a.Matches(peer, password) {
+		return true
+	}
+	if given {
+		delay := time.NewTimer(auth.FailureDelay())
+		defer delay.Stop()
+		select {
+		case <-delay.C:
+		case <-r.Context().Done():
+		}
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer realm="perigee"`)
+	writeException(w, wire.Unauthorized())
+	return false
+}
