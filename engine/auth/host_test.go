@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// From this machine the server is reached under its own names only, so that a page whose name was rebound to 127.0.0.1
-// is turned away.
+// Requests from this machine are served only under the server's own names, so that a page whose name was rebound to
+// 127.0.0.1 is refused.
 func TestHosts(t *testing.T) {
 	tests := []struct {
 		list, peer, host string
@@ -67,7 +67,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// A list of hosts takes names and addresses without ports, and the error quotes the entry.
+// A list of hosts accepts names and addresses without ports, and the error quotes the entry.
 func TestParseHosts(t *testing.T) {
 	for _, entry := range []string{"", "*", "*.example.com", "localhost:8080", "http://localhost", "[::1]:80", "a b", "fe80::1%eth0", "[::1"} {
 		_, err := ParseHosts([]string{"dev.local", entry})

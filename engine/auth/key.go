@@ -14,10 +14,10 @@ import (
 // minKey is the shortest admin key, in bytes, that may protect a server on a public address.
 const minKey = 12
 
-// maxKeyFile bounds the key file, in bytes: what is larger is not a key but some other file.
+// maxKeyFile is the largest key file, in bytes: a larger file is not a key.
 const maxKeyFile = 4096
 
-// Key is the admin key. It keeps only a hash, so that nothing can print it. The zero Key matches nothing.
+// Key is the admin key. It holds only a hash, so that nothing can print the secret. The zero Key matches nothing.
 type Key struct {
 	sum    [sha256.Size]byte
 	strong bool
@@ -28,14 +28,14 @@ func NewKey(secret string) Key {
 	return Key{sum: sha256.Sum256([]byte(secret)), strong: secret != "password" && len(secret) >= minKey}
 }
 
-// Matches tells whether given is the key. It takes the same time wherever the two differ and whatever their lengths.
+// Matches reports whether given is the key. It takes the same time wherever the two differ and whatever their lengths.
 func (k Key) Matches(given string) bool {
 	sum := sha256.Sum256([]byte(given))
 	return subtle.ConstantTimeCompare(sum[:], k.sum[:]) == 1
 }
 
-// IsDefault tells whether the key is too weak for a public address: empty, "password", or shorter than 12 bytes. Such a
-// key is honoured for peers with Peer.Direct only.
+// IsDefault reports whether the key is too weak for a public address: empty, "password", or shorter than 12 bytes. Such a
+// key must be accepted from peers with Peer.Direct only.
 func (k Key) IsDefault() bool { return !k.strong }
 
 // String never shows the key.
@@ -47,38 +47,38 @@ func (Key) GoString() string { return "[redacted]" }
 // LogValue never shows the key.
 func (Key) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// ReadKeyFile reads the secret of the admin key from a file and drops one newline at its end. It refuses a file that
-// others than its owner may read or write, an empty one and one above 4 KiB. Errors name the file, never what is in it.
+// ReadKeyFile reads the secret of the admin key from a file and drops one newline at its end. It refuses a file that users
+// other than its owner may read or write, an empty one and one above 4 KiB. Errors name the file but not its content.
 func ReadKeyFile(path string) (string, error) {
 	secret, err := readKeyFile(path)
 	if err != nil {
-		return "", fmt.Errorf("auth: key file %s: %w", path, err)
+		return "", fmt.Errorf("key file %s: %w", path, err)
 	}
 	return secret, nil
 }
 
 func readKeyFile(path string) (string, error) {
-	// Opening a named pipe would wait for its writer: look first.
+	// Opening a named pipe would wait for its writer, so check the kind of file first.
 	if info, err := os.Stat(path); err != nil {
-		return "", bare(err)
+		return "", withoutPath(err)
 	} else if !info.Mode().IsRegular() {
 		return "", errors.New("not a regular file")
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return "", bare(err)
+		return "", withoutPath(err)
 	}
-	defer func() { _ = file.Close() }() // nothing was written that could be lost
+	defer func() { _ = file.Close() }() // nothing was written
 	info, err := file.Stat()
 	if err != nil {
-		return "", bare(err)
+		return "", withoutPath(err)
 	}
 	if mode := info.Mode().Perm(); mode&0o066 != 0 {
-		return "", fmt.Errorf("mode %04o lets others than its owner read or write it; run chmod 600", mode)
+		return "", fmt.Errorf("mode %04o lets users other than its owner read or write it; run chmod 600", mode)
 	}
 	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
 	if err != nil {
-		return "", bare(err)
+		return "", withoutPath(err)
 	}
 	if len(text) > maxKeyFile {
 		return "", fmt.Errorf("larger than %d bytes", maxKeyFile)
@@ -93,8 +93,8 @@ func readKeyFile(path string) (string, error) {
 	return secret, nil
 }
 
-// bare takes the path off an error of package os, since the caller names it already.
-func bare(err error) error {
+// withoutPath removes the path from an error of package os, since the caller adds it.
+func withoutPath(err error) error {
 	if path, ok := errors.AsType[*os.PathError](err); ok {
 		return path.Err
 	}

@@ -35,7 +35,7 @@ func TestKeyMatches(t *testing.T) {
 	}
 }
 
-// Keys that everybody can guess are default keys.
+// Keys that are easy to guess are default keys.
 func TestKeyIsDefault(t *testing.T) {
 	for secret, want := range map[string]bool{
 		"": true, "password": true, "elevenbytes": true, "twelve bytes": false, "ünfünfün": true, "ünfünfünf": false,
@@ -65,7 +65,7 @@ func TestKeyIsNotShown(t *testing.T) {
 	}
 }
 
-// A key file is its owner's, and loses one newline.
+// A key file must be readable by its owner only, and one newline at its end is dropped.
 func TestReadKeyFile(t *testing.T) {
 	tests := []struct {
 		name, text string
@@ -108,17 +108,17 @@ func TestReadKeyFile(t *testing.T) {
 	}
 }
 
-// What is no file is refused, without waiting for it.
+// A path that is not a regular file is refused, without waiting for it.
 func TestReadKeyFileNotFile(t *testing.T) {
-	folder := t.TempDir()
-	pipe := filepath.Join(folder, "pipe")
+	directory := t.TempDir()
+	pipe := filepath.Join(directory, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		filepath.Join(folder, "none"): "no such file",
-		folder:                        "not a regular file",
-		pipe:                          "not a regular file",
+		filepath.Join(directory, "none"): "no such file",
+		directory:                        "not a regular file",
+		pipe:                             "not a regular file",
 	} {
 		if _, err := ReadKeyFile(path); err == nil || !strings.Contains(err.Error(), want) || strings.Count(err.Error(), path) != 1 {
 			t.Errorf("ReadKeyFile(%s) = %v, want %q and the path once", path, err, want)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Limiter bounds what one address may open, IPv6 by /64: new connections a second, and connections at once. It knows no
-// exceptions: whoever excepts loopback addresses does not ask. Several goroutines may use it.
+// Limiter limits the connections of one address, IPv6 by /64: new ones a second, and those open at once. It has no
+// exceptions: the caller does not ask about loopback addresses. It is safe for concurrent use.
 type Limiter struct {
 	// Set by NewLimiter, never changed.
 	off bool
@@ -15,7 +15,7 @@ type Limiter struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	buckets addressBuckets
-	open    map[netip.Addr]int // addresses with connections; bounded by the number of connections
+	open    map[netip.Addr]int // connections of each address that has any
 }
 
 // NewLimiter returns a Limiter that lets each address open rate connections a second, and burst at once (at least 1).
@@ -23,14 +23,14 @@ type Limiter struct {
 func NewLimiter(rate float64, burst int) *Limiter {
 	l := &Limiter{off: rate <= 0, open: map[netip.Addr]int{}}
 	if !l.off {
-		// An hour for one token is as good as never, and keeps the product with burst in range.
+		// An hour for one token is as good as never, and its product with burst does not overflow.
 		interval := min(float64(time.Second)/rate, float64(time.Hour))
 		l.buckets = newAddressBuckets(time.Duration(interval), max(burst, 1))
 	}
 	return l
 }
 
-// Allow counts a new connection from addr and tells whether it may be opened. One that may not is not counted.
+// Allow counts a new connection from addr and reports whether it may be opened. If not, it is not counted.
 func (l *Limiter) Allow(addr netip.Addr, now time.Time) bool {
 	if l.off {
 		return true
@@ -46,7 +46,7 @@ func (l *Limiter) Allow(addr netip.Addr, now time.Time) bool {
 }
 
 // Acquire counts a connection from addr as open and returns true, or returns false when addr has maximum of them
-// already. A maximum of 0 or less is no limit. Each true is to be given back with one Release.
+// already. A maximum of 0 or less is no limit. After each true the caller must call Release once.
 func (l *Limiter) Acquire(addr netip.Addr, maximum int) bool {
 	network := network(addr)
 	l.mu.Lock()

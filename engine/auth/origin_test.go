@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// origins returns the origins of a list that is right.
+// origins returns the origins of a valid list.
 func origins(t *testing.T, list ...string) Origins {
 	t.Helper()
 	o, err := ParseOrigins(list)
@@ -17,7 +17,7 @@ func origins(t *testing.T, list ...string) Origins {
 	return o
 }
 
-// A page may connect when its origin is the server's own or listed.
+// A page may connect if its origin is the server's own or listed.
 func TestOrigins(t *testing.T) {
 	const listed = "https://app.example.com https://*.example.org http://intra:8000 https://*.dev.example.org:8443"
 	tests := []struct {
@@ -120,7 +120,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// Behind a proxy that ends TLS the server's own origin is https, if the proxy is trusted.
+// Behind a trusted proxy that terminates TLS, the server's own origin is https.
 func TestOriginsBehindProxy(t *testing.T) {
 	tests := []struct {
 		peer, proto, origin string
@@ -153,7 +153,7 @@ func TestOriginsBehindProxy(t *testing.T) {
 	}
 }
 
-// Where an Origin is required, a request without one is refused, whatever is listed.
+// If an Origin header is required, a request without one is refused, whatever is listed.
 func TestOriginsRequired(t *testing.T) {
 	for _, list := range []string{"", "*"} {
 		o := origins(t, strings.Fields(list)...).Required()
@@ -166,7 +166,7 @@ func TestOriginsRequired(t *testing.T) {
 	}
 }
 
-// A list of origins takes what browsers send, families and the asterisk; the error quotes the entry.
+// A list of origins accepts what browsers send, wildcards and the asterisk; the error quotes the entry.
 func TestParseOrigins(t *testing.T) {
 	bad := []string{
 		"", "null", "app.example.com", "https://", "https://app.example.com/", "https://*", "https://*.", "https://a*.example.com",
@@ -184,7 +184,7 @@ func TestParseOrigins(t *testing.T) {
 	}
 }
 
-// An error quotes little of a long header, and nothing that a terminal would obey.
+// An error quotes only the beginning of a long header, and no control characters for a terminal.
 func TestOriginErrorIsShort(t *testing.T) {
 	r := request("127.0.0.1:4", "Origin: http://\x1b[2J"+strings.Repeat("x", 8000))
 	err := Origins{}.Check(r)
@@ -193,7 +193,7 @@ func TestOriginErrorIsShort(t *testing.T) {
 	}
 }
 
-// Without a list, an origin that passes is the one of Host; net/url, which is laxer, must agree.
+// Without a list, an origin is accepted only if it is that of Host; net/url, which is laxer, must agree.
 func FuzzOrigin(f *testing.F) {
 	f.Add("http://example.com", "example.com", false)
 	f.Add("https://example.com:443", "example.com", true)
@@ -241,7 +241,7 @@ func sameHost(a, b string) bool {
 	return strings.EqualFold(a, b)
 }
 
-// trimZeros returns a port as a number is written, or the standard one.
+// trimZeros returns a port without leading zeros, or the default one.
 func trimZeros(port, standard string) string {
 	if port == "" {
 		return standard

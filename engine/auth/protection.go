@@ -1,22 +1,21 @@
-// Package auth decides who may do what: protection levels, the admin key, failed tries and new connections per address,
-// origins and hosts of web pages, and which address a client really has. All of it is pure functions and small values;
-// the time is always handed in. The package knows no socket, no message and no script, and never logs: it answers, and
-// the caller acts.
+// Package auth decides who may do what: protection levels, the admin key, rate limits, the origins and hosts of web pages,
+// and the address of a client behind proxies. It does not know sockets, messages or scripts, never logs, and takes the time
+// as an argument: it answers questions, and the caller acts.
 package auth
 
 import "fmt"
 
-// Protection says who may send a message. The zero value is the strictest, so that a forgotten one opens no door.
+// Protection says who may send a message. The zero value is the strictest, so that a forgotten one permits nothing.
 type Protection int
 
 // The protections, strictest first.
 const (
 	Admin  Protection = iota // admins
 	Client                   // the connection that the message is about, and admins
-	None                     // everybody
+	None                     // every connection
 )
 
-// ParseProtection reads "admin", "client" or "none".
+// ParseProtection parses "admin", "client" or "none".
 func ParseProtection(s string) (Protection, error) {
 	for _, p := range []Protection{Admin, Client, None} {
 		if s == p.String() {
@@ -40,9 +39,9 @@ func (p Protection) String() string {
 	}
 }
 
-// Allows tells whether a connection may send a message: admin says whether it is an admin, self is its UUID and owner
-// the UUID of the connection that the message, or topic, is about ("" where it names none). The manager has one guard,
-// which is the only caller.
+// Allows reports whether a connection may send a message. admin says whether the connection is an admin, self is its UUID,
+// and owner is the UUID of the connection that the message or topic is about, or "" if it names none. The manager's guard is
+// the only caller.
 func (p Protection) Allows(admin bool, self, owner string) bool {
 	switch p {
 	case None:

@@ -2,12 +2,12 @@ package auth
 
 import "testing"
 
-// A protection lets exactly those send whom it names; a forgotten or unknown one lets only admins or nobody.
+// A protection allows exactly the connections that it names; a forgotten one allows only admins, an unknown one none.
 func TestAllows(t *testing.T) {
 	const self, other = "3f1c", "9ab0"
 	tests := []struct {
 		protection            Protection
-		nobody, owner, notMe  bool // who is no admin: naming nobody, itself, somebody else
+		none, owner, notMe    bool // not an admin: naming no connection, itself, another one
 		adminOwner, adminElse bool
 	}{
 		{None, true, true, true, true, true},
@@ -23,7 +23,7 @@ func TestAllows(t *testing.T) {
 			p.Allows(false, self, ""), p.Allows(false, self, self), p.Allows(false, self, other),
 			p.Allows(true, self, self), p.Allows(true, self, other),
 		}
-		want := []bool{test.nobody, test.owner, test.notMe, test.adminOwner, test.adminElse}
+		want := []bool{test.none, test.owner, test.notMe, test.adminOwner, test.adminElse}
 		for i := range got {
 			if got[i] != want[i] {
 				t.Errorf("%v: case %d allowed = %v, want %v", p, i, got[i], want[i])
@@ -31,11 +31,11 @@ func TestAllows(t *testing.T) {
 		}
 	}
 	if Client.Allows(false, "", "") {
-		t.Error("a connection without UUID owns a message that names nobody, want refused")
+		t.Error("a connection without UUID owns a message that names none, want refused")
 	}
 }
 
-// Every protection is read back from its word, and other words are refused.
+// Every protection is parsed from its word, and other words are refused.
 func TestParseProtection(t *testing.T) {
 	for _, p := range []Protection{Admin, Client, None} {
 		if got, err := ParseProtection(p.String()); got != p || err != nil {

@@ -11,37 +11,37 @@ import (
 
 // Peer is who a request comes from.
 type Peer struct {
-	// Addr is the client's address without zone or port: the socket's peer, or what trusted proxies say. It is invalid
-	// where the peer has none (Unix sockets).
+	// Addr is the client's address without zone or port: that of the socket's peer, or the one that trusted proxies name. It
+	// is invalid if the peer has none (Unix sockets).
 	Addr netip.Addr
-	// Direct is true when the socket's peer is a loopback address and no proxy has left its mark: the request has no
+	// Direct reports that the socket's peer is a loopback address and the request did not come through a proxy: it has no
 	// Forwarded, X-Forwarded-For or X-Real-IP header.
 	Direct bool
-	// Untrusted is true when a loopback peer sent such a header but is no trusted proxy: Addr is then the proxy's, not
-	// the client's, and limits per address would hit all clients at once.
+	// Untrusted reports that a loopback peer sent such a header but is not a trusted proxy: Addr is then the proxy's, not the
+	// client's, and limits per address would affect all clients together.
 	Untrusted bool
 }
 
-// Proxies are the proxies that are believed. The zero value believes none.
+// Proxies are the trusted proxies. The zero value trusts none.
 type Proxies struct{ networks []netip.Prefix }
 
-// ParseProxies reads addresses ("10.0.0.1") and networks ("10.0.0.0/8"). The error names the entry.
+// ParseProxies parses addresses ("10.0.0.1") and networks ("10.0.0.0/8"). The error names the entry.
 func ParseProxies(list []string) (Proxies, error) {
 	var p Proxies
 	for _, entry := range list {
 		network, err := parseNetwork(entry)
 		if err != nil {
-			return Proxies{}, fmt.Errorf("auth: trusted proxy %s: %w", quote(entry), err)
+			return Proxies{}, fmt.Errorf("trusted proxy %s: %w", quote(entry), err)
 		}
 		p.networks = append(p.networks, network)
 	}
 	return p, nil
 }
 
-// errNotNetwork is what parseNetwork says of what is neither.
+// errNotNetwork is the error of parseNetwork for a text that is neither.
 var errNotNetwork = errors.New("not an address or network; write for example 10.0.0.1 or 10.0.0.0/8")
 
-// parseNetwork reads an address as the network of that one address.
+// parseNetwork parses a network. A single address is the network of that one address.
 func parseNetwork(entry string) (netip.Prefix, error) {
 	if !strings.Contains(entry, "/") {
 		addr, err := netip.ParseAddr(entry)
@@ -56,32 +56,32 @@ func parseNetwork(entry string) (netip.Prefix, error) {
 		return netip.Prefix{}, errNotNetwork
 	}
 	if network != network.Masked() {
-		return netip.Prefix{}, fmt.Errorf("has bits set behind its length; write %s", network.Masked())
+		return netip.Prefix{}, fmt.Errorf("has bits set after its prefix length; write %s", network.Masked())
 	}
 	return network, nil
 }
 
-// Client tells who sent the request. Headers are read only where the socket's peer is a trusted proxy: X-Forwarded-For
-// from its right end, where the nearest proxy wrote, skipping trusted addresses; the first other one is the client's, or
-// the leftmost where all are trusted. X-Real-IP counts only where there is no X-Forwarded-For. What cannot be read makes
-// the peer the client.
+// Client returns who sent the request. Headers are used only if the socket's peer is a trusted proxy. X-Forwarded-For is
+// read from its right end, where the nearest proxy appends, skipping trusted addresses: the first other one is the client's,
+// or the leftmost if all are trusted. X-Real-IP is used only if there is no X-Forwarded-For. If a header cannot be parsed,
+// the peer is the client.
 //
-// Forwarded (RFC 7239) is not read for addresses: a proxy that writes only X-Forwarded-For would pass a Forwarded header
-// of the client's making along.
+// Forwarded (RFC 7239) is not used for addresses: a proxy that sets only X-Forwarded-For would pass on a Forwarded header
+// that the client made up.
 func (p Proxies) Client(r *http.Request) Peer {
-	socket := remote(r)
-	marked := forwarded(r)
+	socket := peerAddr(r)
+	proxied := hasProxyHeader(r)
 	trusted := p.trusts(socket)
 	peer := Peer{
 		Addr:      socket,
-		Direct:    socket.IsLoopback() && !marked,
-		Untrusted: socket.IsLoopback() && marked && !trusted,
+		Direct:    socket.IsLoopback() && !proxied,
+		Untrusted: socket.IsLoopback() && proxied && !trusted,
 	}
-	if !marked || !trusted {
+	if !proxied || !trusted {
 		return peer
 	}
 	if lines, ok := r.Header["X-Forwarded-For"]; ok {
-		if addr, ok := p.behind(lines); ok {
+		if addr, ok := p.clientOf(lines); ok {
 			peer.Addr = addr
 		}
 		return peer
@@ -94,8 +94,8 @@ func (p Proxies) Client(r *http.Request) Peer {
 	return peer
 }
 
-// behind finds the client in the lines of X-Forwarded-For, which are one list (RFC 9110, 5.3).
-func (p Proxies) behind(lines []string) (netip.Addr, bool) {
+// clientOf returns the client in the lines of X-Forwarded-For, which are one list (RFC 9110, 5.3).
+func (p Proxies) clientOf(lines []string) (netip.Addr, bool) {
 	var addr netip.Addr
 	for _, line := range slices.Backward(lines) {
 		for rest, more := line, true; more; {
@@ -117,7 +117,7 @@ func (p Proxies) behind(lines []string) (netip.Addr, bool) {
 	return addr, addr.IsValid()
 }
 
-// trusts tells whether addr is a proxy's that is believed.
+// trusts reports whether addr is that of a trusted proxy.
 func (p Proxies) trusts(addr netip.Addr) bool {
 	for _, network := range p.networks {
 		if network.Contains(addr) {
@@ -127,8 +127,8 @@ func (p Proxies) trusts(addr netip.Addr) bool {
 	return false
 }
 
-// remote returns the address of the socket's peer, invalid where it has none.
-func remote(r *http.Request) netip.Addr {
+// peerAddr returns the address of the socket's peer, invalid if it has none.
+func peerAddr(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
@@ -136,8 +136,8 @@ func remote(r *http.Request) netip.Addr {
 	return plain(peer.Addr())
 }
 
-// forwarded tells whether the request has a header in which proxies name the client.
-func forwarded(r *http.Request) bool {
+// hasProxyHeader reports whether the request has a header in which proxies name the client.
+func hasProxyHeader(r *http.Request) bool {
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
 		if _, ok := r.Header[name]; ok {
 			return true
@@ -146,8 +146,8 @@ func forwarded(r *http.Request) bool {
 	return false
 }
 
-// parseAddr reads an address as proxies write them: with or without a port, IPv6 with or without brackets (RFC 7239,
-// 6.1, has brackets). Zones are dropped: they mean something on the proxy's machine only.
+// parseAddr parses an address as proxies write it: with or without a port, IPv6 with or without brackets (RFC 7239, 6.1,
+// has brackets). Zones are dropped: they have a meaning on the proxy's machine only.
 func parseAddr(text string) (netip.Addr, bool) {
 	text = strings.Trim(text, " \t")
 	if addr, err := netip.ParseAddr(text); err == nil {

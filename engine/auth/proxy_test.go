@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// request returns a request from a peer with headers, given as "Name: value".
+// request returns a request from a peer with headers of the form "Name: value".
 func request(remoteAddr string, headers ...string) *http.Request {
 	r := &http.Request{RemoteAddr: remoteAddr, Host: "localhost:8080", Header: http.Header{}}
 	for _, line := range headers {
@@ -18,7 +18,7 @@ func request(remoteAddr string, headers ...string) *http.Request {
 	return r
 }
 
-// proxies returns the trusted proxies of a list that is right.
+// proxies returns the trusted proxies of a valid list.
 func proxies(t *testing.T, list ...string) Proxies {
 	t.Helper()
 	p, err := ParseProxies(list)
@@ -125,7 +125,7 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// A list of proxies takes addresses and networks and nothing else, and the error quotes the entry.
+// A list of proxies accepts addresses and networks and nothing else, and the error quotes the entry.
 func TestParseProxies(t *testing.T) {
 	for _, entry := range []string{"10.0.0.1", "10.0.0.0/8", "::1", "2001:db8::/32", "::ffff:10.0.0.1", "0.0.0.0/0"} {
 		if _, err := ParseProxies([]string{entry}); err != nil {
@@ -148,7 +148,7 @@ func TestParseProxies(t *testing.T) {
 	}
 }
 
-// Whatever a header says: a peer that is not trusted is the client, and a client has a plain address that stands in the
+// Whatever a header contains, a peer that is not trusted is the client, and a client has a plain address that is in the
 // header or is the peer's.
 func FuzzForwardedFor(f *testing.F) {
 	f.Add("198.51.100.9", "", "10.1.1.1:4")
@@ -158,9 +158,9 @@ func FuzzForwardedFor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second, remoteAddr string) {
 		r := request(remoteAddr)
 		r.Header["X-Forwarded-For"] = []string{first, second}
-		socket := remote(r)
+		socket := peerAddr(r)
 		if got := (Proxies{}).Client(r).Addr; got != socket {
-			t.Errorf("Client(%q %q %q), trusting nobody = %v, want %v", remoteAddr, first, second, got, socket)
+			t.Errorf("Client(%q %q %q), trusting none = %v, want %v", remoteAddr, first, second, got, socket)
 		}
 		p := proxies(t, "10.0.0.0/8", "2001:db8::/32")
 		got := p.Client(r).Addr

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The schemes of web pages, and the ports that they leave out.
+// The schemes of web pages, and their default ports.
 const (
 	schemeHTTP  = "http"
 	schemeHTTPS = "https"
@@ -15,18 +15,18 @@ const (
 	portHTTPS   = 443
 )
 
-// maxHost bounds a host name, in bytes (RFC 1035, 2.3.4).
+// maxHost is the longest host name, in bytes (RFC 1035, 2.3.4).
 const maxHost = 253
 
-// site is an origin, or the server as a client addressed it: two are the same origin when all three are equal (RFC 6454,
-// 5).
+// site is an origin, or the server as a client addressed it. Two are the same origin if all three fields are equal (RFC
+// 6454, 5).
 type site struct {
 	scheme string
 	host   string // lower case; IPv6 in brackets
 	port   int
 }
 
-// parseOrigin reads an origin as browsers write it: scheme://host or scheme://host:port and nothing else (RFC 6454, 6.2).
+// parseOrigin parses an origin as browsers write it: scheme://host or scheme://host:port and nothing else (RFC 6454, 6.2).
 func parseOrigin(text string) (site, error) {
 	scheme, authority, ok := strings.Cut(text, "://")
 	if !ok {
@@ -39,7 +39,7 @@ func parseOrigin(text string) (site, error) {
 	return parseSite(scheme, authority)
 }
 
-// parseSite reads host or host:port, with the scheme's port where there is none.
+// parseSite parses host or host:port. Without a port, it is the default port of the scheme.
 func parseSite(scheme, authority string) (site, error) {
 	host, port, err := splitPort(authority, defaultPort(scheme))
 	if err != nil {
@@ -58,11 +58,11 @@ func defaultPort(scheme string) int {
 	return portHTTP
 }
 
-// splitPort takes the port off a host; an IPv6 address must be in brackets, and keeps them (RFC 3986, 3.2.2).
-func splitPort(authority string, standard int) (host string, port int, err error) {
+// splitPort separates host and port. An IPv6 address must be in brackets, and keeps them (RFC 3986, 3.2.2).
+func splitPort(authority string, fallback int) (host string, port int, err error) {
 	colon := strings.LastIndexByte(authority, ':')
 	if colon < 0 || strings.HasSuffix(authority, "]") {
-		return authority, standard, nil
+		return authority, fallback, nil
 	}
 	number, err := strconv.ParseUint(authority[colon+1:], 10, 16)
 	if err != nil || number == 0 {
@@ -71,7 +71,7 @@ func splitPort(authority string, standard int) (host string, port int, err error
 	return authority[:colon], int(number), nil
 }
 
-// parseHost checks a host name or address without port and returns it as it is compared.
+// parseHost validates a host name or address without port, and returns it in the form in which it is compared.
 func parseHost(host string) (string, error) {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		addr, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
@@ -92,8 +92,8 @@ func parseHost(host string) (string, error) {
 	return host, nil
 }
 
-// isLabel tells whether s can stand between the dots of a host name. Underscores are no part of host names (RFC 1123,
-// 2.1), but browsers send them.
+// isLabel reports whether s is a label of a host name. Underscores are not allowed in host names (RFC 1123, 2.1), but
+// browsers send them.
 func isLabel(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -104,11 +104,11 @@ func isLabel(s string) bool {
 	return s != ""
 }
 
-// quote shows text of others in an error: at most 100 bytes, and nothing that a terminal would obey.
+// quote returns untrusted text for an error: at most 100 bytes, and without control characters for a terminal.
 func quote(text string) string {
-	const most = 100
-	if len(text) > most {
-		return strconv.QuoteToASCII(text[:most]) + "..."
+	const limit = 100
+	if len(text) > limit {
+		return strconv.QuoteToASCII(text[:limit]) + "..."
 	}
 	return strconv.QuoteToASCII(text)
 }

@@ -13,8 +13,8 @@ const (
 	failureInterval = 6 * time.Second
 )
 
-// Throttle counts failed authentications by address, IPv6 by /64. There is one for each door that the key opens: who fails at
-// one must not lock others of the same address out of another. Several goroutines may use it.
+// Throttle limits failed authentications by address, IPv6 by /64. Each way to authenticate has one of its own, so that
+// failures on one do not lock out other users of the same address on another. It is safe for concurrent use.
 type Throttle struct {
 	mu sync.Mutex
 	// Guarded by mu.
@@ -22,12 +22,12 @@ type Throttle struct {
 	refused uint64
 }
 
-// NewThrottle returns a Throttle that has seen nothing.
+// NewThrottle returns a Throttle without any failures.
 func NewThrottle() *Throttle {
 	return &Throttle{buckets: newAddressBuckets(failureInterval, failures)}
 }
 
-// Allow tells whether a password from addr may be compared at all. Where not, answer as to a wrong one.
+// Allow reports whether a password from addr may be compared at all. If not, answer as if it were wrong.
 func (t *Throttle) Allow(addr netip.Addr, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -46,15 +46,15 @@ func (t *Throttle) Fail(addr netip.Addr, now time.Time) {
 	t.refused++
 }
 
-// Refused returns how many passwords were wrong, or not to be compared.
+// Refused returns how many passwords were wrong or not compared.
 func (t *Throttle) Refused() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.refused
 }
 
-// FailureDelay returns how long the answer to a failed authentication is to be held back: 250 to 500 ms, at random, so
-// that its time tells nothing.
+// FailureDelay returns how long to delay the answer to a failed authentication: 250 to 500 ms, at random, so that its timing
+// reveals nothing.
 func FailureDelay() time.Duration {
 	return 250*time.Millisecond + rand.N(250*time.Millisecond+1)
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// start is some moment: all times of these tests are made from it.
+// start is the moment on which all times of these tests are based.
 func start() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 
 // address returns the n-th of many IPv4 addresses.
@@ -47,8 +47,8 @@ func TestThrottle(t *testing.T) {
 	}
 }
 
-// Asking costs nothing, and failing while throttled prolongs nothing.
-func TestThrottleOwesNothing(t *testing.T) {
+// Allow takes no token, and a failure while throttled takes none either.
+func TestThrottleTakesNoMore(t *testing.T) {
 	throttle, now, addr := NewThrottle(), start(), netip.MustParseAddr("203.0.113.7")
 	for range 1000 {
 		throttle.Allow(addr, now)
@@ -98,7 +98,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// Memory is bounded, and many addresses that fail a little do not make the throttle forget one that failed often.
+// Memory is limited, and many addresses that fail a little do not make the throttle forget one that failed often.
 func TestThrottleIsBounded(t *testing.T) {
 	throttle, now, bad := NewThrottle(), start(), netip.MustParseAddr("2001:db8::1")
 	for range failures {
@@ -122,7 +122,7 @@ func TestThrottleIsBounded(t *testing.T) {
 	}
 }
 
-// The heap and the map name the same buckets, in whatever order addresses come and are dropped.
+// The heap and the map have the same buckets, in whatever order addresses come and are dropped.
 func TestBucketsAgree(t *testing.T) {
 	b, now := newAddressBuckets(time.Second, 5), start()
 	for i := range 5_000 {
@@ -154,7 +154,7 @@ func TestFailureDelay(t *testing.T) {
 	}
 }
 
-// An address may open a burst of connections, then as many a second as the rate says; refused ones do not count.
+// An address may open a burst of connections, then as many a second as the rate; refused ones do not count.
 func TestLimiterAllow(t *testing.T) {
 	l, now, addr := NewLimiter(10, 50), start(), netip.MustParseAddr("203.0.113.7")
 	count := func(now time.Time) (allowed int) {
@@ -178,7 +178,7 @@ func TestLimiterAllow(t *testing.T) {
 	}
 }
 
-// Odd rates and bursts do not open or shut the door for ever.
+// With extreme rates and bursts, the limit is still neither absent nor permanent.
 func TestLimiterEdges(t *testing.T) {
 	addr, now := netip.MustParseAddr("203.0.113.7"), start()
 	for _, test := range []struct {
@@ -198,8 +198,7 @@ func TestLimiterEdges(t *testing.T) {
 	}
 }
 
-// An address has at most so many connections at once, and a given back one makes room; nothing is remembered of those
-// that have none.
+// The connections of an address are limited, a released one can be replaced, and an address without any is forgotten.
 func TestLimiterAcquire(t *testing.T) {
 	l := NewLimiter(10, 50)
 	a, b := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
@@ -225,7 +224,7 @@ func TestLimiterAcquire(t *testing.T) {
 	}
 }
 
-// Several goroutines together get no more than one alone.
+// Several goroutines together get no more than one would.
 func TestLimiterConcurrent(t *testing.T) {
 	l, throttle, now, addr := NewLimiter(1, 20), NewThrottle(), start(), netip.MustParseAddr("203.0.113.7")
 	var allowed, acquired atomic.Int64
