@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// MaxValue is how many bytes of a text a line of the log shows: enough for a traceback or a message from a client, while
-// a script may have a text of many megabytes in its hands.
+// MaxValue is how many bytes of a text a log line shows at most: enough for a traceback or a message from a client. Texts of
+// scripts may have many megabytes.
 const MaxValue = 4 << 10
 
-// Clip returns the text, or of one that is longer than limit its beginning and how much is missing. The limit is in bytes.
+// Clip returns the text. If it is longer than limit, in bytes, Clip returns its beginning and how much is missing.
 func Clip(text string, limit int) string {
 	if len(text) <= limit {
 		return text

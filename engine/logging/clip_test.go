@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A long text is cut between two characters, and says how much is missing.
+// A long text is cut between two characters, and ends with how much is missing.
 func TestClip(t *testing.T) {
 	full := strings.Repeat("x", MaxValue)
 	for _, row := range []struct{ text, want string }{

@@ -1,6 +1,5 @@
-// Package logging owns what stands between those who log and where the log goes: a queue of lines that a slow reader
-// cannot make anybody wait for, and bounds for values and for repetitions. It knows neither levels nor formats: those are
-// log/slog's.
+// Package logging owns the limits of the log: a queue, so that a slow reader of the log does not delay the server, and
+// limits for long values and for repeated lines. It does not know levels or formats: those are log/slog's.
 package logging
 
 import (
@@ -10,61 +9,60 @@ import (
 	"time"
 )
 
-// Bounds of what waits to be written. Both are more than a busy server logs in a second, and little beside its clients'
-// queues.
+// Limits of what waits to be written. Both are more than a busy server logs in a second, and small in comparison with the
+// send queues of its clients.
 const (
 	maxLines = 8192
 	maxBytes = 4 << 20
 )
 
-// Writer hands lines on from a goroutine of its own, in the order in which they came. Its methods may be called by any
-// goroutine. While nobody reads what is written, lines wait; those that have no room are dropped, and in their place
-// stands how many they were.
+// Writer writes lines from a goroutine of its own, in the order in which they came. While the writing blocks, lines are
+// queued. Lines that exceed the queue are dropped; a line in their place says how many. It is safe for concurrent use.
 type Writer struct {
-	to    io.Writer     // used by Run
-	ended chan struct{} // closed by Run
+	to   io.Writer     // used by Run
+	done chan struct{} // closed by Run
 
 	mu sync.Mutex
 	// Guarded by mu.
-	more    *sync.Cond // signalled when there is something to write, or nothing more will come
-	lines   []line
-	bytes   int // of lines
-	dropped int // since the last of lines
+	changed *sync.Cond // signalled when there is something to write, or w is closed
+	queue   []entry
+	bytes   int // of queue
+	dropped int // since the last entry of queue
 	notice  func(dropped int) []byte
 	closed  bool
 }
 
-// line is a text that is written at once.
-type line struct {
+// entry is a text that is written at once.
+type entry struct {
 	text    []byte
-	dropped int // how many were dropped before it
+	dropped int // how many lines were dropped before it
 }
 
-// New returns a writer to which lines may be written at once; whoever made it runs Run.
+// New returns a Writer that queues lines until Run is called.
 func New(to io.Writer) *Writer {
-	w := &Writer{to: to, ended: make(chan struct{}), notice: plainNotice}
-	w.more = sync.NewCond(&w.mu)
+	w := &Writer{to: to, done: make(chan struct{}), notice: defaultNotice}
+	w.changed = sync.NewCond(&w.mu)
 	return w
 }
 
-func plainNotice(dropped int) []byte {
+func defaultNotice(dropped int) []byte {
 	return fmt.Appendf(nil, "%d log lines dropped\n", dropped)
 }
 
-// Notice has render make the line that tells how many are missing.
+// Notice sets the function that renders the line about dropped lines.
 func (w *Writer) Notice(render func(dropped int) []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.notice = render
 }
 
-// Write takes one line or several. It never waits for the reader, and has no error: what cannot be written is counted.
+// Write queues one line or several. It never blocks and never returns an error; lines that cannot be written are counted.
 func (w *Writer) Write(text []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case w.closed:
-	case len(w.lines) > 0 && (len(w.lines) >= maxLines || w.bytes+len(text) > maxBytes):
+	case len(w.queue) > 0 && (len(w.queue) >= maxLines || w.bytes+len(text) > maxBytes):
 		w.dropped++
 	default:
 		w.add(text)
@@ -73,76 +71,77 @@ func (w *Writer) Write(text []byte) (int, error) {
 }
 
 func (w *Writer) add(text []byte) {
-	w.lines = append(w.lines, line{append([]byte(nil), text...), w.dropped})
+	w.queue = append(w.queue, entry{append([]byte(nil), text...), w.dropped})
 	w.bytes += len(text)
 	w.dropped = 0
-	w.more.Signal()
+	w.changed.Signal()
 }
 
-// Close adds a last text, however long, and returns when everything has been written, or after patience; what comes later
-// is ignored. It tells whether all was written: otherwise Run does not return before somebody reads, and only the end of
-// the process ends it.
-func (w *Writer) Close(last []byte, patience time.Duration) bool {
+// Close queues a last text, however long, and waits until everything has been written or the timeout has passed. Later
+// writes are ignored. Close reports whether everything was written; if not, Run returns only when the writing no longer
+// blocks.
+func (w *Writer) Close(last []byte, timeout time.Duration) bool {
 	w.mu.Lock()
 	if !w.closed {
 		if len(last) > 0 {
 			w.add(last)
 		}
 		w.closed = true
-		w.more.Signal()
+		w.changed.Signal()
 	}
 	w.mu.Unlock()
-	late := time.NewTimer(patience)
-	defer late.Stop()
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
 	select {
-	case <-w.ended:
+	case <-w.done:
 		return true
-	case <-late.C:
+	case <-timer.C:
 		return false
 	}
 }
 
-// Run writes until Close, and what is there then. It is called once.
+// Run writes until Close is called and the queue is empty. It must be called once only.
 func (w *Writer) Run() {
-	defer close(w.ended)
+	defer close(w.done)
 	missing := 0
 	for {
 		next, notice, ok := w.take()
 		if !ok {
 			return
 		}
-		if missing += next.dropped; missing > 0 && w.put(notice(missing)) {
+		if missing += next.dropped; missing > 0 && w.write(notice(missing)) {
 			missing = 0
 		}
-		if len(next.text) > 0 && !w.put(next.text) {
-			missing++ // the disk may be full; the next line says so if it can be written
+		if len(next.text) > 0 && !w.write(next.text) {
+			missing++ // for example, the disk is full; the next line that can be written says so
 		}
 	}
 }
 
-func (w *Writer) put(text []byte) bool {
+// write reports whether the text could be written.
+func (w *Writer) write(text []byte) bool {
 	_, err := w.to.Write(text)
 	return err == nil
 }
 
-// take waits for the next line and returns it, or false when there will be none. One without text follows upon lines that
-// were dropped since the last.
-func (w *Writer) take() (next line, notice func(dropped int) []byte, ok bool) {
+// take waits for the next entry and returns it, or false if there will be none. An entry without text reports lines that
+// were dropped after the last entry.
+func (w *Writer) take() (next entry, notice func(dropped int) []byte, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.lines) == 0 && w.dropped == 0 && !w.closed {
-		w.more.Wait()
+	for len(w.queue) == 0 && w.dropped == 0 && !w.closed {
+		w.changed.Wait()
 	}
 	switch {
-	case len(w.lines) > 0:
-		next = w.lines[0]
-		w.lines[0] = line{}
-		w.lines = w.lines[1:]
+	case len(w.queue) > 0:
+		next = w.queue[0]
+		w.queue[0] = entry{}
+		w.queue = w.queue[1:]
 		w.bytes -= len(next.text)
 	case w.dropped > 0:
 		next.dropped, w.dropped = w.dropped, 0
 	default:
-		return line{}, nil, false
+		return entry{}, nil, false
 	}
 	return next, w.notice, true
 }

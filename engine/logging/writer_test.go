@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what comes at once: a guard against hanging, not a measurement.
+// patience is how long a test waits before it gives up: a guard against hanging, not a measurement.
 const patience = 2 * time.Minute
 
 // start runs a writer until the end of the test.
@@ -30,7 +30,7 @@ func start(t *testing.T, to io.Writer) *Writer {
 
 // stalled is a reader that reads nothing until it is released.
 type stalled struct {
-	began   chan struct{} // sent to when somebody writes; capacity 1
+	began   chan struct{} // sent to by Write; capacity 1
 	release chan struct{} // closed by the test
 	text    bytes.Buffer  // read once the writer has ended
 }
@@ -48,7 +48,7 @@ func (s *stalled) Write(text []byte) (int, error) {
 	return s.text.Write(text)
 }
 
-// Nobody waits for a log that is not read: lines are kept in their order, the rest is dropped, and the log says how many.
+// Writing to a log that is not read does not block: lines are queued in order, the rest is dropped, and the log says how many.
 func TestStalled(t *testing.T) {
 	to := newStalled()
 	w := start(t, to)
@@ -83,8 +83,8 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// What waits is bounded in bytes; one line is taken however long it is, and that lines are missing is said without
-// another that follows.
+// The queue is limited in bytes, but accepts one line of any length. That lines are missing is logged even if no other line
+// follows.
 func TestBytes(t *testing.T) {
 	to := newStalled()
 	w := start(t, to)
@@ -109,11 +109,11 @@ func TestClose(t *testing.T) {
 	_, _ = io.WriteString(w, "never read\n")
 	<-to.began
 	if w.Close(nil, time.Millisecond) {
-		t.Error("Close = true, want false while nobody reads")
+		t.Error("Close = true, want false while the reader is stalled")
 	}
 	close(to.release)
 	if !w.Close(nil, patience) {
-		t.Error("Close = false, want true after somebody has read")
+		t.Error("Close = false, want true after everything was read")
 	}
 	_, _ = io.WriteString(w, "too late\n")
 	if got := to.text.String(); got != "never read\n" {
@@ -121,7 +121,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// failing refuses what it is told to.
+// failing is a writer that fails for some texts.
 type failing struct {
 	bytes.Buffer
 	refused string
@@ -134,7 +134,7 @@ func (f *failing) Write(text []byte) (int, error) {
 	return f.Buffer.Write(text)
 }
 
-// Lines that cannot be written are counted, and the next says so.
+// Lines that cannot be written are counted, and the next line says so.
 func TestUnwritable(t *testing.T) {
 	to := &failing{refused: "secret"}
 	w := start(t, to)
@@ -150,7 +150,7 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
-// Any goroutine may log, and no line is torn.
+// Several goroutines may log, and no line is torn apart.
 func TestManyGoroutines(t *testing.T) {
 	var to bytes.Buffer
 	w := start(t, &to)
