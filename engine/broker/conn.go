@@ -32,13 +32,13 @@ type Conn interface {
 
 // conn implements Conn on a socket.
 type conn struct {
+	outbox.Sender // used by any goroutine
+
 	// Set at the upgrade, never changed.
 	peer   auth.Peer
 	opened time.Time
 	broker *Broker
 	socket *socket
-
-	sender outbox.Sender // used by any goroutine
 
 	// Written by the reader, read by the shard.
 	messageStart atomic.Int64 // when the message that is being read began; 0 between messages
@@ -51,18 +51,13 @@ type conn struct {
 
 var _ Conn = (*conn)(nil)
 
-func (c *conn) ID() uint64                   { return c.sender.ID() }
-func (c *conn) Peer() auth.Peer              { return c.peer }
-func (c *conn) OpenedAt() time.Time          { return c.opened }
-func (c *conn) Send(f *outbox.Frame)         { c.sender.Send(f) }
-func (c *conn) SendLatest(f *outbox.Frame)   { c.sender.SendLatest(f) }
-func (c *conn) Subscribe(t outbox.TopicID)   { c.sender.Subscribe(t) }
-func (c *conn) Unsubscribe(t outbox.TopicID) { c.sender.Unsubscribe(t) }
+func (c *conn) Peer() auth.Peer     { return c.peer }
+func (c *conn) OpenedAt() time.Time { return c.opened }
 
 func (c *conn) Close(why wire.Close) {
 	allowed, err := wire.CloseWith(why.Code, why.Reason)
 	if err != nil {
 		allowed = wire.CloseNormal(why.Reason)
 	}
-	c.sender.Close(outbox.CloseRequest{Why: allowed})
+	c.Sender.Close(outbox.CloseRequest{Why: allowed})
 }

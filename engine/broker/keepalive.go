@@ -57,7 +57,7 @@ func (t *transport) Tick(now time.Duration, idle bool) (ping bool, dead *wire.Cl
 func (t *transport) TooSlow(queued int) {
 	b := t.broker
 	if line := b.throttle.Allow("slow", time.Now()); line.Allowed {
-		b.log.Warn("broker: client too slow", "connection", t.sender.ID(), "peer", t.peer.Addr, "queued_bytes", queued,
+		b.log.Warn("broker: client too slow", "connection", t.ID(), "peer", t.peer.Addr, "queued_bytes", queued,
 			"suppressed", line.Suppressed)
 	}
 }

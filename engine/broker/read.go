@@ -44,10 +44,10 @@ func (r *reader) run() {
 		c.inHandler.Store(false)
 		r.readAll()
 	})
-	if c.sender.IsClosing() && !r.closeReceived {
+	if c.IsClosing() && !r.closeReceived {
 		c.socket.discard() // until the shard, which writes the close frame, ends the reading
 	}
-	why := c.sender.ReaderDone(wire.CloseAbnormal())
+	why := c.ReaderDone(wire.CloseAbnormal())
 	c.broker.increment(c.broker.closed, wire.CodeClass(why.Code))
 	r.recoverPanic(func() { c.broker.handler.Closed(c, why) })
 }
@@ -65,7 +65,7 @@ func (r *reader) recoverPanic(f func()) {
 
 // closeOutOfSync closes the connection after what cannot be parsed any further.
 func (r *reader) closeOutOfSync(why wire.Close) {
-	r.c.sender.Close(outbox.CloseRequest{Why: why, OutOfSync: true})
+	r.c.Sender.Close(outbox.CloseRequest{Why: why, OutOfSync: true})
 }
 
 // readAll reads messages until reading fails, for whatever reason.
@@ -97,7 +97,7 @@ func (r *reader) message(kind int, from io.Reader) error {
 	switch {
 	case err != nil:
 		return err
-	case c.sender.IsClosing():
+	case c.IsClosing():
 	case !utf8.Valid(text):
 		c.Close(wire.CloseInvalidUTF8())
 	case r.accept():
@@ -173,6 +173,6 @@ func (r *reader) onClose(code int, reason string) error {
 		return nil
 	}
 	r.closeReceived = true
-	r.c.sender.Close(outbox.CloseRequest{Why: wire.Close{Code: code, Reason: reason}, Reply: true})
+	r.c.Sender.Close(outbox.CloseRequest{Why: wire.Close{Code: code, Reason: reason}, Reply: true})
 	return nil
 }

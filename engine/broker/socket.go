@@ -110,7 +110,7 @@ func (s *socket) Write(p []byte) (int, error) {
 		if why.Code == wire.CodeTooLarge {
 			why = wire.CloseTooLarge(int64(s.broker.settings().Limits.ReadLimit))
 		}
-		c.sender.Close(outbox.CloseRequest{Why: why, OutOfSync: true})
+		c.Sender.Close(outbox.CloseRequest{Why: why, OutOfSync: true})
 	}
 	return len(p), nil
 }

@@ -235,7 +235,7 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer)
 	c := &conn{peer: peer, opened: b.clock(), broker: b, socket: s, nextPing: b.firstPing()}
 	s.conn.Store(c)
 	b.pending.remove(s)
-	b.out.Join(&c.sender, s.Conn, (*transport)(c))
+	b.out.Join(&c.Sender, s.Conn, (*transport)(c))
 	b.mu.Lock()
 	stopReason := b.stopReason
 	b.mu.Unlock()
