@@ -33,8 +33,8 @@ func (s *Server) scripts(c config.Config, l script.Loop) script.Options {
 
 // within bounds how long scripts may load, waiting included; where they hold the loop for longer the machine ends them by
 // itself, and says where.
-func within(ctx context.Context, c config.Config) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, c.Lua.BootTimeout.Std()+bootGrace,
+func within(ctx context.Context, c config.Config) (limited context.Context, cancel func()) {
+	return loop.WithRunningTimeout(ctx, c.Lua.BootTimeout.Std()+bootGrace,
 		fmt.Errorf("engine: loading the scripts took longer than lua.boot_timeout, %s: they wait for something", c.Lua.BootTimeout))
 }
 

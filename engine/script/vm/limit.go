@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"perigee/engine/loop"
 )
 
 // Intervals of the watcher.
@@ -149,8 +151,9 @@ func (v *VM) Watch(ctx context.Context) {
 func (v *VM) watchTime(ctx context.Context) {
 	ticker := time.NewTicker(watchTime)
 	defer ticker.Stop()
+	running := loop.NewRunningTime(watchTime)
 	var slice uint64
-	var since time.Time
+	var spent time.Duration
 	ticks := 0 // since the slice tripped; counted, so that a process that was suspended does not look as if it hung
 	for {
 		select {
@@ -159,19 +162,20 @@ func (v *VM) watchTime(ctx context.Context) {
 		case <-ticker.C:
 		}
 		word := v.limits.state.Load()
-		now := word &^ held
+		now, ran := word&^held, running.Tick()
 		timeout := time.Duration(v.limits.timeout.Load())
 		switch {
 		case now != slice:
-			slice, since, ticks = now, time.Now(), 0
+			slice, spent, ticks = now, 0, 0
 		case word&held != 0: // this time is not charged to the slice
-			since = since.Add(watchTime)
 		case slice >= trippedTime:
 			if ticks++; ticks == hangTicks(timeout) && v.options.OnHang != nil {
 				v.options.OnHang(timeout + time.Duration(ticks)*watchTime)
 			}
-		case timeout > 0 && time.Since(since) >= timeout:
-			v.limits.trip(slice, trippedTime)
+		default:
+			if spent += ran; timeout > 0 && spent >= timeout {
+				v.limits.trip(slice, trippedTime)
+			}
 		}
 	}
 }
