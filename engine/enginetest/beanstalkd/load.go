@@ -1,10 +1,14 @@
 package beanstalkd
 
 import (
+	"errors"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/beanstalkd/go-beanstalk"
+
+	"perigee/engine/testkit"
 )
 
 // dial connects with the library.
@@ -66,21 +70,15 @@ func (s *Server) WaitEmpty(tb testing.TB) {
 	tb.Helper()
 	c := s.dial(tb)
 	defer func() { _ = c.Close() }()
-	deadline := time.After(4 * timeout)
-	for {
+	testkit.WaitForNone(tb, "jobs in the queue", func() (int, error) {
 		stats, err := c.Tube.Stats()
 		if err != nil {
 			tb.Fatal(err)
 		}
-		if stats["current-jobs-ready"] == "0" && stats["current-jobs-reserved"] == "0" {
-			return
-		}
-		select {
-		case <-deadline:
-			tb.Fatalf("there are still jobs: %v", stats)
-		case <-time.After(time.Millisecond):
-		}
-	}
+		ready, errReady := strconv.Atoi(stats["current-jobs-ready"])
+		reserved, errReserved := strconv.Atoi(stats["current-jobs-reserved"])
+		return ready + reserved, errors.Join(errReady, errReserved)
+	})
 }
 
 // Benchmark measures how fast work empties the queue of the benchmark's jobs, at least a thousand. It reports the jobs per second,
