@@ -128,7 +128,7 @@ func (r *reader) readText(from io.Reader) ([]byte, error) {
 func (r *reader) accept() bool {
 	b := r.c.broker
 	limits := &b.settings().Limits
-	switch r.limiter.next(limits.MessagesPerSecond, limits.MessagesBurst, b.now()) {
+	switch r.limiter.decide(limits.MessagesPerSecond, limits.MessagesBurst, b.now()) {
 	case acceptMessage:
 		return true
 	case dropAndNotify:

@@ -222,7 +222,7 @@ type placed struct{ error }
 
 func (p placed) Place() string { return "chat.lua:3" }
 
-// The same turn that fails at the same place is logged once a second, with how many were left unsaid; every answer has a
+// The same turn that fails at the same place is logged once a second, with how many were suppressed; every answer has a
 // reference that is in the log.
 func TestHandlerFailsAgain(t *testing.T) {
 	inBubble(t, defaults(), func(r *rig) {

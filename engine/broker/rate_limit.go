@@ -28,8 +28,8 @@ const (
 	dropAndClose
 )
 
-// next counts one more message, of which rate a second and burst at once are accepted.
-func (l *messageLimiter) next(rate, burst int, now time.Duration) action {
+// decide counts one more message, of which rate a second and burst at once are accepted.
+func (l *messageLimiter) decide(rate, burst int, now time.Duration) action {
 	if rate <= 0 {
 		return acceptMessage
 	}
