@@ -198,7 +198,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	effect.manager.Retired = s.retired
 	s.manager = manager.New(effect.manager, s.loop, s.log)
 	s.broker = broker.New(effect.broker, s.manager, s.log)
-	s.manager.Connect(s.broker)
+	s.manager.SetPublisher(s.broker)
 	s.serve(effect.pages)
 	s.fetch = fetch.New(fetch.Options{
 		Timeout:            c.HTTP.Timeout.Std(),

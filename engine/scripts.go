@@ -162,7 +162,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
 		r.log.Error("loop: turn panicked", "turn", turn, "panic", value, "stack", string(stack))
 	}})
 	m := manager.New(manager.Options{Limits: r.config.Limits, Roster: r.config.Roster}, l, r.log)
-	m.Connect(nobody{})
+	m.SetPublisher(nobody{})
 	var all script.Generations
 	defer all.Close()
 	defer all.Watch(ctx)()

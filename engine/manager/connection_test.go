@@ -98,7 +98,7 @@ func TestDetach(t *testing.T) {
 		if len(heard) != 1 || heard[0] != "bye false 0" {
 			r.Errorf("close hook heard %q, want once: bye, not open, no connection", heard)
 		}
-		if of, found, all := r.m.crowd.Of(s), r.m.crowd.Find(c.UUID()), r.m.crowd.All(); of != nil || found != nil || len(all) != 0 {
+		if of, found, all := r.m.hub.ByConn(s), r.m.hub.ByUUID(c.UUID()), r.m.hub.All(); of != nil || found != nil || len(all) != 0 {
 			r.Errorf("something of the connection is left: %v %v %v", of, found, all)
 		}
 	})
@@ -128,7 +128,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	r.turn(func() {})
-	if handled != clients*messages || len(r.m.crowd.All()) != 0 {
-		t.Errorf("handled %d messages, %d connections left, want %d and 0", handled, len(r.m.crowd.All()), clients*messages)
+	if handled != clients*messages || len(r.m.hub.All()) != 0 {
+		t.Errorf("handled %d messages, %d connections left, want %d and 0", handled, len(r.m.hub.All()), clients*messages)
 	}
 }

@@ -75,7 +75,7 @@ func (g *generation) complete() error {
 		}
 	}
 	for _, t := range g.topics {
-		if g.manager.crowd.HasTopic(t.Name()) {
+		if g.manager.hub.HasTopic(t.Name()) {
 			faults = append(faults, fmt.Errorf("server.register: topic %q was registered by somebody else while the scripts loaded", t.Name()))
 		}
 	}
@@ -94,8 +94,8 @@ func (g *generation) run(name string, arguments wire.Value) (wire.Value, error) 
 	return c.Run(arguments)
 }
 
-// Roster implements hub.Scripts.
-func (g *generation) Roster(c script.Client) ([]byte, error) { return g.application.Roster(c) }
+// RosterEntry implements hub.Scripts.
+func (g *generation) RosterEntry(c script.Client) ([]byte, error) { return g.application.Roster(c) }
 
 // Report implements hub.Scripts.
 func (g *generation) Report(turn string, c *hub.Connection, err error) {
@@ -153,7 +153,7 @@ func (g *generation) discard() {
 		w.Cancel()
 	}
 	for _, t := range g.topics {
-		t.Drop()
+		t.Discard()
 	}
 	g.boot, g.topics, g.acts = nil, nil, nil
 }
@@ -188,7 +188,7 @@ func (m *Manager) swap(next *generation) Installed {
 // publish makes the topics that boot registered known to everybody.
 func (g *generation) publish() {
 	for _, t := range g.topics {
-		g.manager.crowd.AddTopic(t)
+		g.manager.hub.AddTopic(t)
 	}
 	g.topics = nil
 }
@@ -235,10 +235,10 @@ func (m *Manager) drain(old *generation) {
 	old.application.Replaced(func() {
 		cancel()
 		m.options.Metrics.Unregister(old.measures.of)
-		for _, c := range m.crowd.All() {
+		for _, c := range m.hub.All() {
 			old.application.Forget(c.Slot())
 		}
-		for _, t := range m.crowd.Topics() {
+		for _, t := range m.hub.Topics() {
 			old.application.Forget(t.Slot())
 		}
 		if m.options.Retired != nil {
@@ -261,23 +261,23 @@ func (m *Manager) renew(g *generation, from uint64) {
 	if m.generation.Load() != g {
 		return // whoever came after it goes over all of them
 	}
-	rest, begun := m.crowd.From(from), time.Now()
+	rest, begun := m.hub.AllFrom(from), time.Now()
 	done := 0
 	for _, c := range rest[:min(len(rest), renewSlice)] {
 		if done > 0 && time.Since(begun) >= renewTime {
 			break
 		}
 		done++
-		c.Attributes(func(name string, v wire.Value) wire.Value {
+		c.MapAttributes(func(name string, v wire.Value) wire.Value {
 			by := 0
 			m.crossed(g.adopt(&v, &by, "the fields "+name+" of client "+c.UUID()))
 			return v
 		})
-		c.Outdate()
+		c.InvalidateEntry()
 	}
 	if len(rest) > done {
 		next := rest[done].Number()
 		m.loop.Next("reload", func() { m.renew(g, next) })
 	}
-	m.crowd.Renewed()
+	m.hub.RefreshRoster()
 }

@@ -50,10 +50,10 @@ func (h *host) Timer(o script.TimerOptions) (script.Timer, error) {
 	return w, nil
 }
 
-func (h *host) Connections() []script.Client { return h.m.crowd.Clients() }
+func (h *host) Connections() []script.Client { return h.m.hub.Clients() }
 
 func (h *host) Connection(uuid string) script.Client {
-	if c := h.m.crowd.Find(uuid); c != nil {
+	if c := h.m.hub.ByUUID(uuid); c != nil {
 		return c
 	}
 	return nil
@@ -63,7 +63,7 @@ func (h *host) Send(to []script.Client, name string, fields wire.Fields) error {
 	if !slices.ContainsFunc(to, script.Client.Open) {
 		return nil
 	}
-	f, err := h.m.crowd.Encode(name, fields)
+	f, err := h.m.hub.Encode(name, fields)
 	if err != nil {
 		return err
 	}
@@ -78,22 +78,22 @@ func (h *host) Send(to []script.Client, name string, fields wire.Fields) error {
 }
 
 func (h *host) Broadcast(name string, fields wire.Fields) error {
-	if len(h.m.crowd.All()) == 0 {
+	if len(h.m.hub.All()) == 0 {
 		return nil
 	}
-	f, err := h.m.crowd.Encode(name, fields)
+	f, err := h.m.hub.Encode(name, fields)
 	if err == nil {
-		h.g.do(func() { h.m.crowd.Publish(f) })
+		h.g.do(func() { h.m.hub.Broadcast(f) })
 	}
 	return err
 }
 
 func (h *host) Publish(to script.Topic, name string, fields wire.Fields) error {
 	t, ok := to.(*hub.Topic)
-	if !ok || !t.Reaches() {
+	if !ok || !t.MayHaveSubscribers() {
 		return nil
 	}
-	f, err := h.m.crowd.Encode(name, fields)
+	f, err := h.m.hub.Encode(name, fields)
 	if err == nil {
 		h.g.do(func() { t.Publish(f) })
 	}
@@ -103,12 +103,12 @@ func (h *host) Publish(to script.Topic, name string, fields wire.Fields) error {
 func (h *host) Close(c script.Client, code int, reason string) error {
 	why, err := wire.CloseWith(code, reason)
 	if own, ok := c.(*hub.Connection); ok && err == nil {
-		h.g.do(func() { own.End(why) })
+		h.g.do(func() { own.Close(why) })
 	}
 	return err
 }
 
-func (h *host) Roster() { h.g.do(h.m.crowd.AskRoster) }
+func (h *host) Roster() { h.g.do(h.m.hub.FlushRoster) }
 
 func (h *host) Topics() []script.Topic { return hub.TopicList(h.g.allTopics()) }
 
@@ -129,7 +129,7 @@ func (h *host) Register(name string, o script.TopicOptions) (script.Topic, error
 
 func (h *host) Unregister(t script.Topic) {
 	if own, ok := t.(*hub.Topic); ok {
-		h.g.do(func() { h.m.crowd.Unregister(own) })
+		h.g.do(func() { h.m.hub.Unregister(own) })
 	}
 }
 

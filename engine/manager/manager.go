@@ -1,11 +1,11 @@
 // Package manager is the kernel of the server. It takes in what sockets, the queue and other programs bring, asks the guard
 // and has the scripts do the work; it owns timers and delayed commands, and lets one set of scripts take over from another.
-// Who is connected is a hub.Crowd to it, what scripts register a registry.Registry. It does not know Lua: the application
+// Who is connected is a hub.Hub to it, what scripts register a registry.Registry. It does not know Lua: the application
 // is an Application to it, and reaches the server through script.Host. It does not know sockets.
 //
 // All of its state lives on the loop. The exported methods of Manager may be called by any goroutine but the loop's, and
 // only hand the loop a turn; what is not exported runs on the loop and may touch every field. The types behind
-// script.Host, script.Timer and hub.Scripts are not exported and belong to the loop as a whole, as do the packages crowd
+// script.Host, script.Timer and hub.Scripts are not exported and belong to the loop as a whole, as do the packages hub
 // and registry.
 package manager
 
@@ -106,11 +106,11 @@ type Options struct {
 
 // Manager is the kernel.
 type Manager struct {
-	// Set by New and Connect, never changed.
+	// Set by New and SetPublisher, never changed.
 	loop    *loop.Loop
 	log     *slog.Logger
 	started time.Time
-	crowd   *hub.Crowd // of the loop
+	hub     *hub.Hub // owned by the loop
 	// One for each door: a client's wrong passwords do not keep out a program with the right one.
 	clients, programs *auth.Throttle
 
@@ -135,10 +135,10 @@ var (
 	_ script.Host    = (*host)(nil)
 	_ script.Timer   = (*work)(nil)
 	_ hub.Scripts    = (*generation)(nil)
-	_ hub.Outlet     = (*broker.Broker)(nil)
+	_ hub.Publisher  = (*broker.Broker)(nil)
 )
 
-// New returns a manager without scripts: Connect and Install come before the first connection.
+// New returns a manager without scripts: SetPublisher and Install come before the first connection.
 func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 	m := &Manager{
 		options:  o,
@@ -150,10 +150,10 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 		programs: auth.NewThrottle(),
 		started:  l.Now(),
 	}
-	m.crowd = hub.New(hub.Options{
+	m.hub = hub.New(hub.Options{
 		Limits: o.Limits, Roster: o.Roster, Closed: m.closed,
-		Opens: func(peer auth.Peer, password string, who ...any) bool {
-			return m.opens(m.clients, peer, password, who...)
+		CheckPassword: func(peer auth.Peer, password string, logFields ...any) bool {
+			return m.opens(m.clients, peer, password, logFields...)
 		},
 		Scripts: func() hub.Scripts { return m.generation.Load() },
 	}, l, log)
@@ -164,8 +164,8 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 	return m
 }
 
-// Connect says how many clients are reached at once. It is called once, before the loop runs.
-func (m *Manager) Connect(out hub.Outlet) { m.crowd.Connect(out) }
+// SetPublisher sets what sends frames to many clients at once. It is called once, before the loop runs.
+func (m *Manager) SetPublisher(p hub.Publisher) { m.hub.SetPublisher(p) }
 
 // Host returns what the scripts that run now reach the server through; it is called on the loop, as are its methods.
 func (m *Manager) Host() script.Host { return &host{m, m.generation.Load()} }
@@ -236,7 +236,7 @@ func (m *Manager) Configure(o Options) {
 	m.key.Store(&o.Key)
 	m.post("configure", func() {
 		m.options.Drain = o.Drain
-		m.crowd.Configure(o.Limits, o.Roster)
+		m.hub.Configure(o.Limits, o.Roster)
 	})
 }
 
@@ -287,4 +287,4 @@ func (m *Manager) ask(ctx context.Context, turn string, run func() error) error 
 func (m *Manager) application() Application { return m.generation.Load().application }
 
 // settle ends a turn: what it changed of topics, subscriptions and the roster goes out.
-func (m *Manager) settle() { m.crowd.Settle() }
+func (m *Manager) settle() { m.hub.Flush() }

@@ -59,7 +59,7 @@ func (a *arrival) check(known *registry.Message) {
 
 // receive does what a client asks for, if it may.
 func (m *Manager) receive(a arrival) {
-	c := m.crowd.Of(a.socket)
+	c := m.hub.ByConn(a.socket)
 	if c == nil {
 		return // it was closed while this was on its way
 	}
@@ -155,7 +155,7 @@ func (m *Manager) fail(generation int, turn string, c *hub.Connection, previous 
 	if !reported || c == nil {
 		return
 	}
-	c.SendOwn(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
+	c.SendOrLog(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
 	g := m.generation.Load()
 	problem := err.Error()
 	if err := measured(g.measures.failed, func() error { return g.application.Failed(c, problem) }); err != nil {

@@ -69,7 +69,7 @@ func newRig(tb testing.TB, o Options) *rig {
 	o.Stop = func(why wire.Close) { r.stopped = append(r.stopped, why) }
 	r.loop = loop.New(loop.Options{})
 	r.m = New(o, r.loop, slog.New(slog.NewTextHandler(r.log, nil)))
-	r.m.Connect(r.out)
+	r.m.SetPublisher(r.out)
 	r.h = r.m.Host()
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -128,7 +128,7 @@ func (r *rig) open() (*socket, *hub.Connection) {
 	synctest.Wait()
 	s.take()
 	var c *hub.Connection
-	r.turn(func() { c = r.m.crowd.Of(s) })
+	r.turn(func() { c = r.m.hub.ByConn(s) })
 	return s, c
 }
 

@@ -221,7 +221,7 @@ func TestRosterSlices(t *testing.T) {
 			r.m.Open(r.newSocket())
 		}
 		var c *hub.Connection
-		r.turn(func() { c = r.m.crowd.All()[0] })
+		r.turn(func() { c = r.m.hub.All()[0] })
 		r.quiet()
 		r.quiet()
 		served := func(after time.Duration) (ids []uint64) {

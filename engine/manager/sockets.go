@@ -28,7 +28,7 @@ func (m *Manager) post(turn string, run func()) { _ = m.loop.Post(turn, run) }
 
 // open takes in a new connection and calls the open hook.
 func (m *Manager) open(conn broker.Conn, uuid string) {
-	c := m.crowd.Add(conn, uuid)
+	c := m.hub.Add(conn, uuid)
 	g := m.generation.Load()
 	if err := measured(g.measures.open, func() error { return g.application.Open(c) }); err != nil {
 		m.fail(g.number, "open", c, "", err)
@@ -38,8 +38,8 @@ func (m *Manager) open(conn broker.Conn, uuid string) {
 
 // leave is called after a socket has closed. The close hook of one that the server closed has run, or is about to.
 func (m *Manager) leave(conn broker.Conn, why wire.Close) {
-	if c := m.crowd.Of(conn); c != nil {
-		c.Leave()
+	if c := m.hub.ByConn(conn); c != nil {
+		c.Remove()
 		m.closed(c, why.Reason)
 	}
 }

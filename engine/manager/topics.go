@@ -21,12 +21,12 @@ func (g *generation) registerTopic(name string, o script.TopicOptions) (*hub.Top
 		}
 		return t, nil
 	}
-	t := g.manager.crowd.MakeTopic(name, o, g.do)
+	t := g.manager.hub.NewTopic(name, o, g.do)
 	if g.phase == loading {
 		g.topics = append(g.topics, t)
 		return t, nil
 	}
-	g.manager.crowd.AddTopic(t)
+	g.manager.hub.AddTopic(t)
 	return t, nil
 }
 
@@ -37,12 +37,12 @@ func (g *generation) findTopic(nameOrUUID string) *hub.Topic {
 			return t
 		}
 	}
-	return g.manager.crowd.FindTopic(nameOrUUID)
+	return g.manager.hub.FindTopic(nameOrUUID)
 }
 
 // allTopics are those that these scripts see, sorted by name.
 func (g *generation) allTopics() []*hub.Topic {
-	list := append(g.manager.crowd.Topics(), g.topics...)
+	list := append(g.manager.hub.Topics(), g.topics...)
 	slices.SortStableFunc(list, func(a, b *hub.Topic) int { return cmp.Compare(a.Name(), b.Name()) })
 	return list
 }

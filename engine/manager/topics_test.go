@@ -107,7 +107,7 @@ func TestNotices(t *testing.T) {
 		b.hears(r, "one topic", "UpdateTopics")
 		r.turn(func() {
 			one.Unsubscribe(ca)
-			ca.End(wire.CloseNormal(""))
+			ca.Close(wire.CloseNormal(""))
 		})
 		a.hears(r, "before the end", "UpdateSubscriptions")
 
@@ -186,7 +186,7 @@ func TestSubscribe(t *testing.T) {
 		if got := strings.Join(names, " "); got != want {
 			r.Fatalf("a heard %s, want %s", got, want)
 		}
-		one := r.m.crowd.FindTopic("one")
+		one := r.m.hub.FindTopic("one")
 		contains(r, "last UpdateSubscriptions", string(heard[3]),
 			fmt.Sprintf(`"subscriptions":{%q:{"name":"one","subscribers":1,"uuid":%q}}`, one.UUID(), one.UUID()))
 		b.hears(r, "b", "UpdateSubscriptions", "Both", "OnlyB")

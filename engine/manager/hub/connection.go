@@ -13,10 +13,10 @@ import (
 	"perigee/engine/wire"
 )
 
-// Connection is what the server knows of one client. Once closed it answers still, and does nothing any more.
+// Connection is what the server knows of one client. Once closed it can still be read; all other methods are no-ops.
 type Connection struct {
-	crowd  *Crowd
-	socket broker.Conn
+	hub    *Hub
+	conn   broker.Conn
 	uuid   string
 	number uint64 // in the order of opening, from 1
 	open   bool
@@ -26,21 +26,22 @@ type Connection struct {
 	attributes        []attribute    // in the order of setting
 	notifications     []notification // in the order of each sender's first
 	subscriptions     []*Topic       // sorted by name
-	news              notice         // UpdateSubscriptions
 
-	bad      []time.Time // when its latest bad messages came
-	failures int         // passwords that were wrong since the last right one
+	subscriptionsUpdate update
 
-	row    []byte // what others see of it, as JSON; empty is nothing
-	stale  bool   // row is out of date; then it stands in roster.stale
-	roster uint64 // the version it was sent last, 0 is none
+	badMessages []time.Time // when its latest bad messages came
+	failures    int         // wrong passwords since the last right one
 
-	encoding bool // AppendJSON is at work on it
+	entry         []byte // in the roster, as JSON; empty if it has none
+	entryOutdated bool   // then it is in roster.outdated
+	rosterVersion uint64 // that it was sent last; 0 is none
+
+	encoding bool // AppendJSON is running on it
 
 	slot any
 }
 
-// attribute is the application's own data.
+// attribute is one field of the application's own data.
 type attribute struct {
 	name  string
 	value wire.Value
@@ -53,65 +54,65 @@ type notification struct {
 	at           time.Time
 }
 
-// maxNotifications is how many notifications a connection keeps, the latest ones: senders come and go, each could leave
-// one, and all of them travel with each.
+// maxNotifications is how many notifications a connection keeps, the latest ones. Each sender can leave one, and each change
+// sends all of them.
 const maxNotifications = 100
 
-// Add takes in a new connection, before its open hook.
-func (cr *Crowd) Add(s broker.Conn, uuid string) *Connection {
-	cr.opened++
-	c := &Connection{crowd: cr, socket: s, uuid: uuid, number: cr.opened, open: true, kind: "anonymous"}
-	c.news.send = c.tellSubscriptions
-	cr.sockets[s] = c
-	cr.uuids[uuid] = c
-	cr.order = append(cr.order, c)
-	cr.roster.newcomers = append(cr.roster.newcomers, c)
-	s.Subscribe(everybody)
+// Add adds a new connection, before its open hook runs.
+func (h *Hub) Add(conn broker.Conn, uuid string) *Connection {
+	h.lastNumber++
+	c := &Connection{hub: h, conn: conn, uuid: uuid, number: h.lastNumber, open: true, kind: "anonymous"}
+	c.subscriptionsUpdate.send = c.sendSubscriptions
+	h.byConn[conn] = c
+	h.byUUID[uuid] = c
+	h.connections = append(h.connections, c)
+	h.roster.newcomers = append(h.roster.newcomers, c)
+	conn.Subscribe(allConnections)
 	c.changed()
 	return c
 }
 
-// End closes a connection. It leaves at once, so that a peer that is slow to go is seen by nobody; the close hook runs in
-// a turn of its own.
-func (c *Connection) End(why wire.Close) {
+// Close closes a connection. It is removed at once, so that others do not see it while its peer is slow to close;
+// Options.Closed is called in a turn of its own.
+func (c *Connection) Close(why wire.Close) {
 	if !c.open {
 		return
 	}
-	c.crowd.tellFirst()
-	c.socket.Close(why)
-	c.Leave()
-	c.crowd.loop.Next("close", func() { c.crowd.options.Closed(c, why.Reason) })
+	c.hub.sendUpdates()
+	c.conn.Close(why)
+	c.Remove()
+	c.hub.loop.Next("close", func() { c.hub.options.Closed(c, why.Reason) })
 }
 
-// Leave takes a connection out of everything.
-func (c *Connection) Leave() {
-	cr := c.crowd
+// Remove removes a connection from the hub, its topics and the roster.
+func (c *Connection) Remove() {
+	h := c.hub
 	c.open = false
-	delete(cr.sockets, c.socket)
-	delete(cr.uuids, c.uuid)
-	cr.order = without(cr.order, c)
+	delete(h.byConn, c.conn)
+	delete(h.byUUID, c.uuid)
+	h.connections = remove(h.connections, c)
 	for _, t := range c.subscriptions {
-		t.subscribers = without(t.subscribers, c)
+		t.subscribers = remove(t.subscribers, c)
 	}
 	c.subscriptions = nil
-	cr.forgetRow(c)
+	h.removeEntry(c)
 }
 
-// place finds where a number stands, or would, in a list in the order of opening.
-func place(list []*Connection, number uint64) int {
+// indexOf returns the index of a number, or that at which it would be inserted, in a list in the order of opening.
+func indexOf(list []*Connection, number uint64) int {
 	i, _ := slices.BinarySearchFunc(list, number, func(c *Connection, number uint64) int {
 		return cmp.Compare(c.number, number)
 	})
 	return i
 }
 
-// without takes a connection out of a list in the order of opening, in which it stands.
-func without(list []*Connection, c *Connection) []*Connection {
-	i := place(list, c.number)
+// remove removes a connection from a list in the order of opening. The list must contain it.
+func remove(list []*Connection, c *Connection) []*Connection {
+	i := indexOf(list, c.number)
 	return slices.Delete(list, i, i+1)
 }
 
-// clients is a list as scripts get it.
+// clients returns a list as scripts get it.
 func clients(list []*Connection) []bind.Client {
 	all := make([]bind.Client, len(list))
 	for i, c := range list {
@@ -130,13 +131,13 @@ func (c *Connection) Open() bool { return c.open }
 func (c *Connection) Admin() bool { return c.admin }
 
 // ResourceID implements bind.Client.
-func (c *Connection) ResourceID() uint64 { return c.socket.ID() }
+func (c *Connection) ResourceID() uint64 { return c.conn.ID() }
 
 // IPAddress implements bind.Client.
-func (c *Connection) IPAddress() netip.Addr { return c.socket.Peer().Addr }
+func (c *Connection) IPAddress() netip.Addr { return c.conn.Peer().Addr }
 
 // Timestamp implements bind.Client.
-func (c *Connection) Timestamp() time.Time { return c.socket.OpenedAt() }
+func (c *Connection) Timestamp() time.Time { return c.conn.OpenedAt() }
 
 // Type implements bind.Client.
 func (c *Connection) Type() string { return c.kind }
@@ -162,24 +163,24 @@ func (c *Connection) SetAdmin(admin bool) { set(c, &c.admin, admin) }
 // Slot implements bind.Client.
 func (c *Connection) Slot() *any { return &c.slot }
 
-// Number counts the connections, from 1.
+// Number is the number of the connection in the order of opening, from 1.
 func (c *Connection) Number() uint64 { return c.number }
 
-// Attributes has each of the application's own data replaced by what renew makes of it.
-func (c *Connection) Attributes(renew func(name string, v wire.Value) wire.Value) {
+// MapAttributes replaces the value of each attribute by what convert returns for it.
+func (c *Connection) MapAttributes(convert func(name string, v wire.Value) wire.Value) {
 	for i, a := range c.attributes {
-		c.attributes[i].value = renew(a.name, a.value)
+		c.attributes[i].value = convert(a.name, a.value)
 	}
 }
 
-// SendFrame sends a frame of Encode; a closed connection swallows it.
+// SendFrame sends a frame of Encode. It is a no-op on a closed connection.
 func (c *Connection) SendFrame(f *outbox.Frame) {
 	if c.open {
-		c.socket.Send(f)
+		c.conn.Send(f)
 	}
 }
 
-// set changes a field that others may see.
+// set changes a field that others may see in the roster.
 func set[T comparable](c *Connection, field *T, v T) {
 	if *field != v {
 		*field = v
@@ -187,13 +188,13 @@ func set[T comparable](c *Connection, field *T, v T) {
 	}
 }
 
-func (c *Connection) attribute(name string) int {
+func (c *Connection) attributeIndex(name string) int {
 	return slices.IndexFunc(c.attributes, func(a attribute) bool { return a.name == name })
 }
 
 // Attribute implements bind.Client.
 func (c *Connection) Attribute(name string) wire.Value {
-	if i := c.attribute(name); i >= 0 {
+	if i := c.attributeIndex(name); i >= 0 {
 		return c.attributes[i].value
 	}
 	return nil
@@ -201,7 +202,7 @@ func (c *Connection) Attribute(name string) wire.Value {
 
 // SetAttribute implements bind.Client.
 func (c *Connection) SetAttribute(name string, v wire.Value) error {
-	i := c.attribute(name)
+	i := c.attributeIndex(name)
 	if v == nil {
 		if i >= 0 {
 			c.attributes = slices.Delete(c.attributes, i, i+1)
@@ -209,21 +210,21 @@ func (c *Connection) SetAttribute(name string, v wire.Value) error {
 		}
 		return nil
 	}
-	set := attribute{name: name, value: v}
-	if err := c.measure(&set, i); err != nil {
+	a := attribute{name: name, value: v}
+	if err := c.measure(&a, i); err != nil {
 		return err
 	}
 	if i >= 0 {
-		c.attributes[i] = set
+		c.attributes[i] = a
 	} else {
-		c.attributes = append(c.attributes, set)
+		c.attributes = append(c.attributes, a)
 	}
 	c.changed()
 	return nil
 }
 
-// measure sets the size of an attribute that is to take the place of the one at i, if any; an error where there is no room
-// for it.
+// measure sets the size of an attribute that will replace the one at i, or be added if i is negative. It returns an error if
+// the attribute, or all of them together, would be too large.
 func (c *Connection) measure(a *attribute, i int) error {
 	text, err := a.value.AppendJSON(nil)
 	if err != nil {
@@ -231,7 +232,7 @@ func (c *Connection) measure(a *attribute, i int) error {
 	}
 	a.size = len(a.name) + len(text) + len(`"":,`)
 	if a.size > bind.MaxAttribute {
-		return fmt.Errorf("crowd: a field of a client may have %d KiB as JSON", bind.MaxAttribute>>10)
+		return fmt.Errorf("hub: a field of a client may have %d KiB as JSON", bind.MaxAttribute>>10)
 	}
 	size := a.size
 	for other, set := range c.attributes {
@@ -240,7 +241,7 @@ func (c *Connection) measure(a *attribute, i int) error {
 		}
 	}
 	if size > bind.MaxAttributes {
-		return fmt.Errorf("crowd: the fields of a client may have %d KiB as JSON together", bind.MaxAttributes>>10)
+		return fmt.Errorf("hub: the fields of a client may have %d KiB as JSON together", bind.MaxAttributes>>10)
 	}
 	return nil
 }
@@ -250,18 +251,18 @@ func (c *Connection) Send(name string, fields wire.Fields) error {
 	if !c.open {
 		return nil
 	}
-	f, err := c.crowd.Encode(name, fields)
+	f, err := c.hub.Encode(name, fields)
 	if err != nil {
 		return err
 	}
-	c.socket.Send(f)
+	c.conn.Send(f)
 	return nil
 }
 
-// SendOwn sends what the server made itself; its fields can always be encoded.
-func (c *Connection) SendOwn(name string, fields wire.Fields) {
+// SendOrLog sends a message that the server made itself, whose fields can always be encoded. An error would be logged.
+func (c *Connection) SendOrLog(name string, fields wire.Fields) {
 	if err := c.Send(name, fields); err != nil {
-		c.crowd.log.Error("crowd: sending", "name", name, "uuid", c.uuid, "error", err)
+		c.hub.log.Error("hub: a message cannot be encoded", "name", name, "uuid", c.uuid, "error", err)
 	}
 }
 
@@ -279,7 +280,7 @@ func (c *Connection) Notify(sender string) {
 	if !c.open {
 		return
 	}
-	n := notification{uuid: wire.NewID(), sender: sender, at: c.crowd.loop.Now()}
+	n := notification{uuid: wire.NewID(), sender: sender, at: c.hub.loop.Now()}
 	i := slices.IndexFunc(c.notifications, func(old notification) bool { return old.sender == sender })
 	if i >= 0 {
 		c.notifications[i] = n
@@ -289,14 +290,14 @@ func (c *Connection) Notify(sender string) {
 	if over := len(c.notifications) - maxNotifications; over > 0 {
 		c.notifications = slices.Delete(c.notifications, 0, over)
 	}
-	c.Outdate()
+	c.InvalidateEntry()
 }
 
 // Dismiss implements bind.Client.
 func (c *Connection) Dismiss() {
 	if len(c.notifications) > 0 {
 		c.notifications = nil
-		c.Outdate()
+		c.InvalidateEntry()
 	}
 }
 

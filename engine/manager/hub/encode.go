@@ -9,17 +9,17 @@ import (
 	"perigee/engine/wire"
 )
 
-// errInItself is the answer to a connection whose attributes have led back to it.
-var errInItself = errors.New("crowd: a client has itself among its fields")
+// errCyclic is returned if the attributes of a connection contain the connection itself.
+var errCyclic = errors.New("hub: the fields of a client contain the client itself")
 
-// errRow is the answer to a connection of which there is too much to tell.
-var errRow = fmt.Errorf("crowd: a client has more than %d KiB of fields as JSON", bind.MaxRow>>10)
+// errTooLarge is returned if the JSON of a connection is larger than bind.MaxRow.
+var errTooLarge = fmt.Errorf("hub: a client has more than %d KiB of fields as JSON", bind.MaxRow>>10)
 
 // AppendJSON appends the connection as an object: its attributes in the order of setting, then the server's own fields by
-// name. What is unknown is left out.
+// name. Empty ones of these are left out.
 func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 	if c.encoding {
-		return nil, errInItself
+		return nil, errCyclic
 	}
 	c.encoding = true
 	defer func() { c.encoding = false }()
@@ -32,7 +32,7 @@ func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 			return nil, err
 		}
 		if len(dst)-start > bind.MaxRow {
-			return nil, errRow
+			return nil, errTooLarge
 		}
 		dst = append(dst, ',')
 	}
@@ -47,7 +47,7 @@ func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 	if dst, err = notifications(c.notifications).AppendJSON(append(dst, `,"notifications":`...)); err != nil {
 		return nil, err
 	}
-	dst = strconv.AppendUint(append(dst, `,"resource_id":`...), c.socket.ID(), 10)
+	dst = strconv.AppendUint(append(dst, `,"resource_id":`...), c.conn.ID(), 10)
 	if dst, err = topicObject(c.subscriptions).AppendJSON(append(dst, `,"subscriptions":`...)); err != nil {
 		return nil, err
 	}
@@ -55,12 +55,12 @@ func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 	dst = wire.AppendString(append(dst, `,"type":`...), c.kind)
 	dst = wire.AppendString(append(dst, `,"uuid":`...), c.uuid)
 	if len(dst)-start > bind.MaxRow {
-		return nil, errRow
+		return nil, errTooLarge
 	}
 	return append(dst, '}'), nil
 }
 
-// notifications encode as an object keyed by the sender.
+// notifications encodes as an object keyed by the sender.
 type notifications []notification
 
 func (list notifications) AppendJSON(dst []byte) ([]byte, error) {
@@ -96,19 +96,19 @@ func (list topicObject) AppendJSON(dst []byte) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		dst = append(wire.AppendString(dst, t.uuid), ':')
-		dst, _ = t.AppendJSON(dst) // has no error to return
+		dst, _ = t.AppendJSON(dst) // it never fails
 	}
 	return append(dst, '}'), nil
 }
 
-// rosterFields are the connections as others see them, keyed by UUID.
+// rosterFields encodes the connections as others see them, keyed by UUID.
 type rosterFields []*Connection
 
 func (list rosterFields) AppendMembers(dst []byte) ([]byte, error) {
 	dst = append(dst, `"connections":{`...)
 	first := true
 	for _, c := range list {
-		if len(c.row) == 0 {
+		if len(c.entry) == 0 {
 			continue
 		}
 		if !first {
@@ -116,7 +116,7 @@ func (list rosterFields) AppendMembers(dst []byte) ([]byte, error) {
 		}
 		first = false
 		dst = append(append(dst, '"'), c.uuid...)
-		dst = append(append(dst, `":`...), c.row...)
+		dst = append(append(dst, `":`...), c.entry...)
 	}
 	return append(dst, '}'), nil
 }

@@ -7,23 +7,23 @@ import (
 	"perigee/engine/wire"
 )
 
-// badMessagesWithin is the span of time in which Limits.MaxBadMessages counts.
-const badMessagesWithin = time.Minute
+// badMessagesWindow is the span of time for which Limits.MaxBadMessages counts.
+const badMessagesWindow = time.Minute
 
-// May is the guard, the only caller of Protection.Allows. The manager asks it for messages, topics for subscriptions. owner
-// is the UUID of the connection that it is about.
+// May reports whether the connection passes a protection. It is the only caller of Protection.Allows: the manager asks it for
+// messages, topics ask it for subscriptions. owner is the UUID of the connection that the message or topic is about.
 func (c *Connection) May(p auth.Protection, owner string) bool {
 	return p.Allows(c.admin, c.uuid, owner)
 }
 
-// Refuse answers a bad message, and closes a connection that sent too many of them.
+// Refuse answers a bad message, and closes a connection that has sent too many of them.
 func (c *Connection) Refuse(e wire.Exception, previous string) {
-	c.SendOwn(wire.MessageException, e.Fields(previous))
-	now := c.crowd.loop.Now()
-	for len(c.bad) > 0 && now.Sub(c.bad[0]) >= badMessagesWithin {
-		c.bad = c.bad[1:]
+	c.SendOrLog(wire.MessageException, e.Fields(previous))
+	now := c.hub.loop.Now()
+	for len(c.badMessages) > 0 && now.Sub(c.badMessages[0]) >= badMessagesWindow {
+		c.badMessages = c.badMessages[1:]
 	}
-	if c.bad = append(c.bad, now); len(c.bad) > c.crowd.options.Limits.MaxBadMessages {
-		c.End(wire.CloseBadRequest())
+	if c.badMessages = append(c.badMessages, now); len(c.badMessages) > c.hub.options.Limits.MaxBadMessages {
+		c.Close(wire.CloseBadRequest())
 	}
 }

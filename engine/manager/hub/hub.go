@@ -1,9 +1,9 @@
-// Package hub is who is connected: the connections and what is known of them, their topics, subscriptions and
-// notifications, and the roster that shows them to one another. It does not know what a message does, nor that scripts are
-// ever replaced: what they say to a connection comes from Options. It knows no sockets: a client's is a Socket, all of them
-// are an Outlet.
+// Package hub owns the connections and what is known of each of them, the topics with their subscriptions, the notifications
+// and the roster, which shows the connections to one another. It must not know what a message does, nor that scripts are ever
+// replaced: it reaches those that run through Options. It must not know sockets either: a client's socket is a broker.Conn,
+// and all of them together are a Publisher.
 //
-// Everything here belongs to the loop.
+// Everything in it belongs to the loop.
 package hub
 
 import (
@@ -18,134 +18,123 @@ import (
 	"perigee/engine/wire"
 )
 
-// Outlet reaches many sockets at once; *broker.Broker is one. It does not block.
-type Outlet interface {
+// Publisher sends a frame to all subscribers of a topic; *broker.Broker is one. It does not block.
+type Publisher interface {
 	Publish(t outbox.TopicID, f *outbox.Frame)
 }
 
-// everybody is the topic of all connections that have been taken in. The broker knows a connection before that, but then
-// it has not been told yet that it is established.
-const everybody outbox.TopicID = 0
+// allConnections is the topic that every connection is subscribed to when it is added. The broker knows a connection before
+// that, but then the client has not been told yet that the connection is established.
+const allConnections outbox.TopicID = 0
 
 var (
 	_ bind.Client = (*Connection)(nil)
 	_ bind.Topic  = (*Topic)(nil)
 )
 
-// Scripts are what makes the rows of the roster.
+// Scripts makes the entries of the roster.
 type Scripts interface {
-	// Roster returns the JSON of what others see of a connection; nil leaves it out.
-	Roster(c bind.Client) ([]byte, error)
-	// Report logs an error of theirs in a turn of that name; c is whom it was about, nil is nobody.
+	// RosterEntry returns the JSON of what others see of a connection. If it is nil, the roster leaves the connection out.
+	RosterEntry(c bind.Client) ([]byte, error)
+	// Report logs an error of the scripts in a turn of that name. c is the connection it was about, or nil.
 	Report(turn string, c *Connection, err error)
 }
 
-// Options are what a crowd lives by.
+// Options configure a hub.
 type Options struct {
-	// Limits: those of connections, of which the crowd holds MaxBadMessages and Subscriptions.
+	// Limits are those of connections. The hub enforces MaxBadMessages and Subscriptions.
 	Limits config.Limits
 	Roster config.Roster
-	// Scripts returns those that run.
+	// Scripts returns the scripts that run.
 	Scripts func() Scripts
-	// Closed is told, in a turn of its own, of a connection that was closed with End.
+	// Closed is called in a turn of its own after Connection.Close.
 	Closed func(c *Connection, reason string)
-	// Opens tells whether a password is the key. who goes into the log where it is not.
-	Opens func(peer auth.Peer, password string, who ...any) bool
+	// CheckPassword reports whether a password is the key. If it is not, logFields go into the log.
+	CheckPassword func(peer auth.Peer, password string, logFields ...any) bool
 }
 
-// Crowd is all connections and topics.
-type Crowd struct {
-	loop    *loop.Loop
-	log     *slog.Logger
-	outlet  Outlet
-	options Options
+// Hub holds all connections and topics.
+type Hub struct {
+	loop      *loop.Loop
+	log       *slog.Logger
+	publisher Publisher
+	options   Options
 
-	sockets map[broker.Conn]*Connection
-	uuids   map[string]*Connection
-	order   []*Connection // all that are open, as they were opened
-	opened  uint64        // how many connections there have been
-	topics  topics
-	roster  roster
-	notices notices
-	buffer  []byte // where frames are encoded; nil while it is in use
+	byConn      map[broker.Conn]*Connection
+	byUUID      map[string]*Connection
+	connections []*Connection // the open ones, in the order of opening
+	lastNumber  uint64        // of the connection added last
+	topics      topics
+	roster      roster
+	updates     updates
+	buffer      []byte // where frames are encoded; nil while it is in use
 }
 
-// New returns a crowd of nobody. Connect comes before the first connection.
-func New(o Options, l *loop.Loop, log *slog.Logger) *Crowd {
-	cr := &Crowd{
+// New returns a hub without connections. SetPublisher must be called before the first one is added.
+func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
+	h := &Hub{
 		loop:    l,
 		log:     log,
 		options: o,
-		sockets: map[broker.Conn]*Connection{},
-		uuids:   map[string]*Connection{},
+		byConn:  map[broker.Conn]*Connection{},
+		byUUID:  map[string]*Connection{},
 		topics:  newTopics(),
 		roster:  newRoster(o.Roster),
-		notices: notices{turn: 1},
+		updates: updates{turn: 1},
 	}
-	cr.topics.news = notice{send: cr.tellTopics}
-	return cr
+	h.topics.update = update{send: h.sendTopics}
+	return h
 }
 
-// Connect says how many clients are reached at once. It is called once, before the loop runs.
-func (cr *Crowd) Connect(out Outlet) { cr.outlet = out }
+// SetPublisher sets what sends frames to many connections at once. It is called once, before the loop runs.
+func (h *Hub) SetPublisher(p Publisher) { h.publisher = p }
 
-// Configure takes over other limits and another pace of the roster.
-func (cr *Crowd) Configure(limits config.Limits, r config.Roster) {
-	cr.options.Limits = limits
-	cr.roster.configure(r)
+// Configure changes the limits and the settings of the roster.
+func (h *Hub) Configure(limits config.Limits, r config.Roster) {
+	h.options.Limits = limits
+	h.roster.configure(r)
 }
 
-// Of returns the connection of a socket; nil once it has left.
-func (cr *Crowd) Of(s broker.Conn) *Connection { return cr.sockets[s] }
+// ByConn returns the open connection that has this socket, or nil.
+func (h *Hub) ByConn(conn broker.Conn) *Connection { return h.byConn[conn] }
 
-// Find returns the open connection of that UUID, or nil.
-func (cr *Crowd) Find(uuid string) *Connection { return cr.uuids[uuid] }
+// ByUUID returns the open connection that has this UUID, or nil.
+func (h *Hub) ByUUID(uuid string) *Connection { return h.byUUID[uuid] }
 
-// All returns the open connections in the order of opening. The slice is the crowd's, and good for this turn.
-func (cr *Crowd) All() []*Connection { return cr.order }
+// All returns the open connections in the order of opening. The slice is the hub's, and valid for this turn only.
+func (h *Hub) All() []*Connection { return h.connections }
 
-// From returns those of All whose number is that or a later one.
-func (cr *Crowd) From(number uint64) []*Connection { return cr.order[place(cr.order, number):] }
+// AllFrom returns those of All that have this number or a later one.
+func (h *Hub) AllFrom(number uint64) []*Connection {
+	return h.connections[indexOf(h.connections, number):]
+}
 
-// Clients returns All as scripts get it; the slice is the caller's.
-func (cr *Crowd) Clients() []bind.Client { return clients(cr.order) }
+// Clients returns All as scripts get it. The slice is the caller's.
+func (h *Hub) Clients() []bind.Client { return clients(h.connections) }
 
-// Encode makes a frame of a message, once for however many it goes to. Notices that are due go before it.
-func (cr *Crowd) Encode(name string, fields wire.Fields) (*outbox.Frame, error) {
-	f, _, err := cr.encode(name, fields)
+// Encode makes a frame of a message, once for any number of receivers. Updates that are due are sent before.
+func (h *Hub) Encode(name string, fields wire.Fields) (*outbox.Frame, error) {
+	f, _, err := h.encode(name, fields)
 	return f, err
 }
 
-func (cr *Crowd) encode(name string, fields wire.Fields) (f *outbox.Frame, size int, err error) {
-	cr.tellFirst()
-	buffer := cr.buffer
-	cr.buffer = nil
-	text, err := wire.Append(buffer[:0], name, fields, cr.loop.Now())
-	cr.buffer = text
+func (h *Hub) encode(name string, fields wire.Fields) (f *outbox.Frame, size int, err error) {
+	h.sendUpdates()
+	buffer := h.buffer
+	h.buffer = nil
+	text, err := wire.Append(buffer[:0], name, fields, h.loop.Now())
+	h.buffer = text
 	if err != nil {
 		return nil, 0, err
 	}
 	return outbox.NewFrame(text), len(text), nil
 }
 
-// Publish sends a frame to every connection.
-func (cr *Crowd) Publish(f *outbox.Frame) { cr.outlet.Publish(everybody, f) }
+// Broadcast sends a frame of Encode to every connection.
+func (h *Hub) Broadcast(f *outbox.Frame) { h.publisher.Publish(allConnections, f) }
 
-// broadcast sends a message to every connection.
-func (cr *Crowd) broadcast(name string, fields wire.Fields) error {
-	if len(cr.order) == 0 {
-		return nil
-	}
-	f, err := cr.Encode(name, fields)
-	if err != nil {
-		return err
-	}
-	cr.Publish(f)
-	return nil
-}
-
-// Settle ends a turn: what it changed of topics, subscriptions and the roster goes out.
-func (cr *Crowd) Settle() {
-	cr.tellAll()
-	cr.AskRoster()
+// Flush ends a turn: it sends what the turn changed of topics, subscriptions and the roster.
+func (h *Hub) Flush() {
+	h.flushUpdates()
+	h.FlushRoster()
 }

@@ -16,7 +16,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// sink is a socket that takes everything.
+// sink is a socket that discards everything.
 type sink struct {
 	id     uint64
 	opened time.Time
@@ -31,24 +31,24 @@ func (*sink) Close(wire.Close)           {}
 func (*sink) Subscribe(outbox.TopicID)   {}
 func (*sink) Unsubscribe(outbox.TopicID) {}
 
-// open shows all of a connection to everybody.
-type open struct{ testing.TB }
+// showAll shows all of a connection in the roster.
+type showAll struct{ testing.TB }
 
-func (open) Roster(c bind.Client) ([]byte, error) { return c.AppendJSON(nil) }
+func (showAll) RosterEntry(c bind.Client) ([]byte, error) { return c.AppendJSON(nil) }
 
-func (o open) Report(turn string, _ *Connection, err error) { o.Errorf("%s: %v", turn, err) }
+func (s showAll) Report(turn string, _ *Connection, err error) { s.Errorf("%s: %v", turn, err) }
 
-// crowdOf returns a crowd of so many, on a loop that does not run: the test stands in for it.
-func crowdOf(tb testing.TB, number int) *Crowd {
+// newHub returns a hub with a number of connections, on a loop that does not run: the test acts in its place.
+func newHub(tb testing.TB, number int) *Hub {
 	tb.Helper()
 	c := config.Default()
-	cr := New(Options{
-		Limits: c.Limits, Roster: c.Roster, Scripts: func() Scripts { return open{tb} },
+	h := New(Options{
+		Limits: c.Limits, Roster: c.Roster, Scripts: func() Scripts { return showAll{tb} },
 	}, loop.New(loop.Options{}), slog.New(slog.DiscardHandler))
 	for i := range number {
-		cr.Add(&sink{id: uint64(i + 1), opened: time.Now()}, wire.NewID())
+		h.Add(&sink{id: uint64(i + 1), opened: time.Now()}, wire.NewID())
 	}
-	return cr
+	return h
 }
 
 func must(tb testing.TB, err error) {
@@ -58,10 +58,10 @@ func must(tb testing.TB, err error) {
 	}
 }
 
-// A connection shows its attributes in the order of setting, then the server's fields by name, without what is unknown.
+// A connection shows its attributes in the order of setting, then the server's fields by name, without the empty ones.
 func TestConnectionJSON(t *testing.T) {
-	cr := crowdOf(t, 1)
-	c := cr.All()[0]
+	h := newHub(t, 1)
+	c := h.All()[0]
 	at := c.Timestamp().Unix()
 	plain := fmt.Sprintf(`{"admin":false,"ip_address":"192.0.2.7","notifications":{},"resource_id":1,`+
 		`"subscriptions":{},"timestamp":%d,"type":"anonymous","uuid":%q}`, at, c.UUID())
@@ -79,8 +79,8 @@ func TestConnectionJSON(t *testing.T) {
 	c.SetType("player")
 	c.SetAdmin(true)
 	c.Notify("s1")
-	topic := cr.MakeTopic("news", bind.TopicOptions{}, nil)
-	cr.AddTopic(topic)
+	topic := h.NewTopic("news", bind.TopicOptions{}, nil)
+	h.AddTopic(topic)
 	must(t, topic.Subscribe(c))
 	want := fmt.Sprintf(`{"zeal":[2],"age":42,"admin":true,"email":"bo@example.com","ip_address":"192.0.2.7","name":"Bo \"B\"",`+
 		`"notifications":{"s1":{"sender":"s1","timestamp":%d,"uuid":%q}},"resource_id":1,`+
@@ -96,8 +96,8 @@ func TestConnectionJSON(t *testing.T) {
 
 // A connection keeps one notification a sender, and only the latest hundred.
 func TestNotifications(t *testing.T) {
-	cr := crowdOf(t, 1)
-	c := cr.All()[0]
+	h := newHub(t, 1)
+	c := h.All()[0]
 	c.Notify("a")
 	first := c.notifications[0].uuid
 	c.Notify("b")
@@ -117,10 +117,10 @@ func TestNotifications(t *testing.T) {
 	}
 }
 
-// What the application keeps with a client has bounds, one field and all together; what is refused changes nothing. What
-// grows inside of a table that is set already is refused when it is shown.
+// The size of a client's fields is limited, that of each and of all together; a field that is refused changes nothing. A table
+// that grows after it was set is refused when the client is encoded.
 func TestAttributeBounds(t *testing.T) {
-	c := crowdOf(t, 1).All()[0]
+	c := newHub(t, 1).All()[0]
 	text := func(size int) wire.Value { return wire.Raw(`"` + strings.Repeat("x", size) + `"`) }
 	if err := c.SetAttribute("a", text(64<<10)); err == nil || !strings.Contains(err.Error(), "64 KiB") || c.Attribute("a") != nil {
 		t.Errorf("SetAttribute of more than 64 KiB = %v, kept %t, want an error, and nothing kept", err, c.Attribute("a") != nil)
@@ -128,7 +128,7 @@ func TestAttributeBounds(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d"} {
 		must(t, c.SetAttribute(name, text(60<<10)))
 	}
-	must(t, c.SetAttribute("a", text(61<<10))) // in the place of what it was
+	must(t, c.SetAttribute("a", text(61<<10))) // replaces the first
 	if err := c.SetAttribute("e", text(60<<10)); err == nil || !strings.Contains(err.Error(), "256 KiB") || c.Attribute("e") != nil {
 		t.Errorf("SetAttribute of the fifth 60 KiB = %v, kept %t, want an error, and nothing kept", err, c.Attribute("e") != nil)
 	}
@@ -142,12 +142,12 @@ func TestAttributeBounds(t *testing.T) {
 
 // One change among a thousand connections, and the roster to all of them.
 func BenchmarkRoster(b *testing.B) {
-	cr := crowdOf(b, 1000)
-	cr.roster.waiting = true // no timer sends meanwhile
+	h := newHub(b, 1000)
+	h.roster.scheduled = true // no timer sends meanwhile
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		cr.order[i%1000].SetName(fmt.Sprint(i))
-		cr.sendRoster()
+		h.connections[i%1000].SetName(fmt.Sprint(i))
+		h.sendRoster()
 	}
-	b.ReportMetric(float64(cr.roster.size), "bytes/roster")
+	b.ReportMetric(float64(h.roster.size), "bytes/roster")
 }

@@ -8,28 +8,28 @@ import (
 	"perigee/engine/config"
 )
 
-// roster is the list of connections as clients see it, and who has got which state of it.
+// roster is the list of connections as clients see it, and which clients have been sent which version of it.
 //
-// A change marks the row of its connection; rows are made anew, and the roster encoded, when it goes out. That is at most
-// once an interval. Where it is too large to go to everybody in one interval, it goes to as many as there is room for:
-// first to those who have none yet, then to the others in turn; while changes go on, each gets the newest there is when
-// its turn comes.
+// A change marks the entry of its connection as outdated. When the roster is sent, outdated entries are refreshed and the
+// roster is encoded again. It is sent at most once an interval. A roster that is too large to go to all clients in one
+// interval goes to as many as bytesPerInterval allows: first to those that have none yet, then to the others in turn. Each
+// client gets the newest version when its turn comes.
 type roster struct {
-	interval time.Duration
-	share    int // bytes that may go out in an interval; one frame always may
+	interval         time.Duration
+	bytesPerInterval int // of all frames together; one frame may always be sent
 
-	pending   bool          // something changed since it went out
-	gone      bool          // it is not as it was sent: somebody who stood in it has left, or a row is another one
-	stale     []*Connection // whose rows are out of date
-	newcomers []*Connection // who have not got any yet
-	waiting   bool          // a turn is due that sends it
-	renewing  bool
-	last      time.Time // when it was made or sent
+	changed    bool          // since it was encoded
+	forced     bool          // it must be encoded even if all outdated entries turn out unchanged
+	outdated   []*Connection // whose entries are to be refreshed
+	newcomers  []*Connection // that have not been sent any yet
+	scheduled  bool          // a turn is due that sends it
+	refreshing bool
+	last       time.Time // when it was encoded or sent
 
-	frame   *outbox.Frame // the newest state
-	size    int           // of the frame, in bytes
-	version uint64        // of the frame; 0 is none
-	served  uint64        // the number of the connection that was served last
+	frame      *outbox.Frame // the newest version
+	size       int           // of the frame, in bytes
+	version    uint64        // of the frame; 0 is none
+	lastServed uint64        // the number of the connection that it was sent to last
 }
 
 func newRoster(o config.Roster) roster {
@@ -40,110 +40,109 @@ func newRoster(o config.Roster) roster {
 
 func (r *roster) configure(o config.Roster) {
 	r.interval = o.Interval.Std()
-	r.share = int(float64(o.BytesPerSecond) * r.interval.Seconds())
+	r.bytesPerInterval = int(float64(o.BytesPerSecond) * r.interval.Seconds())
 }
 
-// changed marks what others see of a connection as out of date, and has the roster go out.
+// changed invalidates the roster entry of a connection and schedules the roster.
 func (c *Connection) changed() {
 	if c.open {
-		c.Outdate()
-		c.crowd.expectRoster()
+		c.InvalidateEntry()
+		c.hub.scheduleRoster()
 	}
 }
 
-// Outdate marks what others see of a connection as out of date, to be made anew when the roster goes out for another
+// InvalidateEntry marks the roster entry of a connection as outdated. It is refreshed when the roster is sent for another
 // reason: notifications and subscriptions have messages of their own.
-func (c *Connection) Outdate() {
-	if r := &c.crowd.roster; !c.stale {
-		c.stale = true
-		r.stale = append(r.stale, c)
+func (c *Connection) InvalidateEntry() {
+	if r := &c.hub.roster; !c.entryOutdated {
+		c.entryOutdated = true
+		r.outdated = append(r.outdated, c)
 	}
 }
 
-// forgetRow takes a connection that has left out of the roster.
-func (cr *Crowd) forgetRow(c *Connection) {
-	if len(c.row) > 0 {
-		c.row = nil
-		cr.roster.gone = true
-		cr.expectRoster()
+// removeEntry removes the entry of a connection that has been removed.
+func (h *Hub) removeEntry(c *Connection) {
+	if len(c.entry) > 0 {
+		c.entry = nil
+		h.roster.forced = true
+		h.scheduleRoster()
 	}
 }
 
-// expectRoster sees to it that a change goes out, also one that a waiting turn leaves behind.
-func (cr *Crowd) expectRoster() {
-	if !cr.roster.pending {
-		cr.roster.pending = true
-		cr.loop.Next("roster", cr.AskRoster)
+// scheduleRoster notes that the roster has changed. A turn of its own sends it if the present turn waits before Flush.
+func (h *Hub) scheduleRoster() {
+	if !h.roster.changed {
+		h.roster.changed = true
+		h.loop.Next("roster", h.FlushRoster)
 	}
 }
 
-// AskRoster sends what changed, now or when the interval has passed.
-func (cr *Crowd) AskRoster() {
-	r := &cr.roster
-	if !r.pending || r.waiting || r.renewing {
+// FlushRoster sends what changed, now or when the interval has passed.
+func (h *Hub) FlushRoster() {
+	r := &h.roster
+	if !r.changed || r.scheduled || r.refreshing {
 		return
 	}
-	if wait := r.interval - cr.loop.Now().Sub(r.last); wait > 0 {
-		cr.awaitRoster(wait)
+	if wait := r.interval - h.loop.Now().Sub(r.last); wait > 0 {
+		h.sendRosterAfter(wait)
 		return
 	}
-	cr.sendRoster()
+	h.sendRoster()
 }
 
-func (cr *Crowd) awaitRoster(wait time.Duration) {
-	cr.roster.waiting = true
-	cr.loop.After(wait, "roster", func() {
-		cr.roster.waiting = false
-		cr.sendRoster()
+func (h *Hub) sendRosterAfter(wait time.Duration) {
+	h.roster.scheduled = true
+	h.loop.After(wait, "roster", func() {
+		h.roster.scheduled = false
+		h.sendRoster()
 	})
 }
 
-func (cr *Crowd) sendRoster() {
-	r := &cr.roster
-	if r.pending {
-		r.pending = false
-		if differs := cr.renewRows(); differs || r.version == 0 {
-			f, size, err := cr.encode("UpdateConnections", rosterFields(cr.order))
+func (h *Hub) sendRoster() {
+	r := &h.roster
+	if r.changed {
+		r.changed = false
+		if differs := h.refreshEntries(); differs || r.version == 0 {
+			f, size, err := h.encode("UpdateConnections", rosterFields(h.connections))
 			if err != nil {
-				cr.options.Scripts().Report("roster", nil, err)
+				h.options.Scripts().Report("roster", nil, err)
 				return
 			}
 			r.frame, r.size = f, size
 			r.version++
 		}
 	}
-	behind := cr.serveRoster()
-	r.last = cr.loop.Now()
-	if behind || r.pending {
-		cr.awaitRoster(r.interval)
+	behind := h.distributeRoster()
+	r.last = h.loop.Now()
+	if behind || r.changed {
+		h.sendRosterAfter(r.interval)
 	}
 }
 
-// Renewed has the roster go out where the rows that are out of date turn out differently, and with everything else that
-// changed.
-func (cr *Crowd) Renewed() {
-	if cr.roster.renewing {
-		cr.expectRoster()
-	} else if cr.renewRows() {
-		cr.roster.gone = true
-		cr.expectRoster()
+// RefreshRoster refreshes the outdated entries and, if any of them or anything else has changed, schedules the roster.
+func (h *Hub) RefreshRoster() {
+	if h.roster.refreshing {
+		h.scheduleRoster()
+	} else if h.refreshEntries() {
+		h.roster.forced = true
+		h.scheduleRoster()
 	}
 }
 
-// renewRows asks the scripts for the rows that are out of date, and tells whether any turned out differently. A row that
-// fails stays as it was; the first failure is logged.
-func (cr *Crowd) renewRows() bool {
-	r := &cr.roster
-	r.renewing = true
-	defer func() { r.renewing = false }()
-	scripts, differs, stale, failed := cr.options.Scripts(), r.gone, r.stale, false
-	r.gone, r.stale = false, nil
-	for _, c := range stale {
-		c.stale = false
+// refreshEntries has the scripts make the outdated entries again, and reports whether any of them changed, or the roster was
+// forced. An entry that fails stays as it is; the first failure is logged.
+func (h *Hub) refreshEntries() bool {
+	r := &h.roster
+	r.refreshing = true
+	defer func() { r.refreshing = false }()
+	scripts, differs, outdated, failed := h.options.Scripts(), r.forced, r.outdated, false
+	r.forced, r.outdated = false, nil
+	for _, c := range outdated {
+		c.entryOutdated = false
 		if !c.open {
 			continue
 		}
-		row, err := scripts.Roster(c)
+		entry, err := scripts.RosterEntry(c)
 		if err != nil {
 			if !failed {
 				scripts.Report("roster", c, err)
@@ -151,45 +150,45 @@ func (cr *Crowd) renewRows() bool {
 			failed = true
 			continue
 		}
-		if c.open && !bytes.Equal(row, c.row) {
-			c.row = row
+		if c.open && !bytes.Equal(entry, c.entry) {
+			c.entry = entry
 			differs = true
 		}
 	}
 	return differs
 }
 
-// serveRoster sends the newest state to those who have another one, as many as there is room for, and tells whether some
-// are left.
-func (cr *Crowd) serveRoster() (behind bool) {
-	r := &cr.roster
-	room := max(1, r.share/r.size)
-	give := func(c *Connection) {
-		if !c.open || c.roster == r.version {
+// distributeRoster sends the newest version to those that do not have it, as many as bytesPerInterval allows, and reports
+// whether some are left.
+func (h *Hub) distributeRoster() (behind bool) {
+	r := &h.roster
+	budget := max(1, r.bytesPerInterval/r.size) // frames
+	send := func(c *Connection) {
+		if !c.open || c.rosterVersion == r.version {
 			return
 		}
-		c.socket.SendLatest(r.frame)
-		c.roster = r.version
-		room--
+		c.conn.SendLatest(r.frame)
+		c.rosterVersion = r.version
+		budget--
 	}
-	for len(r.newcomers) > 0 && room > 0 {
-		give(r.newcomers[0])
+	for len(r.newcomers) > 0 && budget > 0 {
+		send(r.newcomers[0])
 		r.newcomers = r.newcomers[1:]
 	}
 	if len(r.newcomers) == 0 {
 		r.newcomers = nil
 	}
-	start := place(cr.order, r.served+1)
-	for i := range cr.order {
-		c := cr.order[(start+i)%len(cr.order)]
-		if c.roster == r.version {
+	start := indexOf(h.connections, r.lastServed+1)
+	for i := range h.connections {
+		c := h.connections[(start+i)%len(h.connections)]
+		if c.rosterVersion == r.version {
 			continue
 		}
-		if room == 0 {
+		if budget == 0 {
 			return true
 		}
-		give(c)
-		r.served = c.number
+		send(c)
+		r.lastServed = c.number
 	}
 	return false
 }

@@ -10,57 +10,57 @@ import (
 	"perigee/engine/wire"
 )
 
-// MaxTopicName is how many bytes the name of a topic may have: UpdateTopics takes all of them to everybody.
+// MaxTopicName is how many bytes the name of a topic may have. UpdateTopics sends all names to every client.
 const MaxTopicName = 255
 
-// topics are all topics there are.
+// topics are all registered topics.
 type topics struct {
-	names map[string]*Topic
-	uuids map[string]*Topic
-	last  outbox.TopicID // of the topic registered last
-	news  notice         // UpdateTopics
+	byName map[string]*Topic
+	byUUID map[string]*Topic
+	lastID outbox.TopicID // of the topic made last
+	update update         // UpdateTopics
 }
 
 // Topic is a named set of connections.
 type Topic struct {
-	crowd       *Crowd
+	hub         *Hub
 	id          outbox.TopicID
 	uuid, name  string
 	options     bind.TopicOptions
 	registered  bool
-	later       func(func())  // puts off what is done with it until it is known; nil once it is
-	subscribers []*Connection // in the order of opening
+	deferAct    func(act func()) // defers subscriptions until AddTopic; nil after that
+	subscribers []*Connection    // in the order of opening
 	slot        any
 }
 
 func newTopics() topics {
-	return topics{names: map[string]*Topic{}, uuids: map[string]*Topic{}}
+	return topics{byName: map[string]*Topic{}, byUUID: map[string]*Topic{}}
 }
 
-// find returns nil where there is no such topic.
+// find returns nil if there is no such topic.
 func (all *topics) find(nameOrUUID string) *Topic {
-	if t := all.uuids[nameOrUUID]; t != nil {
+	if t := all.byUUID[nameOrUUID]; t != nil {
 		return t
 	}
-	return all.names[nameOrUUID]
+	return all.byName[nameOrUUID]
 }
 
 func (all *topics) add(t *Topic) {
-	all.names[t.name] = t
-	all.uuids[t.uuid] = t
+	all.byName[t.name] = t
+	all.byUUID[t.uuid] = t
 }
 
-// list is sorted by name.
+// list returns all topics, sorted by name.
 func (all *topics) list() []*Topic {
-	list := make([]*Topic, 0, len(all.names))
-	for _, t := range all.names {
+	list := make([]*Topic, 0, len(all.byName))
+	for _, t := range all.byName {
 		list = append(list, t)
 	}
 	slices.SortFunc(list, func(a, b *Topic) int { return cmp.Compare(a.name, b.name) })
 	return list
 }
 
-// TopicList is a list as scripts get it.
+// TopicList returns a list as scripts get it.
 func TopicList(list []*Topic) []bind.Topic {
 	all := make([]bind.Topic, len(list))
 	for i, t := range list {
@@ -69,51 +69,56 @@ func TopicList(list []*Topic) []bind.Topic {
 	return all
 }
 
-// MakeTopic makes a topic that nobody knows until AddTopic; until then later puts off the subscriptions to it.
-func (cr *Crowd) MakeTopic(name string, o bind.TopicOptions, later func(act func())) *Topic {
-	cr.topics.last++
-	return &Topic{crowd: cr, id: cr.topics.last, uuid: wire.NewID(), name: name, options: o, registered: true, later: later}
+// NewTopic makes a topic that clients do not see before AddTopic. Until then deferAct defers the subscriptions to it.
+func (h *Hub) NewTopic(name string, o bind.TopicOptions, deferAct func(act func())) *Topic {
+	h.topics.lastID++
+	return &Topic{hub: h, id: h.topics.lastID, uuid: wire.NewID(), name: name, options: o, registered: true, deferAct: deferAct}
 }
 
-// AddTopic makes a topic known to everybody.
-func (cr *Crowd) AddTopic(t *Topic) {
-	t.later = nil
-	cr.topics.add(t)
-	cr.owe(&cr.topics.news)
+// AddTopic makes a topic known to all clients.
+func (h *Hub) AddTopic(t *Topic) {
+	t.deferAct = nil
+	h.topics.add(t)
+	h.schedule(&h.topics.update)
 }
 
-// FindTopic finds a topic by name or UUID; nil where there is none.
-func (cr *Crowd) FindTopic(nameOrUUID string) *Topic { return cr.topics.find(nameOrUUID) }
+// FindTopic returns the topic that has this name or UUID, or nil.
+func (h *Hub) FindTopic(nameOrUUID string) *Topic { return h.topics.find(nameOrUUID) }
 
-// HasTopic tells whether there is a topic of that name.
-func (cr *Crowd) HasTopic(name string) bool { return cr.topics.names[name] != nil }
+// HasTopic reports whether there is a topic of that name.
+func (h *Hub) HasTopic(name string) bool { return h.topics.byName[name] != nil }
 
 // Topics returns all topics, sorted by name. The slice is the caller's.
-func (cr *Crowd) Topics() []*Topic { return cr.topics.list() }
+func (h *Hub) Topics() []*Topic { return h.topics.list() }
 
-// Unregister removes a topic and tells everybody, and its subscribers what they are still subscribed to.
-func (cr *Crowd) Unregister(t *Topic) {
+// Unregister removes a topic. All clients are sent UpdateTopics, its subscribers UpdateSubscriptions.
+func (h *Hub) Unregister(t *Topic) {
 	if !t.registered {
 		return
 	}
 	t.registered = false
-	delete(cr.topics.names, t.name)
-	delete(cr.topics.uuids, t.uuid)
+	delete(h.topics.byName, t.name)
+	delete(h.topics.byUUID, t.uuid)
 	for _, c := range t.subscribers {
 		i, _ := c.subscription(t)
 		c.subscriptions = slices.Delete(c.subscriptions, i, i+1)
-		c.socket.Unsubscribe(t.id)
-		c.resubscribed()
+		c.conn.Unsubscribe(t.id)
+		c.subscriptionsChanged()
 	}
 	t.subscribers = nil
-	cr.owe(&cr.topics.news)
+	h.schedule(&h.topics.update)
 }
 
-func (cr *Crowd) tellTopics() {
-	err := cr.broadcast("UpdateTopics", wire.Members{{Name: "topics", Value: topicObject(cr.topics.list())}})
-	if err != nil {
-		cr.log.Error("crowd: sending", "name", "UpdateTopics", "error", err)
+func (h *Hub) sendTopics() {
+	if len(h.connections) == 0 {
+		return
 	}
+	f, err := h.Encode("UpdateTopics", wire.Members{{Name: "topics", Value: topicObject(h.topics.list())}})
+	if err != nil {
+		h.log.Error("hub: a message cannot be encoded", "name", "UpdateTopics", "error", err)
+		return
+	}
+	h.Broadcast(f)
 }
 
 // UUID implements bind.Topic.
@@ -134,17 +139,17 @@ func (t *Topic) Connections() []bind.Client { return clients(t.subscribers) }
 // Slot implements bind.Topic.
 func (t *Topic) Slot() *any { return &t.slot }
 
-// Options say who may subscribe.
+// Options returns who may subscribe.
 func (t *Topic) Options() bind.TopicOptions { return t.options }
 
-// Drop gives up a topic that has not been added.
-func (t *Topic) Drop() { t.registered = false }
+// Discard marks a topic that will not be added as removed.
+func (t *Topic) Discard() { t.registered = false }
 
-// Reaches tells whether anybody may be subscribed by the time that what is put off is done.
-func (t *Topic) Reaches() bool { return t.later != nil || len(t.subscribers) > 0 }
+// MayHaveSubscribers reports whether the topic has subscribers, or may have some after the deferred subscriptions.
+func (t *Topic) MayHaveSubscribers() bool { return t.deferAct != nil || len(t.subscribers) > 0 }
 
 // Publish sends a frame of Encode to the subscribers.
-func (t *Topic) Publish(f *outbox.Frame) { t.crowd.outlet.Publish(t.id, f) }
+func (t *Topic) Publish(f *outbox.Frame) { t.hub.publisher.Publish(t.id, f) }
 
 // Allows implements bind.Topic.
 func (t *Topic) Allows(client bind.Client) bool {
@@ -152,39 +157,39 @@ func (t *Topic) Allows(client bind.Client) bool {
 	return ok && c.May(t.options.Protection, t.options.Owner)
 }
 
-// subscription finds the place of a topic among a connection's subscriptions.
+// subscription returns the index of a topic in the connection's subscriptions.
 func (c *Connection) subscription(t *Topic) (int, bool) {
 	return slices.BinarySearchFunc(c.subscriptions, t.name, func(other *Topic, name string) int {
 		return cmp.Compare(other.name, name)
 	})
 }
 
-// Subscribe does not ask whether the connection may: Allows tells.
+// Subscribe implements bind.Topic. It does not check whether the connection may: that is for Allows.
 func (t *Topic) Subscribe(client bind.Client) error {
 	c, ok := client.(*Connection)
 	switch {
 	case !ok:
-		return fmt.Errorf("crowd: subscribe to %q: not a client of this server", t.name)
+		return fmt.Errorf("hub: subscribe to %q: not a client of this server", t.name)
 	case !t.registered:
-		return fmt.Errorf("crowd: subscribe to %q: the topic has been removed", t.name)
+		return fmt.Errorf("hub: subscribe to %q: the topic has been removed", t.name)
 	case !c.open:
 		return nil
-	case t.later != nil:
-		t.later(func() { _ = t.Subscribe(client) }) // too many subscriptions are found out too late to be told
+	case t.deferAct != nil:
+		t.deferAct(func() { _ = t.Subscribe(client) }) // too late to return an error for too many subscriptions
 		return nil
 	}
 	i, subscribed := c.subscription(t)
 	if subscribed {
 		return nil
 	}
-	if limit := t.crowd.options.Limits.Subscriptions; len(c.subscriptions) >= limit {
-		return fmt.Errorf("crowd: subscribe to %q: a connection may have %d subscriptions", t.name, limit)
+	if limit := t.hub.options.Limits.Subscriptions; len(c.subscriptions) >= limit {
+		return fmt.Errorf("hub: subscribe to %q: a connection may have %d subscriptions", t.name, limit)
 	}
 	c.subscriptions = slices.Insert(c.subscriptions, i, t)
-	j := place(t.subscribers, c.number)
+	j := indexOf(t.subscribers, c.number)
 	t.subscribers = slices.Insert(t.subscribers, j, c)
-	c.socket.Subscribe(t.id)
-	c.resubscribed()
+	c.conn.Subscribe(t.id)
+	c.subscriptionsChanged()
 	return nil
 }
 
@@ -199,18 +204,18 @@ func (t *Topic) Unsubscribe(client bind.Client) {
 		return
 	}
 	c.subscriptions = slices.Delete(c.subscriptions, i, i+1)
-	t.subscribers = without(t.subscribers, c)
-	c.socket.Unsubscribe(t.id)
-	c.resubscribed()
+	t.subscribers = remove(t.subscribers, c)
+	c.conn.Unsubscribe(t.id)
+	c.subscriptionsChanged()
 }
 
-// resubscribed has a connection told that its subscriptions changed. In the roster only its own row is made anew: the
-// number of subscribers that others show there is that of their own last change.
-func (c *Connection) resubscribed() {
-	c.crowd.owe(&c.news)
-	c.Outdate()
+// subscriptionsChanged schedules UpdateSubscriptions. In the roster only the entry of this connection is refreshed: other
+// subscribers show there the number of subscribers of their own last change.
+func (c *Connection) subscriptionsChanged() {
+	c.hub.schedule(&c.subscriptionsUpdate)
+	c.InvalidateEntry()
 }
 
-func (c *Connection) tellSubscriptions() {
-	c.SendOwn("UpdateSubscriptions", wire.Members{{Name: "subscriptions", Value: topicObject(c.subscriptions)}})
+func (c *Connection) sendSubscriptions() {
+	c.SendOrLog("UpdateSubscriptions", wire.Members{{Name: "subscriptions", Value: topicObject(c.subscriptions)}})
 }

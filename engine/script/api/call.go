@@ -113,7 +113,7 @@ func Sentence(err error) string {
 	if at, ok := errors.AsType[*value.PathError](err); ok {
 		text = strings.Replace(text, at.Error(), at.Reason(), 1)
 	}
-	for _, name := range []string{"manager: ", "crowd: ", "hub: "} {
+	for _, name := range []string{"manager: ", "hub: "} {
 		text = strings.TrimPrefix(text, name)
 	}
 	return text

@@ -25,7 +25,7 @@ type Conn struct {
 
 var (
 	_ broker.Conn = (*Conn)(nil)
-	_ hub.Outlet  = (*outlet)(nil)
+	_ hub.Publisher  = (*publisher)(nil)
 )
 
 // ID implements broker.Conn, as the methods below do.
@@ -89,10 +89,10 @@ func (s *Conn) Take() []byte {
 }
 
 // outlet holds all connections of a server.
-type outlet struct{ conns []*Conn }
+type publisher struct{ conns []*Conn }
 
-func (o *outlet) Publish(t outbox.TopicID, f *outbox.Frame) {
-	for _, s := range o.conns {
+func (p *publisher) Publish(t outbox.TopicID, f *outbox.Frame) {
+	for _, s := range p.conns {
 		if s.topics[t] {
 			s.Send(f)
 		}

@@ -54,7 +54,7 @@ type Server struct {
 	store    *store.Store
 	programs *fakePrograms
 	log      *Log
-	out      *outlet
+	clients  *publisher
 	stubs    []Stub // written while the loop is idle
 
 	jobs    []Job // pushed by scripts; written by the loop, and while it is idle
@@ -74,7 +74,7 @@ type Server struct {
 // Start starts a server and loads the scripts. The caller must call End.
 func Start(ctx context.Context, o Options, l *Log) (*Server, error) {
 	c := o.Config
-	s := &Server{clock: &clock{now: startTime()}, store: store.New(), log: l, out: &outlet{}}
+	s := &Server{clock: &clock{now: startTime()}, store: store.New(), log: l, clients: &publisher{}}
 	log := slog.New(s.log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
@@ -99,7 +99,7 @@ func Start(ctx context.Context, o Options, l *Log) (*Server, error) {
 			}
 		},
 	}, s.loop, log)
-	s.manager.Connect(s.out)
+	s.manager.SetPublisher(s.clients)
 	// Turns that have begun run to their end, within their own limits.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	endWatching := s.generations.Watch(ctx)
@@ -247,11 +247,11 @@ func (s *Server) handleEnded() bool {
 		if err := s.manager.StopHook(ctx); err != nil {
 			s.log.addError(err)
 		}
-		for _, conn := range s.out.conns {
+		for _, conn := range s.clients.conns {
 			conn.Close(*s.stopping)
 		}
 	}
-	for _, conn := range s.out.conns {
+	for _, conn := range s.clients.conns {
 		if conn.closed != nil && !conn.detached {
 			conn.detached, busy = true, true
 			s.manager.Closed(conn, *conn.closed)
@@ -277,8 +277,8 @@ func (s *Server) Connect() (*Conn, error) {
 	if s.stopped {
 		return nil, errors.New("the server has stopped")
 	}
-	conn := &Conn{id: uint64(len(s.out.conns) + 1), opened: s.clock.Now(), topics: map[outbox.TopicID]bool{}}
-	s.out.conns = append(s.out.conns, conn)
+	conn := &Conn{id: uint64(len(s.clients.conns) + 1), opened: s.clock.Now(), topics: map[outbox.TopicID]bool{}}
+	s.clients.conns = append(s.clients.conns, conn)
 	s.manager.Open(conn)
 	return conn, s.runUntilIdle()
 }
