@@ -181,13 +181,13 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),
-		Slow: func(turn string, held time.Duration) {
+		OnSlowTurn: func(turn string, held time.Duration) {
 			if turn != manager.InstallTurn { // which has a limit of its own
 				s.counts.slowTurns.Add(1)
 				s.log.Warn("loop: slow turn", "turn", turn, "held", held, "generation", s.ran)
 			}
 		},
-		Panicked: func(turn string, value any, stack []byte) {
+		OnPanic: func(turn string, value any, stack []byte) {
 			s.log.Error("loop: turn panicked", "turn", turn, "panic", value, "stack", string(stack))
 		},
 	})

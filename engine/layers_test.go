@@ -45,7 +45,6 @@ func floors() map[string]int {
 		"engine/script/stdlib/pattern": 0,
 		"engine/script/store":          1,
 		"engine/script/varinfo":        1,
-		"engine/timer":                 1,
 		"engine/auth":                  0,
 		"engine/config":                0,
 		"cmd/perigee/control":          0,

@@ -158,7 +158,7 @@ type rehearsed struct {
 // rehearse loads and boots scripts on a loop of their own, where nobody notices: no clients, no processes, no queue. Only
 // requests to other servers are really made.
 func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsed, error) {
-	l := loop.New(loop.Options{MaxWaiting: r.config.Lua.MaxWaiting, Panicked: func(turn string, value any, stack []byte) {
+	l := loop.New(loop.Options{MaxWaiting: r.config.Lua.MaxWaiting, OnPanic: func(turn string, value any, stack []byte) {
 		r.log.Error("loop: turn panicked", "turn", turn, "panic", value, "stack", string(stack))
 	}})
 	m := manager.New(manager.Options{Limits: r.config.Limits, Roster: r.config.Roster}, l, r.log)

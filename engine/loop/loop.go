@@ -1,10 +1,10 @@
-// Package loop owns the one goroutine on which the application lives, and its clock. It takes turns: short callbacks
-// that never overlap. A turn may wait for something with Await; other turns are taken meanwhile, and the waiting one
-// goes on later exactly where it stopped. The package knows nothing of what a turn does.
+// Package loop owns the one goroutine on which the application runs, its clock and its timers. It runs turns: short callbacks
+// that never overlap. A turn may wait for something with Await; other turns run meanwhile, and the waiting one continues later
+// exactly where it stopped. The package must not know what a turn does.
 //
-// The loop runs inside Go coroutines (iter.Pull). Each takes turns until a turn waits inside it; then another coroutine
-// takes over. Control passes by direct switches, so that at any moment one of them runs and no state of the loop's
-// owner needs a lock.
+// The loop runs inside Go coroutines (iter.Pull). Each runs turns until a turn waits inside it; then another coroutine
+// takes over. Control passes by direct switches, so that at any moment exactly one of them runs, and the state of the loop's
+// owner needs no lock.
 package loop
 
 import (
@@ -16,20 +16,20 @@ import (
 	"time"
 )
 
-// ErrStopped is returned once the loop has ended or is ending: by Post for a turn that will not be taken, and by Await
-// for a wait that will not be fulfilled.
+// ErrStopped is returned once the loop has ended or is ending: by Post if the turn will not run, and by Await if the loop ends
+// before the wait is over.
 var ErrStopped = errors.New("loop: stopped")
 
-// ErrTooManyWaiting is returned by Await when Options.MaxWaiting turns wait already.
+// ErrTooManyWaiting is returned by Await if Options.MaxWaiting turns are waiting already.
 var ErrTooManyWaiting = errors.New("loop: too many turns are waiting")
 
-// ErrTooManyPutOff is returned by Room when Options.MaxPutOff turns are put off already.
-var ErrTooManyPutOff = errors.New("loop: too many turns are put off")
+// ErrTooManyDeferred is returned by CheckDeferred if Options.MaxDeferred turns are deferred already.
+var ErrTooManyDeferred = errors.New("loop: too many turns are deferred")
 
-// Clock tells the time and calls back later. The real one is RealClock; tests and specs move their own.
+// Clock tells the time and calls functions later. RealClock is the machine's; tests and specs control their own.
 type Clock interface {
 	Now() time.Time
-	// AfterFunc calls f on a goroutine of its own after d. stop prevents the call and tells whether it was in time.
+	// AfterFunc calls f on a goroutine of its own after d. stop prevents the call and reports whether it was in time.
 	AfterFunc(d time.Duration, f func()) (stop func() bool)
 }
 
@@ -45,7 +45,7 @@ func (RealClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 	return func() bool {
 		stopped := timer.Stop()
 		if stopped {
-			f = nil // the runtime keeps timers that were stopped for a while, and must not keep what f holds
+			f = nil // the runtime keeps stopped timers for a while, and must not keep what f refers to
 		}
 		return stopped
 	}
@@ -53,31 +53,32 @@ func (RealClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 
 // Options are the limits and observers of a loop. The zero value is usable.
 type Options struct {
-	// QueueSize is how many posted turns may wait to be taken before Post blocks. 0 means 4,096.
+	// QueueSize is how many posted turns may be queued before Post blocks. 0 means 4,096.
 	QueueSize int
 	// MaxWaiting is how many turns may be suspended in Await at once. 0 means 10,000.
 	MaxWaiting int
-	// MaxPutOff is how many turns may be put off by Next and After before Room says so; each holds some 400 bytes. 0 means
-	// 100,000.
-	MaxPutOff int
-	// Clock is RealClock where nil.
+	// MaxDeferred is how many turns may be deferred by Next and After before CheckDeferred returns an error; each takes some
+	// 400 bytes. 0 means 100,000.
+	MaxDeferred int
+	// Clock is optional. If it is nil, the loop uses RealClock.
 	Clock Clock
-	// SlowTurn is the time a turn may hold the loop, up to its end or its next wait, before Slow hears of it. 0 is off.
+	// SlowTurn is how long a turn may hold the loop, up to its end or its next wait, before OnSlowTurn is called. 0 disables it.
 	SlowTurn time.Duration
-	// Slow is called on the loop, after the turn.
-	Slow func(turn string, held time.Duration)
-	// Panicked is called on the loop when a turn panicked; the next turn is taken all the same. Where nil, the panic goes on.
-	Panicked func(turn string, value any, stack []byte)
+	// OnSlowTurn is called on the loop, after the turn. Optional.
+	OnSlowTurn func(turn string, held time.Duration)
+	// OnPanic is called on the loop if a turn panics; the loop then goes on with the next turn. If it is nil, the panic is not
+	// recovered.
+	OnPanic func(turn string, value any, stack []byte)
 }
 
-// turn is one callback and the name it is logged under.
+// turn is a callback, and the name under which it is logged.
 type turn struct {
 	name string
 	run  func()
 }
 
-// Loop takes turns. Post, PostWithin, Now, Run, Queued and Waiting may be called by any goroutine; all else only from within a
-// turn.
+// Loop runs turns. Post, PostWithin, Now, Run, Queued and Waiting may be called by any goroutine, the other methods only from
+// within a turn.
 type Loop struct {
 	// Set by New, never changed.
 	options Options
@@ -85,36 +86,36 @@ type Loop struct {
 	wake    chan struct{} // capacity 1; Post and waiters send, the loop receives; never closed
 
 	// Guarded by mu.
-	mu      sync.Mutex
-	room    *sync.Cond // signalled when inbox was taken or the loop stopped
-	inbox   []turn     // posted by other goroutines
-	woken   []*routine // waits that are over
-	came    int64      // how many turns were ever posted, and waits ever over
-	stopped bool
+	mu       sync.Mutex
+	notFull  *sync.Cond   // signalled when inbox was taken or the loop stopped
+	inbox    []turn       // posted by other goroutines
+	woken    []*coroutine // whose waits are over
+	enqueued int64        // how many turns have been posted and waits have ended, in total
+	stopped  bool
 
 	// Written by the loop, read by any goroutine.
-	taken   atomic.Int64 // how many of those that came, or were put off, it has taken, less those that turns put off
-	waiters atomic.Int64 // len(waiting)
+	dequeued atomic.Int64 // how many of enqueued, and of the turns of Next, have begun, less all turns of Next
+	waiters  atomic.Int64 // len(waiting)
 
 	// Owned by the loop.
-	current *routine // the coroutine that runs now
-	idle    []*routine
-	waiting map[*routine]*wait
-	batch   []turn // what was taken from inbox; batch[begun:] is still to run
-	begun   int
-	ready   []*routine // what was taken from woken
-	next    []turn     // put there by turns
-	delayed int        // turns of After that are neither taken nor cancelled
-	name    string     // of the turn that runs now
-	began   time.Time  // when the slice that runs now began
-	resume  *routine   // whom to switch to when the present coroutine parks
-	ending  bool
-	rounds  int // in which turns were gathered since the end began
+	current     *coroutine // the one that runs now
+	idle        []*coroutine
+	waiting     map[*coroutine]*wait
+	batch       []turn // taken from inbox and next; batch[begun:] is still to run
+	begun       int
+	ready       []*coroutine // taken from woken
+	next        []turn       // of Next
+	delayed     int          // how many turns of After have neither run nor been cancelled
+	name        string       // of the turn that runs now
+	began       time.Time    // when the turn began, or its last wait ended
+	resume      *coroutine   // which one to switch to when the current one parks
+	ending      bool
+	finalRounds int // how many batches were taken since the loop began to end
 }
 
-// lastRounds bounds how often turns may put off others once the loop ends: one that always puts off another would keep
-// it from its end.
-const lastRounds = 100
+// maxFinalRounds bounds how often turns may defer others once the loop ends. A turn that always defers another would keep the
+// loop from ending.
+const maxFinalRounds = 100
 
 // New returns a loop that does nothing until Run.
 func New(options Options) *Loop {
@@ -124,8 +125,8 @@ func New(options Options) *Loop {
 	if options.MaxWaiting == 0 {
 		options.MaxWaiting = 10_000
 	}
-	if options.MaxPutOff == 0 {
-		options.MaxPutOff = 100_000
+	if options.MaxDeferred == 0 {
+		options.MaxDeferred = 100_000
 	}
 	if options.Clock == nil {
 		options.Clock = RealClock{}
@@ -134,9 +135,9 @@ func New(options Options) *Loop {
 		options: options,
 		clock:   options.Clock,
 		wake:    make(chan struct{}, 1),
-		waiting: map[*routine]*wait{},
+		waiting: map[*coroutine]*wait{},
 	}
-	l.room = sync.NewCond(&l.mu)
+	l.notFull = sync.NewCond(&l.mu)
 	return l
 }
 
@@ -149,21 +150,21 @@ func (l *Loop) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 	return l.clock.AfterFunc(d, f)
 }
 
-// Post hands the loop a turn, from any goroutine but the loop's own. It blocks while QueueSize turns wait: that is
-// back-pressure on whoever posts. It returns ErrStopped when the turn will never run.
+// Post queues a turn, from any goroutine but the loop's own. It blocks while QueueSize turns are queued, which is
+// back-pressure on the caller. It returns ErrStopped if the turn will never run.
 func (l *Loop) Post(name string, run func()) error {
 	return l.PostWithin(context.Background(), name, run)
 }
 
-// PostWithin is Post for those that have not got for ever: when ctx ends before there is room, it returns why, and the turn
-// will never run. One that is handed over runs, however late.
+// PostWithin is Post with a context. If ctx ends while the queue is full, it returns the cause, and the turn will never run.
+// Once queued, a turn runs even if ctx has ended.
 func (l *Loop) PostWithin(ctx context.Context, name string, run func()) error {
 	l.mu.Lock()
 	if len(l.inbox) >= l.options.QueueSize {
 		release := context.AfterFunc(ctx, func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			l.room.Broadcast()
+			l.notFull.Broadcast()
 		})
 		defer release()
 	}
@@ -172,39 +173,39 @@ func (l *Loop) PostWithin(ctx context.Context, name string, run func()) error {
 			l.mu.Unlock()
 			return context.Cause(ctx)
 		}
-		l.room.Wait()
+		l.notFull.Wait()
 	}
-	return l.put(turn{name, run})
+	return l.enqueue(turn{name, run})
 }
 
-// put queues a turn. It is called with mu held, and gives it back.
-func (l *Loop) put(t turn) error {
+// enqueue queues a turn. The caller holds mu; enqueue unlocks it.
+func (l *Loop) enqueue(t turn) error {
 	if l.stopped {
 		l.mu.Unlock()
 		return ErrStopped
 	}
 	l.inbox = append(l.inbox, t)
-	l.came++
+	l.enqueued++
 	first := len(l.inbox) == 1
 	l.mu.Unlock()
 	if first {
-		l.nudge()
+		l.signal()
 	}
 	return nil
 }
 
-// Next runs a turn after those that are queued on the loop already, without ever blocking. Once the loop ends, turns that
-// are put off by turns that were put off themselves, a hundred times over, are dropped.
+// Next runs a turn after those that are queued already, and never blocks. Once the loop ends, a turn that deferred turns have
+// deferred again and again, a hundred times over, is dropped.
 func (l *Loop) Next(name string, run func()) {
 	l.next = append(l.next, turn{name, run})
-	l.taken.Add(-1)
+	l.dequeued.Add(-1)
 }
 
-// Room returns ErrTooManyPutOff where no more turns should be put off: for callers whose turns put off others without
-// end. Next and After do not ask.
-func (l *Loop) Room() error {
-	if len(l.batch)-l.begun+len(l.next)+l.delayed >= l.options.MaxPutOff {
-		return ErrTooManyPutOff
+// CheckDeferred returns ErrTooManyDeferred if no more turns should be deferred. It is for callers whose turns may defer others
+// without end; Next and After do not check.
+func (l *Loop) CheckDeferred() error {
+	if len(l.batch)-l.begun+len(l.next)+l.delayed >= l.options.MaxDeferred {
+		return ErrTooManyDeferred
 	}
 	return nil
 }
@@ -212,34 +213,33 @@ func (l *Loop) Room() error {
 // SetSlowTurn changes Options.SlowTurn.
 func (l *Loop) SetSlowTurn(d time.Duration) {
 	l.options.SlowTurn = d
-	l.began = time.Now() // it may not have been noted so far
+	l.began = time.Now() // it is not set while SlowTurn is 0
 }
 
-// Queued returns how many turns and ended waits are to be taken after the present turn. Any goroutine may call it.
+// Queued returns how many turns and ended waits will run after the present turn. Any goroutine may call it.
 func (l *Loop) Queued() int {
-	taken := l.taken.Load() // first, so that nothing was taken that has not come
+	dequeued := l.dequeued.Load() // read first, so that the result is never negative
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return int(l.came - taken)
+	return int(l.enqueued - dequeued)
 }
 
-// Rouse has the turns whose waits are over go on right after the present turn, before those that are queued.
-func (l *Loop) Rouse() {
+// RunWoken lets the turns whose waits are over continue right after the present turn, before those that are queued.
+func (l *Loop) RunWoken() {
 	l.mu.Lock()
 	l.ready = append(l.ready, l.woken...)
 	l.woken = nil
 	l.mu.Unlock()
 }
 
-// After runs a turn once d has passed. cancel prevents it, also when its time has come but its turn has not.
-// Both must be called from within a turn.
+// After runs a turn once d has passed. cancel prevents it as long as it has not begun. Both must be called from within a turn.
 func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
 	l.delayed++
 	stop := l.clock.AfterFunc(d, func() {
 		l.mu.Lock()
-		// It does not wait for room in the queue: thousands may be due at once, each on a goroutine. A loop that has stopped
-		// needs no timers any more.
-		_ = l.put(turn{name, func() {
+		// It does not wait while the queue is full: thousands may be due at once, each on a goroutine. If the loop has stopped,
+		// the turn is dropped.
+		_ = l.enqueue(turn{name, func() {
 			if now := run; now != nil {
 				run = nil
 				l.delayed--
@@ -256,8 +256,8 @@ func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
 	}
 }
 
-// Run takes turns until ctx ends. Turns that are posted by then are still taken; those that wait are woken with
-// ErrStopped, one after the other. It may be called once.
+// Run runs turns until ctx ends. Turns that were posted by then still run; those that wait are woken with ErrStopped, one after
+// the other. It must be called only once.
 func (l *Loop) Run(ctx context.Context) {
 	release := context.AfterFunc(ctx, l.stop)
 	defer release()
@@ -267,32 +267,33 @@ func (l *Loop) Run(ctx context.Context) {
 func (l *Loop) stop() {
 	l.mu.Lock()
 	l.stopped = true
-	l.room.Broadcast()
+	l.notFull.Broadcast()
 	l.mu.Unlock()
-	l.nudge()
+	l.signal()
 }
 
-func (l *Loop) nudge() {
+// signal wakes the loop if it waits for turns.
+func (l *Loop) signal() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
 }
 
-// take returns the next turn, or the coroutine whose wait is over, or neither when the loop ends.
-func (l *Loop) take() (turn, *routine) {
+// dequeue returns the next turn, or the next coroutine whose wait is over, or neither if the loop ends.
+func (l *Loop) dequeue() (turn, *coroutine) {
 	for {
 		if len(l.ready) > 0 {
-			r := l.ready[0]
+			c := l.ready[0]
 			l.ready = l.ready[1:]
-			l.taken.Add(1)
-			return turn{}, r
+			l.dequeued.Add(1)
+			return turn{}, c
 		}
 		if l.begun < len(l.batch) {
 			t := l.batch[l.begun]
 			l.batch[l.begun] = turn{}
 			l.begun++
-			l.taken.Add(1)
+			l.dequeued.Add(1)
 			return t, nil
 		}
 		if l.refill() {
@@ -305,18 +306,18 @@ func (l *Loop) take() (turn, *routine) {
 	}
 }
 
-// refill gathers what other goroutines posted and what turns put off, and tells whether there was anything.
+// refill takes what other goroutines posted and what turns deferred, and reports whether there was anything.
 func (l *Loop) refill() bool {
 	l.mu.Lock()
 	l.batch, l.inbox = l.inbox, l.batch[:0]
 	l.ready, l.woken = l.woken, nil
 	l.ending = l.stopped
-	l.room.Broadcast()
+	l.notFull.Broadcast()
 	l.mu.Unlock()
 	l.begun = 0
 	if l.ending {
-		if l.rounds++; l.rounds > lastRounds {
-			l.taken.Add(int64(len(l.next)))
+		if l.finalRounds++; l.finalRounds > maxFinalRounds {
+			l.dequeued.Add(int64(len(l.next)))
 			clear(l.next)
 			l.next = l.next[:0]
 		}
@@ -327,32 +328,34 @@ func (l *Loop) refill() bool {
 	return len(l.batch) > 0 || len(l.ready) > 0
 }
 
-// perform runs one turn and keeps a panic from ending the loop.
-func (l *Loop) perform(t turn) {
-	l.begin(t.name)
-	defer l.end()
-	if l.options.Panicked != nil {
+// runTurn runs a turn, and recovers its panic if there is an OnPanic.
+func (l *Loop) runTurn(t turn) {
+	l.beginSlice(t.name)
+	defer l.endSlice()
+	if l.options.OnPanic != nil {
 		defer func() {
 			if value := recover(); value != nil {
-				l.options.Panicked(t.name, value, debug.Stack())
+				l.options.OnPanic(t.name, value, debug.Stack())
 			}
 		}()
 	}
 	t.run()
 }
 
-func (l *Loop) begin(name string) {
+// beginSlice notes that a turn begins, or continues after a wait.
+func (l *Loop) beginSlice(name string) {
 	l.name = name
 	if l.options.SlowTurn > 0 {
 		l.began = time.Now()
 	}
 }
 
-func (l *Loop) end() {
-	if l.options.SlowTurn <= 0 || l.options.Slow == nil {
+// endSlice checks how long a turn has held the loop, up to its end or its next wait.
+func (l *Loop) endSlice() {
+	if l.options.SlowTurn <= 0 || l.options.OnSlowTurn == nil {
 		return
 	}
 	if held := time.Since(l.began); held > l.options.SlowTurn {
-		l.options.Slow(l.name, held)
+		l.options.OnSlowTurn(l.name, held)
 	}
 }

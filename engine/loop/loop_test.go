@@ -13,14 +13,14 @@ import (
 	"weak"
 )
 
-// start runs a loop for the time of a test and returns it with what ends it and waits for it.
-func start(t *testing.T, options Options) (*Loop, func()) {
+// start runs a loop for the duration of a test. stop ends it and waits for it.
+func start(t *testing.T, options Options) (l *Loop, stop func()) {
 	t.Helper()
-	l := New(options)
+	l = New(options)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { l.Run(ctx) })
-	stop := func() {
+	stop = func() {
 		cancel()
 		wg.Wait()
 	}
@@ -48,7 +48,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// A full queue blocks whoever posts and loses nothing.
+// Post blocks while the queue is full, and no turn is lost.
 func TestBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, stop := start(t, Options{QueueSize: 2})
@@ -75,8 +75,8 @@ func TestBackPressure(t *testing.T) {
 	})
 }
 
-// Who cannot wait for ever for room gives up with its context, and its turn never runs; where there is room the context does
-// not count.
+// PostWithin returns when its context ends while the queue is full, and its turn never runs. If the queue is not full, the
+// context does not matter.
 func TestPostWithin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, stop := start(t, Options{QueueSize: 1})
@@ -90,24 +90,24 @@ func TestPostWithin(t *testing.T) {
 		for _, c := range []struct {
 			name string
 			want error
-		}{{"room", nil}, {"no room", late}, {"no room and no time", late}} {
+		}{{"not full", nil}, {"full", late}, {"full and too late", late}} {
 			if err := l.PostWithin(ctx, c.name, func() { ran = append(ran, c.name) }); !errors.Is(err, c.want) {
 				t.Errorf("PostWithin(%q) = %v, want %v", c.name, err, c.want)
 			}
 		}
 		close(gate)
 		synctest.Wait()
-		if err := l.PostWithin(ctx, "room again", func() { ran = append(ran, "room again") }); err != nil {
-			t.Errorf("PostWithin where there is room = %v, want nil", err)
+		if err := l.PostWithin(ctx, "not full again", func() { ran = append(ran, "not full again") }); err != nil {
+			t.Errorf("PostWithin while the queue is not full = %v, want nil", err)
 		}
 		stop()
-		if want := []string{"room", "room again"}; !slices.Equal(ran, want) {
+		if want := []string{"not full", "not full again"}; !slices.Equal(ran, want) {
 			t.Errorf("turns that ran: %q, want %q", ran, want)
 		}
 	})
 }
 
-// A turn that waits lets others run and goes on where it stopped.
+// A turn that waits lets others run, and continues where it stopped.
 func TestAwait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, stop := start(t, Options{})
@@ -128,7 +128,7 @@ func TestAwait(t *testing.T) {
 	})
 }
 
-// Ten thousand turns can wait at once; one more is refused; all of them go on.
+// Ten thousand turns can wait at once; one more is refused; all of them continue.
 func TestManyWaiting(t *testing.T) {
 	l, stop := start(t, Options{MaxWaiting: 10_000})
 	wakes := make([]func(), 0, 10_000)
@@ -163,7 +163,7 @@ func TestManyWaiting(t *testing.T) {
 	}
 }
 
-// The end of the loop ends waits, runs what was posted before, and refuses what comes after.
+// When the loop ends, it ends waits, runs the turns that were posted before, and refuses later ones.
 func TestStop(t *testing.T) {
 	l, stop := start(t, Options{})
 	waited := make(chan error, 1)
@@ -184,7 +184,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// A wake that comes late, from an earlier wait of the same coroutine, does not end a later wait.
+// A late wake, of an earlier wait of the same coroutine, does not end a later wait.
 func TestLateWake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, stop := start(t, Options{})
@@ -205,10 +205,10 @@ func TestLateWake(t *testing.T) {
 	})
 }
 
-// A turn that panics is reported under its name, and the next one runs, also when it panics after a wait.
+// A turn that panics is reported by its name, and the next one runs, also if it panics after a wait.
 func TestPanic(t *testing.T) {
 	var got []string
-	l, stop := start(t, Options{Panicked: func(name string, value any, _ []byte) {
+	l, stop := start(t, Options{OnPanic: func(name string, value any, _ []byte) {
 		got = append(got, fmt.Sprint(name, ": ", value))
 	}})
 	post(t, l, "bad", func() { panic("a") })
@@ -224,7 +224,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// Timers come as turns, and a cancelled one never does, even when its time has passed.
+// After runs turns, and never one that was cancelled, even if its time had come.
 func TestAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, stop := start(t, Options{})
@@ -245,11 +245,11 @@ func TestAfter(t *testing.T) {
 	})
 }
 
-// Only the time that a turn holds the loop counts as slow, not the time it waits.
+// Only the time for which a turn holds the loop counts as slow, not the time for which it waits.
 func TestSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []string
-		l, stop := start(t, Options{SlowTurn: 50 * time.Millisecond, Slow: func(name string, held time.Duration) {
+		l, stop := start(t, Options{SlowTurn: 50 * time.Millisecond, OnSlowTurn: func(name string, held time.Duration) {
 			got = append(got, fmt.Sprint(name, " ", held))
 		}})
 		post(t, l, "patient", func() {
@@ -265,8 +265,8 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// A timer that was stopped holds nothing of what it would have called, however long the runtime keeps it.
-func TestStoppedTimersHoldNothing(t *testing.T) {
+// A stopped timer does not keep what its function refers to, however long the runtime keeps the timer.
+func TestStoppedTimersKeepNothing(t *testing.T) {
 	const timers = 100
 	var held []weak.Pointer[[1024]byte]
 	for range 10 * timers { // the runtime lets go once a good part of its timers is stopped
@@ -291,11 +291,11 @@ func TestStoppedTimersHoldNothing(t *testing.T) {
 		}
 	}
 	if left > 1 { // the last may still be on the stack
-		t.Errorf("%d of %d stopped timers hold what they would have called, want none", left, timers)
+		t.Errorf("%d of %d stopped timers keep what their function refers to, want none", left, timers)
 	}
 }
 
-// Turns put off by turns run in their order, after what is queued.
+// Turns of Next run in their order, after those that are queued.
 func TestNext(t *testing.T) {
 	l, stop := start(t, Options{})
 	var got []string
@@ -303,19 +303,19 @@ func TestNext(t *testing.T) {
 	gate := make(chan struct{})
 	post(t, l, "gate", func() { <-gate }) // so that the next two are queued together
 	post(t, l, "first", func() {
-		l.Next("put off", note("put off"))
-		l.Next("put off too", note("put off too"))
+		l.Next("next", note("next"))
+		l.Next("next too", note("next too"))
 		note("first")()
 	})
 	post(t, l, "second", note("second"))
 	close(gate)
 	stop()
-	if want := []string{"first", "second", "put off", "put off too"}; !slices.Equal(got, want) {
+	if want := []string{"first", "second", "next", "next too"}; !slices.Equal(got, want) {
 		t.Errorf("turns: got %q, want %q", got, want)
 	}
 }
 
-// A turn that puts itself off for ever keeps no posted turn from running; the test would not end.
+// A turn that calls Next for itself forever does not keep posted turns from running; otherwise the test would not end.
 func TestNextForever(t *testing.T) {
 	l, _ := start(t, Options{})
 	over := false
@@ -370,8 +370,8 @@ func BenchmarkAwait(b *testing.B) {
 	wg.Wait()
 }
 
-// Turns that call each other for ever do not keep the loop from its end.
-func TestNextWithoutEnd(t *testing.T) {
+// A turn that calls Next for itself forever does not keep the loop from ending.
+func TestNextForeverAtStop(t *testing.T) {
 	l, stop := start(t, Options{})
 	count, begun := 0, make(chan struct{})
 	var again func()
@@ -389,14 +389,14 @@ func TestNextWithoutEnd(t *testing.T) {
 	}
 }
 
-// A roused turn goes on before those that are queued.
-func TestRouse(t *testing.T) {
+// After RunWoken a woken turn continues before those that are queued.
+func TestRunWoken(t *testing.T) {
 	l, stop := start(t, Options{})
 	var got []string
 	done := make(chan struct{})
 	post(t, l, "waits", func() {
 		if err := l.Await(func(wake func()) {
-			l.Next("wakes", func() { wake(); l.Rouse() })
+			l.Next("wakes", func() { wake(); l.RunWoken() })
 			l.Next("queued", func() { got = append(got, "queued"); close(done) })
 		}); err != nil {
 			t.Errorf("Await = %v, want nil", err)
@@ -406,11 +406,11 @@ func TestRouse(t *testing.T) {
 	<-done
 	stop()
 	if want := []string{"woken", "queued"}; !slices.Equal(got, want) {
-		t.Errorf("order after Rouse: got %v, want %v", got, want)
+		t.Errorf("order after RunWoken: got %v, want %v", got, want)
 	}
 }
 
-// Queued counts what will follow the present turn: turns that were put off or posted, and waits that are over.
+// Queued counts what will follow the present turn: turns that were deferred or posted, and waits that are over.
 func TestQueued(t *testing.T) {
 	l, _ := start(t, Options{})
 	var wake func()
@@ -437,53 +437,53 @@ func TestQueued(t *testing.T) {
 	}
 }
 
-// What turns put off is counted until it has run or was cancelled, and there is room for so many.
-func TestRoom(t *testing.T) {
+// Deferred turns are counted until they have run or were cancelled, and only MaxDeferred of them are allowed.
+func TestCheckDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, _ := start(t, Options{MaxPutOff: 4})
+		l, _ := start(t, Options{MaxDeferred: 4})
 		var cancel func()
 		expect := func(why string, want error) {
 			t.Helper()
-			if err := l.Room(); !errors.Is(err, want) {
-				t.Errorf("Room() %s = %v, want %v", why, err, want)
+			if err := l.CheckDeferred(); !errors.Is(err, want) {
+				t.Errorf("CheckDeferred() %s = %v, want %v", why, err, want)
 			}
 		}
 		nothing := func() {}
-		post(t, l, "put off", func() {
+		post(t, l, "deferred", func() {
 			cancel = l.After(time.Second, "later", nothing)
 			l.After(2*time.Second, "later", nothing)
 			l.Next("next", nothing)
-			expect("with three put off", nil)
+			expect("with three deferred", nil)
 			l.Next("next", func() { expect("in the first of two that are next, after one was cancelled", nil) })
-			expect("with four put off", ErrTooManyPutOff)
+			expect("with four deferred", ErrTooManyDeferred)
 			cancel()
 			cancel()
 			expect("with one cancelled", nil)
 			l.Next("next", nothing)
-			expect("with four put off again", ErrTooManyPutOff)
+			expect("with four deferred again", ErrTooManyDeferred)
 		})
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		post(t, l, "look", func() {
+		post(t, l, "count again", func() {
 			cancel()
 			for range 3 {
 				l.Next("next", nothing)
 			}
-			expect("with three put off, all others over", nil)
+			expect("with three deferred, all others over", nil)
 			l.Next("next", nothing)
-			expect("with four put off after all others are over", ErrTooManyPutOff)
+			expect("with four deferred after all others are over", ErrTooManyDeferred)
 		})
 		synctest.Wait()
 	})
 }
 
-// However many are due at once, none waits on a goroutine for room in the queue.
+// However many timers are due at once, none of their goroutines waits for the queue.
 func TestManyDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, stop := start(t, Options{QueueSize: 2})
 		ran := 0
 		gate := make(chan struct{})
-		post(t, l, "put off", func() {
+		post(t, l, "deferred", func() {
 			for range 100 {
 				l.After(time.Second, "due", func() { ran++ })
 			}
@@ -501,7 +501,7 @@ func TestManyDue(t *testing.T) {
 	})
 }
 
-// While a turn holds the loop, others see what is queued behind it and how many wait.
+// While a turn holds the loop, other goroutines see how many are queued behind it and how many wait.
 func TestSeenFromOutside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, stop := start(t, Options{})
@@ -518,10 +518,10 @@ func TestSeenFromOutside(t *testing.T) {
 		expect("with one that waits", 0, 1)
 		gate := make(chan struct{})
 		post(t, l, "gate", func() {
-			l.Next("put off", func() {})
+			l.Next("deferred", func() {})
 			<-gate
 		})
-		expect("with one put off", 1, 1)
+		expect("with one deferred", 1, 1)
 		for range 3 {
 			post(t, l, "posted", func() {})
 		}

@@ -5,14 +5,14 @@ import (
 	"strings"
 	"time"
 
+	"perigee/engine/loop"
 	"perigee/engine/script"
-	"perigee/engine/timer"
 	"perigee/engine/wire"
 )
 
 // work is a timer that scripts have started.
 type work struct {
-	*timer.Timer
+	*loop.Timer
 	options script.TimerOptions
 	by      int // the generation that the arguments belong to
 }
@@ -29,7 +29,7 @@ func (g *generation) startTimer(o script.TimerOptions) (*work, error) {
 			return nil, err
 		}
 	}
-	options := timer.Options{Name: o.Name, Every: o.Every, Once: o.Once, Timeout: o.Timeout, Ended: o.Ended}
+	options := loop.TimerOptions{Name: o.Name, Every: o.Every, Once: o.Once, Timeout: o.Timeout, OnEnd: o.Ended}
 	options.Run = func() { m.runTimer(w) }
 	if o.Run != nil {
 		options.Run = func() { g.runTimer(w) }
@@ -37,11 +37,11 @@ func (g *generation) startTimer(o script.TimerOptions) (*work, error) {
 	switch {
 	case g.phase == loading:
 		g.boot = append(g.boot, w)
-		w.Timer = timer.New(m.loop, options)
+		w.Timer = loop.NewTimer(m.loop, options)
 		return w, nil
 	case o.Run != nil:
 		g.loose[w] = struct{}{}
-		options.Ended = func() {
+		options.OnEnd = func() {
 			delete(g.loose, w)
 			if o.Ended != nil {
 				o.Ended()
@@ -51,9 +51,9 @@ func (g *generation) startTimer(o script.TimerOptions) (*work, error) {
 		return nil, errReplaced
 	default:
 		m.timers[w] = struct{}{}
-		options.Ended = func() { delete(m.timers, w) }
+		options.OnEnd = func() { delete(m.timers, w) }
 	}
-	w.Timer = timer.New(m.loop, options)
+	w.Timer = loop.NewTimer(m.loop, options)
 	w.Start()
 	return w, nil
 }

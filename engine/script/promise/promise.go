@@ -31,10 +31,10 @@ type Loop interface {
 	Post(name string, run func()) error
 	// Next queues a turn from within a turn.
 	Next(name string, run func())
-	// Room returns an error if the scripts have deferred too many turns.
-	Room() error
-	// Rouse runs the woken turns right after the present one.
-	Rouse()
+	// CheckDeferred returns an error if the scripts have deferred too many turns.
+	CheckDeferred() error
+	// RunWoken runs the woken turns right after the present one.
+	RunWoken()
 }
 
 var _ Loop = (*loop.Loop)(nil)

@@ -92,7 +92,7 @@ func (r *Runtime) wait(L *lua.LState, limit time.Duration, start func(wake func(
 // CheckDeferred raises an error if the scripts have deferred too many turns: a script whose every turn defers two others
 // would fill the memory without ever exceeding a time limit.
 func (r *Runtime) CheckDeferred(L *lua.LState) {
-	if r.options.Loop.Room() != nil {
+	if r.options.Loop.CheckDeferred() != nil {
 		L.RaiseError("too many commands, timers and promises are pending")
 	}
 }
@@ -128,7 +128,7 @@ func (r *Runtime) sleep(L *lua.LState) int {
 
 // wakeNext ends a wait after the turns that are queued already. It costs half of what a timer costs.
 func (r *Runtime) wakeNext(name string, wake func()) {
-	r.options.Loop.Next(name, func() { wake(); r.options.Loop.Rouse() })
+	r.options.Loop.Next(name, func() { wake(); r.options.Loop.RunWoken() })
 }
 
 // Within calls run. When ctx ends, the wait of a handler that run calls fails, as does every later one, with the cause of

@@ -24,8 +24,8 @@ type Conn struct {
 }
 
 var (
-	_ broker.Conn = (*Conn)(nil)
-	_ hub.Publisher  = (*publisher)(nil)
+	_ broker.Conn   = (*Conn)(nil)
+	_ hub.Publisher = (*publisher)(nil)
 )
 
 // ID implements broker.Conn, as the methods below do.
@@ -88,7 +88,7 @@ func (s *Conn) Take() []byte {
 	return text
 }
 
-// outlet holds all connections of a server.
+// publisher holds all connections of a server.
 type publisher struct{ conns []*Conn }
 
 func (p *publisher) Publish(t outbox.TopicID, f *outbox.Frame) {

@@ -79,7 +79,7 @@ func Start(ctx context.Context, o Options, l *Log) (*Server, error) {
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		Clock:      s.clock,
-		Panicked: func(turn string, v any, stack []byte) {
+		OnPanic: func(turn string, v any, stack []byte) {
 			s.log.addError(fmt.Errorf("panic in turn %s: %v\n%s", turn, v, stack))
 		},
 	})
