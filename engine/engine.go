@@ -193,7 +193,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	})
 	s.metrics = metrics.New(s.metricsSnapshot)
 	effect.manager.Metrics = s.metrics
-	effect.manager.Work = s.jobs.SetWorker
+	effect.manager.SetWorker = s.jobs.SetWorker
 	effect.manager.Stop = func(why wire.Close) { stop(&stopping{why}) }
 	effect.manager.Retired = s.retired
 	s.manager = manager.New(effect.manager, s.loop, s.log)

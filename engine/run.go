@@ -198,7 +198,7 @@ func (s *Server) finish() (err error) {
 func (s *Server) stopHook(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, stopHookTimeout)
 	defer cancel()
-	if err := s.manager.StopHook(ctx); err != nil {
+	if err := s.manager.RunStopHook(ctx); err != nil {
 		s.log.Error("engine: the scripts' stop hook", "error", err)
 	}
 }

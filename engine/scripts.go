@@ -116,7 +116,7 @@ func (s *Server) giveUp(ctx context.Context, program func() *script.Program) {
 			close(gone)
 			return
 		}
-		p.Replaced(func() {
+		p.Retire(func() {
 			s.programs.Retire(p)
 			close(gone)
 		})

@@ -63,7 +63,7 @@ func (s *Server) web(pages fs.FS) web.Options {
 		Ready:   s.ready.Load,
 		Queue:   func() string { return s.jobs.Status().Condition },
 		Metrics: s.metrics,
-		Auth:    web.Authenticator{CheckRequest: s.broker.CheckRequest, Matches: s.manager.Admit},
+		Auth:    web.Authenticator{CheckRequest: s.broker.CheckRequest, Matches: s.manager.CheckPassword},
 		Commands: web.Commands{
 			Runner:  s.manager,
 			MaxBody: int64(s.config.Limits.ReadLimit),

@@ -14,7 +14,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// commands registers commands that note their name and arguments.
+// commands registers commands that record their name and arguments.
 func commands(tb testing.TB, h script.Host, ran *[]string, names ...string) {
 	tb.Helper()
 	for _, name := range names {
@@ -31,55 +31,55 @@ func commands(tb testing.TB, h script.Host, ran *[]string, names ...string) {
 	}
 }
 
-// Commands run within the turn, in the next one, or later, and an aborted one does not.
+// Commands run within the turn, in the next turn or later; an aborted one does not run.
 func TestCommands(t *testing.T) {
 	var ran []string
-	inBubble(t, defaults(), func(r *rig) { commands(r, r.h, &ran, "A", "Fail") }, func(r *rig) {
+	inBubble(t, defaults(), func(tm *testManager) { commands(tm, tm.h, &ran, "A", "Fail") }, func(tm *testManager) {
 		abortAll := []func(){}
-		r.turn(func() {
+		tm.turn(func() {
 			later := func(abort func(), err error) func() {
-				r.must(err)
+				tm.must(err)
 				abortAll = append(abortAll, abort)
 				return abort
 			}
-			later(r.h.Delay(2*time.Second, "A", wire.Raw("delayed 2")))
-			later(r.h.Delay(time.Second, "Fail", wire.Raw("delayed 1")))
-			later(r.h.Delay(time.Second, "A", wire.Raw("never")))()
-			later(r.h.Next("A", wire.Raw("next")))
-			later(r.h.Next("A", wire.Raw("never")))()
-			v, err := r.h.Run("A", wire.Raw("now"))
+			later(tm.h.Delay(2*time.Second, "A", wire.Raw("delayed 2")))
+			later(tm.h.Delay(time.Second, "Fail", wire.Raw("delayed 1")))
+			later(tm.h.Delay(time.Second, "A", wire.Raw("never")))()
+			later(tm.h.Next("A", wire.Raw("next")))
+			later(tm.h.Next("A", wire.Raw("never")))()
+			v, err := tm.h.Run("A", wire.Raw("now"))
 			if got, ok := v.(wire.Raw); err != nil || !ok || string(got) != "7" {
-				r.Errorf("Run(A) = %v, %v, want what the command returned", v, err)
+				tm.Errorf("Run(A) = %v, %v, want what the command returned", v, err)
 			}
-			if _, err := r.h.Run("Fail", wire.Raw("now")); err == nil || errors.Is(err, ErrUnknownCommand) {
-				r.Errorf("Run(Fail) = %v, want the command's error", err)
+			if _, err := tm.h.Run("Fail", wire.Raw("now")); err == nil || errors.Is(err, ErrUnknownCommand) {
+				tm.Errorf("Run(Fail) = %v, want the command's error", err)
 			}
 		})
 		synctest.Wait()
-		r.haveRun(&ran, "A now, Fail now, A next")
-		r.turn(func() { ran = nil })
+		tm.haveRun(&ran, "A now, Fail now, A next")
+		tm.turn(func() { ran = nil })
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		r.turn(func() {
+		tm.turn(func() {
 			for _, abort := range abortAll {
 				abort()
 			}
 		})
-		r.haveRun(&ran, "Fail delayed 1, A delayed 2")
-		contains(r, "log", r.log.String(), `turn="command Fail"`, "error=broken")
+		tm.haveRun(&ran, "Fail delayed 1, A delayed 2")
+		contains(tm, "log", tm.log.String(), `turn="command Fail"`, "error=broken")
 	})
 }
 
-// A command that nobody registered is an error of whoever calls it, at once.
+// Running or deferring an unknown command returns an error at once.
 func TestUnknownCommand(t *testing.T) {
-	inBubble(t, defaults(), nil, func(r *rig) {
-		r.turn(func() {
-			_, run := r.h.Run("Nope", nil)
-			_, next := r.h.Next("Nope", nil)
-			_, delay := r.h.Delay(0, "Nope", nil)
+	inBubble(t, defaults(), nil, func(tm *testManager) {
+		tm.turn(func() {
+			_, run := tm.h.Run("Nope", nil)
+			_, next := tm.h.Next("Nope", nil)
+			_, delay := tm.h.Delay(0, "Nope", nil)
 			for call, err := range map[string]error{"Run": run, "Next": next, "Delay": delay} {
 				if !errors.Is(err, ErrUnknownCommand) || !strings.Contains(err.Error(), "Nope") {
-					r.Errorf("%s(Nope) = %v, want %v with the name", call, err, ErrUnknownCommand)
+					tm.Errorf("%s(Nope) = %v, want %v with the name", call, err, ErrUnknownCommand)
 				}
 			}
 		})
@@ -93,91 +93,91 @@ func (failingFields) AppendMembers(dst []byte) ([]byte, error) {
 	return append(dst, "junk"...), errors.New("a function is no value")
 }
 
-// Messages go to whom they are sent, and fields that cannot be encoded are an error and no message.
+// Messages reach the clients that they are sent to. Fields that cannot be encoded return an error, and no message is sent.
 func TestSend(t *testing.T) {
-	inBubble(t, defaults(), nil, func(r *rig) {
-		a, ca := r.open()
-		b, cb := r.open()
-		c, _ := r.open()
-		r.quiet()
-		r.turn(func() {
-			topic, err := r.h.Register("news", script.TopicOptions{})
-			r.must(err)
-			r.must(topic.Subscribe(ca))
+	inBubble(t, defaults(), nil, func(tm *testManager) {
+		a, ca := tm.open()
+		b, cb := tm.open()
+		c, _ := tm.open()
+		tm.quiet()
+		tm.turn(func() {
+			topic, err := tm.h.Register("news", script.TopicOptions{})
+			tm.must(err)
+			tm.must(topic.Subscribe(ca))
 			for call, err := range map[string]error{
-				"Send to one": r.send(ca, "X", failingFields{}),
-				"Send":        r.h.Send([]script.Client{ca}, "X", failingFields{}),
-				"Broadcast":   r.h.Broadcast("X", failingFields{}),
-				"Publish":     r.h.Publish(topic, "X", failingFields{}),
+				"Send to one": tm.send(ca, "X", failingFields{}),
+				"Send":        tm.h.Send([]script.Client{ca}, "X", failingFields{}),
+				"Broadcast":   tm.h.Broadcast("X", failingFields{}),
+				"Publish":     tm.h.Publish(topic, "X", failingFields{}),
 			} {
 				if err == nil {
-					r.Errorf("%s of fields that fail = nil, want an error", call)
+					tm.Errorf("%s of fields that fail = nil, want an error", call)
 				}
 			}
 		})
-		r.quiet()
-		r.turn(func() {
-			r.must(r.h.Send(nil, "Nobody", nil))
-			r.must(r.h.Send([]script.Client{ca, cb}, "Some", wire.Members{{Name: "n", Value: 1}}))
-			r.must(r.h.Broadcast("All", nil))
-			r.must(r.send(ca, "One", nil))
+		tm.quiet()
+		tm.turn(func() {
+			tm.must(tm.h.Send(nil, "Nobody", nil))
+			tm.must(tm.h.Send([]script.Client{ca, cb}, "Some", wire.Members{{Name: "n", Value: 1}}))
+			tm.must(tm.h.Broadcast("All", nil))
+			tm.must(tm.send(ca, "One", nil))
 		})
 		heardA, heardB := a.take(), b.take()
 		if len(heardA) != 3 || len(heardB) != 2 || heardA[0] != heardB[0] || heardA[1] != heardB[1] {
-			r.Fatalf("a heard %s, b heard %s, want the same frames, and one more to a", heardA, heardB)
+			tm.Fatalf("a heard %s, b heard %s, want the same frames, and one more to a", heardA, heardB)
 		}
 		if heardA[0].name() != "Some" || heardA[1].name() != "All" || heardA[2].name() != "One" {
-			r.Errorf("a heard %s, want Some, All, One", heardA)
+			tm.Errorf("a heard %s, want Some, All, One", heardA)
 		}
-		c.hears(r, "c", "All")
+		c.hears(tm, "c", "All")
 	})
 }
 
-// Stop asks for the end once, after the turn, with the reason to come back; the stop hook's outcome is waited for.
+// Stop calls Options.Stop once, after the turn, with a reason that tells clients to reconnect. RunStopHook waits for the hook.
 func TestStop(t *testing.T) {
-	inBubble(t, defaults(), nil, func(r *rig) {
-		r.turn(func() {
-			r.h.Stop()
-			r.h.Stop()
-			if len(r.stopped) != 0 {
-				r.Error("Stop stopped within its turn, want after it")
+	inBubble(t, defaults(), nil, func(tm *testManager) {
+		tm.turn(func() {
+			tm.h.Stop()
+			tm.h.Stop()
+			if len(tm.stopped) != 0 {
+				tm.Error("Stop stopped within its turn, want after it")
 			}
 		})
 		synctest.Wait()
-		if !slices.Equal(r.stopped, []wire.Close{wire.CloseRestart()}) {
-			r.Errorf("Stop called the engine with %v, want %v once", r.stopped, wire.CloseRestart())
+		if !slices.Equal(tm.stopped, []wire.Close{wire.CloseRestart()}) {
+			tm.Errorf("Stop called the engine with %v, want %v once", tm.stopped, wire.CloseRestart())
 		}
 		broken := errors.New("broken")
-		r.app.stop = func() error { return broken }
-		if err := r.m.StopHook(r.Context()); !errors.Is(err, broken) {
-			r.Errorf("StopHook = %v, want the hook's error", err)
+		tm.app.stop = func() error { return broken }
+		if err := tm.m.RunStopHook(tm.Context()); !errors.Is(err, broken) {
+			tm.Errorf("StopHook = %v, want the hook's error", err)
 		}
-		r.app.stop = func() error {
-			return r.loop.Await(func(wake func()) { time.AfterFunc(time.Minute, wake) })
+		tm.app.stop = func() error {
+			return tm.loop.Await(func(wake func()) { time.AfterFunc(time.Minute, wake) })
 		}
-		if err := r.m.StopHook(r.Context()); err != nil {
-			r.Errorf("StopHook that waits = %v, want nil", err)
+		if err := tm.m.RunStopHook(tm.Context()); err != nil {
+			tm.Errorf("StopHook that waits = %v, want nil", err)
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(tm.Context(), time.Second)
 		defer cancel()
-		if err := r.m.StopHook(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			r.Errorf("StopHook that takes too long = %v, want %v", err, context.DeadlineExceeded)
+		if err := tm.m.RunStopHook(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			tm.Errorf("StopHook that takes too long = %v, want %v", err, context.DeadlineExceeded)
 		}
-		r.halt()
-		if err := r.m.StopHook(r.Context()); err == nil {
-			r.Error("StopHook after the loop's end = nil, want an error")
+		tm.halt()
+		if err := tm.m.RunStopHook(tm.Context()); err == nil {
+			tm.Error("StopHook after the loop's end = nil, want an error")
 		}
-		r.m.Open(r.newSocket())
+		tm.m.Open(tm.newSocket())
 	})
 }
 
-// Time is the loop's.
+// Now and Uptime use the clock of the loop.
 func TestClock(t *testing.T) {
-	inBubble(t, defaults(), nil, func(r *rig) {
+	inBubble(t, defaults(), nil, func(tm *testManager) {
 		time.Sleep(90 * time.Second)
-		r.turn(func() {
-			if r.h.Uptime() != 90*time.Second || !r.loop.Now().Equal(time.Now()) {
-				r.Errorf("Uptime() = %v, Now() = %v, want 1m30s and %v", r.h.Uptime(), r.loop.Now(), time.Now())
+		tm.turn(func() {
+			if tm.h.Uptime() != 90*time.Second || !tm.loop.Now().Equal(time.Now()) {
+				tm.Errorf("Uptime() = %v, Now() = %v, want 1m30s and %v", tm.h.Uptime(), tm.loop.Now(), time.Now())
 			}
 		})
 	})

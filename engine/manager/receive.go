@@ -13,121 +13,122 @@ import (
 	"perigee/engine/wire"
 )
 
-// arrival is a frame on its way from its reader to the loop.
-type arrival struct {
-	socket  broker.Conn
+// incoming is a message on its way from the reader of its connection to the loop.
+type incoming struct {
+	conn    broker.Conn
 	message wire.Message
-	value   wire.Value        // nil where the message is unknown
+	value   wire.Value        // nil if the message was unknown to the scripts that ran
 	err     error             // of parsing or decoding
 	checked *registry.Message // whose schema the fields were checked against
-	invalid error             // what that check found
+	invalid error             // the result of that check
 }
 
-// read reads a frame for the scripts that run now. turn is what the loop calls what is done about it.
-func (m *Manager) read(s broker.Conn, text []byte) (a arrival, turn string) {
-	a.socket, turn = s, "message"
+// read decodes and checks a frame for the scripts that run now, on the goroutine of the reader. turn is the name of the turn
+// that handles it.
+func (m *Manager) read(conn broker.Conn, text []byte) (in incoming, turn string) {
+	in.conn, turn = conn, "message"
 	g := m.generation.Load()
 	value, err := g.application.Decode(text)
-	enough := false
+	hasEnvelope := false
 	if err == nil {
-		a.message, enough = wire.Envelope(text, value)
+		in.message, hasEnvelope = wire.Envelope(text, value)
 	}
-	if !enough {
-		a.message, a.err = wire.Parse(text)
+	if !hasEnvelope {
+		in.message, in.err = wire.Parse(text)
 	}
-	if a.err != nil {
-		return a, turn
+	if in.err != nil {
+		return in, turn
 	}
-	if known := g.registry.Message(a.message.Name); known != nil {
-		turn = known.Turn
-		a.value, a.err = value, err
-		a.check(known)
+	if msg := g.registry.Message(in.message.Name); msg != nil {
+		turn = msg.Turn
+		in.value, in.err = value, err
+		in.check(msg)
 	}
-	return a, turn
+	return in, turn
 }
 
-// check looks whether the fields are as a message demands, unless it has done so already.
-func (a *arrival) check(known *registry.Message) {
-	if a.err != nil || a.checked == known {
+// check checks the fields against the schema of a message, unless it has done so already.
+func (in *incoming) check(msg *registry.Message) {
+	if in.err != nil || in.checked == msg {
 		return
 	}
-	a.checked, a.invalid = known, nil
-	if known.Check != nil {
-		a.invalid = known.Check(a.message.Text)
+	in.checked, in.invalid = msg, nil
+	if msg.Check != nil {
+		in.invalid = msg.Check(in.message.Text)
 	}
 }
 
-// receive does what a client asks for, if it may.
-func (m *Manager) receive(a arrival) {
-	c := m.hub.ByConn(a.socket)
+// receive handles a message of a client.
+func (m *Manager) receive(in incoming) {
+	c := m.hub.ByConn(in.conn)
 	if c == nil {
-		return // it was closed while this was on its way
+		return // it was closed after the message came
 	}
 	g := m.generation.Load()
-	known := g.registry.Message(a.message.Name)
-	if known != nil && a.value == nil && a.err == nil {
-		a.value, a.err = g.application.Decode(a.message.Text) // it was unknown to the scripts before
+	msg := g.registry.Message(in.message.Name)
+	if msg != nil && in.value == nil && in.err == nil {
+		in.value, in.err = g.application.Decode(in.message.Text) // the scripts that ran when it came did not know it
 	}
 	switch {
-	case known != nil:
-		g.measures.received[known].Add()
-	case a.err != nil:
-		g.measures.invalid.Add()
+	case msg != nil:
+		g.metrics.received[msg].Add()
+	case in.err != nil:
+		g.metrics.invalid.Add()
 	default:
-		g.measures.unknown.Add()
+		g.metrics.unknown.Add()
 	}
 	switch {
-	case a.err != nil:
-		c.Refuse(wire.InvalidMessage(complaint(a.err)), a.message.ID)
-	case known == nil:
-		c.Refuse(wire.UnknownMessage(a.message.Name), a.message.ID)
+	case in.err != nil:
+		c.Refuse(wire.InvalidMessage(invalidReason(in.err)), in.message.ID)
+	case msg == nil:
+		c.Refuse(wire.UnknownMessage(in.message.Name), in.message.ID)
 	default:
-		a.check(known) // again only where the scripts have changed since
-		if err := g.handle(c, known, a); err != nil {
-			m.fail(g.number, known.Turn, c, a.message.ID, err)
+		in.check(msg) // again if the scripts were replaced since
+		if err := g.handle(c, msg, in); err != nil {
+			m.fail(g.number, msg.Turn, c, in.message.ID, err)
 		}
 	}
-	m.settle()
+	m.hub.Flush()
 }
 
-// handle runs the handler of a message and the commands that listen to it, after the guard let it pass and if its fields
-// are as they should be. The first error ends it. Whoever may not send the message hears that first.
-func (g *generation) handle(c *hub.Connection, known *registry.Message, a arrival) error {
-	in := script.Incoming{Name: known.Name, Value: a.value, Text: a.message.Text}
-	if !c.May(known.Protection, field(a.value, known.Owner)) {
-		return c.Prompt(in.Text)
+// handle runs the handler of a message and the commands that listen to it, if the connection may send it and the fields are
+// valid. The protection is checked first. The first error ends it.
+func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incoming) error {
+	call := script.Incoming{Name: msg.Name, Value: in.value, Text: in.message.Text}
+	if !c.May(msg.Protection, stringField(in.value, msg.Owner)) {
+		return c.Prompt(call.Text)
 	}
 	ok, err := true, error(nil)
-	if known.Authorize != nil {
-		ok, err = known.Authorize(c, in)
+	if msg.Authorize != nil {
+		ok, err = msg.Authorize(c, call)
 	}
 	switch {
 	case err == nil && !ok && c.Admin():
 		// Another password would not help.
-		return c.Send(wire.MessageException, wire.NotAllowed().Fields(a.message.ID))
+		return c.Send(wire.MessageException, wire.NotAllowed().Fields(in.message.ID))
 	case err == nil && !ok:
-		return c.Prompt(in.Text)
-	case a.invalid != nil:
-		c.Refuse(wire.InvalidFields(a.invalid.Error()), a.message.ID)
-		return nil // where authorize failed, these fields may well be why
+		return c.Prompt(call.Text)
+	case in.invalid != nil:
+		c.Refuse(wire.InvalidFields(in.invalid.Error()), in.message.ID)
+		return nil // an error of authorize may well come from these fields
 	case err != nil:
 		return err
 	}
-	if known.Handle != nil {
-		if err := known.Handle(c, in); err != nil {
+	if msg.Handle != nil {
+		if err := msg.Handle(c, call); err != nil {
 			return err
 		}
 	}
-	for command := range known.Commands() {
-		if _, err := g.run(command, in.Value); err != nil {
+	for command := range msg.Commands() {
+		if _, err := g.Run(command, call.Value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// field reads the string under a name in a decoded message; "" where there is none.
-func field(v wire.Value, name string) string {
+// stringField returns the string field of a decoded message, or "".
+func stringField(v wire.Value, name string) string {
 	object, ok := v.(wire.Object)
 	if !ok || name == "" {
 		return ""
@@ -136,8 +137,8 @@ func field(v wire.Value, name string) string {
 	return text
 }
 
-// complaint is what a client hears of a frame that could not be read.
-func complaint(err error) string {
+// invalidReason returns the sentence for a client whose frame could not be read.
+func invalidReason(err error) string {
 	switch {
 	case errors.Is(err, wire.ErrNotObject):
 		return "a message is one JSON object"
@@ -148,8 +149,8 @@ func complaint(err error) string {
 	}
 }
 
-// fail settles an error of the scripts: the log gets all of it, the client, where there is one, a reference to that, and
-// the scripts their error hook. generation is the number of those that failed.
+// fail handles an error of the scripts of a generation: it logs the error, sends the connection, unless it is nil, a reference
+// to the log line, and runs the error hook for it.
 func (m *Manager) fail(generation int, turn string, c *hub.Connection, previous string, err error) {
 	ref, reported := m.report(generation, turn, c, err)
 	if !reported || c == nil {
@@ -158,14 +159,14 @@ func (m *Manager) fail(generation int, turn string, c *hub.Connection, previous 
 	c.SendOrLog(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
 	g := m.generation.Load()
 	problem := err.Error()
-	if err := measured(g.measures.failed, func() error { return g.application.Failed(c, problem) }); err != nil {
+	if err := counted(g.metrics.onError, func() error { return g.application.OnError(c, problem) }); err != nil {
 		m.report(g.number, "error", c, err)
 	}
 }
 
-// report logs an error of the scripts under a short reference; the same turn that fails at the same place, called from the same
-// places, once a second at most, and in between under the reference that is in the log. generation is the number of the
-// scripts. What ended because the loop ends is no error.
+// report logs an error of the scripts of a generation under a short reference. Errors of the same turn with the same place and
+// traceback are logged once a second at most; those in between have the reference of the last one logged. loop.ErrStopped is
+// not reported.
 func (m *Manager) report(generation int, turn string, c *hub.Connection, err error) (ref string, reported bool) {
 	if errors.Is(err, loop.ErrStopped) {
 		return "", false

@@ -14,24 +14,24 @@ import (
 	"perigee/engine/wire"
 )
 
-// reload puts scripts in force that register what load does, with an application of their own.
-func (r *rig) reload(load func(h script.Host)) Installed {
-	r.Helper()
-	r.app = &application{}
-	outcome, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
-		r.h = h
+// reload installs scripts that register what load registers, with a new application.
+func (tm *testManager) reload(load func(h script.Host)) Installed {
+	tm.Helper()
+	tm.app = &application{}
+	outcome, err := tm.m.Install(tm.Context(), func(h script.Host) (Application, error) {
+		tm.h = h
 		load(h)
-		return r.app, nil
+		return tm.app, nil
 	})
 	if err != nil {
-		r.Fatalf("Install = %v, want nil", err)
+		tm.Fatalf("Install = %v, want nil", err)
 	}
 	return outcome
 }
 
-// ticks starts a timer for a command that notes when it ran and in which generation, in milliseconds since start.
+// ticks records when timers ran and in which generation, in milliseconds since start.
 type ticks struct {
-	*rig
+	*testManager
 	start time.Time
 	ran   []string
 }
@@ -78,13 +78,13 @@ func (k *ticks) expect(why string, want ...string) {
 func inTicks(t *testing.T, options []script.TimerOptions, test func(k *ticks)) {
 	t.Helper()
 	k := &ticks{}
-	inBubble(t, defaults(), func(r *rig) {
-		k.rig, k.start = r, time.Now()
-		k.boot("1", options...)(r.h)
-	}, func(*rig) { test(k) })
+	inBubble(t, defaults(), func(tm *testManager) {
+		k.testManager, k.start = tm, time.Now()
+		k.boot("1", options...)(tm.h)
+	}, func(*testManager) { test(k) })
 }
 
-// A timer of boot takes over from its like with the time that was left: it neither skips nor doubles a run.
+// A boot timer takes over from the one with the same key, with the time that was left: it neither skips nor doubles a run.
 func TestTimerTakenOver(t *testing.T) {
 	tick := script.TimerOptions{Name: "Tick", Command: "Tick", Every: 1000 * ms, Source: "a.lua:5"}
 	function := script.TimerOptions{Name: "a.lua:6", Every: 400 * ms, Source: "a.lua:6"}
@@ -102,7 +102,7 @@ func TestTimerTakenOver(t *testing.T) {
 	})
 }
 
-// A timer of boot with another interval is due that much sooner or later, and not before now.
+// If the interval of a boot timer has changed, it is due that much sooner or later, but not before now.
 func TestTimerTakenOverFaster(t *testing.T) {
 	tick := script.TimerOptions{Name: "Tick", Command: "Tick", Every: 1000 * ms, Source: "a.lua:5"}
 	inTicks(t, []script.TimerOptions{tick}, func(k *ticks) {
@@ -118,19 +118,19 @@ func TestTimerTakenOverFaster(t *testing.T) {
 	})
 }
 
-// Timers that handlers started by a command's name go on with the new command, or end with a warning; those with a
+// Timers that handlers started with the name of a command go on with the new command, or end with a warning. Those with a
 // function end, unless their only run is due while the generation is drained.
 func TestTimersOfHandlers(t *testing.T) {
 	o := defaults()
 	o.Drain = 500 * ms
 	k := &ticks{}
-	inBubble(t, o, func(r *rig) {
-		k.rig, k.start = r, time.Now()
-		k.boot("1")(r.h)
-		commands(r, r.h, &k.ran, "Gone")
-	}, func(r *rig) {
-		r.turn(func() {
-			r.app.waits = true
+	inBubble(t, o, func(tm *testManager) {
+		k.testManager, k.start = tm, time.Now()
+		k.boot("1")(tm.h)
+		commands(tm, tm.h, &k.ran, "Gone")
+	}, func(tm *testManager) {
+		tm.turn(func() {
+			tm.app.waits = true
 			for _, o := range []script.TimerOptions{
 				{Name: "Tick", Command: "Tick", Every: 400 * ms, Source: "h.lua:1"},
 				{Name: "Gone", Command: "Gone", Every: 400 * ms, Source: "h.lua:2"},
@@ -144,92 +144,92 @@ func TestTimersOfHandlers(t *testing.T) {
 						return nil
 					}
 				}
-				_, err := r.h.Timer(o)
-				r.must(err)
+				_, err := tm.h.Timer(o)
+				tm.must(err)
 			}
 		})
-		old := r.h
-		outcome := r.reload(k.boot("2"))
+		old := tm.h
+		outcome := tm.reload(k.boot("2"))
 		slices.Sort(outcome.Warnings)
 		if got := strings.Join(outcome.Warnings, "\n"); len(outcome.Warnings) != 3 ||
-			!strings.Contains(got, `h.lua:2 ends: there is no command "Gone"`) ||
+			!strings.Contains(got, `h.lua:2 ends: command "Gone" no longer exists`) ||
 			!strings.Contains(got, "h.lua:4 ends") || !strings.Contains(got, "h.lua:5 ends") {
-			r.Errorf("warnings = %q, want those of h.lua:2, 4 and 5", outcome.Warnings)
+			tm.Errorf("warnings = %q, want those of h.lua:2, 4 and 5", outcome.Warnings)
 		}
 		k.pass(1000)
 		k.expect("after", "1 h.lua:3 at 300", "2 at 400", "2 at 800")
-		if strings.Contains(r.log.String(), "level=ERROR") {
-			r.Errorf("log: got %s, want no error of a timer that has ended", r.log)
+		if strings.Contains(tm.log.String(), "level=ERROR") {
+			tm.Errorf("log: got %s, want no error of a timer that has ended", tm.log)
 		}
-		r.turn(func() {
+		tm.turn(func() {
 			if _, err := old.Timer(script.TimerOptions{Every: ms, Run: func() error { return nil }}); err == nil {
-				r.Error("Timer with a function of scripts that were replaced = nil, want an error")
+				tm.Error("Timer with a function of scripts that were replaced = nil, want an error")
 			}
 			_, err := old.Timer(script.TimerOptions{Name: "Tick", Command: "Tick", Once: true, Every: 10 * ms})
-			r.must(err)
+			tm.must(err)
 			_, err = old.Delay(20*ms, "Tick", nil)
-			r.must(err)
+			tm.must(err)
 		})
 		k.pass(100)
 		k.expect("started by scripts that were replaced", "2 at 1010", "2 at 1020")
 	})
 }
 
-// Delayed commands go over; their arguments become those of the new scripts, once.
-func TestDelayedCommandsGoOver(t *testing.T) {
+// Delayed commands survive a reload; the new scripts adopt their arguments once.
+func TestDelayedCommandsAdopted(t *testing.T) {
 	var ran []string
-	inBubble(t, defaults(), func(r *rig) { commands(r, r.h, &ran, "A") }, func(r *rig) {
-		r.turn(func() {
-			_, err := r.h.Delay(time.Second, "A", wire.Raw("old"))
-			r.must(err)
+	inBubble(t, defaults(), func(tm *testManager) { commands(tm, tm.h, &ran, "A") }, func(tm *testManager) {
+		tm.turn(func() {
+			_, err := tm.h.Delay(time.Second, "A", wire.Raw("old"))
+			tm.must(err)
 		})
 		app := &application{adopt: adoptPartly}
-		outcome, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
-			commands(r, h, &ran, "A")
+		outcome, err := tm.m.Install(tm.Context(), func(h script.Host) (Application, error) {
+			commands(tm, h, &ran, "A")
 			_, err := h.Delay(1500*ms, "A", wire.Raw("from boot"))
 			return app, err
 		})
 		if err != nil || len(outcome.Warnings) != 1 {
-			r.Errorf("Install = %q, %v, want one warning", outcome.Warnings, err)
+			tm.Errorf("Install = %q, %v, want one warning", outcome.Warnings, err)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		r.haveRun(&ran, "A adopted old, A from boot")
+		tm.haveRun(&ran, "A adopted old, A from boot")
 	})
 }
 
-// What scripts say and make while they load is heard when they run, and never where they fail.
-func TestBootIsGathered(t *testing.T) {
-	inBubble(t, defaults(), nil, func(r *rig) {
-		s, c := r.open()
-		r.quiet()
+// What scripts send and register while they load takes effect when they run, and never if they fail.
+func TestBootTakesEffectAtSwap(t *testing.T) {
+	inBubble(t, defaults(), nil, func(tm *testManager) {
+		s, c := tm.open()
+		tm.quiet()
 		load := func(h script.Host) {
-			r.must(h.Broadcast("All", nil))
-			r.must(h.Send([]script.Client{c}, "One", nil))
+			tm.must(h.Broadcast("All", nil))
+			tm.must(h.Send([]script.Client{c}, "One", nil))
 			news, err := h.Register("news", script.TopicOptions{})
-			r.must(err)
-			r.must(news.Subscribe(c))
-			r.must(h.Publish(news, "Headline", nil))
+			tm.must(err)
+			tm.must(news.Subscribe(c))
+			tm.must(h.Publish(news, "Headline", nil))
 			if h.Topic("news") != news || len(h.Topics()) != 1 || len(s.take()) > 0 {
-				r.Error("boot does not see its topic, or others hear of it already")
+				tm.Error("boot does not see its topic, or others hear of it already")
 			}
 		}
 		broken := errors.New("broken")
-		_, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
+		_, err := tm.m.Install(tm.Context(), func(h script.Host) (Application, error) {
 			load(h)
 			return nil, broken
 		})
 		if !errors.Is(err, broken) {
-			r.Errorf("Install = %v, want %v", err, broken)
+			tm.Errorf("Install = %v, want %v", err, broken)
 		}
-		r.quiet()
-		s.hears(r, "after a boot that failed")
-		r.turn(func() {
-			if r.h.Topic("news") != nil || len(c.Subscriptions()) > 0 {
-				r.Error("the topic of a boot that failed is there, want nothing of it")
+		tm.quiet()
+		s.hears(tm, "after a boot that failed")
+		tm.turn(func() {
+			if tm.h.Topic("news") != nil || len(c.Subscriptions()) > 0 {
+				tm.Error("the topic of a boot that failed is there, want nothing of it")
 			}
 		})
-		r.reload(load)
+		tm.reload(load)
 		synctest.Wait()
 		var names []string
 		for _, f := range s.take() {
@@ -237,89 +237,89 @@ func TestBootIsGathered(t *testing.T) {
 		}
 		slices.Sort(names)
 		if want := []string{"All", "Headline", "One", "UpdateConnections", "UpdateSubscriptions", "UpdateTopics"}; !slices.Equal(names, want) {
-			r.Errorf("after the boot heard %q, want %q", names, want)
+			tm.Errorf("after the boot heard %q, want %q", names, want)
 		}
 	})
 }
 
-// Scripts that were replaced are told so, go on for lua.drain, are interrupted then, and retired when nothing is left.
+// Replaced scripts go on for lua.drain, are interrupted then, and are retired when they have nothing left to do.
 func TestDrain(t *testing.T) {
 	var retired []Application
 	o := defaults()
 	o.Drain = time.Second
 	o.Retired = func(a Application) { retired = append(retired, a) }
-	inBubble(t, o, nil, func(r *rig) {
-		old := r.app
-		_, c := r.open()
+	inBubble(t, o, nil, func(tm *testManager) {
+		old := tm.app
+		_, c := tm.open()
 		before := 0
-		r.turn(func() {
+		tm.turn(func() {
 			old.waits = true
 			*c.Slot() = old
 			before = len(retired)
 		})
-		r.reload(func(script.Host) {})
+		tm.reload(func(script.Host) {})
 		time.Sleep(900 * ms)
-		r.turn(func() {
-			if old.interrupted != nil || len(retired) != before || r.app.begun != 1 {
-				r.Errorf("after 900 ms: interrupted %v, %d retired, begun %d, want it to wait still", old.interrupted, len(retired), r.app.begun)
+		tm.turn(func() {
+			if old.interrupted != nil || len(retired) != before || tm.app.starts != 1 {
+				tm.Errorf("after 900 ms: interrupted %v, %d retired, %d starts, want it to wait still", old.interrupted, len(retired), tm.app.starts)
 			}
 		})
 		time.Sleep(200 * ms)
-		r.turn(func() {
+		tm.turn(func() {
 			if !errors.Is(old.interrupted, errReplaced) || len(retired) != before+1 || retired[before] != Application(old) || *c.Slot() != nil {
-				r.Errorf("after 1100 ms: interrupted %v, retired %d, slot %v, want the end of the old ones", old.interrupted, len(retired), *c.Slot())
+				tm.Errorf("after 1100 ms: interrupted %v, retired %d, slot %v, want the end of the old ones", old.interrupted, len(retired), *c.Slot())
 			}
 		})
 	})
 }
 
-// A handler that fails after its scripts were replaced is logged with their number; the client's fields become the new
-// scripts'.
+// If a handler fails after its scripts were replaced, the log has the number of these. The new scripts adopt the fields of the
+// client.
 func TestHandlerOutlivesItsScripts(t *testing.T) {
-	inBubble(t, defaults(), func(r *rig) {
-		register(r, r.h, script.Message{Name: "Wait", Protection: auth.None, Handle: func(script.Client, script.Incoming) error {
-			return errors.Join(r.loop.Await(func(wake func()) { time.AfterFunc(time.Second, wake) }), errors.New("late"))
+	inBubble(t, defaults(), func(tm *testManager) {
+		register(tm, tm.h, script.Message{Name: "Wait", Protection: auth.None, Handle: func(script.Client, script.Incoming) error {
+			return errors.Join(tm.loop.Await(func(wake func()) { time.AfterFunc(time.Second, wake) }), errors.New("late"))
 		}})
-	}, func(r *rig) {
-		s, c := r.open()
-		r.say(s, `{"name":"Wait"}`)
-		r.turn(func() { r.must(c.SetAttribute("best", wire.Raw(`"old"`))) })
-		_, err := r.m.Install(r.Context(), func(script.Host) (Application, error) {
+	}, func(tm *testManager) {
+		s, c := tm.open()
+		tm.say(s, `{"name":"Wait"}`)
+		tm.turn(func() { tm.must(c.SetAttribute("best", wire.Raw(`"old"`))) })
+		_, err := tm.m.Install(tm.Context(), func(script.Host) (Application, error) {
 			return &application{adopt: func(wire.Value) (wire.Value, string) { return wire.Raw(`"new"`), "" }}, nil
 		})
-		r.must(err)
+		tm.must(err)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		contains(r, "log", r.log.String(), `turn="message Wait" generation=1`)
-		r.turn(func() {
+		contains(tm, "log", tm.log.String(), `turn="message Wait" generation=1`)
+		tm.turn(func() {
 			if got, _ := c.Attribute("best").AppendJSON(nil); string(got) != `"new"` {
-				r.Errorf("the client's field is %s, want it adopted", got)
+				tm.Errorf("the client's field is %s, want it adopted", got)
 			}
 		})
 	})
 }
 
-// Fields that take long to renew leave room for others: their turns come between those of the connections.
-func TestRenewLeavesRoom(t *testing.T) {
+// Adopting the fields of many connections does not hold up other turns: they run between those of the connections.
+func TestAdoptConnectionsInBatches(t *testing.T) {
 	var ran []string
-	inBubble(t, defaults(), nil, func(r *rig) {
+	inBubble(t, defaults(), nil, func(tm *testManager) {
 		for range 3 {
-			_, c := r.open()
-			r.turn(func() { r.must(c.SetAttribute("big", wire.Raw(`"x"`))) })
+			_, c := tm.open()
+			tm.turn(func() { tm.must(c.SetAttribute("big", wire.Raw(`"x"`))) })
 		}
-		_, err := r.m.Install(r.Context(), func(script.Host) (Application, error) {
+		_, err := tm.m.Install(tm.Context(), func(script.Host) (Application, error) {
 			return &application{adopt: func(v wire.Value) (wire.Value, string) {
 				if len(ran) == 0 {
-					r.loop.Next("test", func() { ran = append(ran, "another turn") })
+					tm.loop.Next("test", func() { ran = append(ran, "another turn") })
 				}
 				ran = append(ran, "fields")
-				time.Sleep(2 * ms) // the clock of the bubble: what renewing takes
+				time.Sleep(2 * ms) // on the clock of the bubble: how long adopting takes
 				return v, ""
 			}}, nil
 		})
-		r.must(err)
+		tm.must(err)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		r.haveRun(&ran, "fields, another turn, fields, fields")
+		tm.haveRun(&ran, "fields, another turn, fields, fields")
 	})
 }

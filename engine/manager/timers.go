@@ -7,42 +7,41 @@ import (
 
 	"perigee/engine/loop"
 	"perigee/engine/script"
-	"perigee/engine/wire"
 )
 
-// work is a timer that scripts have started.
-type work struct {
+// scriptTimer is a timer that scripts have started.
+type scriptTimer struct {
 	*loop.Timer
 	options script.TimerOptions
-	by      int // the generation that the arguments belong to
+	owner   int // the number of the generation that the arguments belong to
 }
 
-// startTimer starts one; where the scripts load, at the swap. What runs a command belongs to whatever scripts run, what runs a
-// function to those that it is written in.
-func (g *generation) startTimer(o script.TimerOptions) (*work, error) {
+// Timer implements script.Host. A timer that is started while the scripts load runs from the swap on. A timer with a command
+// belongs to the scripts that run, whichever they are; a timer with a function belongs to the scripts that have the function.
+func (g *generation) Timer(o script.TimerOptions) (script.Timer, error) {
 	if g.phase >= replaced && o.Run != nil {
-		return nil, fmt.Errorf("manager: timer at %s: %w: only the name of a command can be given any more", o.Source, errReplaced)
+		return nil, fmt.Errorf("manager: timer at %s: %w: now only a timer with the name of a command can be started", o.Source, errReplaced)
 	}
-	m, w := g.manager, &work{options: o, by: g.number}
-	if o.Run == nil && g.phase != loading { // where scripts load, complete looks for the command
-		if _, err := g.current().registry.Command(o.Command); err != nil {
+	m, t := g.manager, &scriptTimer{options: o, owner: g.number}
+	if o.Run == nil && g.phase != loading { // while scripts load, validate checks the command afterwards
+		if _, err := g.active().registry.Command(o.Command); err != nil {
 			return nil, err
 		}
 	}
 	options := loop.TimerOptions{Name: o.Name, Every: o.Every, Once: o.Once, Timeout: o.Timeout, OnEnd: o.Ended}
-	options.Run = func() { m.runTimer(w) }
+	options.Run = func() { m.runTimer(t) }
 	if o.Run != nil {
-		options.Run = func() { g.runTimer(w) }
+		options.Run = func() { g.runTimer(t) }
 	}
 	switch {
 	case g.phase == loading:
-		g.boot = append(g.boot, w)
-		w.Timer = loop.NewTimer(m.loop, options)
-		return w, nil
+		g.bootTimers = append(g.bootTimers, t)
+		t.Timer = loop.NewTimer(m.loop, options)
+		return t, nil
 	case o.Run != nil:
-		g.loose[w] = struct{}{}
+		g.functionTimers[t] = struct{}{}
 		options.OnEnd = func() {
-			delete(g.loose, w)
+			delete(g.functionTimers, t)
 			if o.Ended != nil {
 				o.Ended()
 			}
@@ -50,135 +49,77 @@ func (g *generation) startTimer(o script.TimerOptions) (*work, error) {
 	case g.phase == discarded:
 		return nil, errReplaced
 	default:
-		m.timers[w] = struct{}{}
-		options.OnEnd = func() { delete(m.timers, w) }
+		m.timers[t] = struct{}{}
+		options.OnEnd = func() { delete(m.timers, t) }
 	}
-	w.Timer = loop.NewTimer(m.loop, options)
-	w.Start()
-	return w, nil
+	t.Timer = loop.NewTimer(m.loop, options)
+	t.Start()
+	return t, nil
 }
 
-// runTimer runs the command of a timer, which is that of the scripts that run now.
-func (m *Manager) runTimer(w *work) {
+// runTimer runs the command of a timer, that of the scripts that run now.
+func (m *Manager) runTimer(t *scriptTimer) {
 	g := m.generation.Load()
-	m.crossed(g.adopt(&w.options.Arguments, &w.by, "the arguments of timer "+w.options.Command))
-	if _, err := g.run(w.options.Command, w.options.Arguments); err != nil {
-		m.fail(g.number, "timer "+w.options.Name, nil, "", fmt.Errorf("timer at %s: %w", w.options.Source, err))
+	m.warn(g.adopt(&t.options.Arguments, &t.owner, "the arguments of timer "+t.options.Command))
+	if _, err := g.Run(t.options.Command, t.options.Arguments); err != nil {
+		m.fail(g.number, "timer "+t.options.Name, nil, "", fmt.Errorf("timer at %s: %w", t.options.Source, err))
 	}
-	m.settle()
+	m.hub.Flush()
 }
 
 // runTimer runs the function of a timer.
-func (g *generation) runTimer(w *work) {
-	if err := measured(g.measures.timer(w.options.Name), w.options.Run); err != nil {
-		g.manager.fail(g.number, "timer "+w.options.Name, nil, "", err)
+func (g *generation) runTimer(t *scriptTimer) {
+	if err := counted(g.metrics.timer(t.options.Name), t.options.Run); err != nil {
+		g.manager.fail(g.number, "timer "+t.options.Name, nil, "", err)
 	}
-	g.manager.settle()
+	g.manager.hub.Flush()
 }
 
-// kin is what a timer of boot has in common with the one of the boot before that it takes over from.
-type kin struct {
+// timerKey identifies a boot timer over a reload: a new timer takes over from the previous one with the same key.
+type timerKey struct {
 	command, file string
-	every         time.Duration // of a function only: the name of a command says enough
+	every         time.Duration // 0 for a command, whose name is enough
 	once          bool
 }
 
-func (w *work) kin() kin {
-	if w.options.Run == nil {
-		return kin{command: w.options.Command, once: w.options.Once}
+func (t *scriptTimer) key() timerKey {
+	if t.options.Run == nil {
+		return timerKey{command: t.options.Command, once: t.options.Once}
 	}
-	file := w.options.Source[:max(0, strings.LastIndexByte(w.options.Source, ':'))]
-	return kin{file: file, every: w.options.Every, once: w.options.Once}
+	file := t.options.Source[:max(0, strings.LastIndexByte(t.options.Source, ':'))]
+	return timerKey{file: file, every: t.options.Every, once: t.options.Once}
 }
 
-// takeOver starts the timers of boot, each in the place of its like of the boot before, by their order. Those of the boot
-// before end.
-func (g *generation) takeOver(old *generation) {
-	before := map[kin][]*work{}
-	for _, w := range old.boot {
-		before[w.kin()] = append(before[w.kin()], w)
+// startBootTimers starts the timers of boot. Each takes over from the previous scripts' timer with the same key; of several
+// with the same key, from the one at its position. All other boot timers of the previous scripts end.
+func (g *generation) startBootTimers(old *generation) {
+	before := map[timerKey][]*scriptTimer{}
+	for _, t := range old.bootTimers {
+		before[t.key()] = append(before[t.key()], t)
 	}
-	for _, w := range g.boot {
-		if same := before[w.kin()]; len(same) > 0 {
-			w.TakeOver(same[0].Timer)
-			before[w.kin()] = same[1:]
+	for _, t := range g.bootTimers {
+		if same := before[t.key()]; len(same) > 0 {
+			t.TakeOver(same[0].Timer)
+			before[t.key()] = same[1:]
 		}
 	}
-	for _, w := range old.boot {
-		w.Cancel()
+	for _, t := range old.bootTimers {
+		t.Cancel()
 	}
-	old.boot = nil
-	for _, w := range g.boot {
-		w.Start()
+	old.bootTimers = nil
+	for _, t := range g.bootTimers {
+		t.Start()
 	}
 }
 
-// endLoose ends the timers that handlers started with a function, but for those whose only run is due soon.
-func (g *generation) endLoose(drain time.Duration) (warnings []string) {
-	for w := range g.loose {
-		if left, set := w.Due(); w.options.Once && set && left <= drain {
+// endFunctionTimers ends the timers that handlers started with a function, except those whose only run is due within drain.
+func (g *generation) endFunctionTimers(drain time.Duration) (warnings []string) {
+	for t := range g.functionTimers {
+		if left, scheduled := t.Due(); t.options.Once && scheduled && left <= drain {
 			continue
 		}
-		w.Cancel()
-		warnings = append(warnings, fmt.Sprintf("the timer that was started at %s ends, because its function belongs to the scripts before: name a command, and it survives reloads", w.options.Source))
+		t.Cancel()
+		warnings = append(warnings, fmt.Sprintf("the timer started at %s ends because its function belongs to the previous scripts; a timer with the name of a command continues over reloads", t.options.Source))
 	}
 	return warnings
-}
-
-// later is a command that is to run in a turn of its own, by whatever scripts run then.
-type later struct {
-	command   string
-	arguments wire.Value
-	by        int // the generation that the arguments belong to
-	cancel    func()
-	aborted   bool
-}
-
-// current is the generation whose commands run later: these scripts, unless others have taken over.
-func (g *generation) current() *generation {
-	if g.phase >= replaced {
-		return g.manager.generation.Load()
-	}
-	return g
-}
-
-// put has a command run later.
-func (g *generation) put(command string, arguments wire.Value, schedule func(run func()) (cancel func())) (abort func(), err error) {
-	m := g.manager
-	if _, err := g.current().registry.Command(command); err != nil {
-		return nil, err
-	}
-	l := &later{command: command, arguments: arguments, by: g.number, cancel: func() {}}
-	g.do(func() {
-		if !l.aborted {
-			m.later[l] = struct{}{}
-			l.cancel = schedule(func() { m.perform(l) })
-		}
-	})
-	return func() {
-		l.aborted = true
-		l.cancel()
-		delete(m.later, l)
-	}, nil
-}
-
-// perform runs a command as a turn of its own.
-func (m *Manager) perform(l *later) {
-	if l.aborted {
-		return
-	}
-	delete(m.later, l)
-	g := m.generation.Load()
-	m.crossed(g.adopt(&l.arguments, &l.by, "the arguments of command "+l.command))
-	if _, err := g.run(l.command, l.arguments); err != nil {
-		m.fail(g.number, "command "+l.command, nil, "", err)
-	}
-	m.settle()
-}
-
-// crossed logs what could not go over to other scripts after these have begun to run.
-func (m *Manager) crossed(warnings []string) {
-	for _, warning := range warnings {
-		m.log.Warn("manager: reload", "warning", warning, "generation", m.generation.Load().number)
-	}
 }

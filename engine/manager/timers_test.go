@@ -11,9 +11,9 @@ import (
 	"perigee/engine/script"
 )
 
-// clockwork is a timer in a bubble that notes when it ran, in milliseconds since its start.
+// clockwork is a timer in a bubble that records when it ran, in milliseconds since its start.
 type clockwork struct {
-	*rig
+	*testManager
 	timer script.Timer
 	start time.Time
 	ran   []int64
@@ -52,7 +52,7 @@ const ms = time.Millisecond
 
 func inClockwork(t *testing.T, test func(c *clockwork)) {
 	t.Helper()
-	inBubble(t, defaults(), nil, func(r *rig) { test(&clockwork{rig: r}) })
+	inBubble(t, defaults(), nil, func(tm *testManager) { test(&clockwork{testManager: tm}) })
 }
 
 // A timer repeats until it is cancelled.
@@ -85,7 +85,7 @@ func TestTimerOnce(t *testing.T) {
 	})
 }
 
-// A timer keeps the time that was left while it is paused.
+// A paused timer keeps the time that was left.
 func TestTimerPause(t *testing.T) {
 	inClockwork(t, func(c *clockwork) {
 		c.begin(script.TimerOptions{Every: 100 * ms})
@@ -110,7 +110,7 @@ func TestTimerPause(t *testing.T) {
 	})
 }
 
-// A timer ends with its timeout, the last run included.
+// A timer ends at its timeout; a run that is due then still happens.
 func TestTimerTimeout(t *testing.T) {
 	inClockwork(t, func(c *clockwork) {
 		c.begin(script.TimerOptions{Every: 10 * ms, Timeout: 30 * ms})
@@ -132,7 +132,7 @@ func TestTimerTimeout(t *testing.T) {
 	})
 }
 
-// A timer does not drift nor catch up when the loop is late.
+// If the loop is late, a timer neither drifts nor catches up.
 func TestTimerLate(t *testing.T) {
 	inClockwork(t, func(c *clockwork) {
 		c.begin(script.TimerOptions{Every: 10 * ms, Run: func() error {
@@ -146,7 +146,7 @@ func TestTimerLate(t *testing.T) {
 	})
 }
 
-// A timer skips while a run waits.
+// A timer skips runs while one waits.
 func TestTimerSkips(t *testing.T) {
 	inClockwork(t, func(c *clockwork) {
 		c.begin(script.TimerOptions{Every: 10 * ms, Run: func() error {
@@ -160,7 +160,7 @@ func TestTimerSkips(t *testing.T) {
 	})
 }
 
-// A timer goes on after an error, which is logged with its name.
+// A timer goes on after an error, which the log has with its name.
 func TestTimerFails(t *testing.T) {
 	inClockwork(t, func(c *clockwork) {
 		c.begin(script.TimerOptions{Name: "BroadcastUptime", Every: 10 * ms, Run: func() error { return errors.New("broken") }})
@@ -191,7 +191,7 @@ func TestTimerWithin(t *testing.T) {
 	})
 }
 
-// A timer never runs more often than each millisecond.
+// A timer runs once a millisecond at most.
 func TestTimerShortest(t *testing.T) {
 	inClockwork(t, func(c *clockwork) {
 		c.begin(script.TimerOptions{})

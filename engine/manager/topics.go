@@ -9,15 +9,14 @@ import (
 	"perigee/engine/script"
 )
 
-// registerTopic returns the topic of that name, and makes it where there is none; while scripts load, the others hear of it
-// at the swap. One that has other options is an error: it must not become open, or closed, behind the back of whoever made it.
-func (g *generation) registerTopic(name string, o script.TopicOptions) (*hub.Topic, error) {
+// Register implements script.Host. A topic that is made while the scripts load is announced to clients at the swap.
+func (g *generation) Register(name string, o script.TopicOptions) (script.Topic, error) {
 	if name == "" || len(name) > hub.MaxTopicName {
-		return nil, fmt.Errorf("manager: register topic: the name has %d bytes; 1 to %d may be", len(name), hub.MaxTopicName)
+		return nil, fmt.Errorf("manager: register topic: the name has %d bytes; it must have 1 to %d", len(name), hub.MaxTopicName)
 	}
 	if t := g.findTopic(name); t != nil && t.Name() == name {
-		if t.Options() != o {
-			return nil, fmt.Errorf("manager: register topic: %q is there already, with protection %q", name, t.Options().Protection)
+		if t.Options() != o { // it must not become open, or closed, without the knowledge of the script that made it
+			return nil, fmt.Errorf("manager: register topic: %q exists already, with protection %q", name, t.Options().Protection)
 		}
 		return t, nil
 	}
@@ -30,7 +29,22 @@ func (g *generation) registerTopic(name string, o script.TopicOptions) (*hub.Top
 	return t, nil
 }
 
-// findTopic returns nil where these scripts see no such topic.
+// Unregister implements script.Host.
+func (g *generation) Unregister(t script.Topic) {
+	if own, ok := t.(*hub.Topic); ok {
+		g.do(func() { g.manager.hub.Unregister(own) })
+	}
+}
+
+// Topic implements script.Host.
+func (g *generation) Topic(nameOrUUID string) script.Topic {
+	if t := g.findTopic(nameOrUUID); t != nil {
+		return t
+	}
+	return nil
+}
+
+// findTopic returns nil if these scripts see no such topic.
 func (g *generation) findTopic(nameOrUUID string) *hub.Topic {
 	for _, t := range g.topics {
 		if t.Name() == nameOrUUID || t.UUID() == nameOrUUID {
@@ -40,9 +54,9 @@ func (g *generation) findTopic(nameOrUUID string) *hub.Topic {
 	return g.manager.hub.FindTopic(nameOrUUID)
 }
 
-// allTopics are those that these scripts see, sorted by name.
-func (g *generation) allTopics() []*hub.Topic {
+// Topics implements script.Host.
+func (g *generation) Topics() []script.Topic {
 	list := append(g.manager.hub.Topics(), g.topics...)
 	slices.SortStableFunc(list, func(a, b *hub.Topic) int { return cmp.Compare(a.Name(), b.Name()) })
-	return list
+	return hub.TopicList(list)
 }

@@ -20,103 +20,103 @@ func topicNames(topics []script.Topic) string {
 	return strings.Join(names, " ")
 }
 
-// Topics have unique names, are found by name and UUID, and everybody hears when there are others.
+// Topics have unique names and are found by name and UUID; all clients are sent UpdateTopics when they change.
 func TestTopics(t *testing.T) {
-	inBubble(t, defaults(), nil, func(r *rig) {
-		s, c := r.open()
-		r.quiet()
+	inBubble(t, defaults(), nil, func(tm *testManager) {
+		s, c := tm.open()
+		tm.quiet()
 		var news script.Topic
-		r.turn(func() {
+		tm.turn(func() {
 			for _, name := range []string{"", strings.Repeat("x", 256)} {
-				if got, err := r.h.Register(name, script.TopicOptions{}); err == nil || got != nil {
-					r.Errorf("Register of a name of %d bytes = %v, nil, want an error", len(name), got)
+				if got, err := tm.h.Register(name, script.TopicOptions{}); err == nil || got != nil {
+					tm.Errorf("Register of a name of %d bytes = %v, nil, want an error", len(name), got)
 				}
 			}
-			longest, err := r.h.Register(strings.Repeat("x", 255), script.TopicOptions{})
-			r.must(err)
-			news, err = r.h.Register("news", script.TopicOptions{})
-			r.must(err)
-			again, err := r.h.Register("news", script.TopicOptions{})
+			longest, err := tm.h.Register(strings.Repeat("x", 255), script.TopicOptions{})
+			tm.must(err)
+			news, err = tm.h.Register("news", script.TopicOptions{})
+			tm.must(err)
+			again, err := tm.h.Register("news", script.TopicOptions{})
 			if again != news || err != nil {
-				r.Errorf("Register again = %v, %v, want the first one", again, err)
+				tm.Errorf("Register again = %v, %v, want the first one", again, err)
 			}
-			if again, err := r.h.Register("news", script.TopicOptions{Protection: auth.None}); err == nil || news.Allows(c) {
-				r.Errorf("Register with another protection = %v, nil, want an error and the first one as it was", again)
+			if again, err := tm.h.Register("news", script.TopicOptions{Protection: auth.None}); err == nil || news.Allows(c) {
+				tm.Errorf("Register with another protection = %v, nil, want an error and the first one as it was", again)
 			}
-			if r.h.Topic("news") != news || r.h.Topic(news.UUID()) != news || r.h.Topic("nothing") != nil {
-				r.Errorf("Topic(news) = %v, want %v by name and UUID, and nothing else", r.h.Topic("news"), news)
+			if tm.h.Topic("news") != news || tm.h.Topic(news.UUID()) != news || tm.h.Topic("nothing") != nil {
+				tm.Errorf("Topic(news) = %v, want %v by name and UUID, and nothing else", tm.h.Topic("news"), news)
 			}
-			if got := topicNames(r.h.Topics()); got != "news "+longest.Name() {
-				r.Errorf("Topics() = %s, want both by name", got)
+			if got := topicNames(tm.h.Topics()); got != "news "+longest.Name() {
+				tm.Errorf("Topics() = %s, want both by name", got)
 			}
 		})
 		heard := s.take()
 		if len(heard) != 1 || heard[0].name() != "UpdateTopics" {
-			r.Fatalf("heard %v, want UpdateTopics once", heard)
+			tm.Fatalf("heard %v, want UpdateTopics once", heard)
 		}
 		topics, _ := heard[0].fields()["topics"].(map[string]any)
 		if len(topics) != 2 || !strings.Contains(string(heard[0]), `"name":"news","subscribers":0`) {
-			r.Errorf("UpdateTopics = %s, want both topics", heard[0])
+			tm.Errorf("UpdateTopics = %s, want both topics", heard[0])
 		}
-		r.turn(func() { r.must(news.Subscribe(c)) })
-		s.hears(r, "subscribed", "UpdateSubscriptions")
-		r.turn(func() {
-			r.h.Unregister(news)
-			r.h.Unregister(news)
-			if news.Registered() || news.Count() != 0 || len(c.Subscriptions()) != 0 || r.h.Topic("news") != nil || !s.subscribed(everybody) || s.subscribed(1) || s.subscribed(2) {
-				r.Errorf("after Unregister: %v with %d subscribers, want nothing left", r.h.Topic("news"), news.Count())
+		tm.turn(func() { tm.must(news.Subscribe(c)) })
+		s.hears(tm, "subscribed", "UpdateSubscriptions")
+		tm.turn(func() {
+			tm.h.Unregister(news)
+			tm.h.Unregister(news)
+			if news.Registered() || news.Count() != 0 || len(c.Subscriptions()) != 0 || tm.h.Topic("news") != nil || !s.subscribed(allConnections) || s.subscribed(1) || s.subscribed(2) {
+				tm.Errorf("after Unregister: %v with %d subscribers, want nothing left", tm.h.Topic("news"), news.Count())
 			}
 			if err := news.Subscribe(c); err == nil {
-				r.Error("Subscribe to a topic that has been removed = nil, want an error")
+				tm.Error("Subscribe to a topic that has been removed = nil, want an error")
 			}
 		})
-		s.hears(r, "removed", "UpdateSubscriptions", "UpdateTopics")
+		s.hears(tm, "removed", "UpdateSubscriptions", "UpdateTopics")
 	})
 }
 
-// What one turn changes of topics and subscriptions is told once, before the frames that it sends afterwards; if it changes
-// more after those, once again at its end.
-func TestNotices(t *testing.T) {
-	inBubble(t, defaults(), nil, func(r *rig) {
-		a, ca := r.open()
-		b, _ := r.open()
-		r.quiet()
+// The changes of topics and subscriptions of one turn are sent once, before the turn's later frames; changes after those are sent
+// once more at its end.
+func TestUpdates(t *testing.T) {
+	inBubble(t, defaults(), nil, func(tm *testManager) {
+		a, ca := tm.open()
+		b, _ := tm.open()
+		tm.quiet()
 		add := func(name string) script.Topic {
-			topic, err := r.h.Register(name, script.TopicOptions{})
-			r.must(err)
+			topic, err := tm.h.Register(name, script.TopicOptions{})
+			tm.must(err)
 			return topic
 		}
-		r.turn(func() {
+		tm.turn(func() {
 			for i := range 500 {
 				add(fmt.Sprint("silent ", i))
 			}
 		})
 		heard := a.take()
 		if len(heard) != 1 || strings.Count(string(heard[0]), "silent ") != 500 {
-			r.Fatalf("500 topics in a turn: heard %d frames, want one with all of them", len(heard))
+			tm.Fatalf("500 topics in a turn: heard %d frames, want one with all of them", len(heard))
 		}
-		b.hears(r, "500 topics in a turn", "UpdateTopics")
+		b.hears(tm, "500 topics in a turn", "UpdateTopics")
 
 		var one script.Topic
-		r.turn(func() {
+		tm.turn(func() {
 			one = add("one")
-			r.must(one.Subscribe(ca))
-			r.must(r.h.Publish(one, "Hello", nil))
+			tm.must(one.Subscribe(ca))
+			tm.must(tm.h.Publish(one, "Hello", nil))
 		})
-		a.hears(r, "one topic", "UpdateTopics", "UpdateSubscriptions", "Hello")
-		b.hears(r, "one topic", "UpdateTopics")
-		r.turn(func() {
+		a.hears(tm, "one topic", "UpdateTopics", "UpdateSubscriptions", "Hello")
+		b.hears(tm, "one topic", "UpdateTopics")
+		tm.turn(func() {
 			one.Unsubscribe(ca)
 			ca.Close(wire.CloseNormal(""))
 		})
-		a.hears(r, "before the end", "UpdateSubscriptions")
+		a.hears(tm, "before the end", "UpdateSubscriptions")
 
-		c, cc := r.open()
-		r.quiet()
-		r.turn(func() {
+		c, cc := tm.open()
+		tm.quiet()
+		tm.turn(func() {
 			for i := range 20 {
-				r.must(add(fmt.Sprint("loud ", i)).Subscribe(cc))
-				r.must(r.h.Send([]script.Client{cc}, "Added", nil))
+				tm.must(add(fmt.Sprint("loud ", i)).Subscribe(cc))
+				tm.must(tm.h.Send([]script.Client{cc}, "Added", nil))
 			}
 		})
 		heard = c.take()
@@ -125,57 +125,57 @@ func TestNotices(t *testing.T) {
 			count[f.name()]++
 		}
 		if count["UpdateTopics"] != 2 || count["UpdateSubscriptions"] != 2 || count["Added"] != 20 {
-			r.Errorf("20 topics with a frame after each: heard %v, want 2 notices of each kind", count)
+			tm.Errorf("20 topics with a frame after each: heard %v, want 2 updates of each kind", count)
 		}
 		if last := string(heard[len(heard)-1]); strings.Count(last, "loud ") != 20 {
-			r.Errorf("20 topics with a frame after each: the last is %s, want all subscriptions", last)
+			tm.Errorf("20 topics with a frame after each: the last is %s, want all subscriptions", last)
 		}
-		b.hears(r, "20 topics with a frame after each", "UpdateTopics", "UpdateTopics")
+		b.hears(tm, "20 topics with a frame after each", "UpdateTopics", "UpdateTopics")
 
-		r.must(r.m.ask(r.Context(), "a turn that does not settle", func() error {
+		tm.must(tm.m.ask(tm.Context(), "a turn that does not flush", func() error {
 			add("late")
 			return nil
 		}))
 		synctest.Wait()
-		b.hears(r, "a turn that does not settle", "UpdateTopics")
+		b.hears(tm, "a turn that does not flush", "UpdateTopics")
 	})
 }
 
-// Subscribers hear what is sent to their topic, in the order of what they are sent otherwise, and nobody else does.
+// Only subscribers get what is published to their topic, in order with everything else that they are sent.
 func TestSubscribe(t *testing.T) {
 	o := defaults()
 	o.Limits.Subscriptions = 2
-	inBubble(t, o, nil, func(r *rig) {
-		a, ca := r.open()
-		b, cb := r.open()
-		r.turn(func() {
+	inBubble(t, o, nil, func(tm *testManager) {
+		a, ca := tm.open()
+		b, cb := tm.open()
+		tm.turn(func() {
 			for _, name := range []string{"one", "two", "three"} {
-				_, err := r.h.Register(name, script.TopicOptions{})
-				r.must(err)
+				_, err := tm.h.Register(name, script.TopicOptions{})
+				tm.must(err)
 			}
 		})
-		r.quiet()
-		r.turn(func() {
-			one, two, three := r.h.Topic("one"), r.h.Topic("two"), r.h.Topic("three")
-			r.must(r.h.Publish(one, "Nobody", nil))
-			r.must(two.Subscribe(cb))
-			r.must(two.Subscribe(ca))
-			r.must(one.Subscribe(ca))
-			r.must(one.Subscribe(ca))
+		tm.quiet()
+		tm.turn(func() {
+			one, two, three := tm.h.Topic("one"), tm.h.Topic("two"), tm.h.Topic("three")
+			tm.must(tm.h.Publish(one, "Nobody", nil))
+			tm.must(two.Subscribe(cb))
+			tm.must(two.Subscribe(ca))
+			tm.must(one.Subscribe(ca))
+			tm.must(one.Subscribe(ca))
 			if err := three.Subscribe(ca); err == nil {
-				r.Error("Subscribe beyond the limit = nil, want an error")
+				tm.Error("Subscribe beyond the limit = nil, want an error")
 			}
 			if got := topicNames(ca.Subscriptions()); got != "one two" {
-				r.Errorf("Subscriptions() = %s, want one two", got)
+				tm.Errorf("Subscriptions() = %s, want one two", got)
 			}
 			if got := two.Connections(); !slices.Equal(got, []script.Client{ca, cb}) || two.Count() != 2 {
-				r.Errorf("Connections() = %v, want both in the order of opening", got)
+				tm.Errorf("Connections() = %v, want both in the order of opening", got)
 			}
-			r.must(r.h.Publish(two, "Both", nil))
-			r.must(r.h.Publish(one, "OnlyA", nil))
+			tm.must(tm.h.Publish(two, "Both", nil))
+			tm.must(tm.h.Publish(one, "OnlyA", nil))
 			two.Unsubscribe(ca)
 			two.Unsubscribe(ca)
-			r.must(r.h.Publish(two, "OnlyB", nil))
+			tm.must(tm.h.Publish(two, "OnlyB", nil))
 		})
 		heard := a.take()
 		var names []string
@@ -184,28 +184,28 @@ func TestSubscribe(t *testing.T) {
 		}
 		want := "UpdateSubscriptions Both OnlyA UpdateSubscriptions"
 		if got := strings.Join(names, " "); got != want {
-			r.Fatalf("a heard %s, want %s", got, want)
+			tm.Fatalf("a heard %s, want %s", got, want)
 		}
-		one := r.m.hub.FindTopic("one")
-		contains(r, "last UpdateSubscriptions", string(heard[3]),
+		one := tm.m.hub.FindTopic("one")
+		contains(tm, "last UpdateSubscriptions", string(heard[3]),
 			fmt.Sprintf(`"subscriptions":{%q:{"name":"one","subscribers":1,"uuid":%q}}`, one.UUID(), one.UUID()))
-		b.hears(r, "b", "UpdateSubscriptions", "Both", "OnlyB")
-		r.m.Closed(a, wire.CloseNormal(""))
-		r.turn(func() {
+		b.hears(tm, "b", "UpdateSubscriptions", "Both", "OnlyB")
+		tm.m.Closed(a, wire.CloseNormal(""))
+		tm.turn(func() {
 			if one.Count() != 0 {
-				r.Errorf("after a has left: %d subscribers, want 0", one.Count())
+				tm.Errorf("after a has left: %d subscribers, want 0", one.Count())
 			}
 		})
 	})
 }
 
-// Who may subscribe is decided by the topic's protection as it is for messages.
+// Who may subscribe depends on the protection of the topic, as it does for messages.
 func TestTopicAllows(t *testing.T) {
-	inBubble(t, defaults(), nil, func(r *rig) {
-		_, c := r.open()
-		_, other := r.open()
-		_, admin := r.open()
-		r.turn(func() {
+	inBubble(t, defaults(), nil, func(tm *testManager) {
+		_, c := tm.open()
+		_, other := tm.open()
+		_, admin := tm.open()
+		tm.turn(func() {
 			admin.SetAdmin(true)
 			for _, row := range []struct {
 				options       script.TopicOptions
@@ -215,10 +215,10 @@ func TestTopicAllows(t *testing.T) {
 				{script.TopicOptions{Protection: auth.Client, Owner: c.UUID()}, true, false, true},
 				{script.TopicOptions{Protection: auth.None}, true, true, true},
 			} {
-				topic, err := r.h.Register(fmt.Sprint(row.options.Protection), row.options)
-				r.must(err)
+				topic, err := tm.h.Register(fmt.Sprint(row.options.Protection), row.options)
+				tm.must(err)
 				if topic.Allows(c) != row.c || topic.Allows(other) != row.other || topic.Allows(admin) != row.adm {
-					r.Errorf("Allows of %v: owner %v, other %v, admin %v, want %v, %v, %v", row.options,
+					tm.Errorf("Allows of %v: owner %v, other %v, admin %v, want %v, %v, %v", row.options,
 						topic.Allows(c), topic.Allows(other), topic.Allows(admin), row.c, row.other, row.adm)
 				}
 			}

@@ -15,7 +15,7 @@ type adoption struct {
 
 // Adopt converts, in place, a value of other scripts into one of these: plain data stays as it is, clients and topics become
 // the objects of these scripts. lost names the first thing that cannot be converted: "a function at [callback]". Until
-// Started is called, a table that is part of several values is converted once, and its losses are named once.
+// Start is called, a table that is part of several values is converted once, and its losses are named once.
 func (a *adoption) Adopt(v wire.Value) (adopted wire.Value, lost string) {
 	held, ok := v.(value.Value)
 	if !ok {
@@ -31,8 +31,8 @@ func (a *adoption) Adopt(v wire.Value) (adopted wire.Value, lost string) {
 	return value.Value{LValue: out, Text: held.Text}, lost
 }
 
-// Forget drops the object that stands for a client or topic.
-func (a *adoption) Forget(slot *any) { a.clients.Forget(slot) }
+// ClearSlot drops the object that stands for a client or topic.
+func (a *adoption) ClearSlot(slot *any) { a.clients.Forget(slot) }
 
 // endAdoption is called when the scripts have taken over.
 func (a *adoption) endAdoption() { a.ended, a.renewer = true, nil }

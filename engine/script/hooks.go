@@ -66,8 +66,8 @@ func (h *hooks) readHooks(L *lua.LState, manager *lua.LTable) {
 	})
 }
 
-// Open calls the manager's open hook for a new connection. It warns once if the hook has not told the client who it is.
-func (h *hooks) Open(c Client) error {
+// OnOpen calls the manager's open hook for a new connection. It warns once if the hook has not told the client who it is.
+func (h *hooks) OnOpen(c Client) error {
 	_, err := h.call("open", h.clients.Client(c))
 	if _, exists := h.functions["open"]; err == nil && exists && !h.warnedOfOpen && !h.clients.Greeted() {
 		h.warnedOfOpen = true
@@ -77,27 +77,27 @@ func (h *hooks) Open(c Client) error {
 	return err
 }
 
-// Closed calls the manager's close hook after a connection has closed.
-func (h *hooks) Closed(c Client, reason string) error {
+// OnClose calls the manager's close hook after a connection has closed.
+func (h *hooks) OnClose(c Client, reason string) error {
 	_, err := h.call("close", h.clients.Client(c), lua.LString(reason))
 	return err
 }
 
-// Failed calls the manager's error hook after a handler failed for a connection. problem is the error's text.
-func (h *hooks) Failed(c Client, problem string) error {
+// OnError calls the manager's error hook after a handler failed for a connection. problem is the error's text.
+func (h *hooks) OnError(c Client, problem string) error {
 	_, err := h.call("error", h.clients.Client(c), lua.LString(problem))
 	return err
 }
 
-// Stop calls the manager's stop hook.
-func (h *hooks) Stop() error {
+// OnStop calls the manager's stop hook.
+func (h *hooks) OnStop() error {
 	_, err := h.call("stop")
 	return err
 }
 
-// Roster returns, as JSON, what other clients see of a connection, or nil if the manager's roster hook leaves it out. Without
+// RosterEntry returns, as JSON, what other clients see of a connection, or nil if the manager's roster hook leaves it out. Without
 // that hook they see all of its fields.
-func (h *hooks) Roster(c Client) ([]byte, error) {
+func (h *hooks) RosterEntry(c Client) ([]byte, error) {
 	row := lua.LValue(h.clients.Client(c))
 	if _, ok := h.functions["roster"]; ok {
 		var err error

@@ -176,12 +176,12 @@ func (p *Program) Decode(text []byte) (wire.Value, error) {
 	return value.Value{LValue: v}, nil
 }
 
-// Within calls run. When ctx ends, the wait of a handler that run calls fails, as does every later one, with the cause of
+// RunWithin calls run. When ctx ends, the wait of a handler that run calls fails, as does every later one, with the cause of
 // ctx.
-func (p *Program) Within(ctx context.Context, run func()) { p.promises.Within(ctx, run) }
+func (p *Program) RunWithin(ctx context.Context, run func()) { p.promises.Within(ctx, run) }
 
-// Started is called in the turn in which these scripts take over: they get the processes of those before them.
-func (p *Program) Started() {
+// Start is called in the turn in which these scripts take over: they get the processes of those before them.
+func (p *Program) Start() {
 	p.endAdoption()
 	p.processes.Started()
 	if p.options.From == 0 {

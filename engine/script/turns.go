@@ -72,12 +72,12 @@ type lifetime struct {
 
 	deferred int    // turns, and timers with a function, that have yet to run
 	replaced bool   // other scripts have taken over
-	done     func() // of Replaced; nil before, and once it has been called
+	done     func() // of Retire; nil before, and once it has been called
 }
 
-// Replaced is called when other scripts have taken over. done is called on the loop once nothing of these is left: no handler
+// Retire is called when other scripts have taken over. done is called on the loop once nothing of these is left: no handler
 // that waits, no turn or timer that has yet to run, no process that a handler has started.
-func (l *lifetime) Replaced(done func()) {
+func (l *lifetime) Retire(done func()) {
 	l.replaced, l.done = true, done
 	l.closeIfIdle()
 }

@@ -9,29 +9,29 @@ import (
 	"perigee/engine/auth"
 )
 
-// Change is something that scripts register otherwise than others do.
+// Change is a difference between what two generations of scripts register.
 type Change struct {
-	// Kind is "message", "command" or "listener". Name is its name; of a listener "Message -> Command".
+	// Kind is "message", "command" or "listener". The Name of a listener is "Message -> Command".
 	Kind, Name string
 	// What is "added", "removed" or "changed".
 	What string
-	// Detail says what a message is like, or how it changed: "protection admin -> none".
+	// Detail is the protection of a message that was added, or how a message changed: "protection admin -> none".
 	Detail string
-	// Weaker tells that more people may send the message than before.
+	// Weaker reports whether more clients may send the message than before.
 	Weaker bool
 }
 
-// Changes returns how others differ from these, sorted by kind and name. Where something is declared does not count.
-func (r Routes) Changes(others Routes) []Change {
+// Changes returns the changes from r to next, sorted by kind and name. The places of the declarations do not matter.
+func (r Routes) Changes(next Routes) []Change {
 	var all []Change
-	before, after := r.byName(), others.byName()
+	before, after := r.byName(), next.byName()
 	for _, name := range sortedNames(before, after) {
-		was, there := before[name]
-		is, stays := after[name]
+		was, existed := before[name]
+		is, exists := after[name]
 		switch {
-		case !there:
-			all = append(all, Change{Kind: "message", Name: name, What: "added", Detail: "protection " + is.guard()})
-		case !stays:
+		case !existed:
+			all = append(all, Change{Kind: "message", Name: name, What: "added", Detail: "protection " + is.protection()})
+		case !exists:
 			all = append(all, Change{Kind: "message", Name: name, What: "removed"})
 		default:
 			if detail := was.differences(is); detail != "" {
@@ -42,12 +42,12 @@ func (r Routes) Changes(others Routes) []Change {
 			}
 		}
 	}
-	all = append(all, namedChanges("command", r.commandNames(), others.commandNames())...)
-	return append(all, namedChanges("listener", r.listenerNames(), others.listenerNames())...)
+	all = append(all, namedChanges("command", r.commandNames(), next.commandNames())...)
+	return append(all, namedChanges("listener", r.listenerNames(), next.listenerNames())...)
 }
 
-// guard says who may send a message.
-func (m MessageRoute) guard() string {
+// protection returns the protection of a message, and its owner if it has one.
+func (m MessageRoute) protection() string {
 	if m.Protection == auth.Client {
 		return fmt.Sprintf("%s (owner %s)", m.Protection, m.Owner)
 	}
@@ -57,23 +57,23 @@ func (m MessageRoute) guard() string {
 func (m MessageRoute) differences(other MessageRoute) string {
 	var all []string
 	if m.Protection != other.Protection || m.Owner != other.Owner {
-		all = append(all, fmt.Sprintf("protection %s -> %s", m.guard(), other.guard()))
+		all = append(all, fmt.Sprintf("protection %s -> %s", m.protection(), other.protection()))
 	}
 	if m.authorized != other.authorized {
-		all = append(all, presence("authorize", other.authorized))
+		all = append(all, addedOrRemoved("authorize", other.authorized))
 	}
 	switch {
 	case m.Schema != other.Schema:
-		all = append(all, presence("schema", other.Schema))
+		all = append(all, addedOrRemoved("schema", other.Schema))
 	case m.schema != other.schema:
 		all = append(all, "schema")
 	}
 	return strings.Join(all, ", ")
 }
 
-// presence says that something has come or gone.
-func presence(what string, now bool) string {
-	if now {
+// addedOrRemoved returns that something has been added or removed.
+func addedOrRemoved(what string, added bool) string {
+	if added {
 		return what + " added"
 	}
 	return what + " removed"
@@ -103,7 +103,7 @@ func (r Routes) listenerNames() map[string]bool {
 	return names
 }
 
-// namedChanges are those of things that have no more than a name.
+// namedChanges returns the changes of things that have only a name.
 func namedChanges(kind string, before, after map[string]bool) []Change {
 	var all []Change
 	for _, name := range sortedNames(before, after) {

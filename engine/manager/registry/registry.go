@@ -1,7 +1,7 @@
-// Package registry is what one set of scripts registers: messages, commands and listeners, the faults in them, and how one
-// set differs from another. It does not know who may send a message, nor when anything runs.
+// Package registry owns what one set of scripts registers: messages, commands and listeners. It finds the faults in them, and
+// how one set differs from another. It must not know who may send a message, nor when anything runs.
 //
-// Everything here happens on the loop. Once a registry is complete any goroutine may look up its messages.
+// It is used on the loop. After BindListeners any goroutine may look up messages.
 package registry
 
 import (
@@ -16,33 +16,34 @@ import (
 	"perigee/engine/script"
 )
 
-// ErrUnknownCommand is wrapped by the errors of commands that are not registered.
+// ErrUnknownCommand is wrapped by errors about a command that is not registered.
 var ErrUnknownCommand = errors.New("unknown command")
 
-// ErrNotLoading is wrapped by the errors of registrations at any other time than while scripts load.
-var ErrNotLoading = errors.New("registered while scripts load or boot")
+// ErrNotLoading is wrapped by the errors of calls that are allowed only while scripts load.
+var ErrNotLoading = errors.New("can only be called while scripts load or boot")
 
-// Registry is what a set of scripts registers. Once it is complete only the listeners of its messages change.
+// Registry holds what a set of scripts has registered. After BindListeners only the listeners of its messages change.
 type Registry struct {
-	loads     func() bool
+	loading   func() bool
 	messages  map[string]*Message
 	commands  map[string]script.Command
 	listeners []*listener // in the order of listening
 }
 
-// New returns an empty registry. loads tells whether the scripts still load: later nothing can be registered.
-func New(loads func() bool) *Registry {
-	return &Registry{loads: loads, messages: map[string]*Message{}, commands: map[string]script.Command{}}
+// New returns an empty registry. loading reports whether the scripts are still loading: later nothing can be registered.
+func New(loading func() bool) *Registry {
+	return &Registry{loading: loading, messages: map[string]*Message{}, commands: map[string]script.Command{}}
 }
 
 // Message is a registered message.
 type Message struct {
 	script.Message
-	Turn      string // what the loop calls its turns
+	Turn      string // the name of its turns on the loop
 	listeners []*listener
 }
 
-// Commands are those that listeners bind it to, in their order. One that is silenced while they are gone over still comes.
+// Commands returns the commands that listen to the message, in their order. A listener that is silenced during the iteration
+// may still be returned.
 func (m *Message) Commands() iter.Seq[string] {
 	return func(yield func(command string) bool) {
 		for _, l := range m.listeners {
@@ -59,10 +60,10 @@ type listener struct {
 	silenced                 bool
 }
 
-// register checks what all registrations have in common.
-func (r *Registry) register(kind, name string) error {
-	if !r.loads() {
-		return fmt.Errorf("server.%s: %ss are %w", kind, kind, ErrNotLoading)
+// checkName checks what all registrations have in common.
+func (r *Registry) checkName(kind, name string) error {
+	if !r.loading() {
+		return fmt.Errorf("server.%s %w", kind, ErrNotLoading)
 	}
 	if name == "" {
 		return fmt.Errorf("server.%s: the name is empty", kind)
@@ -70,61 +71,61 @@ func (r *Registry) register(kind, name string) error {
 	return nil
 }
 
-// AddMessage registers a message. The error of a second one of that name has both sources.
+// AddMessage registers a message. If the name is registered already, the error has both sources.
 func (r *Registry) AddMessage(msg script.Message) error {
-	if err := r.register("message", msg.Name); err != nil {
+	if err := r.checkName("message", msg.Name); err != nil {
 		return err
 	}
 	if msg.Protection == auth.Client && msg.Owner == "" {
 		return fmt.Errorf(`server.message: %s at %s: protection "client" needs an owner`, msg.Name, msg.Source)
 	}
 	if msg.Protection != auth.Client && msg.Owner != "" {
-		return fmt.Errorf(`server.message: %s at %s: an owner goes with protection "client" only`, msg.Name, msg.Source)
+		return fmt.Errorf(`server.message: %s at %s: only protection "client" has an owner`, msg.Name, msg.Source)
 	}
 	if first := r.messages[msg.Name]; first != nil && first.Source != msg.Source {
-		return twice("message", msg.Name, first.Source, msg.Source)
+		return errTwice("message", msg.Name, first.Source, msg.Source)
 	}
 	r.messages[msg.Name] = &Message{Message: msg, Turn: "message " + msg.Name}
 	return nil
 }
 
-// AddCommand registers a command. The error of a second one of that name has both sources.
+// AddCommand registers a command. If the name is registered already, the error has both sources.
 func (r *Registry) AddCommand(c script.Command) error {
-	if err := r.register("command", c.Name); err != nil {
+	if err := r.checkName("command", c.Name); err != nil {
 		return err
 	}
 	if c.Run == nil {
-		return fmt.Errorf("server.command: %s at %s does nothing", c.Name, c.Source)
+		return fmt.Errorf("server.command: %s at %s has no function", c.Name, c.Source)
 	}
 	if first, ok := r.commands[c.Name]; ok && first.Source != c.Source {
-		return twice("command", c.Name, first.Source, c.Source)
+		return errTwice("command", c.Name, first.Source, c.Source)
 	}
 	r.commands[c.Name] = c
 	return nil
 }
 
-func twice(kind, name, first, second string) error {
+func errTwice(kind, name, first, second string) error {
 	hint := ""
 	for _, source := range []string{first, second} {
 		if file, ok := strings.CutPrefix(source, "perigee/"); ok && hint == "" {
 			file, _, _ = strings.Cut(file, ":")
-			hint = fmt.Sprintf("; to replace what Perigee brings, put a %s of your own into the scripts folder", file)
+			hint = fmt.Sprintf("; to replace a built-in module, put your own %s into the scripts directory", file)
 		}
 	}
 	return fmt.Errorf("server.%s: %s is registered twice, at %s and at %s%s", kind, name, first, second, hint)
 }
 
-// Listen binds a message to a command; silence unbinds it, at any time.
+// Listen binds a command to a message. silence removes the binding, and may be called at any time.
 func (r *Registry) Listen(message, command, source string) (silence func(), err error) {
-	if !r.loads() {
-		return nil, fmt.Errorf("server.listen: listeners are %w", ErrNotLoading)
+	if !r.loading() {
+		return nil, fmt.Errorf("server.listen %w", ErrNotLoading)
 	}
 	l := &listener{message: message, command: command, source: source}
 	r.listeners = append(r.listeners, l)
 	return func() { r.silence(l) }, nil
 }
 
-// silence takes a listener away. The message's list is made anew, because a message on its way may be going through it.
+// silence removes a listener. It copies the message's list, because a handler in progress may be iterating over it.
 func (r *Registry) silence(l *listener) {
 	l.silenced = true
 	if msg := r.messages[l.message]; msg != nil {
@@ -132,8 +133,8 @@ func (r *Registry) silence(l *listener) {
 	}
 }
 
-// Complete binds the listeners and returns every fault that only shows when all is registered.
-func (r *Registry) Complete() error {
+// BindListeners binds the listeners to their messages, and returns every fault that shows only after all has been registered.
+func (r *Registry) BindListeners() error {
 	var faults []error
 	for _, l := range r.listeners {
 		if l.silenced {
@@ -158,10 +159,10 @@ func (r *Registry) Complete() error {
 	return errors.Join(faults...)
 }
 
-// Message finds a message; nil where there is none of that name.
+// Message returns the message of that name, or nil.
 func (r *Registry) Message(name string) *Message { return r.messages[name] }
 
-// Command finds a command.
+// Command returns the command of that name, or an error that wraps ErrUnknownCommand.
 func (r *Registry) Command(name string) (script.Command, error) {
 	c, ok := r.commands[name]
 	if !ok {

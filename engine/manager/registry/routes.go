@@ -7,7 +7,7 @@ import (
 	"perigee/engine/auth"
 )
 
-// Routes is what is registered: messages and commands sorted by name, listeners in the order of listening.
+// Routes lists what is registered: messages and commands sorted by name, listeners in the order of registration.
 type Routes struct {
 	Generation int
 	Messages   []MessageRoute
@@ -21,16 +21,16 @@ type MessageRoute struct {
 	Protection auth.Protection
 	// Owner is the field that names the connection a Client message is about.
 	Owner string
-	// Schema tells whether the fields are checked before the handler runs.
+	// Schema reports whether the fields are checked before the handler runs.
 	Schema bool
-	// Handled tells whether the message has a handler of its own; Commands are what listeners bind it to, in their order.
+	// Handled reports whether the message has a handler. Commands are those that listen to it, in their order.
 	Handled  bool
 	Commands []string
 	// Source is where it was declared.
 	Source string
 
 	schema     string // its text
-	authorized bool   // the script narrows the protection
+	authorized bool   // it has an authorize function
 }
 
 // CommandRoute is a command.
@@ -39,7 +39,7 @@ type CommandRoute struct{ Name, Source string }
 // ListenerRoute says that a command runs after a message.
 type ListenerRoute struct{ Message, Command, Source string }
 
-// Routes returns what is registered by the scripts of that number.
+// Routes returns what the scripts of a generation have registered.
 func (r *Registry) Routes(generation int) Routes {
 	all := Routes{Generation: generation}
 	for _, msg := range r.messages {

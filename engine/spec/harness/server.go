@@ -244,7 +244,7 @@ func (s *Server) handleEnded() bool {
 		s.stopped, busy = true, true
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		if err := s.manager.StopHook(ctx); err != nil {
+		if err := s.manager.RunStopHook(ctx); err != nil {
 			s.log.addError(err)
 		}
 		for _, conn := range s.clients.conns {

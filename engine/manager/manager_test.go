@@ -27,17 +27,17 @@ import (
 
 const goodKey = "correct horse battery"
 
-// everybody is the number by which the broker knows what goes to all.
-const everybody outbox.TopicID = 0
+// allConnections is the topic of all connections.
+const allConnections outbox.TopicID = 0
 
-// rig is a manager on a real loop, with a fake application and fake sockets. Its time is that of a synctest bubble.
-type rig struct {
+// testManager is a manager on a real loop, with a fake application and fake sockets. It runs in a synctest bubble.
+type testManager struct {
 	testing.TB
 	m       *Manager
 	h       script.Host
 	loop    *loop.Loop
 	app     *application
-	out     *outlet
+	clients *publisher
 	log     *testkit.LogBuffer
 	stopped []wire.Close
 	halt    func() // ends the loop and waits for it
@@ -48,115 +48,115 @@ func defaults() Options {
 	return Options{Key: auth.NewKey(goodKey), Limits: c.Limits, Roster: c.Roster}
 }
 
-// inBubble runs a test in a synctest bubble with a rig whose scripts register what load does.
-func inBubble(t *testing.T, o Options, load, test func(r *rig)) {
+// inBubble runs a test in a synctest bubble, with a manager whose scripts register what load registers.
+func inBubble(t *testing.T, o Options, load, test func(tm *testManager)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
-		r := newRig(t, o)
-		r.install(func(script.Host) {
+		tm := newTestManager(t, o)
+		tm.install(func(script.Host) {
 			if load != nil {
-				load(r)
+				load(tm)
 			}
 		})
-		test(r)
+		test(tm)
 	})
 }
 
-func newRig(tb testing.TB, o Options) *rig {
+func newTestManager(tb testing.TB, o Options) *testManager {
 	tb.Helper()
-	r := &rig{TB: tb, app: &application{}, out: &outlet{}, log: &testkit.LogBuffer{}}
-	o.Stop = func(why wire.Close) { r.stopped = append(r.stopped, why) }
-	r.loop = loop.New(loop.Options{})
-	r.m = New(o, r.loop, slog.New(slog.NewTextHandler(r.log, nil)))
-	r.m.SetPublisher(r.out)
-	r.h = r.m.Host()
+	tm := &testManager{TB: tb, app: &application{}, clients: &publisher{}, log: &testkit.LogBuffer{}}
+	o.Stop = func(why wire.Close) { tm.stopped = append(tm.stopped, why) }
+	tm.loop = loop.New(loop.Options{})
+	tm.m = New(o, tm.loop, slog.New(slog.NewTextHandler(tm.log, nil)))
+	tm.m.SetPublisher(tm.clients)
+	tm.h = tm.m.Host()
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { r.loop.Run(ctx) })
-	r.halt = func() {
+	wg.Go(func() { tm.loop.Run(ctx) })
+	tm.halt = func() {
 		cancel()
 		wg.Wait()
 	}
-	tb.Cleanup(r.halt)
-	return r
+	tb.Cleanup(tm.halt)
+	return tm
 }
 
-// swap puts a generation in force.
-func (r *rig) swap(next *generation) error {
-	r.m.swap(next)
+// swap makes a generation the one that runs.
+func (tm *testManager) swap(next *generation) error {
+	tm.m.swap(next)
 	return nil
 }
 
-func (r *rig) install(load func(h script.Host)) {
-	r.Helper()
-	_, err := r.m.Install(r.Context(), func(h script.Host) (Application, error) {
-		r.h = h
+func (tm *testManager) install(load func(h script.Host)) {
+	tm.Helper()
+	_, err := tm.m.Install(tm.Context(), func(h script.Host) (Application, error) {
+		tm.h = h
 		if load != nil {
 			load(h)
 		}
-		return r.app, nil
+		return tm.app, nil
 	})
 	if err != nil {
-		r.Fatalf("Install = %v, want nil", err)
+		tm.Fatalf("Install = %v, want nil", err)
 	}
 }
 
 // turn runs f as a turn and waits for its end.
-func (r *rig) turn(f func()) {
-	r.Helper()
-	err := r.m.ask(r.Context(), "test", func() error {
+func (tm *testManager) turn(f func()) {
+	tm.Helper()
+	err := tm.m.ask(tm.Context(), "test", func() error {
 		f()
-		r.m.settle()
+		tm.m.hub.Flush()
 		return nil
 	})
 	if err != nil {
-		r.Fatalf("a turn of the test = %v, want nil", err)
+		tm.Fatalf("a turn of the test = %v, want nil", err)
 	}
 }
 
 // send sends a message to one client.
-func (r *rig) send(c script.Client, name string, fields wire.Fields) error {
-	return r.h.Send([]script.Client{c}, name, fields)
+func (tm *testManager) send(c script.Client, name string, fields wire.Fields) error {
+	return tm.h.Send([]script.Client{c}, name, fields)
 }
 
-// open attaches a new socket and returns it with its connection; what it heard by then is forgotten.
-func (r *rig) open() (*socket, *hub.Connection) {
-	r.Helper()
-	s := r.newSocket()
-	r.m.Open(s)
+// open opens a new connection. What it has been sent by then is discarded.
+func (tm *testManager) open() (*socket, *hub.Connection) {
+	tm.Helper()
+	s := tm.newSocket()
+	tm.m.Open(s)
 	synctest.Wait()
 	s.take()
 	var c *hub.Connection
-	r.turn(func() { c = r.m.hub.ByConn(s) })
+	tm.turn(func() { c = tm.m.hub.ByConn(s) })
 	return s, c
 }
 
-// quiet lets pass what the clock brings, so that the roster's interval is over, and forgets what was heard.
-func (r *rig) quiet() {
+// quiet waits until the interval of the roster has passed, and discards what was sent.
+func (tm *testManager) quiet() {
 	time.Sleep(time.Second)
 	synctest.Wait()
-	for _, s := range r.out.sockets {
+	for _, s := range tm.clients.sockets {
 		s.take()
 	}
 }
 
-func (r *rig) newSocket() *socket {
+func (tm *testManager) newSocket() *socket {
 	s := &socket{
-		id:     uint64(len(r.out.sockets) + 1),
+		id:     uint64(len(tm.clients.sockets) + 1),
 		peer:   auth.Peer{Addr: netip.MustParseAddr("192.0.2.7")},
 		opened: time.Now(),
 	}
-	r.out.sockets = append(r.out.sockets, s)
+	tm.clients.sockets = append(tm.clients.sockets, s)
 	return s
 }
 
-func (r *rig) say(s *socket, text string) {
-	r.m.Message(s, []byte(text))
+func (tm *testManager) say(s *socket, text string) {
+	tm.m.Message(s, []byte(text))
 	synctest.Wait()
 }
 
-// hears fails unless the names of what a socket heard since the last time are want.
+// hears fails the test unless the socket has been sent messages with these names since the last time.
 func (s *socket) hears(tb testing.TB, why string, want ...string) {
 	tb.Helper()
 	var got []string
@@ -168,7 +168,7 @@ func (s *socket) hears(tb testing.TB, why string, want ...string) {
 	}
 }
 
-// socket is a client's connection that keeps what it is sent.
+// socket is the socket of a client that records what it is sent.
 type socket struct {
 	id     uint64
 	peer   auth.Peer
@@ -195,7 +195,7 @@ func (f frame) fields() map[string]any {
 
 func (f frame) name() string { return fmt.Sprint(f.fields()["name"]) }
 
-// take returns what the socket heard since the last time.
+// take returns what the socket has been sent since the last time.
 func (s *socket) take() []frame {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,21 +204,21 @@ func (s *socket) take() []frame {
 	return heard
 }
 
-// rosters returns how many frames of those that are not taken came by SendLatest.
+// rosters returns how many of the frames not yet taken were sent by SendLatest.
 func (s *socket) rosters() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.latest
 }
 
-// ends returns how it was closed; a socket that the manager treats well is closed once.
+// ends returns how the socket was closed. The manager should close it once.
 func (s *socket) ends() []wire.Close {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.closed)
 }
 
-// subscribed tells whether it is in a topic.
+// subscribed reports whether the socket is subscribed to a topic.
 func (s *socket) subscribed(t outbox.TopicID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -262,44 +262,44 @@ func (s *socket) Unsubscribe(t outbox.TopicID) {
 	s.topics = slices.DeleteFunc(s.topics, func(other outbox.TopicID) bool { return other == t })
 }
 
-// outlet is all sockets that a test made.
-type outlet struct{ sockets []*socket }
+// publisher sends to the sockets of a test.
+type publisher struct{ sockets []*socket }
 
-func (o *outlet) Publish(t outbox.TopicID, f *outbox.Frame) {
-	for _, s := range o.sockets {
+func (p *publisher) Publish(t outbox.TopicID, f *outbox.Frame) {
+	for _, s := range p.sockets {
 		if s.subscribed(t) {
 			s.Send(f)
 		}
 	}
 }
 
-// application is what tests have in the place of scripts; a nil hook does nothing.
+// application replaces the scripts in tests. A nil hook does nothing.
 type application struct {
 	open   func(c script.Client) error
 	closed func(c script.Client, reason string) error
 	failed func(c script.Client, problem string) error
 	roster func(c script.Client) ([]byte, error)
 	stop   func() error
-	rows   int // how often Roster was called
+	rows   int // how often RosterEntry was called
 
 	adopt       func(v wire.Value) (wire.Value, string)
-	begun       int    // how often Started was called
-	waits       bool   // something of it is left when it is replaced
-	done        func() // set by Replaced
+	starts      int    // how often Start was called
+	waits       bool   // it has something left to do when it is replaced
+	done        func() // set by Retire
 	interrupted error
 }
 
-// haveRun compares what turns have noted in ran with what they are to have run, in that order.
-func (r *rig) haveRun(ran *[]string, want string) {
-	r.Helper()
-	r.turn(func() {
+// haveRun compares what turns have recorded in ran with what should have run, in that order.
+func (tm *testManager) haveRun(ran *[]string, want string) {
+	tm.Helper()
+	tm.turn(func() {
 		if got := strings.Join(*ran, ", "); got != want {
-			r.Errorf("ran %s, want %s", got, want)
+			tm.Errorf("ran %s, want %s", got, want)
 		}
 	})
 }
 
-// adoptPartly is how an application adopts a value that has a function, which it cannot.
+// adoptPartly adopts a value with a function, which cannot be adopted.
 func adoptPartly(v wire.Value) (adopted wire.Value, lost string) {
 	return wire.Raw(fmt.Sprintf("adopted %s", v)), "a function"
 }
@@ -315,28 +315,28 @@ func (a *application) Decode(text []byte) (wire.Value, error) {
 	return m, err
 }
 
-func (a *application) Open(c script.Client) error {
+func (a *application) OnOpen(c script.Client) error {
 	if a.open == nil {
 		return nil
 	}
 	return a.open(c)
 }
 
-func (a *application) Closed(c script.Client, reason string) error {
+func (a *application) OnClose(c script.Client, reason string) error {
 	if a.closed == nil {
 		return nil
 	}
 	return a.closed(c, reason)
 }
 
-func (a *application) Failed(c script.Client, problem string) error {
+func (a *application) OnError(c script.Client, problem string) error {
 	if a.failed == nil {
 		return nil
 	}
 	return a.failed(c, problem)
 }
 
-func (a *application) Roster(c script.Client) ([]byte, error) {
+func (a *application) RosterEntry(c script.Client) ([]byte, error) {
 	a.rows++
 	if a.roster == nil {
 		return c.AppendJSON(nil)
@@ -344,14 +344,14 @@ func (a *application) Roster(c script.Client) ([]byte, error) {
 	return a.roster(c)
 }
 
-func (a *application) Stop() error {
+func (a *application) OnStop() error {
 	if a.stop == nil {
 		return nil
 	}
 	return a.stop()
 }
 
-func (a *application) Within(_ context.Context, run func()) { run() }
+func (a *application) RunWithin(_ context.Context, run func()) { run() }
 func (a *application) Adopt(v wire.Value) (wire.Value, string) {
 	if a.adopt == nil {
 		return v, ""
@@ -359,9 +359,9 @@ func (a *application) Adopt(v wire.Value) (wire.Value, string) {
 	return a.adopt(v)
 }
 
-func (a *application) Started() { a.begun++ }
+func (a *application) Start() { a.starts++ }
 
-func (a *application) Replaced(done func()) {
+func (a *application) Retire(done func()) {
 	a.done = done
 	if !a.waits {
 		done()
@@ -375,7 +375,7 @@ func (a *application) Interrupt(cause error) {
 	}
 }
 
-func (a *application) Forget(slot *any) {
+func (a *application) ClearSlot(slot *any) {
 	if *slot == any(a) {
 		*slot = nil
 	}
@@ -394,21 +394,21 @@ func (o object) StringField(name string) (text string, ok bool) {
 	return text, ok || o[name] == nil
 }
 
-// by is the field that tells one message from another.
+// by returns the field that distinguishes messages.
 func (o object) by() string {
 	text, _ := o.StringField("by")
 	return text
 }
 
-// must fails the test on an error of a registration.
-func (r *rig) must(err error) {
-	r.Helper()
+// must fails the test if err is not nil.
+func (tm *testManager) must(err error) {
+	tm.Helper()
 	if err != nil {
-		r.Fatalf("got error %v, want nil", err)
+		tm.Fatalf("got error %v, want nil", err)
 	}
 }
 
-// register registers messages that answer with their own name.
+// register registers messages that reply with their own name.
 func register(tb testing.TB, h script.Host, messages ...script.Message) {
 	tb.Helper()
 	for _, m := range messages {

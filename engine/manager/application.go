@@ -1,0 +1,57 @@
+package manager
+
+import (
+	"context"
+
+	"perigee/engine/script"
+	"perigee/engine/wire"
+)
+
+// Application is what the scripts do for the server; *script.Program is one. Decode may be called by any goroutine, the
+// other methods are called on the loop. If an error has a method Traceback() string, that is logged with it. If it has a method
+// Place() string, that tells the log whether it is the same error again.
+type Application interface {
+	// Decode converts a frame to what handlers get, which is never nil. It returns an error if the frame is not JSON or exceeds
+	// the limits.
+	Decode(text []byte) (wire.Value, error)
+	// OnOpen is called once for each connection, before its first message. OnClose is called once, when the connection has been
+	// removed.
+	OnOpen(c script.Client) error
+	OnClose(c script.Client, reason string) error
+	// OnError is called after a handler has failed for a connection, with the text of the error.
+	OnError(c script.Client, problem string) error
+	// OnStop is called once, before the server ends.
+	OnStop() error
+	// RosterEntry returns the JSON of what others see of a connection. If it is nil, the roster leaves the connection out.
+	RosterEntry(c script.Client) ([]byte, error)
+	// RunWithin calls run. When ctx ends, whatever the scripts wait for within run is called off and returns an error to them.
+	RunWithin(ctx context.Context, run func())
+
+	// Start is called once, in the turn in which these scripts begin to run.
+	Start()
+	// Adopt converts a value of other scripts to one of these. lost names what cannot be converted: "a function at b[1]".
+	Adopt(v wire.Value) (adopted wire.Value, lost string)
+	// Retire is called once, in the turn in which other scripts replace these. done is called once, on the loop, when these
+	// have no waiting handler, no timer and no process left.
+	Retire(done func())
+	// Interrupt ends the handlers that wait, with a cause that the scripts see.
+	Interrupt(cause error)
+	// ClearSlot removes what these scripts keep in the Slot of a client or topic.
+	ClearSlot(slot *any)
+}
+
+// noApplication is the application before the first one is installed. It knows no message and does nothing.
+type noApplication struct{}
+
+func (noApplication) Decode(text []byte) (wire.Value, error)               { return wire.Raw(text), nil }
+func (noApplication) OnOpen(script.Client) error                           { return nil }
+func (noApplication) OnClose(script.Client, string) error                  { return nil }
+func (noApplication) OnError(script.Client, string) error                  { return nil }
+func (noApplication) OnStop() error                                        { return nil }
+func (noApplication) RosterEntry(script.Client) ([]byte, error)            { return nil, nil }
+func (noApplication) RunWithin(_ context.Context, run func())              { run() }
+func (noApplication) Start()                                               {}
+func (noApplication) Adopt(v wire.Value) (adopted wire.Value, lost string) { return v, "" }
+func (noApplication) Retire(done func())                                   { done() }
+func (noApplication) Interrupt(error)                                      {}
+func (noApplication) ClearSlot(*any)                                       {}

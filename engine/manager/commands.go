@@ -1,0 +1,158 @@
+package manager
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"perigee/engine/loop"
+	"perigee/engine/queue"
+	"perigee/engine/wire"
+)
+
+// errArguments is wrapped by the error of a command request whose arguments cannot be read.
+var errArguments = errors.New("the arguments cannot be read")
+
+// failedCommand is the error of a command of the scripts. It has been logged under ref.
+type failedCommand struct {
+	ref   string
+	cause error
+}
+
+func (f *failedCommand) Error() string { return f.cause.Error() }
+func (f *failedCommand) Unwrap() error { return f.cause }
+
+// Ref tells a queue.Worker that the error has been logged.
+func (f *failedCommand) Ref() string { return f.ref }
+
+// permanentError is an error of a job that a retry cannot mend.
+type permanentError struct{ error }
+
+// Is matches queue.ErrPermanent, and queue.ErrUnknownCommand if the command is unknown.
+func (e permanentError) Is(target error) bool {
+	return target == queue.ErrPermanent || target == queue.ErrUnknownCommand && errors.Is(e.error, ErrUnknownCommand)
+}
+
+// commandRequest is a command that another program asks for. A command has no connection and no protection: the caller has
+// checked before who asks.
+type commandRequest struct {
+	command    string
+	arguments  []byte // JSON text; empty is an empty object
+	wantResult bool
+	began      func() // called on the loop when the turn begins; optional
+}
+
+// request posts the turn of a command request and returns. done is called once, by any goroutine: with the result as JSON, if
+// that is wanted, or with the error. If ctx ends before the turn begins, the command does not run. If it ends later, whatever
+// the command waits for is called off, and the command fails.
+func (m *Manager) request(ctx context.Context, r commandRequest, done func(result []byte, err error)) {
+	if len(r.arguments) == 0 {
+		r.arguments = []byte("{}")
+	}
+	arguments, err := m.generation.Load().application.Decode(r.arguments)
+	if err != nil {
+		done(nil, fmt.Errorf("%w: %w", errArguments, err))
+		return
+	}
+	err = m.loop.PostWithin(ctx, "command "+r.command, func() {
+		if r.began != nil {
+			r.began()
+		}
+		result, err := []byte(nil), errPanicked
+		defer func() { done(result, err) }()
+		g := m.generation.Load()
+		if ctx.Err() != nil { // the caller has given up, and may try again
+			err = g.failed(r, fmt.Errorf("before its turn came: %w", context.Cause(ctx)))
+			return
+		}
+		g.application.RunWithin(ctx, func() { result, err = g.execute(r, arguments) })
+		m.hub.Flush()
+	})
+	if err != nil {
+		done(nil, err)
+	}
+}
+
+// execute runs the command of a request.
+func (g *generation) execute(r commandRequest, arguments wire.Value) (result []byte, err error) {
+	if _, err := g.registry.Command(r.command); err != nil {
+		return nil, err
+	}
+	value, err := g.Run(r.command, arguments)
+	if err == nil && r.wantResult {
+		if result, err = value.AppendJSON(nil); err != nil {
+			err = fmt.Errorf("manager: the result of command %q: %w", r.command, err)
+		}
+	}
+	if err != nil {
+		return nil, g.failed(r, err)
+	}
+	return result, nil
+}
+
+// failed logs the error of a request, and returns it with the reference.
+func (g *generation) failed(r commandRequest, err error) error {
+	if ref, reported := g.manager.report(g.number, "command "+r.command, nil, err); reported {
+		return &failedCommand{ref: ref, cause: err}
+	}
+	return err
+}
+
+// Job implements queue.Handler. It blocks until the turn of the job begins, so that the queue knows which jobs have not begun.
+func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
+	begun := make(chan struct{}) // closed by began
+	began := sync.OnceFunc(func() { close(begun) })
+	m.request(ctx, commandRequest{command: j.Command, arguments: j.Arguments, began: began}, func(_ []byte, err error) {
+		began()
+		if errors.Is(err, errArguments) || errors.Is(err, ErrUnknownCommand) {
+			err = permanentError{err}
+		}
+		done(err)
+	})
+	select {
+	case <-begun:
+	case <-ctx.Done():
+	}
+}
+
+// Command runs a command for a program whose password has been checked, and returns its result as JSON, or an exception. It
+// waits for the command. When ctx ends, whatever the command waits for is called off.
+func (m *Manager) Command(ctx context.Context, name string, arguments []byte) (result []byte, exc *wire.Exception) {
+	if text := bytes.TrimSpace(arguments); len(text) > 0 && text[0] != '{' {
+		e := wire.InvalidArguments("the arguments are no JSON object")
+		return nil, &e
+	}
+	type outcome struct {
+		result []byte
+		err    error
+	}
+	ended := make(chan outcome, 1)
+	m.request(ctx, commandRequest{command: name, arguments: arguments, wantResult: true}, func(result []byte, err error) {
+		ended <- outcome{result, err}
+	})
+	o := <-ended
+	if o.err != nil {
+		e := exceptionFor(name, o.err)
+		return nil, &e
+	}
+	return o.result, nil
+}
+
+// exceptionFor returns the exception for the program that asked for a command.
+func exceptionFor(command string, err error) wire.Exception {
+	var failed *failedCommand
+	switch {
+	case errors.Is(err, errArguments):
+		return wire.InvalidArguments(err.Error())
+	case errors.As(err, &failed):
+		return wire.HandlerFailed(failed.ref)
+	case errors.Is(err, ErrUnknownCommand):
+		return wire.UnknownCommand(command)
+	case errors.Is(err, loop.ErrStopped):
+		return wire.Stopping()
+	default:
+		return wire.HandlerFailed("unknown") // the turn panicked, which the loop has logged
+	}
+}

@@ -1,0 +1,82 @@
+package manager
+
+import (
+	"errors"
+
+	"perigee/engine/loop"
+	"perigee/engine/manager/registry"
+	"perigee/engine/metrics"
+	"perigee/engine/script"
+	"perigee/engine/wire"
+)
+
+// handlerMetrics count what the handlers of a generation do. They belong to the loop.
+type handlerMetrics struct {
+	of                               *metrics.Generation
+	received                         map[*registry.Message]*metrics.Counter
+	unknown, invalid                 *metrics.Counter // messages
+	onOpen, onClose, onError, onStop *metrics.Handler
+	timers                           map[string]*metrics.Handler // of functions, by where they are written
+}
+
+func newHandlerMetrics(of *metrics.Generation) handlerMetrics {
+	return handlerMetrics{
+		of:       of,
+		received: map[*registry.Message]*metrics.Counter{},
+		unknown:  of.Unknown(),
+		invalid:  of.Invalid(),
+		onOpen:   of.Handler(metrics.Hook, "open"),
+		onClose:  of.Handler(metrics.Hook, "close"),
+		onError:  of.Handler(metrics.Hook, "error"),
+		onStop:   of.Handler(metrics.Hook, "stop"),
+		timers:   map[string]*metrics.Handler{},
+	}
+}
+
+// counted runs a handler and counts the run.
+func counted(h *metrics.Handler, handle func() error) error {
+	start := h.Start()
+	err := handle()
+	h.End(start, err == nil || errors.Is(err, loop.ErrStopped))
+	return err
+}
+
+// Message implements script.Host, as Command does. The runs of the handler are counted.
+func (g *generation) Message(msg script.Message) error {
+	if handle := msg.Handle; handle != nil {
+		counter := g.metrics.of.Handler(metrics.Message, msg.Name)
+		msg.Handle = func(c script.Client, in script.Incoming) error {
+			return counted(counter, func() error { return handle(c, in) })
+		}
+	}
+	if err := g.registry.AddMessage(msg); err != nil {
+		return err
+	}
+	g.metrics.received[g.registry.Message(msg.Name)] = g.metrics.of.Received(msg.Name)
+	return nil
+}
+
+// Command implements script.Host.
+func (g *generation) Command(c script.Command) error {
+	if run := c.Run; run != nil {
+		counter := g.metrics.of.Handler(metrics.Command, c.Name)
+		c.Run = func(arguments wire.Value) (result wire.Value, err error) {
+			err = counted(counter, func() error {
+				result, err = run(arguments)
+				return err
+			})
+			return result, err
+		}
+	}
+	return g.registry.AddCommand(c)
+}
+
+// timer returns the counter of a timer's function, by where that is written.
+func (h *handlerMetrics) timer(place string) *metrics.Handler {
+	counter, known := h.timers[place]
+	if !known {
+		counter = h.of.Handler(metrics.Timer, place)
+		h.timers[place] = counter
+	}
+	return counter
+}
