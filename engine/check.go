@@ -14,8 +14,7 @@ import (
 	"perigee/engine/script/loader"
 )
 
-// Check loads configuration and scripts as a reload would, without serving, and returns what they register, and what it
-// would warn of.
+// Check loads settings and scripts without serving, and returns what the scripts register, with warnings.
 func Check(ctx context.Context, o Options) (Status, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -24,20 +23,20 @@ func Check(ctx context.Context, o Options) (Status, error) {
 		return Status{}, err
 	}
 	defer s.close()
-	doubts := &doubts{Handler: s.log.Handler()}
+	warnings := &warnings{Handler: s.log.Handler()}
 	r, err := s.rehearse(ctx, rehearsal{
-		config: s.config, store: s.keeper.Store, slice: s.config.Lua.BootTimeout.Std(), log: slog.New(doubts),
+		config: s.config, store: s.keeper.Store, slice: s.config.Lua.BootTimeout.Std(), log: slog.New(warnings),
 	})
 	if err != nil {
 		return Status{}, err
 	}
 	status := s.status(r.routes, nil)
-	status.Warnings = slices.Concat(s.config.Warnings, s.unfound(), s.unread(r.sources), doubts.sentences)
+	status.Warnings = slices.Concat(s.config.Warnings, s.missingPrograms(), s.unusedScripts(r.sources), warnings.sentences)
 	return status, nil
 }
 
-// unfound returns a sentence for each program that the settings name and that cannot be run.
-func (s *Server) unfound() (sentences []string) {
+// missingPrograms returns a sentence for each program in the settings that cannot be run.
+func (s *Server) missingPrograms() (sentences []string) {
 	for _, name := range slices.Sorted(maps.Keys(s.config.Processes)) {
 		if _, err := exec.LookPath(s.config.Processes[name].Command[0]); err != nil {
 			sentences = append(sentences, fmt.Sprintf("processes.%s cannot be started: %v", name, err))
@@ -46,37 +45,37 @@ func (s *Server) unfound() (sentences []string) {
 	return sentences
 }
 
-// unread returns a sentence where the folder has scripts, and not one of them was read: the manager is another then.
-func (s *Server) unread(sources *loader.Sources) []string {
+// unusedScripts returns a sentence if the scripts directory has scripts but none of them was read: lua.manager is probably wrong.
+func (s *Server) unusedScripts(sources *loader.Sources) []string {
 	if sources.AnyOwn() {
 		return nil
 	}
 	var others []string
 	for _, pattern := range []string{"*.lua", filepath.Join("*", "init.lua")} {
 		found, err := filepath.Glob(filepath.Join(s.config.Lua.Path, pattern))
-		if err == nil { // of a folder whose name is a pattern itself nothing is known
+		if err == nil { // it fails if the name of the directory is a pattern itself
 			others = append(others, found...)
 		}
 	}
 	if len(others) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("lua.manager, %q, comes with perigee, and nothing was read of %s", s.config.Lua.Manager, strings.Join(others, ", "))}
+	return []string{fmt.Sprintf("lua.manager %q is built in, so none of your scripts was read: %s", s.config.Lua.Manager, strings.Join(others, ", "))}
 }
 
-// doubts is a log whose warnings of scripts are kept as sentences instead. What scripts log themselves is passed on.
-type doubts struct {
+// warnings is a log handler that collects warnings about scripts as sentences. It passes on what scripts log themselves.
+type warnings struct {
 	slog.Handler
 
 	mu        sync.Mutex
 	sentences []string // guarded by mu
 }
 
-// Handle keeps a warning.
-func (d *doubts) Handle(ctx context.Context, r slog.Record) error {
+// Handle collects a warning.
+func (w *warnings) Handle(ctx context.Context, r slog.Record) error {
 	text, own := strings.CutPrefix(r.Message, "script: ")
 	if r.Level != slog.LevelWarn || !own {
-		return d.Handler.Handle(ctx, r)
+		return w.Handler.Handle(ctx, r)
 	}
 	var fields []string
 	r.Attrs(func(a slog.Attr) bool {
@@ -86,13 +85,13 @@ func (d *doubts) Handle(ctx context.Context, r slog.Record) error {
 	if len(fields) > 0 {
 		text += " (" + strings.Join(fields, ", ") + ")"
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.sentences = append(d.sentences, text)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sentences = append(w.sentences, text)
 	return nil
 }
 
-// Enabled takes warnings, whatever the log does.
-func (d *doubts) Enabled(ctx context.Context, level slog.Level) bool {
-	return level == slog.LevelWarn || d.Handler.Enabled(ctx, level)
+// Enabled reports true for warnings, whatever the level of the log.
+func (w *warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level == slog.LevelWarn || w.Handler.Enabled(ctx, level)
 }

@@ -1,6 +1,5 @@
-// Package engine puts the parts of the server together: it is the only one that knows them all. It owns the order in
-// which they start and stop, the rehearsal of scripts, the step from one set of scripts and settings to the next, and what
-// they tell of themselves together.
+// Package engine assembles the server, and is the only package that knows all of its components. It owns the order in which
+// they start and stop, the dry run of new scripts, and the reload of scripts and settings. It must not know the command line.
 package engine
 
 import (
@@ -32,66 +31,69 @@ import (
 	"perigee/engine/wire"
 )
 
-// ErrDefaultKey is returned by Run for an address that others can reach while everybody knows the admin key.
+// ErrDefaultKey is returned by Run if other machines can reach the address and the admin key is weak.
 var ErrDefaultKey = errors.New("refusing to listen")
 
-// Options are what a server runs with.
+// Options configure a server.
 type Options struct {
 	Config config.Config
 	Log    *slog.Logger
 	// Scripts are the modules and pages of the binary.
 	Scripts fs.FS
-	// Level is that of Log; a reload sets it to what the settings say. nil is fixed.
+	// Level is the level of Log. A reload sets it to server.log_level. Optional.
 	Level *slog.LevelVar
-	// Reload reads the settings again; nil keeps them.
+	// Reload reads the settings again. If it is nil, reloads keep the settings.
 	Reload func() (config.Config, error)
-	// Started is called once, by the goroutine of Run, when clients are welcome; until it returns nothing ends the server.
-	// The server may be kept and used until Run returns, and answers with ErrStopping after that. Nil is nobody.
-	Started func(Status, *Server)
-	// Stopping is called once, by the goroutine of Run, when a server that had started begins to end. Nil is nobody.
-	Stopping func()
-	// Stuck is called once, from another goroutine, when a script holds the loop and cannot be stopped:
-	// nothing but the end of the process helps, and Run will not return. nil is nobody.
-	Stuck func(held time.Duration)
-	// Overdue is called once, from another goroutine, when the server has not ended 2 s after stop.timeout, with the names of
-	// what has not: nothing but the end of the process helps, and Run may not return. nil is nobody.
-	Overdue func(held []string)
+	// OnStarted is called once, by the goroutine of Run, when the server accepts clients; the server does not stop before it
+	// returns. The server may be used until Run returns, and returns ErrStopping after that. Optional.
+	OnStarted func(Status, *Server)
+	// OnStopping is called once, by the goroutine of Run, when a server that has started begins to stop. Optional.
+	OnStopping func()
+	// OnHang is called once, from another goroutine, if a script holds the loop and cannot be interrupted. Run will not return,
+	// so the process must be ended. Optional.
+	OnHang func(held time.Duration)
+	// OnStopTimeout is called once, from another goroutine, if the server has not stopped 2 s after stop.timeout, with the names
+	// of the components that still run. Run may not return, so the process must be ended. Optional.
+	OnStopTimeout func(running []string)
 }
 
-// Status is what a server says of itself.
+// Status describes a server.
 type Status struct {
-	// Page and Socket are URLs; Page is served where HasPage says so.
+	// Page and Socket are URLs. Page is served only if HasPage is set.
 	Page, Socket string
 	HasPage      bool
 	// Port is the TCP port that clients connect to.
 	Port int
 	// Routes are what the scripts registered.
 	Routes manager.Routes
-	// Warnings are what Check found that works, but is hardly meant; one sentence each.
+	// Warnings name settings and scripts that Check accepts but that look like mistakes, one sentence each.
 	Warnings []string
 }
 
-// stopHookTimeout is how long the scripts' stop hook may take, waiting included, as a part of stop.timeout.
-const stopHookTimeout = 2 * time.Second
-
-// earlySave is how long the state may take to its file before the clients are closed, as a part of stop.timeout. What waits
-// behind other turns for longer is left to the last save.
-const earlySave = time.Second
-
-// pagesDrain is how long pages that are being read at the end may take.
-const pagesDrain = time.Second
-
-// bootGrace is how long a boot that is over its time is given to end by the limit of its turn.
-const bootGrace = time.Second
-
-// Limits of plain HTTP that are no settings.
+// Time limits of the start and the stop that are not settings.
 const (
-	idleTimeout    = 30 * time.Second // of a connection that serves pages
-	pageTimeout    = 10 * time.Second // for writing one page
+	// stopHookTimeout is how long the scripts' stop hook may take, waits included. It is part of stop.timeout.
+	stopHookTimeout = 2 * time.Second
+	// earlySave is how long saving the state may take before the clients are closed. It is part of stop.timeout. A save that
+	// other turns hold up for longer is left to the final save.
+	earlySave = time.Second
+	// pagesDrain is how long HTTP requests in progress may take once the server stops.
+	pagesDrain = time.Second
+	// bootGrace is how much longer than lua.boot_timeout a boot may take, so that the limit of its turn can end it first.
+	bootGrace = time.Second
+)
+
+// Limits of plain HTTP that are not settings.
+const (
+	idleTimeout    = 30 * time.Second // of a connection between requests
+	pageTimeout    = 10 * time.Second // for writing one response
 	maxHeaderBytes = 8 << 10          // of a request; net/http adds some 4 KiB
 )
 
-// Server is the parts of a running server. Its exported methods may be called by any goroutine.
+// maxProcesses is how many processes scripts may have at once.
+const maxProcesses = 8
+
+// Server holds the components of a server. Its exported methods are safe for concurrent use.
 type Server struct {
 	// Set by assemble, never changed.
 	options Options
@@ -105,45 +107,46 @@ type Server struct {
 	keeper  *persist.Saver
 	jobs    *jobqueue.Service
 	reloads *reloads
-	ballast []byte // set by Run; nobody reads or writes what is in it
+	padding []byte // of the heap; set by Run, never read or written
 	metrics *metrics.Registry
 
 	// Owned by assemble, then by the goroutine that reloads, and in the end by Run.
 	config  config.Config
-	program *script.Program // the one that runs
+	program *script.Program // that runs
 	sources *loader.Sources // of the scripts that run
 	pages   fs.FS
 	key     auth.Key // the admin key
 
-	ran int // the generation of the scripts that ran last; owned by the loop
+	lastGeneration int // of the scripts that ran last; owned by the loop
 
-	site        atomic.Pointer[http.Handler] // what answers plain requests
+	// Used by any goroutine.
+	site        atomic.Pointer[http.Handler] // answers plain HTTP requests
 	counts      counts
 	programs    script.Generations
-	holds       holds
-	stopTimeout atomic.Int64 // the setting, in nanoseconds; for whoever may not touch config
+	running     running
+	stopTimeout atomic.Int64 // the setting in nanoseconds, for goroutines that must not read config
+	ready       atomic.Bool
 
-	endJobs func()      // takes no more jobs, and waits for those in hand; set by run
-	abort   *time.Timer // gives the scripts no more time once the end takes too long; set by shutdown
+	stopJobs func()      // takes no more jobs, and waits for those in progress; set by run
+	abort    *time.Timer // ends all scripts when stop.timeout has passed; set by shutdown
 
 	end struct { // set by shutdown, for finish
-		by          time.Time // when stop.timeout is over
-		connections int       // when it began
-		forced      int       // of those, that had to be cut
+		deadline    time.Time // when stop.timeout has passed
+		connections int       // when the stop began
+		forced      int       // how many of them had to be cut
 	}
 
-	ready atomic.Bool
-	// stop is cancelled with the reason why the server ends, a *stopping where somebody asked for it.
+	// stop is called with the reason why the server stops, a *stopRequest if a script asked for it.
 	stop context.CancelCauseFunc
 }
 
-// stopping is the cause of an orderly end.
-type stopping struct{ why wire.Close }
+// stopRequest is the cause of an orderly stop.
+type stopRequest struct{ why wire.Close }
 
-func (s *stopping) Error() string { return s.why.Reason }
+func (s *stopRequest) Error() string { return s.why.Reason }
 
-// Run serves until ctx ends or a script stops the server, and then stops in order; it returns after everything that it
-// started has ended. The error is nil after an orderly end.
+// Run serves until ctx ends or a script stops the server, then stops in order, and returns after everything that it started has
+// ended. The error is nil after an orderly stop.
 func Run(ctx context.Context, o Options) (err error) {
 	release, err := persist.Lock(o.Config.State)
 	if err != nil {
@@ -156,7 +159,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	s.ballast = make([]byte, ballast)
+	s.padding = make([]byte, heapPadding)
 	listener, err := s.listen(ctx)
 	if err != nil {
 		return err
@@ -164,16 +167,16 @@ func Run(ctx context.Context, o Options) (err error) {
 	return s.run(ctx, listener)
 }
 
-// assemble makes the parts and connects them. Nothing runs yet.
+// assemble creates the components and connects them. Nothing runs yet.
 func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	c := o.Config
 	s := &Server{options: o, config: c, log: o.Log, stop: stop, reloads: newReloads()}
 	s.stopTimeout.Store(int64(c.Stop.Timeout))
-	effect, err := s.prepare(c, o.Log)
+	p, err := s.prepare(c, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	s.key = effect.manager.Key
+	s.key = p.manager.Key
 	if s.keeper, err = persist.New(c.State, o.Log); err != nil {
 		return nil, c.SettingError("state.file", err)
 	}
@@ -182,9 +185,9 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),
 		OnSlowTurn: func(turn string, held time.Duration) {
-			if turn != manager.InstallTurn { // which has a limit of its own
+			if turn != manager.InstallTurn { // it has a limit of its own
 				s.counts.slowTurns.Add(1)
-				s.log.Warn("loop: slow turn", "turn", turn, "held", held, "generation", s.ran)
+				s.log.Warn("loop: slow turn", "turn", turn, "held", held, "generation", s.lastGeneration)
 			}
 		},
 		OnPanic: func(turn string, value any, stack []byte) {
@@ -192,14 +195,14 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		},
 	})
 	s.metrics = metrics.New(s.metricsSnapshot)
-	effect.manager.Metrics = s.metrics
-	effect.manager.SetWorker = s.jobs.SetWorker
-	effect.manager.Stop = func(why wire.Close) { stop(&stopping{why}) }
-	effect.manager.Retired = s.retired
-	s.manager = manager.New(effect.manager, s.loop, s.log)
-	s.broker = broker.New(effect.broker, s.manager, s.log)
+	p.manager.Metrics = s.metrics
+	p.manager.SetWorker = s.jobs.SetWorker
+	p.manager.Stop = func(why wire.Close) { stop(&stopRequest{why}) }
+	p.manager.Retired = s.retire
+	s.manager = manager.New(p.manager, s.loop, s.log)
+	s.broker = broker.New(p.broker, s.manager, s.log)
 	s.manager.SetPublisher(s.broker)
-	s.serve(effect.pages)
+	s.servePages(p.pages)
 	s.fetch = fetch.New(fetch.Options{
 		Timeout:            c.HTTP.Timeout.Std(),
 		MaxBody:            int64(c.HTTP.MaxBody),
@@ -223,16 +226,13 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	return s, nil
 }
 
-// maxProcesses is how many processes scripts may have at once.
-const maxProcesses = 8
-
-// status describes the server as it is.
-func (s *Server) status(routes manager.Routes, at net.Addr) Status {
+// status describes the server. address is where it listens, or nil.
+func (s *Server) status(routes manager.Routes, address net.Addr) Status {
 	status := Status{Routes: routes, HasPage: s.pages != nil}
-	if at != nil {
-		status.Page = "http://" + at.String() + "/"
-		status.Socket = "ws://" + at.String() + "/"
-		if tcp, ok := at.(*net.TCPAddr); ok {
+	if address != nil {
+		status.Page = "http://" + address.String() + "/"
+		status.Socket = "ws://" + address.String() + "/"
+		if tcp, ok := address.(*net.TCPAddr); ok {
 			status.Port = tcp.Port
 		}
 	}
@@ -247,7 +247,7 @@ func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.Address, strconv.Itoa(c.Port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("engine: %w: another program serves there; choose another port with --port or server.port", err)
+		return nil, fmt.Errorf("engine: %w: another program uses it; choose another port with --port or server.port", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)

@@ -13,10 +13,10 @@ import (
 	"perigee/engine/config"
 )
 
-// filesReserved is how many open files the server keeps for other things than its clients; four for each process are in it.
+// filesReserved is how many open files the server needs besides its clients, including four for each process.
 const filesReserved = 64 + 4*maxProcesses
 
-// checkFiles compares how many clients may come with how many files the system lets this process open.
+// checkFiles checks that this process may open enough files for the maximum number of clients.
 func checkFiles(maxConnections int) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -29,11 +29,11 @@ func checkFiles(maxConnections int) error {
 	return nil
 }
 
-// pages returns the files served at "/": the folder that server.public names, else the folder public beside the
-// manager's module, in the scripts folder or in the binary; nil where there is none.
+// pages returns the files served at "/": the directory that server.public names, or else the directory "public" beside the
+// manager's module, in the scripts directory or in the binary. It returns nil if there is none.
 func pages(c config.Config, builtin fs.FS) (fs.FS, error) {
-	if folder := c.Server.Public; folder != "" {
-		root, err := os.OpenRoot(folder)
+	if dir := c.Server.Public; dir != "" {
+		root, err := os.OpenRoot(dir)
 		if err != nil {
 			return nil, c.SettingError("server.public", err)
 		}
@@ -52,5 +52,5 @@ func pages(c config.Config, builtin fs.FS) (fs.FS, error) {
 	if info, err := fs.Stat(builtin, beside); err == nil && info.IsDir() {
 		return fs.Sub(builtin, beside)
 	}
-	return nil, nil //nolint:nilnil // no pages is not a mistake
+	return nil, nil //nolint:nilnil // having no pages is not an error
 }

@@ -8,24 +8,24 @@ import (
 	"perigee/engine/queue"
 )
 
-// counts are what no part of the server counts by itself. Any goroutine may use it.
+// counts are the counters that belong to no component. They are safe for concurrent use.
 type counts struct {
 	slowTurns, reloads, failedReloads atomic.Uint64
 	pause                             atomic.Int64 // of the last swap, in nanoseconds
 }
 
-// metricsSnapshot asks all parts for their figures. None of them waits for the loop, which a script may hold. It is safe for
+// metricsSnapshot asks all components for their figures. None of them waits for the loop, which a script may hold. It is safe for
 // concurrent use.
 func (s *Server) metricsSnapshot() metrics.Snapshot {
-	sockets, jobs, now := s.broker.Counts(), s.jobs.Counters(), s.jobs.Status()
+	connections, jobs, status := s.broker.Counts(), s.jobs.Counters(), s.jobs.Status()
 	clients, programs := s.manager.AuthFailures()
 	saves, refused, faults := s.keeper.Counts()
 	return metrics.Snapshot{
 		Connections:      s.broker.Count(),
-		Opened:           sockets.Opened,
-		Closed:           sockets.Closed,
-		Refused:          sockets.Refused,
-		SendQueueBytes:   sockets.Queued,
+		Opened:           connections.Opened,
+		Closed:           connections.Closed,
+		Refused:          connections.Refused,
+		SendQueueBytes:   connections.Queued,
 		AuthFailures:     map[string]uint64{"client": clients, "program": programs},
 		QueuedTurns:      s.loop.Queued(),
 		SlowTurns:        s.counts.slowTurns.Load(),
@@ -36,8 +36,8 @@ func (s *Server) metricsSnapshot() metrics.Snapshot {
 		JobsBegun:        jobs.Taken,
 		JobOutcomes:      jobOutcomes(jobs),
 		JobsReserved:     jobs.Held,
-		QueueWanted:      now.Taking,
-		QueueConnected:   now.Taking && now.Worker.Connected,
+		QueueWanted:      status.Taking,
+		QueueConnected:   status.Taking && status.Worker.Connected,
 		QueueLost:        jobs.ConnectionsLost,
 		Saves:            map[string]uint64{"done": saves, "failed": refused},
 		UnsaveableTables: faults,

@@ -15,31 +15,32 @@ import (
 	"perigee/engine/script/store"
 )
 
-// ErrStopping is returned for a reload that a server does not begin any more.
-var ErrStopping = errors.New("engine: reload: the server stops")
+// ErrStopping is returned for a reload that has not begun when the server stops.
+var ErrStopping = errors.New("engine: reload: the server is stopping")
 
-// Reload is what a reload did, or would do.
+// Reload is the outcome of a reload, or of a dry run.
 type Reload struct {
 	// Generation is the number of the scripts that run afterwards.
 	Generation int
-	// Took is how long all of it lasted, Pause for how long of that nothing else could run.
+	// Took is how long the reload took, Pause how long it held the loop.
 	Took, Pause time.Duration
-	// Changes are what clients and other programs can do now that they could not before, and the other way round.
+	// Changes are the differences between the messages, commands and listeners of the previous and the new scripts.
 	Changes []registry.Change
-	// Settings are those that are in force otherwise than before.
+	// Settings are those that have changed.
 	Settings []config.Change
-	// NeedsRestart are the settings that differ and that a running server cannot change: they are in force as Before.
+	// NeedsRestart are the settings that differ but cannot change while the server runs. They keep the value Before.
 	NeedsRestart []config.Change
-	// Warnings name what could not go over to the new scripts, one sentence each.
+	// Warnings name what the new scripts could not take over, one sentence each.
 	Warnings []string
 }
 
-// Reload reads settings and scripts again and lets the new scripts take over. Where anything is wrong with them the server
-// goes on as before, and the error has the place. Reloads run one after the other; those that are asked for while one runs
-// become one. Reload waits for the outcome, at most until ctx ends, which does not call it off.
+// Reload reads settings and scripts again and replaces the running scripts by the new ones. If either has a fault, the server
+// continues unchanged, and the error has the place. Reloads run one after the other; all those requested while one runs become
+// one. Reload waits for the outcome, at most until ctx ends, which does not cancel the reload.
 func (s *Server) Reload(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, false, false) }
 
-// ReloadQuietly is Reload for a caller that tells people of a failure: it is not logged, unless somebody else asked for the same.
+// ReloadQuietly is Reload for a caller that reports a failure itself: it is not logged, unless another caller of Reload waits for
+// the same reload.
 func (s *Server) ReloadQuietly(ctx context.Context) (Reload, error) {
 	return s.reloads.ask(ctx, false, true)
 }
@@ -47,82 +48,83 @@ func (s *Server) ReloadQuietly(ctx context.Context) (Reload, error) {
 // Compare returns what Reload would do, without doing it.
 func (s *Server) Compare(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, true, true) }
 
-// reloads has reloads run one after the other.
+// reloads queues reloads, which run one after the other.
 type reloads struct {
-	wake chan struct{} // capacity 1; ask sends, runReloads receives; never closed
+	wake chan struct{} // capacity 1; ask sends, startReloads receives; never closed
 
 	// Guarded by mu.
 	mu     sync.Mutex
-	next   map[bool]*round // that have not begun, by whether they only compare
+	queued map[bool]*reloadRequest // by whether they only compare
 	closed bool
 }
 
-// round is one reload and whoever waits for it.
-type round struct {
-	done    chan struct{} // closed when the outcome stands here
+// reloadRequest is a reload that one or more callers wait for.
+type reloadRequest struct {
+	done    chan struct{} // closed when outcome and err are set
 	outcome Reload
 	err     error
 
-	quiet bool // all of them tell of a failure; guarded by mu of reloads until the round begins
+	quiet bool // all callers report a failure themselves; guarded by mu of reloads until the reload begins
 }
 
 func newReloads() *reloads {
-	return &reloads{wake: make(chan struct{}, 1), next: map[bool]*round{}}
+	return &reloads{wake: make(chan struct{}, 1), queued: map[bool]*reloadRequest{}}
 }
 
-// ask waits for the outcome of a reload that has not begun yet. quiet tells that the caller tells of a failure.
+// ask requests a reload and waits for its outcome. It shares one that is queued but has not begun. quiet means that the caller
+// reports a failure itself.
 func (r *reloads) ask(ctx context.Context, compare, quiet bool) (Reload, error) {
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
 		return Reload{}, ErrStopping
 	}
-	now := r.next[compare]
-	if now == nil {
-		now = &round{done: make(chan struct{}), quiet: true}
-		r.next[compare] = now
+	request := r.queued[compare]
+	if request == nil {
+		request = &reloadRequest{done: make(chan struct{}), quiet: true}
+		r.queued[compare] = request
 	}
-	now.quiet = now.quiet && quiet
+	request.quiet = request.quiet && quiet
 	r.mu.Unlock()
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
 	select {
-	case <-now.done:
-		return now.outcome, now.err
+	case <-request.done:
+		return request.outcome, request.err
 	case <-ctx.Done():
 		return Reload{}, context.Cause(ctx)
 	}
 }
 
-// take returns what is to be done next, or nil.
-func (r *reloads) take() (now *round, compare bool) {
+// take returns the next queued request, or nil.
+func (r *reloads) take() (request *reloadRequest, compare bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for compare, now := range r.next {
-		delete(r.next, compare)
-		return now, compare
+	for compare, request := range r.queued {
+		delete(r.queued, compare)
+		return request, compare
 	}
 	return nil, false
 }
 
-// close refuses what has not begun.
+// close refuses the requests that have not begun, and all later ones.
 func (r *reloads) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	for _, now := range r.next {
-		now.err = ErrStopping
-		close(now.done)
+	for _, request := range r.queued {
+		request.err = ErrStopping
+		close(request.done)
 	}
 }
 
-// runReloads reloads whenever somebody asks, until ctx ends. What has begun then is called off, unless it has come so far
-// that the new scripts run.
-func (s *Server) runReloads(ctx context.Context) (running *sync.WaitGroup) {
-	running = &sync.WaitGroup{}
-	running.Go(func() {
+// startReloads runs the reloads that are requested, until ctx ends. That cancels a reload in progress, unless the new scripts run
+// already.
+func (s *Server) startReloads(ctx context.Context) (reloading *sync.WaitGroup) {
+	reloading = &sync.WaitGroup{}
+	reloading.Go(func() {
 		defer s.reloads.close()
 		for {
 			select {
@@ -131,60 +133,60 @@ func (s *Server) runReloads(ctx context.Context) (running *sync.WaitGroup) {
 			case <-s.reloads.wake:
 			}
 			for ctx.Err() == nil {
-				now, compare := s.reloads.take()
-				if now == nil {
+				request, compare := s.reloads.take()
+				if request == nil {
 					break
 				}
 				if compare {
-					now.outcome, _, now.err = s.compare(ctx)
+					request.outcome, _, request.err = s.compare(ctx)
 				} else {
-					now.outcome, now.err = s.reload(ctx, now.quiet)
+					request.outcome, request.err = s.reload(ctx, request.quiet)
 				}
-				close(now.done)
+				close(request.done)
 			}
 		}
 	})
-	return running
+	return reloading
 }
 
-// next is what a reload is about to put in force.
-type next struct {
-	rehearsed
-	config config.Config
-	effect effect
+// candidate is what a reload will put in force.
+type candidate struct {
+	rehearsalResult
+	config   config.Config
+	prepared prepared
 }
 
 // compare reads settings and scripts and rehearses them.
-func (s *Server) compare(ctx context.Context) (Reload, next, error) {
+func (s *Server) compare(ctx context.Context) (Reload, candidate, error) {
 	began := time.Now()
 	outcome := Reload{Generation: s.manager.Generation()}
-	n := next{config: s.config}
+	n := candidate{config: s.config}
 	if s.options.Reload != nil {
-		others, err := s.options.Reload()
+		settings, err := s.options.Reload()
 		if err != nil {
 			return outcome, n, err
 		}
-		if err := lost(s.config, others); err != nil {
+		if err := checkStillSet(s.config, settings); err != nil {
 			return outcome, n, err
 		}
-		n.config, outcome.Settings, outcome.NeedsRestart = s.config.Reload(others)
+		n.config, outcome.Settings, outcome.NeedsRestart = s.config.Reload(settings)
 	}
 	if err := checkFiles(n.config.Server.MaxConnections); err != nil {
 		return outcome, n, err
 	}
 	log := s.log
 	if reflect.DeepEqual(n.config.Server, s.config.Server) {
-		log = slog.New(slog.DiscardHandler) // it has been said
+		log = slog.New(slog.DiscardHandler) // prepare has logged the same before
 	}
 	var err error
-	if n.effect, err = s.prepare(n.config, log); err != nil {
+	if n.prepared, err = s.prepare(n.config, log); err != nil {
 		return outcome, n, err
 	}
-	if n.effect.manager.Key.IsDefault() && !s.key.IsDefault() {
+	if n.prepared.manager.Key.IsDefault() && !s.key.IsDefault() {
 		return outcome, n, errWeakKey
 	}
-	if file := n.config.Server.KeyFile; file != "" && file == s.config.Server.KeyFile && n.effect.manager.Key != s.key {
-		outcome.Settings = append(outcome.Settings, config.Change{Name: "server.key_file"}) // what stands in it
+	if file := n.config.Server.KeyFile; file != "" && file == s.config.Server.KeyFile && n.prepared.manager.Key != s.key {
+		outcome.Settings = append(outcome.Settings, config.Change{Name: "server.key_file"}) // its content has changed
 	}
 	r, err := s.rehearse(ctx, rehearsal{
 		config: n.config, from: outcome.Generation, store: store.New(), borrow: s.borrow,
@@ -193,8 +195,8 @@ func (s *Server) compare(ctx context.Context) (Reload, next, error) {
 	if err != nil {
 		return outcome, n, err
 	}
-	n.rehearsed = r
-	if err := s.vanished(n); err != nil {
+	n.rehearsalResult = r
+	if err := s.checkStillThere(n); err != nil {
 		return outcome, n, err
 	}
 	now, err := s.manager.Routes(ctx)
@@ -206,37 +208,37 @@ func (s *Server) compare(ctx context.Context) (Reload, next, error) {
 	return outcome, n, nil
 }
 
-// errWeakKey is the error of a reload after which everybody would know the admin key, and nobody has before.
-var errWeakKey = errors.New("engine: reload: server.key would become one that everybody knows; it takes 12 bytes or more, or a restart")
+// errWeakKey is returned by a reload that would replace a good admin key by a weak one.
+var errWeakKey = errors.New("engine: reload: server.key would become weak; set 12 bytes or more, or restart the server to allow it")
 
-// lost is the error of a settings file that is gone for the moment, or was emptied: the settings that nobody has made, which
-// would be in force in its place, are not meant.
-func lost(now, next config.Config) error {
+// checkStillSet fails if the settings file has vanished or is empty, so that an editor's save does not reset all settings to their
+// defaults.
+func checkStillSet(now, next config.Config) error {
 	switch {
 	case now.Path != "" && next.Path == "":
-		return fmt.Errorf("engine: reload: the settings came from %s, and it is not there any more", now.Path)
+		return fmt.Errorf("engine: reload: the settings file %s no longer exists", now.Path)
 	case now.Path != "" && !now.Blank && next.Blank:
-		return fmt.Errorf("engine: reload: the settings came from %s, and nothing is set there any more", now.Path)
+		return fmt.Errorf("engine: reload: the settings file %s is empty now", now.Path)
 	}
 	return nil
 }
 
-// vanished is the error of a scripts folder that is not there for the moment: the scripts of the binary, which would run in
-// its place, are not meant.
-func (s *Server) vanished(n next) error {
+// checkStillThere fails if the scripts directory has vanished, so that the built-in scripts do not replace the running ones while
+// the directory is being deployed.
+func (s *Server) checkStillThere(n candidate) error {
 	path, manager := n.config.Lua.Path, n.config.Lua.Manager
 	switch {
 	case path != s.config.Lua.Path:
-		return nil // somebody has said so
+		return nil // the setting has changed
 	case s.sources.AnyOwn() && !n.sources.AnyOwn():
-		return fmt.Errorf("engine: reload: the scripts that run came from %s, and there are none any more", path)
+		return fmt.Errorf("engine: reload: the running scripts were loaded from %s, which has no scripts now", path)
 	case s.sources.Own(manager) && manager == s.config.Lua.Manager && !n.sources.Own(manager):
-		return fmt.Errorf("engine: reload: module %q came from %s, and it is not there any more", manager, path)
+		return fmt.Errorf("engine: reload: module %q was loaded from %s and is no longer there", manager, path)
 	}
 	return nil
 }
 
-// reload does what Reload says; where it is quiet, what ReloadQuietly says.
+// reload implements Reload, or ReloadQuietly if it is quiet.
 func (s *Server) reload(ctx context.Context, quiet bool) (Reload, error) {
 	began := time.Now()
 	outcome, n, err := s.compare(ctx)
@@ -257,13 +259,13 @@ func (s *Server) reload(ctx context.Context, quiet bool) (Reload, error) {
 	return outcome, nil
 }
 
-// replace has the scripts and settings that were rehearsed take over.
-func (s *Server) replace(ctx context.Context, n next, outcome *Reload) error {
-	done, err := s.install(ctx, n.config, n.rehearsed, n.config.Lua.TurnTimeout.Std())
+// replace puts the rehearsed scripts and settings in force.
+func (s *Server) replace(ctx context.Context, n candidate, outcome *Reload) error {
+	done, err := s.install(ctx, n.config, n.rehearsalResult, n.config.Lua.TurnTimeout.Std())
 	if err != nil {
 		return err
 	}
-	s.apply(n.config, n.effect)
+	s.apply(n.config, n.prepared)
 	outcome.Generation, outcome.Pause = done.After.Generation, done.pause
 	outcome.Changes = done.Before.Changes(done.After)
 	outcome.Warnings = done.Warnings
@@ -275,7 +277,7 @@ func (s *Server) logFailure(generation int, err error) {
 	if failure, ok := errors.AsType[*api.Error](err); ok {
 		fields = append(fields, "traceback", failure.Traceback())
 	}
-	s.log.Error("engine: reload failed, everything goes on as before", fields...)
+	s.log.Error("engine: reload failed; the server continues unchanged", fields...)
 }
 
 func (s *Server) logReload(r Reload) {
@@ -285,7 +287,7 @@ func (s *Server) logReload(r Reload) {
 		if c.Weaker {
 			level = slog.LevelWarn
 		}
-		s.log.Log(context.Background(), level, "engine: reload changes what is registered",
+		s.log.Log(context.Background(), level, "engine: reload changed a registration",
 			"kind", c.Kind, "name", c.Name, "what", c.What, "detail", c.Detail, "weaker", c.Weaker)
 	}
 	for _, c := range r.Settings {
@@ -299,7 +301,7 @@ func (s *Server) logReload(r Reload) {
 	}
 }
 
-// fields are what the log tells of a setting that differs.
+// fields returns the log fields of a setting that differs.
 func fields(c config.Change) []any {
 	if c.Before == nil {
 		return []any{"setting", c.Name}
@@ -307,10 +309,10 @@ func fields(c config.Change) []any {
 	return []any{"setting", c.Name, "before", c.Before, "after", c.After}
 }
 
-// errorsOnly is a log of nothing but errors.
+// errorsOnly logs only errors.
 type errorsOnly struct{ slog.Handler }
 
-// Enabled tells whether records of a level are kept.
+// Enabled reports whether records of a level are logged.
 func (h errorsOnly) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelError && h.Handler.Enabled(ctx, level)
 }

@@ -290,7 +290,7 @@ func TestReloadWarns(t *testing.T) {
 	if err != nil || !slices.Equal(r.Changes, []registry.Change{want}) {
 		t.Errorf("Reload = %+v, %v, want %+v", r, err, want)
 	}
-	if log := s.Log(); !strings.Contains(log, `level=WARN msg="engine: reload changes what is registered" kind=message name=Halt what=changed detail="protection admin -> none" weaker=true`) {
+	if log := s.Log(); !strings.Contains(log, `level=WARN msg="engine: reload changed a registration" kind=message name=Halt what=changed detail="protection admin -> none" weaker=true`) {
 		t.Error("the log lacks the warning of a weaker protection")
 	}
 }

@@ -13,66 +13,79 @@ import (
 	"perigee/engine/wire"
 )
 
-// run serves what comes to the listener until ctx ends, then stops in order.
+// run serves the clients of listener until ctx ends, then stops in order.
 func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
-	// The parts outlive ctx: what it ends is the serving, and the parts are then stopped one after the other.
+	// The components outlive ctx: its end stops the serving, and they are then stopped one after the other.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	var parts sync.WaitGroup
 	booted := false
-	defer s.bound(ctx)()
+	defer s.enforceStopTimeout(ctx)()
 	defer s.close()
-	endWatching := s.programs.Watch(ctx)
-	defer s.holds.while("the watchers of the scripts", endWatching)
+	stopWatchdog := s.programs.Watch(ctx)
+	defer s.running.track("script watchdog", stopWatchdog)
 	defer func() {
-		if booted { // else the scripts have made nothing that is worth keeping
+		if booted { // otherwise there is no state to save
 			err = errors.Join(err, s.finish())
 		}
 	}()
 	defer parts.Wait()
 	defer end()
-	parts.Go(func() { s.holds.while("the loop", func() { s.loop.Run(live) }) })
-	endBroker := s.runBroker(live, &parts)
-	defer endBroker()
+	parts.Go(func() { s.running.track("loop", func() { s.loop.Run(live) }) })
+	stopBroker := s.startBroker(live, &parts)
+	defer stopBroker()
 	installed, err := s.boot(ctx)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
-			err = nil // told to stop before it had begun
+			err = nil // stopped before it had started
 		}
 		return errors.Join(err, listener.Close())
 	}
 	booted = true
-	parts.Go(func() { s.holds.while("the keeper of the state", func() { s.keeper.Run(live, s.loop) }) })
-	s.endJobs = s.runJobs(live, &parts)
-	defer s.endJobs()
+	parts.Go(func() { s.running.track("state saver", func() { s.keeper.Run(live, s.loop) }) })
+	s.stopJobs = s.startJobs(live, &parts)
+	defer s.stopJobs()
 	parts.Go(func() {
 		var err error
-		s.holds.while("the pages", func() { err = s.http.Serve(listener) })
+		s.running.track("HTTP server", func() { err = s.http.Serve(listener) })
 		if !errors.Is(err, http.ErrServerClosed) {
 			s.stop(fmt.Errorf("engine: serving: %w", err))
 		}
 	})
-	reloading := s.runReloads(ctx)
+	reloading := s.startReloads(ctx)
 	s.ready.Store(true)
-	if s.options.Started != nil {
-		s.options.Started(s.status(installed.After, listener.Addr()), s)
+	if s.options.OnStarted != nil {
+		s.options.OnStarted(s.status(installed.After, listener.Addr()), s)
 	}
 	<-ctx.Done()
 	s.ready.Store(false)
-	if s.options.Stopping != nil {
-		s.holds.while("the word that it stops", s.options.Stopping)
+	if s.options.OnStopping != nil {
+		s.running.track("stop notification", s.options.OnStopping)
 	}
-	s.holds.while("a reload", reloading.Wait)
+	s.running.track("reload", reloading.Wait)
 	return s.shutdown(live, context.Cause(ctx))
 }
 
-// runJobs takes jobs, as the scripts want, until end is called; end waits for those in hand, which finish or are given back
-// within stop.drain.
-func (s *Server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()) {
+// startBroker runs the broker until stop is called. If it fails, the server stops.
+func (s *Server) startBroker(ctx context.Context, parts *sync.WaitGroup) (stop context.CancelFunc) {
+	ctx, stop = context.WithCancel(ctx)
+	parts.Go(func() {
+		var err error
+		s.running.track("connections", func() { err = s.broker.Run(ctx) })
+		if err != nil {
+			s.stop(fmt.Errorf("engine: broker: %w", err))
+		}
+	})
+	return stop
+}
+
+// startJobs takes jobs, as the scripts want, until stop is called. stop waits for the jobs in progress, which finish or are
+// released within stop.drain.
+func (s *Server) startJobs(ctx context.Context, parts *sync.WaitGroup) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{}) // closed when no job is in hand any more
+	ended := make(chan struct{}) // closed when no job is in progress any more
 	parts.Go(func() {
 		defer close(ended)
-		s.holds.while("the jobs", func() { s.jobs.Run(ctx, s) })
+		s.running.track("jobs", func() { s.jobs.Run(ctx, s) })
 	})
 	return func() {
 		cancel()
@@ -80,8 +93,7 @@ func (s *Server) runJobs(ctx context.Context, parts *sync.WaitGroup) (end func()
 	}
 }
 
-// Job implements queue.Handler. Where the state is to be on the disk before a job is gone, a job that has been done is
-// settled after the next save.
+// Job implements queue.Handler. If state.sync is "job", done is called for a successful job after the next save of the state.
 func (s *Server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	s.manager.Job(ctx, j, func(err error) {
 		if err != nil || !s.keeper.SyncsJobs() {
@@ -93,100 +105,83 @@ func (s *Server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	})
 }
 
-// close gives back what the scripts hold, after everything has ended. The loop has called off the requests that handlers
-// were waiting for.
-func (s *Server) close() {
-	if s.abort != nil {
-		s.abort.Stop()
-	}
-	s.holds.while("requests to other servers", s.fetch.Close)
-	s.holds.while("the processes", func() { s.process.Close(context.Background()) }) // where shutdown has not come
-	s.holds.while("the scripts", s.programs.Close)
-	s.holds.while("the queue", s.jobs.Close)
-}
-
-// runBroker starts the broker; its end ends the server.
-func (s *Server) runBroker(ctx context.Context, parts *sync.WaitGroup) (end context.CancelFunc) {
-	ctx, end = context.WithCancel(ctx)
-	parts.Go(func() {
-		var err error
-		s.holds.while("the connections", func() { err = s.broker.Run(ctx) })
-		if err != nil {
-			s.stop(fmt.Errorf("engine: broker: %w", err))
-		}
-	})
-	return end
-}
-
-// shutdown stops the parts in order. New clients are refused and no new jobs taken; those in hand end, or are given back.
-// Then come the scripts' stop hook, the state to its file, what is queued for the clients, the close frame to all of them,
-// and from the stop hook on the processes. None of them gets all the time there is: turns that wait hold up the stop hook and
-// the save. The rest ends when run returns, and finish then says how it went.
+// shutdown stops the components in order. It refuses new clients and takes no new jobs; jobs in progress finish or are released.
+// Then it runs the scripts' stop hook, saves the state, and sends the clients what is queued for them and a close frame. The
+// processes are stopped from the stop hook on. Each step has a time limit of its own, because queued turns can delay the stop hook
+// and the save. All other components stop when run returns; finish then logs the result.
 func (s *Server) shutdown(ctx context.Context, cause error) error {
 	why := wire.CloseShutdown()
-	var asked *stopping
+	var request *stopRequest
 	switch {
-	case errors.As(cause, &asked):
-		why, cause = asked.why, nil
+	case errors.As(cause, &request):
+		why, cause = request.why, nil
 	case errors.Is(cause, context.Canceled):
 		cause = nil
 	}
 	s.log.Info("engine: stopping", "reason", why.Reason)
-	s.end.by = time.Now().Add(s.config.Stop.Timeout.Std())
-	ctx, cancel := context.WithDeadline(ctx, s.end.by)
+	s.end.deadline = time.Now().Add(s.config.Stop.Timeout.Std())
+	ctx, cancel := context.WithDeadline(ctx, s.end.deadline)
 	defer cancel()
 	s.end.connections = s.broker.Count()
-	// Pages that are being read may end; WebSockets are the broker's.
+	// HTTP requests in progress may end. WebSockets belong to the broker.
 	var pages sync.WaitGroup
 	defer pages.Wait()
 	pages.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, pagesDrain)
 		defer cancel()
 		if err := s.http.Shutdown(ctx); err != nil {
-			_ = s.http.Close() // what would not end in time is cut
+			_ = s.http.Close() // cuts the requests that have not ended
 		}
 	})
 	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.programs.Abort) // also for the last turns of the loop
-	s.endJobs()
-	s.stopHook(ctx)
+	s.stopJobs()
+	s.runStopHook(ctx)
 	var processes sync.WaitGroup
 	processes.Go(func() { s.process.Close(ctx) })
 	saving := s.saveEarly(ctx)
 	defer saving.Wait()
 	s.end.forced = s.broker.Shutdown(ctx, s.config.Stop.Drain.Std(), why)
 	processes.Wait()
-	if turns := s.loop.Queued(); turns > s.end.connections { // each connection leaves one, its end
-		s.log.Info("engine: the clients are gone, turns are left", "turns", turns)
+	if turns := s.loop.Queued(); turns > s.end.connections { // each connection leaves one, its close hook
+		s.log.Info("engine: all clients are disconnected, turns remain", "turns", turns)
 	}
 	return cause
 }
 
-// saveEarly saves the state before the clients are closed, where that does not take long. A disk that does is waited for
-// later, by whoever waits for saving.
+// runStopHook runs the stop hook of the scripts.
+func (s *Server) runStopHook(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stopHookTimeout)
+	defer cancel()
+	if err := s.manager.RunStopHook(ctx); err != nil {
+		s.log.Error("engine: the stop hook failed", "error", err)
+	}
+}
+
+// saveEarly saves the state before the clients are closed. It waits for earlySave at most; the caller waits for saving later.
 func (s *Server) saveEarly(ctx context.Context) (saving *sync.WaitGroup) {
 	ctx, cancel := context.WithTimeout(ctx, earlySave)
 	saving = &sync.WaitGroup{}
 	saving.Go(func() {
 		defer cancel()
 		var err error
-		s.holds.while("a save of the state", func() { err = s.keeper.Save(ctx, s.loop) })
+		s.running.track("state save", func() { err = s.keeper.Save(ctx, s.loop) })
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
-			s.log.Warn("engine: the state is saved when all turns have been taken", "error", err)
+			s.log.Warn("engine: the state will be saved after the remaining turns", "error", err)
 		default:
-			s.log.Error("engine: saving the state", "error", err) // and tried again in the very end
+			s.log.Error("engine: the state could not be saved", "error", err) // finish tries again
 		}
 	})
 	<-ctx.Done()
 	return saving
 }
 
-// finish comes after shutdown, when the loop has taken what was left: messages that had been accepted, and the ends of the
-// connections. They have as long as stop.timeout allows, for nobody would repeat them. It saves what they changed.
+// finish runs after the loop has drained. Accepted messages are processed until stop.timeout, because clients will not resend
+// them; then finish saves the state.
 func (s *Server) finish() (err error) {
-	late := !time.Now().Before(s.end.by)
-	s.holds.while("the last save of the state", func() { err = s.keeper.SaveFinal() })
+	late := !time.Now().Before(s.end.deadline)
+	s.running.track("final state save", func() { err = s.keeper.SaveFinal() })
 	s.log.Info("engine: stopped", "connections", s.end.connections, "forced", s.end.forced)
 	if late {
 		err = errors.Join(err, fmt.Errorf("engine: stopping took longer than stop.timeout, %s", s.config.Stop.Timeout))
@@ -194,11 +189,14 @@ func (s *Server) finish() (err error) {
 	return err
 }
 
-// stopHook tells the scripts that the end is near.
-func (s *Server) stopHook(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, stopHookTimeout)
-	defer cancel()
-	if err := s.manager.RunStopHook(ctx); err != nil {
-		s.log.Error("engine: the scripts' stop hook", "error", err)
+// close releases what the scripts hold, after everything else has ended. The end of the loop has called off the requests that
+// handlers were waiting for.
+func (s *Server) close() {
+	if s.abort != nil {
+		s.abort.Stop()
 	}
+	s.running.track("HTTP requests of scripts", s.fetch.Close)
+	s.running.track("processes", func() { s.process.Close(context.Background()) }) // in case shutdown did not run
+	s.running.track("scripts", s.programs.Close)
+	s.running.track("queue", s.jobs.Close)
 }

@@ -15,32 +15,31 @@ import (
 	"perigee/engine/web"
 )
 
-// effect is what settings come down to that may change while the server runs.
-type effect struct {
+// prepared is what follows from the settings that may change while the server runs.
+type prepared struct {
 	manager manager.Options
 	broker  broker.Options
 	pages   fs.FS
 }
 
-// prepare makes of settings what they come down to, and returns everything that is wrong with them. It changes nothing. What
-// is allowed, but not good, goes to log.
-func (s *Server) prepare(c config.Config, log *slog.Logger) (effect, error) {
+// prepare derives the options of the components from settings, and returns all their faults. It changes nothing. Settings that
+// are allowed but unsafe are logged to log.
+func (s *Server) prepare(c config.Config, log *slog.Logger) (prepared, error) {
 	key, errKey := adminKey(c, log)
-	reach, errReach := reach(c, log)
-	reach.Limits = c.Limits
-	pages, errPages := s.findPages(c)
-	if err := errors.Join(errKey, errReach, errPages); err != nil {
-		return effect{}, err
+	brokerOptions, errBroker := brokerOptions(c, log)
+	pages, errPages := s.openPages(c)
+	if err := errors.Join(errKey, errBroker, errPages); err != nil {
+		return prepared{}, err
 	}
-	return effect{
+	return prepared{
 		manager: manager.Options{Key: key, Limits: c.Limits, Roster: c.Roster, Drain: c.Lua.Drain.Std()},
-		broker:  reach,
+		broker:  brokerOptions,
 		pages:   pages,
 	}, nil
 }
 
-// findPages returns the pages that the settings name: those that are served already, where they are the same.
-func (s *Server) findPages(c config.Config) (fs.FS, error) {
+// openPages returns the pages that the settings name. If the settings have not changed, it returns those that are being served.
+func (s *Server) openPages(c config.Config) (fs.FS, error) {
 	now := s.config
 	if s.pages != nil && c.Server.Public == now.Server.Public && c.Lua.Path == now.Lua.Path && c.Lua.Manager == now.Lua.Manager {
 		return s.pages, nil
@@ -48,15 +47,15 @@ func (s *Server) findPages(c config.Config) (fs.FS, error) {
 	return pages(c, s.options.Scripts)
 }
 
-// serve has plain requests answered with these pages.
-func (s *Server) serve(pages fs.FS) {
+// servePages serves these pages over plain HTTP.
+func (s *Server) servePages(pages fs.FS) {
 	s.pages = pages
-	site := web.New(s.web(pages))
+	site := web.New(s.webOptions(pages))
 	s.site.Store(&site)
 }
 
-// web says what is served over plain HTTP.
-func (s *Server) web(pages fs.FS) web.Options {
+// webOptions returns what is served over plain HTTP.
+func (s *Server) webOptions(pages fs.FS) web.Options {
 	return web.Options{
 		Socket:  s.broker,
 		Pages:   pages,
@@ -72,21 +71,22 @@ func (s *Server) web(pages fs.FS) web.Options {
 	}
 }
 
-// apply has settings take effect that may change while the server runs; those of the scripts have come with them.
-func (s *Server) apply(c config.Config, e effect) {
-	s.config, s.key = c, e.manager.Key
+// apply puts in force the settings that may change while the server runs, except those of the scripts, which install has put in
+// force.
+func (s *Server) apply(c config.Config, p prepared) {
+	s.config, s.key = c, p.manager.Key
 	s.stopTimeout.Store(int64(c.Stop.Timeout))
 	s.jobs.Configure(c)
-	s.manager.Configure(e.manager)
-	s.broker.Configure(e.broker)
-	s.serve(e.pages)
-	_ = s.loop.Post("configure", func() { s.loop.SetSlowTurn(c.Lua.SlowTurn.Std()) }) // a loop that ends needs no limit
+	s.manager.Configure(p.manager)
+	s.broker.Configure(p.broker)
+	s.servePages(p.pages)
+	_ = s.loop.Post("configure", func() { s.loop.SetSlowTurn(c.Lua.SlowTurn.Std()) }) // a stopped loop needs no limit
 	if level := new(slog.Level); s.options.Level != nil && level.UnmarshalText([]byte(c.Server.LogLevel)) == nil {
 		s.options.Level.Set(*level)
 	}
 }
 
-// adminKey returns the admin key, and an error where it is one that everybody knows and others than this machine can connect.
+// adminKey returns the admin key, and an error if it is weak and other machines can connect.
 func adminKey(settings config.Config, log *slog.Logger) (auth.Key, error) {
 	c := settings.Server
 	secret := string(c.Key)
@@ -107,22 +107,22 @@ func adminKey(settings config.Config, log *slog.Logger) (auth.Key, error) {
 	case "password":
 		kind = `the default "password"`
 	}
-	if !loopback(c.Address) {
+	if !isLoopback(c.Address) {
 		return key, fmt.Errorf("%w on %s: server.key is %s. Set SERVER_KEY (12 bytes or more) or bind to 127.0.0.1",
 			ErrDefaultKey, net.JoinHostPort(c.Address, strconv.Itoa(c.Port)), kind)
 	}
-	log.Warn("engine: only clients on this machine can authenticate, since everybody knows the key", "setting", "server.key", "key", kind)
+	log.Warn("engine: admin key is weak: authentication limited to this machine", "setting", "server.key", "key", kind)
 	return key, nil
 }
 
-// loopback tells whether only this machine reaches an address.
-func loopback(address string) bool {
+// isLoopback reports whether only this machine can connect to an address.
+func isLoopback(address string) bool {
 	ip := net.ParseIP(address)
 	return address == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// reach says from where clients may come.
-func reach(settings config.Config, log *slog.Logger) (broker.Options, error) {
+// brokerOptions returns the limits of connections, and from where clients may connect.
+func brokerOptions(settings config.Config, log *slog.Logger) (broker.Options, error) {
 	c := settings.Server
 	origins, errOrigins := auth.ParseOrigins(c.Origins)
 	hosts, errHosts := auth.ParseHosts(c.Hosts)
@@ -144,9 +144,10 @@ func reach(settings config.Config, log *slog.Logger) (broker.Options, error) {
 		origins = origins.Required()
 	}
 	if origins.Any() {
-		log.Warn("engine: pages of every origin may connect", "setting", "server.origins")
+		log.Warn("engine: web pages of any origin may connect", "setting", "server.origins")
 	}
 	return broker.Options{
+		Limits:         settings.Limits,
 		MaxConnections: c.MaxConnections,
 		Origins:        origins,
 		Hosts:          hosts,

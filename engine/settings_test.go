@@ -76,12 +76,12 @@ func TestReloadWithoutSettings(t *testing.T) {
 		change func(c *config.Config)
 		want   string
 	}{
-		{"gone", func(c *config.Config) { c.Path, c.Server.Key = "", config.Default().Server.Key }, file + ", and it is not there any more"},
-		{"gone, with a key", func(c *config.Config) { c.Path = "" }, file + ", and it is not there any more"},
-		{"emptied", func(c *config.Config) { c.Blank, c.Server.Key = true, config.Default().Server.Key }, file + ", and nothing is set there any more"},
-		{"emptied, with a key", func(c *config.Config) { c.Blank = true }, file + ", and nothing is set there any more"},
-		{"a known key", func(c *config.Config) { c.Server.Key = config.Default().Server.Key }, "server.key would become one that everybody knows"},
-		{"a short key", func(c *config.Config) { c.Server.Key = "short" }, "server.key would become one that everybody knows"},
+		{"gone", func(c *config.Config) { c.Path, c.Server.Key = "", config.Default().Server.Key }, file + " no longer exists"},
+		{"gone, with a key", func(c *config.Config) { c.Path = "" }, file + " no longer exists"},
+		{"emptied", func(c *config.Config) { c.Blank, c.Server.Key = true, config.Default().Server.Key }, file + " is empty now"},
+		{"emptied, with a key", func(c *config.Config) { c.Blank = true }, file + " is empty now"},
+		{"a known key", func(c *config.Config) { c.Server.Key = config.Default().Server.Key }, "server.key would become weak"},
+		{"a short key", func(c *config.Config) { c.Server.Key = "short" }, "server.key would become weak"},
 	} {
 		s.Set(row.change)
 		if _, err := s.Control.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), row.want) {

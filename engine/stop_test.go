@@ -18,7 +18,7 @@ import (
 	"perigee/scripts"
 )
 
-// bootOnly is the source of a manager with one message, Go, and this in its boot.
+// bootOnly returns the source of a manager with this code in its boot.
 func bootOnly(boot string) map[string]string {
 	return map[string]string{"app.lua": `
 local base = require("manager")
@@ -32,19 +32,19 @@ return app
 `}
 }
 
-// The server stops whatever its scripts do, and scripts that wait at its end are no errors in the log.
+// The server stops whatever its scripts do. Scripts that wait when it stops are not logged as errors.
 func TestStopWithScripts(t *testing.T) {
 	const message = `server.message("Go", { protection = "none" }, `
 	rows := []struct{ name, boot, logged string }{
-		{"one that waits", message + `function(c) c:send("Gone") server.sleep(30000) end)`, ""},
-		{"one that waits again", message + `function(c) c:send("Gone") while true do pcall(server.sleep, 1000) end end)`, ""},
-		{"one that waits when it is too late", `function app:close() while true do pcall(server.sleep, 1000) end end ` +
+		{"a handler that waits", message + `function(c) c:send("Gone") server.sleep(30000) end)`, ""},
+		{"a handler that waits again", message + `function(c) c:send("Gone") while true do pcall(server.sleep, 1000) end end)`, ""},
+		{"a close hook that waits", `function app:close() while true do pcall(server.sleep, 1000) end end ` +
 			message + `function(c) c:send("Gone") end)`, ""},
-		{"one that puts itself off", `server.command("Spin", function() server.next("Spin") end) ` +
+		{"a command that defers itself", `server.command("Spin", function() server.next("Spin") end) ` +
 			message + `function(c) server.next("Spin") c:send("Gone") end)`, ""},
-		{"a close hook without end", `function app:close() while true do end end ` +
+		{"an endless close hook", `function app:close() while true do end end ` +
 			message + `function(c) c:send("Gone") end)`, "time limit exceeded"},
-		{"a stop hook without end", `function app:stop() while true do end end ` +
+		{"an endless stop hook", `function app:stop() while true do end end ` +
 			message + `function(c) c:send("Gone") end)`, "time limit exceeded"},
 	}
 	for _, row := range rows {
@@ -69,8 +69,8 @@ func TestStopWithScripts(t *testing.T) {
 	}
 }
 
-// Close hooks without end, one for each of many connections, do not make the end take longer than stop.timeout each.
-func TestStopGivesUp(t *testing.T) {
+// Endless close hooks of many connections do not delay the stop beyond stop.timeout.
+func TestStopAbortsHooks(t *testing.T) {
 	folder := t.TempDir()
 	write(t, folder, bootOnly(`function app:close() while true do end end`))
 	server := enginetest.Start(t, func(c *config.Config) {
@@ -80,14 +80,14 @@ func TestStopGivesUp(t *testing.T) {
 	for range 20 {
 		server.Dial(t, "client")
 	}
-	// With a minute for each hook the end would come long after the test's patience.
+	// With a minute for each hook the test would time out.
 	if err := server.Stop(); errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Run has not ended, want it ended soon after stop.timeout")
 	}
 }
 
-// A turn that keeps all others waiting does not cost the clients their close frame, nor the state its file; that it had to
-// be ended is an error.
+// If a turn holds the loop, the clients still get their close frame, and the state is saved. That the turn had to be aborted is an
+// error.
 func TestStopBehindATurn(t *testing.T) {
 	for name, file := range map[string]string{"without a file": "", "with a file": filepath.Join(t.TempDir(), "state.json")} {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +124,7 @@ end)`))
 	}
 }
 
-// Scripts that wait for ever in their boot do not start, and do not keep the server from being stopped.
+// Scripts that wait forever in their boot do not start, and do not keep the server from stopping.
 func TestBootThatWaits(t *testing.T) {
 	folder := t.TempDir()
 	write(t, folder, bootOnly(`while true do server.sleep(50) end`))
@@ -143,8 +143,8 @@ func TestBootThatWaits(t *testing.T) {
 	}
 }
 
-// A server that something keeps from ending says what it is, saves its state, and asks for the end of the process.
-func TestStopOverdue(t *testing.T) {
+// A server that cannot stop logs which components still run, saves its state, and has the process ended.
+func TestStopTimeout(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	write(t, folder, bootOnly(`server.state("kept", { 1 })`))
@@ -157,22 +157,22 @@ func TestStopOverdue(t *testing.T) {
 	running.Go(func() {
 		_ = engine.Run(ctx, engine.Options{
 			Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files,
-			Started:  func(engine.Status, *engine.Server) { stop() },
-			Stopping: func() { <-release },
-			Overdue:  func(held []string) { overdue <- held },
+			OnStarted:     func(engine.Status, *engine.Server) { stop() },
+			OnStopping:    func() { <-release },
+			OnStopTimeout: func(held []string) { overdue <- held },
 		})
 	})
 	defer running.Wait()
 	defer close(release)
 	select {
 	case held := <-overdue:
-		if !slices.Contains(held, "the word that it stops") || slices.Contains(held, "a reload") {
-			t.Errorf("held by %q, want by the word that it stops, and not yet by a reload", held)
+		if !slices.Contains(held, "stop notification") || slices.Contains(held, "reload") {
+			t.Errorf("held by %q, want stop notification, and not reload yet", held)
 		}
 		if text, err := os.ReadFile(c.State.File); err != nil || !strings.Contains(string(text), "kept") {
 			t.Errorf("the state file = %q, %v, want the state", text, err)
 		}
 	case <-time.After(enginetest.Patience):
-		t.Error("the server hangs, want it to say that it does")
+		t.Error("OnStopTimeout was not called")
 	}
 }

@@ -237,7 +237,7 @@ func TestWatchForPrograms(t *testing.T) {
 	_, environ := runtimeDir(t)
 	server := start(t, environ, "--lua-manager", "app", "--watch", "--log-format", "json", "--lua-turn-timeout", "1m")
 	writeApp(t, `server.message("Halt", {})`)
-	server.stderr.await(t, `"msg":"engine: reload failed, everything goes on as before","error":"scripts/app.lua:6: message`)
+	server.stderr.await(t, `"msg":"engine: reload failed; the server continues unchanged","error":"scripts/app.lua:6: message`)
 	writeApp(t, appHalt)
 	server.stdout.await(t, `(?m)^reloaded: generation 2`)
 	for line := range strings.Lines(server.stderr.String()) {

@@ -92,7 +92,7 @@ func TestExitCodes(t *testing.T) {
 		{"strict check", []string{"SERVER_PROT=80"}, []string{"check", "--strict"}, 1, "^$", "perigee: SERVER_PROT is not a setting"},
 		{"strict check for programs", nil, []string{"check", "--strict", "--json", "--lua-manager", "bare"}, 1, `"ok": false,[\s\S]*"problems": \[\n +"none of the base messages[\s\S]*"warnings": \[\n +"none of`, ""},
 		{"strict check of what is well", nil, []string{"check", "--strict", "--lua-path", "nowhere"}, 0, "ok: 16 messages, [0-9]+ commands\n$", ""},
-		{"scripts that are not read", nil, []string{"check"}, 0, `warning: lua.manager, "giveaway", comes with perigee, and nothing was read of scripts/bare.lua, scripts/broken.lua\n`, ""},
+		{"scripts that are not read", nil, []string{"check"}, 0, `warning: lua.manager "giveaway" is built in, so none of your scripts was read: scripts/bare.lua, scripts/broken.lua\n`, ""},
 		{"doubts", nil, []string{"check", "--json", "--lua-manager", "bare"}, 0, `"ok": true,[\s\S]*"problems": \[\],\n  "warnings": \[\n +"none of the base messages.*base.boot`, ""},
 		{"doubts of routes", nil, []string{"routes", "--lua-manager", "bare"}, 0, "", "perigee: warning: none of the base messages"},
 		{"no such program", nil, []string{"check", "-c", "programs.toml"}, 0, `warning: processes.gone cannot be started: .*/nowhere/gone`, ""},
@@ -142,7 +142,7 @@ func TestPortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr := perigee(t, nil, "start", "--port", port)
-	if want := "127.0.0.1:" + port + ": bind: address already in use: another program serves there"; code != 1 || !strings.Contains(stderr, want) {
+	if want := "127.0.0.1:" + port + ": bind: address already in use: another program uses it"; code != 1 || !strings.Contains(stderr, want) {
 		t.Errorf("start on a port that is taken = %d, %q, want 1, %q", code, stderr, want)
 	}
 }
@@ -206,12 +206,12 @@ func TestOverdue(t *testing.T) {
 	p := &program{stderr: logging.New(&stderr), exit: func(c int) { code = c }}
 	var writing sync.WaitGroup
 	writing.Go(p.stderr.Run)
-	p.overdue([]string{"the connections", "the loop"})
+	p.overdue([]string{"connections", "loop"})
 	writing.Wait()
 	if code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	if output := stderr.String(); !strings.Contains(output, "still running: the connections, the loop;") || !strings.Contains(output, "TestOverdue") {
+	if output := stderr.String(); !strings.Contains(output, "still running: connections, loop;") || !strings.Contains(output, "TestOverdue") {
 		t.Errorf("stderr %q, want what is still running and the goroutines", output)
 	}
 }

@@ -64,7 +64,7 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 			Log:     slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			Scripts: scripts.Files,
 			Reload:  s.read,
-			Started: func(status engine.Status, control *engine.Server) {
+			OnStarted: func(status engine.Status, control *engine.Server) {
 				s.Status, s.Control = status, control
 				close(started)
 			},

@@ -89,15 +89,15 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if err == nil {
 		err = engine.Run(ctx, engine.Options{
-			Config:   o.Settings,
-			Log:      o.Log,
-			Level:    o.Level,
-			Reload:   o.ReadSettings,
-			Scripts:  scripts.Files,
-			Stuck:    o.Stuck,
-			Overdue:  o.Overdue,
-			Started:  func(status engine.Status, server *engine.Server) { s.started(background, status, server) },
-			Stopping: s.notifier.Stopping,
+			Config:        o.Settings,
+			Log:           o.Log,
+			Level:         o.Level,
+			Reload:        o.ReadSettings,
+			Scripts:       scripts.Files,
+			OnHang:       o.Stuck,
+			OnStopTimeout: o.Overdue,
+			OnStarted:     func(status engine.Status, server *engine.Server) { s.started(background, status, server) },
+			OnStopping:    s.notifier.Stopping,
 		})
 	}
 	s.close(err)
