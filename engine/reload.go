@@ -189,7 +189,7 @@ func (s *Server) compare(ctx context.Context) (Reload, candidate, error) {
 		outcome.Settings = append(outcome.Settings, config.Change{Name: "server.key_file"}) // its content has changed
 	}
 	r, err := s.rehearse(ctx, rehearsal{
-		config: n.config, from: outcome.Generation, store: store.New(), borrow: s.borrow,
+		config: n.config, from: outcome.Generation, store: store.New(), copyState: s.copyState,
 		slice: n.config.Lua.TurnTimeout.Std(), log: slog.New(errorsOnly{s.log.Handler()}),
 	})
 	if err != nil {

@@ -140,12 +140,12 @@ func (s *Server) retire(a manager.Application) {
 
 // rehearsal is a dry run of scripts.
 type rehearsal struct {
-	config config.Config
-	from   int // the generation that runs; 0 is none
-	store  *store.Store
-	borrow func(name string, done func(l *store.Copy)) (callOff func()) // copies what the store lacks; nil: it lacks nothing
-	slice  time.Duration                                                // how long a turn may take
-	log    *slog.Logger
+	config    config.Config
+	from      int // the generation that runs; 0 is none
+	store     *store.Store
+	copyState func(name string, done func(l *store.Copy)) (cancel func()) // copies what the store lacks; nil: it lacks nothing
+	slice     time.Duration                                               // how long a turn may take
+	log       *slog.Logger
 }
 
 // rehearsalResult is what scripts have registered in a rehearsal, and the files that they were read from.
@@ -178,7 +178,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsalResult, er
 	options.From, options.Generation = r.from, r.from+1
 	options.Rehearsal = true
 	options.Push = discardJob
-	options.Store, options.CopyState = r.store, r.borrow
+	options.Store, options.CopyState = r.store, r.copyState
 	options.Log = r.log
 	limited, cancel := withBootTimeout(ctx, r.config)
 	defer cancel()
@@ -204,17 +204,17 @@ type noClients struct{}
 
 func (noClients) Publish(outbox.TopicID, *outbox.Frame) {}
 
-// borrow copies a table of the scripts that run for a rehearsal, a millisecond at a time between their turns.
-func (s *Server) borrow(name string, done func(l *store.Copy)) (callOff func()) {
-	var off atomic.Bool
+// copyState copies a table of the running scripts for a rehearsal, a millisecond at a time between their turns.
+func (s *Server) copyState(name string, done func(l *store.Copy)) (cancel func()) {
+	var cancelled atomic.Bool
 	err := s.loop.Post("copy state", func() {
-		loan := s.keeper.Store.StartCopy(name)
+		copied := s.keeper.Store.StartCopy(name)
 		var step func()
 		step = func() {
 			switch {
-			case off.Load():
-			case loan == nil || loan.Step():
-				done(loan)
+			case cancelled.Load():
+			case copied == nil || copied.Step():
+				done(copied)
 			default:
 				s.loop.Next("copy state", step)
 			}
@@ -224,5 +224,5 @@ func (s *Server) borrow(name string, done func(l *store.Copy)) (callOff func()) 
 	if err != nil {
 		done(nil) // the server stops, and with it the rehearsal
 	}
-	return func() { off.Store(true) }
+	return func() { cancelled.Store(true) }
 }

@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// maxWrite is how many bytes of input are taken at once, as many as a pipe usually holds.
+// maxWrite is how many bytes of input are written at once, as many as a pipe usually holds.
 const maxWrite = 64 << 10
 
-// Write hands the program some input. It never waits: the error is ErrFull where too much waits already, ErrEnded or
+// Write queues input for the program. It never waits: it returns ErrFull if too much is queued already, ErrEnded or
 // ErrInputClosed.
 func (p *Process) Write(text string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.over || p.ended:
+	case p.finished || p.terminated:
 		return ErrEnded
-	case p.rehearsed:
+	case p.simulated:
 		return nil
-	case p.inputEnd || p.refused:
+	case p.inputEnded || p.inputRefused:
 		return ErrInputClosed
 	case len(p.input)+len(text) > maxInput:
 		return ErrFull
@@ -28,40 +28,40 @@ func (p *Process) Write(text string) error {
 	return nil
 }
 
-// writeWait hands the program some input and waits until there is room, or the process is over, or giveUp says so.
+// writeWait queues input for the program. It waits while there is no room, until the process has finished or giveUp returns true.
 func (p *Process) writeWait(text string, giveUp func() bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for !p.over && !p.rehearsed && !giveUp() && (p.refused || len(p.input)+len(text) > maxInput) {
+	for !p.finished && !p.simulated && !giveUp() && (p.inputRefused || len(p.input)+len(text) > maxInput) {
 		p.changed.Wait()
 	}
-	if p.over || p.rehearsed || giveUp() {
+	if p.finished || p.simulated || giveUp() {
 		return
 	}
 	p.input = append(p.input, text...)
 	p.changed.Broadcast()
 }
 
-// endInput closes the input after what was written before.
+// endInput closes the input after what is queued.
 func (p *Process) endInput() {
 	p.mu.Lock()
-	p.inputEnd = true
+	p.inputEnded = true
 	p.changed.Broadcast()
 	p.mu.Unlock()
 }
 
-// feed writes the input to a run until that ends.
+// feed writes the queued input to a run until that ends.
 func (p *Process) feed(r *run) {
 	for {
 		text := p.takeInput(r)
 		if text == nil {
-			_ = r.stdin.Close() // follow may have been first
+			_ = r.stdin.Close() // wait may have closed it already
 			return
 		}
 		if _, err := r.stdin.Write(text); err != nil {
 			p.mu.Lock()
 			if p.run == r {
-				p.refused, p.input = true, nil
+				p.inputRefused, p.input = true, nil
 			}
 			p.mu.Unlock()
 			return
@@ -69,11 +69,11 @@ func (p *Process) feed(r *run) {
 	}
 }
 
-// takeInput waits for input and returns it, or nil where there will be none for this run.
+// takeInput waits for input and returns it. It returns nil if there will be no more for this run.
 func (p *Process) takeInput(r *run) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.run == r && len(p.input) == 0 && !p.inputEnd {
+	for p.run == r && len(p.input) == 0 && !p.inputEnded {
 		p.changed.Wait()
 	}
 	if p.run != r || len(p.input) == 0 {
@@ -88,28 +88,29 @@ func (p *Process) takeInput(r *run) []byte {
 	return text
 }
 
-// Pipe has the output of one process go to the input of another, as fast as that reads. What nobody has taken of the
-// output goes there first; no lines of it become events any more. The end of one ends the other: the input of to is
-// closed, or from is terminated. Two that are piped so already stay so.
+// Pipe sends the output of one process to the input of another, as fast as that reads. Output that has not been taken yet goes
+// first; later lines do not become events. The end of one process ends the other: the input of to is closed, or from is terminated.
+// If the two are piped already, Pipe is a no-op.
 func Pipe(from, to *Process) error {
 	if from == to {
 		return errors.New("a process cannot be piped to itself")
 	}
-	fromOver, toOver, err := connect(from, to)
+	fromFinished, toFinished, err := connect(from, to)
 	if err != nil {
 		return err
 	}
-	if fromOver {
+	if fromFinished {
 		to.endInput()
 	}
-	if toOver {
+	if toFinished {
 		from.Terminate()
 	}
 	return nil
 }
 
-func connect(from, to *Process) (fromOver, toOver bool, err error) {
-	// Nothing else holds two of these at once; whoever calls Pipe does it from one goroutine.
+// connect sets the fields of Pipe, and reports which of the processes have finished already.
+func connect(from, to *Process) (fromFinished, toFinished bool, err error) {
+	// Only Pipe locks two processes at once, and it is called by one goroutine only.
 	from.mu.Lock()
 	defer from.mu.Unlock()
 	to.mu.Lock()
@@ -126,5 +127,5 @@ func connect(from, to *Process) (fromOver, toOver bool, err error) {
 	to.input = append(to.input, from.takeOutput()...)
 	from.changed.Broadcast()
 	to.changed.Broadcast()
-	return from.over, to.over, nil
+	return from.finished, to.finished, nil
 }

@@ -15,128 +15,127 @@ var (
 	ErrFull        = errors.New("it reads too slowly: 1 MiB is waiting")
 )
 
-// notStarted is the exit code of a restart that did not come about, as shells have it.
+// notStarted is the exit code of a restart that failed, as in shells.
 const notStarted = 127
 
-// Kind is what an Event tells.
+// Kind is the kind of an Event.
 type Kind int
 
-// The events, in the order in which a process has them: lines until an Exit; after a restart the same again; in the end
-// Over.
+// The events of a process come in this order: lines, then an Exit; the same again after each restart; in the end Finished.
 const (
-	Output Kind = iota // a line of standard output
-	Errors             // a line of standard error
-	Exit               // the program has ended
-	Over               // it will not be started again
+	Output   Kind = iota // a line of standard output
+	Errors               // a line of standard error
+	Exit                 // the program has ended
+	Finished             // it will not be restarted
 )
 
-// Event is what happened to a process.
+// Event is something that happened to a process.
 type Event struct {
 	Kind Kind
 	Text string // of a line, with its newline if it has one
-	Code int    // of Exit: the exit code, or 128 and the signal that ended it
+	Code int    // of Exit: the exit code, or 128 plus the signal that ended it
 }
 
-// Process is a program that runs, or waits for its restart, or has ended. Any goroutine may use it.
+// Process is a program that runs, waits for its restart or has ended. It is safe for concurrent use.
 type Process struct {
 	// Set by Start, never changed.
 	owner   *Supervisor
 	request Request
-	ending  chan struct{} // closed with ended
+	ending  chan struct{} // closed when terminated is set
 
-	discard atomic.Bool // nobody waits any more for what it says to be taken
+	discard atomic.Bool // its output is dropped instead of waiting to be taken
 
-	// Guarded by mu. Of request, what Hand changes.
-	mu      sync.Mutex
-	changed *sync.Cond // broadcast where anything below changes
-	run     *run       // while the program can be sent signals
-	pid     int        // of the last run
-	code    int        // of the last run that has ended
-	exited  bool       // whether code means something
-	ended   bool       // it shall not be started again
-	killed  bool
-	over    bool
-	killer  *time.Timer // set by Terminate
+	// Guarded by mu, as are the fields of request that HandOver changes.
+	mu         sync.Mutex
+	changed    *sync.Cond // broadcast when anything below changes
+	run        *run       // nil unless the program can be sent signals
+	pid        int        // of the last run
+	code       int        // exit code of the last run that has ended
+	exited     bool       // code is set
+	terminated bool       // it must not be restarted
+	killed     bool
+	finished   bool
+	killTimer  *time.Timer // set by Terminate
 
-	rehearsed bool  // it only seems to run
-	play      *Play // of a played one
-	spoken    bool  // its lines
-	left      bool  // it has ended as the play says
+	simulated  bool  // it has no program
+	fake       *Fake // of NewFake
+	fakeWrote  bool  // the fake has written its lines
+	fakeExited bool
 
-	begun  bool // lines of output that nobody wants are dropped
+	drop   bool // lines of output that are not wanted are dropped
 	events []Event
 	size   int  // of events, in bytes
-	armed  bool // Ready is to be called for the next event
+	notify bool // Ready must be called for the next event
 
-	input    []byte
-	inputEnd bool // no more input comes
-	refused  bool // this run reads no input any more
+	input        []byte
+	inputEnded   bool // there will be no more input
+	inputRefused bool // this run has closed its input
 
 	to, from *Process // set by Pipe
 }
 
 func newProcess(s *Supervisor, r Request) *Process {
-	p := &Process{owner: s, request: r, ending: make(chan struct{}), armed: true}
+	p := &Process{owner: s, request: r, ending: make(chan struct{}), notify: true}
 	p.changed = sync.NewCond(&p.mu)
 	return p
 }
 
-// Rehearsed returns a process that seems to run, says nothing and has nothing behind it.
-func Rehearsed(r Request) *Process {
+// NewSimulated returns a process without a program. It seems to run until it is terminated, and writes nothing.
+func NewSimulated(r Request) *Process {
 	p := newProcess(nil, r)
-	p.rehearsed = true
+	p.simulated = true
 	return p
 }
 
-// Hand gives a process to somebody else: from now on it is as r says with Restart, Output, Errors and Ready. What happened
-// and was not taken yet is there for the new owner, who takes it without being called. It may run already, or have ended.
-func (p *Process) Hand(r Request) {
+// HandOver gives a process to a new owner: from now on Restart, Output, Errors and Ready of r apply. Events that the previous owner
+// has not taken go to the new owner, which must call Take without waiting for Ready.
+func (p *Process) HandOver(r Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.request.Restart, p.request.Output, p.request.Errors = r.Restart, r.Output, r.Errors
-	p.request.Ready, p.armed = r.Ready, false
+	p.request.Ready, p.notify = r.Ready, false
 	p.changed.Broadcast()
 }
 
-// PID returns that of the last run.
+// PID returns the process ID of the last run.
 func (p *Process) PID() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.pid
 }
 
-// Running tells whether the program runs now.
+// Running reports whether the program runs now.
 func (p *Process) Running() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.run != nil || p.rehearsed && !p.ended && !p.left
+	return p.run != nil || p.simulated && !p.terminated && !p.fakeExited
 }
 
-// ExitCode returns that of the last run that has ended, and whether there was one.
+// ExitCode returns the exit code of the last run that has ended, and whether there is one.
 func (p *Process) ExitCode() (int, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.code, p.exited
 }
 
-// Terminate ends the process for good: SIGTERM to its group now, SIGKILL after 5 s. It does not wait.
+// Terminate ends the process without a restart: it sends SIGTERM to the process group now, and SIGKILL after 5 s. It does not wait.
 func (p *Process) Terminate() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over || p.ended {
+	if p.finished || p.terminated {
 		return
 	}
-	p.ended = true
+	p.terminated = true
 	close(p.ending)
-	if p.rehearsed {
+	if p.simulated {
 		p.exited = true
 		return
 	}
 	p.signal(syscall.SIGTERM)
-	p.killer = time.AfterFunc(p.owner.delays.kill, p.kill)
+	p.killTimer = time.AfterFunc(p.owner.delays.kill, p.kill)
 }
 
-// kill ends what Terminate has not ended.
+// kill ends a process that Terminate has not ended.
 func (p *Process) kill() {
 	p.mu.Lock()
 	p.killed = true
@@ -146,31 +145,31 @@ func (p *Process) kill() {
 	p.changed.Broadcast()
 	p.mu.Unlock()
 	if to != nil {
-		to.mu.Lock() // the reader may wait there
+		to.mu.Lock() // the reader of p may wait for room in to
 		to.changed.Broadcast()
 		to.mu.Unlock()
 	}
 }
 
-// signal sends one to the group of the program. mu is held; as long as run is set the number of the group is its own.
+// signal sends a signal to the process group. The caller holds mu. While run is set, the ID of the group cannot be reused.
 func (p *Process) signal(s syscall.Signal) {
 	if p.run != nil {
-		_ = syscall.Kill(-p.run.pid, s) // whoever has ended needs none
+		_ = syscall.Kill(-p.run.pid, s) // it fails only if all of them have ended
 	}
 }
 
-// Begin drops lines of output that nobody wants, from now on; before it, they wait for a Pipe.
-func (p *Process) Begin() {
+// DropUnwanted drops lines of output that Request.Output does not want, from now on. Before that they are kept for Pipe.
+func (p *Process) DropUnwanted() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.begun = true
+	p.drop = true
 	if !p.request.Output {
 		p.takeOutput()
 	}
 	p.changed.Broadcast()
 }
 
-// takeOutput takes the lines of output out of the events. mu is held.
+// takeOutput removes the lines of output from the events and returns them. The caller holds mu.
 func (p *Process) takeOutput() []byte {
 	var text []byte
 	var rest []Event
@@ -187,7 +186,7 @@ func (p *Process) takeOutput() []byte {
 	return text
 }
 
-// Take returns the next event; where there is none, Ready is called once there is.
+// Take returns the next event, if there is one. If there is none, Ready is called once when there is.
 func (p *Process) Take() (Event, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -201,11 +200,11 @@ func (p *Process) Take() (Event, bool) {
 			return e, true
 		}
 	}
-	p.events, p.armed = nil, true
+	p.events, p.notify = nil, true
 	return Event{}, false
 }
 
-// push hands over a line; it waits until there is room.
+// push adds a line to the events, or sends it to the process that Pipe has connected. It waits while there is no room.
 func (p *Process) push(e Event) {
 	p.mu.Lock()
 	for {
@@ -219,7 +218,7 @@ func (p *Process) push(e Event) {
 			to.writeWait(e.Text, p.discard.Load)
 			return
 		}
-		if e.Kind == Output && p.begun && !p.request.Output {
+		if e.Kind == Output && p.drop && !p.request.Output {
 			p.mu.Unlock()
 			return
 		}
@@ -231,19 +230,19 @@ func (p *Process) push(e Event) {
 	p.post(e)
 }
 
-// post adds an event, whatever the room, and gives mu back.
+// post adds an event without a limit. The caller holds mu; post unlocks it.
 func (p *Process) post(e Event) {
 	p.events = append(p.events, e)
 	p.size += len(e.Text) + eventCost
-	ready, call := p.armed, p.request.Ready
-	p.armed = false
+	notify, ready := p.notify, p.request.Ready
+	p.notify = false
 	p.mu.Unlock()
-	if ready && call != nil {
-		call()
+	if notify && ready != nil {
+		ready()
 	}
 }
 
-// supervise follows the program to its end, and starts it again where that is wanted.
+// supervise waits for the end of the program, and restarts it if that is wanted.
 func (p *Process) supervise(r *run) {
 	log, d := p.owner.options.Log, p.owner.delays
 	pause := d.first
@@ -251,7 +250,7 @@ func (p *Process) supervise(r *run) {
 		code := notStarted
 		if r != nil {
 			began := time.Now()
-			code = p.follow(r)
+			code = p.wait(r)
 			if time.Since(began) >= d.steady {
 				pause = d.first
 			}
@@ -259,23 +258,23 @@ func (p *Process) supervise(r *run) {
 		}
 		p.mu.Lock()
 		p.code, p.exited = code, true
-		again := p.request.Restart && !p.ended
+		restart := p.request.Restart && !p.terminated
 		p.post(Event{Kind: Exit, Code: code})
-		if !again || !p.pause(pause) {
+		if !restart || !p.pause(pause) {
 			break
 		}
 		pause = min(2*pause, d.last)
 		var err error
-		if r, err = p.begin(); err != nil {
-			log.Error("process: cannot be started again", "process", p.request.Name, "error", err)
+		if r, err = p.start(); err != nil {
+			log.Error("process: restart failed", "process", p.request.Name, "error", err)
 			continue
 		}
-		log.Info("process: started again", "process", p.request.Name, "pid", r.pid)
+		log.Info("process: restarted", "process", p.request.Name, "pid", r.pid)
 	}
 	p.finish()
 }
 
-// pause waits before a restart, and tells whether that is still wanted.
+// pause waits before a restart, and reports whether it is still wanted.
 func (p *Process) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -287,16 +286,16 @@ func (p *Process) pause(d time.Duration) bool {
 	}
 }
 
-// finish notes that the process is over, and ends those that are piped to and from it.
+// finish marks the process as finished, and ends the processes that it is piped to and from.
 func (p *Process) finish() {
 	p.mu.Lock()
-	p.over, p.input = true, nil
+	p.finished, p.input = true, nil
 	to, from := p.to, p.from
-	if p.killer != nil {
-		p.killer.Stop()
+	if p.killTimer != nil {
+		p.killTimer.Stop()
 	}
 	p.changed.Broadcast()
-	p.post(Event{Kind: Over})
+	p.post(Event{Kind: Finished})
 	if to != nil {
 		to.endInput()
 	}

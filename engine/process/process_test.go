@@ -15,10 +15,10 @@ import (
 	"perigee/engine/testkit"
 )
 
-// patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
+// patience is how long a test waits before it fails: a guard against hanging, not a measurement.
 const patience = 2 * time.Minute
 
-// supervisor returns one that knows a shell by the texts that it shall run, and a few other programs.
+// supervisor returns a supervisor with a shell program for each of scripts, and a few other programs.
 func supervisor(tb testing.TB, scripts map[string]string) *Supervisor {
 	tb.Helper()
 	programs := map[string]Program{
@@ -73,7 +73,7 @@ func (c *child) next() Event {
 	}
 }
 
-// rest takes everything up to the end: the text of all lines, and the last exit code.
+// rest takes all events up to Finished, and returns the text of all lines and the last exit code.
 func (c *child) rest() (output, errs string, code int) {
 	c.tb.Helper()
 	var out, err strings.Builder
@@ -85,13 +85,13 @@ func (c *child) rest() (output, errs string, code int) {
 			err.WriteString(e.Text)
 		case Exit:
 			code = e.Code
-		case Over:
+		case Finished:
 			return out.String(), err.String(), code
 		}
 	}
 }
 
-// alive tells whether there is a process of that number that is no zombie.
+// alive reports whether there is a process with this ID that is not a zombie.
 func alive(pid int) bool {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
@@ -101,7 +101,7 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(after, "Z")
 }
 
-// gone waits until there is none.
+// gone waits until the process is not alive.
 func gone(tb testing.TB, pid int) {
 	tb.Helper()
 	for end := time.Now().Add(patience); alive(pid); time.Sleep(5 * time.Millisecond) {
@@ -111,7 +111,7 @@ func gone(tb testing.TB, pid int) {
 	}
 }
 
-// A program gets its arguments, its own environment and folder, and what it says and how it ends is told.
+// A program gets its arguments, environment and directory, and its output and exit code become events.
 func TestRun(t *testing.T) {
 	t.Setenv("SECRET", "canary")
 	s := supervisor(t, map[string]string{"say": `echo "$1:$MINE:$SECRET:$PWD:${PATH:+path}"; echo oops >&2; printf end; exit 3`})
@@ -121,7 +121,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// What the settings do not allow is refused, and the error says what they allow.
+// A request that the settings do not allow is refused, and the error says what they allow.
 func TestRefused(t *testing.T) {
 	s := supervisor(t, nil)
 	rows := []struct {
@@ -151,7 +151,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What is written comes to the program; too much of it at once is an error, and so is what comes after its end.
+// Input reaches the program. Too much input at once, and input after the end, is an error.
 func TestWrite(t *testing.T) {
 	s := supervisor(t, nil)
 	cat := begin(t, s, Request{Name: "cat", Output: true})
@@ -181,7 +181,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// A program that closes its input takes no more, and whoever writes is told so.
+// After a program has closed its input, Write returns an error.
 func TestClosedInput(t *testing.T) {
 	s := supervisor(t, map[string]string{"deaf": `exec 0<&-; echo deaf; exec sleep 100`})
 	deaf := begin(t, s, Request{Name: "deaf", Output: true})
@@ -194,7 +194,7 @@ func TestClosedInput(t *testing.T) {
 	}
 }
 
-// A flood waits until it is taken, and comes whole; a line without end comes in pieces.
+// Output waits until it is taken, and arrives completely; an endless line arrives in pieces.
 func TestFlood(t *testing.T) {
 	s := supervisor(t, map[string]string{
 		"flood": "seq 1 300000",
@@ -222,7 +222,7 @@ func TestFlood(t *testing.T) {
 	if out, _, _ := long.rest(); len(out) != 200_000-maxLine {
 		t.Errorf("the rest has %d bytes, want %d", len(out), 200_000-maxLine)
 	}
-	// Nobody takes it: the end comes all the same.
+	// If the output is not taken, the process can still be ended.
 	s.delays.kill, s.delays.stop = time.Hour, time.Millisecond
 	yes := begin(t, s, Request{Name: "yes", Output: true})
 	closed(t, s)
@@ -231,7 +231,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// A program that ignores SIGTERM is killed with its children, and none of them is left behind as a zombie.
+// A program that ignores SIGTERM is killed with its children, and none of them remains as a zombie.
 func TestKill(t *testing.T) {
 	s := supervisor(t, map[string]string{
 		"stubborn": `trap "" TERM; sleep 100 & echo $!; while :; do sleep 1; done`,
@@ -252,7 +252,7 @@ func TestKill(t *testing.T) {
 	if _, err := os.Stat("/proc/" + strconv.Itoa(stubborn.PID())); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Stat of the program = %v, want none: not even a zombie", err)
 	}
-	// What a program leaves behind ends with it.
+	// The children of a program end with it.
 	out, _, code := begin(t, s, Request{Name: "leaves", Output: true}).rest()
 	if pid, err = strconv.Atoi(strings.TrimSpace(out)); err != nil || code != 0 {
 		t.Fatalf("leaves = %q, %d, want the number of its child", out, code)
@@ -267,7 +267,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// closed has a supervisor end all its processes, and waits for that.
+// closed closes a supervisor, and waits for that.
 func closed(t *testing.T, s *Supervisor) {
 	t.Helper()
 	done := make(chan struct{})
@@ -282,7 +282,7 @@ func closed(t *testing.T, s *Supervisor) {
 	}
 }
 
-// A program that left its group and holds the output does not keep its process from its end.
+// A child that has left the process group and holds the output does not keep the process from finishing.
 func TestEscape(t *testing.T) {
 	s := supervisor(t, map[string]string{"escape": `setsid sh -c 'echo $$; exec sleep 1000' & read line; echo out`})
 	escape := begin(t, s, Request{Name: "escape", Output: true})
@@ -299,7 +299,7 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// A process is started again after a pause that grows, until it is terminated.
+// A process is restarted after a growing pause, until it is terminated.
 func TestRestart(t *testing.T) {
 	s := supervisor(t, map[string]string{"short": "echo $$; exit 1"})
 	s.delays.first, s.delays.last = 50*time.Millisecond, 100*time.Millisecond
@@ -323,13 +323,13 @@ func TestRestart(t *testing.T) {
 	short.rest()
 }
 
-// The output of one goes to the input of another, no faster than that reads; the end of one ends the other.
+// Pipe sends the output of one process to the input of another, no faster than that reads; the end of one ends the other.
 func TestPipe(t *testing.T) {
 	s := supervisor(t, map[string]string{
 		"count": "seq 1 200000", "sum": "sleep 0.2; wc -l", "yes": "while :; do echo yes; done", "first": "head -n 1",
 	})
 	count, sum := begin(t, s, Request{Name: "count"}), begin(t, s, Request{Name: "sum", Output: true})
-	testkit.WaitFor(t, "some output", func() bool { // which waits for the pipe
+	testkit.WaitFor(t, "some output", func() bool { // it is kept for the pipe
 		count.mu.Lock()
 		defer count.mu.Unlock()
 		return count.size > 0
@@ -337,7 +337,7 @@ func TestPipe(t *testing.T) {
 	if err := Pipe(count.Process, sum.Process); err != nil {
 		t.Fatal(err)
 	}
-	count.Begin()
+	count.DropUnwanted()
 	if out, _, _ := sum.rest(); strings.TrimSpace(out) != "200000" {
 		t.Errorf("sum = %q, want 200000", out)
 	}
@@ -357,12 +357,12 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// A flood that nobody wants is read and dropped; no goroutine stays behind.
-func TestNothingIsLeft(t *testing.T) {
+// Output that is not wanted is read and dropped; no goroutine remains.
+func TestUnwantedOutput(t *testing.T) {
 	before := runtime.NumGoroutine()
 	s := supervisor(t, map[string]string{"flood": "seq 1 300000; seq 1 300000 >&2"})
 	flood := begin(t, s, Request{Name: "flood"})
-	flood.Begin()
+	flood.DropUnwanted()
 	if out, errs, code := flood.rest(); out+errs != "" || code != 0 {
 		t.Errorf("flood = %d bytes, %d, want nothing and 0", len(out+errs), code)
 	}

@@ -15,23 +15,23 @@ import (
 	"unsafe"
 )
 
-// What is still read once a program has ended: pipes are empty then, unless somebody has left its group.
+// Limits of reading after a program has ended. The pipes are empty then, unless a child has left the process group.
 const (
 	lateRead = 500 * time.Millisecond
-	maxLate  = 1 << 20 // bytes, the most that a pipe holds
+	maxLate  = 1 << 20 // bytes; a pipe holds no more
 )
 
-// run is a program from its start to its end.
+// run is one execution of the program.
 type run struct {
 	cmd            *exec.Cmd
 	pid            int
-	stdin          *os.File // feed writes and closes, follow closes
-	stdout, stderr *os.File // read by one goroutine each, closed by it
+	stdin          *os.File // feed writes and closes it, wait closes it
+	stdout, stderr *os.File // each is read and closed by one goroutine
 	exited         atomic.Bool
 }
 
-// begin starts the program.
-func (p *Process) begin() (*run, error) {
+// start starts the program.
+func (p *Process) start() (*run, error) {
 	program := p.owner.options.Programs[p.request.Name]
 	r := &run{cmd: &exec.Cmd{
 		Path:        program.Command[0],
@@ -40,12 +40,12 @@ func (p *Process) begin() (*run, error) {
 		Dir:         program.Cwd,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}}
-	theirs, err := r.pipes()
+	childEnds, err := r.openPipes()
 	if err == nil {
 		err = p.owner.start(r.cmd)
 	}
-	for _, f := range theirs {
-		_ = f.Close() // the program has its own
+	for _, f := range childEnds {
+		_ = f.Close() // the program has copies of them
 	}
 	if err != nil {
 		r.close()
@@ -54,50 +54,50 @@ func (p *Process) begin() (*run, error) {
 	r.pid = r.cmd.Process.Pid
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.run, p.pid, p.refused = r, r.pid, false
+	p.run, p.pid, p.inputRefused = r, r.pid, false
 	switch {
 	case p.killed:
 		p.signal(syscall.SIGKILL)
-	case p.ended:
+	case p.terminated:
 		p.signal(syscall.SIGTERM)
 	}
 	return r, nil
 }
 
-// pipes makes what the program reads and writes, and returns its ends of them.
-func (r *run) pipes() (theirs []*os.File, err error) {
+// openPipes creates the pipes to and from the program, and returns its ends of them.
+func (r *run) openPipes() (childEnds []*os.File, err error) {
 	in, stdin, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	r.stdin = stdin
-	theirs = append(theirs, in)
+	childEnds = append(childEnds, in)
 	stdout, out, err := os.Pipe()
 	if err != nil {
-		return theirs, err
+		return childEnds, err
 	}
 	r.stdout = stdout
-	theirs = append(theirs, out)
+	childEnds = append(childEnds, out)
 	stderr, errs, err := os.Pipe()
 	if err != nil {
-		return theirs, err
+		return childEnds, err
 	}
 	r.stderr = stderr
-	theirs = append(theirs, errs)
+	childEnds = append(childEnds, errs)
 	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = in, out, errs
-	return theirs, nil
+	return childEnds, nil
 }
 
-// close gives back the pipes of a program that was not started.
+// close closes the pipes of a program that could not be started.
 func (r *run) close() {
 	for _, f := range []*os.File{r.stdin, r.stdout, r.stderr} {
 		if f != nil {
-			_ = f.Close() // nothing went through it
+			_ = f.Close() // nothing was written to it
 		}
 	}
 }
 
-// environment returns the program's, with a PATH.
+// environment returns the environment of a program, with a PATH.
 func environment(env map[string]string, path string) []string {
 	list := []string{}
 	if _, given := env["PATH"]; !given && path != "" {
@@ -110,25 +110,25 @@ func environment(env map[string]string, path string) []string {
 	return list
 }
 
-// follow hands input and output on until the program has ended and all that it said is handed over, and returns its exit
-// code. What is left of its group is killed.
-func (p *Process) follow(r *run) int {
+// wait transfers input and output until the program has ended and all its output has been transferred, and returns its exit code.
+// It kills what is left of the process group.
+func (p *Process) wait(r *run) int {
 	var streams sync.WaitGroup
 	streams.Go(func() { p.read(r, r.stdout, Output) })
 	streams.Go(func() { p.read(r, r.stderr, Errors) })
 	streams.Go(func() { p.feed(r) })
 	waitExit(r.pid)
 	p.mu.Lock()
-	p.signal(syscall.SIGKILL) // as long as the program is not reaped, nobody else has its number
+	p.signal(syscall.SIGKILL) // before the program is reaped, its ID cannot be reused
 	p.run = nil
 	p.changed.Broadcast()
 	p.mu.Unlock()
-	_ = r.cmd.Wait() // the state says more than the error
+	_ = r.cmd.Wait() // ProcessState has more than the error
 	r.exited.Store(true)
 	deadline := time.Now().Add(lateRead)
 	_ = r.stdout.SetReadDeadline(deadline)
 	_ = r.stderr.SetReadDeadline(deadline)
-	_ = r.stdin.Close() // nobody reads it
+	_ = r.stdin.Close() // there is no reader any more
 	streams.Wait()
 	if status, ok := r.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return 128 + int(status.Signal())
@@ -136,7 +136,7 @@ func (p *Process) follow(r *run) int {
 	return r.cmd.ProcessState.ExitCode()
 }
 
-// waitExit waits until a child has ended, and does not reap it.
+// waitExit waits until a child has ended, without reaping it.
 func waitExit(pid int) {
 	const byPID = 1         // P_PID
 	var siginfo [128]uint64 // larger than any siginfo_t
@@ -149,10 +149,10 @@ func waitExit(pid int) {
 	}
 }
 
-// read hands on the lines of a pipe.
+// read reads the lines of a pipe and pushes them.
 func (p *Process) read(r *run, from *os.File, kind Kind) {
-	defer func() { _ = from.Close() }() // it was only read
-	lines := bufio.NewReaderSize(&tail{file: from, run: r}, maxLine)
+	defer func() { _ = from.Close() }() // no data can be lost
+	lines := bufio.NewReaderSize(&limitedTail{file: from, run: r}, maxLine)
 	for {
 		text, err := lines.ReadSlice('\n')
 		if len(text) > 0 {
@@ -164,20 +164,20 @@ func (p *Process) read(r *run, from *os.File, kind Kind) {
 	}
 }
 
-// tail reads a pipe of a run, with bounds once that has ended.
-type tail struct {
+// limitedTail reads a pipe of a run, with limits once the run has ended.
+type limitedTail struct {
 	file *os.File
 	run  *run
-	late int // bytes that were read after the end
+	late int // bytes read after the end of the run
 }
 
-func (t *tail) Read(to []byte) (int, error) {
+func (t *limitedTail) Read(to []byte) (int, error) {
 	exited := t.run.exited.Load()
 	if exited {
 		if t.late >= maxLate {
 			return 0, io.EOF
 		}
-		_ = t.file.SetReadDeadline(time.Now().Add(lateRead)) // the time that nobody took the lines does not count
+		_ = t.file.SetReadDeadline(time.Now().Add(lateRead)) // without the time that push has waited
 	}
 	n, err := t.file.Read(to)
 	if exited {

@@ -1,6 +1,6 @@
-// Package process runs other programs for scripts: only those that the settings name, each in a process group of its own,
-// without a shell and without the server's environment. It bounds what they say, what waits to be said to them, how many
-// they are and how long they take to end. It knows no script and no loop; whoever starts a process takes its events.
+// Package process owns the programs that scripts run: only those that the settings name, each in a process group of its own,
+// without a shell and without the server's environment. It limits their output, the input queued for them, their number and the
+// time they may take to end. It must not know scripts or the loop: the caller that starts a process takes its events.
 package process
 
 import (
@@ -18,69 +18,69 @@ import (
 	"time"
 )
 
-// Bounds of every process.
+// Limits of every process.
 const (
 	maxLine   = 64 << 10 // bytes; a longer line comes in pieces
-	maxOutput = 1 << 20  // bytes of events that nobody has taken; then the program is not read any further
-	eventCost = 64       // bytes that an event counts for besides its text
-	maxInput  = 1 << 20  // bytes that wait to be read by the program
-	maxArgs   = 64       // arguments beside the fixed ones
+	maxOutput = 1 << 20  // bytes of events not yet taken; beyond that the output is not read
+	eventCost = 64       // bytes that an event counts besides its text
+	maxInput  = 1 << 20  // bytes queued for the program
+	maxArgs   = 64       // arguments after the fixed ones
 	maxArg    = 4 << 10  // bytes of one of them
 )
 
-// How long things take. Tests have their own.
+// delays are the times that tests shorten.
 type delays struct {
 	kill        time.Duration // from SIGTERM to SIGKILL
-	stop        time.Duration // the same, where the server stops
+	stop        time.Duration // the same, when the server stops
 	first, last time.Duration // the pause before a restart: doubled each time, up to last
-	steady      time.Duration // a run that lasts so long begins with the first pause again
+	steady      time.Duration // a run of this length resets the pause to first
 }
 
-// Errors of Start that are no mistake of whoever asks.
+// Errors of Start that do not come from a wrong request.
 var (
 	ErrTooMany = errors.New("too many processes")
 	ErrClosed  = errors.New("the server is stopping")
 )
 
-// Program is one that may be started.
+// Program is a program that may be started.
 type Program struct {
 	// Command is its absolute path and its fixed arguments.
 	Command []string
-	// Args is a regular expression that each further argument must match as a whole; "" allows none.
+	// Args is a regular expression that each further argument must match completely; "" allows none.
 	Args string
-	// Env is its environment, to which only PATH is added.
+	// Env is its environment. Only PATH is added to it.
 	Env map[string]string
-	// Cwd is its working directory; "" is that of the server.
+	// Cwd is its working directory. If it is empty, it is that of the server.
 	Cwd string
 }
 
-// Options say what may run.
+// Options configure a Supervisor.
 type Options struct {
 	Programs map[string]Program // by the name that scripts use
-	// Max is how many processes there may be at once, those that wait for their restart included.
+	// Max is the maximum number of processes, including those that wait for their restart.
 	Max int
 	// Path is the PATH of programs whose Env has none.
 	Path string
 	Log  *slog.Logger
 }
 
-// Request says what to start, and what is wanted of it.
+// Request is what to start, and how.
 type Request struct {
 	Name string   // of the program
 	Args []string // after the fixed ones
-	// Restart starts it again whenever it ends by itself, after a pause.
+	// Restart restarts the program after a pause whenever it ends by itself.
 	Restart bool
-	// Output and Errors tell which lines become events; others are dropped.
+	// Output and Errors are set if its lines of output and of errors are wanted as events. Otherwise they are dropped.
 	Output, Errors bool
-	// Ready is called on any goroutine when there is something to Take again. It may block: that is back-pressure.
+	// Ready is called by any goroutine when there are events to Take again. It may block, which is back-pressure.
 	Ready func()
 }
 
-// Supervisor starts processes and ends all of them. Any goroutine may use it.
+// Supervisor starts processes and ends them. It is safe for concurrent use.
 type Supervisor struct {
 	// Set by New, never changed.
 	options  Options
-	patterns map[string]*regexp.Regexp // by program; only of those that take arguments
+	patterns map[string]*regexp.Regexp // by program; only of programs that take arguments
 	delays   delays
 
 	running sync.WaitGroup // one for each of processes
@@ -90,16 +90,16 @@ type Supervisor struct {
 	mu        sync.Mutex
 	processes map[*Process]bool
 	closed    bool
-	starts    chan start // Start and restarts send, the starter receives, Close closes; nil until the first start
+	starts    chan startRequest // Start and restarts send, the starter receives, Close closes; nil until the first start
 }
 
-// start is one program that the starter shall start.
-type start struct {
+// startRequest asks the starter to start a program.
+type startRequest struct {
 	cmd  *exec.Cmd
 	done chan<- error // capacity 1
 }
 
-// New returns a supervisor of no process. The owner closes it. The error names a pattern that is none.
+// New returns a supervisor without processes. The caller must close it. The error names a pattern that is not valid.
 func New(o Options) (*Supervisor, error) {
 	s := &Supervisor{
 		options:   o,
@@ -126,8 +126,8 @@ func New(o Options) (*Supervisor, error) {
 	return s, nil
 }
 
-// check tells whether the settings allow a request.
-func (s *Supervisor) check(r Request) error {
+// Check returns an error if the settings do not allow a request.
+func (s *Supervisor) Check(r Request) error {
 	program, known := s.options.Programs[r.Name]
 	if !known {
 		names := slices.Sorted(maps.Keys(s.options.Programs))
@@ -153,35 +153,32 @@ func (s *Supervisor) check(r Request) error {
 	return nil
 }
 
-// Allowed returns the error of Start for what the settings do not allow.
-func (s *Supervisor) Allowed(r Request) error { return s.check(r) }
-
-// Start starts a program. The error is that of Allowed, ErrTooMany, ErrClosed, or says why the system cannot run it.
+// Start starts a program. It returns the error of Check, ErrTooMany, ErrClosed, or that of the operating system.
 func (s *Supervisor) Start(r Request) (*Process, error) {
-	if err := s.check(r); err != nil {
+	if err := s.Check(r); err != nil {
 		return nil, err
 	}
 	p := newProcess(s, r)
-	if err := s.enter(p); err != nil {
+	if err := s.add(p); err != nil {
 		return nil, err
 	}
-	first, err := p.begin()
+	first, err := p.start()
 	if err != nil {
-		s.leave(p)
+		s.remove(p)
 		s.running.Done()
 		return nil, err
 	}
 	s.options.Log.Info("process: started", "process", r.Name, "pid", first.pid)
-	go func() { // Close waits for it; enter has counted it, so that Close cannot miss it
+	go func() { // Close waits for it; add has counted it before
 		defer s.running.Done()
-		defer s.leave(p)
+		defer s.remove(p)
 		p.supervise(first)
 	}()
 	return p, nil
 }
 
-// enter counts a process that is about to start, where there may be one more.
-func (s *Supervisor) enter(p *Process) error {
+// add counts a process that is about to start, or returns an error if there are too many.
+func (s *Supervisor) add(p *Process) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -193,22 +190,22 @@ func (s *Supervisor) enter(p *Process) error {
 	s.processes[p] = true
 	s.running.Add(1)
 	if s.starts == nil {
-		starts := make(chan start)
+		starts := make(chan startRequest)
 		s.starts = starts
-		s.thread.Go(func() { starter(starts) })
+		s.thread.Go(func() { runStarter(starts) })
 	}
 	return nil
 }
 
-func (s *Supervisor) leave(p *Process) {
+func (s *Supervisor) remove(p *Process) {
 	s.mu.Lock()
 	delete(s.processes, p)
 	s.mu.Unlock()
 }
 
-// starter starts programs from one thread that lives as long as they do: Pdeathsig counts the thread, not the server, as
-// the parent (prctl(2), PR_SET_PDEATHSIG).
-func starter(starts <-chan start) {
+// runStarter starts programs on one thread that lives as long as they do: for Pdeathsig that thread, not the server, is the
+// parent (prctl(2), PR_SET_PDEATHSIG).
+func runStarter(starts <-chan startRequest) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for s := range starts {
@@ -216,18 +213,18 @@ func starter(starts <-chan start) {
 	}
 }
 
-// start has the starter start a program, for a process that has entered.
+// start starts a program on the thread of the starter.
 func (s *Supervisor) start(cmd *exec.Cmd) error {
 	s.mu.Lock()
 	starts := s.starts
 	s.mu.Unlock()
 	done := make(chan error, 1)
-	starts <- start{cmd, done}
+	starts <- startRequest{cmd, done}
 	return <-done
 }
 
-// Close ends all processes: SIGTERM, and after 1.5 s, or where ctx ends before, SIGKILL. It returns when none is left; none
-// can be started any more. It may be called again.
+// Close ends all processes with SIGTERM, and after 1.5 s, or when ctx ends, with SIGKILL. It returns when none is left. After that
+// none can be started. Additional calls are no-ops.
 func (s *Supervisor) Close(ctx context.Context) {
 	s.mu.Lock()
 	s.closed = true

@@ -106,7 +106,7 @@ func (ps *Processes) execute(L *lua.LState) int {
 		api.Raise(L, api.CheckOptions(options, "args", "on_output", "on_error", "on_exit", "restart"))
 		api.Raise(L, c.read(&request, options))
 	}
-	api.Raise(L, ps.options.Starter.Allowed(request))
+	api.Raise(L, ps.options.Starter.Check(request))
 	c.request = request
 	found, err := ps.find(c)
 	if err != nil {
@@ -170,7 +170,7 @@ func (c *child) deliver() {
 		c.call("on_error", c.onError, lua.LString(strings.TrimSuffix(event.Text, "\n")))
 	case process.Exit:
 		c.call("on_exit", c.onExit, lua.LNumber(event.Code))
-	case process.Over:
+	case process.Finished:
 		c.over = true
 		delete(c.owner.alive, c)
 		for wake := range c.waiting {

@@ -38,8 +38,8 @@ type Turns interface {
 
 // Starter starts programs; its owner ends them. A process.Supervisor is one.
 type Starter interface {
-	// Allowed returns the error of Start if the settings do not allow the request.
-	Allowed(r process.Request) error
+	// Check returns the error of Start if the settings do not allow the request.
+	Check(r process.Request) error
 	Start(r process.Request) (*process.Process, error)
 }
 
@@ -63,7 +63,7 @@ func NewProcesses(o ProcessesOptions) *Processes {
 // find returns the process for a child: a new one, or during boot the same one of the boot before.
 func (ps *Processes) find(c *child) (*process.Process, error) {
 	if ps.options.Rehearsal {
-		return process.Rehearsed(c.request), nil
+		return process.NewSimulated(c.request), nil
 	}
 	if c.from = ps.inherited(c.request); c.from != nil {
 		return c.from.process, nil
@@ -96,7 +96,7 @@ func (ps *Processes) add(c *child, p *process.Process) {
 	}
 	if c.from == nil {
 		ps.alive[c] = struct{}{}
-		ps.options.Turns.Next("process "+c.name, p.Begin)
+		ps.options.Turns.Next("process "+c.name, p.DropUnwanted)
 	}
 }
 
@@ -128,7 +128,7 @@ func (c *child) takeOver() {
 	c.waiting, c.over = old.waiting, old.over
 	delete(old.owner.alive, old)
 	c.owner.alive[c] = struct{}{}
-	c.process.Hand(c.request)
+	c.process.HandOver(c.request)
 	c.owner.options.Turns.Next("process "+c.name, c.deliver)
 }
 
@@ -141,7 +141,7 @@ func (ps *Processes) Terminate() {
 		ps.options.Log.Warn("script: process terminated because the scripts that started it have ended", "process", c.name,
 			"pid", c.process.PID(), "generation", ps.options.Generation)
 		c.moved = true
-		c.process.Hand(process.Request{Name: c.name})
+		c.process.HandOver(process.Request{Name: c.name})
 		c.process.Terminate()
 	}
 	clear(ps.alive)

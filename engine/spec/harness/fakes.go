@@ -22,7 +22,7 @@ type fakePrograms struct {
 
 // Fake is what a program does in a spec.
 type Fake struct {
-	process.Play
+	process.Fake
 	Failure error // why it cannot be started
 }
 
@@ -41,8 +41,8 @@ func newFakePrograms(c config.Config, l *Log) (*fakePrograms, error) {
 	return &fakePrograms{settings: settings, log: l, fakes: map[string]Fake{}}, err
 }
 
-// Allowed implements bind.Starter.
-func (c *fakePrograms) Allowed(r process.Request) error { return c.settings.Allowed(r) }
+// Check implements bind.Starter.
+func (c *fakePrograms) Check(r process.Request) error { return c.settings.Check(r) }
 
 // Start implements bind.Starter. It is called on the loop.
 func (c *fakePrograms) Start(r process.Request) (*process.Process, error) {
@@ -54,7 +54,7 @@ func (c *fakePrograms) Start(r process.Request) (*process.Process, error) {
 	case fake.Failure != nil:
 		return nil, fake.Failure
 	}
-	p := process.Played(r, fake.Play)
+	p := process.NewFake(r, fake.Fake)
 	c.running = append(c.running, p)
 	return p, nil
 }
@@ -63,14 +63,14 @@ func (c *fakePrograms) Start(r process.Request) (*process.Process, error) {
 func (c *fakePrograms) step() bool {
 	busy := false
 	for _, p := range c.running {
-		busy = p.Cue() || busy
+		busy = p.Advance() || busy
 	}
 	return busy
 }
 
 // AddFake sets what a program does. It is an error if the settings have no program with this name.
 func (s *Server) AddFake(name string, f Fake) error {
-	if err := s.programs.Allowed(process.Request{Name: name}); err != nil {
+	if err := s.programs.Check(process.Request{Name: name}); err != nil {
 		return err
 	}
 	s.programs.fakes[name] = f

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Who is handed a process takes what nobody has taken, in order, and everything after that; the one before hears nothing.
-func TestHand(t *testing.T) {
+// After HandOver the new owner takes the events that were not taken, in order, and all later ones; the previous owner's Ready is not
+// called.
+func TestHandOver(t *testing.T) {
 	s, err := New(Options{Programs: map[string]Program{
 		"count": {Command: []string{"/bin/sh", "-c", "i=0; while [ $i -lt 1000 ]; do i=$((i+1)); echo $i; done"}},
 	}, Max: 1, Log: slog.New(slog.DiscardHandler)})
@@ -20,16 +21,16 @@ func TestHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Begin()
+	p.DropUnwanted()
 	<-before
 	lines := 0
-	take := func() (over bool) {
+	take := func() (finished bool) {
 		for {
 			e, ok := p.Take()
 			switch {
 			case !ok:
 				return false
-			case e.Kind == Over:
+			case e.Kind == Finished:
 				return true
 			case e.Kind == Output:
 				lines++
@@ -41,12 +42,12 @@ func TestHand(t *testing.T) {
 			lines++
 		}
 	}
-	p.Hand(Request{Output: true, Ready: func() { after <- struct{}{} }})
+	p.HandOver(Request{Output: true, Ready: func() { after <- struct{}{} }})
 	for deadline := time.After(patience); !take(); {
 		select {
 		case <-after:
 		case <-deadline:
-			t.Fatal("the process does not end, want it over")
+			t.Fatal("the process does not finish")
 		}
 	}
 	if lines != 1000 {
@@ -54,11 +55,11 @@ func TestHand(t *testing.T) {
 	}
 }
 
-// A process that is rehearsed seems to run until it is terminated.
-func TestRehearsed(t *testing.T) {
-	p := Rehearsed(Request{Name: "say"})
+// A simulated process seems to run until it is terminated.
+func TestSimulated(t *testing.T) {
+	p := NewSimulated(Request{Name: "say"})
 	if !p.Running() || p.Write("x") != nil {
-		t.Error("a rehearsed process does not run or takes no input, want both")
+		t.Error("a simulated process does not run or takes no input, want both")
 	}
 	p.Terminate()
 	if code, exited := p.ExitCode(); p.Running() || !exited || code != 0 || p.Write("x") == nil {
