@@ -1,8 +1,7 @@
-// Package fetch is the server's HTTP client: requests with bounds on their time, their size and their number, which
-// cannot be redirected from a public address into the machine's own network. It knows no script and no loop; whoever
-// asks is called back.
+// Package fetch owns the HTTP requests of scripts: it limits their time, their size and their number, and refuses redirects from a
+// public to a private address. It must not know scripts or the loop: it calls the caller back.
 //
-// Proxies of the environment are not used: the addresses that count are those that are really dialled.
+// It ignores the proxy settings of the environment, because it checks the addresses that it dials.
 package fetch
 
 import (
@@ -20,72 +19,72 @@ import (
 	"time"
 )
 
-// Bounds of a connection; those of a request are in Options.
+// Limits of a connection. Those of a request are in Options.
 const (
 	dialTimeout  = 5 * time.Second
 	tlsTimeout   = 5 * time.Second
 	idleTimeout  = 90 * time.Second
-	idlePerHost  = 64       // connections that are kept for the next request
-	idleTotal    = 256      // the same, of all hosts together
+	idlePerHost  = 64       // idle connections kept for the next request
+	idleTotal    = 256      // the same for all hosts together
 	maxHeader    = 64 << 10 // bytes, of a response
 	maxRedirects = 5
 )
 
-// Options are the bounds of a Client. All must be above 0.
+// Options are the limits of a Client. All numbers must be above 0.
 type Options struct {
-	// Timeout is how long a request may take as a whole, redirects, body and the wait for its turn included, unless the
-	// request says otherwise.
+	// Timeout is how long a request may take, including redirects, the body and the wait for its turn, unless the request has a
+	// Timeout.
 	Timeout time.Duration
-	// MaxBody is how many bytes the body of a response may have, unpacked, and that of a request.
+	// MaxBody is the maximum size of the body of a request, and of a response after decompression, in bytes.
 	MaxBody int64
-	// MaxRequests is how many requests are under way at once, or have an answer that nobody has taken yet; more wait for
+	// MaxRequests is how many requests may be in flight at once or have a response that has not been taken yet. Others wait for
 	// their turn.
 	MaxRequests int
-	// RedirectsToPrivate lets public addresses redirect to private ones.
+	// RedirectsToPrivate allows redirects from public to private addresses.
 	RedirectsToPrivate bool
 }
 
-// Request is what is asked for.
+// Request is an HTTP request.
 type Request struct {
-	Method string // GET where empty
+	Method string // optional; GET if empty
 	URL    string // http or https; user:password@ becomes an Authorization header
 	Header http.Header
 	Body   []byte
-	// Timeout is that of the Options where 0.
+	// Timeout is optional. If it is 0, that of the Options applies.
 	Timeout time.Duration
 }
 
-// Response is what was answered, whatever the status.
+// Response is a complete response with any status.
 type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Client makes requests and keeps connections for the next ones. Any goroutine may use it.
+// Client sends requests and keeps idle connections. It is safe for concurrent use.
 type Client struct {
 	// Set by New, never changed.
 	options Options
 	client  *http.Client
-	// The connections of guarded lead to public addresses only. They are kept apart from those of open, so that one that
-	// was dialled without looking is never used where it matters.
-	open, guarded *http.Transport
-	isPrivate     func(netip.Addr) bool
-	slots         chan struct{} // holds one for each request that is under way or has not been taken
+	// publicOnly connects to public addresses only. It does not share connections with unrestricted, whose connections were
+	// dialled without a check.
+	unrestricted, publicOnly *http.Transport
+	isPrivate                func(netip.Addr) bool
+	slots                    chan struct{} // holds one for each request that is in flight or has not been taken
 
-	running sync.WaitGroup // requests begun by Start
+	running sync.WaitGroup // requests of Start
 }
 
-// New returns a client. The owner closes it.
+// New returns a client. The caller must close it.
 func New(o Options) *Client {
 	c := &Client{options: o, isPrivate: IsPrivate, slots: make(chan struct{}, o.MaxRequests)}
-	c.open = transport(&net.Dialer{Timeout: dialTimeout})
-	c.guarded = transport(&net.Dialer{Timeout: dialTimeout, Control: c.control})
-	c.client = &http.Client{Transport: c, CheckRedirect: c.redirect}
+	c.unrestricted = newTransport(&net.Dialer{Timeout: dialTimeout})
+	c.publicOnly = newTransport(&net.Dialer{Timeout: dialTimeout, Control: c.checkAddress})
+	c.client = &http.Client{Transport: c, CheckRedirect: c.checkRedirect}
 	return c
 }
 
-func transport(d *net.Dialer) *http.Transport {
+func newTransport(d *net.Dialer) *http.Transport {
 	return &http.Transport{
 		DialContext:            d.DialContext,
 		TLSHandshakeTimeout:    tlsTimeout,
@@ -97,15 +96,15 @@ func transport(d *net.Dialer) *http.Transport {
 	}
 }
 
-// Start begins a request and returns at once. done is called once with the outcome, on another goroutine. cancel is called
-// once the outcome has been taken: until then an answer counts as under way, so that answers which come faster than they
-// are taken do not fill the memory. Called earlier, it ends the request; done is called all the same.
+// Start starts a request and returns. done is called once with the outcome, by another goroutine. The caller must call cancel after
+// it has taken the outcome: until then the request counts as in flight, so that responses that arrive faster than they are taken do
+// not fill the memory. An earlier cancel ends the request; done is still called.
 func (c *Client) Start(r Request, done func(Response, error)) (cancel func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.running.Go(func() {
 		defer cancel()
-		err := c.do(ctx, r, func(answer Response) {
-			done(answer, nil)
+		err := c.do(ctx, r, func(response Response) {
+			done(response, nil)
 			<-ctx.Done()
 		})
 		if err != nil {
@@ -115,22 +114,22 @@ func (c *Client) Start(r Request, done func(Response, error)) (cancel func()) {
 	return cancel
 }
 
-// Close waits for what was begun by Start, and lets go of the connections. Whoever began a request cancels it before;
-// none may begin any more.
+// Close waits for the requests of Start and closes the idle connections. Callers must cancel their requests before, and must not
+// start new ones.
 func (c *Client) Close() {
 	c.running.Wait()
-	c.open.CloseIdleConnections()
-	c.guarded.CloseIdleConnections()
+	c.unrestricted.CloseIdleConnections()
+	c.publicOnly.CloseIdleConnections()
 }
 
-// Do makes a request and waits for the whole response. The error is an *Error.
-func (c *Client) Do(ctx context.Context, r Request) (answer Response, err error) {
-	err = c.do(ctx, r, func(taken Response) { answer = taken })
-	return answer, err
+// Do sends a request and waits for the complete response. The error is an *Error.
+func (c *Client) Do(ctx context.Context, r Request) (response Response, err error) {
+	err = c.do(ctx, r, func(r Response) { response = r })
+	return response, err
 }
 
-// do makes a request and calls take with the response before it makes room for another. The error is an *Error; take has
-// not been called then.
+// do sends a request and calls take with the response before it lets the next request start. The error is an *Error; then take is
+// not called.
 func (c *Client) do(ctx context.Context, r Request, take func(Response)) error {
 	timeout := r.Timeout
 	if timeout <= 0 {
@@ -138,7 +137,7 @@ func (c *Client) do(ctx context.Context, r Request, take func(Response)) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	request, err := c.request(c.follow(ctx), r)
+	request, err := c.newRequest(c.trackRedirects(ctx), r)
 	if err != nil {
 		return failure(err)
 	}
@@ -151,36 +150,36 @@ func (c *Client) do(ctx context.Context, r Request, take func(Response)) error {
 		}
 		return failure(ctx.Err())
 	}
-	answer, err := c.exchange(request)
+	response, err := c.exchange(request)
 	if err != nil {
 		return failure(err)
 	}
-	take(answer)
+	take(response)
 	return nil
 }
 
-// exchange sends a request and reads the whole response.
+// exchange sends a request and reads the complete response.
 func (c *Client) exchange(request *http.Request) (Response, error) {
-	answer, err := c.client.Do(request)
+	response, err := c.client.Do(request)
 	if err != nil {
 		return Response{}, err
 	}
-	defer func() { _ = answer.Body.Close() }() // what counts has been read
-	if answer.StatusCode == http.StatusSwitchingProtocols {
-		return Response{}, errSwitched // its body is the connection, which no context ends
+	defer func() { _ = response.Body.Close() }() // the body has been read
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		return Response{}, errSwitched // its body is the connection, which the context does not close
 	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, c.options.MaxBody+1))
+	body, err := io.ReadAll(io.LimitReader(response.Body, c.options.MaxBody+1))
 	switch {
 	case err != nil:
 		return Response{}, err
 	case int64(len(body)) > c.options.MaxBody:
 		return Response{}, errTooLarge
 	}
-	return Response{Status: answer.StatusCode, Header: answer.Header, Body: body}, nil
+	return Response{Status: response.StatusCode, Header: response.Header, Body: body}, nil
 }
 
-// request makes what net/http needs.
-func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) {
+// newRequest returns the request for net/http.
+func (c *Client) newRequest(ctx context.Context, r Request) (*http.Request, error) {
 	if int64(len(r.Body)) > c.options.MaxBody {
 		return nil, errRequestTooLarge
 	}
@@ -211,8 +210,8 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	return request, nil
 }
 
-// escapeQuery escapes what must not stand in a query, spaces and what is no ASCII, and leaves everything else: what has been
-// escaped, and what separates one value from the next.
+// escapeQuery escapes characters that are not allowed in a query: spaces, control characters, quotes, angle brackets and non-ASCII
+// bytes. It leaves everything else as it is, including separators and what is escaped already.
 func escapeQuery(query string) string {
 	var b strings.Builder
 	for _, c := range []byte(query) {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// patience guards against hanging; nothing is measured with it.
+// patience guards against hanging; no test measures with it.
 const patience = 2 * time.Minute
 
 func newClient(t *testing.T, change func(o *Options)) *Client {
@@ -43,7 +43,7 @@ func serve(t *testing.T, ip string, handler http.HandlerFunc) *httptest.Server {
 	return server
 }
 
-// expect makes a request that must fail with a reason, or succeed where that is "".
+// expect sends a request that must fail with this reason, or succeed if it is "".
 func expect(t *testing.T, c *Client, r Request, want string) Response {
 	t.Helper()
 	response, err := c.Do(t.Context(), r)
@@ -61,7 +61,7 @@ func expect(t *testing.T, c *Client, r Request, want string) Response {
 	return response
 }
 
-// A request arrives as it was asked for, and the answer comes back whole, whatever its status.
+// A request arrives as it was sent, and its response is returned completely, whatever its status.
 func TestDo(t *testing.T) {
 	server := serve(t, "127.0.0.1", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -88,7 +88,7 @@ func TestDo(t *testing.T) {
 	}
 }
 
-// A query is sent with what must not stand in it escaped, and nothing else changed.
+// Only characters that are not allowed in a query are escaped; everything else is sent as it is.
 func TestQuery(t *testing.T) {
 	server := serve(t, "127.0.0.1", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Saw", r.RequestURI)
@@ -109,7 +109,7 @@ func TestQuery(t *testing.T) {
 	expect(t, c, Request{URL: server.URL + "/%zz"}, "bad url")
 }
 
-// Requests one after the other use the same connection.
+// Successive requests use the same connection.
 func TestReuse(t *testing.T) {
 	var connections sync.Map
 	server := serve(t, "127.0.0.1", func(w http.ResponseWriter, r *http.Request) {
@@ -127,7 +127,7 @@ func TestReuse(t *testing.T) {
 	}
 }
 
-// What is larger than allowed fails, also where it is small only while packed.
+// A body that is too large fails, also if only its compressed form is small enough.
 func TestTooLarge(t *testing.T) {
 	server := serve(t, "127.0.0.1", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/packed" {
@@ -146,7 +146,7 @@ func TestTooLarge(t *testing.T) {
 	expect(t, c, Request{Method: "POST", URL: server.URL, Body: make([]byte, 1000)}, "too large") // the answer
 }
 
-// Each way in which a request can fail has its word, and the error does not repeat the URL, which may hold secrets.
+// Each kind of failure has its reason, and the error does not contain the URL, which may contain secrets.
 func TestReasons(t *testing.T) {
 	hang := serve(t, "127.0.0.1", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	cut := serve(t, "127.0.0.1", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
@@ -169,7 +169,7 @@ func TestReasons(t *testing.T) {
 		{"hangs", Request{URL: hang.URL, Timeout: time.Millisecond}, "timeout"},
 		{"cut", Request{URL: cut.URL}, "closed"},
 		{"cut within the body", Request{URL: short.URL}, "closed"},
-		{"nobody there", Request{URL: gone.URL + "/?key=secret"}, "refused"},
+		{"no server", Request{URL: gone.URL + "/?key=secret"}, "refused"},
 		{"certificate", Request{URL: secure.URL}, "bad certificate"},
 		{"no URL", Request{URL: "http://%zz"}, "bad url"},
 		{"no host", Request{URL: "http:///path"}, "bad url"},
@@ -188,7 +188,7 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// A request ends when its context does, or when it is cancelled, and Close waits for it.
+// A request ends when its context ends or when it is cancelled, and Close waits for it.
 func TestCancel(t *testing.T) {
 	arrived := make(chan struct{}, 2)
 	server := serve(t, "127.0.0.1", func(_ http.ResponseWriter, r *http.Request) {
@@ -211,7 +211,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// A server that switches to another protocol has failed, also where it says nothing more.
+// A response that switches the protocol is an error, even if nothing follows.
 func TestSwitch(t *testing.T) {
 	server := serve(t, "127.0.0.1", func(w http.ResponseWriter, r *http.Request) {
 		socket, _, err := http.NewResponseController(w).Hijack()
@@ -228,7 +228,7 @@ func TestSwitch(t *testing.T) {
 	expect(t, newClient(t, nil), Request{URL: server.URL}, "failed")
 }
 
-// An answer that nobody has taken counts as under way.
+// A response that has not been taken counts as in flight.
 func TestNotTaken(t *testing.T) {
 	server := serve(t, "127.0.0.1", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "answer") })
 	c := newClient(t, func(o *Options) { o.MaxRequests = 1 })
@@ -242,7 +242,7 @@ func TestNotTaken(t *testing.T) {
 	expect(t, c, Request{URL: server.URL}, "")
 }
 
-// No more requests than allowed are under way; the others wait for their turn, for as long as they have time.
+// At most MaxRequests are in flight; the others wait for their turn until their timeout.
 func TestMaxRequests(t *testing.T) {
 	var now, most atomic.Int32
 	arrived, release := make(chan struct{}, 8), make(chan struct{})

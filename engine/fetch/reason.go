@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// Reasons of our own. Their texts are Error.Reason.
+// Errors of this package. Their texts are values of Error.Reason.
 var (
 	errURL             = errors.New("bad url")
 	errScheme          = errors.New("neither http nor https")
@@ -23,18 +23,18 @@ var (
 	errPrivate         = errors.New("redirect to a private address")
 )
 
-// errSwitched is the cause of a failure without a word of its own: nobody asks for another protocol.
+// errSwitched is a cause without a reason of its own, since no request asks for another protocol.
 var errSwitched = errors.New("the server switched to another protocol")
 
-// Error is why there is no response.
+// Error is the error of a request.
 type Error struct {
-	// Reason is short and stays the same from version to version: those above, or "timeout", "refused", "unreachable",
-	// "unknown host", "bad certificate", "closed", "cancelled", or "failed" for whatever else.
+	// Reason is short and does not change between versions. It is one of those above, "timeout", "refused", "unreachable",
+	// "unknown host", "bad certificate", "closed", "cancelled", or "failed" for all other errors.
 	Reason string
 	cause  error
 }
 
-// Reasons are all that an Error can have.
+// Reasons returns all reasons of an Error.
 func Reasons() []string {
 	all := []string{"timeout", "refused", "unreachable", "unknown host", "bad certificate", "closed", "cancelled", "failed"}
 	for _, own := range []error{errURL, errScheme, errRequestTooLarge, errRequest, errTooLarge, errTooMany, errRedirects, errPrivate} {
@@ -43,7 +43,7 @@ func Reasons() []string {
 	return all
 }
 
-// Failure is an error with that reason, for what stands in for a Client.
+// Failure returns an error with that reason, for a replacement of Client in specs.
 func Failure(reason string) *Error { return &Error{reason, errors.New(reason)} }
 
 func (e *Error) Error() string {
@@ -54,21 +54,21 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap returns what net/http said.
+// Unwrap returns the error of net/http.
 func (e *Error) Unwrap() error { return e.cause }
 
-// failure puts the word for an error before it.
-func failure(err error) *Error { return &Error{Reason: reason(err), cause: bare(err)} }
+// failure adds the reason to an error.
+func failure(err error) *Error { return &Error{Reason: reason(err), cause: withoutURL(err)} }
 
-// bare takes the URL off an error: it may hold secrets.
-func bare(err error) error {
+// withoutURL removes the URL from an error, since it may contain secrets.
+func withoutURL(err error) error {
 	if at, ok := errors.AsType[*url.Error](err); ok {
 		return at.Err
 	}
 	return err
 }
 
-// reason returns the word for an error.
+// reason returns the reason of an error.
 func reason(err error) string {
 	for _, own := range []error{errURL, errScheme, errRequestTooLarge, errRequest, errTooLarge, errTooMany, errRedirects, errPrivate} {
 		if errors.Is(err, own) {
@@ -94,7 +94,7 @@ func reason(err error) string {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "closed"
 	case strings.Contains(err.Error(), "invalid header field"), strings.Contains(err.Error(), "invalid method"):
-		return errRequest.Error() // net/http has no value for it
+		return errRequest.Error() // net/http has no error value for it
 	}
 	return "failed"
 }

@@ -10,55 +10,56 @@ import (
 	"syscall"
 )
 
-// path is the way of one request through its redirects.
-type path struct {
-	redirected atomic.Bool
-	// The first URL led to a private address: whoever wrote it wants to be there, and may be sent on.
-	private atomic.Bool
+// redirects records the redirects of one request.
+type redirects struct {
+	followed atomic.Bool // there was one
+	// startedPrivate is set if the first URL led to a private address: then the script wants a private address, and redirects
+	// to others are allowed.
+	startedPrivate atomic.Bool
 }
 
-type pathKey struct{}
+type redirectsKey struct{}
 
-// follow has a request remember where it goes.
-func (c *Client) follow(ctx context.Context) context.Context {
-	p := &path{}
-	ctx = context.WithValue(ctx, pathKey{}, p)
+// trackRedirects returns a context in which a request records its redirects.
+func (c *Client) trackRedirects(ctx context.Context) context.Context {
+	r := &redirects{}
+	ctx = context.WithValue(ctx, redirectsKey{}, r)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
-			if !p.redirected.Load() {
+			if !r.followed.Load() {
 				addr, ok := addrOf(info.Conn.RemoteAddr().String())
-				p.private.Store(ok && c.isPrivate(addr))
+				r.startedPrivate.Store(ok && c.isPrivate(addr))
 			}
 		},
 	})
 }
 
-// redirect decides whether a request goes where it is sent.
-func (c *Client) redirect(next *http.Request, via []*http.Request) error {
+// checkRedirect returns an error if a redirect must not be followed. It does not check the address.
+func (c *Client) checkRedirect(next *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return errRedirects
 	}
 	if next.URL.Scheme != "http" && next.URL.Scheme != "https" {
 		return errScheme
 	}
-	if p, ok := next.Context().Value(pathKey{}).(*path); ok {
-		p.redirected.Store(true)
+	if r, ok := next.Context().Value(redirectsKey{}).(*redirects); ok {
+		r.followed.Store(true)
 	}
 	return nil
 }
 
-// RoundTrip picks the connections that a request may use. It is for net/http.
-func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
-	p, ok := r.Context().Value(pathKey{}).(*path)
-	if ok && (!p.redirected.Load() || p.private.Load() || c.options.RedirectsToPrivate) {
-		return c.open.RoundTrip(r)
+// RoundTrip implements http.RoundTripper. It chooses the transport that a request may use.
+func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
+	r, ok := request.Context().Value(redirectsKey{}).(*redirects)
+	if ok && (!r.followed.Load() || r.startedPrivate.Load() || c.options.RedirectsToPrivate) {
+		return c.unrestricted.RoundTrip(request)
 	}
-	return c.guarded.RoundTrip(r)
+	return c.publicOnly.RoundTrip(request)
 }
 
-// control refuses private addresses. It sees the address that is about to be dialled, after the name was looked up, so
-// that a name which means something else each time it is asked for does not lead around it.
-func (c *Client) control(_, address string, _ syscall.RawConn) error {
+// checkAddress refuses private addresses. It is called with the address that will be dialled, after the name has been resolved, so
+// that a name that resolves differently each time cannot bypass it (DNS rebinding).
+func (c *Client) checkAddress(_, address string, _ syscall.RawConn) error {
 	if addr, ok := addrOf(address); !ok || c.isPrivate(addr) {
 		return errPrivate
 	}
@@ -74,7 +75,7 @@ func addrOf(hostPort string) (netip.Addr, bool) {
 	return addr, err == nil
 }
 
-// IsPrivate tells whether an address is none of the public internet: of this machine, of a network of one's own, or for
+// IsPrivate reports whether an address is not part of the public internet: it belongs to this machine or a private network, or has
 // a special purpose.
 func IsPrivate(addr netip.Addr) bool {
 	addr = embedded(addr.WithZone("").Unmap())
@@ -86,7 +87,7 @@ func IsPrivate(addr netip.Addr) bool {
 	return !addr.IsGlobalUnicast()
 }
 
-// specialNetworks are those of the IANA special-purpose registries (RFC 6890) that are not globally reachable.
+// specialNetworks returns the networks of the IANA special-purpose registries (RFC 6890) that are not globally reachable.
 func specialNetworks() [21]netip.Prefix {
 	v4 := func(a, b, c byte, bits int) netip.Prefix {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, c}), bits)
@@ -99,7 +100,7 @@ func specialNetworks() [21]netip.Prefix {
 		v4(10, 0, 0, 8),                // private, RFC 1918
 		v4(100, 64, 0, 10),             // shared by the customers of a provider (CGNAT), RFC 6598
 		v4(127, 0, 0, 8),               // loopback, RFC 1122
-		v4(169, 254, 0, 16),            // link-local, RFC 3927; clouds tell secrets there
+		v4(169, 254, 0, 16),            // link-local, RFC 3927; has the metadata services of clouds
 		v4(172, 16, 0, 12),             // private, RFC 1918
 		v4(192, 0, 0, 24),              // protocol assignments, RFC 6890
 		v4(192, 0, 2, 24),              // documentation, RFC 5737
@@ -110,8 +111,8 @@ func specialNetworks() [21]netip.Prefix {
 		v4(240, 0, 0, 4),               // reserved, and broadcast, RFC 1112
 		v6(0x01, 0x00, 0, 0, 64),       // discard, RFC 6666
 		v6(0x20, 0x01, 0x0d, 0xb8, 32), // documentation, RFC 3849
-		v6(0, 0, 0, 0, 96),             // loopback, and what IPv4 was once written as, RFC 4291
-		v6(0, 0x64, 0xff, 0x9b, 32),    // NAT64 of a network of one's own, RFC 8215
+		v6(0, 0, 0, 0, 96),             // loopback, and IPv4-compatible addresses, RFC 4291
+		v6(0, 0x64, 0xff, 0x9b, 32),    // local-use NAT64, RFC 8215
 		v6(0x20, 0x01, 0, 0, 32),       // Teredo, RFC 4380
 		v6(0xfc, 0x00, 0, 0, 7),        // unique local, RFC 4193
 		v6(0xfe, 0x80, 0, 0, 10),       // link-local, RFC 4291
@@ -119,7 +120,7 @@ func specialNetworks() [21]netip.Prefix {
 	}
 }
 
-// embedded returns the IPv4 address that an IPv6 address stands for, if it is one of those that gateways translate.
+// embedded returns the IPv4 address in an IPv6 address that gateways translate. It returns other addresses as they are.
 func embedded(addr netip.Addr) netip.Addr {
 	if !addr.Is6() {
 		return addr

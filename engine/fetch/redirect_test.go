@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// The addresses that a public server must not lead to, and some that it may.
+// IsPrivate holds for the addresses that a public server must not redirect to, and not for some that it may.
 func TestIsPrivate(t *testing.T) {
 	private := `0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.127.255.255 127.0.0.1 127.9.9.9 169.254.169.254 172.16.0.1
 		172.31.255.255 192.0.0.1 192.0.2.1 192.168.1.1 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.1 224.0.0.1
@@ -38,7 +38,7 @@ func TestIsPrivate(t *testing.T) {
 	}
 }
 
-// network is a public and a private server: 127.0.0.1 counts as public here and 127.0.0.2 as private. /to?URL redirects there.
+// network has a public and a private server: here 127.0.0.1 counts as public and 127.0.0.2 as private. /to?URL redirects to the URL.
 type network struct {
 	client          *Client
 	public, private string
@@ -75,7 +75,7 @@ func newNet(t *testing.T, change func(o *Options)) network {
 	return n
 }
 
-// A public server cannot send a request to a private address; whoever asks for a private address may be sent on.
+// A public server cannot redirect a request to a private address. A request to a private address may be redirected to another one.
 func TestRedirectToPrivate(t *testing.T) {
 	const refused = "redirect to a private address"
 	n := newNet(t, nil)
@@ -85,7 +85,7 @@ func TestRedirectToPrivate(t *testing.T) {
 	if count := n.reached.Load(); count != 0 {
 		t.Errorf("the private server got %d requests, want 0", count)
 	}
-	// Neither by a connection that a request of its own has left behind.
+	// Nor over an idle connection of an earlier request.
 	expect(t, n.client, Request{URL: n.private}, "")
 	expect(t, n.client, Request{URL: n.public + "/to?" + n.private}, refused)
 	expect(t, n.client, Request{URL: n.private + "/to?" + n.private}, "")
@@ -95,7 +95,7 @@ func TestRedirectToPrivate(t *testing.T) {
 	expect(t, n.client, Request{URL: n.public + "/to?" + n.private}, "")
 }
 
-// The real rule refuses this machine's own addresses, however they are written.
+// The addresses of this machine are refused, however they are written.
 func TestRedirectToLoopback(t *testing.T) {
 	n := newNet(t, nil)
 	port := n.public[strings.LastIndex(n.public, ":"):]
@@ -105,7 +105,7 @@ func TestRedirectToLoopback(t *testing.T) {
 	}
 }
 
-// Redirects have a bound, keep the body, and lead to http and https only.
+// Redirects are limited, keep the body, and lead to http and https only.
 func TestRedirects(t *testing.T) {
 	n := newNet(t, nil)
 	r := Request{Method: "POST", URL: n.public + "/count?5", Body: []byte("body")}
@@ -117,7 +117,7 @@ func TestRedirects(t *testing.T) {
 	expect(t, n.client, Request{URL: n.public + "/to?gopher://127.0.0.1/"}, "neither http nor https")
 }
 
-// A name that is public when it is asked for first and private the next time leads nowhere.
+// A name that resolves to a public address first and to a private one later is refused.
 func TestRebinding(t *testing.T) {
 	n := newNet(t, nil)
 	var asked atomic.Int32
@@ -127,8 +127,8 @@ func TestRebinding(t *testing.T) {
 		}
 		return netip.MustParseAddr("127.0.0.2")
 	})}
-	n.client.open = transport(&net.Dialer{Resolver: resolver})
-	n.client.guarded = transport(&net.Dialer{Resolver: resolver, Control: n.client.control})
+	n.client.unrestricted = newTransport(&net.Dialer{Resolver: resolver})
+	n.client.publicOnly = newTransport(&net.Dialer{Resolver: resolver, Control: n.client.checkAddress})
 	name := "http://rebind.test" + n.public[strings.LastIndex(n.public, ":"):]
 	expect(t, n.client, Request{URL: name + "/to?" + name}, "redirect to a private address")
 	if asked.Load() < 2 {
