@@ -158,7 +158,7 @@ func (t *Timer) Pause() {
 // Resume lets a paused timer run again after the time that was left. It returns an error if the timer has ended.
 func (t *Timer) Resume() error {
 	if t.ended() {
-		return fmt.Errorf("loop: resume timer %q: it has ended", t.options.Name)
+		return fmt.Errorf("timer %q has ended", t.options.Name)
 	}
 	if t.paused {
 		t.paused = false

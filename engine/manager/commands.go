@@ -83,7 +83,7 @@ func (g *generation) execute(r commandRequest, arguments wire.Value) (result []b
 	value, err := g.Run(r.command, arguments)
 	if err == nil && r.wantResult {
 		if result, err = value.AppendJSON(nil); err != nil {
-			err = fmt.Errorf("manager: the result of command %q: %w", r.command, err)
+			err = fmt.Errorf("the result of command %q: %w", r.command, err)
 		}
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ type scriptTimer struct {
 // belongs to the scripts that run, whichever they are; a timer with a function belongs to the scripts that have the function.
 func (g *generation) Timer(o script.TimerOptions) (script.Timer, error) {
 	if g.phase >= replaced && o.Run != nil {
-		return nil, fmt.Errorf("manager: timer at %s: %w: now only a timer with the name of a command can be started", o.Source, errReplaced)
+		return nil, fmt.Errorf("timer at %s: %w: now only a timer with the name of a command can be started", o.Source, errReplaced)
 	}
 	m, t := g.manager, &scriptTimer{options: o, owner: g.number}
 	if o.Run == nil && g.phase != loading { // while scripts load, validate checks the command afterwards

@@ -12,11 +12,11 @@ import (
 // Register implements script.Host. A topic that is made while the scripts load is announced to clients at the swap.
 func (g *generation) Register(name string, o script.TopicOptions) (script.Topic, error) {
 	if name == "" || len(name) > hub.MaxTopicName {
-		return nil, fmt.Errorf("manager: register topic: the name has %d bytes; it must have 1 to %d", len(name), hub.MaxTopicName)
+		return nil, fmt.Errorf("the topic name has %d bytes; it must have 1 to %d", len(name), hub.MaxTopicName)
 	}
 	if t := g.findTopic(name); t != nil && t.Name() == name {
 		if t.Options() != o { // it must not become open, or closed, without the knowledge of the script that made it
-			return nil, fmt.Errorf("manager: register topic: %q exists already, with protection %q", name, t.Options().Protection)
+			return nil, fmt.Errorf("topic %q exists already, with protection %q", name, t.Options().Protection)
 		}
 		return t, nil
 	}

@@ -232,7 +232,7 @@ func (c *Connection) measure(a *attribute, i int) error {
 	}
 	a.size = len(a.name) + len(text) + len(`"":,`)
 	if a.size > bind.MaxAttribute {
-		return fmt.Errorf("hub: a field of a client may have %d KiB as JSON", bind.MaxAttribute>>10)
+		return fmt.Errorf("a field of a client may have %d KiB as JSON", bind.MaxAttribute>>10)
 	}
 	size := a.size
 	for other, set := range c.attributes {
@@ -241,7 +241,7 @@ func (c *Connection) measure(a *attribute, i int) error {
 		}
 	}
 	if size > bind.MaxAttributes {
-		return fmt.Errorf("hub: the fields of a client may have %d KiB as JSON together", bind.MaxAttributes>>10)
+		return fmt.Errorf("the fields of a client may have %d KiB as JSON together", bind.MaxAttributes>>10)
 	}
 	return nil
 }

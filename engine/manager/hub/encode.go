@@ -10,10 +10,10 @@ import (
 )
 
 // errCyclic is returned if the attributes of a connection contain the connection itself.
-var errCyclic = errors.New("hub: the fields of a client contain the client itself")
+var errCyclic = errors.New("the fields of a client contain the client itself")
 
 // errTooLarge is returned if the JSON of a connection is larger than bind.MaxRow.
-var errTooLarge = fmt.Errorf("hub: a client has more than %d KiB of fields as JSON", bind.MaxRow>>10)
+var errTooLarge = fmt.Errorf("a client has more than %d KiB of fields as JSON", bind.MaxRow>>10)
 
 // AppendJSON appends the connection as an object: its attributes in the order of setting, then the server's own fields by
 // name. Empty ones of these are left out.

@@ -169,9 +169,9 @@ func (t *Topic) Subscribe(client bind.Client) error {
 	c, ok := client.(*Connection)
 	switch {
 	case !ok:
-		return fmt.Errorf("hub: subscribe to %q: not a client of this server", t.name)
+		return fmt.Errorf("subscribe to %q: not a client of this server", t.name)
 	case !t.registered:
-		return fmt.Errorf("hub: subscribe to %q: the topic has been removed", t.name)
+		return fmt.Errorf("subscribe to %q: the topic has been removed", t.name)
 	case !c.open:
 		return nil
 	case t.deferAct != nil:
@@ -183,7 +183,7 @@ func (t *Topic) Subscribe(client bind.Client) error {
 		return nil
 	}
 	if limit := t.hub.options.Limits.Subscriptions; len(c.subscriptions) >= limit {
-		return fmt.Errorf("hub: subscribe to %q: a connection may have %d subscriptions", t.name, limit)
+		return fmt.Errorf("subscribe to %q: a connection may have %d subscriptions", t.name, limit)
 	}
 	c.subscriptions = slices.Insert(c.subscriptions, i, t)
 	j := indexOf(t.subscribers, c.number)

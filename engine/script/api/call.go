@@ -107,14 +107,11 @@ func Raise(L *lua.LState, err error) {
 	}
 }
 
-// Sentence returns an error as the authors of scripts see it: without the names of Go packages.
+// Sentence returns an error as the authors of scripts see it: without the path in a value.
 func Sentence(err error) string {
 	text := err.Error()
 	if at, ok := errors.AsType[*value.PathError](err); ok {
 		text = strings.Replace(text, at.Error(), at.Reason(), 1)
-	}
-	for _, name := range []string{"manager: ", "hub: "} {
-		text = strings.TrimPrefix(text, name)
 	}
 	return text
 }
