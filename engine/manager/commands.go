@@ -77,10 +77,11 @@ func (m *Manager) request(ctx context.Context, r commandRequest, done func(resul
 
 // execute runs the command of a request.
 func (g *generation) execute(r commandRequest, arguments wire.Value) (result []byte, err error) {
-	if _, err := g.registry.Command(r.command); err != nil {
+	c, err := g.registry.Command(r.command)
+	if err != nil {
 		return nil, err
 	}
-	value, err := g.Run(r.command, arguments)
+	value, err := c.Run(arguments)
 	if err == nil && r.wantResult {
 		if result, err = value.AppendJSON(nil); err != nil {
 			err = fmt.Errorf("the result of command %q: %w", r.command, err)

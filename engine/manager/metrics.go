@@ -13,16 +13,22 @@ import (
 // handlerMetrics count what the handlers of a generation do. They belong to the loop.
 type handlerMetrics struct {
 	of                               *metrics.Generation
-	received                         map[*registry.Message]*metrics.Counter
+	messages                         map[*registry.Message]messageMetrics
 	unknown, invalid                 *metrics.Counter // messages
 	onOpen, onClose, onError, onStop *metrics.Handler
 	timers                           map[string]*metrics.Handler // of functions, by where they are written
 }
 
+// messageMetrics count a message. handler is nil if it has none.
+type messageMetrics struct {
+	received *metrics.Counter
+	handler  *metrics.Handler
+}
+
 func newHandlerMetrics(of *metrics.Generation) handlerMetrics {
 	return handlerMetrics{
 		of:       of,
-		received: map[*registry.Message]*metrics.Counter{},
+		messages: map[*registry.Message]messageMetrics{},
 		unknown:  of.Unknown(),
 		invalid:  of.Invalid(),
 		onOpen:   of.Handler(metrics.Hook, "open"),
@@ -41,22 +47,20 @@ func counted(h *metrics.Handler, handle func() error) error {
 	return err
 }
 
-// Message implements script.Host, as Command does. The runs of the handler are counted.
+// Message implements script.Host, as Command does.
 func (g *generation) Message(msg script.Message) error {
-	if handle := msg.Handle; handle != nil {
-		counter := g.metrics.of.Handler(metrics.Message, msg.Name)
-		msg.Handle = func(c script.Client, in script.Incoming) error {
-			return counted(counter, func() error { return handle(c, in) })
-		}
-	}
 	if err := g.registry.AddMessage(msg); err != nil {
 		return err
 	}
-	g.metrics.received[g.registry.Message(msg.Name)] = g.metrics.of.Received(msg.Name)
+	counters := messageMetrics{received: g.metrics.of.Received(msg.Name)}
+	if msg.Handle != nil {
+		counters.handler = g.metrics.of.Handler(metrics.Message, msg.Name)
+	}
+	g.metrics.messages[g.registry.Message(msg.Name)] = counters
 	return nil
 }
 
-// Command implements script.Host.
+// Command implements script.Host. The runs of the command are counted.
 func (g *generation) Command(c script.Command) error {
 	if run := c.Run; run != nil {
 		counter := g.metrics.of.Handler(metrics.Command, c.Name)

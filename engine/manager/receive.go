@@ -71,7 +71,7 @@ func (m *Manager) receive(in incoming) {
 	}
 	switch {
 	case msg != nil:
-		g.metrics.received[msg].Add()
+		g.metrics.messages[msg].received.Add()
 	case in.err != nil:
 		g.metrics.invalid.Add()
 	default:
@@ -115,7 +115,8 @@ func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incomin
 		return err
 	}
 	if msg.Handle != nil {
-		if err := msg.Handle(c, call); err != nil {
+		err := counted(g.metrics.messages[msg].handler, func() error { return msg.Handle(c, call) })
+		if err != nil {
 			return err
 		}
 	}

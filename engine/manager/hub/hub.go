@@ -114,20 +114,15 @@ func (h *Hub) Clients() []bind.Client { return clients(h.connections) }
 
 // Encode makes a frame of a message, once for any number of receivers. Updates that are due are sent before.
 func (h *Hub) Encode(name string, fields wire.Fields) (*outbox.Frame, error) {
-	f, _, err := h.encode(name, fields)
-	return f, err
-}
-
-func (h *Hub) encode(name string, fields wire.Fields) (f *outbox.Frame, size int, err error) {
 	h.sendUpdates()
 	buffer := h.buffer
 	h.buffer = nil
 	text, err := wire.Append(buffer[:0], name, fields, h.loop.Now())
 	h.buffer = text
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	return outbox.NewFrame(text), len(text), nil
+	return outbox.NewFrame(text), nil
 }
 
 // Broadcast sends a frame of Encode to every connection.

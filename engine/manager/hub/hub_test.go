@@ -149,5 +149,5 @@ func BenchmarkRoster(b *testing.B) {
 		h.connections[i%1000].SetName(fmt.Sprint(i))
 		h.sendRoster()
 	}
-	b.ReportMetric(float64(h.roster.size), "bytes/roster")
+	b.ReportMetric(float64(len(h.roster.frame.Payload())), "bytes/roster")
 }

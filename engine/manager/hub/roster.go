@@ -27,7 +27,6 @@ type roster struct {
 	last       time.Time // when it was encoded or sent
 
 	frame      *outbox.Frame // the newest version
-	size       int           // of the frame, in bytes
 	version    uint64        // of the frame; 0 is none
 	lastServed uint64        // the number of the connection that it was sent to last
 }
@@ -103,12 +102,12 @@ func (h *Hub) sendRoster() {
 	if r.changed {
 		r.changed = false
 		if differs := h.refreshEntries(); differs || r.version == 0 {
-			f, size, err := h.encode("UpdateConnections", rosterFields(h.connections))
+			f, err := h.Encode("UpdateConnections", rosterFields(h.connections))
 			if err != nil {
 				h.options.Scripts().Report("roster", nil, err)
 				return
 			}
-			r.frame, r.size = f, size
+			r.frame = f
 			r.version++
 		}
 	}
@@ -162,7 +161,7 @@ func (h *Hub) refreshEntries() bool {
 // whether some are left.
 func (h *Hub) distributeRoster() (behind bool) {
 	r := &h.roster
-	budget := max(1, r.bytesPerInterval/r.size) // frames
+	budget := max(1, r.bytesPerInterval/len(r.frame.Payload())) // frames
 	send := func(c *Connection) {
 		if !c.open || c.rosterVersion == r.version {
 			return
