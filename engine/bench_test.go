@@ -20,8 +20,8 @@ import (
 	"perigee/engine/enginetest"
 )
 
-// Requests through a Lua handler, and for comparison through the shortest server that gorilla/websocket allows, which
-// runs no Lua and reads no JSON: 100 connections with 16 requests under way each. ratio is the one over the other.
+// Requests to a Lua handler, compared with a minimal gorilla/websocket server that runs no Lua and reads no JSON, over 100
+// connections with 16 requests in flight each. ratio is the first divided by the second.
 func BenchmarkRequests(b *testing.B) {
 	const connections, inFlight = 100, 16
 	folder := b.TempDir()
@@ -55,7 +55,7 @@ return echo
 	}
 }
 
-// echo answers each message with itself.
+// echo replies to each message with the message.
 func echo(w http.ResponseWriter, r *http.Request) {
 	upgrader := websocket.Upgrader{}
 	c, err := upgrader.Upgrade(w, r, nil)
@@ -71,7 +71,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// requests asks for two seconds and returns the answers a second.
+// requests sends requests for two seconds and returns the number of replies per second.
 func requests(b *testing.B, url, ask, answer string, connections, inFlight int) float64 {
 	b.Helper()
 	batch := bytes.Repeat(masked(ask), inFlight)
@@ -109,7 +109,7 @@ func requests(b *testing.B, url, ask, answer string, connections, inFlight int) 
 	return float64(total) / time.Since(began).Seconds()
 }
 
-// take reads frames until there were want of the name.
+// take reads frames until want frames of the name have come.
 func take(raw net.Conn, reader *bufio.Reader, name string, want int) (n int, err error) {
 	if err := raw.SetReadDeadline(time.Now().Add(enginetest.Patience)); err != nil {
 		return 0, err
@@ -141,7 +141,7 @@ func take(raw net.Conn, reader *bufio.Reader, name string, want int) (n int, err
 	return n, nil
 }
 
-// masked is a text frame from a client (RFC 6455, 5.2), with a mask of zeros.
+// masked returns a text frame of a client (RFC 6455, 5.2), with a mask of zeros.
 func masked(text string) []byte {
 	if len(text) < 126 {
 		return append([]byte{0x81, 0x80 | byte(len(text)), 0, 0, 0, 0}, text...)

@@ -15,7 +15,7 @@ import (
 
 const commandKey = "correct horse battery"
 
-// commandServer starts a server with commands that fail, wait and answer.
+// commandServer starts a server with commands that fail, wait and reply.
 func commandServer(t *testing.T, change func(c *config.Config)) *enginetest.Server {
 	t.Helper()
 	folder := t.TempDir()
@@ -44,7 +44,7 @@ return app`
 	})
 }
 
-// post asks for a command and returns the status and the text of the answer.
+// post requests a command and returns the status and the body of the response.
 func post(t *testing.T, server *enginetest.Server, name, body string, header ...string) (int, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"api/commands/"+name, strings.NewReader(body))
@@ -66,7 +66,7 @@ func post(t *testing.T, server *enginetest.Server, name, body string, header ...
 	return answer.StatusCode, strings.TrimSpace(string(text))
 }
 
-// Whoever has the key runs commands over HTTP, and hears what came of it as JSON.
+// A program with the key can run commands over HTTP, and gets the result as JSON.
 func TestCommandsOverHTTP(t *testing.T) {
 	server := commandServer(t, func(c *config.Config) { c.Queue.HandlerTimeout = config.Duration(time.Second) })
 	key := []string{"Authorization", "Bearer " + commandKey}
@@ -74,7 +74,7 @@ func TestCommandsOverHTTP(t *testing.T) {
 		claim, name, body string
 		header            []string
 		status            int
-		want              string // a part of the answer
+		want              string // a part of the response
 	}{
 		{"the result is the answer", "Add", `{"x":1,"y":2}`, key, 200, `{"sum":3}`},
 		{"no result is null", "Nothing", "", key, 200, "null"},
@@ -105,7 +105,7 @@ func TestCommandsOverHTTP(t *testing.T) {
 	}
 }
 
-// What a command over HTTP sends reaches the clients.
+// A command that is requested over HTTP can send messages to clients.
 func TestCommandOverHTTPReachesClients(t *testing.T) {
 	server := commandServer(t, nil)
 	alice := server.Dial(t, "alice")

@@ -19,8 +19,8 @@ import (
 	"perigee/scripts"
 )
 
-// A client that comes is told who it is, who else is there, and the prizes, in this order; one that joins is told so, and
-// then everybody is.
+// A new client is sent its own connection, the roster and the prizes, in this order. When it joins, it is told so first, and then all
+// clients are.
 func TestOrderOfFrames(t *testing.T) {
 	server := enginetest.Start(t, func(c *config.Config) { c.Roster.Interval = 0 })
 	alice := server.Open(t, "alice", nil)
@@ -41,7 +41,7 @@ func TestOrderOfFrames(t *testing.T) {
 	}
 }
 
-// A frame to a client has the fields of the message and an id, name and timestamp.
+// A frame to a client has the fields of the message, and an id, a name and a timestamp.
 func TestEnvelope(t *testing.T) {
 	server := enginetest.Start(t, nil)
 	frame := server.Open(t, "alice", nil).Next()
@@ -55,7 +55,7 @@ func TestEnvelope(t *testing.T) {
 	}
 }
 
-// What cannot be a message ends the connection with the code that says why, and nobody else's.
+// A frame that cannot be a message closes its connection, and no other, with a code that says why.
 func TestFramesThatEndAConnection(t *testing.T) {
 	server := enginetest.Start(t, nil)
 	witness := server.Dial(t, "witness")
@@ -80,7 +80,8 @@ func TestFramesThatEndAConnection(t *testing.T) {
 	witness.ExpectNothing()
 }
 
-// A client that sends nothing but nonsense, as fast as it can, is closed for it or for its haste, and nobody else notices.
+// A client that sends only invalid messages, as fast as it can, is closed for that or for its rate, and other clients are not
+// affected.
 func TestThousandBadFrames(t *testing.T) {
 	server := enginetest.Start(t, nil)
 	witness := server.Dial(t, "witness")
@@ -97,7 +98,7 @@ func TestThousandBadFrames(t *testing.T) {
 	witness.ExpectNothing()
 }
 
-// One client too many is told so, and those inside notice nothing.
+// One client too many is refused, and the others are not affected.
 func TestServerFull(t *testing.T) {
 	server := enginetest.Start(t, func(c *config.Config) { c.Server.MaxConnections = 2 })
 	alice := server.Dial(t, "alice")
@@ -116,7 +117,7 @@ func TestServerFull(t *testing.T) {
 	})
 }
 
-// The end of the server sends out what is queued, says goodbye with 1001, and leaves nothing running.
+// A server that stops sends what is queued, closes the connections with 1001, and leaves nothing running.
 func TestStop(t *testing.T) {
 	before := runtime.NumGoroutine()
 	server := enginetest.Start(t, nil)
@@ -134,7 +135,7 @@ func TestStop(t *testing.T) {
 	}
 	http.DefaultClient.CloseIdleConnections()
 	deadline := time.Now().Add(enginetest.Patience)
-	for runtime.NumGoroutine() > before+len(clients)+2 { // the clients' readers are the test's
+	for runtime.NumGoroutine() > before+len(clients)+2 { // the readers of the clients belong to the test
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
 			t.Fatalf("goroutines: %d before, %d after\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
@@ -143,7 +144,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// An admin who stops the server ends it in order; the clients are told to come back.
+// An admin can stop the server in order; the clients are told to reconnect.
 func TestStopServer(t *testing.T) {
 	server := enginetest.Start(t, nil)
 	admin := server.Dial(t, "admin")
@@ -159,7 +160,7 @@ func TestStopServer(t *testing.T) {
 	}
 }
 
-// The page is served beside the WebSocket, and tells that the server is well.
+// The page and the health check are served beside the WebSocket.
 func TestPage(t *testing.T) {
 	server := enginetest.Start(t, nil)
 	rows := []struct{ path, want string }{
@@ -184,7 +185,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// A key that everybody knows keeps the server on this machine.
+// With a weak key the server listens only on this machine.
 func TestDefaultKey(t *testing.T) {
 	rows := []struct {
 		address, key string
@@ -248,7 +249,7 @@ func toString(f enginetest.Frame) string {
 	return b.String()
 }
 
-// Scripts with a mistake do not start, and the error says what is wrong where.
+// Scripts with a mistake do not start, and the error has the mistake and its place.
 func TestBrokenScripts(t *testing.T) {
 	const head = "local base = require(\"manager\")\nlocal server = require(\"server\")\nlocal app = base:extend()\n"
 	rows := []struct{ name, app, want string }{
@@ -293,7 +294,7 @@ func TestBrokenScripts(t *testing.T) {
 	}
 }
 
-// A manager cannot have the name of a module that the server has itself.
+// A manager cannot have the name of a built-in module.
 func TestManagerNamedAsModule(t *testing.T) {
 	for _, name := range []string{"server", "http", "json", "log"} {
 		c := config.Default()

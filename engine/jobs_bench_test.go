@@ -10,7 +10,7 @@ import (
 	"perigee/engine/enginetest/beanstalkd"
 )
 
-// Jobs of 100 bytes through reserve, a command in Lua and delete.
+// Jobs of 100 bytes, from reserve through a Lua command to delete.
 func BenchmarkJobs(b *testing.B) {
 	s := beanstalkd.Start(b, beanstalkd.Options{})
 	folder := b.TempDir()

@@ -17,7 +17,7 @@ import (
 	"perigee/engine/testkit"
 )
 
-// work starts a server that takes jobs from a beanstalkd of its own.
+// work starts a server that takes jobs from its own beanstalkd.
 func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.Server, jobqueue.Client) {
 	t.Helper()
 	b := beanstalkd.Start(t, beanstalkd.Options{})
@@ -36,7 +36,7 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 		}
 	})
 	address := server.Config.Queue
-	address.Driver = config.DriverBeanstalkd // also where the server has a queue of its own
+	address.Driver = config.DriverBeanstalkd // even if the server has a memory queue
 	service, err := jobqueue.Open(address)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 	return server, service
 }
 
-// putJob puts a job of a command and returns its number.
+// putJob puts a job of a command and returns its ID.
 func putJob(t *testing.T, service jobqueue.Client, command, arguments string) uint64 {
 	t.Helper()
 	body, err := jobqueue.Body(command, []byte(arguments))
@@ -88,13 +88,13 @@ func buried(t *testing.T, service jobqueue.Client, id uint64) {
 	})
 }
 
-// A job of the giveaway reaches its clients, and is gone then.
+// A job of the give-away sends messages to clients, and is deleted then.
 func TestJobReachesClients(t *testing.T) {
 	server, service := work(t, "", nil)
 	alice := server.Dial(t, "alice")
 	id := putJob(t, service, "AddPrize", `{"prize":{"name":"Mug","sponsor":"Acme"}}`)
 	prizes, _ := alice.Expect("UpdatePrizes")["prizes"].([]any)
-	for len(prizes) == 0 { // the first frame is that of the opening
+	for len(prizes) == 0 { // the first one is sent at the opening
 		prizes, _ = alice.Expect("UpdatePrizes")["prizes"].([]any)
 	}
 	if prize, _ := prizes[0].(map[string]any); prize["name"] != "Mug" {
@@ -129,7 +129,7 @@ function app:boot()
 end
 return app`
 
-// Scripts put jobs, whichever service has them, and take them again.
+// Scripts push jobs to either kind of queue, and take them again.
 func TestScriptPushes(t *testing.T) {
 	for _, driver := range []string{config.DriverBeanstalkd, config.DriverMemory} {
 		t.Run(driver, func(t *testing.T) {
@@ -154,8 +154,8 @@ func TestScriptPushes(t *testing.T) {
 	}
 }
 
-// A script hears why a job could not be put, and goes on.
-func TestScriptPushesToNobody(t *testing.T) {
+// A script gets the reason why a job could not be put, and continues.
+func TestScriptPushWithoutQueue(t *testing.T) {
 	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Address = beanstalkd.FreeAddress(t) })
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Push","command":"Say"}`)
@@ -165,7 +165,7 @@ func TestScriptPushesToNobody(t *testing.T) {
 	}
 }
 
-// Jobs come and go through the Unix socket of a beanstalkd as through a port, also after it was away; nobody is warned of it.
+// Jobs work over the Unix socket of a beanstalkd as over a port, also after it was unavailable, without a warning.
 func TestJobsThroughSocket(t *testing.T) {
 	b := beanstalkd.Start(t, beanstalkd.Options{Socket: true})
 	for _, address := range []string{b.Address, "unix://" + b.Address} {
@@ -198,7 +198,7 @@ func TestJobsThroughSocket(t *testing.T) {
 	}
 }
 
-// What is in a queue of the server's own ends with it, and the log says how much that was.
+// The jobs in a memory queue are lost when the server stops, and the log says how many there were.
 func TestMemoryQueueEnds(t *testing.T) {
 	for _, row := range []struct {
 		puts []queue.PutRequest
@@ -226,7 +226,7 @@ func TestMemoryQueueEnds(t *testing.T) {
 	}
 }
 
-// Without a queue no jobs are taken, which is said once, and none can be put; everything else is as ever.
+// Without a queue no jobs are taken, which is logged once, and none can be put; everything else works.
 func TestNoQueue(t *testing.T) {
 	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Driver = config.DriverOff })
 	alice := server.Dial(t, "alice")
@@ -258,14 +258,14 @@ func TestNoQueue(t *testing.T) {
 	}
 }
 
-// The priority that scripts give their jobs is the usual one.
+// Jobs of scripts have the usual priority by default.
 func TestDefaultPriority(t *testing.T) {
 	if module.DefaultPriority != queue.DefaultPriority {
 		t.Errorf("jobs of scripts have priority %d, want %d", module.DefaultPriority, queue.DefaultPriority)
 	}
 }
 
-// Jobs that wait do not hold those behind them.
+// Jobs whose handlers wait do not delay the jobs behind them.
 func TestWaitingJobHoldsNone(t *testing.T) {
 	server, service := work(t, tallying, nil)
 	alice := server.Dial(t, "alice")
@@ -276,7 +276,7 @@ func TestWaitingJobHoldsNone(t *testing.T) {
 	alice.Expect("Waited")
 }
 
-// A job that can never work is buried at once, and the log says why.
+// A job that can never succeed is buried at once, and the log says why.
 func TestHopelessJobs(t *testing.T) {
 	for _, row := range []struct{ body, want string }{
 		{`{"job":"Nowhere"}`, `unknown command \"Nowhere\"`},
@@ -290,8 +290,8 @@ func TestHopelessJobs(t *testing.T) {
 	}
 }
 
-// With state.sync = "job" the file has the effect of a job before the job is gone.
-func TestJobIsSavedBeforeItIsGone(t *testing.T) {
+// With state.sync = "job" the effect of a job is saved before the job is deleted.
+func TestJobSavedBeforeDelete(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	_, service := work(t, tallying, func(c *config.Config) {
 		c.State.File, c.State.Sync, c.State.Interval = file, config.SyncJob, config.Duration(time.Hour)
@@ -305,7 +305,7 @@ func TestJobIsSavedBeforeItIsGone(t *testing.T) {
 	}
 }
 
-// With state.sync = "job" no job is gone whose effect cannot be saved: it is buried, and the log says why.
+// With state.sync = "job" a job whose effect cannot be saved is buried, and the log says why.
 func TestJobThatCannotBeSaved(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	server, service := work(t, tallying, func(c *config.Config) {
@@ -322,8 +322,8 @@ func TestJobThatCannotBeSaved(t *testing.T) {
 	}
 }
 
-// A reload after which jobs are taken in another way does not call off a job in hand: it ends in the scripts that began it.
-func TestReloadKeepsJobInHand(t *testing.T) {
+// A reload that changes how jobs are taken does not cancel a job in progress: it finishes in the scripts that began it.
+func TestReloadKeepsJobInProgress(t *testing.T) {
 	b := beanstalkd.Start(t, beanstalkd.Options{})
 	boot := func(window string) string {
 		return app(`
@@ -344,7 +344,7 @@ server.command("Free", function() server.broadcast("Freed") end)`)
 	}
 	t.Cleanup(func() { _ = service.Close() })
 	id := putJob(t, service, "Wait", "")
-	putJob(t, service, "Free", "") // is begun when the first has waited for a while
+	putJob(t, service, "Free", "") // it begins after the first has waited for a while
 	alice.Expect("Freed")
 	f.write("app.lua", boot("5"))
 	if _, err := s.Control.Reload(t.Context()); err != nil {

@@ -11,7 +11,7 @@ import (
 	"perigee/engine/enginetest"
 )
 
-// Commands that a Laravel application dispatches run here, with what they carry; one that it has encrypted is buried.
+// Jobs that a Laravel application dispatches run here with their data; an encrypted one is buried.
 func TestLaravelDispatches(t *testing.T) {
 	server, service := work(t, "", nil)
 	alice := server.Dial(t, "alice")
@@ -35,7 +35,7 @@ func TestLaravelDispatches(t *testing.T) {
 	logged(t, server, "encrypted", 1)
 }
 
-// dispatch has a real Laravel dispatch one of the jobs of jobs.php, and returns its number.
+// dispatch lets a real Laravel dispatch one of the jobs of jobs.php, and returns its ID.
 func dispatch(t *testing.T, server *enginetest.Server, name string) uint64 {
 	t.Helper()
 	for _, needed := range []string{"/usr/bin/php", "/usr/share/php/Illuminate/autoload.php", "/usr/share/php/Pheanstalk/autoload.php"} {

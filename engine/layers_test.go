@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// floors returns the layer of each package. Imports only go down.
-func floors() map[string]int {
+// layers returns the layer of each package. Imports only go down.
+func layers() map[string]int {
 	return map[string]int{
 		"cmd/perigee":                  12,
 		"cmd/perigee/service":          11,
@@ -62,8 +62,8 @@ func floors() map[string]int {
 	}
 }
 
-// homes are the packages in which a third-party module may stand; one that ends in "/..." takes in all below it.
-func homes() map[string][]string {
+// importers returns which packages may import a third-party module; "/..." includes all packages below.
+func importers() map[string][]string {
 	return map[string][]string{
 		"github.com/BurntSushi/toml":               {"engine/config"},
 		"github.com/VictoriaMetrics/metrics":       {"engine/metrics"},
@@ -80,7 +80,7 @@ func homes() map[string][]string {
 	}
 }
 
-// imports returns what the packages of the module import, tests and what only tests use left out.
+// imports returns the imports of the packages, without those of tests and of packages only for tests.
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -114,50 +114,50 @@ func imports(t *testing.T) map[string][]string {
 	return found
 }
 
-// Every package stands on a floor and imports only from floors below its own.
-func TestFloors(t *testing.T) {
-	floors := floors()
+// Every package has a layer and imports only packages of lower layers.
+func TestLayers(t *testing.T) {
+	layers := layers()
 	for folder, names := range imports(t) {
-		floor, known := floors[folder]
+		layer, known := layers[folder]
 		if !known {
-			t.Errorf("%s stands on no floor", folder)
+			t.Errorf("%s has no layer", folder)
 		}
 		for _, name := range names {
 			below, ours := strings.CutPrefix(name, "perigee/")
-			if ours && below != "scripts" && floors[below] >= floor {
-				t.Errorf("%s (floor %d) imports %s (floor %d), want only what is below", folder, floor, below, floors[below])
+			if ours && below != "scripts" && layers[below] >= layer {
+				t.Errorf("%s (layer %d) imports %s (layer %d), want only lower layers", folder, layer, below, layers[below])
 			}
 		}
 	}
 }
 
-// homeOf returns where the module of a package is at home.
-func homeOf(name string) []string {
-	for module, home := range homes() {
+// importersOf returns which packages may import the module of a package.
+func importersOf(name string) []string {
+	for module, allowed := range importers() {
 		if name == module || strings.HasPrefix(name, module+"/") {
-			return home
+			return allowed
 		}
 	}
 	return nil
 }
 
-// isIn tells whether a package is in a home.
-func isIn(folder, home string) bool {
-	top, tree := strings.CutSuffix(home, "/...")
+// matches reports whether a package matches a pattern of importers.
+func matches(folder, pattern string) bool {
+	top, tree := strings.CutSuffix(pattern, "/...")
 	return folder == top || tree && strings.HasPrefix(folder, top+"/")
 }
 
-// Each third-party module stands in its own place and in no other.
-func TestHomes(t *testing.T) {
+// Only the listed packages import a third-party module.
+func TestThirdPartyImports(t *testing.T) {
 	for folder, names := range imports(t) {
 		for _, name := range names {
 			first, _, _ := strings.Cut(name, "/")
 			if !strings.Contains(first, ".") {
-				continue // of the standard library, or ours
+				continue // of the standard library or this module
 			}
-			home := homeOf(name)
-			if !slices.ContainsFunc(home, func(h string) bool { return isIn(folder, h) }) {
-				t.Errorf("%s imports %s, which is at home in %v", folder, name, home)
+			allowed := importersOf(name)
+			if !slices.ContainsFunc(allowed, func(pattern string) bool { return matches(folder, pattern) }) {
+				t.Errorf("%s imports %s, want it imported only in %v", folder, name, allowed)
 			}
 		}
 	}

@@ -25,8 +25,8 @@ func limited(t *testing.T, change func(c *config.Config)) *enginetest.Server {
 	})
 }
 
-// A handler that does not end is ended, only its message fails, and everybody else is answered.
-func TestHandlersWithoutEnd(t *testing.T) {
+// An endless handler is aborted: only its message fails, and all other clients get their replies.
+func TestEndlessHandlers(t *testing.T) {
 	server := limited(t, func(c *config.Config) { c.Lua.TurnTimeout = config.Duration(100 * time.Millisecond) })
 	const tooLong = "time limit exceeded"
 	tryWays(t, server, []way{
@@ -41,10 +41,10 @@ func TestHandlersWithoutEnd(t *testing.T) {
 	})
 }
 
-// A handler that would fill the memory or the stack fails, and says why in the log; everybody else is answered.
-func TestHandlersWithoutMeasure(t *testing.T) {
+// A handler that exhausts the memory or the stack fails, and the log says why; all other clients get their replies.
+func TestExcessiveHandlers(t *testing.T) {
 	server := limited(t, func(c *config.Config) {
-		c.Lua.TurnTimeout = config.Duration(time.Hour) // so that nothing but what a way runs into ends it
+		c.Lua.TurnTimeout = config.Duration(time.Hour) // so that only the limit under test ends it
 		c.Lua.Memory = config.Size(liveHeap()) + 128*config.MiB
 	})
 	const (
@@ -84,7 +84,7 @@ func TestHandlersWithoutMeasure(t *testing.T) {
 	})
 }
 
-// way is one thing that a handler of testdata/limits.lua does, and what the log says of it.
+// way is one of the things that a handler of testdata/limits.lua does, and what is logged about it.
 type way struct{ name, want string }
 
 func tryWays(t *testing.T, server *enginetest.Server, ways []way) {
@@ -105,8 +105,7 @@ func tryWays(t *testing.T, server *enginetest.Server, ways []way) {
 	}
 }
 
-// enter opens a connection to a server whose turns are short. On a busy machine the hook that greets may have been ended: then
-// it opens another.
+// enter opens a connection to a server with short turns. On a busy machine the open hook may be aborted; then it opens another.
 func enter(t *testing.T, server *enginetest.Server, name string) *enginetest.Client {
 	t.Helper()
 	for deadline := time.Now().Add(enginetest.Patience); ; {
@@ -129,7 +128,7 @@ func enter(t *testing.T, server *enginetest.Server, name string) *enginetest.Cli
 	}
 }
 
-// ping tells whether a client is answered in time; on a busy machine even so short a turn may have been ended.
+// ping reports whether a client gets a reply in time. On a busy machine even so short a turn may be aborted.
 func ping(t *testing.T, c *enginetest.Client) bool {
 	t.Helper()
 	c.Send(`{"name":"Ping"}`)
@@ -143,7 +142,7 @@ func ping(t *testing.T, c *enginetest.Client) bool {
 	return answer.Name() == "Pong"
 }
 
-// A command that puts itself off again and again, in turns that are all short, is refused, and others are answered.
+// A command that defers itself again and again, in short turns, is refused, and other clients get their replies.
 func TestMultiplyingCommand(t *testing.T) {
 	server := limited(t, func(*config.Config) {})
 	alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
@@ -158,7 +157,7 @@ func TestMultiplyingCommand(t *testing.T) {
 	}
 }
 
-// A thousand handlers without end leave nothing behind, and everybody else is answered in between.
+// A thousand endless handlers leave nothing behind, and other clients get their replies in between.
 func TestEndlessHandlersLeaveNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a thousand handlers take 10 ms each, and more")

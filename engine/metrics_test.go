@@ -21,7 +21,7 @@ import (
 	"perigee/engine/testkit"
 )
 
-// ask asks for the metrics and returns the status and the text of the answer.
+// ask requests the metrics and returns the status and the body of the response.
 func ask(t *testing.T, server *enginetest.Server, header ...string) (status int, text string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"metrics", nil)
@@ -62,7 +62,7 @@ func scrape(t *testing.T, server *enginetest.Server) map[string]string {
 	return series
 }
 
-// measured waits until series have their values: some of what they count is settled after the answer.
+// measured waits until series have their values: some events are counted after the reply.
 func measured(t *testing.T, server *enginetest.Server, want map[string]string) {
 	t.Helper()
 	var got map[string]string
@@ -78,7 +78,7 @@ func measured(t *testing.T, server *enginetest.Server, want map[string]string) {
 	})
 }
 
-// putOwn puts a job with this body on the queue of a server.
+// putOwn puts a job with this body on the memory queue of a server.
 func putOwn(t *testing.T, server *enginetest.Server, body string) {
 	t.Helper()
 	if _, err := server.Control.PutJob(t.Context(), queue.PutRequest{Queue: "default", Body: []byte(body), Priority: queue.DefaultPriority}); err != nil {
@@ -86,7 +86,7 @@ func putOwn(t *testing.T, server *enginetest.Server, body string) {
 	}
 }
 
-// watched is the boot of an application of which everything is counted.
+// watched is the boot of an application with handlers of every kind.
 const watched = `
 base.boot(self)
 server.message("Click", { protection = "none" }, function(client)
@@ -99,7 +99,7 @@ server.command("Count", function() server.state("clicks", { n = 0 }).n = server.
 server.after(1, function() end)
 `
 
-// keepBusy has clients, jobs and strangers do something of everything.
+// keepBusy lets clients, jobs and strangers cause every kind of event.
 func keepBusy(t *testing.T, server *enginetest.Server) {
 	t.Helper()
 	alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
@@ -125,7 +125,7 @@ func keepBusy(t *testing.T, server *enginetest.Server) {
 	}
 }
 
-// What clients, scripts and jobs do is counted, by whom and how it ended; all of it parses.
+// The actions of clients, scripts and jobs are counted with their outcome; the metrics parse.
 func TestMetrics(t *testing.T) {
 	f := newFolder(t, app(watched))
 	server := f.serve(func(c *config.Config) {
@@ -179,8 +179,7 @@ perigee_generation 1
 	}
 }
 
-// After many reloads there are the series of the scripts that run and of no others; what the server counts goes on, whoever
-// takes the jobs.
+// After many reloads only the series of the running scripts exist. The counters of the server continue, with any worker.
 func TestMetricsOfReloads(t *testing.T) {
 	f := newFolder(t, app(watched))
 	server := f.serve(nil)
@@ -221,7 +220,7 @@ func TestMetricsOfReloads(t *testing.T) {
 	}
 }
 
-// The counts of scripts that were replaced stay while a handler of theirs goes on.
+// The series of replaced scripts remain while one of their handlers runs.
 func TestMetricsWhileScriptsDrain(t *testing.T) {
 	f := newFolder(t, app(`
 server.message("Wait", { protection = "none" }, function(client)
@@ -242,7 +241,7 @@ end)`))
 	})
 }
 
-// The metrics are for this machine and for whoever has the key; nobody else is told anything.
+// Only clients on this machine and those with the key get the metrics.
 func TestMetricsAreNotForStrangers(t *testing.T) {
 	server := commandServer(t, nil)
 	const proxied, key = "X-Forwarded-For", "Bearer " + commandKey
@@ -250,7 +249,7 @@ func TestMetricsAreNotForStrangers(t *testing.T) {
 		claim  string
 		header []string
 		status int
-		want   string // a part of the answer
+		want   string // a part of the response
 	}{
 		{"this machine", nil, 200, "perigee_connections 0"},
 		{"this machine, with a wrong key", []string{"Authorization", "Bearer guess"}, 200, "perigee_connections 0"},
@@ -268,7 +267,7 @@ func TestMetricsAreNotForStrangers(t *testing.T) {
 	}
 }
 
-// The key is in no metric, wherever clients and programs name it.
+// The key is in no metric, wherever clients and programs send it.
 func TestMetricsTellNoSecret(t *testing.T) {
 	const secret = "S3CRET-canary-123456"
 	server := commandServer(t, func(c *config.Config) { c.Server.Key = secret })
@@ -292,7 +291,7 @@ func TestMetricsTellNoSecret(t *testing.T) {
 	}
 }
 
-// While a handler holds the loop the metrics answer, and show what waits behind it.
+// While a handler holds the loop, the metrics are available and show the queued turns.
 func TestMetricsWhileTheLoopIsHeld(t *testing.T) {
 	server := application(t, `
 function app:boot()
@@ -324,7 +323,7 @@ end`, func(c *config.Config) {
 	})
 }
 
-// A disk that refuses is counted, and so are tables that cannot be saved.
+// Failed saves are counted, and so are tables that cannot be saved.
 func TestMetricsOfTheState(t *testing.T) {
 	folder := t.TempDir()
 	f := newFolder(t, app(`
@@ -337,7 +336,7 @@ end)`))
 	server := f.serve(func(c *config.Config) {
 		c.State.File, c.State.Interval = filepath.Join(folder, "state.json"), config.Duration(10*time.Millisecond)
 	})
-	if err := os.MkdirAll(filepath.Join(folder, "state.json.tmp", "x"), 0o700); err != nil { // where the file is written first
+	if err := os.MkdirAll(filepath.Join(folder, "state.json.tmp", "x"), 0o700); err != nil { // the file is written there first
 		t.Fatal(err)
 	}
 	alice := server.Dial(t, "alice")

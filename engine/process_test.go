@@ -23,8 +23,8 @@ func programs() map[string]config.Process {
 	}
 }
 
-// A program that ignores SIGTERM, floods and has a child is gone when the server is, with its child; the stop hook
-// runs before, and a callback that fails is logged.
+// A program that ignores SIGTERM, writes endlessly and has a child ends with the server, as does the child. The stop hook runs
+// before, and a callback that fails is logged.
 func TestProcessesEnd(t *testing.T) {
 	notes := filepath.Join(t.TempDir(), "notes")
 	server := application(t, `
@@ -48,7 +48,7 @@ end`, func(c *config.Config) {
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Start"}`)
 	said := map[string]enginetest.Frame{}
-	for range 2 { // in whatever order
+	for range 2 { // in any order
 		frame := alice.Next()
 		for frame.Name() != "Child" && frame.Name() != "Noting" {
 			frame = alice.Next()
@@ -76,7 +76,7 @@ end`, func(c *config.Config) {
 	}
 }
 
-// A flood, which has no end, does not keep the others from being answered.
+// Endless output of a program does not keep other clients from getting their replies.
 func TestProcessFlood(t *testing.T) {
 	server := application(t, `
 local lines = 0
@@ -88,7 +88,7 @@ function app:boot()
   end)
 end`, func(c *config.Config) {
 		c.Processes = map[string]config.Process{"flood": {Command: []string{"/bin/sh", "-c", "yes"}}}
-		c.Limits.MessagesPerSecond = 0 // it asks until enough has come
+		c.Limits.MessagesPerSecond = 0 // the client repeats its request until enough has come
 	})
 	alice := server.Dial(t, "alice")
 	for end := time.Now().Add(enginetest.Patience); ; {

@@ -51,7 +51,7 @@ func tool(t *testing.T, name string) string {
 	return ""
 }
 
-// put replaces a part of a text, which must be there once.
+// put replaces a part of a text that must occur exactly once.
 func put(t *testing.T, text, old, with string) string {
 	t.Helper()
 	if n := strings.Count(text, old); n != 1 {
@@ -101,8 +101,8 @@ func startNginx(t *testing.T, site string) {
 	}
 }
 
-// With the site that the documents show, a WebSocket goes through nginx from a page of that origin, and the server sees the
-// client's address, not that of nginx. The header fields that it sets for this are needed.
+// With the nginx site of the documents, a page of its origin can connect, and the server sees the address of the client instead of
+// that of nginx. The header fields in the site are necessary.
 func TestDocumentNginx(t *testing.T) {
 	site := documentBlock(t, "nginx", "/etc/nginx/conf.d/perigee.conf")
 	settings := documentBlock(t, "toml", "/srv/perigee/server.toml")
@@ -151,7 +151,7 @@ func TestDocumentNginx(t *testing.T) {
 	}
 }
 
-// The unit that the documents show is one that systemd understands.
+// systemd accepts the unit of the documents.
 func TestDocumentUnit(t *testing.T) {
 	unit := documentBlock(t, "ini", "/etc/systemd/system/perigee.service")
 	analyze, err := exec.LookPath("systemd-analyze")

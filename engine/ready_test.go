@@ -13,7 +13,7 @@ import (
 	"perigee/engine/testkit"
 )
 
-// ready asks a server whether it is, until the line about its queue is as a regular expression says.
+// ready requests /readyz until the line about the queue matches a regular expression.
 func ready(t *testing.T, server *enginetest.Server, queue string) {
 	t.Helper()
 	want := regexp.MustCompile(`^ready\nqueue: ` + queue + `\n$`)
@@ -44,7 +44,7 @@ func fetch(t *testing.T, url string) (status int, text string) {
 	return answer.StatusCode, string(body)
 }
 
-// A server is ready without its queue, says how the queue is, and logs each change once.
+// A server is ready without its queue, reports the status of the queue, and logs each change once.
 func TestReadyTellsOfTheQueue(t *testing.T) {
 	b := beanstalkd.Start(t, beanstalkd.Options{})
 	server := enginetest.Start(t, func(c *config.Config) {
@@ -66,13 +66,13 @@ func TestReadyTellsOfTheQueue(t *testing.T) {
 	}
 }
 
-// logged waits until the log has a text so many times.
+// logged waits until the log contains a text this many times.
 func logged(t *testing.T, server *enginetest.Server, text string, times int) {
 	t.Helper()
 	testkit.WaitFor(t, "the log to have "+text, func() bool { return strings.Count(server.Log(), text) >= times })
 }
 
-// An application that takes no jobs says so.
+// The status of an application that takes no jobs says so.
 func TestReadyWithoutJobs(t *testing.T) {
 	folder := t.TempDir()
 	write(t, folder, map[string]string{"idle.lua": `

@@ -10,8 +10,8 @@ import (
 	"perigee/engine/config"
 )
 
-// How long the loop is held by the swap, for 5,000 lines of scripts in 20 modules, 200 messages and 10 MB of state, of which
-// boot asks for all.
+// How long the swap holds the loop, with 5,000 lines of scripts in 20 modules, 200 messages and 10 MB of state, all of which boot
+// reads.
 func BenchmarkReloadPause(b *testing.B) {
 	f := newFolder(b, "")
 	boot := "base.boot(self)\n"

@@ -23,8 +23,8 @@ import (
 	"perigee/engine/script"
 )
 
-// numbered is a manager that counts each client's messages, and fails where it is called before its boot has ended. Its
-// number tells the versions apart.
+// numbered is a manager that counts the messages of each client, and fails if it is called before its boot has ended. Its number
+// distinguishes the versions.
 const numbered = `
 local base = require("manager")
 local server = require("server")
@@ -76,9 +76,9 @@ end
 return app
 `
 
-// Clients that send numbered messages while the scripts are reloaded again and again, every tenth time with scripts that
-// are broken, are all answered, and numbered jobs are all done: nothing is lost, doubled or out of order, no connection
-// ends, and no handler of scripts that have not booted runs.
+// While the scripts are reloaded again and again, every tenth time with broken scripts, all numbered messages of clients get their
+// replies and all numbered jobs are done: nothing is lost, duplicated or out of order, no connection ends, and no handler of scripts
+// that have not booted runs.
 func TestReloadUnderLoad(t *testing.T) {
 	clients, reloads := 1000, 100
 	if raceEnabled || testing.Short() {
@@ -91,16 +91,16 @@ func TestReloadUnderLoad(t *testing.T) {
 		c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, b.Address
 		c.Server.MaxConnections = 0
 		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000
-		c.Lua.TurnTimeout, c.Lua.BootTimeout = config.Duration(time.Minute), config.Duration(time.Minute) // none is its subject
+		c.Lua.TurnTimeout, c.Lua.BootTimeout = config.Duration(time.Minute), config.Duration(time.Minute) // the test is not about them
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 4*enginetest.Patience)
 	defer cancel()
 	var sent atomic.Int64
 	var stop atomic.Bool
 	errs := make(chan error, clients+1)
-	var crowd sync.WaitGroup
+	var group sync.WaitGroup
 	for i := range clients {
-		crowd.Go(func() {
+		group.Go(func() {
 			n, err := count(ctx, s.Socket, &stop)
 			sent.Add(int64(n))
 			if err != nil {
@@ -110,7 +110,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	var jobs int
 	var unsure map[int]bool
-	crowd.Go(func() {
+	group.Go(func() {
 		var err error
 		if jobs, unsure, err = putNumbered(ctx, b.Address, &stop); err != nil {
 			errs <- fmt.Errorf("job %d: %w", jobs+1, err)
@@ -133,7 +133,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		}
 	}
 	stop.Store(true)
-	crowd.Wait()
+	group.Wait()
 	close(errs)
 	for err := range errs {
 		t.Error(err)
@@ -186,8 +186,7 @@ func putNumbered(ctx context.Context, address string, stop *atomic.Bool) (n int,
 	return n, unsure, nil
 }
 
-// count sends numbered messages, some ahead of the answers, until stop says so, and returns how many were answered as they
-// should be.
+// count sends numbered messages, some ahead of the replies, until stop is closed, and returns how many got the right reply.
 func count(ctx context.Context, url string, stop *atomic.Bool) (answered int, err error) {
 	socket, response, err := websocket.DefaultDialer.DialContext(ctx, url, nil)
 	if err != nil {
@@ -195,7 +194,7 @@ func count(ctx context.Context, url string, stop *atomic.Bool) (answered int, er
 	}
 	defer func() { err = errors.Join(err, response.Body.Close(), socket.Close()) }()
 	const ahead = 3
-	late := make(map[int]bool) // every seventh answer comes later
+	late := make(map[int]bool) // every seventh reply comes later
 	sent := 0
 	for answered < sent || !stop.Load() {
 		for ; sent < answered+ahead && !stop.Load(); sent++ {
@@ -229,7 +228,7 @@ func count(ctx context.Context, url string, stop *atomic.Bool) (answered int, er
 	return answered, nil
 }
 
-// A thousand reloads leave no more behind than one: neither memory nor goroutines.
+// A thousand reloads leave no more memory and goroutines behind than one.
 func TestReloadsLeaveNothing(t *testing.T) {
 	reloads := 1000
 	if raceEnabled || testing.Short() {
@@ -252,7 +251,7 @@ server.message("Work", { protection = "none" }, function(client, message)
 end)`))
 	s := f.serve(func(c *config.Config) {
 		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000
-		c.Lua.TurnTimeout, c.Lua.BootTimeout = config.Duration(time.Minute), config.Duration(time.Minute) // none is its subject
+		c.Lua.TurnTimeout, c.Lua.BootTimeout = config.Duration(time.Minute), config.Duration(time.Minute) // the test is not about them
 	})
 	alice, idle := s.Dial(t, "alice"), s.Dial(t, "idle")
 	var programs []weak.Pointer[script.Program]

@@ -20,7 +20,7 @@ import (
 	"perigee/engine/manager/registry"
 )
 
-// folder is a scripts folder whose manager is app.lua.
+// folder is a scripts directory whose manager is app.lua.
 type folder struct {
 	testing.TB
 	path string
@@ -40,7 +40,7 @@ func (f folder) write(name, text string) {
 	}
 }
 
-// serve runs a server with the folder.
+// serve runs a server with the directory.
 func (f folder) serve(change func(c *config.Config)) *enginetest.Server {
 	f.Helper()
 	return enginetest.Start(f.TB, func(c *config.Config) {
@@ -51,7 +51,7 @@ func (f folder) serve(change func(c *config.Config)) *enginetest.Server {
 	})
 }
 
-// app is a manager whose boot is the given text.
+// app returns a manager with this text as its boot.
 func app(boot string) string {
 	return "local base = require(\"manager\")\nlocal server = require(\"server\")\nlocal app = base:extend()\n" +
 		"function app:boot()\n" + boot + "\nend\n" +
@@ -59,7 +59,7 @@ func app(boot string) string {
 		"return app\n"
 }
 
-// A reload puts new scripts in force for clients that are connected, with state and clients' fields as they were.
+// After a reload the new scripts handle the messages of connected clients; the state and the fields of clients are kept.
 func TestReload(t *testing.T) {
 	f := newFolder(t, app(`
 server.message("Say", { protection = "none" }, function(client, message)
@@ -90,7 +90,7 @@ end)`))
 	}
 }
 
-// reloadWithin reloads where a turn may take so long, and a boot a half more.
+// reloadWithin reloads with this limit for a turn, and half as much again for a boot.
 func reloadWithin(s *enginetest.Server, limit time.Duration) error {
 	s.Set(func(c *config.Config) {
 		c.Lua.TurnTimeout, c.Lua.BootTimeout = config.Duration(limit), config.Duration(limit*3/2)
@@ -99,7 +99,7 @@ func reloadWithin(s *enginetest.Server, limit time.Duration) error {
 	return err
 }
 
-// Scripts that are broken in whatever way change nothing: those before go on, and the error has the place.
+// Broken scripts change nothing: the running scripts continue, and the error has the place.
 func TestReloadFails(t *testing.T) {
 	good := app(`server.message("Say", { protection = "none" }, function(client) client:send("Good") end)`)
 	f := newFolder(t, good)
@@ -128,7 +128,7 @@ func TestReloadFails(t *testing.T) {
 		}
 		err := reloadWithin(s, limit)
 		for err != nil && !strings.Contains(err.Error(), row.want) && limit < enginetest.Patience {
-			limit *= 2 // on a busy machine the time may have been over before the scripts came to where it is to end
+			limit *= 2 // on a busy machine the limit may be reached before the endless part
 			err = reloadWithin(s, limit)
 		}
 		if err == nil || !strings.Contains(err.Error(), row.want) {
@@ -151,8 +151,8 @@ func TestReloadFails(t *testing.T) {
 	}
 }
 
-// A process of boot goes on under the next boot that starts the same: no line is lost or told twice, whatever generation
-// hears it. One that the next boot does not start ends; one that a rehearsal alone starts never runs.
+// A process of boot continues under the next boot if that starts the same one: no line is lost or delivered twice. A process that the
+// next boot does not start ends; a process that only a rehearsal starts never runs.
 func TestReloadProcesses(t *testing.T) {
 	notes := filepath.Join(t.TempDir(), "notes")
 	boot := `
@@ -207,7 +207,7 @@ server.message("Heard", { protection = "none" }, function(client) client:send("H
 	}
 }
 
-// A handler that waits finishes in its own generation, and is interrupted after lua.drain.
+// A waiting handler finishes in its own generation, and is interrupted after lua.drain.
 func TestReloadWaitingHandlers(t *testing.T) {
 	for _, row := range []struct {
 		name  string
@@ -280,7 +280,7 @@ return app`, 1))
 	}
 }
 
-// A protection that becomes weaker is a warning with both values; what waits in timers and delays goes over.
+// A weaker protection is logged as a warning with both values; timers and delayed commands continue.
 func TestReloadWarns(t *testing.T) {
 	f := newFolder(t, app(`server.message("Halt", { protection = "admin" }, function() end)`))
 	s := f.serve(nil)
@@ -295,17 +295,17 @@ func TestReloadWarns(t *testing.T) {
 	}
 }
 
-// Reloads that are asked for at once run one after the other, and each caller hears of one that began after it asked;
-// after the end of the server there is none.
-func TestReloadsAtOnce(t *testing.T) {
+// Concurrent reloads run one after the other, and each caller gets the outcome of one that began after its request. After the server
+// has stopped there are none.
+func TestConcurrentReloads(t *testing.T) {
 	f := newFolder(t, app(""))
 	s := f.serve(nil)
 	const callers = 50
 	var mu sync.Mutex
 	generations := map[int]bool{}
-	var crowd sync.WaitGroup
+	var group sync.WaitGroup
 	for range callers {
-		crowd.Go(func() {
+		group.Go(func() {
 			r, err := s.Control.Reload(t.Context())
 			mu.Lock()
 			defer mu.Unlock()
@@ -315,7 +315,7 @@ func TestReloadsAtOnce(t *testing.T) {
 			}
 		})
 	}
-	crowd.Wait()
+	group.Wait()
 	if len(generations) > callers || generations[1] || !generations[2] {
 		t.Errorf("%d calls led to the generations %v, want 2 and up", callers, generations)
 	}
@@ -327,7 +327,7 @@ func TestReloadsAtOnce(t *testing.T) {
 	}
 }
 
-// The end of the server calls off a reload that is under way.
+// Stopping the server cancels a reload in progress.
 func TestStopWhileReloading(t *testing.T) {
 	f := newFolder(t, app(""))
 	s := f.serve(nil)
@@ -347,9 +347,9 @@ func TestStopWhileReloading(t *testing.T) {
 	}
 }
 
-// A boot that fails in earnest alone, since it finds clients that the rehearsal did not have, leaves the scripts before with
-// everything that they had, and nothing of its own.
-func TestReloadFailsInEarnest(t *testing.T) {
+// If a boot fails only after the rehearsal, because there are clients, the running scripts keep everything, and nothing of the new
+// ones remains.
+func TestReloadFailsAfterRehearsal(t *testing.T) {
 	f := newFolder(t, app(`
 server.register("news")
 server.every(20, "Tick")

@@ -11,7 +11,7 @@ import (
 	"perigee/engine/queue"
 )
 
-// Settings that may change while the server runs change, the others are named, and those that are wrong change nothing.
+// A reload changes the settings that may change while the server runs and names the others; wrong settings change nothing.
 func TestReloadSettings(t *testing.T) {
 	f := newFolder(t, app(`base.boot(self)
 server.message("Config", { protection = "none" }, function(client) client:send("Config", { motto = server.config.motto }) end)`))
@@ -65,8 +65,7 @@ server.message("Config", { protection = "none" }, function(client) client:send("
 	}
 }
 
-// Settings that are gone or emptied, and a key that everybody knows in place of a good one, are no settings to go on with;
-// the key stays as it was.
+// A reload fails if the settings file has vanished or is empty, or would replace a good key by a weak one; the key is kept.
 func TestReloadWithoutSettings(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "server.toml")
 	const key = "correct horse battery"
@@ -97,7 +96,7 @@ func TestReloadWithoutSettings(t *testing.T) {
 	}
 }
 
-// Another key in the same file is a change of settings, of which nothing but the file's name is told.
+// A new key in the same key file is a change of the settings; only the name of the file is reported.
 func TestReloadKeyFile(t *testing.T) {
 	f := newFolder(t, app("base.boot(self)"))
 	f.write("key", "correct horse battery\n")
@@ -118,7 +117,7 @@ func TestReloadKeyFile(t *testing.T) {
 	}
 }
 
-// The time that jobs in hand have at a stop is the one of the last reload.
+// The time that jobs in progress have at a stop is that of the last reload.
 func TestReloadStopDrain(t *testing.T) {
 	f := newFolder(t, app(`
 base.boot(self)

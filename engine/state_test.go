@@ -18,7 +18,7 @@ import (
 	"perigee/scripts"
 )
 
-// stateful returns what makes a server keep its state in a file.
+// stateful returns settings with which a server keeps its state in a file.
 func stateful(file string) func(c *config.Config) {
 	return func(c *config.Config) { c.State.File = file }
 }
@@ -30,7 +30,7 @@ func stop(t *testing.T, server *enginetest.Server) {
 	}
 }
 
-// Two servers cannot have one file: each would undo what the other saves.
+// Two servers cannot use the same file: each would overwrite what the other saves.
 func TestStateOfTwoServers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	server := enginetest.Start(t, stateful(file))
@@ -44,7 +44,7 @@ func TestStateOfTwoServers(t *testing.T) {
 	stop(t, server)
 }
 
-// What scripts keep in server.state is there again after a restart, before boot.
+// server.state is restored after a restart, before boot.
 func TestStateOutlivesRestart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	server := enginetest.Start(t, stateful(file))
@@ -83,7 +83,7 @@ func TestStateIsSavedAtInterval(t *testing.T) {
 	}
 }
 
-// What cannot be saved is named in the log; the rest is saved, and the server goes on.
+// A table that cannot be saved is named in the log; the rest is saved, and the server continues.
 func TestStateThatIsNoData(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "state.json")
@@ -113,7 +113,7 @@ return app`
 	}
 }
 
-// A state file that is damaged keeps the server from starting, and stays as it is.
+// With a damaged state file the server does not start, and the file is not changed.
 func TestDamagedState(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{``, "the file is empty"},
@@ -153,10 +153,10 @@ func TestCheckSavesNothing(t *testing.T) {
 	}
 }
 
-// A place that the state cannot be saved to is found by a check, and before a start, not when everything would be lost.
+// check and start fail if the state file cannot be written, so that nothing is lost later.
 func TestStateUnwritable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
-	if err := os.Mkdir(file+".tmp", 0o700); err != nil { // where a save would be written
+	if err := os.Mkdir(file+".tmp", 0o700); err != nil { // a save is written there first
 		t.Fatal(err)
 	}
 	c := config.Default()

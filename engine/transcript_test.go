@@ -10,8 +10,8 @@ import (
 	"perigee/engine/enginetest"
 )
 
-// What clients say and hear is as the transcripts tell. One with a Lua file of its name runs that as the manager, the
-// giveaway runs the giveaway, and the others run the base manager. server.config.url is another server.
+// Clients send and receive what the transcripts contain. A transcript with a Lua file of the same name runs that as the manager,
+// giveaway runs the give-away, and the others run the base manager. server.config.url is another server.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {

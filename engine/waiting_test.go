@@ -13,7 +13,7 @@ import (
 	"perigee/engine/enginetest"
 )
 
-// otherServer is one that scripts make requests to; what it does stands in its paths.
+// otherServer is a server to which scripts send requests; the path says what it does.
 func otherServer(tb testing.TB) *httptest.Server {
 	tb.Helper()
 	release, hanging, gone := make(chan struct{}), make(chan struct{}, 64), make(chan struct{}, 64)
@@ -61,7 +61,7 @@ func otherServer(tb testing.TB) *httptest.Server {
 	return server
 }
 
-// application runs a server with one file of Lua as its manager.
+// application runs a server with one Lua file as its manager.
 func application(tb testing.TB, source string, change func(c *config.Config)) *enginetest.Server {
 	tb.Helper()
 	folder := tb.TempDir()
@@ -82,7 +82,7 @@ return app
 	})
 }
 
-// Every wait that lasts longer than it may ends with an error, which the log names the handler of.
+// Every wait that takes too long ends with an error, which is logged with the handler.
 func TestAwaitTimeout(t *testing.T) {
 	other := otherServer(t)
 	server := application(t, `
@@ -119,7 +119,7 @@ end`, func(c *config.Config) {
 	}
 }
 
-// One handler too many is told why it cannot wait, and may handle that.
+// If too many handlers wait, the next one gets an error, which it may handle.
 func TestTooManyWaiting(t *testing.T) {
 	server := application(t, `
 function app:boot()
@@ -141,7 +141,7 @@ end`, func(c *config.Config) { c.Lua.MaxWaiting = 2 })
 	}
 }
 
-// A rejection that nobody handles is logged once, with its place; one that somebody handles, or that was cancelled, is not.
+// An unhandled rejection is logged once, with its place. One that is handled, or that was cancelled, is not logged.
 func TestUnhandledRejection(t *testing.T) {
 	server := application(t, `
 function app:boot()
@@ -177,7 +177,7 @@ end`, nil)
 	}
 }
 
-// The end of the server ends handlers that wait, calls off their requests, and is no mistake of theirs.
+// Stopping the server ends waiting handlers and cancels their requests; that is not logged as an error.
 func TestStopWhileWaiting(t *testing.T) {
 	other := otherServer(t)
 	server := application(t, `
@@ -202,7 +202,7 @@ end`, func(c *config.Config) { c.App = map[string]any{"url": other.URL} })
 	}
 }
 
-// Ten thousand handlers wait at once, half of them for a clock and half for another server, and everybody else is answered.
+// Ten thousand handlers wait at once, half of them for a timer and half for another server, and other clients get their replies.
 func TestTenThousandWaiting(t *testing.T) {
 	const count = 10_000
 	other := otherServer(t)
@@ -245,7 +245,7 @@ end`, func(c *config.Config) {
 		c.Lua.AwaitTimeout, c.Lua.TurnTimeout = config.Duration(10*time.Minute), config.Duration(time.Minute)
 		c.Lua.Memory = 4 * config.GiB
 		c.HTTP.MaxRequests = 64
-		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000 // it asks until all have begun
+		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000 // the client repeats its request until all have begun
 	})
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Begin","count":10000}`)
@@ -267,7 +267,7 @@ end`, func(c *config.Config) {
 	}
 }
 
-// What it costs a handler to wait for a clock that has run out, and for a promise that is settled in the next turn.
+// The cost of waiting for a timer that is due, and for a promise that is resolved in the next turn.
 func BenchmarkWait(b *testing.B) {
 	for _, row := range []struct{ name, wait string }{
 		{"none", ``},

@@ -8,7 +8,7 @@ import (
 	"perigee/engine/config"
 )
 
-// The log says what is wrong with a manager's hook, or which setting ended a turn, at the line of the user.
+// The log says what is wrong with a hook of the manager, or which setting ended a turn, with the line of the script.
 func TestWordingOfTheLog(t *testing.T) {
 	const boot = "function app:boot() base.boot(self) server.message(\"Go\", { protection = \"none\" }, function() error(\"no\") end) end\n"
 	rows := []struct{ app, want string }{
@@ -36,7 +36,7 @@ func TestWordingOfTheLog(t *testing.T) {
 	}
 }
 
-// Who calls exceptions.send wrongly is told so at the line of the call, and clients get nothing half made.
+// A wrong call of exceptions.send is an error at the line of the call, and the client gets no partial message.
 func TestWordingOfExceptions(t *testing.T) {
 	const usage = `: write exceptions.send(client, message, { exception = "NoItem", message = "Say what you would like.", code = 422 })`
 	for call, want := range map[string]string{
