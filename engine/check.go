@@ -25,7 +25,7 @@ func Check(ctx context.Context, o Options) (Status, error) {
 	defer s.close()
 	warnings := &warnings{Handler: s.log.Handler()}
 	r, err := s.rehearse(ctx, rehearsal{
-		config: s.config, store: s.keeper.Store, slice: s.config.Lua.BootTimeout.Std(), log: slog.New(warnings),
+		config: s.config, store: s.saver.Store, slice: s.config.Lua.BootTimeout.Std(), log: slog.New(warnings),
 	})
 	if err != nil {
 		return Status{}, err

@@ -104,7 +104,7 @@ type Server struct {
 	fetch   *fetch.Client
 	process *process.Supervisor
 	http    *http.Server
-	keeper  *persist.Saver
+	saver   *persist.Saver
 	jobs    *jobqueue.Service
 	reloads *reloads
 	padding []byte // of the heap; set by Run, never read or written
@@ -177,10 +177,10 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		return nil, err
 	}
 	s.key = p.manager.Key
-	if s.keeper, err = persist.New(c.State, o.Log); err != nil {
+	if s.saver, err = persist.New(c.State, o.Log); err != nil {
 		return nil, c.SettingError("state.file", err)
 	}
-	s.jobs = jobqueue.New(c, &s.keeper.Applied, o.Log)
+	s.jobs = jobqueue.New(c, &s.saver.Applied, o.Log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		SlowTurn:   c.Lua.SlowTurn.Std(),

@@ -19,7 +19,7 @@ type counts struct {
 func (s *Server) metricsSnapshot() metrics.Snapshot {
 	connections, jobs, status := s.broker.Counts(), s.jobs.Counters(), s.jobs.Status()
 	clients, programs := s.manager.AuthFailures()
-	saves, refused, faults := s.keeper.Counts()
+	saves, refused, faults := s.saver.Counts()
 	return metrics.Snapshot{
 		Connections:      s.broker.Count(),
 		Opened:           connections.Opened,

@@ -41,7 +41,7 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	booted = true
-	parts.Go(func() { s.running.track("state saver", func() { s.keeper.Run(live, s.loop) }) })
+	parts.Go(func() { s.running.track("state saver", func() { s.saver.Run(live, s.loop) }) })
 	s.stopJobs = s.startJobs(live, &parts)
 	defer s.stopJobs()
 	parts.Go(func() {
@@ -96,12 +96,12 @@ func (s *Server) startJobs(ctx context.Context, parts *sync.WaitGroup) (stop fun
 // Job implements queue.Handler. If state.sync is "job", done is called for a successful job after the next save of the state.
 func (s *Server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	s.manager.Job(ctx, j, func(err error) {
-		if err != nil || !s.keeper.SyncsJobs() {
+		if err != nil || !s.saver.SyncsJobs() {
 			done(err)
 			return
 		}
 		j.Returned()
-		s.keeper.JobApplied(j.Fingerprint, done)
+		s.saver.JobApplied(j.Fingerprint, done)
 	})
 }
 
@@ -164,7 +164,7 @@ func (s *Server) saveEarly(ctx context.Context) (saving *sync.WaitGroup) {
 	saving.Go(func() {
 		defer cancel()
 		var err error
-		s.running.track("state save", func() { err = s.keeper.Save(ctx, s.loop) })
+		s.running.track("state save", func() { err = s.saver.Save(ctx, s.loop) })
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
@@ -181,7 +181,7 @@ func (s *Server) saveEarly(ctx context.Context) (saving *sync.WaitGroup) {
 // them; then finish saves the state.
 func (s *Server) finish() (err error) {
 	late := !time.Now().Before(s.end.deadline)
-	s.running.track("final state save", func() { err = s.keeper.SaveFinal() })
+	s.running.track("final state save", func() { err = s.saver.SaveFinal() })
 	s.log.Info("engine: stopped", "connections", s.end.connections, "forced", s.end.forced)
 	if late {
 		err = errors.Join(err, fmt.Errorf("engine: stopping took longer than stop.timeout, %s", s.config.Stop.Timeout))

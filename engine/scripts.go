@@ -63,7 +63,7 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsalRes
 	options.From = s.manager.Generation()
 	options.Generation = options.From + 1
 	options.Replaces = s.program
-	options.Store = s.keeper.Store
+	options.Store = s.saver.Store
 	options.Log = s.log
 	options.Push = s.jobs.Push
 	options.OnHang = s.options.OnHang
@@ -208,7 +208,7 @@ func (noClients) Publish(outbox.TopicID, *outbox.Frame) {}
 func (s *Server) copyState(name string, done func(l *store.Copy)) (cancel func()) {
 	var cancelled atomic.Bool
 	err := s.loop.Post("copy state", func() {
-		copied := s.keeper.Store.StartCopy(name)
+		copied := s.saver.Store.StartCopy(name)
 		var step func()
 		step = func() {
 			switch {

@@ -79,7 +79,7 @@ func (s *Server) forceExit(watching *sync.WaitGroup) {
 	defer cancel()
 	saved := make(chan error, 1)
 	watching.Go(func() { // the disk may hang as well
-		saved <- s.keeper.Save(ctx, s.loop)
+		saved <- s.saver.Save(ctx, s.loop)
 	})
 	select {
 	case err := <-saved:
