@@ -94,7 +94,7 @@ func Run(ctx context.Context, o Options) error {
 			Level:         o.Level,
 			Reload:        o.ReadSettings,
 			Scripts:       scripts.Files,
-			OnHang:       o.Stuck,
+			OnHang:        o.Stuck,
 			OnStopTimeout: o.Overdue,
 			OnStarted:     func(status engine.Status, server *engine.Server) { s.started(background, status, server) },
 			OnStopping:    s.notifier.Stopping,
