@@ -87,10 +87,11 @@ func (s stream) Read(p []byte) (int, error) {
 
 // read reads the bytes that have arrived. It waits until the deadline of the oldest command.
 func (c *connection) read() error {
-	if err := c.nc.SetReadDeadline(c.deadline()); err != nil {
-		return c.fail(err)
+	n, err := c.readUntil(c.deadline())
+	if errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(c.deadline()) {
+		// If this process was suspended, the answer may have arrived meanwhile.
+		n, err = c.readUntil(time.Now().Add(lastRead))
 	}
-	n, err := c.nc.Read(c.in)
 	switch {
 	case n > 0:
 		if err := c.checker.check(c.in[:n]); err != nil {
@@ -108,6 +109,13 @@ func (c *connection) read() error {
 		return c.fail(err)
 	}
 	return nil
+}
+
+func (c *connection) readUntil(deadline time.Time) (int, error) {
+	if err := c.nc.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	return c.nc.Read(c.in)
 }
 
 var errClosed = errors.New("the server closed the connection")

@@ -55,14 +55,14 @@ func (d *Driver) Open(ctx context.Context, tube string) (queue.Source, error) {
 
 // dial connects, and checks that the server is beanstalkd.
 func dial(ctx context.Context, address string) (*connection, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
+	limited, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
 	defer cancel()
 	var dialer net.Dialer
 	network := "tcp"
 	if filepath.IsAbs(address) {
 		network = "unix"
 	}
-	nc, err := dialer.DialContext(ctx, network, address)
+	nc, err := dialer.DialContext(limited, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("beanstalkd: %s: %w", address, withoutAddresses(err))
 	}
@@ -84,6 +84,9 @@ func (c *connection) greet(ctx context.Context) error {
 
 // answerTimeout is how long beanstalkd may take to answer a command. It usually answers in microseconds.
 const answerTimeout = 5 * time.Second
+
+// lastRead is how long an answer is read for after its deadline.
+const lastRead = time.Second
 
 // CheckName returns an error if a name is not valid for a tube. Sending an invalid name would put the connection out of step: the
 // library sends names that beanstalkd refuses, and refuses others only after it has counted the command.
