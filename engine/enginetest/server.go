@@ -21,6 +21,10 @@ const shownLog = 16 << 10
 // Patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
 const Patience = 2 * time.Minute
 
+// slowMachine is the value of limits on real time that are not a test's subject: machines stand still for seconds, and a test
+// says nothing about them.
+const slowMachine = time.Minute
+
 // Server is a running server. It ends with the test.
 type Server struct {
 	// URL is where the page is, with the closing slash; Socket is the same for WebSockets.
@@ -41,14 +45,20 @@ type Server struct {
 	err     error
 }
 
-// Start runs a server with the default settings, as change alters them; a nil change alters nothing. The port is free,
-// and limits that would hinder tests are as in production.
+// Start runs a server with the default settings, as change alters them; a nil change alters nothing. The port is free.
+// Limits are as in production, except those that a machine which stands still for some seconds would exceed.
 func Start(tb testing.TB, change func(c *config.Config)) *Server {
 	tb.Helper()
 	c := config.Default()
 	c.Server.Port = 0
 	c.Lua.Path = ""
 	c.Queue.Driver = config.DriverMemory // no test takes jobs that are not its own
+	for _, limit := range []*config.Duration{
+		&c.Limits.HandshakeTimeout, &c.Limits.MessageDeadline, &c.Limits.WriteTimeout, &c.Limits.PongWait, &c.HTTP.Timeout,
+		&c.Stop.Timeout,
+	} {
+		*limit = config.Duration(slowMachine)
+	}
 	if change != nil {
 		change(&c)
 	}
