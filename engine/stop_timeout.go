@@ -74,7 +74,7 @@ func (s *Server) enforceStopTimeout(ctx context.Context) (stopped func()) {
 // forceExit logs which components have not ended, tries to save the state, and has the process ended.
 func (s *Server) forceExit(watching *sync.WaitGroup) {
 	held := s.running.list()
-	s.log.Error("engine: the server does not stop", "held_by", held)
+	s.log.Error("engine: the server does not stop", "still_running", held)
 	ctx, cancel := context.WithTimeout(context.Background(), forcedSave)
 	defer cancel()
 	saved := make(chan error, 1)

@@ -57,7 +57,7 @@ func TestExitCodes(t *testing.T) {
 		{"nothing", nil, nil, 0, "start", ""},
 		{"version as a flag", nil, []string{"--version"}, 0, "^perigee .* go1", ""},
 		{"version", nil, []string{"version"}, 0, "^perigee .* go1", ""},
-		{"check", nil, []string{"check"}, 0, `AddPrize +admin[\s\S]*ok: 16 messages`, "everybody knows the key"},
+		{"check", nil, []string{"check"}, 0, `AddPrize +admin[\s\S]*ok: 16 messages`, "admin key is weak"},
 		{"check with a key", []string{"SERVER_KEY=long enough to be good", "SERVER_LUA_SLOW_TURN=0s"}, []string{"check"}, 0, "ok: ", "^$"},
 		{"check for programs", nil, []string{"check", "--json", "--lua-path", "nowhere"}, 0, `^\{\n  "ok": true,\n  "messages": 16,\n  "commands": [0-9]+,\n  "problems": \[\],\n  "warnings": \[\]\n\}\n$`, ""},
 		{"failed check for programs", nil, []string{"check", "--json", "-c", "bad.toml"}, 1, `"ok": false,[\s\S]*"problems": \[\n +"bad.toml:2: .*",\n +"bad.toml:3: .*"`, "bad.toml:2"},

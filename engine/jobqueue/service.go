@@ -28,7 +28,7 @@ type Service struct {
 	driver   queue.Driver // nil if there is no queue, like client
 	client   Client
 	log      *slog.Logger
-	requests chan *module.Work // capacity 1; SetWorker sends, Run receives the latest; never closed
+	requests chan *module.WorkerOptions // capacity 1; SetWorker sends, Run receives the latest; never closed
 	pushes   sync.WaitGroup
 
 	// Set by Configure, read by any goroutine.
@@ -47,7 +47,7 @@ type Service struct {
 // New returns a service that does not connect yet. applied are the jobs that must not run again.
 func New(c config.Config, applied *persist.AppliedJobs, log *slog.Logger) *Service {
 	s := &Service{
-		settings: c.Queue, applied: applied, log: log, requests: make(chan *module.Work, 1), running: map[*queue.Worker]struct{}{},
+		settings: c.Queue, applied: applied, log: log, requests: make(chan *module.WorkerOptions, 1), running: map[*queue.Worker]struct{}{},
 	}
 	s.Configure(c)
 	switch c.Queue.Driver {
@@ -69,7 +69,7 @@ func (s *Service) Configure(c config.Config) {
 }
 
 // SetWorker sets how jobs are taken from now on; if w is nil, none are. It never blocks. Only the loop may call it.
-func (s *Service) SetWorker(w *module.Work) {
+func (s *Service) SetWorker(w *module.WorkerOptions) {
 	select {
 	case <-s.requests: // an earlier one that Run has not received
 	default:
@@ -81,7 +81,7 @@ func (s *Service) SetWorker(w *module.Work) {
 func (s *Service) Run(ctx context.Context, h queue.Handler) {
 	var running sync.WaitGroup
 	defer running.Wait()
-	var current *module.Work
+	var current *module.WorkerOptions
 	retire, logged := func() {}, false
 	for {
 		select {
@@ -106,7 +106,7 @@ func (s *Service) Run(ctx context.Context, h queue.Handler) {
 
 // start runs a worker until retire is called: then it takes no more jobs, and its running jobs have as long as handlers of
 // replaced scripts.
-func (s *Service) start(ctx context.Context, running *sync.WaitGroup, w *module.Work, h queue.Handler) (retire func()) {
+func (s *Service) start(ctx context.Context, running *sync.WaitGroup, w *module.WorkerOptions, h queue.Handler) (retire func()) {
 	if w == nil {
 		return func() {}
 	}
@@ -123,12 +123,12 @@ func (s *Service) start(ctx context.Context, running *sync.WaitGroup, w *module.
 }
 
 // equal reports whether two configurations are equal. nil means no worker.
-func equal(a, b *module.Work) bool {
+func equal(a, b *module.WorkerOptions) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
 // newWorker returns the worker that a script asks for, and makes it the current one.
-func (s *Service) newWorker(w module.Work, h queue.Handler) *queue.Worker {
+func (s *Service) newWorker(w module.WorkerOptions, h queue.Handler) *queue.Worker {
 	c := s.settings
 	name, window := c.Name, c.Window
 	if w.Queue != "" {

@@ -39,7 +39,7 @@ type generation struct {
 	functionTimers map[*scriptTimer]struct{}
 
 	// Collected while the scripts load, and put in force at the swap.
-	jobs   *module.Work // how jobs are taken; nil if none are
+	worker *module.WorkerOptions // how jobs are taken; nil if none are
 	topics []*hub.Topic
 	acts   []func()
 }

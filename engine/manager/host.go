@@ -88,11 +88,11 @@ func (g *generation) Close(c script.Client, code int, reason string) error {
 
 func (g *generation) Roster() { g.do(g.manager.hub.FlushRoster) }
 
-func (g *generation) Work(w module.Work) error {
+func (g *generation) SetWorker(w module.WorkerOptions) error {
 	if g.phase != loading {
 		return fmt.Errorf("server.work %w", registry.ErrNotLoading)
 	}
-	g.jobs = &w
+	g.worker = &w
 	return nil
 }
 

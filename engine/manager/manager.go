@@ -44,7 +44,7 @@ type Options struct {
 	Roster config.Roster
 	// SetWorker is called on the loop when scripts have been installed, with how they take jobs, or nil if they take none. It
 	// must not wait. Optional.
-	SetWorker func(w *module.Work)
+	SetWorker func(w *module.WorkerOptions)
 	// Drain is how long handlers of replaced scripts may go on.
 	Drain time.Duration
 	// Stop begins the graceful end of the server. It is called at most once, on the loop, and must not wait.

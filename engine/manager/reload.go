@@ -59,7 +59,7 @@ func (m *Manager) swap(next *generation) Installed {
 	next.startBootTimers(old)
 	next.application.Start()
 	if m.options.SetWorker != nil {
-		m.options.SetWorker(next.jobs)
+		m.options.SetWorker(next.worker)
 	}
 	acts := next.acts
 	next.acts = nil

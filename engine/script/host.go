@@ -32,9 +32,9 @@ type Host interface {
 	// timer has a function. While scripts load a command may be registered later, so the error is that of Load instead.
 	Timer(o TimerOptions) (Timer, error)
 
-	// Work makes the server take jobs from the queue once the scripts have loaded. The last call counts. It returns an error
+	// SetWorker makes the server take jobs from the queue once the scripts have loaded. The last call counts. It returns an error
 	// outside of Load.
-	Work(w module.Work) error
+	SetWorker(w module.WorkerOptions) error
 
 	// Stop ends the server gracefully after this turn; clients are told to come back (1012).
 	Stop()

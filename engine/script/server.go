@@ -125,9 +125,9 @@ func (s *server) commandFunctions() []api.Function {
 
 func (s *server) jobFunctions() []api.Function {
 	return module.JobFunctions(module.JobsOptions{
-		Wait: s.promises.Wait,
-		Push: s.options.Push,
-		Work: func(w module.Work) error { return s.host.Work(w) },
+		Wait:      s.promises.Wait,
+		Push:      s.options.Push,
+		SetWorker: func(w module.WorkerOptions) error { return s.host.SetWorker(w) },
 	})
 }
 

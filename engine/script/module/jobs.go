@@ -21,8 +21,8 @@ type Push struct {
 	Priority uint32
 }
 
-// Work tells how jobs are to be taken.
-type Work struct {
+// WorkerOptions are how the server takes jobs.
+type WorkerOptions struct {
 	Queue  string // "" means the queue of the settings
 	Window int    // number of jobs that are held at once; 0 means that of the settings
 }
@@ -30,7 +30,7 @@ type Work struct {
 // DefaultPriority is the default priority of jobs, as in engine/queue.
 const DefaultPriority = 1024
 
-// maxWindow is the limit of Work.Window, as in the settings.
+// maxWindow is the limit of WorkerOptions.Window, as in the settings.
 const maxWindow = 1024
 
 // JobsOptions are what the functions for jobs need.
@@ -38,8 +38,8 @@ type JobsOptions struct {
 	Wait api.Wait
 	// Push starts to put a job. done is called once, by any goroutine, even after cancel.
 	Push func(j Push, done func(id uint64, err error)) (cancel func())
-	// Work makes the server take jobs once the scripts have loaded.
-	Work func(w Work) error
+	// SetWorker makes the server take jobs once the scripts have loaded.
+	SetWorker func(w WorkerOptions) error
 }
 
 // JobFunctions are the functions of the module server that put and take jobs.
@@ -126,7 +126,7 @@ func kindOf(v lua.LValue) string {
 
 // work is server.work.
 func (o JobsOptions) work(L *lua.LState) int {
-	var w Work
+	var w WorkerOptions
 	if options := L.OptTable(1, nil); options != nil {
 		api.Raise(L, api.CheckOptions(options, "queue", "window"))
 		switch name := options.RawGetString("queue").(type) {
@@ -140,7 +140,7 @@ func (o JobsOptions) work(L *lua.LState) int {
 		api.Raise(L, err)
 		w.Window = int(window)
 	}
-	api.Raise(L, o.Work(w))
+	api.Raise(L, o.SetWorker(w))
 	return 0
 }
 
