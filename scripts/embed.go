@@ -1,12 +1,11 @@
-// Package scripts carries the Lua that ships inside the binary and the giveaway's page. It owns the files and knows
-// nothing of who runs or serves them.
+// Package scripts owns the Lua files that the binary contains, and the give-away's page. It does not know what runs or serves
+// them.
 package scripts
 
 import "embed"
 
-// Files holds what scripts may require where their own folder has no such module ("manager.lua",
-// "giveaway/init.lua"), and the giveaway's page in "giveaway/public".
-// Specs are left out; what is listed here by name stands beside some.
+// Files holds the modules that scripts can require if their own directory has no such file ("manager.lua",
+// "giveaway/init.lua"), and the giveaway's page in "giveaway/public". It leaves out specs: files beside a spec are listed by name.
 //
 //go:embed manager.lua commands/*.lua giveaway/public manager/*.lua
 //go:embed giveaway/commands.lua giveaway/init.lua giveaway/messages.lua giveaway/prizes.lua

@@ -1,5 +1,4 @@
---- The base manager: what every application begins with. Applications extend it and call what they
---- override:
+--- The base manager. An application extends it, and calls the hooks of the base that it overrides:
 ---
 ---     local base = require "manager"
 ---     local manager = base:extend()
@@ -11,20 +10,19 @@
 ---
 ---     return manager
 ---
---- It registers the messages and commands of connections, notifications, topics and the server
---- itself.
+--- It registers the built-in messages and commands for connections, notifications, topics and the
+--- server.
 
 local server = require "server"
 
 local manager = {}
 
---- Makes a manager that has all hooks of this one until it brings its own.
+--- Returns a manager that inherits all hooks from this one.
 function manager:extend()
   return setmetatable({}, { __index = self })
 end
 
---- Runs once for each generation of the scripts, before its first turn: everything is registered
---- here.
+--- Runs once for each generation of scripts, before anything else. Register everything here.
 function manager:boot()
   require "commands.connections"
   require "commands.notifications"
@@ -38,8 +36,7 @@ function manager:boot()
   require "messages.server"
   require "messages.topics"
 
-  -- The connection pool, the notifier, the server's administration: messages that a command handles
-  -- as they come.
+  -- Messages without a handler: a command handles each of them.
   server.listen("DisconnectAll", "CloseConnections")
   server.listen("DismissNotifications", "DismissNotifications")
   server.listen("StopServer", "StopServer")
@@ -47,11 +44,12 @@ function manager:boot()
   server.work() -- jobs of other programs are taken from the queue
 end
 
---- Runs after `boot` when the scripts were reloaded: what earlier scripts have left in server.state
---- and in the clients' fields can be brought into a new form. An error keeps those scripts running.
+--- Runs after `boot` in a reload. It can convert server.state and the clients' fields from the form
+--- that the previous scripts used. If it fails, the previous scripts keep running.
 function manager:migrate(_from) end
 
---- Runs for a new connection. Its first frame says who it is; then everybody sees it.
+--- Runs for a new connection. The first message tells the client who it is; then all clients see
+--- it.
 function manager:open(client)
   if type(client) ~= "userdata" then
     error("open got no client: write function manager:open(client) and base.open(self, client)", 2)
@@ -60,20 +58,20 @@ function manager:open(client)
   server.roster()
 end
 
---- Runs after a connection has closed; `reason` is the reason it closed with.
+--- Runs after a connection has closed; `reason` is the reason of the close frame.
 function manager:close(_client, _reason)
   server.roster()
 end
 
---- Runs after a message of this client has failed. The log has the problem already and the client a
---- MessageException; the connection stays open.
+--- Runs after a handler has failed for this client. The server has already logged the problem and
+--- sent a MessageException; the connection stays open.
 function manager:error(_client, _problem) end
 
---- Runs when the server stops, while connections are still open.
+--- Runs before the server stops, while connections are still open.
 function manager:stop() end
 
---- What others see of a connection: a table or the client itself; nil keeps it off the roster. It
---- is asked again only when the connection has changed.
+--- Returns what others see of a connection: a table, or the client itself for everything, or nil to
+--- leave it off the roster. It is called again only after the connection has changed.
 function manager:roster(client)
   local row = client:fields()
   row.email = nil

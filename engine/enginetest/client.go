@@ -171,7 +171,7 @@ func (c *Client) Eventually(name string, matches func(f Frame) bool) Frame {
 	}
 }
 
-// ComesByClock tells whether frames of that name come when it is time for them, not when something is said.
+// ComesByClock reports whether frames of that name are sent at certain times, not in answer to a message.
 func ComesByClock(name string) bool { return name == "UpdateConnections" || name == "CurrentUptime" }
 
 // ExpectNothing proves that no frame is on its way to the client: the answer to a message that does not exist is next.

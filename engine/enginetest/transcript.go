@@ -124,7 +124,7 @@ func (p *transcript) hears(c *Client, text string) error {
 	return nil
 }
 
-// includes tells whether got has everything that want has, and where not.
+// includes reports whether got has everything that want has, and names the first difference.
 func includes(got, want any) (where string, ok bool) {
 	switch want := want.(type) {
 	case map[string]any:

@@ -1,22 +1,22 @@
---- Commands about connections: giving one its name and type, and closing them.
+--- Commands that register and close connections.
 
 local fields = require "manager.fields"
 local server = require "server"
 
--- How much of a name, an e-mail address and a type everybody gets to see, in bytes. An address has
--- no more (RFC 5321, 4.5.3.1.3).
+-- Maximum length of a name, an e-mail address and a type in bytes. Longer ones are cut. No valid
+-- address is longer (RFC 5321, 4.5.3.1.3).
 local MAX_NAME = 200
 local MAX_EMAIL = 254
 local MAX_TYPE = 64
 
--- Without blanks around it; nil where nothing is left. Linear in the length, also for long rows of
--- blanks.
+-- Returns text without surrounding whitespace, or nil if nothing is left. It takes linear time,
+-- also for long runs of whitespace.
 local function trim(text)
   local first = text:find("%S")
   return first and text:sub(first):match("^.*%S")
 end
 
--- First and last name, as far as they are known.
+-- Returns first and last name, or the one of them that is known.
 local function full_name(registration)
   local parts = {}
   for _, part in ipairs({ "first_name", "last_name" }) do
@@ -25,8 +25,8 @@ local function full_name(registration)
   return #parts > 0 and table.concat(parts, " ") or "Anonymous"
 end
 
---- RegisterConnection {connection = {uuid, first_name, last_name, email, type}}: from now on
---- everybody sees who this connection is. An unknown uuid does nothing.
+--- RegisterConnection {connection = {uuid, first_name, last_name, email, type}} sets the name and
+--- type that others see of a connection. An unknown uuid has no effect.
 server.command("RegisterConnection", function(arguments)
   local registration = fields.get(arguments, "connection")
   local uuid = fields.text(registration, "uuid")
@@ -43,8 +43,8 @@ server.command("RegisterConnection", function(arguments)
   server.roster()
 end)
 
---- CloseConnections {uuid, type}: closes the connections that are both, where given; all where
---- neither is. A value that no connection can have closes none.
+--- CloseConnections {uuid, type} closes the connections that match every given field: all, if none
+--- is given. A value of the wrong type matches none.
 server.command("CloseConnections", function(arguments)
   local uuid = fields.get(arguments, "uuid")
   local kind = fields.get(arguments, "type")

@@ -1,13 +1,14 @@
---- Commands about notifications: "somebody pinged you", one for each sender, kept until dismissed.
+--- Commands about notifications. A notification says that another client pinged this one. The
+--- server keeps one for each sender until it is dismissed.
 
 local fields = require "manager.fields"
 local server = require "server"
 
--- Every frame has all notifications of its receiver, and anybody may ping. Frames to one receiver
--- are at least this many milliseconds apart: quick for a person, and not much for a connection.
+-- Minimum time between two UpdateNotifications to one receiver, in milliseconds. Each contains all
+-- notifications of the receiver, and any client may ping it.
 local INTERVAL = 100
 
--- By uuid, for INTERVAL after a frame: whether there is something new since.
+-- By uuid, until INTERVAL after an update: whether there was a change since.
 local news = {}
 
 local function tell(client)
@@ -31,7 +32,8 @@ local function tell_soon(client)
   end)
 end
 
---- NotifyConnection {sender, receiver}, both uuids. An unknown receiver does nothing.
+--- NotifyConnection {sender, receiver} adds a notification; both are uuids. An unknown receiver has
+--- no effect.
 server.command("NotifyConnection", function(arguments)
   local sender = fields.text(arguments, "sender")
   local uuid = fields.text(arguments, "receiver")
@@ -42,8 +44,8 @@ server.command("NotifyConnection", function(arguments)
   end
 end)
 
---- DismissNotifications {connection}, the uuid of whose notifications are cleared; jobs may also
---- call it `uuid`.
+--- DismissNotifications {connection} clears the notifications of the connection with that uuid.
+--- Jobs may call the field `uuid` too.
 server.command("DismissNotifications", function(arguments)
   local uuid = fields.text(arguments, "connection") or fields.text(arguments, "uuid")
   local client = uuid and server.connections():find(uuid)

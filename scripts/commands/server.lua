@@ -1,9 +1,9 @@
---- Commands about the server itself.
+--- Commands that control the server.
 
 local server = require "server"
 
---- StopServer: a graceful stop. Clients are told to come back, and a supervisor starts the server
---- again.
+--- StopServer stops the server gracefully with a close code that makes clients reconnect. A
+--- supervisor starts the server again.
 server.command("StopServer", function()
   server.stop()
 end)

@@ -1,13 +1,13 @@
---- Commands about topics: named sets of connections. Every connection hears of a new or removed
---- topic (UpdateTopics).
+--- Commands that register and remove topics, which are named sets of connections. The server tells
+--- all connections of a change (UpdateTopics).
 
 local fields = require "manager.fields"
 local server = require "server"
 
 local MAX_NAME = 255 -- bytes
 
---- RegisterTopic {name}: a topic that everybody may subscribe to; one that is there stays as it is.
---- Returns the problem where there is one.
+--- RegisterTopic {name} registers a topic to which all clients may subscribe. An existing topic
+--- stays unchanged. Returns nil, or the problem.
 server.command("RegisterTopic", function(arguments)
   local name = fields.text(arguments, "name")
   if not name or #name > MAX_NAME then
@@ -19,7 +19,7 @@ server.command("RegisterTopic", function(arguments)
   end
 end)
 
---- UnregisterTopic {uuid} or {name}. An unknown topic does nothing.
+--- UnregisterTopic {uuid} or {name} removes a topic. An unknown one has no effect.
 server.command("UnregisterTopic", function(arguments)
   local key = fields.text(arguments, "uuid") or fields.text(arguments, "name")
   local topic = key and server.topic(key)

@@ -1,4 +1,4 @@
---- The giveaway's work: prizes come in, winners are drawn, and everybody is told.
+--- The commands of the give-away: they add prizes, draw winners and tell all clients.
 
 local fields = require "manager.fields"
 local json = require "json"
@@ -6,14 +6,14 @@ local log = require "log"
 local prizes = require "giveaway.prizes"
 local server = require "server"
 
--- Lives on through reloads.
+-- Kept through reloads.
 local pool = server.state("prizes", {})
 
 local function tell_prizes()
   server.broadcast("UpdatePrizes", { prizes = json.array(pool) })
 end
 
---- AddPrize {prize = {name, sponsor}}; jobs may also give name and sponsor at the top.
+--- AddPrize {prize = {name, sponsor}}. Jobs may pass {name, sponsor} directly.
 server.command("AddPrize", function(arguments)
   local name = fields.text(arguments, "prize", "name") or fields.text(arguments, "name")
   local sponsor = fields.text(arguments, "prize", "sponsor") or fields.text(arguments, "sponsor")
@@ -21,8 +21,8 @@ server.command("AddPrize", function(arguments)
   tell_prizes()
 end)
 
---- PickRandomWinner: the next prize goes to a random player; with the last one, all other players
---- have lost. Returns the problem where there is a prize but nobody to win it.
+--- PickRandomWinner gives the next prize to a random player. After the last prize, the remaining
+--- players become losers. Returns a problem if there is a prize but no player.
 server.command("PickRandomWinner", function()
   local prize = prizes.available(pool)
   if not prize then
@@ -49,7 +49,7 @@ server.command("PickRandomWinner", function()
   winner:send("AwardWinner", { prize = prize })
 end)
 
---- ResetPrizes: no prizes, and who won or lost plays again.
+--- ResetPrizes removes all prizes and makes winners and losers players again.
 server.command("ResetPrizes", function()
   prizes.clear(pool)
   server.connections():types("winner", "loser"):each(function(client)
@@ -60,7 +60,7 @@ server.command("ResetPrizes", function()
   server.roster()
 end)
 
---- BroadcastUptime: whole seconds, now = start + elapsed.
+--- BroadcastUptime sends start, now and elapsed in whole seconds; now is start + elapsed.
 server.command("BroadcastUptime", function()
   local elapsed = math.floor(server.uptime())
   local start = math.floor(server.time() - server.uptime())

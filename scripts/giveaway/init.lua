@@ -1,5 +1,5 @@
---- The giveaway: people join as players, an admin adds prizes and draws winners, everybody watches
---- it happen.
+--- The give-away: people join as players, an admin adds prizes and draws winners, and all clients
+--- see it live.
 
 local base = require "manager"
 local json = require "json"
@@ -22,7 +22,7 @@ function giveaway:open(client)
   client:send("UpdatePrizes", { prizes = json.array(self.prizes) })
 end
 
---- The page has columns for everything, e-mail and IP address too.
+--- Shows the whole connection to others, since the page has columns for e-mail and IP address.
 function giveaway:roster(client)
   return client
 end

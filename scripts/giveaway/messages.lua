@@ -1,12 +1,12 @@
---- What admins of the giveaway may ask for. The work is in giveaway.commands, where jobs and timers
---- find it too.
+--- The messages of the give-away, all for admins. Commands do the work, so that jobs and timers can
+--- run it too.
 
 local exceptions = require "manager.exceptions"
 local server = require "server"
 
 local TEXT = { type = { "string", "null" } }
 
---- AddPrize {prize = {name, sponsor}}. A prize may lack either.
+--- AddPrize {prize = {name, sponsor}}. Both are optional.
 server.message("AddPrize", {
   protection = "admin",
   schema = {
@@ -27,5 +27,5 @@ server.message("PickRandomWinner", { protection = "admin" }, function(client, me
   end
 end)
 
---- ResetPrizes: a command listens to it.
+--- ResetPrizes is handled by the command of that name.
 server.message("ResetPrizes", { protection = "admin" })

@@ -1,5 +1,4 @@
---- The rules of a pool of prizes: a plain list, in the order in which they are given away. Knows no
---- server.
+--- A pool of prizes: a list in the order in which they are given away. It does not use the server.
 
 local prizes = {}
 
@@ -15,7 +14,7 @@ function prizes.add(pool, prize)
   return added
 end
 
---- The first prize that nobody has won, or nil.
+--- Returns the first prize without a winner, or nil.
 function prizes.available(pool)
   for _, prize in ipairs(pool) do
     if not prize.winner then
@@ -25,13 +24,13 @@ function prizes.available(pool)
   return nil
 end
 
---- Gives a prize to the connection with that uuid.
+--- Gives a prize to the connection with this uuid.
 function prizes.award(prize, uuid)
   prize.awarded = true
   prize.winner = uuid
 end
 
---- Takes all prizes out of the pool.
+--- Removes all prizes from the pool.
 function prizes.clear(pool)
   for index = #pool, 1, -1 do
     pool[index] = nil

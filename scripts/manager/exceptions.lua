@@ -1,13 +1,13 @@
---- Tells clients that what they asked for was not done. A problem is a table of three: `exception`,
---- a stable word for programs; `message`, a sentence for people; `code`, a number after the manner
---- of HTTP.
+--- Tells clients that a request was not carried out. A problem is a table with three fields:
+--- `exception`, a stable word for programs; `message`, a sentence for people; `code`, a number like
+--- those of HTTP.
 
 local exceptions = {}
 
 local USAGE = "write exceptions.send(client, message, "
   .. '{ exception = "NoItem", message = "Say what you would like.", code = 422 })'
 
---- Says what is wrong with the arguments of `send`, or returns nil.
+--- Returns what is wrong with the arguments of `send`, or nil.
 local function fault(client, message, problem)
   if type(client) ~= "userdata" then
     return "client is a " .. type(client)
@@ -23,7 +23,7 @@ local function fault(client, message, problem)
   end
 end
 
---- Sends a problem to the client whose message met it, with the message's id where it had one.
+--- Sends a problem to the client that sent the message, with the message's id if it has one.
 function exceptions.send(client, message, problem)
   local wrong = fault(client, message, problem)
   if wrong then

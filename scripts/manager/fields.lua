@@ -1,10 +1,10 @@
---- Reads fields of messages and of commands' arguments. They come from outside and may hold
---- anything: what is missing or has another type is nil, never an error.
+--- Reads fields of messages and arguments, which come from outside and may hold anything. A value
+--- that is missing or of another type is nil, never an error.
 
 local fields = {}
 
---- The value at the end of a path: `fields.get(message, "prize", "name")` is `message.prize.name`,
---- or nil where anything on the way is no table.
+--- Returns the value at the end of a path: `fields.get(message, "prize", "name")` returns
+--- `message.prize.name`, or nil if anything on the way is not a table.
 function fields.get(value, ...)
   for index = 1, select("#", ...) do
     if type(value) ~= "table" then
@@ -15,7 +15,7 @@ function fields.get(value, ...)
   return value
 end
 
---- The first bytes of a text, at most so many, with no character cut in two.
+--- Returns at most the first `bytes` bytes of a text, without cutting a character in two.
 function fields.clip(text, bytes)
   if #text <= bytes then
     return text
@@ -26,8 +26,7 @@ function fields.clip(text, bytes)
   return text:sub(1, bytes)
 end
 
---- The string at the end of a path, or nil where there is another type, nothing, or an empty
---- string.
+--- Returns the string at the end of a path, or nil if it is missing, empty or of another type.
 function fields.text(value, ...)
   local text = fields.get(value, ...)
   if type(text) == "string" and text ~= "" then

@@ -1,4 +1,4 @@
---- Admins close connections.
+--- Messages with which admins close connections.
 
 local server = require "server"
 
@@ -8,11 +8,12 @@ local function close_type(kind)
   end
 end
 
---- DisconnectPlayers {uuid}: all players, or the one with that uuid.
+--- DisconnectPlayers {uuid} closes all players, or the one with that uuid.
 server.message("DisconnectPlayers", { protection = "admin" }, close_type("player"))
 
---- DisconnectSpectators {uuid}: all spectators, or the one with that uuid.
+--- DisconnectSpectators {uuid} closes all spectators, or the one with that uuid.
 server.message("DisconnectSpectators", { protection = "admin" }, close_type("spectator"))
 
---- DisconnectAll {type, uuid}: everybody, narrowed by what is given. A command listens to it.
+--- DisconnectAll {type, uuid} closes all connections that match the given fields. A command handles
+--- it.
 server.message("DisconnectAll", { protection = "admin" })

@@ -1,9 +1,9 @@
---- Connections are anonymous until they join as a player or as a spectator.
+--- Messages with which an anonymous connection becomes a player or a spectator.
 
 local fields = require "manager.fields"
 local server = require "server"
 
--- The registration that a client sends, as RegisterConnection takes it.
+-- Converts the registration of a client to the arguments of RegisterConnection.
 local function join_as(kind)
   return function(client, message)
     server.run("RegisterConnection", {

@@ -1,6 +1,6 @@
---- Admins run the server.
+--- The message with which admins stop the server.
 
 local server = require "server"
 
---- StopServer: a command listens to it.
+--- StopServer is handled by the command of that name.
 server.message("StopServer", { protection = "admin" })

@@ -1,12 +1,12 @@
---- Admins make topics, clients join them. These messages call a topic's name `topic`, since `name`
---- is the message's own.
+--- Messages about topics: admins register them, clients subscribe. The field with a topic's name is
+--- `topic`, since `name` is the name of the message.
 
 local exceptions = require "manager.exceptions"
 local fields = require "manager.fields"
 local server = require "server"
 
--- The topic that a message names, where this client may join and leave it; else the client is told
--- why not.
+-- Returns the topic that a message names if this client may subscribe to it. Otherwise it tells the
+-- client the reason and returns nil.
 local function open_topic(client, message)
   local key = fields.text(message, "topic")
   local topic = key and server.topic(key)
@@ -21,7 +21,7 @@ local function open_topic(client, message)
   return topic
 end
 
---- Subscribe {topic = name or uuid}. The topic's own protection decides.
+--- Subscribe {topic = name or uuid}. The protection of the topic decides who may.
 server.message("Subscribe", { protection = "none" }, function(client, message)
   local topic = open_topic(client, message)
   if not topic then
@@ -35,7 +35,7 @@ server.message("Subscribe", { protection = "none" }, function(client, message)
   end
 end)
 
---- Unsubscribe {topic = name or uuid}. The topic's own protection decides.
+--- Unsubscribe {topic = name or uuid}. The protection of the topic decides who may.
 server.message("Unsubscribe", { protection = "none" }, function(client, message)
   local topic = open_topic(client, message)
   if topic then

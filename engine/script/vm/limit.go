@@ -27,7 +27,7 @@ const (
 	minHang   = 5 * time.Second
 )
 
-// limits tells whether a slice runs and whether it has to end. The state is one word, so that the watcher can trip exactly the
+// limits holds whether a slice runs and whether it must end. The state is one word, so that the watcher can trip exactly the
 // slice that it has seen: bit 0 means that a slice runs, bits 62 and 63 are the reason why it tripped, bit 61 means that it
 // is held, and the bits between count slices.
 type limits struct {
