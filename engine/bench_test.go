@@ -24,8 +24,8 @@ import (
 // connections with 16 requests in flight each. ratio is the first divided by the second.
 func BenchmarkRequests(b *testing.B) {
 	const connections, inFlight = 100, 16
-	folder := b.TempDir()
-	write(b, folder, map[string]string{"echo.lua": `
+	dir := b.TempDir()
+	write(b, dir, map[string]string{"echo.lua": `
 local base = require("manager")
 local server = require("server")
 local echo = base:extend()
@@ -38,7 +38,7 @@ function echo:roster() end
 return echo
 `})
 	ours := enginetest.Start(b, func(c *config.Config) {
-		c.Lua.Path, c.Lua.Manager = folder, "echo"
+		c.Lua.Path, c.Lua.Manager = dir, "echo"
 		c.Server.MaxConnections = 0
 		c.Limits.MessagesPerSecond, c.Limits.BytesPerSecond = 0, 0
 		c.Limits.ConnectionsPerIP, c.Limits.ConnectsPerSecondPerIP = 0, 0

@@ -18,7 +18,7 @@ const commandKey = "correct horse battery"
 // commandServer starts a server with commands that fail, wait and reply.
 func commandServer(t *testing.T, change func(c *config.Config)) *enginetest.Server {
 	t.Helper()
-	folder := t.TempDir()
+	dir := t.TempDir()
 	source := `
 local base = require "manager"
 local server = require "server"
@@ -32,11 +32,11 @@ function app:boot()
   server.command("Ring", function(a) server.broadcast("Rang", { by = a.by }) end)
 end
 return app`
-	if err := os.WriteFile(filepath.Join(folder, "app.lua"), []byte(source), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "app.lua"), []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return enginetest.Start(t, func(c *config.Config) {
-		c.Lua.Path, c.Lua.Manager = folder, "app"
+		c.Lua.Path, c.Lua.Manager = dir, "app"
 		c.Server.Key = commandKey
 		if change != nil {
 			change(c)

@@ -342,7 +342,7 @@ func TestDocumentChange(t *testing.T) {
 	if change == nil {
 		t.Fatal("no document proposes a change")
 	}
-	f := folder{t, t.TempDir()}
+	f := dir{t, t.TempDir()}
 	if err := os.CopyFS(f.path, scripts.Files); err != nil {
 		t.Fatal(err)
 	}

@@ -272,15 +272,15 @@ func TestBrokenScripts(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			folder := filepath.Join(t.TempDir(), "scripts")
-			if err := os.MkdirAll(folder, 0o755); err != nil {
+			dir := filepath.Join(t.TempDir(), "scripts")
+			if err := os.MkdirAll(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(folder, "app.lua"), []byte(row.app), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "app.lua"), []byte(row.app), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			c := config.Default()
-			c.Lua.Path, c.Lua.Manager = folder, "app"
+			c.Lua.Path, c.Lua.Manager = dir, "app"
 			if row.name == "endless" {
 				c.Lua.BootTimeout = config.Duration(200 * time.Millisecond)
 			}

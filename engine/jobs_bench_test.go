@@ -13,7 +13,7 @@ import (
 // Jobs of 100 bytes, from reserve through a Lua command to delete.
 func BenchmarkJobs(b *testing.B) {
 	s := beanstalkd.Start(b, beanstalkd.Options{})
-	folder := b.TempDir()
+	dir := b.TempDir()
 	const app = `
 local base = require "manager"
 local server = require "server"
@@ -26,14 +26,14 @@ function app:boot()
   end)
 end
 return app`
-	if err := os.WriteFile(filepath.Join(folder, "app.lua"), []byte(app), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "app.lua"), []byte(app), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	var server *enginetest.Server
 	s.Benchmark(b, func(int) {
 		server = enginetest.Start(b, func(c *config.Config) {
 			c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, s.Address
-			c.Lua.Path, c.Lua.Manager = folder, "app"
+			c.Lua.Path, c.Lua.Manager = dir, "app"
 		})
 		s.WaitEmpty(b)
 	})

@@ -21,15 +21,15 @@ import (
 func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.Server, jobqueue.Client) {
 	t.Helper()
 	b := beanstalkd.Start(t, beanstalkd.Options{})
-	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "app.lua"), []byte(app), 0o600); err != nil {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "app.lua"), []byte(app), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	server := enginetest.Start(t, func(c *config.Config) {
 		c.Queue.Address = b.Address
 		c.Queue.Driver = config.DriverBeanstalkd
 		if app != "" {
-			c.Lua.Path, c.Lua.Manager = folder, "app"
+			c.Lua.Path, c.Lua.Manager = dir, "app"
 		}
 		if change != nil {
 			change(c)

@@ -90,8 +90,8 @@ func imports(t *testing.T) map[string][]string {
 			if err != nil || entry.IsDir() || path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
 				return err
 			}
-			folder := path.Dir(file)
-			if strings.HasPrefix(folder, "engine/enginetest") || folder == "engine/testkit" { // only for tests
+			dir := path.Dir(file)
+			if strings.HasPrefix(dir, "engine/enginetest") || dir == "engine/testkit" { // only for tests
 				return nil
 			}
 			parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", file), nil, parser.ImportsOnly)
@@ -103,7 +103,7 @@ func imports(t *testing.T) map[string][]string {
 				if err != nil {
 					return err
 				}
-				found[folder] = append(found[folder], name)
+				found[dir] = append(found[dir], name)
 			}
 			return nil
 		})
@@ -117,15 +117,15 @@ func imports(t *testing.T) map[string][]string {
 // Every package has a layer and imports only packages of lower layers.
 func TestLayers(t *testing.T) {
 	layers := layers()
-	for folder, names := range imports(t) {
-		layer, known := layers[folder]
+	for dir, names := range imports(t) {
+		layer, known := layers[dir]
 		if !known {
-			t.Errorf("%s has no layer", folder)
+			t.Errorf("%s has no layer", dir)
 		}
 		for _, name := range names {
 			below, ours := strings.CutPrefix(name, "perigee/")
 			if ours && below != "scripts" && layers[below] >= layer {
-				t.Errorf("%s (layer %d) imports %s (layer %d), want only lower layers", folder, layer, below, layers[below])
+				t.Errorf("%s (layer %d) imports %s (layer %d), want only lower layers", dir, layer, below, layers[below])
 			}
 		}
 	}
@@ -142,22 +142,22 @@ func importersOf(name string) []string {
 }
 
 // matches reports whether a package matches a pattern of importers.
-func matches(folder, pattern string) bool {
+func matches(dir, pattern string) bool {
 	top, tree := strings.CutSuffix(pattern, "/...")
-	return folder == top || tree && strings.HasPrefix(folder, top+"/")
+	return dir == top || tree && strings.HasPrefix(dir, top+"/")
 }
 
 // Only the listed packages import a third-party module.
 func TestThirdPartyImports(t *testing.T) {
-	for folder, names := range imports(t) {
+	for dir, names := range imports(t) {
 		for _, name := range names {
 			first, _, _ := strings.Cut(name, "/")
 			if !strings.Contains(first, ".") {
 				continue // of the standard library or this module
 			}
 			allowed := importersOf(name)
-			if !slices.ContainsFunc(allowed, func(pattern string) bool { return matches(folder, pattern) }) {
-				t.Errorf("%s imports %s, want it imported only in %v", folder, name, allowed)
+			if !slices.ContainsFunc(allowed, func(pattern string) bool { return matches(dir, pattern) }) {
+				t.Errorf("%s imports %s, want it imported only in %v", dir, name, allowed)
 			}
 		}
 	}

@@ -14,12 +14,12 @@ import (
 // limited runs a server with the handlers of testdata/limits.lua.
 func limited(t *testing.T, change func(c *config.Config)) *enginetest.Server {
 	t.Helper()
-	folder, err := filepath.Abs("testdata")
+	dir, err := filepath.Abs("testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return enginetest.Start(t, func(c *config.Config) {
-		c.Lua.Path, c.Lua.Manager = folder, "limits"
+		c.Lua.Path, c.Lua.Manager = dir, "limits"
 		c.Limits.MessagesPerSecond = 0
 		change(c)
 	})

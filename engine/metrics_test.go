@@ -325,7 +325,7 @@ end`, func(c *config.Config) {
 
 // Failed saves are counted, and so are tables that cannot be saved.
 func TestMetricsOfTheState(t *testing.T) {
-	folder := t.TempDir()
+	dir := t.TempDir()
 	f := newFolder(t, app(`
 base.boot(self)
 server.message("Spoil", { protection = "none" }, function(client)
@@ -334,9 +334,9 @@ server.message("Spoil", { protection = "none" }, function(client)
   client:send("Spoilt")
 end)`))
 	server := f.serve(func(c *config.Config) {
-		c.State.File, c.State.Interval = filepath.Join(folder, "state.json"), config.Duration(10*time.Millisecond)
+		c.State.File, c.State.Interval = filepath.Join(dir, "state.json"), config.Duration(10*time.Millisecond)
 	})
-	if err := os.MkdirAll(filepath.Join(folder, "state.json.tmp", "x"), 0o700); err != nil { // the file is written there first
+	if err := os.MkdirAll(filepath.Join(dir, "state.json.tmp", "x"), 0o700); err != nil { // the file is written there first
 		t.Fatal(err)
 	}
 	alice := server.Dial(t, "alice")

@@ -74,11 +74,11 @@ func logged(t *testing.T, server *enginetest.Server, text string, times int) {
 
 // The status of an application that takes no jobs says so.
 func TestReadyWithoutJobs(t *testing.T) {
-	folder := t.TempDir()
-	write(t, folder, map[string]string{"idle.lua": `
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"idle.lua": `
 local idle = require("manager"):extend()
 function idle:boot() end
 return idle`})
-	server := enginetest.Start(t, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = folder, "idle" })
+	server := enginetest.Start(t, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = dir, "idle" })
 	ready(t, server, "no jobs are taken")
 }

@@ -20,20 +20,20 @@ import (
 	"perigee/engine/manager/registry"
 )
 
-// folder is a scripts directory whose manager is app.lua.
-type folder struct {
+// directory is a scripts directory whose manager is app.lua.
+type dir struct {
 	testing.TB
 	path string
 }
 
-func newFolder(tb testing.TB, app string) folder {
+func newFolder(tb testing.TB, app string) dir {
 	tb.Helper()
-	f := folder{tb, tb.TempDir()}
+	f := dir{tb, tb.TempDir()}
 	f.write("app.lua", app)
 	return f
 }
 
-func (f folder) write(name, text string) {
+func (f dir) write(name, text string) {
 	f.Helper()
 	if err := os.WriteFile(filepath.Join(f.path, name), []byte(text), 0o600); err != nil {
 		f.Fatal(err)
@@ -41,7 +41,7 @@ func (f folder) write(name, text string) {
 }
 
 // serve runs a server with the directory.
-func (f folder) serve(change func(c *config.Config)) *enginetest.Server {
+func (f dir) serve(change func(c *config.Config)) *enginetest.Server {
 	f.Helper()
 	return enginetest.Start(f.TB, func(c *config.Config) {
 		c.Lua.Path, c.Lua.Manager = f.path, "app"
@@ -141,7 +141,7 @@ func TestReloadFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := s.Control.Reload(t.Context()); err == nil {
-		t.Error("Reload of an empty folder = nil, want an error")
+		t.Error("Reload of an empty directory = nil, want an error")
 	}
 	alice.Send(`{"name":"Say"}`)
 	alice.Expect("Good")

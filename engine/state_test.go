@@ -85,8 +85,8 @@ func TestStateIsSavedAtInterval(t *testing.T) {
 
 // A table that cannot be saved is named in the log; the rest is saved, and the server continues.
 func TestStateThatIsNoData(t *testing.T) {
-	folder := t.TempDir()
-	file := filepath.Join(folder, "state.json")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "state.json")
 	app := `
 local base = require("manager")
 local server = require("server")
@@ -97,11 +97,11 @@ function app:boot()
   server.state("good", {}).x = 1
 end
 return app`
-	if err := os.WriteFile(filepath.Join(folder, "app.lua"), []byte(app), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "app.lua"), []byte(app), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	server := enginetest.Start(t, func(c *config.Config) {
-		c.State.File, c.Lua.Path, c.Lua.Manager = file, folder, "app"
+		c.State.File, c.Lua.Path, c.Lua.Manager = file, dir, "app"
 	})
 	stop(t, server)
 	if want := `state \"bad\": nested.callback: a function has no JSON form`; !strings.Contains(server.Log(), want) {

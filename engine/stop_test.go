@@ -50,10 +50,10 @@ func TestStopWithScripts(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			folder := t.TempDir()
-			write(t, folder, bootOnly(row.boot))
+			dir := t.TempDir()
+			write(t, dir, bootOnly(row.boot))
 			server := enginetest.Start(t, func(c *config.Config) {
-				c.Lua.Path, c.Lua.Manager = folder, "app"
+				c.Lua.Path, c.Lua.Manager = dir, "app"
 			})
 			alice := server.Dial(t, "alice")
 			alice.Send(`{"name":"Go"}`)
@@ -71,10 +71,10 @@ func TestStopWithScripts(t *testing.T) {
 
 // Endless close hooks of many connections do not delay the stop beyond stop.timeout.
 func TestStopAbortsHooks(t *testing.T) {
-	folder := t.TempDir()
-	write(t, folder, bootOnly(`function app:close() while true do end end`))
+	dir := t.TempDir()
+	write(t, dir, bootOnly(`function app:close() while true do end end`))
 	server := enginetest.Start(t, func(c *config.Config) {
-		c.Lua.Path, c.Lua.Manager, c.Lua.TurnTimeout = folder, "app", config.Duration(time.Minute)
+		c.Lua.Path, c.Lua.Manager, c.Lua.TurnTimeout = dir, "app", config.Duration(time.Minute)
 		c.Stop.Timeout, c.Stop.Drain = config.Duration(200*time.Millisecond), config.Duration(100*time.Millisecond)
 	})
 	for range 20 {
@@ -92,14 +92,14 @@ func TestStopBehindATurn(t *testing.T) {
 	for name, file := range map[string]string{"without a file": "", "with a file": filepath.Join(t.TempDir(), "state.json")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			folder := t.TempDir()
-			write(t, folder, bootOnly(`server.message("Go", { protection = "none" }, function(c)
+			dir := t.TempDir()
+			write(t, dir, bootOnly(`server.message("Go", { protection = "none" }, function(c)
   server.state("kept", {}).spun = true
   c:send("Gone")
   while true do end
 end)`))
 			server := enginetest.Start(t, func(c *config.Config) {
-				c.Lua.Path, c.Lua.Manager, c.Lua.TurnTimeout = folder, "app", config.Duration(time.Minute)
+				c.Lua.Path, c.Lua.Manager, c.Lua.TurnTimeout = dir, "app", config.Duration(time.Minute)
 				c.Stop.Timeout, c.State.File = config.Duration(6*time.Second), file
 			})
 			alice := server.Dial(t, "alice")
@@ -126,10 +126,10 @@ end)`))
 
 // Scripts that wait forever in their boot do not start, and do not keep the server from stopping.
 func TestBootThatWaits(t *testing.T) {
-	folder := t.TempDir()
-	write(t, folder, bootOnly(`while true do server.sleep(50) end`))
+	dir := t.TempDir()
+	write(t, dir, bootOnly(`while true do server.sleep(50) end`))
 	c := config.Default()
-	c.Server.Port, c.Lua.Path, c.Lua.Manager = 0, folder, "app"
+	c.Server.Port, c.Lua.Path, c.Lua.Manager = 0, dir, "app"
 	c.Lua.BootTimeout = config.Duration(100 * time.Millisecond)
 	options := engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files}
 	if err := engine.Run(t.Context(), options); err == nil || !strings.Contains(err.Error(), "lua.boot_timeout") {
@@ -146,11 +146,11 @@ func TestBootThatWaits(t *testing.T) {
 // A server that cannot stop logs which components still run, saves its state, and has the process ended.
 func TestStopTimeout(t *testing.T) {
 	t.Parallel()
-	folder := t.TempDir()
-	write(t, folder, bootOnly(`server.state("kept", { 1 })`))
+	dir := t.TempDir()
+	write(t, dir, bootOnly(`server.state("kept", { 1 })`))
 	c := config.Default()
-	c.Server.Port, c.Lua.Path, c.Lua.Manager, c.Queue.Driver = 0, folder, "app", config.DriverMemory
-	c.Stop.Timeout, c.State.File = config.Duration(time.Millisecond), filepath.Join(folder, "state.json")
+	c.Server.Port, c.Lua.Path, c.Lua.Manager, c.Queue.Driver = 0, dir, "app", config.DriverMemory
+	c.Stop.Timeout, c.State.File = config.Duration(time.Millisecond), filepath.Join(dir, "state.json")
 	ctx, stop := context.WithCancel(t.Context())
 	release, overdue := make(chan struct{}), make(chan []string, 1)
 	var running sync.WaitGroup

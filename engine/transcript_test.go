@@ -17,7 +17,7 @@ func TestTranscripts(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("Glob = %v, %v, want transcripts", files, err)
 	}
-	folder, err := filepath.Abs("testdata")
+	dir, err := filepath.Abs("testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,9 +29,9 @@ func TestTranscripts(t *testing.T) {
 			server := enginetest.Start(t, func(c *config.Config) {
 				c.App = map[string]any{"url": other.URL}
 				c.Processes = programs()
-				switch _, err := os.Stat(filepath.Join(folder, name+".lua")); {
+				switch _, err := os.Stat(filepath.Join(dir, name+".lua")); {
 				case err == nil:
-					c.Lua.Path, c.Lua.Manager = folder, name
+					c.Lua.Path, c.Lua.Manager = dir, name
 				case name != "giveaway":
 					c.Lua.Manager = "manager"
 				}

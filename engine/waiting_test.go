@@ -64,8 +64,8 @@ func otherServer(tb testing.TB) *httptest.Server {
 // application runs a server with one Lua file as its manager.
 func application(tb testing.TB, source string, change func(c *config.Config)) *enginetest.Server {
 	tb.Helper()
-	folder := tb.TempDir()
-	write(tb, folder, map[string]string{"app.lua": `
+	dir := tb.TempDir()
+	write(tb, dir, map[string]string{"app.lua": `
 local base = require("manager")
 local http = require("http")
 local server = require("server")
@@ -75,7 +75,7 @@ function app:roster() end
 return app
 `})
 	return enginetest.Start(tb, func(c *config.Config) {
-		c.Lua.Path, c.Lua.Manager = folder, "app"
+		c.Lua.Path, c.Lua.Manager = dir, "app"
 		if change != nil {
 			change(c)
 		}
