@@ -16,17 +16,30 @@ import (
 // hookFunctions are the methods of a manager that the server calls; boot is called by Load.
 func hookFunctions() []api.Function {
 	return []api.Function{
-		{Name: "open", Signature: "(client: perigee.Client)", Doc: "Runs for a new connection."},
-		{Name: "close", Signature: "(client: perigee.Client, reason: string)", Doc: "Runs after a connection has closed."},
-		{Name: "error", Signature: "(client: perigee.Client, problem: string)", Doc: "Runs after a message of the client failed."},
-		{Name: "stop", Signature: "()", Doc: "Runs before the server stops."},
+		{
+			Name: "open", Signature: "(client: perigee.Client)",
+			Doc: "Runs for a new connection. The base manager's hook sends ConnectionEstablished, so call it first.",
+		},
+		{
+			Name: "close", Signature: "(client: perigee.Client, reason: string)",
+			Doc: "Runs after a connection has closed. The client still has its fields; messages to it are dropped.",
+		},
+		{
+			Name: "error", Signature: "(client: perigee.Client, problem: string)",
+			Doc: "Runs after a message of the client failed. The log has the problem already.",
+		},
+		{Name: "stop", Signature: "()", Doc: "Runs before the server stops, while connections are still open."},
 		{
 			Name: "migrate", Signature: "(from: integer)",
-			Doc: "Runs after boot when scripts were reloaded, with the number of the generation before; an error keeps that one.",
+			Doc: "Runs after boot if scripts were reloaded, with the number of the generation before. Use it to bring " +
+				"server.state and the fields of clients into a new form. It runs in the dry run too. If it raises an error, the " +
+				"old scripts go on.",
 		},
 		{
 			Name: "roster", Signature: "(client: perigee.Client): table|perigee.Client|nil",
-			Doc: "Returns what others see of a connection; nil keeps it off the roster.",
+			Doc: "Returns what other clients see of a connection: a table, the client itself for all of its fields, or nil to " +
+				"leave it out. Runs again only if the connection has changed. The base manager's hook returns all fields except " +
+				"email and ip_address.",
 		},
 	}
 }

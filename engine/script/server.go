@@ -60,8 +60,17 @@ func (s *server) functions() []api.Function {
 
 func (s *server) fields() []api.Field {
 	return []api.Field{
-		{Name: "config", Type: "table", Doc: "The [app] table of server.toml.", Get: func(any) lua.LValue { return s.config }},
-		{Name: "generation", Type: "integer", Doc: "The number of this generation of scripts, 1 at the start.", Get: func(any) lua.LValue { return lua.LNumber(s.options.Generation) }},
+		{
+			Name: "config", Type: "table",
+			Doc: "The table [app] of server.toml; empty if there is none. What scripts write into it lasts until the next " +
+				"reload.",
+			Get: func(any) lua.LValue { return s.config },
+		},
+		{
+			Name: "generation", Type: "integer",
+			Doc: "The number of this generation of scripts: 1 at the start, and one more after each reload.",
+			Get: func(any) lua.LValue { return lua.LNumber(s.options.Generation) },
+		},
 	}
 }
 
@@ -69,16 +78,42 @@ func (s *server) registerFunctions() []api.Function {
 	return []api.Function{
 		{
 			Name: "message", Signature: "(name: string, options: perigee.MessageOptions, handler?: fun(client: perigee.Client, message: table))",
-			Doc: "Registers a message that clients may send.", Run: s.message,
+			Doc: "Registers a message that clients may send. The handler gets the client and a table of everything that the " +
+				"client sent, the field name included. It may be omitted if a command listens to the message. Messages can be " +
+				"registered only while scripts load or boot, each name once. If the handler raises an error, the log has it " +
+				"with its traceback, the client gets the exception HandlerFailed, the manager's error hook runs, and the " +
+				"connection stays open.",
+			Run: s.message,
 		},
-		{Name: "command", Signature: "(name: string, fn: fun(arguments: any): any)", Doc: "Registers a command.", Run: s.command},
+		{
+			Name: "command", Signature: "(name: string, fn: fun(arguments: any): any)",
+			Doc: "Registers a command: named work that clients cannot send, but that messages, timers, jobs, the HTTP API and " +
+				"other commands run. The function gets the arguments, and its result is what server.run and the HTTP API " +
+				"return. Arguments are nil if server.run, server.next, server.delay or a timer gives none. For a job or the " +
+				"HTTP API they are a table, which nothing has checked; it is empty if the program gave none. Commands can be " +
+				"registered only while scripts load or boot, each name once. An error in a command that a job runs makes the " +
+				"queue try the job again.",
+			Run: s.command,
+		},
 		{
 			Name: "listen", Signature: "(message: string, command: string): perigee.Listener",
-			Doc: "Runs a command after the message's handler, with the message as arguments.", Run: s.listen,
+			Doc: "Makes a command run after the message's handler, with the message as arguments. A message with a listener " +
+				"needs no handler, and may have several listeners. Can be called only while scripts load or boot. The message " +
+				"or the command may be registered after the call; if one of them is missing after the boot, the scripts do not " +
+				"load.",
+			Run: s.listen,
 		},
 		{
 			Name: "state", Signature: "(name: string, initial?: table): table",
-			Doc: "Returns the table of that name, for plain data that outlives reloads; if there is none yet, it is a copy of initial.", Run: s.state,
+			Doc: "Returns the table of that name. It outlives reloads, and restarts too if the settings name a state.file. If " +
+				"there is no table of that name yet, it becomes a copy of initial, or an empty table; an existing table gets no " +
+				"keys from initial. Every call with the same name returns the same table. Only plain data can be saved: strings " +
+				"of UTF-8, numbers, booleans, json.null, and tables that are lists or have strings as keys. If initial is not " +
+				"plain data, the call raises an error. A state may have 16 MiB as JSON, and all states together 256 MiB. If a " +
+				"state is larger, or is not plain data, the file keeps its last saved form, and the log names the state and the " +
+				"place. Numbers, json.null and the marks of json.array and json.object are restored exactly; a table that is in " +
+				"two places becomes two tables after a restart.",
+			Run: s.state,
 		},
 	}
 }
@@ -87,11 +122,13 @@ func (s *server) commandFunctions() []api.Function {
 	return []api.Function{
 		{
 			Name: "run", Signature: "(command: string, arguments?: any): any",
-			Doc: "Runs a command within this turn and returns its result.", Run: s.run,
+			Doc: "Runs a command within this turn and returns its result. Raises the command's error. An unknown command is an " +
+				"error.",
+			Run: s.run,
 		},
 		{
 			Name: "next", Signature: "(command: string, arguments?: any): perigee.Handle",
-			Doc: "Runs a command in the next turn.",
+			Doc: "Runs a command in the next turn. An unknown command is an error.",
 			Run: func(L *lua.LState) int {
 				name := commandName(L, 1)
 				s.promises.CheckDeferred(L)
@@ -101,7 +138,8 @@ func (s *server) commandFunctions() []api.Function {
 		},
 		{
 			Name: "delay", Signature: "(ms: number, command: string, arguments?: any): perigee.Handle",
-			Doc: "Runs a command later.",
+			Doc: "Runs a command after that many milliseconds, up to a year. An unknown command is an error. Delayed commands " +
+				"end with the server.",
 			Run: func(L *lua.LState) int {
 				after, name := api.CheckMilliseconds(L, 1), commandName(L, 2)
 				s.promises.CheckDeferred(L)
@@ -111,15 +149,22 @@ func (s *server) commandFunctions() []api.Function {
 		},
 		{
 			Name: "every", Signature: "(ms: number, work: string|fun(arguments: any), arguments?: any, options?: perigee.TimerOptions): perigee.Timer",
-			Doc: "Runs a command or a function repeatedly.",
+			Doc: "Runs a command or a function again and again. The interval is 1 ms to a year. The function, or the command, " +
+				"gets the arguments. A command may be registered later, while scripts boot. An error is logged, and the timer " +
+				"goes on. Timers end with the server, but not with the client for which they were started. A reload ends the " +
+				"timers that handlers have started with a function.",
 			Run: func(L *lua.LState) int { return s.timer(L, false) },
 		},
 		{
 			Name: "after", Signature: "(ms: number, work: string|fun(arguments: any), arguments?: any): perigee.Timer",
-			Doc: "Runs a command or a function once.",
+			Doc: "Runs a command or a function once, after that many milliseconds, up to a year. Otherwise like server.every.",
 			Run: func(L *lua.LState) int { return s.timer(L, true) },
 		},
-		{Name: "stop", Signature: "()", Doc: "Stops the server after this turn.", Run: func(*lua.LState) int { s.host.Stop(); return 0 }},
+		{
+			Name: "stop", Signature: "()",
+			Doc: "Stops the server after this turn. The manager's stop hook runs first.",
+			Run: func(*lua.LState) int { s.host.Stop(); return 0 },
+		},
 	}
 }
 
@@ -133,14 +178,18 @@ func (s *server) jobFunctions() []api.Function {
 
 func (s *server) clockFunctions() []api.Function {
 	return []api.Function{
-		{Name: "time", Signature: "(): number", Doc: "Returns the seconds since 1970.", Run: func(L *lua.LState) int {
+		{Name: "time", Signature: "(): number", Doc: "Returns the seconds since 1970, with their fraction.", Run: func(L *lua.LState) int {
 			L.Push(lua.LNumber(float64(s.turns.Now().UnixMicro()) / 1e6))
 			return 1
 		}},
-		{Name: "uptime", Signature: "(): number", Doc: "Returns the seconds since the server started.", Run: func(L *lua.LState) int {
-			L.Push(lua.LNumber(s.host.Uptime().Seconds()))
-			return 1
-		}},
+		{
+			Name: "uptime", Signature: "(): number",
+			Doc: "Returns the seconds since the server started, with their fraction.",
+			Run: func(L *lua.LState) int {
+				L.Push(lua.LNumber(s.host.Uptime().Seconds()))
+				return 1
+			},
+		},
 		{Name: "uuid", Signature: "(): string", Doc: "Returns a new random UUID.", Run: func(L *lua.LState) int {
 			L.Push(lua.LString(wire.NewID()))
 			return 1
@@ -282,7 +331,7 @@ func (s *server) listen(L *lua.LState) int {
 type listener struct{ silence func() }
 
 func listenerMethods() []api.Function {
-	return []api.Function{{Name: "silence", Signature: "()", Doc: "Removes it: the command no longer runs after the message.", Run: func(L *lua.LState) int {
+	return []api.Function{{Name: "silence", Signature: "()", Doc: "Removes it: the command no longer runs after the message. Can be called at any time.", Run: func(L *lua.LState) int {
 		api.Self[*listener](L, "silence").silence()
 		return 0
 	}}}
@@ -306,7 +355,7 @@ func (s *server) pushHandle(L *lua.LState, abort func(), err error) int {
 }
 
 func handleMethods() []api.Function {
-	return []api.Function{{Name: "abort", Signature: "()", Doc: "Prevents the command from running, if it has not run yet.", Run: func(L *lua.LState) int {
+	return []api.Function{{Name: "abort", Signature: "()", Doc: "Prevents the command from running, unless it has run.", Run: func(L *lua.LState) int {
 		api.Self[*handle](L, "abort").abort()
 		return 0
 	}}}

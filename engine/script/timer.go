@@ -50,8 +50,16 @@ func (s *server) timer(L *lua.LState, once bool) int {
 func timerFields() []api.Field {
 	get := api.Getter[Timer]
 	return []api.Field{
-		{Name: "count", Type: "integer", Doc: "How often it has run.", Get: get(func(t Timer) lua.LValue { return lua.LNumber(t.Count()) })},
-		{Name: "running", Type: "boolean", Doc: "False while it is paused, and after its end.", Get: get(func(t Timer) lua.LValue { return lua.LBool(t.Running()) })},
+		{
+			Name: "count", Type: "integer",
+			Doc: "How often it has run, the present run included.",
+			Get: get(func(t Timer) lua.LValue { return lua.LNumber(t.Count()) }),
+		},
+		{
+			Name: "running", Type: "boolean",
+			Doc: "False while it is paused, and after its end.",
+			Get: get(func(t Timer) lua.LValue { return lua.LBool(t.Running()) }),
+		},
 	}
 }
 
@@ -61,7 +69,7 @@ func timerMethods() []api.Function {
 			api.Self[Timer](L, "pause").Pause()
 			return 0
 		}},
-		{Name: "resume", Signature: "()", Doc: "Resumes it after a pause, with the time that was left.", Run: func(L *lua.LState) int {
+		{Name: "resume", Signature: "()", Doc: "Continues a paused timer after the time that was left.", Run: func(L *lua.LState) int {
 			api.Raise(L, api.Self[Timer](L, "resume").Resume())
 			return 0
 		}},

@@ -48,8 +48,17 @@ func ModuleTypes() map[string]string {
 // manager describes scripts/manager.lua.
 func manager() api.Kind {
 	return api.Kind{Class: "manager", Doc: "The base manager, which an application extends.", Methods: append([]api.Function{
-		{Name: "extend", Signature: "(): perigee.manager", Doc: "Returns a new manager that inherits the hooks of this one."},
-		{Name: "boot", Signature: "()", Doc: "Runs once for each generation of scripts, which registers everything here."},
+		{
+			Name: "extend", Signature: "(): perigee.manager",
+			Doc: "Returns a new manager, which has the hooks of this one until it defines its own. A hook of your own should " +
+				"call the hook of the base manager, as base.open(self, client).",
+		},
+		{
+			Name: "boot", Signature: "()",
+			Doc: "Runs once for each generation of scripts, after a dry run. Register messages and commands here, or require the " +
+				"files that do. The base manager's boot registers the messages and commands that every application has, and " +
+				"calls server.work.",
+		},
 	}, hookFunctions()...)}
 }
 
@@ -58,17 +67,43 @@ func optionClasses() []api.Kind {
 	const protection = "perigee.Protection"
 	return append([]api.Kind{
 		{Class: "MessageOptions", Doc: "Options of server.message.", Fields: []api.Field{
-			{Name: "protection", Type: protection, Doc: "Who may send it."},
-			{Name: "owner?", Type: "string", Doc: "The field with the uuid of the connection that the message concerns."},
-			{Name: "authorize?", Type: "fun(client: perigee.Client, message: table): boolean?", Doc: "Narrows the protection."},
-			{Name: "schema?", Type: "table", Doc: "A JSON Schema of its fields."},
+			{
+				Name: "protection", Type: protection,
+				Doc: "Required. Who may send it: \"none\" everybody, \"admin\" admins, \"client\" the connection whose uuid is " +
+					"in the field that owner names, or an admin. Everybody else is prompted for a password.",
+			},
+			{
+				Name: "owner?", Type: "string",
+				Doc: "The name of the field with the uuid of a connection. Required with the protection \"client\", and not " +
+					"allowed otherwise.",
+			},
+			{
+				Name: "authorize?", Type: "fun(client: perigee.Client, message: table): boolean?",
+				Doc: "Narrows the protection, never widens it. Called after the protection was checked, and before the fields " +
+					"are. If it returns anything but true, the client is prompted for a password; an admin gets the exception " +
+					"NotAllowed.",
+			},
+			{
+				Name: "schema?", Type: "table",
+				Doc: "A JSON Schema of the fields. If a message does not match, neither its handler nor its listeners run, and " +
+					"the client gets the exception InvalidFields, which names the first wrong field. An empty list is " +
+					"json.array({}). The fields id, name and timestamp need not be mentioned.",
+			},
 		}},
 		{Class: "TopicOptions", Doc: "Options of server.register.", Fields: []api.Field{
-			{Name: "protection?", Type: protection, Doc: "Who may subscribe; default: none."},
-			{Name: "owner?", Type: "string", Doc: "The uuid of the connection that the topic belongs to."},
+			{
+				Name: "protection?", Type: protection,
+				Doc: "Who may subscribe with the message Subscribe: \"none\" everybody, which is the default; \"admin\" admins; " +
+					"\"client\" the connection whose uuid is owner, or an admin. Scripts may subscribe any client.",
+			},
+			{
+				Name: "owner?", Type: "string",
+				Doc: "The uuid of the connection that the topic belongs to. Required with the protection \"client\", and not " +
+					"allowed otherwise.",
+			},
 		}},
 		{Class: "TimerOptions", Doc: "Options of server.every.", Fields: []api.Field{
-			{Name: "timeout?", Type: "number", Doc: "Ends the timer so many milliseconds after its start."},
+			{Name: "timeout?", Type: "number", Doc: "Ends the timer that many milliseconds after its start. Default: never."},
 		}},
 		bind.ExecuteOptions(),
 	}, append(module.JobOptions(), module.RequestOptions()...)...)

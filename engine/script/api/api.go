@@ -88,7 +88,9 @@ type Kind struct {
 	Plain    bool
 	Fields   []Field
 	Fallback func(object any, field string) lua.LValue // returns fields that are not in Fields; optional
-	Methods  []Function
+	// FallbackDoc describes the fields that Fallback returns.
+	FallbackDoc string
+	Methods     []Function
 	// Unsupported has, by metamethods that the kind lacks, such as "__len", the error that says what to write instead.
 	Unsupported map[string]string
 }

@@ -7,6 +7,16 @@ import (
 	"strings"
 )
 
+// Description is a part of the Lua API that a package of its own registers.
+type Description struct {
+	Modules []Module
+	Kinds   []Kind
+
+	// Globals are functions that need no require. Their section has a title and an introduction. Optional.
+	Globals                  []Function
+	GlobalsTitle, GlobalsDoc string
+}
+
 // Reference writes the descriptions of modules and objects as Markdown. Each module and kind of object has a heading, and
 // so has each of its functions: "server.message" can be linked to as #servermessage.
 type Reference struct{ text strings.Builder }
@@ -29,10 +39,19 @@ func (r *Reference) Kind(k Kind) {
 	fmt.Fprintf(&r.text, "\n## %s\n\n%s\n", k.Class, k.Doc)
 	fields := k.Fields
 	if k.Fallback != nil {
-		fields = append(slices.Clip(fields), otherFields())
+		fields = append(slices.Clip(fields), otherFields(k))
 	}
 	r.fields(fields)
 	r.functions(strings.ToLower(k.Class)+":", k.Methods)
+}
+
+// Globals adds the global functions of a description.
+func (r *Reference) Globals(d Description) {
+	if d.Globals == nil {
+		return
+	}
+	fmt.Fprintf(&r.text, "\n## %s\n\n%s\n", d.GlobalsTitle, d.GlobalsDoc)
+	r.functions("", d.Globals)
 }
 
 func (r *Reference) fields(fields []Field) {

@@ -20,7 +20,7 @@ func (w *Types) Text(text string) { w.text.WriteString(text) }
 func (w *Types) Kind(k Kind) {
 	fields := k.Fields
 	if k.Fallback != nil {
-		fields = append(slices.Clone(fields), otherFields())
+		fields = append(slices.Clone(fields), otherFields(k))
 	}
 	w.class(k.Class, k.Doc, fields)
 	if k.Methods != nil {
@@ -30,7 +30,7 @@ func (w *Types) Kind(k Kind) {
 }
 
 // otherFields describes the fields that scripts may add to an object.
-func otherFields() Field { return Field{"[string]", "any", "The application's own plain data.", nil} }
+func otherFields(k Kind) Field { return Field{"[string]", "any", k.FallbackDoc, nil} }
 
 // Module adds a module.
 func (w *Types) Module(m Module) {

@@ -160,8 +160,10 @@ func (cs *Clients) Greeted() bool { return cs.greeted }
 func (cs *Clients) Kinds() []api.Kind {
 	return []api.Kind{
 		{
-			Name: "client", Class: "Client", Doc: "A connection.", Metatable: &cs.clients,
+			Name: "client", Class: "Client", Doc: "A connection. It is the same Lua value each time, also as the key of a table.", Metatable: &cs.clients,
 			Fields: clientFields(), Fallback: clientAttribute, Methods: cs.clientMethods(),
+			FallbackDoc: "A field of your own, with plain data; nil removes it. Everybody sees it, unless the roster hook leaves it out. " +
+				"After a change inside a table, set the field again. One field may have 64 KiB as JSON, and all of them 256 KiB.",
 		},
 		{
 			Name: "connections", Class: "Connections", Doc: "A set of connections, in the order in which they were opened.",
@@ -188,12 +190,13 @@ func (cs *Clients) Functions() []api.Function {
 	return []api.Function{
 		{
 			Name: "connections", Signature: "(): perigee.Connections",
-			Doc: "Returns all open connections.",
+			Doc: "Returns the set of all open connections.",
 			Run: func(L *lua.LState) int { return cs.pushSet(L, cs.host.Connections()) },
 		},
 		{
 			Name: "broadcast", Signature: "(name: string, fields?: table)",
-			Doc: "Sends a message to every connection.",
+			Doc: "Sends a message to every connection. The fields id, name and timestamp are replaced by the message's own. " +
+				"Raises an error if a field has no JSON form.",
 			Run: func(L *lua.LState) int {
 				name := L.CheckString(1)
 				raiseSend(L, name, cs.host.Broadcast(name, fields(L, 2)))
@@ -202,7 +205,7 @@ func (cs *Clients) Functions() []api.Function {
 		},
 		{
 			Name: "roster", Signature: "()",
-			Doc: "Sends the changes of the roster now, within the turn.",
+			Doc: "Sends what has changed of the roster now. Otherwise the server does that at the end of the turn.",
 			Run: func(*lua.LState) int { cs.host.Roster(); return 0 },
 		},
 		{
@@ -220,11 +223,14 @@ func (cs *Clients) Functions() []api.Function {
 		}},
 		{
 			Name: "register", Signature: "(name: string, options?: perigee.TopicOptions): perigee.Topic",
-			Doc: "Creates a topic, or returns the topic of that name.", Run: cs.registerTopic,
+			Doc: "Creates a topic and tells everybody (UpdateTopics), or returns the topic of that name. Raises an error if that " +
+				"topic has another protection, or if the name is empty or longer than 255 bytes.",
+			Run: cs.registerTopic,
 		},
 		{
 			Name: "unregister", Signature: "(topic: perigee.Topic|string)",
-			Doc: "Removes a topic, given itself, its name or its uuid, with its subscriptions.",
+			Doc: "Removes a topic, given itself, its name or its uuid, with its subscriptions, and tells everybody " +
+				"(UpdateTopics). If there is no such topic, nothing happens.",
 			Run: func(L *lua.LState) int {
 				if t := cs.checkTopic(L, 1); t != nil {
 					cs.host.Unregister(t)

@@ -84,15 +84,52 @@ func checkClient(L *lua.LState, n int) Client {
 func clientFields() []api.Field {
 	get := api.Getter[*connection]
 	return []api.Field{
-		{Name: "uuid", Type: "string", Doc: "Its UUID; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.UUID()) })},
-		{Name: "resource_id", Type: "integer", Doc: "Its number; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LNumber(c.ResourceID()) })},
-		{Name: "ip_address", Type: "string", Doc: "Its IP address; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.IPAddress().String()) })},
-		{Name: "timestamp", Type: "integer", Doc: "When it was opened, in seconds since 1970; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LNumber(c.Timestamp().Unix()) })},
-		{Name: "open", Type: "boolean", Doc: "False once it has closed; read-only.", Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Open()) })},
-		{Name: "type", Type: "string", Doc: "Its type; can be set.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.Type()) })},
-		{Name: "name", Type: "string?", Doc: "The name of its user; can be set.", Get: get(func(c *connection) lua.LValue { return stringOrNil(c.Name()) })},
-		{Name: "email", Type: "string?", Doc: "The email address of its user; can be set.", Get: get(func(c *connection) lua.LValue { return stringOrNil(c.Email()) })},
-		{Name: "admin", Type: "boolean", Doc: "Whether it has admin rights; can be set.", Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Admin()) })},
+		{
+			Name: "uuid", Type: "string",
+			Doc: "Identifies the connection, not the person: a new connection has a new one. Read-only.",
+			Get: get(func(c *connection) lua.LValue { return lua.LString(c.UUID()) }),
+		},
+		{
+			Name: "resource_id", Type: "integer",
+			Doc: "The number of the connection. Read-only.",
+			Get: get(func(c *connection) lua.LValue { return lua.LNumber(c.ResourceID()) }),
+		},
+		{
+			Name: "ip_address", Type: "string",
+			Doc: "The client's address. Read-only.",
+			Get: get(func(c *connection) lua.LValue { return lua.LString(c.IPAddress().String()) }),
+		},
+		{
+			Name: "timestamp", Type: "integer",
+			Doc: "When it was opened, in whole seconds since 1970. Read-only.",
+			Get: get(func(c *connection) lua.LValue { return lua.LNumber(c.Timestamp().Unix()) }),
+		},
+		{
+			Name: "open", Type: "boolean",
+			Doc: "False once it has closed. Messages to a closed client are dropped. Read-only.",
+			Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Open()) }),
+		},
+		{
+			Name: "type", Type: "string",
+			Doc: "\"anonymous\" until it joins as \"player\" or \"spectator\", or a script sets it. A string that is not empty; " +
+				"everybody sees a change in the next roster.",
+			Get: get(func(c *connection) lua.LValue { return lua.LString(c.Type()) }),
+		},
+		{
+			Name: "name", Type: "string?",
+			Doc: "Can be set to a string or nil; everybody sees a change in the next roster.",
+			Get: get(func(c *connection) lua.LValue { return stringOrNil(c.Name()) }),
+		},
+		{
+			Name: "email", Type: "string?",
+			Doc: "Can be set to a string or nil. The base manager's roster hook leaves it out.",
+			Get: get(func(c *connection) lua.LValue { return stringOrNil(c.Email()) }),
+		},
+		{
+			Name: "admin", Type: "boolean",
+			Doc: "Whether it is an admin. Can be set: a script may make an admin of a person that it knows by other means.",
+			Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Admin()) }),
+		},
 	}
 }
 
@@ -175,16 +212,22 @@ func stringField(L *lua.LState, field string, v lua.LValue) string {
 
 func (cs *Clients) clientMethods() []api.Function {
 	return []api.Function{
-		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends it a message.", Run: func(L *lua.LState) int {
-			c := api.Self[*connection](L, "send").Client
-			name := L.CheckString(2)
-			cs.greeted = cs.greeted || name == established
-			raiseSend(L, name, cs.host.Send([]Client{c}, name, fields(L, 3)))
-			return 0
-		}},
+		{
+			Name: "send", Signature: "(name: string, fields?: table)",
+			Doc: "Sends it a message. The fields id, name and timestamp are replaced by the message's own; a client or a topic " +
+				"in a field becomes its JSON object. Raises an error if a field has no JSON form. A message to a closed client " +
+				"is dropped.",
+			Run: func(L *lua.LState) int {
+				c := api.Self[*connection](L, "send").Client
+				name := L.CheckString(2)
+				cs.greeted = cs.greeted || name == established
+				raiseSend(L, name, cs.host.Send([]Client{c}, name, fields(L, 3)))
+				return 0
+			},
+		},
 		{
 			Name: "close", Signature: "(code?: integer, reason?: string)",
-			Doc: "Closes it after what was sent before; the default code is 1000.",
+			Doc: "Closes it, after what was sent before. The default code is 1000; use 3000 to 4999 for reasons of your own.",
 			Run: func(L *lua.LState) int {
 				c := api.Self[*connection](L, "close").Client
 				api.Raise(L, cs.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
@@ -193,7 +236,8 @@ func (cs *Clients) clientMethods() []api.Function {
 		},
 		{
 			Name: "prompt", Signature: "()",
-			Doc: "Asks for a password because of the message that is being handled (PromptForAuthentication).",
+			Doc: "Asks for a password because of the message that is being handled. The client gets PromptForAuthentication with " +
+				"that message, secrets excepted.",
 			Run: func(L *lua.LState) int {
 				api.Raise(L, api.Self[*connection](L, "prompt").Prompt(api.Caller(L).Text))
 				return 0
@@ -201,33 +245,39 @@ func (cs *Clients) clientMethods() []api.Function {
 		},
 		{
 			Name: "authenticate", Signature: "(password?: string): boolean",
-			Doc: "Checks a password; waits. If it is right, makes the client an admin and returns true.", Run: cs.authenticate,
+			Doc: "Checks a password, and waits for the result: a wrong one takes up to 500 ms. Returns true and makes the client " +
+				"an admin if the password is right, else returns false.",
+			Run: cs.authenticate,
 		},
-		{Name: "notify", Signature: "(sender_uuid: string)", Doc: "Stores a notification, one for each sender.", Run: func(L *lua.LState) int {
-			api.Self[*connection](L, "notify").Notify(L.CheckString(2))
-			return 0
-		}},
-		{Name: "dismiss", Signature: "()", Doc: "Clears its notifications.", Run: func(L *lua.LState) int {
+		{
+			Name: "notify", Signature: "(sender_uuid: string)",
+			Doc: "Stores a notification from a sender. A client has at most one of each sender; a new one replaces it.",
+			Run: func(L *lua.LState) int {
+				api.Self[*connection](L, "notify").Notify(L.CheckString(2))
+				return 0
+			},
+		},
+		{Name: "dismiss", Signature: "()", Doc: "Removes all of its notifications.", Run: func(L *lua.LState) int {
 			api.Self[*connection](L, "dismiss").Dismiss()
 			return 0
 		}},
 		{
 			Name: "fields", Signature: "(): table",
-			Doc: "Returns a copy of all fields, as in ConnectionEstablished.",
+			Doc: "Returns a copy of all fields, as ConnectionEstablished shows them. A good start for a row of the roster.",
 			Run: func(L *lua.LState) int {
 				return api.PushCopy(L, api.Self[*connection](L, "fields"))
 			},
 		},
 		{
 			Name: "notifications", Signature: "(): table<string, table>",
-			Doc: "Returns its notifications by the uuid of the sender.",
+			Doc: "Returns a copy of its notifications by the uuid of the sender.",
 			Run: func(L *lua.LState) int {
 				return api.PushCopy(L, api.Self[*connection](L, "notifications").Notifications())
 			},
 		},
 		{
 			Name: "subscriptions", Signature: "(): table<string, table>",
-			Doc: "Returns the topics that it subscribes to by their uuid.",
+			Doc: "Returns a copy of the topics that it subscribes to, by their uuid.",
 			Run: func(L *lua.LState) int {
 				subscriptions := wire.Members{}
 				for _, t := range api.Self[*connection](L, "subscriptions").Subscriptions() {

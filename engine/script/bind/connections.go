@@ -31,22 +31,28 @@ func (cs *Clients) pushClient(L *lua.LState, c Client) int {
 
 func (cs *Clients) setMethods() []api.Function {
 	return slices.Concat(cs.filterMethods(), []api.Function{
-		{Name: "count", Signature: "(): integer", Doc: "Returns their number.", Run: func(L *lua.LState) int {
+		{Name: "count", Signature: "(): integer", Doc: "Returns how many there are.", Run: func(L *lua.LState) int {
 			L.Push(lua.LNumber(len(api.Self[*set](L, "count").clients)))
 			return 1
 		}},
 		{
 			Name: "each", Signature: "(fn: fun(client: perigee.Client))\n(): fun(): perigee.Client?",
-			Doc: "Calls a function with each of them. Without a function, it returns an iterator for a for loop.", Run: cs.each,
+			Doc: "Calls a function with each of them. Without a function, it returns an iterator: for client in " +
+				"connections:each() do.",
+			Run: cs.each,
 		},
-		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all of them.", Run: func(L *lua.LState) int {
-			clients, name := api.Self[*set](L, "send").clients, L.CheckString(2)
-			raiseSend(L, name, cs.host.Send(clients, name, fields(L, 3)))
-			return 0
-		}},
+		{
+			Name: "send", Signature: "(name: string, fields?: table)",
+			Doc: "Sends a message to all of them, as client:send does.",
+			Run: func(L *lua.LState) int {
+				clients, name := api.Self[*set](L, "send").clients, L.CheckString(2)
+				raiseSend(L, name, cs.host.Send(clients, name, fields(L, 3)))
+				return 0
+			},
+		},
 		{
 			Name: "close", Signature: "(code?: integer, reason?: string)",
-			Doc: "Closes all of them after what was sent before; the default code is 1000.",
+			Doc: "Closes all of them, as client:close does.",
 			Run: func(L *lua.LState) int {
 				for _, c := range api.Self[*set](L, "close").clients {
 					api.Raise(L, cs.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
@@ -75,7 +81,7 @@ func (cs *Clients) filterMethods() []api.Function {
 		},
 		{
 			Name: "types", Signature: "(...: string|string[]): perigee.Connections",
-			Doc: "Returns those whose type is one of the given types.",
+			Doc: "Returns the set of those whose type is one of the given types.",
 			Run: func(L *lua.LState) int {
 				clients := api.Self[*set](L, "types").clients
 				wanted := api.CheckStrings(L, 2)
@@ -86,7 +92,7 @@ func (cs *Clients) filterMethods() []api.Function {
 		},
 		{
 			Name: "where", Signature: "(fn: fun(client: perigee.Client): boolean?): perigee.Connections",
-			Doc: "Returns those for which the function returns true.",
+			Doc: "Returns the set of those for which the function returns true.",
 			Run: func(L *lua.LState) int {
 				clients, fn := api.Self[*set](L, "where").clients, L.CheckFunction(2)
 				return cs.pushSet(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
@@ -101,7 +107,8 @@ func (cs *Clients) filterMethods() []api.Function {
 		},
 		{
 			Name: "topic", Signature: "(topic: perigee.Topic|string): perigee.Connections",
-			Doc: "Returns those that subscribe to a topic, given itself, its name or its uuid.",
+			Doc: "Returns the set of those that subscribe to a topic, given itself, its name or its uuid. If there is no such " +
+				"topic, the set is empty.",
 			Run: func(L *lua.LState) int {
 				clients := api.Self[*set](L, "topic").clients
 				t := cs.checkTopic(L, 2)
@@ -115,13 +122,17 @@ func (cs *Clients) filterMethods() []api.Function {
 				return cs.pushSet(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool { return !subscribed[c] }))
 			},
 		},
-		{Name: "random", Signature: "(): perigee.Client?", Doc: "Returns one of them at random, or nil if there is none.", Run: func(L *lua.LState) int {
-			clients := api.Self[*set](L, "random").clients
-			if len(clients) == 0 {
-				return cs.pushClient(L, nil)
-			}
-			return cs.pushClient(L, clients[rand.IntN(len(clients))])
-		}},
+		{
+			Name: "random", Signature: "(): perigee.Client?",
+			Doc: "Returns one of them at random, or nil if there is none.",
+			Run: func(L *lua.LState) int {
+				clients := api.Self[*set](L, "random").clients
+				if len(clients) == 0 {
+					return cs.pushClient(L, nil)
+				}
+				return cs.pushClient(L, clients[rand.IntN(len(clients))])
+			},
+		},
 	}
 }
 

@@ -58,9 +58,17 @@ func (cs *Clients) registerTopic(L *lua.LState) int {
 func topicFields() []api.Field {
 	get := api.Getter[*topic]
 	return []api.Field{
-		{Name: "name", Type: "string", Doc: "Its name; read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.Name()) })},
-		{Name: "uuid", Type: "string", Doc: "Its UUID; read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.UUID()) })},
-		{Name: "count", Type: "integer", Doc: "The number of subscribers.", Get: get(func(t *topic) lua.LValue { return lua.LNumber(t.Count()) })},
+		{
+			Name: "name", Type: "string",
+			Doc: "Given to server.register. Every client sees it. Read-only.",
+			Get: get(func(t *topic) lua.LValue { return lua.LString(t.Name()) }),
+		},
+		{Name: "uuid", Type: "string", Doc: "Identifies the topic. Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.UUID()) })},
+		{
+			Name: "count", Type: "integer",
+			Doc: "The number of subscribers. Read-only.",
+			Get: get(func(t *topic) lua.LValue { return lua.LNumber(t.Count()) }),
+		},
 	}
 }
 
@@ -68,14 +76,16 @@ func (cs *Clients) topicMethods() []api.Function {
 	return []api.Function{
 		{
 			Name: "subscribe", Signature: "(client: perigee.Client): true?, string?",
-			Doc: "Subscribes a client and tells it; returns nil and the reason if it has too many subscriptions.",
+			Doc: "Subscribes a client and tells it (UpdateSubscriptions). Scripts may subscribe any client, whatever the " +
+				"protection. Returns true, or nil and the reason: it has limits.subscriptions subscriptions, it has closed, or " +
+				"the topic was removed.",
 			Run: func(L *lua.LState) int {
 				return api.PushResult(L, api.Self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
 			},
 		},
 		{
 			Name: "unsubscribe", Signature: "(client: perigee.Client)",
-			Doc: "Ends a subscription and tells the client.",
+			Doc: "Ends a subscription and tells the client (UpdateSubscriptions).",
 			Run: func(L *lua.LState) int {
 				api.Self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2))
 				return 0
@@ -83,7 +93,7 @@ func (cs *Clients) topicMethods() []api.Function {
 		},
 		{
 			Name: "allows", Signature: "(client: perigee.Client): boolean",
-			Doc: "Returns whether that client may subscribe by itself.",
+			Doc: "Returns whether the topic's protection lets that client subscribe by itself.",
 			Run: func(L *lua.LState) int {
 				L.Push(lua.LBool(api.Self[*topic](L, "allows").Allows(checkClient(L, 2))))
 				return 1
@@ -92,10 +102,14 @@ func (cs *Clients) topicMethods() []api.Function {
 		{Name: "connections", Signature: "(): perigee.Connections", Doc: "Returns the subscribers.", Run: func(L *lua.LState) int {
 			return cs.pushSet(L, api.Self[*topic](L, "connections").Connections())
 		}},
-		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all subscribers.", Run: func(L *lua.LState) int {
-			to, name := api.Self[*topic](L, "send").Topic, L.CheckString(2)
-			raiseSend(L, name, cs.host.Publish(to, name, fields(L, 3)))
-			return 0
-		}},
+		{
+			Name: "send", Signature: "(name: string, fields?: table)",
+			Doc: "Sends a message to all subscribers. The topic stores nothing: later subscribers do not get it.",
+			Run: func(L *lua.LState) int {
+				to, name := api.Self[*topic](L, "send").Topic, L.CheckString(2)
+				raiseSend(L, name, cs.host.Publish(to, name, fields(L, 3)))
+				return 0
+			},
+		},
 	}
 }

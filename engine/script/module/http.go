@@ -50,17 +50,24 @@ func (h *HTTP) Kind() api.Kind {
 
 // RequestOptions are the options of the functions of the module http.
 func RequestOptions() []api.Kind {
-	headers := api.Field{Name: "headers?", Type: "table<string, string|number>", Doc: "The headers, by name."}
-	timeout := api.Field{Name: "timeout?", Type: "number", Doc: "The time limit, in milliseconds."}
-	json := api.Field{Name: "json?", Type: "any", Doc: "Sent as JSON, instead of a body."}
+	headers := api.Field{Name: "headers?", Type: "table<string, string|number>", Doc: "Strings or numbers by name."}
+	timeout := api.Field{
+		Name: "timeout?", Type: "number",
+		Doc: "The time limit in milliseconds, redirects and the body included. Default: http.timeout of the settings.",
+	}
+	json := api.Field{Name: "json?", Type: "any", Doc: "A table or any other plain data, sent as JSON instead of a body."}
 	return []api.Kind{
 		{Class: "GetOptions", Doc: "Options of http.get.", Fields: []api.Field{headers, timeout}},
 		{Class: "PostOptions", Doc: "Options of http.post.", Fields: []api.Field{headers, timeout, json}},
 		{Class: "RequestOptions", Doc: "Options of http.request.", Fields: []api.Field{
-			{Name: "url", Type: "string", Doc: "The URL."},
-			{Name: "method?", Type: "string", Doc: "The method; default: GET."},
+			{
+				Name: "url", Type: "string",
+				Doc: "An http or https URL. Put what comes from outside through http.escape. Spaces and other characters than " +
+					"ASCII are escaped anyhow; a text that is not a URL gets the reason bad url.",
+			},
+			{Name: "method?", Type: "string", Doc: "Default: GET."},
 			headers,
-			{Name: "body?", Type: "string", Doc: "The body."},
+			{Name: "body?", Type: "string", Doc: "The body. Not together with json."},
 			json,
 			timeout,
 		}},
@@ -71,7 +78,14 @@ func (h *HTTP) functions() []api.Function {
 	return []api.Function{
 		{
 			Name: "request", Signature: "(options: perigee.RequestOptions): perigee.Response?, string?",
-			Doc: "Makes a request; waits. Returns nil and the reason if there is no response.",
+			Doc: "Makes a request and waits for the response, whatever its status; other turns run meanwhile. Returns nil and " +
+				"the reason if there is no response: timeout, refused, unreachable, unknown host, bad certificate, closed, too " +
+				"large, request too large, too many requests, too many redirects, redirect to a private address, neither http " +
+				"nor https, bad url, bad request, or failed. The log has more at level debug. Options of a wrong type are an " +
+				"error. At most five redirects are followed, and none from a public address to this machine or a private " +
+				"network unless http.redirects_to_private is set. The URL itself is not checked for that: never request a URL " +
+				"that a client sent. Bodies may have http.max_body bytes. If http.max_requests requests are running, further " +
+				"ones wait within their timeout. Proxies of the environment are not used.",
 			Run: func(L *lua.LState) int {
 				options := L.CheckTable(1)
 				api.Raise(L, api.CheckOptions(options, "method", "url", "headers", "body", "json", "timeout"))
@@ -80,7 +94,7 @@ func (h *HTTP) functions() []api.Function {
 		},
 		{
 			Name: "get", Signature: "(url: string, options?: perigee.GetOptions): perigee.Response?, string?",
-			Doc: "Makes a GET request, as http.request does.",
+			Doc: "Makes a GET request; otherwise like http.request.",
 			Run: func(L *lua.LState) int {
 				options := shortOptions(L, 2, "headers", "timeout")
 				options.RawSetString("url", L.CheckAny(1))
@@ -89,7 +103,7 @@ func (h *HTTP) functions() []api.Function {
 		},
 		{
 			Name: "post", Signature: "(url: string, body?: string, options?: perigee.PostOptions): perigee.Response?, string?",
-			Doc: "Makes a POST request, as http.request does.",
+			Doc: "Makes a POST request; otherwise like http.request. The option json sends a table as JSON instead of a body.",
 			Run: func(L *lua.LState) int {
 				options := shortOptions(L, 3, "headers", "timeout", "json")
 				options.RawSetString("method", lua.LString(http.MethodPost))
@@ -100,7 +114,7 @@ func (h *HTTP) functions() []api.Function {
 		},
 		{
 			Name: "escape", Signature: "(text: string|number): string",
-			Doc: "Escapes a text for a URL, as one segment of the path or one value of the query.",
+			Doc: "Returns a text escaped for a URL, as one segment of the path or one value of the query.",
 			Run: func(L *lua.LState) int {
 				L.Push(lua.LString(strings.ReplaceAll(url.QueryEscape(L.CheckString(1)), "+", "%20")))
 				return 1
@@ -234,7 +248,7 @@ func setHeaders(header http.Header, given lua.LValue) error {
 func responseFields() []api.Field {
 	return []api.Field{
 		{Name: "status", Type: "integer", Doc: "The status code, such as 200."},
-		{Name: "headers", Type: "table<string, string>", Doc: "The headers, by lower-case name."},
+		{Name: "headers", Type: "table<string, string>", Doc: "The headers by their names in lower case."},
 		{Name: "body", Type: "string", Doc: "The body."},
 	}
 }
@@ -242,14 +256,18 @@ func responseFields() []api.Field {
 // methods are those of a response.
 func (h *HTTP) methods() []api.Function {
 	return []api.Function{
-		{Name: "json", Signature: "(): any, string?", Doc: "Decodes the body; returns nil and the reason if it is not JSON.", Run: func(L *lua.LState) int {
-			body, ok := L.CheckTable(1).RawGetString("body").(lua.LString)
-			if !ok {
-				L.RaiseError("json is a method: write response:json() with a colon")
-			}
-			limits := h.limits()
-			limits.Turn = L.Context()
-			return pushDecoded(L, string(body), limits)
-		}},
+		{
+			Name: "json", Signature: "(): any, string?",
+			Doc: "Returns the value of the body, or nil and the reason if it is not JSON.",
+			Run: func(L *lua.LState) int {
+				body, ok := L.CheckTable(1).RawGetString("body").(lua.LString)
+				if !ok {
+					L.RaiseError("json is a method: write response:json() with a colon")
+				}
+				limits := h.limits()
+				limits.Turn = L.Context()
+				return pushDecoded(L, string(body), limits)
+			},
+		},
 	}
 }

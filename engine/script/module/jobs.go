@@ -47,12 +47,16 @@ func JobFunctions(o JobsOptions) []api.Function {
 	return []api.Function{
 		{
 			Name: "push", Signature: "(command: string, arguments?: table, options?: perigee.PushOptions): integer?, string?",
-			Doc: "Puts a job on the queue, waits until it is there, and returns its number, or nil and the reason if it could not be put.",
+			Doc: "Puts a job on the queue, waits until it is there, and returns its number, or nil and the reason if it could " +
+				"not be put. A job is a command with arguments, which outlives the server if the queue does, and is tried again " +
+				"if the command raises an error. Arguments are a table with names, or nothing; anything else is an error.",
 			Run: o.push,
 		},
 		{
 			Name: "work", Signature: "(options?: perigee.WorkOptions)",
-			Doc: "Makes the server take jobs from the queue once boot has ended; the base manager's boot calls it.",
+			Doc: "Makes the server take jobs from the queue once boot has ended. The base manager's boot calls it. Can be called " +
+				"only while scripts load or boot. An application that does not call it takes no jobs, nor does one with " +
+				"queue.driver set to off.",
 			Run: o.work,
 		},
 	}
@@ -62,12 +66,16 @@ func JobFunctions(o JobsOptions) []api.Function {
 func JobOptions() []api.Kind {
 	return []api.Kind{
 		{Class: "PushOptions", Doc: "Options of server.push.", Fields: []api.Field{
-			{Name: "delay?", Type: "number", Doc: "Milliseconds before it may be taken; beanstalkd counts whole seconds, rounded up."},
-			{Name: "priority?", Type: "integer", Doc: "0 is the most urgent; default: 1024."},
+			{
+				Name: "delay?", Type: "number",
+				Doc: "Milliseconds before it may be taken, up to a year. beanstalkd counts whole seconds, rounded up. Default: " +
+					"0.",
+			},
+			{Name: "priority?", Type: "integer", Doc: "0 is the most urgent. Default: 1024."},
 		}},
 		{Class: "WorkOptions", Doc: "Options of server.work.", Fields: []api.Field{
-			{Name: "queue?", Type: "string", Doc: "The name of the queue; default: queue.name of the settings."},
-			{Name: "window?", Type: "integer", Doc: "How many jobs are held at once; default: queue.window of the settings."},
+			{Name: "queue?", Type: "string", Doc: "The name of the queue. Default: queue.name of the settings."},
+			{Name: "window?", Type: "integer", Doc: "How many jobs are held at once, up to 1024. Default: queue.window of the settings."},
 		}},
 	}
 }

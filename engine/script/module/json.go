@@ -14,12 +14,17 @@ func JSON() api.Module {
 
 func jsonFunctions() []api.Function {
 	return []api.Function{
-		{Name: "encode", Signature: "(value: any): string", Doc: "Returns a value as JSON.", Run: func(L *lua.LState) int {
-			text, err := value.Append(nil, L.CheckAny(1), value.Limits{Turn: L.Context()})
-			api.Raise(L, err)
-			L.Push(lua.LString(text))
-			return 1
-		}},
+		{
+			Name: "encode", Signature: "(value: any): string",
+			Doc: "Returns a value as JSON. A table that is a list becomes an array, any other table an object; an empty table " +
+				"without a mark is {}. A client or a topic becomes its object. Raises an error if a value has no JSON form.",
+			Run: func(L *lua.LState) int {
+				text, err := value.Append(nil, L.CheckAny(1), value.Limits{Turn: L.Context()})
+				api.Raise(L, err)
+				L.Push(lua.LString(text))
+				return 1
+			},
+		},
 		{
 			Name: "decode", Signature: "(text: string): any, string?",
 			Doc: "Returns the value of a JSON text, or nil and the reason if it is not JSON.",
@@ -29,7 +34,7 @@ func jsonFunctions() []api.Function {
 		},
 		{
 			Name: "array", Signature: "(list?: table): table",
-			Doc: "Marks a table, or a new one, as a list, so that it is [] even if it is empty; returns it.",
+			Doc: "Marks a table, or a new one, as a list, so that it is [] even if it is empty. Returns it.",
 			Run: func(L *lua.LState) int {
 				list := L.OptTable(1, L.NewTable())
 				api.Raise(L, value.MarkArray(list))
@@ -39,7 +44,7 @@ func jsonFunctions() []api.Function {
 		},
 		{
 			Name: "object", Signature: "(object?: table): table",
-			Doc: "Marks a table, or a new one, as an object; returns it.",
+			Doc: "Marks a table, or a new one, as an object. Returns it.",
 			Run: func(L *lua.LState) int {
 				object := L.OptTable(1, L.NewTable())
 				api.Raise(L, value.MarkObject(object))
@@ -65,6 +70,10 @@ func pushDecoded(L *lua.LState, text string, limits value.Limits) int {
 // jsonFields are the fields of the module json.
 func jsonFields() []api.Field {
 	return []api.Field{
-		{Name: "null", Type: "userdata", Doc: "The null of JSON. A null in the message of a client is dropped instead.", Get: func(any) lua.LValue { return value.Null() }},
+		{
+			Name: "null", Type: "userdata",
+			Doc: "The null of JSON. A null in a message of a client is dropped instead.",
+			Get: func(any) lua.LValue { return value.Null() },
+		},
 	}
 }

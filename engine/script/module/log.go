@@ -54,7 +54,9 @@ func (l *Log) allows(turn, source string) bool {
 // Module is the module log.
 func (l *Log) Module() api.Module {
 	at := func(name string, level slog.Level) api.Function {
-		return api.Function{Name: name, Signature: "(text: string, fields?: table)", Doc: "Logs a fixed sentence and a table of fields at this level.", Run: func(L *lua.LState) int {
+		doc := "Logs a fixed sentence and a table of fields at this level, with the place in the script. Fields that are tables are " +
+			"shown as JSON. A line shows 4 KiB of each text at most, and scripts may log 1,000 lines a second; the rest is dropped."
+		return api.Function{Name: name, Signature: "(text: string, fields?: table)", Doc: doc, Run: func(L *lua.LState) int {
 			text, attributes := L.CheckString(1), L.OptTable(2, nil)
 			if !l.log.Enabled(L.Context(), level) {
 				return 0

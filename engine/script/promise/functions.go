@@ -25,22 +25,34 @@ func (r *Runtime) push(L *lua.LState, made *promise) int {
 // Functions are the entries of the module server.
 func (r *Runtime) Functions() []api.Function {
 	return []api.Function{
-		{Name: "sleep", Signature: "(ms: number)", Doc: "Waits; other turns run meanwhile.", Run: r.sleep},
+		{
+			Name: "sleep", Signature: "(ms: number)",
+			Doc: "Waits that many milliseconds, while other turns run. Raises an error if that is longer than lua.await_timeout.",
+			Run: r.sleep,
+		},
 		{
 			Name: "promise", Signature: "(fn: fun(resolve: fun(value?: any), reject: fun(reason?: any))): perigee.Promise",
-			Doc: "Returns a promise; the function is called at once and settles it with resolve or reject.", Run: r.create,
+			Doc: "Returns a promise. The function is called at once, and settles the promise with resolve or reject, then or " +
+				"later. An error that it raises rejects the promise.",
+			Run: r.create,
 		},
 		{
 			Name: "async", Signature: "(fn: fun(...: any): any): fun(...: any): perigee.Promise",
-			Doc: "Returns a function that runs fn in a separate turn and returns a promise of its result.", Run: r.async,
+			Doc: "Returns a function. Each call of it runs fn with its arguments in a separate turn, later, and returns a " +
+				"promise of the result.",
+			Run: r.async,
 		},
 		{
 			Name: "all", Signature: "(list: table): perigee.Promise",
-			Doc: "Returns a promise of a table with the values of the listed promises under the same keys; it is rejected if one of them is.", Run: r.all,
+			Doc: "Returns a promise of a table with the values of the listed promises under the same keys. It is rejected as " +
+				"soon as one of them is; the others go on.",
+			Run: r.all,
 		},
 		{
 			Name: "race", Signature: "(list: table): perigee.Promise",
-			Doc: "Returns a promise that settles as the first of the listed promises does.", Run: r.race,
+			Doc: "Returns a promise that settles as the first of the listed promises does; the others go on. An empty list is an " +
+				"error.",
+			Run: r.race,
 		},
 	}
 }
@@ -56,19 +68,30 @@ func (r *Runtime) methods() []api.Function {
 	return []api.Function{
 		{
 			Name: "next", Signature: "(fulfilled?: fun(value: any): any, failed?: fun(reason: any): any): perigee.Promise",
-			Doc: "Returns a promise of the result of fulfilled, called with the value, or of failed, called with the reason of a rejection.",
+			Doc: "Returns a promise of the result of fulfilled, called with the value, or of failed, called with the reason of a " +
+				"rejection. A callback runs in a turn of its own. If it returns a promise, that is waited for; if it raises an " +
+				"error, the new promise is rejected. Without the callback, the new promise settles as this one does.",
 			Run: func(L *lua.LState) int { return r.then(L, "next", L.OptFunction(2, nil), L.OptFunction(3, nil)) },
 		},
 		{
 			Name: "catch", Signature: "(failed: fun(reason: any): any): perigee.Promise",
-			Doc: "Returns a promise of the result of failed, called with the reason of a rejection.",
+			Doc: "Returns a promise of the result of failed, called with the reason of a rejection, as next does.",
 			Run: func(L *lua.LState) int { return r.then(L, "catch", nil, L.CheckFunction(2)) },
 		},
-		{Name: "await", Signature: "(): any", Doc: "Waits until it has settled; returns the value or raises the reason.", Run: r.await},
-		{Name: "cancel", Signature: "()", Doc: `Rejects it with "cancelled" if it is still pending.`, Run: func(L *lua.LState) int {
-			api.Self[*promise](L, "cancel").cancel()
-			return 0
-		}},
+		{
+			Name: "await", Signature: "(): any",
+			Doc: "Waits until it has settled. Returns the value, or raises the reason exactly as it was given.",
+			Run: r.await,
+		},
+		{
+			Name: "cancel", Signature: "()",
+			Doc: "Rejects it with \"cancelled\", unless it has settled. A function of server.async then has its present wait, " +
+				"and every later one, end with that error. Promises that were given to server.all or server.race go on.",
+			Run: func(L *lua.LState) int {
+				api.Self[*promise](L, "cancel").cancel()
+				return 0
+			},
+		},
 	}
 }
 

@@ -1,0 +1,147 @@
+package spec
+
+import "perigee/engine/script/api"
+
+// Description describes what specs find besides the modules of scripts.
+func Description() api.Description {
+	return api.Description{
+		Modules:      []api.Module{{Name: "spec", Doc: "Plays clients, the clock and other programs in specs.", Functions: moduleFunctions()}},
+		Kinds:        []api.Kind{clientKind(), answerOptions(), programOptions()},
+		GlobalsTitle: "Globals of specs",
+		GlobalsDoc: "What a spec finds without require. require finds spec, json, and those scripts that need no server. " +
+			"print writes below an example that fails.",
+		Globals: append(structureFunctions(), assertFunctions()...),
+	}
+}
+
+func moduleFunctions() []api.Function {
+	return []api.Function{
+		{
+			Name: "manager", Signature: "(name: string)",
+			Doc: "Chooses the manager of all examples of the file, instead of that of the settings. Call it at the top of the file.",
+		},
+		{
+			Name: "client", Signature: "(fields?: table): perigee.TestClient",
+			Doc: "Opens a client and takes its ConnectionEstablished. Then the connection gets the fields: admin, type, name, email, " +
+				"or fields of your own.",
+		},
+		{
+			Name: "advance", Signature: "(ms: number)",
+			Doc: "Moves the clock, and runs everything that falls due on the way. Up to a year at once.",
+		},
+		{
+			Name: "run", Signature: "(command: string, arguments?: any): any",
+			Doc: "Runs a command and returns its result. A command that waits for the clock is an error.",
+		},
+		{Name: "state", Signature: "(name: string): table?", Doc: "Returns a copy of a state of the scripts, or nil if there is none."},
+		{
+			Name: "http", Signature: "(url: string, answer?: perigee.AnswerOptions)",
+			Doc: "Answers the scripts' requests to a URL, in which * stands for any text. Without options the answer is an empty 200. " +
+				"A request to another URL fails the example.",
+		},
+		{
+			Name: "process", Signature: "(name: string, program?: perigee.ProgramOptions)",
+			Doc: "Plays a program that the settings name, since specs start none. It prints its lines once everything else at that " +
+				"moment has happened, and ends. It accepts what is written to it, and is never restarted. A program that is not " +
+				"played fails the example.",
+		},
+		{
+			Name: "jobs", Signature: "(): table[]",
+			Doc: "Returns the jobs that the scripts have pushed and that have not been done, in the order of the queue, each with " +
+				"command, arguments, delay and priority.",
+		},
+		{
+			Name: "work", Signature: "(): integer",
+			Doc: "Does the jobs that are due, and returns their number. A job that fails is not tried again.",
+		},
+		{
+			Name: "errors", Signature: "(): string[]",
+			Doc: "Returns what has failed in the scripts since the last call. These errors no longer fail the example.",
+		},
+		{
+			Name: "reload", Signature: "(directory?: string): true?, string?",
+			Doc: "Reloads the scripts, without the dry run; from another directory beside that of the scripts if one is given. " +
+				"Returns true, or nil and the reason why the old scripts go on.",
+		},
+	}
+}
+
+func clientKind() api.Kind {
+	return api.Kind{
+		Name: "client", Class: "TestClient", Doc: "A client that a spec plays.",
+		Fields: []api.Field{
+			{Name: "uuid", Type: "string", Doc: "The uuid of its connection."},
+			{Name: "connection", Type: "table", Doc: "The fields of its connection when it was opened."},
+			{Name: "closed", Type: "table?", Doc: "code and reason once the server has closed it; nil before."},
+		},
+		Methods: []api.Function{
+			{
+				Name: "send", Signature: "(name: string, fields?: table)\n(message: table)",
+				Doc: "Sends a message. Everything that follows from it at that moment happens before the call returns.",
+			},
+			{
+				Name: "expect", Signature: "(name: string, fields?: table): table",
+				Doc: "Takes the next frame and returns it. It must have that name and at least those fields; a list must have as many " +
+					"items as expected. Skips UpdateConnections and CurrentUptime unless it is asked for them, because these depend on " +
+					"the clock; a list of connections that was not read is replaced by the next.",
+			},
+			{
+				Name: "expect_nothing", Signature: "()",
+				Doc: "Fails if there is a frame left, except UpdateConnections and CurrentUptime.",
+			},
+			{Name: "close", Signature: "()", Doc: "Closes the connection from the side of the client."},
+		},
+	}
+}
+
+func answerOptions() api.Kind {
+	return api.Kind{Class: "AnswerOptions", Doc: "Options of spec.http.", Fields: []api.Field{
+		{Name: "status?", Type: "integer", Doc: "Default: 200."},
+		{Name: "headers?", Type: "table<string, string>", Doc: "By name."},
+		{Name: "body?", Type: "string", Doc: "The body."},
+		{Name: "json?", Type: "table", Doc: "Answered as JSON, instead of a body."},
+		{Name: "reason?", Type: "string", Doc: "Why there is no answer, one of the reasons of http.request. Not together with the others."},
+	}}
+}
+
+func programOptions() api.Kind {
+	return api.Kind{Class: "ProgramOptions", Doc: "Options of spec.process.", Fields: []api.Field{
+		{Name: "output?", Type: "string[]", Doc: "Lines of the standard output."},
+		{Name: "errors?", Type: "string[]", Doc: "Lines of the standard error."},
+		{Name: "exit_code?", Type: "integer", Doc: "0 to 255. Default: 0."},
+		{Name: "running?", Type: "boolean", Doc: "If true, it runs until it is terminated. Default: false."},
+		{Name: "reason?", Type: "string", Doc: "Why it cannot be started. Not together with the others."},
+	}}
+}
+
+// structureFunctions are the globals that divide a file into examples.
+func structureFunctions() []api.Function {
+	return []api.Function{
+		{Name: "describe", Signature: "(name: string, fn: fun())", Doc: "Groups examples under a name. Groups can be nested."},
+		{
+			Name: "it", Signature: "(name: string, fn: fun())",
+			Doc: "Adds an example. It runs on a new server of its own, without sockets, whose clock stands at the start of 2026 " +
+				"until the spec moves it, or until a boot waits. An error in the scripts fails the example, too.",
+		},
+		{Name: "before_each", Signature: "(fn: fun())", Doc: "Runs a function before each example of the group, or of the file."},
+		{Name: "after_each", Signature: "(fn: fun())", Doc: "Runs a function after each example of the group, or of the file."},
+	}
+}
+
+// assertFunctions are the global assert.
+func assertFunctions() []api.Function {
+	return []api.Function{
+		{Name: "assert", Signature: "(value: any, message?: any): any", Doc: "Lua's own: raises the message if the value is nil or false, else returns its arguments."},
+		{Name: "assert.same", Signature: "(expected: any, actual: any)", Doc: "Compares two values deeply, and lists the differences."},
+		{Name: "assert.equal", Signature: "(expected: any, actual: any)", Doc: "Compares two values as == does."},
+		{Name: "assert.is_true", Signature: "(value: any)", Doc: "Fails unless the value is true."},
+		{Name: "assert.is_false", Signature: "(value: any)", Doc: "Fails unless the value is false."},
+		{Name: "assert.is_nil", Signature: "(value: any)", Doc: "Fails unless the value is nil."},
+		{Name: "assert.is_not_nil", Signature: "(value: any)", Doc: "Fails if the value is nil."},
+		{
+			Name: "assert.has_error", Signature: "(fn: fun(), text?: string): string",
+			Doc: "Fails unless the function raises an error that contains the text. Returns the error.",
+		},
+		{Name: "assert.matches", Signature: "(pattern: string, text: string)", Doc: "Fails unless the text matches a pattern of Lua."},
+	}
+}
