@@ -53,9 +53,9 @@ func RequestOptions() []api.Kind {
 	headers := api.Field{Name: "headers?", Type: "table<string, string|number>", Doc: "Strings or numbers by name."}
 	timeout := api.Field{
 		Name: "timeout?", Type: "number",
-		Doc: "The time limit in milliseconds, redirects and the body included. Default: http.timeout of the settings.",
+		Doc: "The time limit in milliseconds, 1 to a day, redirects and the body included. Default: http.timeout of the settings.",
 	}
-	json := api.Field{Name: "json?", Type: "any", Doc: "A table or any other plain data, sent as JSON instead of a body."}
+	json := api.Field{Name: "json?", Type: "any", Doc: "A table or other plain data, sent instead of a body as JSON, with its content type."}
 	return []api.Kind{
 		{Class: "GetOptions", Doc: "Options of http.get.", Fields: []api.Field{headers, timeout}},
 		{Class: "PostOptions", Doc: "Options of http.post.", Fields: []api.Field{headers, timeout, json}},
@@ -248,7 +248,7 @@ func setHeaders(header http.Header, given lua.LValue) error {
 func responseFields() []api.Field {
 	return []api.Field{
 		{Name: "status", Type: "integer", Doc: "The status code, such as 200."},
-		{Name: "headers", Type: "table<string, string>", Doc: "The headers by their names in lower case."},
+		{Name: "headers", Type: "table<string, string>", Doc: "The headers by their names in lower case. Several values are joined with a comma."},
 		{Name: "body", Type: "string", Doc: "The body."},
 	}
 }
