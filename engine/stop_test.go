@@ -100,7 +100,7 @@ func TestStopBehindATurn(t *testing.T) {
 end)`))
 			server := enginetest.Start(t, func(c *config.Config) {
 				c.Lua.Path, c.Lua.Manager, c.Lua.TurnTimeout = dir, "app", config.Duration(time.Minute)
-				c.Stop.Timeout, c.State.File = config.Duration(6*time.Second), file
+				c.Stop.Timeout, c.State.File = config.Duration(20*time.Second), file // longer than a machine stands still
 			})
 			alice := server.Dial(t, "alice")
 			alice.Send(`{"name":"Go"}`)
