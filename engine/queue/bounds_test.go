@@ -92,6 +92,35 @@ func TestJobOfAnotherWorker(t *testing.T) {
 	}
 }
 
+// A job that is deleted after its time to run ended, and before another worker reserved it, is done.
+func TestDeleteAfterTimeToRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := memory.New(loop.RealClock{})
+		var touched func(error)
+		d := &stubDriver{
+			Queue: q,
+			touch: func(_ uint64, answer func(error)) { touched = answer },
+			del: func(s queue.Source, id uint64, answer func(error)) {
+				touched(queue.ErrNotFound)
+				s.Delete(id, answer)
+			},
+		}
+		var gone []uint64
+		o := options()
+		o.Forgotten = func(id uint64) { gone = append(gone, id) }
+		r := start(t, q, o, d, func(_ context.Context, _ queue.Job, done func(error)) {
+			time.AfterFunc(time.Second, func() { done(nil) })
+		})
+		put(t, q, "Slow")
+		pass(2 * time.Second)
+		s := r.Status()
+		r.stop()
+		if s.Done != 1 || s.Held != 0 || len(gone) != 1 {
+			t.Errorf("Status = %+v, and Forgotten was called for %v, want one job done and forgotten", s, gone)
+		}
+	})
+}
+
 // A service that does not answer when jobs are given back delays the stop by a second only.
 func TestStopWithSilentService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

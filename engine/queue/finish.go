@@ -68,10 +68,12 @@ func (s *session) withStats(j *activeJob, then func(stats Stats)) {
 // onDelete handles the answer to a delete.
 func (s *session) onDelete(j *activeJob, err error) {
 	switch {
-	case s.connectionLost != nil || !s.held[j]:
-	case err == nil:
+	case s.connectionLost != nil:
+	case err == nil: // also if its time to run ended meanwhile: no worker had reserved it yet
+		s.w.confirm(j)
 		s.forget(j)
 		s.w.monitor.update(func(s *Status) { s.Done++ })
+	case !s.held[j]:
 	case !isAnswer(err): // it may be delivered again, and must not run then
 		s.lose(err)
 	default: // the same

@@ -220,8 +220,21 @@ func TestStoppedServer(t *testing.T) {
 	}
 }
 
-// A job that takes longer than its time to run is kept by touching it. The times are real, so no other test may run meanwhile.
+// A job that takes longer than its time to run is kept by touching it. The times are real, so no other test may run meanwhile,
+// and a run in which the machine stands still for longer than that says nothing about touching.
 func TestShortTimeToRun(t *testing.T) {
+	const runs = 10
+	for range runs {
+		if timeouts := runShortJobs(t); timeouts == "0" || t.Failed() {
+			return
+		}
+	}
+	t.Errorf("in each of %d runs the time to run of a job ended, want it extended by touching", runs)
+}
+
+// runShortJobs runs jobs that take longer than their time to run, and returns beanstalkd's count of those that timed out.
+func runShortJobs(t *testing.T) (timeouts string) {
+	t.Helper()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
 	c := NewClient(s.Address)
 	defer c.Close()
@@ -244,9 +257,10 @@ func TestShortTimeToRun(t *testing.T) {
 	}
 	defer conn.Close()
 	stats, err := conn.Stats()
-	if touches, _ := strconv.Atoi(stats["cmd-touch"]); err != nil || stats["job-timeouts"] != "0" || touches == 0 || touches > 60 {
-		t.Errorf("Stats: %s timeouts and %s touches, %v, want none and some", stats["job-timeouts"], stats["cmd-touch"], err)
+	if touches, _ := strconv.Atoi(stats["cmd-touch"]); err != nil || touches == 0 || touches > 60 {
+		t.Errorf("Stats: %s touches, %v, want some", stats["cmd-touch"], err)
 	}
+	return stats["job-timeouts"]
 }
 
 // Unreadable and oversized jobs are buried at once, and failing ones after their last attempt; the rest is done.
