@@ -16,18 +16,9 @@ import (
 // hookFunctions are the methods of a manager that the server calls; boot is called by Load.
 func hookFunctions() []api.Function {
 	return []api.Function{
-		{
-			Name: "open", Signature: "(client: perigee.Client)",
-			Doc: "Runs for a new connection. The base manager's hook sends ConnectionEstablished, so call it first.",
-		},
-		{
-			Name: "close", Signature: "(client: perigee.Client, reason: string)",
-			Doc: "Runs after a connection has closed. The client still has its fields; messages to it are dropped.",
-		},
-		{
-			Name: "error", Signature: "(client: perigee.Client, problem: string)",
-			Doc: "Runs after a message of the client failed. The log has the problem already.",
-		},
+		{Name: "open", Signature: "(client: perigee.Client)", Doc: "Runs for a new connection. The base manager's hook sends ConnectionEstablished, so call it first."},
+		{Name: "close", Signature: "(client: perigee.Client, reason: string)", Doc: "Runs after a connection has closed. The client still has its fields; messages to it are dropped."},
+		{Name: "error", Signature: "(client: perigee.Client, problem: string)", Doc: "Runs after a message of the client failed. The log has the problem already."},
 		{Name: "stop", Signature: "()", Doc: "Runs before the server stops, while connections are still open."},
 		{
 			Name: "migrate", Signature: "(from: integer)",

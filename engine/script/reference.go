@@ -61,10 +61,7 @@ func managerModules() []api.Module {
 				Doc: "Returns the string at the end of a path, or nil if it is missing, empty or of another type. Never raises " +
 					"an error.",
 			},
-			{
-				Name: "clip", Signature: "(text: string, bytes: integer): string",
-				Doc: "Returns the first bytes of a text, at most that many, without cutting a character in two.",
-			},
+			{Name: "clip", Signature: "(text: string, bytes: integer): string", Doc: "Returns the first bytes of a text, at most that many, without cutting a character in two."},
 		}},
 		{Name: "manager.exceptions", Doc: "Tells clients that a request was not carried out.", Functions: []api.Function{
 			{

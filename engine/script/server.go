@@ -37,19 +37,10 @@ func (s *server) module() api.Module {
 // kinds are the kinds of objects that only this module makes.
 func (s *server) kinds() []api.Kind {
 	return []api.Kind{
-		{
-			Name: "timer", Class: "Timer", Doc: "A repeated or delayed run of a command or function.", Metatable: &s.timers,
-			Fields: timerFields(), Methods: timerMethods(),
-		},
+		{Name: "timer", Class: "Timer", Doc: "A repeated or delayed run of a command or function.", Metatable: &s.timers, Fields: timerFields(), Methods: timerMethods()},
 		s.promises.Kind(),
-		{
-			Name: "listener", Class: "Listener", Doc: "The binding of a message to a command.", Metatable: &s.listeners,
-			Methods: listenerMethods(),
-		},
-		{
-			Name: "handle", Class: "Handle", Doc: "A command that has yet to run.", Metatable: &s.handles,
-			Methods: handleMethods(),
-		},
+		{Name: "listener", Class: "Listener", Doc: "The binding of a message to a command.", Metatable: &s.listeners, Methods: listenerMethods()},
+		{Name: "handle", Class: "Handle", Doc: "A command that has yet to run.", Metatable: &s.handles, Methods: handleMethods()},
 	}
 }
 
@@ -160,11 +151,7 @@ func (s *server) commandFunctions() []api.Function {
 			Doc: "Runs a command or a function once, after that many milliseconds, up to a year. Otherwise like server.every.",
 			Run: func(L *lua.LState) int { return s.timer(L, true) },
 		},
-		{
-			Name: "stop", Signature: "()",
-			Doc: "Stops the server after this turn. The manager's stop hook runs first.",
-			Run: func(*lua.LState) int { s.host.Stop(); return 0 },
-		},
+		{Name: "stop", Signature: "()", Doc: "Stops the server after this turn. The manager's stop hook runs first.", Run: func(*lua.LState) int { s.host.Stop(); return 0 }},
 	}
 }
 
@@ -182,14 +169,10 @@ func (s *server) clockFunctions() []api.Function {
 			L.Push(lua.LNumber(float64(s.turns.Now().UnixMicro()) / 1e6))
 			return 1
 		}},
-		{
-			Name: "uptime", Signature: "(): number",
-			Doc: "Returns the seconds since the server started, with their fraction.",
-			Run: func(L *lua.LState) int {
-				L.Push(lua.LNumber(s.host.Uptime().Seconds()))
-				return 1
-			},
-		},
+		{Name: "uptime", Signature: "(): number", Doc: "Returns the seconds since the server started, with their fraction.", Run: func(L *lua.LState) int {
+			L.Push(lua.LNumber(s.host.Uptime().Seconds()))
+			return 1
+		}},
 		{Name: "uuid", Signature: "(): string", Doc: "Returns a new random UUID.", Run: func(L *lua.LState) int {
 			L.Push(lua.LString(wire.NewID()))
 			return 1

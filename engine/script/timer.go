@@ -50,16 +50,8 @@ func (s *server) timer(L *lua.LState, once bool) int {
 func timerFields() []api.Field {
 	get := api.Getter[Timer]
 	return []api.Field{
-		{
-			Name: "count", Type: "integer",
-			Doc: "How often it has run, the present run included.",
-			Get: get(func(t Timer) lua.LValue { return lua.LNumber(t.Count()) }),
-		},
-		{
-			Name: "running", Type: "boolean",
-			Doc: "False while it is paused, and after its end.",
-			Get: get(func(t Timer) lua.LValue { return lua.LBool(t.Running()) }),
-		},
+		{Name: "count", Type: "integer", Doc: "How often it has run, the present run included.", Get: get(func(t Timer) lua.LValue { return lua.LNumber(t.Count()) })},
+		{Name: "running", Type: "boolean", Doc: "False while it is paused, and after its end.", Get: get(func(t Timer) lua.LValue { return lua.LBool(t.Running()) })},
 	}
 }
 

@@ -13,16 +13,7 @@ import (
 func (f *file) openAssert() {
 	L := f.vm.State()
 	own := L.GetGlobal("assert")
-	t := f.table("assert", map[string]lua.LGFunction{
-		"same":       assertSame,
-		"equal":      assertEqual,
-		"is_true":    assertThat("true", func(v lua.LValue) bool { return v == lua.LTrue }),
-		"is_false":   assertThat("false", func(v lua.LValue) bool { return v == lua.LFalse }),
-		"is_nil":     assertThat("nothing", func(v lua.LValue) bool { return v == lua.LNil }),
-		"is_not_nil": assertThat("something", func(v lua.LValue) bool { return v != lua.LNil }),
-		"has_error":  f.assertError,
-		"matches":    assertMatches,
-	})
+	t := f.table("assert", f.assertFunctions()[1:])
 	mt, _ := t.Metatable.(*lua.LTable)
 	mt.RawSetString("__call", L.NewFunction(func(L *lua.LState) int {
 		L.Remove(1)

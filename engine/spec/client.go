@@ -25,11 +25,9 @@ func isIgnored(name string) bool { return name == "UpdateConnections" || name ==
 
 func (f *file) clientMetatable() *lua.LTable {
 	L := f.vm.State()
-	methods := map[string]*lua.LFunction{
-		"send":           L.NewFunction(f.send),
-		"expect":         L.NewFunction(f.expect),
-		"expect_nothing": L.NewFunction(f.expectNothing),
-		"close":          L.NewFunction(f.closeClient),
+	methods := map[string]*lua.LFunction{}
+	for _, m := range f.clientKind().Methods {
+		methods[m.Name] = L.NewFunction(m.Run)
 	}
 	mt := L.NewTable()
 	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {

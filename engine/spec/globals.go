@@ -17,30 +17,28 @@ import (
 // open sets the globals of a spec: the functions of busted, assert, and require.
 func (f *file) open() {
 	L := f.vm.State()
-	for name, fn := range map[string]lua.LGFunction{
-		"describe":    f.describe,
-		"it":          f.it,
-		"before_each": f.around(func(s *suite) *[]lua.LValue { return &s.before }),
-		"after_each":  f.around(func(s *suite) *[]lua.LValue { return &s.after }),
-		"require":     f.require,
-	} {
-		L.SetGlobal(name, L.NewFunction(fn))
+	for _, g := range f.structureFunctions() {
+		L.SetGlobal(g.Name, L.NewFunction(g.Run))
 	}
+	L.SetGlobal("require", L.NewFunction(f.require))
 	f.openAssert()
 	f.clients = f.clientMetatable()
 	f.modules["json"] = module.JSON().Table(L)
-	f.modules["spec"] = f.module()
+	f.modules["spec"] = f.table("spec", f.moduleFunctions())
 }
 
 // table creates a table of functions. Reading another field is an error.
-func (f *file) table(name string, functions map[string]lua.LGFunction) *lua.LTable {
+func (f *file) table(name string, functions []api.Function) *lua.LTable {
 	L := f.vm.State()
 	mt := L.NewTable()
 	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		L.RaiseError("there is no %s.%s", name, L.Get(2).String())
 		return 0
 	}))
-	t := L.SetFuncs(L.NewTable(), functions)
+	t := L.NewTable()
+	for _, fn := range functions {
+		t.RawSetString(strings.TrimPrefix(fn.Name, name+"."), L.NewFunction(fn.Run))
+	}
 	t.Metatable = mt
 	return t
 }

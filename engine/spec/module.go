@@ -21,23 +21,6 @@ import (
 // maxAdvance is how far spec.advance can move the clock in one call.
 const maxAdvance = 366 * 24 * time.Hour
 
-// module returns the module spec.
-func (f *file) module() *lua.LTable {
-	return f.table("spec", map[string]lua.LGFunction{
-		"client":  f.openClient,
-		"advance": f.advance,
-		"run":     f.runCommand,
-		"state":   f.state,
-		"http":    f.http,
-		"errors":  f.errors,
-		"jobs":    f.jobList,
-		"work":    f.runJobs,
-		"manager": f.setManager,
-		"process": f.process,
-		"reload":  f.reload,
-	})
-}
-
 // runningServer returns the server of the running example.
 func (f *file) runningServer(L *lua.LState) *harness.Server {
 	if f.server == nil {

@@ -1,72 +1,73 @@
 package spec
 
-import "perigee/engine/script/api"
+import (
+	lua "github.com/yuin/gopher-lua"
 
-// Description describes what specs find besides the modules of scripts.
+	"perigee/engine/script/api"
+)
+
+// Description describes what specs find besides the modules of scripts, from the tables that register it.
 func Description() api.Description {
+	f := (*file)(nil) // no function is called
 	return api.Description{
-		Modules:      []api.Module{{Name: "spec", Doc: "Plays clients, the clock and other programs in specs.", Functions: moduleFunctions()}},
-		Kinds:        []api.Kind{clientKind(), answerOptions(), programOptions()},
+		Modules: []api.Module{{
+			Name: "spec", Doc: "Plays clients, the clock and other programs in specs.", Functions: f.moduleFunctions(),
+		}},
+		Kinds:        []api.Kind{f.clientKind(), answerOptions(), programOptions()},
 		GlobalsTitle: "Globals of specs",
 		GlobalsDoc: "What a spec finds without require. require finds spec, json, and those scripts that need no server. " +
 			"print writes below an example that fails.",
-		Globals: append(structureFunctions(), assertFunctions()...),
+		Globals: append(f.structureFunctions(), f.assertFunctions()...),
 	}
 }
 
-func moduleFunctions() []api.Function {
+func (f *file) moduleFunctions() []api.Function {
 	return []api.Function{
 		{
 			Name: "manager", Signature: "(name: string)",
 			Doc: "Chooses the manager of all examples of the file, instead of that of the settings. Call it at the top of the file.",
+			Run: f.setManager,
 		},
 		{
 			Name: "client", Signature: "(fields?: table): perigee.TestClient",
 			Doc: "Opens a client and takes its ConnectionEstablished. Then the connection gets the fields: admin, type, name, email, " +
 				"or fields of your own.",
+			Run: f.openClient,
 		},
-		{
-			Name: "advance", Signature: "(ms: number)",
-			Doc: "Moves the clock, and runs everything that falls due on the way. Up to a year at once.",
-		},
-		{
-			Name: "run", Signature: "(command: string, arguments?: any): any",
-			Doc: "Runs a command and returns its result. A command that waits for the clock is an error.",
-		},
-		{Name: "state", Signature: "(name: string): table?", Doc: "Returns a copy of a state of the scripts, or nil if there is none."},
+		{Name: "advance", Signature: "(ms: number)", Doc: "Moves the clock, and runs everything that falls due on the way. Up to a year at once.", Run: f.advance},
+		{Name: "run", Signature: "(command: string, arguments?: any): any", Doc: "Runs a command and returns its result. A command that waits for the clock is an error.", Run: f.runCommand},
+		{Name: "state", Signature: "(name: string): table?", Doc: "Returns a copy of a state of the scripts, or nil if there is none.", Run: f.state},
 		{
 			Name: "http", Signature: "(url: string, answer?: perigee.AnswerOptions)",
 			Doc: "Answers the scripts' requests to a URL, in which * stands for any text. Without options the answer is an empty 200. " +
 				"A request to another URL fails the example.",
+			Run: f.http,
 		},
 		{
 			Name: "process", Signature: "(name: string, program?: perigee.ProgramOptions)",
 			Doc: "Plays a program that the settings name, since specs start none. It prints its lines once everything else at that " +
 				"moment has happened, and ends. It accepts what is written to it, and is never restarted. A program that is not " +
 				"played fails the example.",
+			Run: f.process,
 		},
 		{
 			Name: "jobs", Signature: "(): table[]",
 			Doc: "Returns the jobs that the scripts have pushed and that have not been done, in the order of the queue, each with " +
 				"command, arguments, delay and priority.",
+			Run: f.jobList,
 		},
-		{
-			Name: "work", Signature: "(): integer",
-			Doc: "Does the jobs that are due, and returns their number. A job that fails is not tried again.",
-		},
-		{
-			Name: "errors", Signature: "(): string[]",
-			Doc: "Returns what has failed in the scripts since the last call. These errors no longer fail the example.",
-		},
+		{Name: "work", Signature: "(): integer", Doc: "Does the jobs that are due, and returns their number. A job that fails is not tried again.", Run: f.runJobs},
+		{Name: "errors", Signature: "(): string[]", Doc: "Returns what has failed in the scripts since the last call. These errors no longer fail the example.", Run: f.errors},
 		{
 			Name: "reload", Signature: "(directory?: string): true?, string?",
 			Doc: "Reloads the scripts, without the dry run; from another directory beside that of the scripts if one is given. " +
 				"Returns true, or nil and the reason why the old scripts go on.",
+			Run: f.reload,
 		},
 	}
 }
 
-func clientKind() api.Kind {
+func (f *file) clientKind() api.Kind {
 	return api.Kind{
 		Name: "client", Class: "TestClient", Doc: "A client that a spec plays.",
 		Fields: []api.Field{
@@ -78,18 +79,17 @@ func clientKind() api.Kind {
 			{
 				Name: "send", Signature: "(name: string, fields?: table)\n(message: table)",
 				Doc: "Sends a message. Everything that follows from it at that moment happens before the call returns.",
+				Run: f.send,
 			},
 			{
 				Name: "expect", Signature: "(name: string, fields?: table): table",
 				Doc: "Takes the next frame and returns it. It must have that name and at least those fields; a list must have as many " +
 					"items as expected. Skips UpdateConnections and CurrentUptime unless it is asked for them, because these depend on " +
 					"the clock; a list of connections that was not read is replaced by the next.",
+				Run: f.expect,
 			},
-			{
-				Name: "expect_nothing", Signature: "()",
-				Doc: "Fails if there is a frame left, except UpdateConnections and CurrentUptime.",
-			},
-			{Name: "close", Signature: "()", Doc: "Closes the connection from the side of the client."},
+			{Name: "expect_nothing", Signature: "()", Doc: "Fails if there is a frame left, except UpdateConnections and CurrentUptime.", Run: f.expectNothing},
+			{Name: "close", Signature: "()", Doc: "Closes the connection from the side of the client.", Run: f.closeClient},
 		},
 	}
 }
@@ -115,33 +115,35 @@ func programOptions() api.Kind {
 }
 
 // structureFunctions are the globals that divide a file into examples.
-func structureFunctions() []api.Function {
+func (f *file) structureFunctions() []api.Function {
 	return []api.Function{
-		{Name: "describe", Signature: "(name: string, fn: fun())", Doc: "Groups examples under a name. Groups can be nested."},
+		{Name: "describe", Signature: "(name: string, fn: fun())", Doc: "Groups examples under a name. Groups can be nested.", Run: f.describe},
 		{
 			Name: "it", Signature: "(name: string, fn: fun())",
 			Doc: "Adds an example. It runs on a new server of its own, without sockets, whose clock stands at the start of 2026 " +
 				"until the spec moves it, or until a boot waits. An error in the scripts fails the example, too.",
+			Run: f.it,
 		},
-		{Name: "before_each", Signature: "(fn: fun())", Doc: "Runs a function before each example of the group, or of the file."},
-		{Name: "after_each", Signature: "(fn: fun())", Doc: "Runs a function after each example of the group, or of the file."},
+		{Name: "before_each", Signature: "(fn: fun())", Doc: "Runs a function before each example of the group, or of the file.", Run: f.around(func(s *suite) *[]lua.LValue { return &s.before })},
+		{Name: "after_each", Signature: "(fn: fun())", Doc: "Runs a function after each example of the group, or of the file.", Run: f.around(func(s *suite) *[]lua.LValue { return &s.after })},
 	}
 }
 
-// assertFunctions are the global assert.
-func assertFunctions() []api.Function {
+// assertFunctions are the global assert, first Lua's own, and its fields.
+func (f *file) assertFunctions() []api.Function {
 	return []api.Function{
 		{Name: "assert", Signature: "(value: any, message?: any): any", Doc: "Lua's own: raises the message if the value is nil or false, else returns its arguments."},
-		{Name: "assert.same", Signature: "(expected: any, actual: any)", Doc: "Compares two values deeply, and lists the differences."},
-		{Name: "assert.equal", Signature: "(expected: any, actual: any)", Doc: "Compares two values as == does."},
-		{Name: "assert.is_true", Signature: "(value: any)", Doc: "Fails unless the value is true."},
-		{Name: "assert.is_false", Signature: "(value: any)", Doc: "Fails unless the value is false."},
-		{Name: "assert.is_nil", Signature: "(value: any)", Doc: "Fails unless the value is nil."},
-		{Name: "assert.is_not_nil", Signature: "(value: any)", Doc: "Fails if the value is nil."},
+		{Name: "assert.same", Signature: "(expected: any, actual: any)", Doc: "Compares two values deeply, and lists the differences.", Run: assertSame},
+		{Name: "assert.equal", Signature: "(expected: any, actual: any)", Doc: "Compares two values as == does.", Run: assertEqual},
+		{Name: "assert.is_true", Signature: "(value: any)", Doc: "Fails unless the value is true.", Run: assertThat("true", func(v lua.LValue) bool { return v == lua.LTrue })},
+		{Name: "assert.is_false", Signature: "(value: any)", Doc: "Fails unless the value is false.", Run: assertThat("false", func(v lua.LValue) bool { return v == lua.LFalse })},
+		{Name: "assert.is_nil", Signature: "(value: any)", Doc: "Fails unless the value is nil.", Run: assertThat("nothing", func(v lua.LValue) bool { return v == lua.LNil })},
+		{Name: "assert.is_not_nil", Signature: "(value: any)", Doc: "Fails if the value is nil.", Run: assertThat("something", func(v lua.LValue) bool { return v != lua.LNil })},
 		{
 			Name: "assert.has_error", Signature: "(fn: fun(), text?: string): string",
 			Doc: "Fails unless the function raises an error that contains the text. Returns the error.",
+			Run: f.assertError,
 		},
-		{Name: "assert.matches", Signature: "(pattern: string, text: string)", Doc: "Fails unless the text matches a pattern of Lua."},
+		{Name: "assert.matches", Signature: "(pattern: string, text: string)", Doc: "Fails unless the text matches a pattern of Lua.", Run: assertMatches},
 	}
 }

@@ -173,10 +173,7 @@ func (cs *Clients) Kinds() []api.Kind {
 				"__len":  "a connection set has no length: write connections:count()",
 			},
 		},
-		{
-			Name: "topic", Class: "Topic", Doc: "A named set of connections.", Metatable: &cs.topics,
-			Fields: topicFields(), Methods: cs.topicMethods(),
-		},
+		{Name: "topic", Class: "Topic", Doc: "A named set of connections.", Metatable: &cs.topics, Fields: topicFields(), Methods: cs.topicMethods()},
 	}
 }
 

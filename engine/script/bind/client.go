@@ -89,16 +89,8 @@ func clientFields() []api.Field {
 			Doc: "Identifies the connection, not the person: a new connection has a new one. Read-only.",
 			Get: get(func(c *connection) lua.LValue { return lua.LString(c.UUID()) }),
 		},
-		{
-			Name: "resource_id", Type: "integer",
-			Doc: "The number of the connection. Read-only.",
-			Get: get(func(c *connection) lua.LValue { return lua.LNumber(c.ResourceID()) }),
-		},
-		{
-			Name: "ip_address", Type: "string",
-			Doc: "The client's address. Read-only.",
-			Get: get(func(c *connection) lua.LValue { return lua.LString(c.IPAddress().String()) }),
-		},
+		{Name: "resource_id", Type: "integer", Doc: "The number of the connection. Read-only.", Get: get(func(c *connection) lua.LValue { return lua.LNumber(c.ResourceID()) })},
+		{Name: "ip_address", Type: "string", Doc: "The client's address. Read-only.", Get: get(func(c *connection) lua.LValue { return lua.LString(c.IPAddress().String()) })},
 		{
 			Name: "timestamp", Type: "integer",
 			Doc: "When it was opened, in whole seconds since 1970. Read-only.",
@@ -268,24 +260,16 @@ func (cs *Clients) clientMethods() []api.Function {
 				return api.PushCopy(L, api.Self[*connection](L, "fields"))
 			},
 		},
-		{
-			Name: "notifications", Signature: "(): table<string, table>",
-			Doc: "Returns a copy of its notifications by the uuid of the sender.",
-			Run: func(L *lua.LState) int {
-				return api.PushCopy(L, api.Self[*connection](L, "notifications").Notifications())
-			},
-		},
-		{
-			Name: "subscriptions", Signature: "(): table<string, table>",
-			Doc: "Returns a copy of the topics that it subscribes to, by their uuid.",
-			Run: func(L *lua.LState) int {
-				subscriptions := wire.Members{}
-				for _, t := range api.Self[*connection](L, "subscriptions").Subscriptions() {
-					subscriptions = append(subscriptions, wire.Member{Name: t.UUID(), Value: t})
-				}
-				return api.PushCopy(L, subscriptions)
-			},
-		},
+		{Name: "notifications", Signature: "(): table<string, table>", Doc: "Returns a copy of its notifications by the uuid of the sender.", Run: func(L *lua.LState) int {
+			return api.PushCopy(L, api.Self[*connection](L, "notifications").Notifications())
+		}},
+		{Name: "subscriptions", Signature: "(): table<string, table>", Doc: "Returns a copy of the topics that it subscribes to, by their uuid.", Run: func(L *lua.LState) int {
+			subscriptions := wire.Members{}
+			for _, t := range api.Self[*connection](L, "subscriptions").Subscriptions() {
+				subscriptions = append(subscriptions, wire.Member{Name: t.UUID(), Value: t})
+			}
+			return api.PushCopy(L, subscriptions)
+		}},
 	}
 }
 

@@ -41,55 +41,39 @@ func (cs *Clients) setMethods() []api.Function {
 				"connections:each() do.",
 			Run: cs.each,
 		},
-		{
-			Name: "send", Signature: "(name: string, fields?: table)",
-			Doc: "Sends a message to all of them, as client:send does.",
-			Run: func(L *lua.LState) int {
-				clients, name := api.Self[*set](L, "send").clients, L.CheckString(2)
-				raiseSend(L, name, cs.host.Send(clients, name, fields(L, 3)))
-				return 0
-			},
-		},
-		{
-			Name: "close", Signature: "(code?: integer, reason?: string)",
-			Doc: "Closes all of them, as client:close does.",
-			Run: func(L *lua.LState) int {
-				for _, c := range api.Self[*set](L, "close").clients {
-					api.Raise(L, cs.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
-				}
-				return 0
-			},
-		},
+		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all of them, as client:send does.", Run: func(L *lua.LState) int {
+			clients, name := api.Self[*set](L, "send").clients, L.CheckString(2)
+			raiseSend(L, name, cs.host.Send(clients, name, fields(L, 3)))
+			return 0
+		}},
+		{Name: "close", Signature: "(code?: integer, reason?: string)", Doc: "Closes all of them, as client:close does.", Run: func(L *lua.LState) int {
+			for _, c := range api.Self[*set](L, "close").clients {
+				api.Raise(L, cs.host.Close(c, L.OptInt(2, 0), L.OptString(3, "")))
+			}
+			return 0
+		}},
 	})
 }
 
 // filterMethods return a part of a set, or one of its clients.
 func (cs *Clients) filterMethods() []api.Function {
 	return []api.Function{
-		{
-			Name: "find", Signature: "(uuid: string): perigee.Client?",
-			Doc: "Returns the client with that uuid, or nil.",
-			Run: func(L *lua.LState) int {
-				uuid := L.CheckString(2)
-				clients := api.Self[*set](L, "find").clients
-				i := slices.IndexFunc(clients, func(c Client) bool { return c.UUID() == uuid })
-				if i < 0 {
-					return cs.pushClient(L, nil)
-				}
-				return cs.pushClient(L, clients[i])
-			},
-		},
-		{
-			Name: "types", Signature: "(...: string|string[]): perigee.Connections",
-			Doc: "Returns the set of those whose type is one of the given types.",
-			Run: func(L *lua.LState) int {
-				clients := api.Self[*set](L, "types").clients
-				wanted := api.CheckStrings(L, 2)
-				return cs.pushSet(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
-					return !slices.Contains(wanted, c.Type())
-				}))
-			},
-		},
+		{Name: "find", Signature: "(uuid: string): perigee.Client?", Doc: "Returns the client with that uuid, or nil.", Run: func(L *lua.LState) int {
+			uuid := L.CheckString(2)
+			clients := api.Self[*set](L, "find").clients
+			i := slices.IndexFunc(clients, func(c Client) bool { return c.UUID() == uuid })
+			if i < 0 {
+				return cs.pushClient(L, nil)
+			}
+			return cs.pushClient(L, clients[i])
+		}},
+		{Name: "types", Signature: "(...: string|string[]): perigee.Connections", Doc: "Returns the set of those whose type is one of the given types.", Run: func(L *lua.LState) int {
+			clients := api.Self[*set](L, "types").clients
+			wanted := api.CheckStrings(L, 2)
+			return cs.pushSet(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool {
+				return !slices.Contains(wanted, c.Type())
+			}))
+		}},
 		{
 			Name: "where", Signature: "(fn: fun(client: perigee.Client): boolean?): perigee.Connections",
 			Doc: "Returns the set of those for which the function returns true.",
@@ -122,17 +106,13 @@ func (cs *Clients) filterMethods() []api.Function {
 				return cs.pushSet(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool { return !subscribed[c] }))
 			},
 		},
-		{
-			Name: "random", Signature: "(): perigee.Client?",
-			Doc: "Returns one of them at random, or nil if there is none.",
-			Run: func(L *lua.LState) int {
-				clients := api.Self[*set](L, "random").clients
-				if len(clients) == 0 {
-					return cs.pushClient(L, nil)
-				}
-				return cs.pushClient(L, clients[rand.IntN(len(clients))])
-			},
-		},
+		{Name: "random", Signature: "(): perigee.Client?", Doc: "Returns one of them at random, or nil if there is none.", Run: func(L *lua.LState) int {
+			clients := api.Self[*set](L, "random").clients
+			if len(clients) == 0 {
+				return cs.pushClient(L, nil)
+			}
+			return cs.pushClient(L, clients[rand.IntN(len(clients))])
+		}},
 	}
 }
 

@@ -97,11 +97,7 @@ func (ps *Processes) methods() []api.Function {
 				return api.PushResult(L, c.process.Write(L.CheckString(2)))
 			},
 		},
-		{
-			Name: "wait", Signature: "(): integer?, string?",
-			Doc: "Waits until the process has ended for good and its callbacks have run. Returns the exit code.",
-			Run: ps.wait,
-		},
+		{Name: "wait", Signature: "(): integer?, string?", Doc: "Waits until the process has ended for good and its callbacks have run. Returns the exit code.", Run: ps.wait},
 		{
 			Name: "terminate", Signature: "()",
 			Doc: "Ends the program and all that it has started with SIGTERM, and with SIGKILL 5 s later. It is not restarted.",
@@ -121,11 +117,7 @@ func processFields() []api.Field {
 			Doc: "Whether the program runs now. False in the pause before a restart.",
 			Get: get(func(c *child) lua.LValue { return lua.LBool(c.process.Running()) }),
 		},
-		{
-			Name: "pid", Type: "integer",
-			Doc: "The process ID that it has, or had last.",
-			Get: get(func(c *child) lua.LValue { return lua.LNumber(c.process.PID()) }),
-		},
+		{Name: "pid", Type: "integer", Doc: "The process ID that it has, or had last.", Get: get(func(c *child) lua.LValue { return lua.LNumber(c.process.PID()) })},
 		{
 			Name: "exit_code", Type: "integer?",
 			Doc: "The exit code, or 128 and the number of the signal that ended it: 143 after terminate. Nil before it has " +

@@ -58,17 +58,9 @@ func (cs *Clients) registerTopic(L *lua.LState) int {
 func topicFields() []api.Field {
 	get := api.Getter[*topic]
 	return []api.Field{
-		{
-			Name: "name", Type: "string",
-			Doc: "Given to server.register. Every client sees it. Read-only.",
-			Get: get(func(t *topic) lua.LValue { return lua.LString(t.Name()) }),
-		},
+		{Name: "name", Type: "string", Doc: "Given to server.register. Every client sees it. Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.Name()) })},
 		{Name: "uuid", Type: "string", Doc: "Identifies the topic. Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.UUID()) })},
-		{
-			Name: "count", Type: "integer",
-			Doc: "The number of subscribers. Read-only.",
-			Get: get(func(t *topic) lua.LValue { return lua.LNumber(t.Count()) }),
-		},
+		{Name: "count", Type: "integer", Doc: "The number of subscribers. Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LNumber(t.Count()) })},
 	}
 }
 
@@ -83,22 +75,14 @@ func (cs *Clients) topicMethods() []api.Function {
 				return api.PushResult(L, api.Self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
 			},
 		},
-		{
-			Name: "unsubscribe", Signature: "(client: perigee.Client)",
-			Doc: "Ends a subscription and tells the client (UpdateSubscriptions).",
-			Run: func(L *lua.LState) int {
-				api.Self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2))
-				return 0
-			},
-		},
-		{
-			Name: "allows", Signature: "(client: perigee.Client): boolean",
-			Doc: "Returns whether the topic's protection lets that client subscribe by itself.",
-			Run: func(L *lua.LState) int {
-				L.Push(lua.LBool(api.Self[*topic](L, "allows").Allows(checkClient(L, 2))))
-				return 1
-			},
-		},
+		{Name: "unsubscribe", Signature: "(client: perigee.Client)", Doc: "Ends a subscription and tells the client (UpdateSubscriptions).", Run: func(L *lua.LState) int {
+			api.Self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2))
+			return 0
+		}},
+		{Name: "allows", Signature: "(client: perigee.Client): boolean", Doc: "Returns whether the topic's protection lets that client subscribe by itself.", Run: func(L *lua.LState) int {
+			L.Push(lua.LBool(api.Self[*topic](L, "allows").Allows(checkClient(L, 2))))
+			return 1
+		}},
 		{Name: "connections", Signature: "(): perigee.Connections", Doc: "Returns the subscribers.", Run: func(L *lua.LState) int {
 			return cs.pushSet(L, api.Self[*topic](L, "connections").Connections())
 		}},

@@ -256,18 +256,14 @@ func responseFields() []api.Field {
 // methods are those of a response.
 func (h *HTTP) methods() []api.Function {
 	return []api.Function{
-		{
-			Name: "json", Signature: "(): any, string?",
-			Doc: "Returns the value of the body, or nil and the reason if it is not JSON.",
-			Run: func(L *lua.LState) int {
-				body, ok := L.CheckTable(1).RawGetString("body").(lua.LString)
-				if !ok {
-					L.RaiseError("json is a method: write response:json() with a colon")
-				}
-				limits := h.limits()
-				limits.Turn = L.Context()
-				return pushDecoded(L, string(body), limits)
-			},
-		},
+		{Name: "json", Signature: "(): any, string?", Doc: "Returns the value of the body, or nil and the reason if it is not JSON.", Run: func(L *lua.LState) int {
+			body, ok := L.CheckTable(1).RawGetString("body").(lua.LString)
+			if !ok {
+				L.RaiseError("json is a method: write response:json() with a colon")
+			}
+			limits := h.limits()
+			limits.Turn = L.Context()
+			return pushDecoded(L, string(body), limits)
+		}},
 	}
 }

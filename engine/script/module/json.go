@@ -25,33 +25,21 @@ func jsonFunctions() []api.Function {
 				return 1
 			},
 		},
-		{
-			Name: "decode", Signature: "(text: string): any, string?",
-			Doc: "Returns the value of a JSON text, or nil and the reason if it is not JSON.",
-			Run: func(L *lua.LState) int {
-				return pushDecoded(L, L.CheckString(1), value.Limits{Turn: L.Context()})
-			},
-		},
-		{
-			Name: "array", Signature: "(list?: table): table",
-			Doc: "Marks a table, or a new one, as a list, so that it is [] even if it is empty. Returns it.",
-			Run: func(L *lua.LState) int {
-				list := L.OptTable(1, L.NewTable())
-				api.Raise(L, value.MarkArray(list))
-				L.Push(list)
-				return 1
-			},
-		},
-		{
-			Name: "object", Signature: "(object?: table): table",
-			Doc: "Marks a table, or a new one, as an object. Returns it.",
-			Run: func(L *lua.LState) int {
-				object := L.OptTable(1, L.NewTable())
-				api.Raise(L, value.MarkObject(object))
-				L.Push(object)
-				return 1
-			},
-		},
+		{Name: "decode", Signature: "(text: string): any, string?", Doc: "Returns the value of a JSON text, or nil and the reason if it is not JSON.", Run: func(L *lua.LState) int {
+			return pushDecoded(L, L.CheckString(1), value.Limits{Turn: L.Context()})
+		}},
+		{Name: "array", Signature: "(list?: table): table", Doc: "Marks a table, or a new one, as a list, so that it is [] even if it is empty. Returns it.", Run: func(L *lua.LState) int {
+			list := L.OptTable(1, L.NewTable())
+			api.Raise(L, value.MarkArray(list))
+			L.Push(list)
+			return 1
+		}},
+		{Name: "object", Signature: "(object?: table): table", Doc: "Marks a table, or a new one, as an object. Returns it.", Run: func(L *lua.LState) int {
+			object := L.OptTable(1, L.NewTable())
+			api.Raise(L, value.MarkObject(object))
+			L.Push(object)
+			return 1
+		}},
 	}
 }
 
@@ -70,10 +58,6 @@ func pushDecoded(L *lua.LState, text string, limits value.Limits) int {
 // jsonFields are the fields of the module json.
 func jsonFields() []api.Field {
 	return []api.Field{
-		{
-			Name: "null", Type: "userdata",
-			Doc: "The null of JSON. A null in a message of a client is dropped instead.",
-			Get: func(any) lua.LValue { return value.Null() },
-		},
+		{Name: "null", Type: "userdata", Doc: "The null of JSON. A null in a message of a client is dropped instead.", Get: func(any) lua.LValue { return value.Null() }},
 	}
 }

@@ -25,11 +25,7 @@ func (r *Runtime) push(L *lua.LState, made *promise) int {
 // Functions are the entries of the module server.
 func (r *Runtime) Functions() []api.Function {
 	return []api.Function{
-		{
-			Name: "sleep", Signature: "(ms: number)",
-			Doc: "Waits that many milliseconds, while other turns run. Raises an error if that is longer than lua.await_timeout.",
-			Run: r.sleep,
-		},
+		{Name: "sleep", Signature: "(ms: number)", Doc: "Waits that many milliseconds, while other turns run. Raises an error if that is longer than lua.await_timeout.", Run: r.sleep},
 		{
 			Name: "promise", Signature: "(fn: fun(resolve: fun(value?: any), reject: fun(reason?: any))): perigee.Promise",
 			Doc: "Returns a promise. The function is called at once, and settles the promise with resolve or reject, then or " +
@@ -78,11 +74,7 @@ func (r *Runtime) methods() []api.Function {
 			Doc: "Returns a promise of the result of failed, called with the reason of a rejection, as next does.",
 			Run: func(L *lua.LState) int { return r.then(L, "catch", nil, L.CheckFunction(2)) },
 		},
-		{
-			Name: "await", Signature: "(): any",
-			Doc: "Waits until it has settled. Returns the value, or raises the reason exactly as it was given.",
-			Run: r.await,
-		},
+		{Name: "await", Signature: "(): any", Doc: "Waits until it has settled. Returns the value, or raises the reason exactly as it was given.", Run: r.await},
 		{
 			Name: "cancel", Signature: "()",
 			Doc: "Rejects it with \"cancelled\", unless it has settled. A function of server.async then has its present wait, " +
