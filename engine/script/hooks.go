@@ -22,15 +22,11 @@ func hookFunctions() []api.Function {
 		{Name: "stop", Signature: "()", Doc: "Runs before the server stops, while connections are still open."},
 		{
 			Name: "migrate", Signature: "(from: integer)",
-			Doc: "Runs after boot if scripts were reloaded, with the number of the generation before. Use it to bring " +
-				"server.state and the fields of clients into a new form. It runs in the dry run too. If it raises an error, the " +
-				"old scripts go on.",
+			Doc: "Runs after boot if scripts were reloaded, with the number of the generation before. Use it to bring server.state and the fields of clients into a new form. It runs in the dry run too. If it raises an error, the old scripts go on.",
 		},
 		{
 			Name: "roster", Signature: "(client: perigee.Client): table|perigee.Client|nil",
-			Doc: "Returns what other clients see of a connection: a table, the client itself for all of its fields, or nil to " +
-				"leave it out. Runs again only if the connection has changed. The base manager's hook returns all fields except " +
-				"email and ip_address.",
+			Doc: "Returns what other clients see of a connection: a table, the client itself for all of its fields, or nil to leave it out. Runs again only if the connection has changed. The base manager's hook returns all fields except email and ip_address.",
 		},
 	}
 }

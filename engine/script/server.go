@@ -53,8 +53,7 @@ func (s *server) fields() []api.Field {
 	return []api.Field{
 		{
 			Name: "config", Type: "table",
-			Doc: "The table [app] of server.toml; empty if there is none. What scripts write into it lasts until the next " +
-				"reload.",
+			Doc: "The table [app] of server.toml; empty if there is none. What scripts write into it lasts until the next reload.",
 			Get: func(any) lua.LValue { return s.config },
 		},
 		{
@@ -69,41 +68,22 @@ func (s *server) registerFunctions() []api.Function {
 	return []api.Function{
 		{
 			Name: "message", Signature: "(name: string, options: perigee.MessageOptions, handler?: fun(client: perigee.Client, message: table))",
-			Doc: "Registers a message that clients may send. The handler gets the client and a table of everything that the " +
-				"client sent, the field name included. It may be omitted if a command listens to the message. Messages can be " +
-				"registered only while scripts load or boot, each name once. If the handler raises an error, the log has it " +
-				"with its traceback, the client gets the exception HandlerFailed, the manager's error hook runs, and the " +
-				"connection stays open.",
+			Doc: "Registers a message that clients may send. The handler gets the client and a table of everything that the client sent, the field name included. It may be omitted if a command listens to the message. Messages can be registered only while scripts load or boot, each name once. If the handler raises an error, the log has it with its traceback, the client gets the exception HandlerFailed, the manager's error hook runs, and the connection stays open.",
 			Run: s.message,
 		},
 		{
 			Name: "command", Signature: "(name: string, fn: fun(arguments: any): any)",
-			Doc: "Registers a command: named work that clients cannot send, but that messages, timers, jobs, the HTTP API and " +
-				"other commands run. The function gets the arguments, and its result is what server.run and the HTTP API " +
-				"return. Arguments are nil if server.run, server.next, server.delay or a timer gives none. For a job or the " +
-				"HTTP API they are a table, which nothing has checked; it is empty if the program gave none. Commands can be " +
-				"registered only while scripts load or boot, each name once. An error in a command that a job runs makes the " +
-				"queue try the job again.",
+			Doc: "Registers a command: named work that clients cannot send, but that messages, timers, jobs, the HTTP API and other commands run. The function gets the arguments, and its result is what server.run and the HTTP API return. Arguments are nil if server.run, server.next, server.delay or a timer gives none. For a job or the HTTP API they are a table, which nothing has checked; it is empty if the program gave none. Commands can be registered only while scripts load or boot, each name once. An error in a command that a job runs makes the queue try the job again.",
 			Run: s.command,
 		},
 		{
 			Name: "listen", Signature: "(message: string, command: string): perigee.Listener",
-			Doc: "Makes a command run after the message's handler, with the message as arguments. A message with a listener " +
-				"needs no handler, and may have several listeners. Can be called only while scripts load or boot. The message " +
-				"or the command may be registered after the call; if one of them is missing after the boot, the scripts do not " +
-				"load.",
+			Doc: "Makes a command run after the message's handler, with the message as arguments. A message with a listener needs no handler, and may have several listeners. Can be called only while scripts load or boot. The message or the command may be registered after the call; if one of them is missing after the boot, the scripts do not load.",
 			Run: s.listen,
 		},
 		{
 			Name: "state", Signature: "(name: string, initial?: table): table",
-			Doc: "Returns the table of that name. It outlives reloads, and restarts too if the settings name a state.file. If " +
-				"there is no table of that name yet, it becomes a copy of initial, or an empty table; an existing table gets no " +
-				"keys from initial. Every call with the same name returns the same table. Only plain data can be saved: strings " +
-				"of UTF-8, numbers, booleans, json.null, and tables that are lists or have strings as keys. If initial is not " +
-				"plain data, the call raises an error. A state may have 16 MiB as JSON, and all states together 256 MiB. If a " +
-				"state is larger, or is not plain data, the file keeps its last saved form, and the log names the state and the " +
-				"place. Numbers, json.null and the marks of json.array and json.object are restored exactly; a table that is in " +
-				"two places becomes two tables after a restart.",
+			Doc: "Returns the table of that name. It outlives reloads, and restarts too if the settings name a state.file. If there is no table of that name yet, it becomes a copy of initial, or an empty table; an existing table gets no keys from initial. Every call with the same name returns the same table. Only plain data can be saved: strings of UTF-8, numbers, booleans, json.null, and tables that are lists or have strings as keys. If initial is not plain data, the call raises an error. A state may have 16 MiB as JSON, and all states together 256 MiB. If a state is larger, or is not plain data, the file keeps its last saved form, and the log names the state and the place. Numbers, json.null and the marks of json.array and json.object are restored exactly; a table that is in two places becomes two tables after a restart.",
 			Run: s.state,
 		},
 	}
@@ -113,8 +93,7 @@ func (s *server) commandFunctions() []api.Function {
 	return []api.Function{
 		{
 			Name: "run", Signature: "(command: string, arguments?: any): any",
-			Doc: "Runs a command within this turn and returns its result. Raises the command's error. An unknown command is an " +
-				"error.",
+			Doc: "Runs a command within this turn and returns its result. Raises the command's error. An unknown command is an error.",
 			Run: s.run,
 		},
 		{
@@ -129,8 +108,7 @@ func (s *server) commandFunctions() []api.Function {
 		},
 		{
 			Name: "delay", Signature: "(ms: number, command: string, arguments?: any): perigee.Handle",
-			Doc: "Runs a command after that many milliseconds, up to a year. An unknown command is an error. Delayed commands " +
-				"end with the server.",
+			Doc: "Runs a command after that many milliseconds, up to a year. An unknown command is an error. Delayed commands end with the server.",
 			Run: func(L *lua.LState) int {
 				after, name := api.CheckMilliseconds(L, 1), commandName(L, 2)
 				s.promises.CheckDeferred(L)
@@ -140,10 +118,7 @@ func (s *server) commandFunctions() []api.Function {
 		},
 		{
 			Name: "every", Signature: "(ms: number, work: string|fun(arguments: any), arguments?: any, options?: perigee.TimerOptions): perigee.Timer",
-			Doc: "Runs a command or a function again and again. The interval is 1 ms to a year. The function, or the command, " +
-				"gets the arguments. A command may be registered later, while scripts boot. An error is logged, and the timer " +
-				"goes on. Timers end with the server, but not with the client for which they were started. A reload ends the " +
-				"timers that handlers have started with a function.",
+			Doc: "Runs a command or a function again and again. The interval is 1 ms to a year. The function, or the command, gets the arguments. A command may be registered later, while scripts boot. An error is logged, and the timer goes on. Timers end with the server, but not with the client for which they were started. A reload ends the timers that handlers have started with a function.",
 			Run: func(L *lua.LState) int { return s.timer(L, false) },
 		},
 		{

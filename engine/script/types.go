@@ -50,14 +50,11 @@ func manager() api.Kind {
 	return api.Kind{Class: "manager", Doc: "The base manager, which an application extends.", Methods: append([]api.Function{
 		{
 			Name: "extend", Signature: "(): perigee.manager",
-			Doc: "Returns a new manager, which has the hooks of this one until it defines its own. A hook of your own should " +
-				"call the hook of the base manager, as base.open(self, client).",
+			Doc: "Returns a new manager, which has the hooks of this one until it defines its own. A hook of your own should call the hook of the base manager, as base.open(self, client).",
 		},
 		{
 			Name: "boot", Signature: "()",
-			Doc: "Runs once for each generation of scripts, after a dry run. Register messages and commands here, or require the " +
-				"files that do. The base manager's boot registers the messages and commands that every application has, and " +
-				"calls server.work.",
+			Doc: "Runs once for each generation of scripts, after a dry run. Register messages and commands here, or require the files that do. The base manager's boot registers the messages and commands that every application has, and calls server.work.",
 		},
 	}, hookFunctions()...)}
 }
@@ -69,37 +66,29 @@ func optionClasses() []api.Kind {
 		{Class: "MessageOptions", Doc: "Options of server.message.", Fields: []api.Field{
 			{
 				Name: "protection", Type: protection,
-				Doc: "Required. Who may send it: \"none\" everybody, \"admin\" admins, \"client\" the connection whose uuid is " +
-					"in the field that owner names, or an admin. Everybody else is prompted for a password.",
+				Doc: "Required. Who may send it: \"none\" everybody, \"admin\" admins, \"client\" the connection whose uuid is in the field that owner names, or an admin. Everybody else is prompted for a password.",
 			},
 			{
 				Name: "owner?", Type: "string",
-				Doc: "The name of the field with the uuid of a connection. Required with the protection \"client\", and not " +
-					"allowed otherwise.",
+				Doc: "The name of the field with the uuid of a connection. Required with the protection \"client\", and not allowed otherwise.",
 			},
 			{
 				Name: "authorize?", Type: "fun(client: perigee.Client, message: table): boolean?",
-				Doc: "Narrows the protection, never widens it. Called after the protection was checked, and before the fields " +
-					"are. If it returns anything but true, the client is prompted for a password; an admin gets the exception " +
-					"NotAllowed.",
+				Doc: "Narrows the protection, never widens it. Called after the protection was checked, and before the fields are. If it returns anything but true, the client is prompted for a password; an admin gets the exception NotAllowed.",
 			},
 			{
 				Name: "schema?", Type: "table",
-				Doc: "A JSON Schema of the fields. If a message does not match, neither its handler nor its listeners run, and " +
-					"the client gets the exception InvalidFields, which names the first wrong field. An empty list is " +
-					"json.array({}). The fields id, name and timestamp need not be mentioned.",
+				Doc: "A JSON Schema of the fields. If a message does not match, neither its handler nor its listeners run, and the client gets the exception InvalidFields, which names the first wrong field. An empty list is json.array({}). The fields id, name and timestamp need not be mentioned.",
 			},
 		}},
 		{Class: "TopicOptions", Doc: "Options of server.register.", Fields: []api.Field{
 			{
 				Name: "protection?", Type: protection,
-				Doc: "Who may subscribe with the message Subscribe: \"none\" everybody, which is the default; \"admin\" admins; " +
-					"\"client\" the connection whose uuid is owner, or an admin. Scripts may subscribe any client.",
+				Doc: "Who may subscribe with the message Subscribe: \"none\" everybody, which is the default; \"admin\" admins; \"client\" the connection whose uuid is owner, or an admin. Scripts may subscribe any client.",
 			},
 			{
 				Name: "owner?", Type: "string",
-				Doc: "The uuid of the connection that the topic belongs to. Required with the protection \"client\", and not " +
-					"allowed otherwise.",
+				Doc: "The uuid of the connection that the topic belongs to. Required with the protection \"client\", and not allowed otherwise.",
 			},
 		}},
 		{Class: "TimerOptions", Doc: "Options of server.every.", Fields: []api.Field{

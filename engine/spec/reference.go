@@ -15,9 +15,8 @@ func Description() api.Description {
 		}},
 		Kinds:        []api.Kind{f.clientKind(), answerOptions(), programOptions()},
 		GlobalsTitle: "Globals of specs",
-		GlobalsDoc: "What a spec finds without require. require finds spec, json, and those scripts that need no server. " +
-			"print writes below an example that fails.",
-		Globals: append(f.structureFunctions(), f.assertFunctions()...),
+		GlobalsDoc:   "What a spec finds without require. require finds spec, json, and those scripts that need no server. print writes below an example that fails.",
+		Globals:      append(f.structureFunctions(), f.assertFunctions()...),
 	}
 }
 
@@ -30,8 +29,7 @@ func (f *file) moduleFunctions() []api.Function {
 		},
 		{
 			Name: "client", Signature: "(fields?: table): perigee.TestClient",
-			Doc: "Opens a client and takes its ConnectionEstablished. Then the connection gets the fields: admin, type, name, email, " +
-				"or fields of your own.",
+			Doc: "Opens a client and takes its ConnectionEstablished. Then the connection gets the fields: admin, type, name, email, or fields of your own.",
 			Run: f.openClient,
 		},
 		{Name: "advance", Signature: "(ms: number)", Doc: "Moves the clock, and runs everything that falls due on the way. Up to a year at once.", Run: f.advance},
@@ -39,29 +37,24 @@ func (f *file) moduleFunctions() []api.Function {
 		{Name: "state", Signature: "(name: string): table?", Doc: "Returns a copy of a state of the scripts, or nil if there is none.", Run: f.state},
 		{
 			Name: "http", Signature: "(url: string, answer?: perigee.AnswerOptions)",
-			Doc: "Answers the scripts' requests to a URL, in which * stands for any text. Without options the answer is an empty 200. " +
-				"A request to another URL fails the example.",
+			Doc: "Answers the scripts' requests to a URL, in which * stands for any text. Without options the answer is an empty 200. A request to another URL fails the example.",
 			Run: f.http,
 		},
 		{
 			Name: "process", Signature: "(name: string, program?: perigee.ProgramOptions)",
-			Doc: "Plays a program that the settings name, since specs start none. It prints its lines once everything else at that " +
-				"moment has happened, and ends. It accepts what is written to it, and is never restarted. A program that is not " +
-				"played fails the example.",
+			Doc: "Plays a program that the settings name, since specs start none. It prints its lines once everything else at that moment has happened, and ends. It accepts what is written to it, and is never restarted. A program that is not played fails the example.",
 			Run: f.process,
 		},
 		{
 			Name: "jobs", Signature: "(): table[]",
-			Doc: "Returns the jobs that the scripts have pushed and that have not been done, in the order of the queue, each with " +
-				"command, arguments, delay and priority.",
+			Doc: "Returns the jobs that the scripts have pushed and that have not been done, in the order of the queue, each with command, arguments, delay and priority.",
 			Run: f.jobList,
 		},
 		{Name: "work", Signature: "(): integer", Doc: "Does the jobs that are due, and returns their number. A job that fails is not tried again.", Run: f.runJobs},
 		{Name: "errors", Signature: "(): string[]", Doc: "Returns what has failed in the scripts since the last call. These errors no longer fail the example.", Run: f.errors},
 		{
 			Name: "reload", Signature: "(directory?: string): true?, string?",
-			Doc: "Reloads the scripts, without the dry run; from another directory beside that of the scripts if one is given. " +
-				"Returns true, or nil and the reason why the old scripts go on.",
+			Doc: "Reloads the scripts, without the dry run; from another directory beside that of the scripts if one is given. Returns true, or nil and the reason why the old scripts go on.",
 			Run: f.reload,
 		},
 	}
@@ -83,9 +76,7 @@ func (f *file) clientKind() api.Kind {
 			},
 			{
 				Name: "expect", Signature: "(name: string, fields?: table): table",
-				Doc: "Takes the next frame and returns it. It must have that name and at least those fields; a list must have as many " +
-					"items as expected. Skips UpdateConnections and CurrentUptime unless it is asked for them, because these depend on " +
-					"the clock; a list of connections that was not read is replaced by the next.",
+				Doc: "Takes the next frame and returns it. It must have that name and at least those fields; a list must have as many items as expected. Skips UpdateConnections and CurrentUptime unless it is asked for them, because these depend on the clock; a list of connections that was not read is replaced by the next.",
 				Run: f.expect,
 			},
 			{Name: "expect_nothing", Signature: "()", Doc: "Fails if there is a frame left, except UpdateConnections and CurrentUptime.", Run: f.expectNothing},
@@ -120,8 +111,7 @@ func (f *file) structureFunctions() []api.Function {
 		{Name: "describe", Signature: "(name: string, fn: fun())", Doc: "Groups examples under a name. Groups can be nested.", Run: f.describe},
 		{
 			Name: "it", Signature: "(name: string, fn: fun())",
-			Doc: "Adds an example. It runs on a new server of its own, without sockets, whose clock stands at the start of 2026 " +
-				"until the spec moves it, or until a boot waits. An error in the scripts fails the example, too.",
+			Doc: "Adds an example. It runs on a new server of its own, without sockets, whose clock stands at the start of 2026 until the spec moves it, or until a boot waits. An error in the scripts fails the example, too.",
 			Run: f.it,
 		},
 		{Name: "before_each", Signature: "(fn: fun())", Doc: "Runs a function before each example of the group, or of the file.", Run: f.around(func(s *suite) *[]lua.LValue { return &s.before })},

@@ -162,8 +162,7 @@ func (cs *Clients) Kinds() []api.Kind {
 		{
 			Name: "client", Class: "Client", Doc: "A connection. It is the same Lua value each time, also as the key of a table.", Metatable: &cs.clients,
 			Fields: clientFields(), Fallback: clientAttribute, Methods: cs.clientMethods(),
-			FallbackDoc: "A field of your own, with plain data; nil removes it. Everybody sees it, unless the roster hook leaves it out. " +
-				"After a change inside a table, set the field again. One field may have 64 KiB as JSON, and all of them 256 KiB.",
+			FallbackDoc: "A field of your own, with plain data; nil removes it. Everybody sees it, unless the roster hook leaves it out. After a change inside a table, set the field again. One field may have 64 KiB as JSON, and all of them 256 KiB.",
 		},
 		{
 			Name: "connections", Class: "Connections", Doc: "A set of connections, in the order in which they were opened.",
@@ -192,8 +191,7 @@ func (cs *Clients) Functions() []api.Function {
 		},
 		{
 			Name: "broadcast", Signature: "(name: string, fields?: table)",
-			Doc: "Sends a message to every connection. The fields id, name and timestamp are replaced by the message's own. " +
-				"Raises an error if a field has no JSON form.",
+			Doc: "Sends a message to every connection. The fields id, name and timestamp are replaced by the message's own. Raises an error if a field has no JSON form.",
 			Run: func(L *lua.LState) int {
 				name := L.CheckString(1)
 				raiseSend(L, name, cs.host.Broadcast(name, fields(L, 2)))
@@ -220,14 +218,12 @@ func (cs *Clients) Functions() []api.Function {
 		}},
 		{
 			Name: "register", Signature: "(name: string, options?: perigee.TopicOptions): perigee.Topic",
-			Doc: "Creates a topic and tells everybody (UpdateTopics), or returns the topic of that name. Raises an error if that " +
-				"topic has another protection, or if the name is empty or longer than 255 bytes.",
+			Doc: "Creates a topic and tells everybody (UpdateTopics), or returns the topic of that name. Raises an error if that topic has another protection, or if the name is empty or longer than 255 bytes.",
 			Run: cs.registerTopic,
 		},
 		{
 			Name: "unregister", Signature: "(topic: perigee.Topic|string)",
-			Doc: "Removes a topic, given itself, its name or its uuid, with its subscriptions, and tells everybody " +
-				"(UpdateTopics). If there is no such topic, nothing happens.",
+			Doc: "Removes a topic, given itself, its name or its uuid, with its subscriptions, and tells everybody (UpdateTopics). If there is no such topic, nothing happens.",
 			Run: func(L *lua.LState) int {
 				if t := cs.checkTopic(L, 1); t != nil {
 					cs.host.Unregister(t)

@@ -103,8 +103,7 @@ func clientFields() []api.Field {
 		},
 		{
 			Name: "type", Type: "string",
-			Doc: "\"anonymous\" until it joins as \"player\" or \"spectator\", or a script sets it. A string that is not empty; " +
-				"everybody sees a change in the next roster.",
+			Doc: "\"anonymous\" until it joins as \"player\" or \"spectator\", or a script sets it. A string that is not empty; everybody sees a change in the next roster.",
 			Get: get(func(c *connection) lua.LValue { return lua.LString(c.Type()) }),
 		},
 		{
@@ -206,9 +205,7 @@ func (cs *Clients) clientMethods() []api.Function {
 	return []api.Function{
 		{
 			Name: "send", Signature: "(name: string, fields?: table)",
-			Doc: "Sends it a message. The fields id, name and timestamp are replaced by the message's own; a client or a topic " +
-				"in a field becomes its JSON object. Raises an error if a field has no JSON form. A message to a closed client " +
-				"is dropped.",
+			Doc: "Sends it a message. The fields id, name and timestamp are replaced by the message's own; a client or a topic in a field becomes its JSON object. Raises an error if a field has no JSON form. A message to a closed client is dropped.",
 			Run: func(L *lua.LState) int {
 				c := api.Self[*connection](L, "send").Client
 				name := L.CheckString(2)
@@ -228,8 +225,7 @@ func (cs *Clients) clientMethods() []api.Function {
 		},
 		{
 			Name: "prompt", Signature: "()",
-			Doc: "Asks for a password because of the message that is being handled. The client gets PromptForAuthentication with " +
-				"that message, secrets excepted.",
+			Doc: "Asks for a password because of the message that is being handled. The client gets PromptForAuthentication with that message, secrets excepted.",
 			Run: func(L *lua.LState) int {
 				api.Raise(L, api.Self[*connection](L, "prompt").Prompt(api.Caller(L).Text))
 				return 0
@@ -237,8 +233,7 @@ func (cs *Clients) clientMethods() []api.Function {
 		},
 		{
 			Name: "authenticate", Signature: "(password?: string): boolean",
-			Doc: "Checks a password, and waits for the result: a wrong one takes up to 500 ms. Returns true and makes the client " +
-				"an admin if the password is right, else returns false.",
+			Doc: "Checks a password, and waits for the result: a wrong one takes up to 500 ms. Returns true and makes the client an admin if the password is right, else returns false.",
 			Run: cs.authenticate,
 		},
 		{

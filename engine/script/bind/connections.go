@@ -37,8 +37,7 @@ func (cs *Clients) setMethods() []api.Function {
 		}},
 		{
 			Name: "each", Signature: "(fn: fun(client: perigee.Client))\n(): fun(): perigee.Client?",
-			Doc: "Calls a function with each of them. Without a function, it returns an iterator: for client in " +
-				"connections:each() do.",
+			Doc: "Calls a function with each of them. Without a function, it returns an iterator: for client in connections:each() do.",
 			Run: cs.each,
 		},
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all of them, as client:send does.", Run: func(L *lua.LState) int {
@@ -91,8 +90,7 @@ func (cs *Clients) filterMethods() []api.Function {
 		},
 		{
 			Name: "topic", Signature: "(topic: perigee.Topic|string): perigee.Connections",
-			Doc: "Returns the set of those that subscribe to a topic, given itself, its name or its uuid. If there is no such " +
-				"topic, the set is empty.",
+			Doc: "Returns the set of those that subscribe to a topic, given itself, its name or its uuid. If there is no such topic, the set is empty.",
 			Run: func(L *lua.LState) int {
 				clients := api.Self[*set](L, "topic").clients
 				t := cs.checkTopic(L, 2)

@@ -37,18 +37,12 @@ func (ps *Processes) Functions() []api.Function {
 	return []api.Function{
 		{
 			Name: "execute", Signature: "(name: string, options?: perigee.ProcessOptions): perigee.Process?, string?",
-			Doc: "Starts the program of a section [processes.NAME] of server.toml. Returns the process, or nil and the reason: " +
-				"it cannot be started, eight processes run already, or the server is stopping. A name or an argument that the " +
-				"settings do not allow is an error. The program runs without a shell, in a process group of its own; the " +
-				"server's stop ends it with SIGTERM, and with SIGKILL 1.5 s later. In the dry run of a reload, and in perigee " +
-				"check, nothing is started.",
+			Doc: "Starts the program of a section [processes.NAME] of server.toml. Returns the process, or nil and the reason: it cannot be started, eight processes run already, or the server is stopping. A name or an argument that the settings do not allow is an error. The program runs without a shell, in a process group of its own; the server's stop ends it with SIGTERM, and with SIGKILL 1.5 s later. In the dry run of a reload, and in perigee check, nothing is started.",
 			Run: ps.execute,
 		},
 		{
 			Name: "pipe", Signature: "(from: perigee.Process, to: perigee.Process)",
-			Doc: "Sends the output of one process to the input of another, instead of to on_output. When the first ends, the " +
-				"input of the second is closed; when the second ends, the first is terminated. Call it in the turn that starts " +
-				"them, so that no output is lost. Raises an error if one of them is piped already.",
+			Doc: "Sends the output of one process to the input of another, instead of to on_output. When the first ends, the input of the second is closed; when the second ends, the first is terminated. Call it in the turn that starts them, so that no output is lost. Raises an error if one of them is piped already.",
 			Run: ps.pipe,
 		},
 	}
@@ -67,21 +61,17 @@ func ExecuteOptions() api.Kind {
 	return api.Kind{Class: "ProcessOptions", Doc: "Options of server.execute.", Fields: []api.Field{
 		{
 			Name: "args?", Type: "string[]",
-			Doc: "A list of up to 64 strings, which follow the fixed arguments. Each must match processes.NAME.args as a whole, " +
-				"and may have 4 KiB.",
+			Doc: "A list of up to 64 strings, which follow the fixed arguments. Each must match processes.NAME.args as a whole, and may have 4 KiB.",
 		},
 		{
 			Name: "on_output?", Type: "fun(line: string)",
-			Doc: "Called with each line of the standard output, each in a turn of its own. Without it, the lines are dropped. A " +
-				"line longer than 64 KiB arrives in pieces. If the calls do not keep up, the program waits once 1 MiB has " +
-				"gathered.",
+			Doc: "Called with each line of the standard output, each in a turn of its own. Without it, the lines are dropped. A line longer than 64 KiB arrives in pieces. If the calls do not keep up, the program waits once 1 MiB has gathered.",
 		},
 		{Name: "on_error?", Type: "fun(line: string)", Doc: "The same for the standard error."},
 		{Name: "on_exit?", Type: "fun(code: integer)", Doc: "Called with the exit code each time that the program has ended."},
 		{
 			Name: "restart?", Type: "boolean",
-			Doc: "If true, starts the program again when it has ended by itself: after 1 s, then 2 s, up to 30 s; after a run of " +
-				"a minute, after 1 s again. Default: false.",
+			Doc: "If true, starts the program again when it has ended by itself: after 1 s, then 2 s, up to 30 s; after a run of a minute, after 1 s again. Default: false.",
 		},
 	}}
 }
@@ -90,8 +80,7 @@ func (ps *Processes) methods() []api.Function {
 	return []api.Function{
 		{
 			Name: "write", Signature: "(text: string): boolean?, string?",
-			Doc: "Writes to the standard input, without waiting. Returns true, or nil and the reason: the process has ended, its " +
-				"input is closed, or 1 MiB waits to be read.",
+			Doc: "Writes to the standard input, without waiting. Returns true, or nil and the reason: the process has ended, its input is closed, or 1 MiB waits to be read.",
 			Run: func(L *lua.LState) int {
 				c := api.Self[*child](L, "write")
 				return api.PushResult(L, c.process.Write(L.CheckString(2)))
@@ -120,8 +109,7 @@ func processFields() []api.Field {
 		{Name: "pid", Type: "integer", Doc: "The process ID that it has, or had last.", Get: get(func(c *child) lua.LValue { return lua.LNumber(c.process.PID()) })},
 		{
 			Name: "exit_code", Type: "integer?",
-			Doc: "The exit code, or 128 and the number of the signal that ended it: 143 after terminate. Nil before it has " +
-				"ended.",
+			Doc: "The exit code, or 128 and the number of the signal that ended it: 143 after terminate. Nil before it has ended.",
 			Get: get((*child).exitCode),
 		},
 	}

@@ -68,9 +68,7 @@ func (cs *Clients) topicMethods() []api.Function {
 	return []api.Function{
 		{
 			Name: "subscribe", Signature: "(client: perigee.Client): true?, string?",
-			Doc: "Subscribes a client and tells it (UpdateSubscriptions). Scripts may subscribe any client, whatever the " +
-				"protection. Returns true, or nil and the reason: it has limits.subscriptions subscriptions, it has closed, or " +
-				"the topic was removed.",
+			Doc: "Subscribes a client and tells it (UpdateSubscriptions). Scripts may subscribe any client, whatever the protection. Returns true, or nil and the reason: it has limits.subscriptions subscriptions, it has closed, or the topic was removed.",
 			Run: func(L *lua.LState) int {
 				return api.PushResult(L, api.Self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
 			},

@@ -62,8 +62,7 @@ func RequestOptions() []api.Kind {
 		{Class: "RequestOptions", Doc: "Options of http.request.", Fields: []api.Field{
 			{
 				Name: "url", Type: "string",
-				Doc: "An http or https URL. Put what comes from outside through http.escape. Spaces and other characters than " +
-					"ASCII are escaped anyhow; a text that is not a URL gets the reason bad url.",
+				Doc: "An http or https URL. Put what comes from outside through http.escape. Spaces and other characters than ASCII are escaped anyhow; a text that is not a URL gets the reason bad url.",
 			},
 			{Name: "method?", Type: "string", Doc: "Default: GET."},
 			headers,
@@ -78,14 +77,7 @@ func (h *HTTP) functions() []api.Function {
 	return []api.Function{
 		{
 			Name: "request", Signature: "(options: perigee.RequestOptions): perigee.Response?, string?",
-			Doc: "Makes a request and waits for the response, whatever its status; other turns run meanwhile. Returns nil and " +
-				"the reason if there is no response: timeout, refused, unreachable, unknown host, bad certificate, closed, too " +
-				"large, request too large, too many requests, too many redirects, redirect to a private address, neither http " +
-				"nor https, bad url, bad request, or failed. The log has more at level debug. Options of a wrong type are an " +
-				"error. At most five redirects are followed, and none from a public address to this machine or a private " +
-				"network unless http.redirects_to_private is set. The URL itself is not checked for that: never request a URL " +
-				"that a client sent. Bodies may have http.max_body bytes. If http.max_requests requests are running, further " +
-				"ones wait within their timeout. Proxies of the environment are not used.",
+			Doc: "Makes a request and waits for the response, whatever its status; other turns run meanwhile. Returns nil and the reason if there is no response: timeout, refused, unreachable, unknown host, bad certificate, closed, too large, request too large, too many requests, too many redirects, redirect to a private address, neither http nor https, bad url, bad request, or failed. The log has more at level debug. Options of a wrong type are an error. At most five redirects are followed, and none from a public address to this machine or a private network unless http.redirects_to_private is set. The URL itself is not checked for that: never request a URL that a client sent. Bodies may have http.max_body bytes. If http.max_requests requests are running, further ones wait within their timeout. Proxies of the environment are not used.",
 			Run: func(L *lua.LState) int {
 				options := L.CheckTable(1)
 				api.Raise(L, api.CheckOptions(options, "method", "url", "headers", "body", "json", "timeout"))

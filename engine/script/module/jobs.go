@@ -47,16 +47,12 @@ func JobFunctions(o JobsOptions) []api.Function {
 	return []api.Function{
 		{
 			Name: "push", Signature: "(command: string, arguments?: table, options?: perigee.PushOptions): integer?, string?",
-			Doc: "Puts a job on the queue, waits until it is there, and returns its number, or nil and the reason if it could " +
-				"not be put. A job is a command with arguments, which outlives the server if the queue does, and is tried again " +
-				"if the command raises an error. Arguments are a table with names, or nothing; anything else is an error.",
+			Doc: "Puts a job on the queue, waits until it is there, and returns its number, or nil and the reason if it could not be put. A job is a command with arguments, which outlives the server if the queue does, and is tried again if the command raises an error. Arguments are a table with names, or nothing; anything else is an error.",
 			Run: o.push,
 		},
 		{
 			Name: "work", Signature: "(options?: perigee.WorkOptions)",
-			Doc: "Makes the server take jobs from the queue once boot has ended. The base manager's boot calls it. Can be called " +
-				"only while scripts load or boot. An application that does not call it takes no jobs, nor does one with " +
-				"queue.driver set to off.",
+			Doc: "Makes the server take jobs from the queue once boot has ended. The base manager's boot calls it. Can be called only while scripts load or boot. An application that does not call it takes no jobs, nor does one with queue.driver set to off.",
 			Run: o.work,
 		},
 	}
@@ -68,8 +64,7 @@ func JobOptions() []api.Kind {
 		{Class: "PushOptions", Doc: "Options of server.push.", Fields: []api.Field{
 			{
 				Name: "delay?", Type: "number",
-				Doc: "Milliseconds before it may be taken, up to a year. beanstalkd counts whole seconds, rounded up. Default: " +
-					"0.",
+				Doc: "Milliseconds before it may be taken, up to a year. beanstalkd counts whole seconds, rounded up. Default: 0.",
 			},
 			{Name: "priority?", Type: "integer", Doc: "0 is the most urgent. Default: 1024."},
 		}},

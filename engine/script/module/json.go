@@ -16,8 +16,7 @@ func jsonFunctions() []api.Function {
 	return []api.Function{
 		{
 			Name: "encode", Signature: "(value: any): string",
-			Doc: "Returns a value as JSON. A table that is a list becomes an array, any other table an object; an empty table " +
-				"without a mark is {}. A client or a topic becomes its object. Raises an error if a value has no JSON form.",
+			Doc: "Returns a value as JSON. A table that is a list becomes an array, any other table an object; an empty table without a mark is {}. A client or a topic becomes its object. Raises an error if a value has no JSON form.",
 			Run: func(L *lua.LState) int {
 				text, err := value.Append(nil, L.CheckAny(1), value.Limits{Turn: L.Context()})
 				api.Raise(L, err)

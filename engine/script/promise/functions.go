@@ -28,26 +28,22 @@ func (r *Runtime) Functions() []api.Function {
 		{Name: "sleep", Signature: "(ms: number)", Doc: "Waits that many milliseconds, while other turns run. Raises an error if that is longer than lua.await_timeout.", Run: r.sleep},
 		{
 			Name: "promise", Signature: "(fn: fun(resolve: fun(value?: any), reject: fun(reason?: any))): perigee.Promise",
-			Doc: "Returns a promise. The function is called at once, and settles the promise with resolve or reject, then or " +
-				"later. An error that it raises rejects the promise.",
+			Doc: "Returns a promise. The function is called at once, and settles the promise with resolve or reject, then or later. An error that it raises rejects the promise.",
 			Run: r.create,
 		},
 		{
 			Name: "async", Signature: "(fn: fun(...: any): any): fun(...: any): perigee.Promise",
-			Doc: "Returns a function. Each call of it runs fn with its arguments in a separate turn, later, and returns a " +
-				"promise of the result.",
+			Doc: "Returns a function. Each call of it runs fn with its arguments in a separate turn, later, and returns a promise of the result.",
 			Run: r.async,
 		},
 		{
 			Name: "all", Signature: "(list: table): perigee.Promise",
-			Doc: "Returns a promise of a table with the values of the listed promises under the same keys. It is rejected as " +
-				"soon as one of them is; the others go on.",
+			Doc: "Returns a promise of a table with the values of the listed promises under the same keys. It is rejected as soon as one of them is; the others go on.",
 			Run: r.all,
 		},
 		{
 			Name: "race", Signature: "(list: table): perigee.Promise",
-			Doc: "Returns a promise that settles as the first of the listed promises does; the others go on. An empty list is an " +
-				"error.",
+			Doc: "Returns a promise that settles as the first of the listed promises does; the others go on. An empty list is an error.",
 			Run: r.race,
 		},
 	}
@@ -64,9 +60,7 @@ func (r *Runtime) methods() []api.Function {
 	return []api.Function{
 		{
 			Name: "next", Signature: "(fulfilled?: fun(value: any): any, failed?: fun(reason: any): any): perigee.Promise",
-			Doc: "Returns a promise of the result of fulfilled, called with the value, or of failed, called with the reason of a " +
-				"rejection. A callback runs in a turn of its own. If it returns a promise, that is waited for; if it raises an " +
-				"error, the new promise is rejected. Without the callback, the new promise settles as this one does.",
+			Doc: "Returns a promise of the result of fulfilled, called with the value, or of failed, called with the reason of a rejection. A callback runs in a turn of its own. If it returns a promise, that is waited for; if it raises an error, the new promise is rejected. Without the callback, the new promise settles as this one does.",
 			Run: func(L *lua.LState) int { return r.then(L, "next", L.OptFunction(2, nil), L.OptFunction(3, nil)) },
 		},
 		{
@@ -77,8 +71,7 @@ func (r *Runtime) methods() []api.Function {
 		{Name: "await", Signature: "(): any", Doc: "Waits until it has settled. Returns the value, or raises the reason exactly as it was given.", Run: r.await},
 		{
 			Name: "cancel", Signature: "()",
-			Doc: "Rejects it with \"cancelled\", unless it has settled. A function of server.async then has its present wait, " +
-				"and every later one, end with that error. Promises that were given to server.all or server.race go on.",
+			Doc: "Rejects it with \"cancelled\", unless it has settled. A function of server.async then has its present wait, and every later one, end with that error. Promises that were given to server.all or server.race go on.",
 			Run: func(L *lua.LState) int {
 				api.Self[*promise](L, "cancel").cancel()
 				return 0
