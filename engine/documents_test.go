@@ -181,7 +181,7 @@ func runSection(t *testing.T, directory string, section enginetest.Section) {
 	c.Lua.Manager = manager(t, directory, files)
 	server := enginetest.Start(t, func(changed *config.Config) { *changed = c })
 	for _, b := range transcripts {
-		enginetest.Play(t, server, b.Path, b.Line, b.Text)
+		play(t, server, b.Path, b.Line, b.Text)
 	}
 }
 
@@ -199,11 +199,11 @@ func TestDocumentChat(t *testing.T) {
 		return enginetest.Start(t, func(changed *config.Config) { *changed = c })
 	}
 	server := run()
-	enginetest.Play(t, server, transcript.Path, transcript.Line, transcript.Text)
+	play(t, server, transcript.Path, transcript.Line, transcript.Text)
 	if err := server.Stop(); err != nil {
 		t.Fatalf("Run = %v, want nil", err)
 	}
-	enginetest.Play(t, run(), transcript.Path, transcript.Line, `
+	play(t, run(), transcript.Path, transcript.Line, `
 carol > {"name":"Join","room":"tea"}
 carol < {"name":"UpdateSubscriptions"}
 carol < {"name":"History","room":"tea","lines":[{"text":"It is **** hot."},"*","*"]}

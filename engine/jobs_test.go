@@ -156,7 +156,7 @@ func TestScriptPushes(t *testing.T) {
 
 // A script gets the reason why a job could not be put, and continues.
 func TestScriptPushWithoutQueue(t *testing.T) {
-	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Address = beanstalkd.FreeAddress(t) })
+	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Address = testkit.ReservePort(t) })
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Push","command":"Say"}`)
 	frame := alice.Expect("Pushed")

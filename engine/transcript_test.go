@@ -36,7 +36,7 @@ func TestTranscripts(t *testing.T) {
 					c.Lua.Manager = "manager"
 				}
 			})
-			enginetest.Transcript(t, server, file)
+			playFile(t, server, file)
 		})
 	}
 }

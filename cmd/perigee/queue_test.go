@@ -8,6 +8,7 @@ import (
 
 	"perigee/cmd/perigee/report"
 	"perigee/engine/enginetest/beanstalkd"
+	"perigee/engine/testkit"
 )
 
 // queue counts, shows, kicks and deletes jobs that push has put. Each command prints what it did, or an error with a remedy.
@@ -97,7 +98,7 @@ func TestQueueOutOfReach(t *testing.T) {
 		commands             []string
 	}{
 		{
-			"beanstalkd is not there", "SERVER_QUEUE_ADDRESS=" + beanstalkd.FreeAddress(t),
+			"beanstalkd is not there", "SERVER_QUEUE_ADDRESS=" + testkit.ReservePort(t),
 			"connection refused: start beanstalkd there, or name its address with queue.address or --queue-address\n$",
 			append(commands, "push AddPrize"),
 		},

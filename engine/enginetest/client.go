@@ -24,10 +24,11 @@ func (f Frame) Name() string {
 type Client struct {
 	// UUID is what ConnectionEstablished said.
 	UUID string
+	// Where begins messages of failures. Optional: the line of a transcript.
+	Where string
 
 	t      testing.TB
 	name   string
-	where  string // the line of a transcript, for messages; owned by the test
 	socket *websocket.Conn
 	frames chan Frame       // sent and closed by read
 	latest map[string]Frame // of those that come by the clock; owned by the test
@@ -103,7 +104,7 @@ func (c *Client) TrySend(text string) error {
 func (c *Client) Send(text string) {
 	c.t.Helper()
 	if err := c.TrySend(text); err != nil {
-		c.t.Fatalf("%s%s > %s: %v", c.where, c.name, text, err)
+		c.t.Fatalf("%s%s > %s: %v", c.Where, c.name, text, err)
 	}
 }
 
@@ -111,7 +112,7 @@ func (c *Client) Send(text string) {
 func (c *Client) SendBinary(data []byte) {
 	c.t.Helper()
 	if err := c.socket.WriteMessage(websocket.BinaryMessage, data); err != nil {
-		c.t.Fatalf("%s%s > binary frame: %v", c.where, c.name, err)
+		c.t.Fatalf("%s%s > binary frame: %v", c.Where, c.name, err)
 	}
 }
 
@@ -120,7 +121,7 @@ func (c *Client) Close(code int, reason string) {
 	c.t.Helper()
 	text := websocket.FormatCloseMessage(code, reason)
 	if err := c.socket.WriteControl(websocket.CloseMessage, text, time.Now().Add(Patience)); err != nil {
-		c.t.Fatalf("%s%s closes: %v", c.where, c.name, err)
+		c.t.Fatalf("%s%s closes: %v", c.Where, c.name, err)
 	}
 }
 
@@ -130,14 +131,14 @@ func (c *Client) Next() Frame {
 	select {
 	case frame, ok := <-c.frames:
 		if !ok {
-			c.t.Fatalf("%s%s < connection ended: %v, want a frame", c.where, c.name, c.closed)
+			c.t.Fatalf("%s%s < connection ended: %v, want a frame", c.Where, c.name, c.closed)
 		}
 		if ComesByClock(frame.Name()) {
 			c.latest[frame.Name()] = frame
 		}
 		return frame
 	case <-time.After(Patience):
-		c.t.Fatalf("%s%s < nothing, want a frame", c.where, c.name)
+		c.t.Fatalf("%s%s < nothing, want a frame", c.Where, c.name)
 	}
 	return nil
 }
@@ -152,7 +153,7 @@ func (c *Client) Expect(name string) Frame {
 			return frame
 		}
 		if !ComesByClock(frame.Name()) {
-			c.t.Fatalf("%s%s < %v, want %s", c.where, c.name, frame, name)
+			c.t.Fatalf("%s%s < %v, want %s", c.Where, c.name, frame, name)
 		}
 	}
 }
@@ -166,7 +167,7 @@ func (c *Client) Eventually(name string, matches func(f Frame) bool) Frame {
 			return frame
 		}
 		if frame != nil && !ComesByClock(frame.Name()) {
-			c.t.Fatalf("%s%s < %v, want %s", c.where, c.name, frame, name)
+			c.t.Fatalf("%s%s < %v, want %s", c.Where, c.name, frame, name)
 		}
 	}
 }
@@ -179,7 +180,7 @@ func (c *Client) ExpectNothing() {
 	c.t.Helper()
 	c.Send(`{"name":"IsAnythingOnItsWay"}`)
 	if frame := c.Expect("MessageException"); frame["exception"] != "UnknownMessage" {
-		c.t.Fatalf("%s%s < %v, want nothing", c.where, c.name, frame)
+		c.t.Fatalf("%s%s < %v, want nothing", c.Where, c.name, frame)
 	}
 }
 
@@ -199,7 +200,7 @@ func (c *Client) ExpectClose() (code int, reason string) {
 			}
 			return websocket.CloseAbnormalClosure, ""
 		case <-deadline:
-			c.t.Fatalf("%s%s: the connection is still open, want it closed", c.where, c.name)
+			c.t.Fatalf("%s%s: the connection is still open, want it closed", c.Where, c.name)
 		}
 	}
 }

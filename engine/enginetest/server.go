@@ -1,5 +1,5 @@
 // Package enginetest runs the real server for tests: on a free port of 127.0.0.1, with clients that speak the real
-// protocol, and transcripts of what they say and hear. Only tests import it.
+// protocol. Only tests import it.
 package enginetest
 
 import (

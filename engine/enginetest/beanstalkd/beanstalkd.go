@@ -1,5 +1,5 @@
-// Package beanstalkd runs a real beanstalkd for tests, on a free port of 127.0.0.1. It can kill, restart, stop and drain it, and cut
-// its connections. Only tests import it.
+// Package beanstalkd runs a real beanstalkd for tests, on a free port of 127.0.0.1. It can kill, restart, stop and drain it.
+// Only tests import it.
 package beanstalkd
 
 import (
@@ -22,6 +22,8 @@ const timeout = 2 * time.Minute
 type Options struct {
 	// Binlog makes it store its jobs on disk, and sync each change, so that they survive Kill.
 	Binlog bool
+	// Address is where it listens, one of testkit.ReservePort. Optional.
+	Address string
 	// Socket makes it listen on a Unix socket instead of a port.
 	Socket bool
 	// MaxJob is the maximum size of a job, in bytes; 0 is beanstalkd's default of 65,535.
@@ -47,12 +49,14 @@ func Start(tb testing.TB, o Options) *Server {
 		}
 		tb.Skipf("beanstalkd is not installed: %v", err)
 	}
-	s := &Server{}
+	s := &Server{Address: o.Address}
 	if o.Socket {
 		s.Address = socket(tb)
 		s.arguments = []string{path, "-l", "unix:" + s.Address}
 	} else {
-		s.Address = testkit.ReservePort(tb)
+		if s.Address == "" {
+			s.Address = testkit.ReservePort(tb)
+		}
 		host, number, err := net.SplitHostPort(s.Address)
 		if err != nil {
 			tb.Fatal(err)
@@ -87,26 +91,6 @@ func network(address string) string {
 		return "unix"
 	}
 	return "tcp"
-}
-
-// FreeAddress returns an address of 127.0.0.1 at which no server listens until StartAt.
-func FreeAddress(tb testing.TB) string {
-	tb.Helper()
-	return testkit.ReservePort(tb)
-}
-
-// StartAt starts a beanstalkd at an address that FreeAddress returned.
-func StartAt(tb testing.TB, address string) *Server {
-	tb.Helper()
-	s := Start(tb, Options{})
-	s.Kill()
-	_, number, err := net.SplitHostPort(address)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s.Address, s.arguments[4] = address, number
-	s.Restart(tb)
-	return s
 }
 
 // Restart starts the server again after Kill, and returns when it listens.

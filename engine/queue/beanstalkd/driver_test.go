@@ -16,7 +16,7 @@ import (
 // Without beanstalkd the worker logs that once, and works as soon as beanstalkd is started.
 func TestNoServer(t *testing.T) {
 	t.Parallel()
-	address := beanstalkd.FreeAddress(t)
+	address := testkit.ReservePort(t)
 	var ran tally
 	w := work(t, address, options(), ran.Job)
 	testkit.WaitFor(t, "the first try", func() bool { return strings.Contains(w.Status().Reason, "refused") })
@@ -28,7 +28,7 @@ func TestNoServer(t *testing.T) {
 	if got := w.Status(); got.Connected {
 		t.Errorf("Status without beanstalkd = %+v, want not connected", got)
 	}
-	s := beanstalkd.StartAt(t, address)
+	s := beanstalkd.Start(t, beanstalkd.Options{Address: address})
 	put(t, address, job("job"))
 	testkit.WaitFor(t, "the job", func() bool { return w.Status().Done == 1 })
 	if got := w.Status(); !got.Connected || got.Reason != "" {

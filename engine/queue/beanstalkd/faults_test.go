@@ -122,11 +122,11 @@ func TestKilledServer(t *testing.T) {
 func TestCutConnections(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
-	p := beanstalkd.NewProxy(t, s.Address)
+	p := newProxy(t, s.Address)
 	const jobs = 20_000
 	fillWith(t, s.Address, jobs)
 	var ran tally
-	w := work(t, p.Address, options(), ran.Job)
+	w := work(t, p.address, options(), ran.Job)
 	cuts := 0
 	for cuts < 60 {
 		before := w.Status().Taken
@@ -134,7 +134,7 @@ func TestCutConnections(t *testing.T) {
 		if w.Status().Done == jobs {
 			break
 		}
-		cuts += p.Cut()
+		cuts += p.cut()
 	}
 	testkit.WaitFor(t, "the last jobs", func() bool { n := counts(t, s.Address); return n.Ready+n.Reserved == 0 })
 	all, twice := ran.ran()

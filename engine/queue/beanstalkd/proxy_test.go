@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// Proxy forwards connections, and cuts them on demand.
-type Proxy struct {
-	// Address is where it listens.
-	Address string
+// proxy forwards connections, and cuts them on demand.
+type proxy struct {
+	// address is where it listens.
+	address string
 
 	target   string
 	listener net.Listener
@@ -23,28 +23,28 @@ type Proxy struct {
 	ended    bool
 }
 
-// NewProxy returns a proxy for an address. It is closed when the test ends.
-func NewProxy(tb testing.TB, target string) *Proxy {
+// newProxy returns a proxy for an address. It is closed when the test ends.
+func newProxy(tb testing.TB, target string) *proxy {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it takes no time
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Proxy{Address: l.Addr().String(), target: target, listener: l, conns: map[net.Conn]bool{}}
+	p := &proxy{address: l.Addr().String(), target: target, listener: l, conns: map[net.Conn]bool{}}
 	p.running.Go(p.accept)
 	tb.Cleanup(func() {
 		_ = l.Close()
 		p.mu.Lock()
 		p.ended = true
 		p.mu.Unlock()
-		p.Cut()
+		p.cut()
 		p.running.Wait()
 	})
 	return p
 }
 
-// Cut resets all connections and returns how many there were.
-func (p *Proxy) Cut() int {
+// cut resets all connections and returns how many there were.
+func (p *proxy) cut() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := len(p.conns) / 2
@@ -58,14 +58,14 @@ func (p *Proxy) Cut() int {
 	return n
 }
 
-// Accepted returns how many connections there have been.
-func (p *Proxy) Accepted() int {
+// acceptedCount returns how many connections there have been.
+func (p *proxy) acceptedCount() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.accepted
 }
 
-func (p *Proxy) accept() {
+func (p *proxy) accept() {
 	for {
 		from, err := p.listener.Accept()
 		if err != nil {
@@ -82,7 +82,7 @@ func (p *Proxy) accept() {
 		p.conns[from], p.conns[to] = true, true
 		p.mu.Unlock()
 		if ended {
-			p.Cut()
+			p.cut()
 		}
 		p.running.Go(func() { p.forward(from, to) })
 		p.running.Go(func() { p.forward(to, from) })
@@ -90,7 +90,7 @@ func (p *Proxy) accept() {
 }
 
 // forward copies until one side is closed, and closes the other.
-func (p *Proxy) forward(from, to net.Conn) {
+func (p *proxy) forward(from, to net.Conn) {
 	_, _ = io.Copy(to, from)
 	p.mu.Lock()
 	defer p.mu.Unlock()

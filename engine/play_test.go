@@ -1,4 +1,4 @@
-package enginetest
+package engine_test
 
 import (
 	"encoding/json"
@@ -7,9 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"perigee/engine/enginetest"
 )
 
-// Transcript plays a file of what clients say and hear against a server. A line is one of
+// playFile plays a file of what clients say and hear against a server. A line is one of
 //
 //	# what is claimed
 //	alice > {"name":"Ring"}           alice says this
@@ -22,19 +24,19 @@ import (
 // A client comes at the latest when it is first named, and its ConnectionEstablished is taken. $alice is alice's uuid, in what is said
 // and in what is heard. "*" stands for any value. The roster and the uptime, which come by the clock, are passed over;
 // a line that expects one is content as soon as one says so.
-func Transcript(t *testing.T, s *Server, file string) {
+func playFile(t *testing.T, s *enginetest.Server, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	Play(t, s, file, 1, string(text))
+	play(t, s, file, 1, string(text))
 }
 
-// Play plays a transcript that stands in a file from a line on.
-func Play(t *testing.T, s *Server, file string, first int, text string) {
+// play plays a transcript that stands in a file from a line on.
+func play(t *testing.T, s *enginetest.Server, file string, first int, text string) {
 	t.Helper()
-	play := &transcript{t: t, server: s, clients: map[string]*Client{}}
+	player := &transcript{t: t, server: s, clients: map[string]*enginetest.Client{}}
 	n := first - 1
 	for line := range strings.Lines(text) {
 		n++
@@ -42,17 +44,17 @@ func Play(t *testing.T, s *Server, file string, first int, text string) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		play.where = fmt.Sprintf("%s:%d: ", file, n)
-		if err := play.line(line); err != nil {
-			t.Fatalf("%s%s: %v", play.where, line, err)
+		player.where = fmt.Sprintf("%s:%d: ", file, n)
+		if err := player.line(line); err != nil {
+			t.Fatalf("%s%s: %v", player.where, line, err)
 		}
 	}
 }
 
 type transcript struct {
 	t       *testing.T
-	server  *Server
-	clients map[string]*Client
+	server  *enginetest.Server
+	clients map[string]*enginetest.Client
 	where   string // the line that is played
 }
 
@@ -65,7 +67,7 @@ func (p *transcript) line(line string) error {
 		c = p.server.Dial(p.t, name)
 		p.clients[name] = c
 	}
-	c.where = p.where
+	c.Where = p.where
 	switch verb {
 	case ">":
 		c.Send(p.expand(text))
@@ -94,7 +96,7 @@ func (p *transcript) expand(text string) string {
 	return text
 }
 
-func (p *transcript) hears(c *Client, text string) error {
+func (p *transcript) hears(c *enginetest.Client, text string) error {
 	if text == "nothing" {
 		c.ExpectNothing()
 		return nil
@@ -106,12 +108,12 @@ func (p *transcript) hears(c *Client, text string) error {
 		}
 		return nil
 	}
-	var want Frame
+	var want enginetest.Frame
 	if err := json.Unmarshal([]byte(text), &want); err != nil {
 		return err
 	}
-	if ComesByClock(want.Name()) {
-		c.Eventually(want.Name(), func(f Frame) bool {
+	if enginetest.ComesByClock(want.Name()) {
+		c.Eventually(want.Name(), func(f enginetest.Frame) bool {
 			_, ok := includes(map[string]any(f), map[string]any(want))
 			return ok
 		})
