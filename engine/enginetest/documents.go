@@ -45,13 +45,7 @@ func (b Block) Place() string { return fmt.Sprintf("%s:%d", b.Path, b.Line) }
 
 // All returns the blocks of a language, in their order.
 func (s Section) All(language string) []Block {
-	var all []Block
-	for _, b := range s.Blocks {
-		if b.Language == language {
-			all = append(all, b)
-		}
-	}
-	return all
+	return slices.DeleteFunc(slices.Clone(s.Blocks), func(b Block) bool { return b.Language != language })
 }
 
 // contributors is the document for those who change Perigee itself. Its examples are Go.
@@ -60,13 +54,7 @@ const contributors = "engine/README.md"
 // Guides returns the documents for users, whose examples tests execute wherever they stand.
 func Guides(tb testing.TB) []Document {
 	tb.Helper()
-	var guides []Document
-	for _, d := range Documents(tb) {
-		if d.Path != contributors {
-			guides = append(guides, d)
-		}
-	}
-	return guides
+	return slices.DeleteFunc(Documents(tb), func(d Document) bool { return d.Path == contributors })
 }
 
 // GuideText returns the text of all documents for users, for claims that hold wherever they stand.

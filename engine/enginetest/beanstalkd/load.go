@@ -3,6 +3,7 @@ package beanstalkd
 import (
 	"errors"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,23 +28,20 @@ func (s *Server) Fill(tb testing.TB, n int) {
 	c := s.dial(tb)
 	defer func() { _ = c.Close() }()
 	const producers = 16
-	failed := make(chan error, producers)
+	var producing sync.WaitGroup
 	body := []byte(`{"job":"AddPrize","data":{"prize":{"name":"Mug of porcelain","sponsor":"Acme and Sons of London"}}}`)
 	for p := range producers {
-		go func() {
-			for i := p; i < n; i += producers {
+		producing.Go(func() {
+			for i := p; i < n && !tb.Failed(); i += producers {
 				if _, err := c.Put(body, 1024, 0, time.Minute); err != nil {
-					failed <- err
-					return
+					tb.Error(err)
 				}
 			}
-			failed <- nil
-		}()
+		})
 	}
-	for range producers {
-		if err := <-failed; err != nil {
-			tb.Fatal(err)
-		}
+	producing.Wait()
+	if tb.Failed() {
+		tb.FailNow()
 	}
 }
 
