@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,18 +41,8 @@ func (s setting) bounds() (least, most any) {
 	return least, most
 }
 
-func number(value any) int64 {
-	switch value := value.(type) {
-	case int:
-		return int64(value)
-	case Duration:
-		return int64(value)
-	case Size:
-		return int64(value)
-	default:
-		return 0
-	}
-}
+// number returns an int, a Duration or a Size as a number.
+func number(value any) int64 { return reflect.ValueOf(value).Int() }
 
 func (s setting) outOfRange(value any) error {
 	if _, isInt := value.(int); isInt && s.isPort() {
@@ -156,11 +147,6 @@ func dialed(address string) string {
 
 // consistsOf reports whether text has only ASCII letters, digits and characters in others.
 func consistsOf(text, others string) bool {
-	for i := range len(text) {
-		c := text[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
-			return false
-		}
-	}
-	return true
+	const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	return strings.Trim(text, alphanumeric+others) == ""
 }

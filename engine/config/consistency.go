@@ -17,11 +17,8 @@ func (l *loader) checkConsistency() {
 	if l.config.State.Sync == SyncJob && l.config.State.File == "" && !l.failed["state.file"] {
 		l.errs.add(l.origins["state.sync"], errNoStateFile)
 	}
-	l.checkAtMost("stop.drain", "stop.timeout",
-		int64(l.config.Stop.Drain), int64(l.config.Stop.Timeout), l.config.Stop.Drain, l.config.Stop.Timeout)
-	l.checkAtMost("limits.send_queue_bytes", "limits.send_memory",
-		int64(l.config.Limits.SendQueueBytes), int64(l.config.Limits.SendMemory),
-		l.config.Limits.SendQueueBytes, l.config.Limits.SendMemory)
+	checkAtMost(l, "stop.drain", "stop.timeout", l.config.Stop.Drain, l.config.Stop.Timeout)
+	checkAtMost(l, "limits.send_queue_bytes", "limits.send_memory", l.config.Limits.SendQueueBytes, l.config.Limits.SendMemory)
 }
 
 // checkKey keeps the later of key and key_file, and refuses both from one source. A key with the default value, as in the shipped
@@ -43,13 +40,13 @@ func (l *loader) checkKey() {
 }
 
 // checkAtMost adds an error if the setting small is larger than the setting large, for the one that was set last.
-func (l *loader) checkAtMost(small, large string, smallValue, largeValue int64, smallText, largeText fmt.Stringer) {
+func checkAtMost[T Duration | Size](l *loader, small, large string, smallValue, largeValue T) {
 	if smallValue <= largeValue || l.failed[small] || l.failed[large] {
 		return
 	}
-	at, text, other, otherText, relation := l.origins[small], smallText, large, largeText, "more"
+	at, value, other, otherValue, relation := l.origins[small], smallValue, large, largeValue, "more"
 	if p := l.origins[large]; p.source > at.source {
-		at, text, other, otherText, relation = p, largeText, small, smallText, "less"
+		at, value, other, otherValue, relation = p, largeValue, small, smallValue, "less"
 	}
-	l.errs.add(at, fmt.Errorf("%s is %s than %s, which is %s", text, relation, other, otherText))
+	l.errs.add(at, fmt.Errorf("%v is %s than %s, which is %v", value, relation, other, otherValue))
 }

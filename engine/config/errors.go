@@ -26,14 +26,13 @@ type loadError struct {
 
 func (e *loadErrors) add(at origin, err error) { *e = append(*e, loadError{at, err}) }
 
-// join returns all errors as one, a line each: those of the file by line, then of variables, then of flags.
+// join returns all errors as one, a line each: those of the file by line, then of variables, then of flags. It sorts e.
 func (e loadErrors) join() error {
-	sorted := slices.Clone(e)
-	slices.SortStableFunc(sorted, func(a, b loadError) int {
+	slices.SortStableFunc(e, func(a, b loadError) int {
 		return cmp.Or(cmp.Compare(a.at.source, b.at.source), cmp.Compare(a.at.line, b.at.line))
 	})
-	errs := make([]error, len(sorted))
-	for i, one := range sorted {
+	errs := make([]error, len(e))
+	for i, one := range e {
 		errs[i] = fmt.Errorf("%s: %w", one.at.label, one.err)
 	}
 	return errors.Join(errs...)
@@ -59,15 +58,11 @@ func (l *loader) unknown(name string, isTable bool) error {
 	for _, s := range l.settings {
 		sections = append(sections, s.section)
 	}
-	what := "key"
-	if isTable {
-		what = "section"
-	}
 	similar := Nearest(name, sections)
-	if !isTable {
-		similar = cmp.Or(l.withKey(name), similar)
+	if isTable {
+		return didYouMean("unknown section", similar)
 	}
-	return didYouMean("unknown "+what, similar)
+	return didYouMean("unknown key", cmp.Or(l.withKey(name), similar))
 }
 
 // unknownIn returns the error of an unknown key in a section, with a suggestion.

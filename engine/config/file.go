@@ -41,6 +41,9 @@ func (l *loader) readFile(path string, explicit bool) {
 		return
 	}
 	if err != nil {
+		if onPath, ok := errors.AsType[*fs.PathError](err); ok {
+			err = onPath.Err // the origin has the path already
+		}
 		l.errs.add(origin{source: fromFile, label: path}, err)
 		return
 	}
@@ -68,19 +71,19 @@ func (l *loader) readText(path, text string) {
 func fileText(path string) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // do not wait for a pipe
 	if err != nil {
-		return "", withoutPath(err)
+		return "", err
 	}
 	defer func() { _ = f.Close() }() // opened for reading only
 	info, err := f.Stat()
 	if err != nil {
-		return "", withoutPath(err)
+		return "", err
 	}
 	if !info.Mode().IsRegular() {
 		return "", errNoFile
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return "", withoutPath(err)
+		return "", err
 	}
 	if len(text) > maxFile {
 		return "", fmt.Errorf("larger than %s, so this is not a settings file", Size(maxFile))
@@ -88,36 +91,28 @@ func fileText(path string) (string, error) {
 	return string(text), nil
 }
 
-// withoutPath removes the path from an error: its origin has it already.
-func withoutPath(err error) error {
-	if onPath, ok := errors.AsType[*fs.PathError](err); ok {
-		return onPath.Err
-	}
-	return err
-}
-
-// parseFile parses TOML. If that fails, at has the line and column.
+// parseFile parses TOML. If that fails, at is where: the line and column of a syntax error.
 func parseFile(name, text string) (f *file, at origin, err error) {
 	text = strings.TrimPrefix(text, "\ufeff") // some editors write a byte order mark
 	f = &file{name: name, values: map[string]any{}, seen: map[string]bool{}, raw: map[string]map[string]toml.Primitive{}}
 	var root map[string]toml.Primitive
 	f.meta, err = toml.Decode(text, &root)
-	f.raw[""] = root
+	at = origin{source: fromFile, label: name}
 	if syntax, ok := errors.AsType[toml.ParseError](err); ok {
 		at, err = syntaxError(name, text, syntax)
-		return nil, at, err
 	}
 	if err != nil {
-		return nil, origin{source: fromFile, label: name}, err
+		return nil, at, err
 	}
+	f.raw[""] = root
 	for section, raw := range root {
 		var value any
 		if err := f.meta.PrimitiveDecode(raw, &value); err != nil {
-			return nil, origin{source: fromFile, label: name}, err
+			return nil, at, err
 		}
 		f.values[section] = value
 	}
-	return f, origin{}, nil
+	return f, at, nil
 }
 
 // mayBeSecret reports whether the value of a key must not be shown: the admin key, and the tables [app] and [processes.NAME].

@@ -52,9 +52,7 @@ func appChanges(before, after map[string]any) []Change {
 	maps.Copy(names, before)
 	maps.Copy(names, after)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		valueBefore, inBefore := before[name]
-		valueAfter, inAfter := after[name]
-		if inBefore != inAfter || !reflect.DeepEqual(valueBefore, valueAfter) {
+		if !reflect.DeepEqual(before[name], after[name]) { // a missing key is nil, which no value is
 			changes = append(changes, Change{Name: "app." + name})
 		}
 	}

@@ -35,20 +35,18 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 // String returns d in the largest unit that divides it; minutes only from 2m on, since "60s" is more common than "1m".
 func (d Duration) String() string {
 	std := time.Duration(d)
-	switch {
-	case std == 0:
+	if std == 0 {
 		return "0s"
-	case std%time.Hour == 0:
-		return strconv.FormatInt(int64(std/time.Hour), 10) + "h"
-	case std%time.Minute == 0 && std != time.Minute:
-		return strconv.FormatInt(int64(std/time.Minute), 10) + "m"
-	case std%time.Second == 0:
-		return strconv.FormatInt(int64(std/time.Second), 10) + "s"
-	case std%time.Millisecond == 0:
-		return strconv.FormatInt(int64(std/time.Millisecond), 10) + "ms"
-	default:
-		return std.String()
 	}
+	for _, unit := range []struct {
+		size   time.Duration
+		suffix string
+	}{{time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}, {time.Millisecond, "ms"}} {
+		if std%unit.size == 0 && (unit.size != time.Minute || std != time.Minute) {
+			return fmt.Sprint(int64(std/unit.size), unit.suffix)
+		}
+	}
+	return std.String()
 }
 
 // Size is a number of bytes, written with a binary unit ("64KiB", "1MiB") or plain ("512"). It is never negative.
