@@ -88,16 +88,15 @@ func (f *file) run(ctx context.Context, source []byte, report *Report) {
 		if ctx.Err() != nil {
 			return
 		}
-		err := f.try(ctx, e)
-		if errors.Is(err, errLoad) { // every other example would fail, too
+		switch err := f.try(ctx, e); {
+		case err == nil:
+			report.Passed++
+		case errors.Is(err, errLoad): // every other example would fail, too
 			report.Failures = append(report.Failures, f.failure("", e.place, err))
 			return
-		}
-		if err != nil {
+		default:
 			report.Failures = append(report.Failures, f.failure(e.fullName(), e.place, err))
-			continue
 		}
-		report.Passed++
 	}
 }
 

@@ -106,7 +106,11 @@ func (f *file) require(L *lua.LState) int {
 // read returns the source of a module, which it finds as the scripts would.
 func (f *file) read(name string) (shown string, source []byte, err error) {
 	within := strings.ReplaceAll(name, ".", "/")
-	for _, dir := range f.sourceDirs() {
+	dirs := []fs.FS{f.options.Scripts}
+	if path := f.options.Config.Lua.Path; path != "" {
+		dirs = []fs.FS{os.DirFS(path), f.options.Scripts}
+	}
+	for _, dir := range dirs {
 		for _, candidate := range []string{within + ".lua", within + "/init.lua"} {
 			source, err := fs.ReadFile(dir, candidate)
 			if err == nil {
@@ -118,11 +122,4 @@ func (f *file) read(name string) (shown string, source []byte, err error) {
 		}
 	}
 	return "", nil, fmt.Errorf("module %q not found: a spec can require spec, json, and modules of the scripts that do not need the server", name)
-}
-
-func (f *file) sourceDirs() []fs.FS {
-	if path := f.options.Config.Lua.Path; path != "" {
-		return []fs.FS{os.DirFS(path), f.options.Scripts}
-	}
-	return []fs.FS{f.options.Scripts}
 }

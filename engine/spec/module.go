@@ -101,54 +101,76 @@ func (f *file) state(L *lua.LState) int {
 // http (url, stub) sets the response to the scripts' requests to a URL, in which "*" matches any text.
 func (f *file) http(L *lua.LState) int {
 	s, url, given := f.runningServer(L), L.CheckString(1), L.OptTable(2, L.NewTable())
-	a := stub{URL: url, Response: fetch.Response{Status: http.StatusOK, Header: http.Header{}}}
+	stub := harness.Stub{URL: url, Response: fetch.Response{Status: http.StatusOK, Header: http.Header{}}}
 	for key, v := range members(given) {
-		if err := a.set(key.String(), v); err != nil {
+		if err := setStub(&stub, key.String(), v); err != nil {
 			L.ArgError(2, err.Error())
 		}
 	}
-	s.AddStub(harness.Stub(a))
+	s.AddStub(stub)
 	return 0
 }
 
-// stub is the response of another server.
-type stub harness.Stub
-
-// set sets a field.
-func (a *stub) set(field string, v lua.LValue) error {
+// setStub sets a field.
+func setStub(stub *harness.Stub, field string, v lua.LValue) error {
 	switch v := v.(type) {
 	case lua.LNumber:
 		if field == "status" {
-			a.Response.Status = int(v)
+			stub.Response.Status = int(v)
 			return nil
 		}
 	case lua.LString:
 		if field == "body" {
-			a.Response.Body = []byte(v)
+			stub.Response.Body = []byte(v)
 			return nil
 		}
 		if field == "reason" {
 			if !slices.Contains(fetch.Reasons(), string(v)) {
 				return fmt.Errorf("%q is not a reason why requests fail; there are %s", string(v), strings.Join(fetch.Reasons(), ", "))
 			}
-			a.Failure = fetch.Failure(string(v))
+			stub.Failure = fetch.Failure(string(v))
 			return nil
 		}
 	case *lua.LTable:
 		if field == "headers" {
 			for name, text := range members(v) {
-				a.Response.Header.Set(name.String(), text.String())
+				stub.Response.Header.Set(name.String(), text.String())
 			}
 			return nil
 		}
 		if field == "json" {
 			var err error
-			a.Response.Body, err = value.Append(nil, v, value.Limits{})
+			stub.Response.Body, err = value.Append(nil, v, value.Limits{})
 			return err
 		}
 	}
 	return fmt.Errorf("a response has status, a number; body, a string, or json, a table; headers, a table; or only reason, a string, if the request fails; not %s, a %s",
 		field, v.Type())
+}
+
+// jobList () returns the pushed jobs that have not run, in the order of the queue.
+func (f *file) jobList(L *lua.LState) int {
+	s, list := f.runningServer(L), L.NewTable()
+	for _, j := range s.PendingJobs() {
+		arguments, err := value.Decode(j.Arguments, value.Limits{}, value.Null())
+		raise(L, err)
+		row := L.NewTable()
+		row.RawSetString("command", lua.LString(j.Command))
+		row.RawSetString("arguments", arguments)
+		row.RawSetString("delay", lua.LNumber(j.Delay.Milliseconds()))
+		row.RawSetString("priority", lua.LNumber(j.Priority))
+		list.Append(row)
+	}
+	L.Push(list)
+	return 1
+}
+
+// runJobs () runs the jobs that are due and returns their number.
+func (f *file) runJobs(L *lua.LState) int {
+	count, err := f.runningServer(L).RunJobs()
+	raise(L, err)
+	L.Push(lua.LNumber(count))
+	return 1
 }
 
 // errors () returns the errors of the scripts since its last call, as a list of strings. They no longer fail the example.

@@ -9,43 +9,40 @@ import (
 	"perigee/engine/spec/harness"
 )
 
-// fake is what a program does in a spec.
-type fake harness.Fake
-
 // process (name, fake) sets what a program does that the scripts start.
 func (f *file) process(L *lua.LState) int {
 	s, name, given := f.runningServer(L), L.CheckString(1), L.OptTable(2, L.NewTable())
-	var p fake
+	var fake harness.Fake
 	for key, v := range members(given) {
-		if err := p.set(key.String(), v); err != nil {
+		if err := setFake(&fake, key.String(), v); err != nil {
 			L.ArgError(2, err.Error())
 		}
 	}
-	raise(L, s.AddFake(name, harness.Fake(p)))
+	raise(L, s.AddFake(name, fake))
 	return 0
 }
 
-// set sets a field.
-func (p *fake) set(field string, v lua.LValue) error {
+// setFake sets a field.
+func setFake(fake *harness.Fake, field string, v lua.LValue) error {
 	switch v := v.(type) {
 	case lua.LNumber:
 		if code := int(v); field == "exit_code" && code >= 0 && code <= 255 && lua.LNumber(code) == v {
-			p.Code = code
+			fake.Code = code
 			return nil
 		}
 	case lua.LBool:
 		if field == "running" {
-			p.Stays = bool(v)
+			fake.Stays = bool(v)
 			return nil
 		}
 	case lua.LString:
 		if field == "reason" {
-			p.Failure = errors.New(string(v))
+			fake.Failure = errors.New(string(v))
 			return nil
 		}
 	case *lua.LTable:
 		if field == "output" || field == "errors" {
-			lines := map[string]*[]string{"output": &p.Output, "errors": &p.Errors}[field]
+			lines := map[string]*[]string{"output": &fake.Output, "errors": &fake.Errors}[field]
 			for _, line := range members(v) {
 				*lines = append(*lines, line.String())
 			}

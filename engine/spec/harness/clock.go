@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -43,13 +44,12 @@ func (c *clock) AfterFunc(d time.Duration, f func()) func() bool {
 }
 
 func (c *clock) remove(a *alarm) bool {
-	for i, other := range c.alarms {
-		if other == a {
-			c.alarms = append(c.alarms[:i], c.alarms[i+1:]...)
-			return true
-		}
+	i := slices.Index(c.alarms, a)
+	if i < 0 {
+		return false
 	}
-	return false
+	c.alarms = slices.Delete(c.alarms, i, i+1)
+	return true
 }
 
 // step moves the clock to the earliest alarm that is due at end or before, and calls it. It reports whether there was one.
