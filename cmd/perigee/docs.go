@@ -1,21 +1,48 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
 	"github.com/urfave/cli/v3"
 
 	"perigee/engine/script"
 	"perigee/engine/spec"
 )
 
+func (p *program) types() *cli.Command {
+	return p.generated("types", "print the Lua API as LuaCATS annotations, for editors", script.Types)
+}
+
 func (p *program) docs() *cli.Command {
+	reference := func() string { return script.Reference(spec.Description()) }
 	return &cli.Command{
-		Name:  "docs",
-		Usage: "print documentation that is generated from the program",
-		Commands: []*cli.Command{
-			p.generated("lua", "print the reference of the Lua API as Markdown", reference),
-		},
-		Action: showSubcommands,
+		Name:     "docs",
+		Usage:    "print documentation that is generated from the program",
+		Commands: []*cli.Command{p.generated("lua", "print the reference of the Lua API as Markdown", reference)},
+		Action:   showSubcommands,
 	}
 }
 
-func reference() string { return script.Reference(spec.Description()) }
+// generated returns a command that prints a text or writes it into a file.
+func (p *program) generated(name, usage string, text func() string) *cli.Command {
+	return &cli.Command{
+		Name:  name,
+		Usage: usage,
+		Flags: []cli.Flag{&cli.StringFlag{
+			Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE`", DefaultText: "standard output",
+		}},
+		Action: func(_ context.Context, c *cli.Command) error {
+			if file := c.String("output"); file != "" {
+				if err := os.WriteFile(file, []byte(text()), 0o666); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+				return nil
+			}
+			_, err := io.WriteString(p.stdout, text())
+			return err
+		},
+	}
+}

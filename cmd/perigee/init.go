@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,15 +51,15 @@ func initialize(dir string) error {
 		return err
 	}
 	types := filepath.Join(dir, "types")
-	if err := os.Mkdir(types, 0o777); err != nil {
+	if err := os.Mkdir(types, 0o777); err != nil { // it must be new, so nothing in it is overwritten
 		return err
 	}
 	for name, text := range script.ModuleTypes() {
-		if err := writeNew(filepath.Join(types, name+".lua"), text); err != nil {
+		if err := os.WriteFile(filepath.Join(types, name+".lua"), []byte(text), 0o666); err != nil {
 			return err
 		}
 	}
-	return writeNew(filepath.Join(types, "perigee.lua"), script.Types())
+	return os.WriteFile(filepath.Join(types, "perigee.lua"), []byte(script.Types()), 0o666)
 }
 
 // checkEmpty returns an error unless a directory is empty or does not exist.
@@ -79,14 +78,4 @@ func checkEmpty(dir string) error {
 		err = fmt.Errorf("%s is not empty; nothing was written", dir)
 	}
 	return err
-}
-
-// writeNew writes a file that does not exist yet.
-func writeNew(name, text string) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(f, text)
-	return errors.Join(err, f.Close())
 }

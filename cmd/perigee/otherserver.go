@@ -20,12 +20,8 @@ const searchTimeout = 2 * time.Second
 func (p *program) hintOtherServer(ctx context.Context, settings config.Config, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
 	defer cancel()
-	paths, errPaths := control.Paths(p.variable("XDG_RUNTIME_DIR"), os.TempDir())
-	if errPaths != nil {
-		return err
-	}
 	file := settingsFile(settings)
-	for _, path := range paths {
+	for _, path := range control.Paths(p.variable("XDG_RUNTIME_DIR"), os.TempDir()) {
 		var found service.Identity
 		if control.Call(ctx, path, service.Identify, nil, &found) != nil || found.Settings != file {
 			continue

@@ -67,12 +67,7 @@ func (p *program) queuePeek() *cli.Command {
 		Action: p.withQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Client, name string) error {
 			which := cmp.Or(c.Args().Get(0), string(queue.Ready))
 			job, stats, err := peek(ctx, q, name, which)
-			switch {
-			case errors.Is(err, queue.ErrNotFound) && isNumber(which):
-				return fmt.Errorf("queue peek: there is no job %s", which)
-			case errors.Is(err, queue.ErrNotFound):
-				return fmt.Errorf("queue peek: no job of %q is %s", name, which)
-			case err != nil:
+			if err != nil {
 				return err
 			}
 			return p.show(c, report.OfJob(job, stats))
@@ -80,23 +75,25 @@ func (p *program) queuePeek() *cli.Command {
 	}
 }
 
-// isNumber reports whether which is the number of a job.
-func isNumber(which string) bool {
-	_, err := strconv.ParseUint(which, 10, 64)
-	return err == nil
-}
-
 // peek returns the job that an argument selects.
-func peek(ctx context.Context, q jobqueue.Client, name, which string) (queue.Job, queue.Stats, error) {
+func peek(ctx context.Context, q jobqueue.Client, name, which string) (job queue.Job, stats queue.Stats, err error) {
 	switch state := queue.State(which); state {
 	case queue.Ready, queue.Delayed, queue.Buried:
-		return q.Peek(ctx, name, state)
+		job, stats, err = q.Peek(ctx, name, state)
+		if errors.Is(err, queue.ErrNotFound) {
+			err = fmt.Errorf("queue peek: no job of %q is %s", name, which)
+		}
+		return job, stats, err
 	}
 	id, err := strconv.ParseUint(which, 10, 64)
 	if err != nil {
-		return queue.Job{}, queue.Stats{}, usageError{fmt.Errorf("queue peek: %q is neither ready, delayed, buried nor a number", which)}
+		return job, stats, usageError{fmt.Errorf("queue peek: %q is neither ready, delayed, buried nor a number", which)}
 	}
-	return q.PeekJob(ctx, id)
+	job, stats, err = q.PeekJob(ctx, id)
+	if errors.Is(err, queue.ErrNotFound) {
+		err = fmt.Errorf("queue peek: there is no job %s", which)
+	}
+	return job, stats, err
 }
 
 func (p *program) queueKick() *cli.Command {

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -68,12 +67,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	p := &program{
 		args: args, environ: environ, stdout: stdout, stderr: logging.New(stderr), terminal: isTerminal(stderr), exit: os.Exit,
 	}
-	var writing sync.WaitGroup
-	writing.Go(p.stderr.Run)
+	end := startWriter(p.stderr)
 	message, code := result(p.root().Run(ctx, p.expandHelpAll()))
-	if p.stderr.Close([]byte(message), flushTimeout) {
-		writing.Wait()
-	}
+	end([]byte(message))
 	return code
 }
 
@@ -223,21 +219,14 @@ func (p *program) expandHelpAll() []string {
 
 // shortNames returns the short names of a setting's flag.
 func shortNames(setting string) []string {
-	switch setting {
-	case "server.address":
-		return []string{"A"}
-	case "server.port":
-		return []string{"P"}
-	case "server.max_connections":
-		return []string{"M", "max"}
-	case "server.key":
-		return []string{"K"}
-	case "queue.name":
-		return []string{"Q", "queue"}
-	case "queue.driver":
-		return []string{"C", "connector"}
-	}
-	return nil
+	return map[string][]string{
+		"server.address":         {"A"},
+		"server.port":            {"P"},
+		"server.max_connections": {"M", "max"},
+		"server.key":             {"K"},
+		"queue.name":             {"Q", "queue"},
+		"queue.driver":           {"C", "connector"},
+	}[setting]
 }
 
 // Settings whose flags the help of a command shows; --help-all shows all.

@@ -23,7 +23,8 @@ import (
 func (p *program) serve(ctx context.Context, o service.Options) error {
 	ignoreBrokenPipes()
 	stdout := logging.New(p.stdout)
-	defer startWriter(stdout)()
+	end := startWriter(stdout)
+	defer end(nil)
 	o.File = settingsFile(o.Settings)
 	o.Level = new(slog.LevelVar)
 	o.Log = p.logger(o.Settings, o.Level)
@@ -64,19 +65,12 @@ func ignoreBrokenPipes() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // never received
 }
 
-// hangups receives SIGHUP, which triggers a reload. Several during one reload count as one.
-func hangups() (signals chan os.Signal, end func()) {
-	signals = make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	return signals, func() { signal.Stop(signals) }
-}
-
-// startWriter runs a writer until end is called, which waits at most flushTimeout for the reader.
-func startWriter(w *logging.Writer) (end func()) {
+// startWriter runs a writer until end is called, which writes the last text and waits at most flushTimeout for the reader.
+func startWriter(w *logging.Writer) (end func(last []byte)) {
 	var writing sync.WaitGroup
 	writing.Go(w.Run)
-	return func() {
-		if w.Close(nil, flushTimeout) {
+	return func(last []byte) {
+		if w.Close(last, flushTimeout) {
 			writing.Wait()
 		}
 	}

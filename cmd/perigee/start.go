@@ -7,9 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"runtime/pprof"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -20,7 +22,6 @@ import (
 	"perigee/engine"
 	"perigee/engine/auth"
 	"perigee/engine/config"
-	"perigee/engine/manager"
 )
 
 func (p *program) start() *cli.Command {
@@ -36,8 +37,9 @@ func (p *program) start() *cli.Command {
 			Name: "open", Aliases: []string{"o"}, Usage: "open the page in $BROWSER, or in the default browser",
 		}),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			hangups, endHangups := hangups() // before the settings are read
-			defer endHangups()
+			hangups := make(chan os.Signal, 1)     // several during one reload count as one
+			signal.Notify(hangups, syscall.SIGHUP) // before the settings are read
+			defer signal.Stop(hangups)
 			settings, err := p.load(c)
 			if err != nil {
 				return err
@@ -50,24 +52,24 @@ func (p *program) start() *cli.Command {
 	}
 }
 
-// stuck ends the process, since a script blocks the server and cannot be stopped. It writes the stacks of all goroutines to
-// standard error.
+// stuck ends the process, since a script blocks the server and cannot be stopped.
 func (p *program) stuck(blocked time.Duration) {
-	var dump bytes.Buffer
-	fmt.Fprintf(&dump, "perigee: a script has blocked the server for %s and cannot be stopped; goroutines:\n\n", blocked)
-	_ = pprof.Lookup("goroutine").WriteTo(&dump, 2) // into memory
-	p.stderr.Close(dump.Bytes(), flushTimeout)
-	p.exit(exitStuck)
+	p.exitWithStacks(exitStuck, fmt.Sprintf("a script has blocked the server for %s and cannot be stopped", blocked), 2)
 }
 
-// overdue ends the process, since the server does not end within stop.timeout. It writes the stacks of all goroutines to standard
-// error, with equal ones grouped: there may be one for each client.
+// overdue ends the process, since the server does not end within stop.timeout. Equal stacks are grouped: there may be one for
+// each client.
 func (p *program) overdue(running []string) {
-	var dump bytes.Buffer
-	fmt.Fprintf(&dump, "perigee: the server has not stopped within stop.timeout; still running: %s; goroutines:\n\n", strings.Join(running, ", "))
-	_ = pprof.Lookup("goroutine").WriteTo(&dump, 1) // into memory
+	p.exitWithStacks(exitFailed, "the server has not stopped within stop.timeout; still running: "+strings.Join(running, ", "), 1)
+}
+
+// exitWithStacks ends the process. It writes the reason and the stacks of all goroutines to standard error, in a form of
+// pprof.Profile.WriteTo.
+func (p *program) exitWithStacks(code int, reason string, form int) {
+	dump := bytes.NewBufferString("perigee: " + reason + "; goroutines:\n\n")
+	_ = pprof.Lookup("goroutine").WriteTo(dump, form) // into memory
 	p.stderr.Close(dump.Bytes(), flushTimeout)
-	p.exit(exitFailed)
+	p.exit(code)
 }
 
 // logger returns a logger to standard error, in the format of the settings, and sets level to the one of the settings.
@@ -127,19 +129,14 @@ func announcement(c config.Config, status engine.Status) string {
 	fmt.Fprintf(&w, "health\t%shealthz, %sreadyz\n", status.Page, status.Page)
 	fmt.Fprintf(&w, "metrics\t%smetrics\n", status.Page)
 	fmt.Fprintf(&w, "scripts\t%s, manager %s\n", scriptsDirectory(c), c.Lua.Manager)
-	count := countProtections(status.Routes)
+	count := map[auth.Protection]int{}
+	for _, m := range status.Routes.Messages {
+		count[m.Protection]++
+	}
 	fmt.Fprintf(&w, "messages\t%d: %d for everyone, %d for the client concerned, %d for admins\n\n",
 		len(status.Routes.Messages), count[auth.None], count[auth.Client], count[auth.Admin])
 	w.WriteString(report.Messages(status.Routes))
 	return w.String()
-}
-
-func countProtections(routes manager.Routes) map[auth.Protection]int {
-	count := map[auth.Protection]int{}
-	for _, m := range routes.Messages {
-		count[m.Protection]++
-	}
-	return count
 }
 
 // scriptsDirectory describes where the scripts come from.

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -119,26 +120,26 @@ func respond(w http.ResponseWriter, status int, body []byte) {
 
 // Server is the control socket of a running server.
 type Server struct {
-	listener *net.UnixListener
-	socket   socketFile
+	path     string
 	log      *slog.Logger
+	listener *net.UnixListener
+	created  fs.FileInfo // the socket that listen created
 }
 
 // Listen creates the socket; connections wait until Serve is called. It replaces a socket that a dead server has left. If a
 // server listens there, the error wraps ErrRunning and names its process.
 func Listen(ctx context.Context, path string, log *slog.Logger) (*Server, error) {
-	socket := socketFile{path: path}
-	listener, err := socket.listen(ctx)
-	if err != nil {
+	s := &Server{path: path, log: log}
+	if err := s.listen(ctx); err != nil {
 		return nil, fmt.Errorf("control: %s: %w", path, err)
 	}
-	return &Server{listener: listener, socket: socket, log: log}, nil
+	return s, nil
 }
 
 // Close stops listening and removes the socket. Serve still answers the requests that it has received.
 func (s *Server) Close() error {
-	if err := errors.Join(s.socket.remove(), s.listener.Close()); err != nil {
-		return fmt.Errorf("control: %s: %w", s.socket.path, err)
+	if err := errors.Join(s.remove(), s.listener.Close()); err != nil {
+		return fmt.Errorf("control: %s: %w", s.path, err)
 	}
 	return nil
 }

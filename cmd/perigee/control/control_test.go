@@ -49,7 +49,7 @@ func serve(t *testing.T, operations map[string]Operation) (path string) {
 		}
 		serving.Wait()
 	})
-	return server.socket.path
+	return server.path
 }
 
 type sum struct {
@@ -190,7 +190,7 @@ func TestCallIsCancelled(t *testing.T) {
 // Requests that the server has received are answered after Close; new ones find no server, and no file is left.
 func TestClose(t *testing.T) {
 	server := listen(t)
-	path := server.socket.path
+	path := server.path
 	begun, release := make(chan struct{}), make(chan struct{})
 	var parts sync.WaitGroup
 	parts.Go(func() {
@@ -221,7 +221,7 @@ func TestClose(t *testing.T) {
 // A connection without a request does not delay the end of Serve after Close.
 func TestCloseWithSilentConnection(t *testing.T) {
 	server := listen(t)
-	path := server.socket.path
+	path := server.path
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		server.Serve(handler(t, map[string]Operation{

@@ -28,20 +28,17 @@ func Path(runtime, temporary string, port int) string {
 	return filepath.Join(directory(runtime, temporary), strconv.Itoa(port)+extension)
 }
 
-// Paths returns the existing sockets at default paths, sorted. Those of dead servers are among them.
-func Paths(runtime, temporary string) ([]string, error) {
+// Paths returns the existing sockets at default paths, sorted, as far as they can be listed. Those of dead servers are among
+// them.
+func Paths(runtime, temporary string) (paths []string) {
 	dir := directory(runtime, temporary)
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("control: %w", err)
-	}
-	var paths []string
+	entries, _ := os.ReadDir(dir) // it need not exist
 	for _, entry := range entries {
 		if entry.Type() == fs.ModeSocket && strings.HasSuffix(entry.Name(), extension) {
 			paths = append(paths, filepath.Join(dir, entry.Name()))
 		}
 	}
-	return paths, nil
+	return paths
 }
 
 const extension = ".sock"
@@ -53,43 +50,37 @@ func directory(runtime, temporary string) string {
 	return filepath.Join(runtime, "perigee")
 }
 
-// socketFile is the file of a listening socket.
-type socketFile struct {
-	path    string
-	created fs.FileInfo // by listen
-}
-
 // listen creates the socket, and its directory if that is missing.
-func (s *socketFile) listen(ctx context.Context) (*net.UnixListener, error) {
+func (s *Server) listen(ctx context.Context) error {
 	if len(s.path) > maxPath {
-		return nil, fmt.Errorf("the path has %d bytes, and the system takes %d at most; choose a shorter one with server.control", len(s.path), maxPath)
+		return fmt.Errorf("the path has %d bytes, and the system takes %d at most; choose a shorter one with server.control", len(s.path), maxPath)
 	}
 	unlock, err := lockDirectory(filepath.Dir(s.path))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer unlock()
 	if err := removeStale(ctx, s.path); err != nil {
-		return nil, err
+		return err
 	}
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.path, Net: "unix"})
+	s.listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: s.path, Net: "unix"})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	listener.SetUnlinkOnClose(false) // remove checks first that the socket is still this one
+	s.listener.SetUnlinkOnClose(false) // remove checks first that the socket is still this one
 	// Other users cannot have connected in between: the directory is closed to them.
 	err = os.Chmod(s.path, 0o600)
 	if err == nil {
 		s.created, err = os.Lstat(s.path)
 	}
 	if err != nil {
-		return nil, errors.Join(err, listener.Close())
+		return errors.Join(err, s.listener.Close())
 	}
-	return listener, nil
+	return nil
 }
 
 // remove deletes the socket, unless another server has replaced it.
-func (s *socketFile) remove() error {
+func (s *Server) remove() error {
 	now, err := os.Lstat(s.path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, s.created) {
 		return nil

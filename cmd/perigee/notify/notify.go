@@ -5,7 +5,6 @@ package notify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -122,5 +121,5 @@ func (n *Notifier) notify(assignments ...string) {
 
 // statusLine returns the assignment of the text that systemctl status shows, which must be one line.
 func statusLine(text string) string {
-	return fmt.Sprintf("STATUS=%s", strings.Join(strings.Fields(text), " "))
+	return "STATUS=" + strings.Join(strings.Fields(text), " ")
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -38,15 +39,12 @@ func (r Failures) String() string {
 	var w strings.Builder
 	w.WriteString("JOB\tTIME\tCOMMAND\tATTEMPT\tNOW\tREASON\n")
 	for _, f := range r {
-		command, now := f.Command, "tried again"
-		if command == "" {
-			command = "-"
-		}
+		now := "tried again"
 		if f.Buried {
 			now = "buried"
 		}
 		reason, _, _ := strings.Cut(f.Reason, "\n")
-		fmt.Fprintf(&w, "%d\t%s\t%s\t%d\t%s\t%s\n", f.Job, f.Time.Format(time.DateTime), command, f.Attempt, now, reason)
+		fmt.Fprintf(&w, "%d\t%s\t%s\t%d\t%s\t%s\n", f.Job, f.Time.Format(time.DateTime), cmp.Or(f.Command, "-"), f.Attempt, now, reason)
 	}
 	return w.String()
 }

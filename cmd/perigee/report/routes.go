@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -9,7 +10,16 @@ import (
 
 // Tables lists messages, commands and listeners for people.
 func Tables(routes manager.Routes) string {
-	return Messages(routes) + "\n" + commands(routes) + "\n" + listeners(routes)
+	var w strings.Builder
+	w.WriteString(Messages(routes) + "\nCOMMAND\tDECLARED AT\n")
+	for _, c := range routes.Commands {
+		fmt.Fprintf(&w, "%s\t%s\n", c.Name, c.Source)
+	}
+	w.WriteString("\nAFTER MESSAGE\tRUNS COMMAND\tDECLARED AT\n")
+	for _, l := range routes.Listeners {
+		fmt.Fprintf(&w, "%s\t%s\t%s\n", l.Message, l.Command, l.Source)
+	}
+	return w.String()
 }
 
 // Messages lists the messages and who may send them.
@@ -17,32 +27,11 @@ func Messages(routes manager.Routes) string {
 	var w strings.Builder
 	w.WriteString("MESSAGE\tPROTECTION\tOWNER\tSCHEMA\tDECLARED AT\n")
 	for _, m := range routes.Messages {
-		owner, schema := m.Owner, "no"
-		if owner == "" {
-			owner = "-"
-		}
+		schema := "no"
 		if m.Schema {
 			schema = "yes"
 		}
-		fmt.Fprintf(&w, "%s\t%s\t%s\t%s\t%s\n", m.Name, m.Protection, owner, schema, m.Source)
-	}
-	return w.String()
-}
-
-func commands(routes manager.Routes) string {
-	var w strings.Builder
-	w.WriteString("COMMAND\tDECLARED AT\n")
-	for _, c := range routes.Commands {
-		fmt.Fprintf(&w, "%s\t%s\n", c.Name, c.Source)
-	}
-	return w.String()
-}
-
-func listeners(routes manager.Routes) string {
-	var w strings.Builder
-	w.WriteString("AFTER MESSAGE\tRUNS COMMAND\tDECLARED AT\n")
-	for _, l := range routes.Listeners {
-		fmt.Fprintf(&w, "%s\t%s\t%s\n", l.Message, l.Command, l.Source)
+		fmt.Fprintf(&w, "%s\t%s\t%s\t%s\t%s\n", m.Name, m.Protection, cmp.Or(m.Owner, "-"), schema, m.Source)
 	}
 	return w.String()
 }
