@@ -13,7 +13,7 @@ import (
 const (
 	// Limit is the longest body that Parse accepts, in bytes: just above beanstalkd's default limit of 65,535.
 	Limit = 64 << 10
-	// maxName is the longest name of a job or class, or ID, in bytes. They are logged, so their length must be bounded.
+	// maxName is the longest name of a job or class, in bytes. They are logged, so their length must be bounded.
 	maxName = 255
 	// maxSeconds bounds times, so that they fit a Duration: 100 years.
 	maxSeconds = 100 * 366 * 24 * 60 * 60
@@ -31,12 +31,9 @@ type Body struct {
 	// default, so a command must know these defaults.
 	Arguments []byte
 
-	// What else Laravel says about the job; 0 or "" if it says nothing. The queue has already waited for the delay; in Laravel
-	// 5.8 to 7 it is the time between attempts.
-	Delay, Timeout    time.Duration
-	MaxTries          int
-	Attempts          int // previous attempts, if Laravel's driver counts them in the body
-	UUID, DisplayName string
+	// What else Laravel says about the job; 0 if it says nothing.
+	Timeout  time.Duration
+	MaxTries int
 }
 
 // Parse parses the body of a job. Its errors say what is wrong, for the operator. They never contain the body, and

@@ -18,18 +18,10 @@ func envelope(text []byte) (b Body, job string, data []byte, err error) {
 			job = stringOf(value)
 		case "data":
 			data = value
-		case "uuid":
-			b.UUID = nameOf(value)
-		case "displayName":
-			b.DisplayName = nameOf(value)
 		case "maxTries", "tries":
 			b.MaxTries = countOf(value)
-		case "attempts":
-			b.Attempts = countOf(value)
 		case "timeout":
 			b.Timeout = secondsOf(value)
-		case "delay":
-			b.Delay = secondsOf(value)
 		}
 	})
 	return b, job, data, err
@@ -89,14 +81,6 @@ func stringOf(value jsontext.Value) string {
 		return ""
 	}
 	return string(text)
-}
-
-// nameOf returns "" if the value is not a string, or is longer than maxName.
-func nameOf(value jsontext.Value) string {
-	if text := stringOf(value); len(text) <= maxName {
-		return text
-	}
-	return ""
 }
 
 // countOf returns 0 if the value is not a whole number from 0 to 2^31-1.

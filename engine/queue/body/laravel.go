@@ -58,9 +58,9 @@ func (b *Body) command(v *phpValue) error {
 		if event == nil || event.Kind != phpObject {
 			return errors.New("the job broadcasts an event, but contains none")
 		}
-		return b.event(event)
+		return b.object(event, isBroadcastProperty)
 	}
-	return b.object(v)
+	return b.object(v, isLaravelProperty)
 }
 
 // checkSupported returns an error if only Laravel's own worker can run a job.
@@ -92,21 +92,12 @@ func checkSupported(v *phpValue) error {
 	return nil
 }
 
-// object reads a job whose properties are the arguments.
-func (b *Body) object(v *phpValue) (err error) {
+// object reads a job, or an event that is broadcast: its class is the command, its own properties are the arguments.
+func (b *Body) object(v *phpValue, isLaravelProperty func(phpEntry) bool) (err error) {
 	if err := b.setClass(v.Class, ""); err != nil {
 		return err
 	}
 	b.Arguments, err = objectJSON(ownProperties(v, isLaravelProperty))
-	return err
-}
-
-// event reads an event that is broadcast: its class is the command, its properties are the arguments.
-func (b *Body) event(v *phpValue) (err error) {
-	if err := b.setClass(v.Class, ""); err != nil {
-		return err
-	}
-	b.Arguments, err = objectJSON(ownProperties(v, isBroadcastProperty))
 	return err
 }
 

