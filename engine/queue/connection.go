@@ -9,23 +9,17 @@ type connectionLog struct {
 	reason    string
 }
 
-// setDisconnected records that there is no connection.
-func (w *Worker) setDisconnected(err error) {
-	w.setConnection(false, err.Error(), summary(err))
-}
-
-// setConnected records that the service answers.
-func (w *Worker) setConnected() {
-	w.setConnection(true, "", "")
-}
-
-func (w *Worker) setConnection(connected bool, reason, summary string) {
+// setConnection records that the service answers if err is nil, else why there is no connection.
+func (w *Worker) setConnection(err error) {
 	now := time.Now()
 	w.monitor.update(func(s *Status) {
-		if s.Connected != connected {
-			s.Since = now
+		if connected := err == nil; s.Connected != connected {
+			s.Connected, s.Since = connected, now
 		}
-		s.Connected, s.Reason, s.Summary = connected, reason, summary
+		s.Reason, s.Summary = "", ""
+		if err != nil {
+			s.Reason, s.Summary = err.Error(), summary(err)
+		}
 	})
 	w.connectionLog.update(w, now)
 }

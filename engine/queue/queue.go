@@ -9,8 +9,6 @@ package queue
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -89,12 +87,6 @@ type Options struct {
 	Applied []Fingerprint
 	// Forgotten is called by the goroutine of Run when a job that has run need not be remembered any more. Optional.
 	Forgotten func(id uint64)
-}
-
-// hash returns the hash of a body.
-func hash(body []byte) uint64 {
-	sum := sha256.Sum256(body)
-	return binary.BigEndian.Uint64(sum[:])
 }
 
 // command returns the command of a job.

@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"time"
 )
@@ -103,7 +105,7 @@ func (s *session) onReserve(j Job, err error) {
 	}
 	if !s.gotAnswer {
 		s.gotAnswer = true
-		s.w.setConnected()
+		s.w.setConnection(nil)
 		s.checkBuried()
 	}
 	if err != nil {
@@ -121,7 +123,8 @@ func (s *session) onReserve(j Job, err error) {
 func (s *session) accept(job Job) {
 	now := time.Now()
 	j := &activeJob{Job: job, touched: now, timeout: s.w.options.HandlerTimeout}
-	j.Fingerprint = Fingerprint{ID: job.ID, Hash: hash(job.Body), First: now}
+	hash := sha256.Sum256(job.Body)
+	j.Fingerprint = Fingerprint{ID: job.ID, Hash: binary.BigEndian.Uint64(hash[:]), First: now}
 	s.held[j] = true
 	if s.w.stopping {
 		s.giveBack(j)
@@ -264,7 +267,7 @@ func (s *session) lose(err error) {
 	if s.connectionLost == nil {
 		s.connectionLost = err
 		s.w.monitor.update(func(s *Status) { s.ConnectionsLost++ })
-		s.w.setDisconnected(err)
+		s.w.setConnection(err)
 	}
 }
 

@@ -82,7 +82,11 @@ func (w *Worker) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancelDispatch()
-	defer w.interruptAll()
+	defer func() {
+		for _, j := range w.known { // those that still run
+			j.cancel(ErrStopping)
+		}
+	}()
 	defer cancelOpen()
 	running.Go(func() { w.dispatch(dispatchCtx) })
 
@@ -93,7 +97,7 @@ func (w *Worker) Run(ctx context.Context) {
 	drained := time.NewTimer(0)
 	drained.Stop()
 	pause, ended := minReconnectDelay, ctx.Done()
-	for !w.isFinished() {
+	for !w.stopping || w.session != nil || w.opening {
 		select {
 		case <-w.wake:
 		case <-tick.C:
@@ -138,11 +142,6 @@ func (w *Worker) Run(ctx context.Context) {
 // not wait. It is safe for concurrent use, but must be called only once.
 func (w *Worker) Retire(drain time.Duration) { w.retire <- drain }
 
-// isFinished reports whether Run can return.
-func (w *Worker) isFinished() bool {
-	return w.stopping && w.session == nil && !w.opening
-}
-
 // turn calls the posted events and reserves more jobs. It returns after how long to poll the queue, or 0.
 func (w *Worker) turn() (wait time.Duration) {
 	w.mu.Lock()
@@ -174,7 +173,7 @@ func (w *Worker) open(ctx context.Context) {
 		w.opening = false
 		switch {
 		case err != nil:
-			w.setDisconnected(err)
+			w.setConnection(err)
 		case w.stopping:
 			source.Close()
 		default:
@@ -209,13 +208,6 @@ func (w *Worker) giveUp() {
 				s.giveBack(j)
 			}
 		}
-	}
-}
-
-// interruptAll ends the contexts of jobs that still run when Run returns.
-func (w *Worker) interruptAll() {
-	for _, j := range w.known {
-		j.cancel(ErrStopping)
 	}
 }
 

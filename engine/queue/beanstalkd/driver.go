@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -92,27 +93,14 @@ const lastRead = time.Second
 // library sends names that beanstalkd refuses, and refuses others only after it has counted the command.
 func CheckName(name string) error {
 	const longest = 199 // the library's limit; beanstalkd allows 200
+	// beanstalkd's protocol.txt, "Names".
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-+/;.$_()"
 	if name == "" || len(name) > longest || name[0] == '-' {
 		return fmt.Errorf("beanstalkd: %.220q is not a valid tube name: a name has 1 to %d characters and does not begin with a hyphen",
 			name, longest)
 	}
-	for i := range len(name) {
-		if !isNameChar(name[i]) {
-			return fmt.Errorf("beanstalkd: %q is not a valid tube name: a name has only letters, digits and -+/;.$_()", name)
-		}
+	if strings.ContainsFunc(name, func(c rune) bool { return !strings.ContainsRune(allowed, c) }) {
+		return fmt.Errorf("beanstalkd: %q is not a valid tube name: a name has only letters, digits and -+/;.$_()", name)
 	}
 	return nil
-}
-
-// isNameChar reports whether a name may contain a character (beanstalkd's protocol.txt, "Names").
-func isNameChar(c byte) bool {
-	switch {
-	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		return true
-	}
-	switch c {
-	case '-', '+', '/', ';', '.', '$', '_', '(', ')':
-		return true
-	}
-	return false
 }

@@ -12,7 +12,7 @@ import (
 
 var _ queue.Source = (*source)(nil)
 
-// source sends its commands without waiting for their answers: waiting would make the worker several times slower.
+// source is a queue.Source, which describes its methods. It sends its commands without waiting for their answers: waiting would make the worker several times slower.
 type source struct {
 	conn  *connection
 	name  string
@@ -24,7 +24,6 @@ func newSource(c *connection, tube string) *source {
 	return &source{conn: c, name: tube, tubes: beanstalk.NewTubeSet(c.lib, tube)}
 }
 
-// Reserve implements queue.Source.
 func (s *source) Reserve(wait time.Duration, answer func(queue.Job, error)) {
 	var j queue.Job
 	s.conn.send(wait, withBody, func(*beanstalk.Conn) (err error) {
@@ -33,12 +32,10 @@ func (s *source) Reserve(wait time.Duration, answer func(queue.Job, error)) {
 	}, func(err error) { answer(j, err) })
 }
 
-// Delete implements queue.Source.
 func (s *source) Delete(id uint64, answer func(error)) {
 	s.conn.send(0, lineOnly, func(c *beanstalk.Conn) error { return c.Delete(id) }, answer)
 }
 
-// Release implements queue.Source.
 func (s *source) Release(id uint64, priority uint32, delay time.Duration, answer func(error)) {
 	s.conn.send(0, lineOnly, func(c *beanstalk.Conn) error { return c.Release(id, priority, delay) }, answer)
 }
@@ -56,17 +53,15 @@ func (s *source) GiveBack(id uint64, priority uint32, answer func(error)) {
 	})
 }
 
-// Bury implements queue.Source. To the library, the answer BURIED is an error of other commands only.
+// To the library, the answer BURIED is an error of other commands only.
 func (s *source) Bury(id uint64, priority uint32, answer func(error)) {
 	s.conn.send(0, lineOnly, func(c *beanstalk.Conn) error { return c.Bury(id, priority) }, answer)
 }
 
-// Touch implements queue.Source.
 func (s *source) Touch(id uint64, answer func(error)) {
 	s.conn.send(0, lineOnly, func(c *beanstalk.Conn) error { return c.Touch(id) }, answer)
 }
 
-// Stats implements queue.Source.
 func (s *source) Stats(id uint64, answer func(queue.Stats, error)) {
 	var stats queue.Stats
 	s.conn.send(0, withBody, func(c *beanstalk.Conn) (err error) {
@@ -75,7 +70,6 @@ func (s *source) Stats(id uint64, answer func(queue.Stats, error)) {
 	}, func(err error) { answer(stats, err) })
 }
 
-// Buried implements queue.Source.
 func (s *source) Buried(answer func(int, error)) {
 	var n int
 	s.conn.send(0, withBody, func(c *beanstalk.Conn) error {
@@ -85,7 +79,6 @@ func (s *source) Buried(answer func(int, error)) {
 	}, func(err error) { answer(n, err) })
 }
 
-// Flush implements queue.Source.
 func (s *source) Flush() { s.conn.flush() }
 
 // Close closes the connection; beanstalkd then makes its reserved jobs ready again.

@@ -10,7 +10,7 @@ import (
 
 var _ queue.Source = (*source)(nil)
 
-// source reserves jobs. Its fields are guarded by the mutex of the queue.
+// source is a queue.Source, which describes its methods. Its fields are guarded by the mutex of the queue.
 type source struct {
 	q      *Queue
 	name   string
@@ -85,12 +85,10 @@ func (s *source) finish(id uint64, answer func(error), f func(j *job)) {
 	answer(nil)
 }
 
-// Delete implements queue.Source.
 func (s *source) Delete(id uint64, answer func(error)) {
 	s.finish(id, answer, s.q.drop)
 }
 
-// Release implements queue.Source.
 func (s *source) Release(id uint64, priority uint32, delay time.Duration, answer func(error)) {
 	s.finish(id, answer, func(j *job) {
 		j.stats.Priority = priority
@@ -99,7 +97,6 @@ func (s *source) Release(id uint64, priority uint32, delay time.Duration, answer
 	})
 }
 
-// GiveBack implements queue.Source.
 func (s *source) GiveBack(id uint64, priority uint32, answer func(error)) {
 	s.finish(id, answer, func(j *job) {
 		j.stats.Priority = priority
@@ -109,7 +106,6 @@ func (s *source) GiveBack(id uint64, priority uint32, answer func(error)) {
 	})
 }
 
-// Bury implements queue.Source.
 func (s *source) Bury(id uint64, priority uint32, answer func(error)) {
 	s.finish(id, answer, func(j *job) {
 		j.stats.Priority = priority
@@ -131,7 +127,6 @@ func (s *source) Touch(id uint64, answer func(error)) {
 	answer(nil)
 }
 
-// Stats implements queue.Source.
 func (s *source) Stats(id uint64, answer func(queue.Stats, error)) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
@@ -143,7 +138,6 @@ func (s *source) Stats(id uint64, answer func(queue.Stats, error)) {
 	answer(s.q.statsOf(j), nil)
 }
 
-// Buried implements queue.Source.
 func (s *source) Buried(answer func(int, error)) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
