@@ -17,13 +17,11 @@ type Exception struct {
 }
 
 // InvalidMessage is for a frame that is not a JSON object with a name, or that exceeds a limit of JSON.
-func InvalidMessage(message string) Exception {
-	return Exception{Name: "InvalidMessage", Code: 400, Message: message}
-}
+func InvalidMessage(message string) Exception { return Exception{"InvalidMessage", 400, message} }
 
 // UnknownMessage is for a message that the application has not registered.
 func UnknownMessage(name string) Exception {
-	return Exception{Name: "UnknownMessage", Code: 404, Message: "unknown message " + shorten(name)}
+	return Exception{"UnknownMessage", 404, "unknown message " + shorten(name)}
 }
 
 // shorten returns a name from a client for use in a sentence.
@@ -36,54 +34,40 @@ func shorten(name string) string {
 }
 
 // NotAllowed is for an admin whose message is refused by the condition of the message.
-func NotAllowed() Exception {
-	return Exception{Name: "NotAllowed", Code: 403, Message: "this is not allowed now"}
-}
+func NotAllowed() Exception { return Exception{"NotAllowed", 403, "this is not allowed now"} }
 
 // InvalidFields is for a message whose fields do not match its declaration.
-func InvalidFields(message string) Exception {
-	return Exception{Name: "InvalidFields", Code: 422, Message: message}
-}
+func InvalidFields(message string) Exception { return Exception{"InvalidFields", 422, message} }
 
 // UnknownCommand is for a command that the application has not registered.
 func UnknownCommand(name string) Exception {
-	return Exception{Name: "UnknownCommand", Code: 404, Message: "unknown command " + shorten(name)}
+	return Exception{"UnknownCommand", 404, "unknown command " + shorten(name)}
 }
 
 // InvalidArguments is for a command whose arguments cannot be parsed.
-func InvalidArguments(message string) Exception {
-	return Exception{Name: "InvalidArguments", Code: 422, Message: message}
-}
+func InvalidArguments(message string) Exception { return Exception{"InvalidArguments", 422, message} }
 
 // ArgumentsTooLarge is for a command whose arguments have more than limit bytes.
 func ArgumentsTooLarge(limit int64) Exception {
-	return Exception{Name: "ArgumentsTooLarge", Code: 413, Message: "arguments larger than " + strconv.FormatInt(limit, 10) + " bytes"}
+	return Exception{"ArgumentsTooLarge", 413, "arguments larger than " + strconv.FormatInt(limit, 10) + " bytes"}
 }
 
 // Unauthorized is for a program without the key.
-func Unauthorized() Exception {
-	return Exception{Name: "Unauthorized", Code: 401, Message: "Authorization required."}
-}
+func Unauthorized() Exception { return Exception{"Unauthorized", 401, "Authorization required."} }
 
 // Stopping is for requests that come while the server shuts down.
-func Stopping() Exception {
-	return Exception{Name: "Stopping", Code: 503, Message: "server shutting down"}
-}
+func Stopping() Exception { return Exception{"Stopping", 503, "server shutting down"} }
 
 // TooManyMessages is for a client that sends faster than its limits allow.
-func TooManyMessages() Exception {
-	return Exception{Name: "TooManyMessages", Code: 429, Message: "too many messages"}
-}
+func TooManyMessages() Exception { return Exception{"TooManyMessages", 429, "too many messages"} }
 
 // HandlerFailed is for an error in the application. The log line with the same reference has the details.
 func HandlerFailed(reference string) Exception {
-	return Exception{Name: "HandlerFailed", Code: 500, Message: "internal error (ref " + reference + ")"}
+	return Exception{"HandlerFailed", 500, "internal error (ref " + reference + ")"}
 }
 
 // TooManyConnections is for a client that connects while the server is full.
-func TooManyConnections() Exception {
-	return Exception{Name: "TooManyConnections", Code: 503, Message: "server is full"}
-}
+func TooManyConnections() Exception { return Exception{"TooManyConnections", 503, "server is full"} }
 
 // Fields returns the fields of the MessageException. previous is the id of the message that it answers. Optional.
 func (e Exception) Fields(previous string) Fields {

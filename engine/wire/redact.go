@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -60,10 +61,6 @@ func (s *scanner) isName(token jsontext.Token) bool {
 }
 
 func isSecret(name string) bool {
-	for _, secret := range [...]string{"password", "key", "token", "secret", "authorization"} {
-		if strings.EqualFold(name, secret) {
-			return true
-		}
-	}
-	return false
+	secrets := []string{"password", "key", "token", "secret", "authorization"}
+	return slices.ContainsFunc(secrets, func(secret string) bool { return strings.EqualFold(name, secret) })
 }
