@@ -37,3 +37,14 @@ func (a Authenticator) authenticate(w http.ResponseWriter, r *http.Request, peer
 	writeException(w, wire.Unauthorized())
 	return false
 }
+
+// protected returns a handler for administrators only: it serves requests from this machine that did not come through a proxy,
+// and requests with the key.
+func (a Authenticator) protected(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer, ok := a.CheckRequest(w, r)
+		if ok && (peer.Direct || a.authenticate(w, r, peer)) {
+			h.ServeHTTP(w, r)
+		}
+	})
+}

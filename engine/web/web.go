@@ -3,7 +3,6 @@
 package web
 
 import (
-	"errors"
 	"io/fs"
 	"net/http"
 	"path"
@@ -43,7 +42,7 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("/api/commands/{name}", func(w http.ResponseWriter, _ *http.Request) {
 		methodNotAllowed(w, "POST", "only POST")
 	})
-	mux.Handle("GET /metrics", protected{o.Auth, o.Metrics})
+	mux.Handle("GET /metrics", o.Auth.protected(o.Metrics))
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
 		methodNotAllowed(w, "GET, HEAD", "only GET and HEAD")
 	})
@@ -109,14 +108,15 @@ func pages(files fs.FS) http.Handler {
 	})
 }
 
-// visible hides files that must not be served.
+// visible hides files that must not be served. A file that leads out of the directory, or that cannot be read, does not exist
+// either.
 type visible struct{ fs.FS }
 
-// Open implements fs.FS.
 func (v visible) Open(name string) (fs.File, error) {
+	notExist := &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	for part := range strings.SplitSeq(name, "/") {
 		if part != "." && strings.HasPrefix(part, ".") {
-			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+			return nil, notExist
 		}
 	}
 	info, err := fs.Stat(v.FS, name)
@@ -126,19 +126,11 @@ func (v visible) Open(name string) (fs.File, error) {
 		err = fs.ErrNotExist // opening a pipe would wait for its writer
 	}
 	if err != nil {
-		return nil, asNotExist(err, name)
+		return nil, notExist
 	}
 	file, err := v.FS.Open(name)
 	if err != nil {
-		return nil, asNotExist(err, name)
+		return nil, notExist
 	}
 	return file, nil
-}
-
-// asNotExist makes a file that leads out of the directory, or that cannot be read, look as if it did not exist.
-func asNotExist(err error, name string) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
