@@ -139,11 +139,8 @@ func brokerOptions(settings config.Config, log *slog.Logger) (broker.Options, er
 	if len(faults) > 0 {
 		return broker.Options{}, errors.Join(faults...)
 	}
-	origins = origins.Behind(proxies)
-	if c.RequireOrigin {
-		origins = origins.Required()
-	}
-	if origins.Any() {
+	origins.Proxies, origins.Required = proxies, c.RequireOrigin
+	if origins.Any {
 		log.Warn("engine: web pages of any origin may connect", "setting", "server.origins")
 	}
 	return broker.Options{

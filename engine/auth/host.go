@@ -41,11 +41,7 @@ func (h Hosts) Check(r *http.Request, peer netip.Addr) error {
 	if err != nil {
 		return fmt.Errorf("host %s: %w", quote(r.Host), err)
 	}
-	switch server.host {
-	case "localhost", "127.0.0.1", "[::1]":
-		return nil
-	}
-	if slices.Contains(h.names, server.host) {
+	if slices.Contains([]string{"localhost", "127.0.0.1", "[::1]"}, server.host) || slices.Contains(h.names, server.host) {
 		return nil
 	}
 	return fmt.Errorf("host %s: not localhost and not listed in server.hosts", quote(r.Host))

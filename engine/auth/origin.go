@@ -11,11 +11,16 @@ import (
 // Origins are the web origins whose pages may connect. The zero value allows the server's own origin, and requests without
 // an Origin header, which browsers always send.
 type Origins struct {
+	// Any allows every origin, which deserves a warning.
+	Any bool
+	// Required refuses requests without an Origin header.
+	Required bool
+	// Proxies are those whose X-Forwarded-Proto header is trusted. Behind a proxy that terminates TLS, the server's own origin
+	// is https although its requests arrive over http.
+	Proxies Proxies
+
 	exact     []site
 	wildcards []wildcard // https://*.example.com
-	any       bool
-	required  bool
-	proxies   Proxies
 }
 
 // wildcard is all origins whose host is one label followed by suffix.
@@ -39,7 +44,7 @@ func ParseOrigins(list []string) (Origins, error) {
 
 func (o *Origins) add(entry string) error {
 	if entry == "*" {
-		o.any = true
+		o.Any = true
 		return nil
 	}
 	if entry == "null" {
@@ -65,28 +70,12 @@ func (o *Origins) add(entry string) error {
 	return nil
 }
 
-// Any reports whether every origin is allowed, which deserves a warning.
-func (o Origins) Any() bool { return o.any }
-
-// Required returns a copy of o that refuses requests without an Origin header.
-func (o Origins) Required() Origins {
-	o.required = true
-	return o
-}
-
-// Behind returns a copy of o that trusts the X-Forwarded-Proto header of these proxies. Behind a proxy that terminates TLS,
-// the server's own origin is https although its requests arrive over http.
-func (o Origins) Behind(p Proxies) Origins {
-	o.proxies = p
-	return o
-}
-
 // Check returns nil if the page that the request comes from may connect, otherwise the reason for answering 403. A page
 // may connect if its origin is listed or is the server's own, which is the Host header with the scheme of the request.
 func (o Origins) Check(r *http.Request) error {
 	lines := r.Header["Origin"]
 	if len(lines) == 0 {
-		if o.required {
+		if o.Required {
 			return errors.New("origin: no Origin header")
 		}
 		return nil
@@ -94,7 +83,7 @@ func (o Origins) Check(r *http.Request) error {
 	if len(lines) > 1 {
 		return fmt.Errorf("origin: %d Origin headers", len(lines))
 	}
-	if o.any {
+	if o.Any {
 		return nil
 	}
 	// Sandboxed frames, files and some redirects send "null" (RFC 6454, 7.3); it does not parse, like any other word.
@@ -128,7 +117,7 @@ func (o Origins) isOwn(origin site, r *http.Request) bool {
 	if r.TLS != nil {
 		scheme = schemeHTTPS
 	}
-	if o.proxies.trusts(peerAddr(r)) {
+	if o.Proxies.trusts(peerAddr(r)) {
 		scheme = forwardedScheme(r)
 	}
 	if scheme == "" {

@@ -146,7 +146,7 @@ func TestOriginsBehindProxy(t *testing.T) {
 		if test.proto != "" {
 			r.Header.Set("X-Forwarded-Proto", test.proto)
 		}
-		err := Origins{}.Behind(proxies(t, "10.0.0.1")).Check(r)
+		err := Origins{Proxies: proxies(t, "10.0.0.1")}.Check(r)
 		if (err == nil) != test.ok {
 			t.Errorf("Check(%+v) behind 10.0.0.1 = %v, want ok %v", test, err, test.ok)
 		}
@@ -156,12 +156,13 @@ func TestOriginsBehindProxy(t *testing.T) {
 // If an Origin header is required, a request without one is refused, whatever is listed.
 func TestOriginsRequired(t *testing.T) {
 	for _, list := range []string{"", "*"} {
-		o := origins(t, strings.Fields(list)...).Required()
+		o := origins(t, strings.Fields(list)...)
+		o.Required = true
 		if err := o.Check(request("127.0.0.1:4")); err == nil {
-			t.Errorf("Required().Check(no Origin), list %q = nil, want an error", list)
+			t.Errorf("Check(no Origin), list %q = nil, want an error", list)
 		}
 		if err := o.Check(request("127.0.0.1:4", "Origin: http://localhost:8080")); err != nil {
-			t.Errorf("Required().Check(own origin), list %q = %v, want nil", list, err)
+			t.Errorf("Check(own origin), list %q = %v, want nil", list, err)
 		}
 	}
 }
@@ -179,7 +180,7 @@ func TestParseOrigins(t *testing.T) {
 			t.Errorf("ParseOrigins(%q) = %v, want an error that quotes it", entry, err)
 		}
 	}
-	if origins(t, "https://a.example").Any() || !origins(t, "https://a.example", "*").Any() {
+	if origins(t, "https://a.example").Any || !origins(t, "https://a.example", "*").Any {
 		t.Error("Any() does not tell a list with an asterisk from one without")
 	}
 }

@@ -119,12 +119,7 @@ func (p Proxies) clientOf(lines []string) (netip.Addr, bool) {
 
 // trusts reports whether addr is that of a trusted proxy.
 func (p Proxies) trusts(addr netip.Addr) bool {
-	for _, network := range p.networks {
-		if network.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.networks, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
 // peerAddr returns the address of the socket's peer, invalid if it has none.

@@ -41,7 +41,11 @@ func parseOrigin(text string) (site, error) {
 
 // parseSite parses host or host:port. Without a port, it is the default port of the scheme.
 func parseSite(scheme, authority string) (site, error) {
-	host, port, err := splitPort(authority, defaultPort(scheme))
+	defaultPort := portHTTP
+	if scheme == schemeHTTPS {
+		defaultPort = portHTTPS
+	}
+	host, port, err := splitPort(authority, defaultPort)
 	if err != nil {
 		return site{}, err
 	}
@@ -49,13 +53,6 @@ func parseSite(scheme, authority string) (site, error) {
 		return site{}, err
 	}
 	return site{scheme: scheme, host: host, port: port}, nil
-}
-
-func defaultPort(scheme string) int {
-	if scheme == schemeHTTPS {
-		return portHTTPS
-	}
-	return portHTTP
 }
 
 // splitPort separates host and port. An IPv6 address must be in brackets, and keeps them (RFC 3986, 3.2.2).
