@@ -57,15 +57,13 @@ func (e *Error) Error() string {
 // Unwrap returns the error of net/http.
 func (e *Error) Unwrap() error { return e.cause }
 
-// failure adds the reason to an error.
-func failure(err error) *Error { return &Error{Reason: reason(err), cause: withoutURL(err)} }
-
-// withoutURL removes the URL from an error, since it may contain secrets.
-func withoutURL(err error) error {
+// failure adds the reason to an error, and removes the URL from it, since that may contain secrets.
+func failure(err error) *Error {
+	e := &Error{Reason: reason(err), cause: err}
 	if at, ok := errors.AsType[*url.Error](err); ok {
-		return at.Err
+		e.cause = at.Err
 	}
-	return err
+	return e
 }
 
 // reason returns the reason of an error.

@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
@@ -67,12 +66,8 @@ func (c *Client) checkAddress(_, address string, _ syscall.RawConn) error {
 }
 
 func addrOf(hostPort string) (netip.Addr, bool) {
-	host, _, err := net.SplitHostPort(hostPort)
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	addr, err := netip.ParseAddr(host)
-	return addr, err == nil
+	addr, err := netip.ParseAddrPort(hostPort)
+	return addr.Addr(), err == nil
 }
 
 // IsPrivate reports whether an address is not part of the public internet: it belongs to this machine or a private network, or has
