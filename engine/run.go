@@ -31,8 +31,9 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	defer parts.Wait()
 	defer end()
 	parts.Go(func() { s.running.track("loop", func() { s.loop.Run(live) }) })
-	stopBroker := s.startBroker(live, &parts)
+	connected, stopBroker := context.WithCancel(live)
 	defer stopBroker()
+	parts.Go(func() { s.running.track("connections", func() { s.broker.Run(connected) }) })
 	installed, err := s.boot(ctx)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -63,19 +64,6 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	}
 	s.running.track("reload", reloading.Wait)
 	return s.shutdown(live, context.Cause(ctx))
-}
-
-// startBroker runs the broker until stop is called. If it fails, the server stops.
-func (s *Server) startBroker(ctx context.Context, parts *sync.WaitGroup) (stop context.CancelFunc) {
-	ctx, stop = context.WithCancel(ctx)
-	parts.Go(func() {
-		var err error
-		s.running.track("connections", func() { err = s.broker.Run(ctx) })
-		if err != nil {
-			s.stop(fmt.Errorf("engine: broker: %w", err))
-		}
-	})
-	return stop
 }
 
 // startJobs takes jobs, as the scripts want, until stop is called. stop waits for the jobs in progress, which finish or are

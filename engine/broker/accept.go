@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -66,12 +67,8 @@ func (l *listener) Close() error {
 
 // isTemporary reports whether an error of accept(2) may be gone a little later.
 func isTemporary(err error) bool {
-	for _, temporary := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
-		if errors.Is(err, temporary) {
-			return true
-		}
-	}
-	return false
+	temporary := []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED}
+	return slices.ContainsFunc(temporary, func(t error) bool { return errors.Is(err, t) })
 }
 
 // admit returns the socket of a connection once fewer than maxPending are pending.
@@ -100,8 +97,6 @@ type pendingSockets struct {
 	mu      sync.Mutex
 	sockets list.List // of *socket, oldest first; guarded by mu
 }
-
-func newPendingSockets() *pendingSockets { return &pendingSockets{removed: make(chan struct{}, 1)} }
 
 // add adds a socket, and reports whether there was room for it.
 func (p *pendingSockets) add(s *socket) bool {

@@ -96,10 +96,10 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		clock:   clock,
 		epoch:   time.Now(),
 		limiter: auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
-		pending: newPendingSockets(),
+		pending: &pendingSockets{removed: make(chan struct{}, 1)},
 		emptied: make(chan struct{}, 1),
 		closed:  zeroCounts(wire.CodeClasses()),
-		refused: zeroCounts(refusalReasons()),
+		refused: zeroCounts([]string{reasonHandshake, reasonHost, reasonOrigin, reasonAddress, reasonFull, reasonStopping}),
 	}
 	b.options.Store(&o)
 	b.upgrader = websocket.Upgrader{
@@ -125,7 +125,7 @@ func (b *Broker) settings() *Options { return b.options.Load() }
 
 // Run serves until ctx ends, aborts the connections that are left, and returns after every goroutine of the broker has
 // ended. It must be called once only. For an orderly end call [Broker.Shutdown] before ctx ends.
-func (b *Broker) Run(ctx context.Context) error {
+func (b *Broker) Run(ctx context.Context) {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var writing sync.WaitGroup
 	writing.Go(func() { b.out.Run(serving, b.tick()) })
@@ -134,7 +134,6 @@ func (b *Broker) Run(ctx context.Context) error {
 	b.tasks.Wait()
 	stop()
 	writing.Wait()
-	return nil
 }
 
 // Count returns how many connections there are, including those being upgraded, not including those being refused.

@@ -34,10 +34,6 @@ const (
 	reasonStopping  = "stopping"
 )
 
-func refusalReasons() []string {
-	return []string{reasonHandshake, reasonHost, reasonOrigin, reasonAddress, reasonFull, reasonStopping}
-}
-
 // httpError is an HTTP answer instead of an upgrade.
 type httpError struct {
 	reason     string

@@ -8,9 +8,11 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -107,11 +109,5 @@ func (o *Outbox) Publish(t TopicID, f *Frame) {
 
 // shardWithLongestQueue returns the shard that has the sender with the longest queue.
 func (o *Outbox) shardWithLongestQueue() *shard {
-	longest := o.shards[0]
-	for _, sh := range o.shards[1:] {
-		if sh.longestQueue.Load() > longest.longestQueue.Load() {
-			longest = sh
-		}
-	}
-	return longest
+	return slices.MaxFunc(o.shards, func(a, b *shard) int { return cmp.Compare(a.longestQueue.Load(), b.longestQueue.Load()) })
 }
