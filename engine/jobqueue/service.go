@@ -4,6 +4,7 @@
 package jobqueue
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -95,7 +96,7 @@ func (s *Service) Run(ctx context.Context, h queue.Handler) {
 				}
 				continue
 			}
-			if equal(current, w) {
+			if current == w || current != nil && w != nil && *current == *w {
 				continue
 			}
 			retire()
@@ -122,24 +123,13 @@ func (s *Service) start(ctx context.Context, running *sync.WaitGroup, w *module.
 	}
 }
 
-// equal reports whether two configurations are equal. nil means no worker.
-func equal(a, b *module.WorkerOptions) bool {
-	return a == b || a != nil && b != nil && *a == *b
-}
-
 // newWorker returns the worker that a script asks for, and makes it the current one.
 func (s *Service) newWorker(w module.WorkerOptions, h queue.Handler) *queue.Worker {
 	c := s.settings
-	name, window := c.Name, c.Window
-	if w.Queue != "" {
-		name = w.Queue
-	}
-	if w.Window > 0 {
-		window = w.Window
-	}
+	name := cmp.Or(w.Queue, c.Name)
 	worker := queue.NewWorker(queue.Options{
 		Name:           name,
-		Window:         window,
+		Window:         cmp.Or(w.Window, c.Window),
 		MaxAttempts:    c.MaxAttempts,
 		HandlerTimeout: c.HandlerTimeout.Std(),
 		Drain:          func() time.Duration { return time.Duration(s.stopDrain.Load()) },

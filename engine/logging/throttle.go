@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -74,12 +75,8 @@ func (t *Throttle) Allow(key string, now time.Time) Decision {
 
 // isCurrent reports whether the interval of a window has not ended. It has if the clock was set back.
 func (t *Throttle) isCurrent(w *window, now time.Time) bool {
-	interval := t.Interval
-	if interval <= 0 {
-		interval = defaultInterval
-	}
 	passed := now.Sub(w.began)
-	return passed >= 0 && passed < interval
+	return passed >= 0 && passed < cmp.Or(t.Interval, defaultInterval)
 }
 
 // Retain forgets all keys but these: the next line of another key is allowed.

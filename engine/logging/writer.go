@@ -40,13 +40,10 @@ type entry struct {
 
 // New returns a Writer that queues lines until Run is called.
 func New(to io.Writer) *Writer {
-	w := &Writer{to: to, done: make(chan struct{}), notice: defaultNotice}
+	w := &Writer{to: to, done: make(chan struct{})}
 	w.changed = sync.NewCond(&w.mu)
+	w.notice = func(dropped int) []byte { return fmt.Appendf(nil, "%d log lines dropped\n", dropped) }
 	return w
-}
-
-func defaultNotice(dropped int) []byte {
-	return fmt.Appendf(nil, "%d log lines dropped\n", dropped)
 }
 
 // Notice sets the function that renders the line about dropped lines.

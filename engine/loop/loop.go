@@ -8,6 +8,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime/debug"
@@ -119,15 +120,9 @@ const maxFinalRounds = 100
 
 // New returns a loop that does nothing until Run.
 func New(options Options) *Loop {
-	if options.QueueSize == 0 {
-		options.QueueSize = 4096
-	}
-	if options.MaxWaiting == 0 {
-		options.MaxWaiting = 10_000
-	}
-	if options.MaxDeferred == 0 {
-		options.MaxDeferred = 100_000
-	}
+	options.QueueSize = cmp.Or(options.QueueSize, 4096)
+	options.MaxWaiting = cmp.Or(options.MaxWaiting, 10_000)
+	options.MaxDeferred = cmp.Or(options.MaxDeferred, 100_000)
 	if options.Clock == nil {
 		options.Clock = RealClock{}
 	}
@@ -161,12 +156,11 @@ func (l *Loop) Post(name string, run func()) error {
 func (l *Loop) PostWithin(ctx context.Context, name string, run func()) error {
 	l.mu.Lock()
 	if len(l.inbox) >= l.options.QueueSize {
-		release := context.AfterFunc(ctx, func() {
+		defer context.AfterFunc(ctx, func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.notFull.Broadcast()
-		})
-		defer release()
+		})()
 	}
 	for len(l.inbox) >= l.options.QueueSize && !l.stopped {
 		if ctx.Err() != nil {
@@ -259,8 +253,7 @@ func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
 // Run runs turns until ctx ends. Turns that were posted by then still run; those that wait are woken with ErrStopped, one after
 // the other. It must be called only once.
 func (l *Loop) Run(ctx context.Context) {
-	release := context.AfterFunc(ctx, l.stop)
-	defer release()
+	defer context.AfterFunc(ctx, l.stop)()
 	l.drive()
 }
 

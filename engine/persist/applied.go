@@ -3,6 +3,7 @@ package persist
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"sync"
 
@@ -66,10 +67,5 @@ func (a *AppliedJobs) Clear() {
 func (a *AppliedJobs) List() []queue.Fingerprint {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	jobs := make([]queue.Fingerprint, 0, len(a.jobs))
-	for _, job := range a.jobs {
-		jobs = append(jobs, job)
-	}
-	slices.SortFunc(jobs, func(a, b queue.Fingerprint) int { return cmp.Compare(a.ID, b.ID) })
-	return jobs
+	return slices.SortedFunc(maps.Values(a.jobs), func(a, b queue.Fingerprint) int { return cmp.Compare(a.ID, b.ID) })
 }

@@ -75,9 +75,6 @@ func (f *File) checkWritable() (err error) {
 // temporary returns the path to which Save writes before it renames.
 func (f *File) temporary() string { return f.path + ".tmp" }
 
-// Path returns the path of the file.
-func (f *File) Path() string { return f.path }
-
 // content is the file's content.
 type content struct {
 	Version int                        `json:"version"`
@@ -150,10 +147,11 @@ func describe(err error) error {
 // error, the file has either its old content or all of the new one. When Save returns nil, the new content is on the disk.
 func (f *File) Save(texts map[string][]byte) error {
 	temporary := f.temporary()
-	if err := f.write(temporary, texts); err != nil {
-		return errors.Join(f.wrap("saving", err), removeFile(temporary))
+	err := f.write(temporary, texts)
+	if err == nil {
+		err = os.Rename(temporary, f.path)
 	}
-	if err := os.Rename(temporary, f.path); err != nil {
+	if err != nil {
 		return errors.Join(f.wrap("saving", err), removeFile(temporary))
 	}
 	if err := syncDirectory(filepath.Dir(f.path)); err != nil {

@@ -26,7 +26,7 @@ func openFile(t *testing.T) *File {
 // write writes the text of the file.
 func write(t *testing.T, f *File, text string) {
 	t.Helper()
-	if err := os.WriteFile(f.Path(), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(f.path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -34,7 +34,7 @@ func write(t *testing.T, f *File, text string) {
 // read returns the text of the file.
 func read(t *testing.T, f *File) string {
 	t.Helper()
-	text, err := os.ReadFile(f.Path())
+	text, err := os.ReadFile(f.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestSaveAndRead(t *testing.T) {
 	if got, want := read(t, f), "{\"version\":1,\"state\":{\n\"prizes\":[]\n}}\n"; got != want {
 		t.Errorf("the file = %q, want %q", got, want)
 	}
-	entries, err := os.ReadDir(filepath.Dir(f.Path()))
+	entries, err := os.ReadDir(filepath.Dir(f.path))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("the directory has %v, %v, want the state file only", entries, err)
 	}
@@ -100,7 +100,7 @@ func TestReadRefuses(t *testing.T) {
 		f := openFile(t)
 		write(t, f, c.text)
 		_, err := f.Read()
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "persist: reading "+f.Path()+": ") {
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "persist: reading "+f.path+": ") {
 			t.Errorf("Read of %q = %v, want the path and %s", c.text, err, c.want)
 		}
 		if got := read(t, f); got != c.text {
@@ -112,10 +112,10 @@ func TestReadRefuses(t *testing.T) {
 func TestReadUnreadable(t *testing.T) {
 	// A path that cannot be read is refused too.
 	f := openFile(t)
-	if err := os.Mkdir(f.Path(), 0o700); err != nil {
+	if err := os.Mkdir(f.path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Read(); err == nil || !strings.Contains(err.Error(), f.Path()) {
+	if _, err := f.Read(); err == nil || !strings.Contains(err.Error(), f.path) {
 		t.Errorf("Read of a directory = %v, want an error with its path", err)
 	}
 }
@@ -128,7 +128,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	f := openFile(t)
 	write(t, f, "x")
-	if _, err := Open(filepath.Join(f.Path(), "state.json")); err == nil {
+	if _, err := Open(filepath.Join(f.path, "state.json")); err == nil {
 		t.Error("Open in a file that is not a directory = nil, want an error")
 	}
 }
@@ -140,7 +140,7 @@ func TestSaveFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := read(t, f)
-	if err := os.Mkdir(f.Path()+".tmp", 0o700); err != nil { // where the temporary file would be
+	if err := os.Mkdir(f.path+".tmp", 0o700); err != nil { // where the temporary file would be
 		t.Fatal(err)
 	}
 	if err := f.Save(texts("a", `{"b":1}`)); err == nil {
@@ -158,7 +158,7 @@ func TestSaveFails(t *testing.T) {
 func TestSaveOverLeftovers(t *testing.T) {
 	// A temporary file left by a crash does not affect the next save.
 	f := openFile(t)
-	if err := os.WriteFile(f.Path()+".tmp", []byte(strings.Repeat("x", 10_000)), 0o600); err != nil {
+	if err := os.WriteFile(f.path+".tmp", []byte(strings.Repeat("x", 10_000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want := texts("a", `{}`)
@@ -177,11 +177,11 @@ func TestSaveKeepsMode(t *testing.T) {
 		if err := f.Save(texts()); err != nil {
 			t.Fatal(err)
 		}
-		info, err := os.Stat(f.Path())
+		info, err := os.Stat(f.path)
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("mode after Save = %v, %v, want %v", info.Mode(), err, want)
 		}
-		if err := os.Chmod(f.Path(), 0o640); err != nil {
+		if err := os.Chmod(f.path, 0o640); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -194,7 +194,7 @@ func TestSaveThroughLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := filepath.Join(t.TempDir(), "link.json")
-	if err := os.Symlink(f.Path(), link); err != nil {
+	if err := os.Symlink(f.path, link); err != nil {
 		t.Skip("no symbolic links here: ", err)
 	}
 	linked, err := Open(link)
@@ -253,7 +253,7 @@ func TestJobs(t *testing.T) {
 	if err := f.Save(texts("a", `{}`)); err != nil {
 		t.Fatalf("Save = %v, want nil", err)
 	}
-	again, err := Open(f.Path())
+	again, err := Open(f.path)
 	if err != nil {
 		t.Fatalf("Open = %v, want nil", err)
 	}
@@ -293,18 +293,18 @@ func TestOpenUnwritable(t *testing.T) {
 // Open changes nothing: neither the file, nor the temporary file that another process may be writing.
 func TestOpenLeavesNothing(t *testing.T) {
 	f := openFile(t)
-	directory := filepath.Dir(f.Path())
+	directory := filepath.Dir(f.path)
 	if entries, err := os.ReadDir(directory); err != nil || len(entries) > 0 {
 		t.Errorf("after Open the directory has %v, %v, want nothing", entries, err)
 	}
 	write(t, f, "kept")
-	if err := os.WriteFile(f.Path()+".tmp", []byte("under way"), 0o600); err != nil {
+	if err := os.WriteFile(f.path+".tmp", []byte("under way"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(f.Path()); err != nil {
+	if _, err := Open(f.path); err != nil {
 		t.Fatalf("Open = %v, want nil", err)
 	}
-	underWay, err := os.ReadFile(f.Path() + ".tmp")
+	underWay, err := os.ReadFile(f.path + ".tmp")
 	if got := read(t, f); got != "kept" || err != nil || string(underWay) != "under way" {
 		t.Errorf("after Open the file is %q and the temporary file %q, %v, want both unchanged", got, underWay, err)
 	}

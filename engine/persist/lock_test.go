@@ -8,7 +8,7 @@ import (
 // Only one process at a time can lock a file, also while it saves; others may read it.
 func TestLock(t *testing.T) {
 	first := openFile(t)
-	second, err := Open(first.Path())
+	second, err := Open(first.path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,10 +78,10 @@ func New(c config.State, log *slog.Logger) (*Saver, error) {
 		return nil, err
 	}
 	if err := s.Store.Restore(texts); err != nil {
-		return nil, fmt.Errorf("persist: state file %s is damaged: %w", s.file.Path(), err)
+		return nil, fmt.Errorf("persist: state file %s is damaged: %w", s.file.path, err)
 	}
 	if err := s.Applied.restore(s.file.Jobs); err != nil {
-		return nil, fmt.Errorf("persist: state file %s is damaged: its jobs: %w", s.file.Path(), err)
+		return nil, fmt.Errorf("persist: state file %s is damaged: its jobs: %w", s.file.path, err)
 	}
 	s.safe = s.Applied.List()
 	return s, nil
