@@ -67,10 +67,6 @@ type reloadRequest struct {
 	quiet bool // all callers report a failure themselves; guarded by mu of reloads until the reload begins
 }
 
-func newReloads() *reloads {
-	return &reloads{wake: make(chan struct{}, 1), queued: map[bool]*reloadRequest{}}
-}
-
 // ask requests a reload and waits for its outcome. It shares one that is queued but has not begun. quiet means that the caller
 // reports a failure itself.
 func (r *reloads) ask(ctx context.Context, compare, quiet bool) (Reload, error) {

@@ -177,7 +177,10 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsalResult, er
 	options.TurnTimeout, options.BootTimeout = r.slice, r.slice
 	options.From, options.Generation = r.from, r.from+1
 	options.Rehearsal = true
-	options.Push = discardJob
+	options.Push = func(_ module.Push, done func(id uint64, err error)) (cancel func()) { // discards the job
+		done(0, nil)
+		return func() {}
+	}
 	options.Store, options.CopyState = r.store, r.copyState
 	options.Log = r.log
 	limited, cancel := withBootTimeout(ctx, r.config)
@@ -191,12 +194,6 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsalResult, er
 		return p, p.Load()
 	})
 	return rehearsalResult{routes: routes, sources: options.Sources, schemas: options.Schemas}, err
-}
-
-// discardJob discards a job that a rehearsal pushes.
-func discardJob(_ module.Push, done func(id uint64, err error)) (cancel func()) {
-	done(0, nil)
-	return func() {}
 }
 
 // noClients is the publisher of a rehearsal.

@@ -50,13 +50,7 @@ func (s *Server) openPages(c config.Config) (fs.FS, error) {
 // servePages serves these pages over plain HTTP.
 func (s *Server) servePages(pages fs.FS) {
 	s.pages = pages
-	site := web.New(s.webOptions(pages))
-	s.site.Store(&site)
-}
-
-// webOptions returns what is served over plain HTTP.
-func (s *Server) webOptions(pages fs.FS) web.Options {
-	return web.Options{
+	site := web.New(web.Options{
 		Socket:  s.broker,
 		Pages:   pages,
 		Ready:   s.ready.Load,
@@ -68,7 +62,8 @@ func (s *Server) webOptions(pages fs.FS) web.Options {
 			MaxBody: int64(s.config.Limits.ReadLimit),
 			Timeout: s.config.Queue.HandlerTimeout.Std(),
 		},
-	}
+	})
+	s.site.Store(&site)
 }
 
 // apply puts in force the settings that may change while the server runs, except those of the scripts, which install has put in
