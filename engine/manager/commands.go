@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"perigee/engine/loop"
+	"perigee/engine/manager/registry"
 	"perigee/engine/queue"
 	"perigee/engine/wire"
 )
@@ -32,7 +33,7 @@ type permanentError struct{ error }
 
 // Is matches queue.ErrPermanent, and queue.ErrUnknownCommand if the command is unknown.
 func (e permanentError) Is(target error) bool {
-	return target == queue.ErrPermanent || target == queue.ErrUnknownCommand && errors.Is(e.error, ErrUnknownCommand)
+	return target == queue.ErrPermanent || target == queue.ErrUnknownCommand && errors.Is(e.error, registry.ErrUnknownCommand)
 }
 
 // commandRequest is a command that another program asks for. A command has no connection and no protection: the caller has
@@ -107,7 +108,7 @@ func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	began := sync.OnceFunc(func() { close(begun) })
 	m.request(ctx, commandRequest{command: j.Command, arguments: j.Arguments, began: began}, func(_ []byte, err error) {
 		began()
-		if errors.Is(err, errArguments) || errors.Is(err, ErrUnknownCommand) {
+		if errors.Is(err, errArguments) || errors.Is(err, registry.ErrUnknownCommand) {
 			err = permanentError{err}
 		}
 		done(err)
@@ -125,20 +126,16 @@ func (m *Manager) Command(ctx context.Context, name string, arguments []byte) (r
 		e := wire.InvalidArguments("the arguments are no JSON object")
 		return nil, &e
 	}
-	type outcome struct {
-		result []byte
-		err    error
-	}
-	ended := make(chan outcome, 1)
-	m.request(ctx, commandRequest{command: name, arguments: arguments, wantResult: true}, func(result []byte, err error) {
-		ended <- outcome{result, err}
+	ended := make(chan error, 1)
+	m.request(ctx, commandRequest{command: name, arguments: arguments, wantResult: true}, func(text []byte, err error) {
+		result = text
+		ended <- err
 	})
-	o := <-ended
-	if o.err != nil {
-		e := exceptionFor(name, o.err)
+	if err := <-ended; err != nil {
+		e := exceptionFor(name, err)
 		return nil, &e
 	}
-	return o.result, nil
+	return result, nil
 }
 
 // exceptionFor returns the exception for the program that asked for a command.
@@ -149,7 +146,7 @@ func exceptionFor(command string, err error) wire.Exception {
 		return wire.InvalidArguments(err.Error())
 	case errors.As(err, &failed):
 		return wire.HandlerFailed(failed.ref)
-	case errors.Is(err, ErrUnknownCommand):
+	case errors.Is(err, registry.ErrUnknownCommand):
 		return wire.UnknownCommand(command)
 	case errors.Is(err, loop.ErrStopped):
 		return wire.Stopping()

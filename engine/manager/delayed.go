@@ -15,7 +15,6 @@ type delayedCommand struct {
 	aborted   bool
 }
 
-// Next implements script.Host, as Delay does.
 func (g *generation) Next(command string, arguments wire.Value) (abort func(), err error) {
 	return g.deferCommand(command, arguments, func(run func()) func() {
 		g.manager.loop.Next("command "+command, run)
@@ -23,7 +22,6 @@ func (g *generation) Next(command string, arguments wire.Value) (abort func(), e
 	})
 }
 
-// Delay implements script.Host.
 func (g *generation) Delay(after time.Duration, command string, arguments wire.Value) (abort func(), err error) {
 	l := g.manager.loop
 	due := l.Now().Add(after)

@@ -103,12 +103,12 @@ func (g *generation) discard() {
 	g.bootTimers, g.topics, g.acts = nil, nil, nil
 }
 
-// RosterEntry implements hub.Scripts.
+// RosterEntry and Report implement hub.Scripts.
+
 func (g *generation) RosterEntry(c script.Client) ([]byte, error) {
 	return g.application.RosterEntry(c)
 }
 
-// Report implements hub.Scripts.
 func (g *generation) Report(turn string, c *hub.Connection, err error) {
 	g.manager.report(g.number, turn, c, err)
 }

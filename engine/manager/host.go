@@ -12,8 +12,8 @@ import (
 	"perigee/engine/wire"
 )
 
-// The methods in this file implement script.Host, which describes them, as do those of a generation in delayed.go, metrics.go,
-// timers.go and topics.go.
+// The methods in this file implement script.Host, which describes them, as do the exported methods of a generation in
+// delayed.go, metrics.go, timers.go and topics.go.
 
 func (g *generation) Listen(message, command, source string) (silence func(), err error) {
 	return g.registry.Listen(message, command, source)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"perigee/engine/manager/registry"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -51,7 +52,7 @@ func TestCommands(t *testing.T) {
 			if got, ok := v.(wire.Raw); err != nil || !ok || string(got) != "7" {
 				tm.Errorf("Run(A) = %v, %v, want what the command returned", v, err)
 			}
-			if _, err := tm.h.Run("Fail", wire.Raw("now")); err == nil || errors.Is(err, ErrUnknownCommand) {
+			if _, err := tm.h.Run("Fail", wire.Raw("now")); err == nil || errors.Is(err, registry.ErrUnknownCommand) {
 				tm.Errorf("Run(Fail) = %v, want the command's error", err)
 			}
 		})
@@ -78,8 +79,8 @@ func TestUnknownCommand(t *testing.T) {
 			_, next := tm.h.Next("Nope", nil)
 			_, delay := tm.h.Delay(0, "Nope", nil)
 			for call, err := range map[string]error{"Run": run, "Next": next, "Delay": delay} {
-				if !errors.Is(err, ErrUnknownCommand) || !strings.Contains(err.Error(), "Nope") {
-					tm.Errorf("%s(Nope) = %v, want %v with the name", call, err, ErrUnknownCommand)
+				if !errors.Is(err, registry.ErrUnknownCommand) || !strings.Contains(err.Error(), "Nope") {
+					tm.Errorf("%s(Nope) = %v, want %v with the name", call, err, registry.ErrUnknownCommand)
 				}
 			}
 		})

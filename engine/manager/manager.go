@@ -29,9 +29,6 @@ import (
 	"perigee/engine/wire"
 )
 
-// ErrUnknownCommand is wrapped by errors about a command that is not registered.
-var ErrUnknownCommand = registry.ErrUnknownCommand
-
 // Routes is what scripts have registered.
 type Routes = registry.Routes
 

@@ -47,7 +47,6 @@ func counted(h *metrics.Handler, handle func() error) error {
 	return err
 }
 
-// Message implements script.Host, as Command does.
 func (g *generation) Message(msg script.Message) error {
 	if err := g.registry.AddMessage(msg); err != nil {
 		return err
@@ -60,7 +59,7 @@ func (g *generation) Message(msg script.Message) error {
 	return nil
 }
 
-// Command implements script.Host. The runs of the command are counted.
+// Command has the runs of the command counted.
 func (g *generation) Command(c script.Command) error {
 	if run := c.Run; run != nil {
 		counter := g.metrics.of.Handler(metrics.Command, c.Name)

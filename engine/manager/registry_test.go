@@ -99,8 +99,8 @@ func TestInstallFails(t *testing.T) {
 		contains(tm, "error", err.Error(), "Idle at a.lua:1", `a.lua:5: unknown message "Nope"`, `a.lua:6: unknown command "Nowhere"`, `timer at a.lua:8: unknown command "Typo"`)
 		tm.turn(func() {
 			timer, err := tm.h.Timer(script.TimerOptions{Command: "Typo", Every: time.Hour})
-			if timer != nil || !errors.Is(err, ErrUnknownCommand) {
-				tm.Errorf("Timer of an unknown command = %v, %v, want %v", timer, err, ErrUnknownCommand)
+			if timer != nil || !errors.Is(err, registry.ErrUnknownCommand) {
+				tm.Errorf("Timer of an unknown command = %v, %v, want %v", timer, err, registry.ErrUnknownCommand)
 			}
 		})
 		broken := errors.New("a.lua:1: broken")

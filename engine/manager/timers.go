@@ -16,7 +16,7 @@ type scriptTimer struct {
 	owner   int // the number of the generation that the arguments belong to
 }
 
-// Timer implements script.Host. A timer that is started while the scripts load runs from the swap on. A timer with a command
+// Timer starts a timer. One that is started while the scripts load runs from the swap on. A timer with a command
 // belongs to the scripts that run, whichever they are; a timer with a function belongs to the scripts that have the function.
 func (g *generation) Timer(o script.TimerOptions) (script.Timer, error) {
 	if g.phase >= replaced && o.Run != nil {

@@ -9,7 +9,7 @@ import (
 	"perigee/engine/script"
 )
 
-// Register implements script.Host. A topic that is made while the scripts load is announced to clients at the swap.
+// Register makes a topic, unless there is one. A topic that is made while the scripts load is announced to clients at the swap.
 func (g *generation) Register(name string, o script.TopicOptions) (script.Topic, error) {
 	if name == "" || len(name) > hub.MaxTopicName {
 		return nil, fmt.Errorf("the topic name has %d bytes; it must have 1 to %d", len(name), hub.MaxTopicName)
@@ -29,14 +29,12 @@ func (g *generation) Register(name string, o script.TopicOptions) (script.Topic,
 	return t, nil
 }
 
-// Unregister implements script.Host.
 func (g *generation) Unregister(t script.Topic) {
 	if own, ok := t.(*hub.Topic); ok {
 		g.do(func() { g.manager.hub.Unregister(own) })
 	}
 }
 
-// Topic implements script.Host.
 func (g *generation) Topic(nameOrUUID string) script.Topic {
 	if t := g.findTopic(nameOrUUID); t != nil {
 		return t
@@ -54,7 +52,6 @@ func (g *generation) findTopic(nameOrUUID string) *hub.Topic {
 	return g.manager.hub.FindTopic(nameOrUUID)
 }
 
-// Topics implements script.Host.
 func (g *generation) Topics() []script.Topic {
 	list := append(g.manager.hub.Topics(), g.topics...)
 	slices.SortStableFunc(list, func(a, b *hub.Topic) int { return cmp.Compare(a.Name(), b.Name()) })

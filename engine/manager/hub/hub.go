@@ -78,11 +78,11 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
 		options: o,
 		byConn:  map[broker.Conn]*Connection{},
 		byUUID:  map[string]*Connection{},
-		topics:  newTopics(),
-		roster:  newRoster(o.Roster),
+		topics:  topics{byName: map[string]*Topic{}, byUUID: map[string]*Topic{}},
 		updates: updates{turn: 1},
 	}
-	h.topics.update = update{send: h.sendTopics}
+	h.roster.configure(o.Roster)
+	h.topics.update.send = h.sendTopics
 	return h
 }
 

@@ -31,12 +31,6 @@ type roster struct {
 	lastServed uint64        // the number of the connection that it was sent to last
 }
 
-func newRoster(o config.Roster) roster {
-	var r roster
-	r.configure(o)
-	return r
-}
-
 func (r *roster) configure(o config.Roster) {
 	r.interval = o.Interval.Std()
 	r.bytesPerInterval = int(float64(o.BytesPerSecond) * r.interval.Seconds())

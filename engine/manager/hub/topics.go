@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"perigee/engine/broker/outbox"
@@ -33,33 +34,6 @@ type Topic struct {
 	slot        any
 }
 
-func newTopics() topics {
-	return topics{byName: map[string]*Topic{}, byUUID: map[string]*Topic{}}
-}
-
-// find returns nil if there is no such topic.
-func (all *topics) find(nameOrUUID string) *Topic {
-	if t := all.byUUID[nameOrUUID]; t != nil {
-		return t
-	}
-	return all.byName[nameOrUUID]
-}
-
-func (all *topics) add(t *Topic) {
-	all.byName[t.name] = t
-	all.byUUID[t.uuid] = t
-}
-
-// list returns all topics, sorted by name.
-func (all *topics) list() []*Topic {
-	list := make([]*Topic, 0, len(all.byName))
-	for _, t := range all.byName {
-		list = append(list, t)
-	}
-	slices.SortFunc(list, func(a, b *Topic) int { return cmp.Compare(a.name, b.name) })
-	return list
-}
-
 // TopicList returns a list as scripts get it.
 func TopicList(list []*Topic) []bind.Topic {
 	all := make([]bind.Topic, len(list))
@@ -78,18 +52,23 @@ func (h *Hub) NewTopic(name string, o bind.TopicOptions, deferAct func(act func(
 // AddTopic makes a topic known to all clients.
 func (h *Hub) AddTopic(t *Topic) {
 	t.deferAct = nil
-	h.topics.add(t)
+	h.topics.byName[t.name] = t
+	h.topics.byUUID[t.uuid] = t
 	h.schedule(&h.topics.update)
 }
 
 // FindTopic returns the topic that has this name or UUID, or nil.
-func (h *Hub) FindTopic(nameOrUUID string) *Topic { return h.topics.find(nameOrUUID) }
+func (h *Hub) FindTopic(nameOrUUID string) *Topic {
+	return cmp.Or(h.topics.byUUID[nameOrUUID], h.topics.byName[nameOrUUID])
+}
 
 // HasTopic reports whether there is a topic of that name.
 func (h *Hub) HasTopic(name string) bool { return h.topics.byName[name] != nil }
 
 // Topics returns all topics, sorted by name. The slice is the caller's.
-func (h *Hub) Topics() []*Topic { return h.topics.list() }
+func (h *Hub) Topics() []*Topic {
+	return slices.SortedFunc(maps.Values(h.topics.byName), func(a, b *Topic) int { return cmp.Compare(a.name, b.name) })
+}
 
 // Unregister removes a topic. All clients are sent UpdateTopics, its subscribers UpdateSubscriptions.
 func (h *Hub) Unregister(t *Topic) {
@@ -113,7 +92,7 @@ func (h *Hub) sendTopics() {
 	if len(h.connections) == 0 {
 		return
 	}
-	f, err := h.Encode("UpdateTopics", wire.Members{{Name: "topics", Value: topicObject(h.topics.list())}})
+	f, err := h.Encode("UpdateTopics", wire.Members{{Name: "topics", Value: topicObject(h.Topics())}})
 	if err != nil {
 		h.log.Error("hub: a message cannot be encoded", "name", "UpdateTopics", "error", err)
 		return

@@ -122,15 +122,12 @@ func (r *Registry) Listen(message, command, source string) (silence func(), err 
 	}
 	l := &listener{message: message, command: command, source: source}
 	r.listeners = append(r.listeners, l)
-	return func() { r.silence(l) }, nil
-}
-
-// silence removes a listener. It copies the message's list, because a handler in progress may be iterating over it.
-func (r *Registry) silence(l *listener) {
-	l.silenced = true
-	if msg := r.messages[l.message]; msg != nil {
-		msg.listeners = slices.DeleteFunc(slices.Clone(msg.listeners), func(other *listener) bool { return other == l })
-	}
+	return func() {
+		l.silenced = true
+		if msg := r.messages[message]; msg != nil { // its list is copied, because a handler in progress may be iterating over it
+			msg.listeners = slices.DeleteFunc(slices.Clone(msg.listeners), func(other *listener) bool { return other == l })
+		}
+	}, nil
 }
 
 // BindListeners binds the listeners to their messages, and returns every fault that shows only after all has been registered.
