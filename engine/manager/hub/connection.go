@@ -15,17 +15,13 @@ import (
 
 // Connection is what the server knows of one client. Once closed it can still be read; all other methods are no-ops.
 type Connection struct {
+	profile
 	hub    *Hub
-	conn   broker.Conn
-	uuid   string
 	number uint64 // in the order of opening, from 1
-	open   bool
 
-	admin             bool
-	kind, name, email string
-	attributes        []attribute    // in the order of setting
-	notifications     []notification // in the order of each sender's first
-	subscriptions     []*Topic       // sorted by name
+	attributes    []attribute    // in the order of setting
+	notifications []notification // in the order of each sender's first
+	subscriptions []*Topic       // sorted by name
 
 	subscriptionsUpdate update
 
@@ -37,9 +33,27 @@ type Connection struct {
 	rosterVersion uint64 // that it was sent last; 0 is none
 
 	encoding bool // AppendJSON is running on it
-
-	slot any
 }
+
+// profile has what scripts read of a connection, by the methods that bind.Client describes.
+type profile struct {
+	conn              broker.Conn
+	uuid              string
+	open, admin       bool
+	kind, name, email string
+	slot              any
+}
+
+func (p *profile) UUID() string          { return p.uuid }
+func (p *profile) Open() bool            { return p.open }
+func (p *profile) Admin() bool           { return p.admin }
+func (p *profile) ResourceID() uint64    { return p.conn.ID() }
+func (p *profile) IPAddress() netip.Addr { return p.conn.Peer().Addr }
+func (p *profile) Timestamp() time.Time  { return p.conn.OpenedAt() }
+func (p *profile) Type() string          { return p.kind }
+func (p *profile) Name() string          { return p.name }
+func (p *profile) Email() string         { return p.email }
+func (p *profile) Slot() *any            { return &p.slot }
 
 // attribute is one field of the application's own data.
 type attribute struct {
@@ -61,7 +75,7 @@ const maxNotifications = 100
 // Add adds a new connection, before its open hook runs.
 func (h *Hub) Add(conn broker.Conn, uuid string) *Connection {
 	h.lastNumber++
-	c := &Connection{hub: h, conn: conn, uuid: uuid, number: h.lastNumber, open: true, kind: "anonymous"}
+	c := &Connection{hub: h, number: h.lastNumber, profile: profile{conn: conn, uuid: uuid, open: true, kind: "anonymous"}}
 	c.subscriptionsUpdate.send = c.sendSubscriptions
 	h.byConn[conn] = c
 	h.byUUID[uuid] = c
@@ -95,7 +109,11 @@ func (c *Connection) Remove() {
 		t.subscribers = remove(t.subscribers, c)
 	}
 	c.subscriptions = nil
-	h.removeEntry(c)
+	if len(c.entry) > 0 {
+		c.entry = nil
+		h.roster.forced = true
+		h.scheduleRoster()
+	}
 }
 
 // indexOf returns the index of a number, or that at which it would be inserted, in a list in the order of opening.
@@ -121,33 +139,6 @@ func clients(list []*Connection) []bind.Client {
 	return all
 }
 
-// UUID implements bind.Client.
-func (c *Connection) UUID() string { return c.uuid }
-
-// Open implements bind.Client.
-func (c *Connection) Open() bool { return c.open }
-
-// Admin implements bind.Client.
-func (c *Connection) Admin() bool { return c.admin }
-
-// ResourceID implements bind.Client.
-func (c *Connection) ResourceID() uint64 { return c.conn.ID() }
-
-// IPAddress implements bind.Client.
-func (c *Connection) IPAddress() netip.Addr { return c.conn.Peer().Addr }
-
-// Timestamp implements bind.Client.
-func (c *Connection) Timestamp() time.Time { return c.conn.OpenedAt() }
-
-// Type implements bind.Client.
-func (c *Connection) Type() string { return c.kind }
-
-// Name implements bind.Client.
-func (c *Connection) Name() string { return c.name }
-
-// Email implements bind.Client.
-func (c *Connection) Email() string { return c.email }
-
 // SetType implements bind.Client.
 func (c *Connection) SetType(t string) { set(c, &c.kind, t) }
 
@@ -159,9 +150,6 @@ func (c *Connection) SetEmail(e string) { set(c, &c.email, e) }
 
 // SetAdmin implements bind.Client.
 func (c *Connection) SetAdmin(admin bool) { set(c, &c.admin, admin) }
-
-// Slot implements bind.Client.
-func (c *Connection) Slot() *any { return &c.slot }
 
 // Number is the number of the connection in the order of opening, from 1.
 func (c *Connection) Number() uint64 { return c.number }

@@ -53,15 +53,6 @@ func (c *Connection) InvalidateEntry() {
 	}
 }
 
-// removeEntry removes the entry of a connection that has been removed.
-func (h *Hub) removeEntry(c *Connection) {
-	if len(c.entry) > 0 {
-		c.entry = nil
-		h.roster.forced = true
-		h.scheduleRoster()
-	}
-}
-
 // scheduleRoster notes that the roster has changed. A turn of its own sends it if the present turn waits before Flush.
 func (h *Hub) scheduleRoster() {
 	if !h.roster.changed {
