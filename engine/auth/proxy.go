@@ -133,12 +133,8 @@ func peerAddr(r *http.Request) netip.Addr {
 
 // hasProxyHeader reports whether the request has a header in which proxies name the client.
 func hasProxyHeader(r *http.Request) bool {
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
-		if _, ok := r.Header[name]; ok {
-			return true
-		}
-	}
-	return false
+	names := []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"}
+	return slices.ContainsFunc(names, func(name string) bool { return r.Header[name] != nil })
 }
 
 // parseAddr parses an address as proxies write it: with or without a port, IPv6 with or without brackets (RFC 7239, 6.1,

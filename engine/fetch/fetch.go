@@ -122,12 +122,6 @@ func (c *Client) Close() {
 	c.publicOnly.CloseIdleConnections()
 }
 
-// Do sends a request and waits for the complete response. The error is an *Error.
-func (c *Client) Do(ctx context.Context, r Request) (response Response, err error) {
-	err = c.do(ctx, r, func(r Response) { response = r })
-	return response, err
-}
-
 // do sends a request and calls take with the response before it lets the next request start. The error is an *Error; then take is
 // not called.
 func (c *Client) do(ctx context.Context, r Request, take func(Response)) error {

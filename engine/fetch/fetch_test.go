@@ -16,6 +16,12 @@ import (
 	"time"
 )
 
+// Do sends a request and waits for the complete response. The error is an *Error.
+func (c *Client) Do(ctx context.Context, r Request) (response Response, err error) {
+	err = c.do(ctx, r, func(r Response) { response = r })
+	return response, err
+}
+
 // patience guards against hanging; no test measures with it.
 const patience = 2 * time.Minute
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"syscall"
 )
@@ -74,12 +75,8 @@ func addrOf(hostPort string) (netip.Addr, bool) {
 // a special purpose.
 func IsPrivate(addr netip.Addr) bool {
 	addr = embedded(addr.WithZone("").Unmap())
-	for _, special := range specialNetworks() {
-		if special.Contains(addr) {
-			return true
-		}
-	}
-	return !addr.IsGlobalUnicast()
+	special := specialNetworks()
+	return !addr.IsGlobalUnicast() || slices.ContainsFunc(special[:], func(n netip.Prefix) bool { return n.Contains(addr) })
 }
 
 // specialNetworks returns the networks of the IANA special-purpose registries (RFC 6890) that are not globally reachable.

@@ -90,13 +90,7 @@ type Supervisor struct {
 	mu        sync.Mutex
 	processes map[*Process]bool
 	closed    bool
-	starts    chan startRequest // Start and restarts send, the starter receives, Close closes; nil until the first start
-}
-
-// startRequest asks the starter to start a program.
-type startRequest struct {
-	cmd  *exec.Cmd
-	done chan<- error // capacity 1
+	starts    chan func() // Start and restarts send, the starter receives and calls, Close closes; nil until the first start
 }
 
 // New returns a supervisor without processes. The caller must close it. The error names a pattern that is not valid.
@@ -190,7 +184,7 @@ func (s *Supervisor) add(p *Process) error {
 	s.processes[p] = true
 	s.running.Add(1)
 	if s.starts == nil {
-		starts := make(chan startRequest)
+		starts := make(chan func())
 		s.starts = starts
 		s.thread.Go(func() { runStarter(starts) })
 	}
@@ -205,11 +199,11 @@ func (s *Supervisor) remove(p *Process) {
 
 // runStarter starts programs on one thread that lives as long as they do: for Pdeathsig that thread, not the server, is the
 // parent (prctl(2), PR_SET_PDEATHSIG).
-func runStarter(starts <-chan startRequest) {
+func runStarter(starts <-chan func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for s := range starts {
-		s.done <- s.cmd.Start()
+	for start := range starts {
+		start()
 	}
 }
 
@@ -219,7 +213,7 @@ func (s *Supervisor) start(cmd *exec.Cmd) error {
 	starts := s.starts
 	s.mu.Unlock()
 	done := make(chan error, 1)
-	starts <- startRequest{cmd, done}
+	starts <- func() { done <- cmd.Start() }
 	return <-done
 }
 

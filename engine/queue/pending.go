@@ -93,13 +93,6 @@ func (p *pending) touch(j *activeJob, at time.Time) {
 	p.notify()
 }
 
-// setReturned records that a job's command has returned.
-func (p *pending) setReturned(j *activeJob) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	j.returned = true
-}
-
 func (p *pending) notify() {
 	select {
 	case p.wake <- struct{}{}:
@@ -181,7 +174,11 @@ func (w *Worker) begin(j *activeJob) {
 	job := j.Job
 	w.pending.mu.Unlock()
 	job.Arguments = b.Arguments // not kept in j, which may be remembered for long
-	job.Returned = func() { w.pending.setReturned(j) }
+	job.Returned = func() {
+		w.pending.mu.Lock()
+		defer w.pending.mu.Unlock()
+		j.returned = true
+	}
 	w.monitor.update(func(s *Status) { s.Taken++ })
 	w.handler.Job(j.ctx, job, func(err error) {
 		w.post(func() { w.jobDone(j, err) })

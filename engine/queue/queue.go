@@ -91,10 +91,8 @@ type Options struct {
 
 // command returns the command of a job.
 func (o Options) command(b body.Body) string {
-	if b.Class != "" {
-		if command, ok := o.Map[b.Class]; ok {
-			return command
-		}
+	if command, ok := o.Map[b.Class]; ok && b.Class != "" {
+		return command
 	}
 	if command, ok := o.Map[b.Name]; ok {
 		return command
