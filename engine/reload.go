@@ -305,7 +305,6 @@ func fields(c config.Change) []any {
 	return []any{"setting", c.Name, "before", c.Before, "after", c.After}
 }
 
-// errorsOnly logs only errors.
 type errorsOnly struct{ slog.Handler }
 
 // Enabled reports whether records of a level are logged.

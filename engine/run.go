@@ -136,7 +136,6 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 	return cause
 }
 
-// runStopHook runs the stop hook of the scripts.
 func (s *Server) runStopHook(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, stopHookTimeout)
 	defer cancel()

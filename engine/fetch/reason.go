@@ -66,7 +66,6 @@ func failure(err error) *Error {
 	return e
 }
 
-// reason returns the reason of an error.
 func reason(err error) string {
 	for _, own := range []error{errURL, errScheme, errRequestTooLarge, errRequest, errTooLarge, errTooMany, errRedirects, errPrivate} {
 		if errors.Is(err, own) {

@@ -95,7 +95,6 @@ func (t *Timer) schedule() {
 	t.cancel = t.loop.After(t.due.Sub(t.loop.Now()), t.turn, t.fire)
 }
 
-// unschedule prevents the next run.
 func (t *Timer) unschedule() {
 	if t.cancel != nil {
 		t.cancel()

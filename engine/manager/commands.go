@@ -76,7 +76,6 @@ func (m *Manager) request(ctx context.Context, r commandRequest, done func(resul
 	}
 }
 
-// execute runs the command of a request.
 func (g *generation) execute(r commandRequest, arguments wire.Value) (result []byte, err error) {
 	c, err := g.registry.Command(r.command)
 	if err != nil {

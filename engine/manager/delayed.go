@@ -50,7 +50,6 @@ func (g *generation) deferCommand(command string, arguments wire.Value, schedule
 	}, nil
 }
 
-// runDelayed runs a delayed command.
 func (m *Manager) runDelayed(d *delayedCommand) {
 	if d.aborted {
 		return

@@ -55,7 +55,6 @@ type Generation struct {
 	handlers map[handlerKey]*Handler
 }
 
-// handlerKey names a handler.
 type handlerKey struct {
 	kind Kind
 	name string

@@ -39,7 +39,6 @@ type Snapshot struct {
 // JobOutcome is how the run of a job ended. Reason says why a job was buried.
 type JobOutcome struct{ Outcome, Reason string }
 
-// families returns the metrics of a snapshot.
 func (s *Snapshot) families() []*family {
 	var all []*family
 	add := func(kind, name, help string) *family {
@@ -90,7 +89,6 @@ func (s *Snapshot) addOutcomes(f *family) {
 	}
 }
 
-// oneIf returns 1 if b is true, else 0.
 func oneIf(b bool) float64 {
 	if b {
 		return 1

@@ -22,7 +22,6 @@ type family struct {
 	series           bytes.Buffer
 }
 
-// label is one label of a series.
 type label struct{ name, value string }
 
 // add appends a series. suffix is "" except for the parts of a histogram.
@@ -57,5 +56,4 @@ func escape(value string) string {
 	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(value)
 }
 
-// number writes a value.
 func number(value float64) string { return strconv.FormatFloat(value, 'g', -1, 64) }

@@ -75,7 +75,6 @@ func (f *File) checkWritable() (err error) {
 // temporary returns the path to which Save writes before it renames.
 func (f *File) temporary() string { return f.path + ".tmp" }
 
-// content is the file's content.
 type content struct {
 	Version int                        `json:"version"`
 	State   map[string]json.RawMessage `json:"state"`

@@ -30,7 +30,6 @@ type run struct {
 	exited         atomic.Bool
 }
 
-// start starts the program.
 func (p *Process) start() (*run, error) {
 	program := p.owner.options.Programs[p.request.Name]
 	r := &run{cmd: &exec.Cmd{

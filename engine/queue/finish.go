@@ -65,7 +65,6 @@ func (s *session) withStats(j *activeJob, then func(stats Stats)) {
 	})
 }
 
-// onDelete handles the answer to a delete.
 func (s *session) onDelete(j *activeJob, err error) {
 	switch {
 	case s.connectionLost != nil:
@@ -82,7 +81,6 @@ func (s *session) onDelete(j *activeJob, err error) {
 	}
 }
 
-// forget removes a held job.
 func (s *session) forget(j *activeJob) {
 	delete(s.held, j)
 	s.w.forget(j)
@@ -116,7 +114,6 @@ func (s *session) releaseOrBury(j *activeJob, stats Stats) {
 	})
 }
 
-// bury buries a job.
 func (s *session) bury(j *activeJob, stats Stats, reason error) {
 	j.finishing = true
 	o := outcome{reason: reason, attempt: stats.attempt(), buried: true}

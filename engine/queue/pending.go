@@ -48,7 +48,6 @@ type pending struct {
 	reducedAt time.Time
 }
 
-// add appends a job.
 func (p *pending) add(j *activeJob) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +75,6 @@ func (p *pending) remove(j *activeJob) bool {
 	return true
 }
 
-// removeAll removes and returns all jobs.
 func (p *pending) removeAll() []*activeJob {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -89,7 +89,6 @@ type Options struct {
 	Forgotten func(id uint64)
 }
 
-// command returns the command of a job.
 func (o Options) command(b body.Body) string {
 	if command, ok := o.Map[b.Class]; ok && b.Class != "" {
 		return command

@@ -91,7 +91,6 @@ func (s *session) reserve(wait time.Duration) {
 	})
 }
 
-// onReserve handles the answer to a reserve.
 func (s *session) onReserve(j Job, err error) {
 	s.outstanding--
 	waited := s.waiting

@@ -114,7 +114,6 @@ type monitor struct {
 	failures []Failure // the last maxFailures, oldest first
 }
 
-// update changes the status.
 func (m *monitor) update(change func(s *Status)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -242,7 +242,6 @@ func (w *Worker) checkTimeout(j *activeJob, now time.Time) {
 	}
 }
 
-// forgetOldest forgets the oldest unconfirmed job.
 func (w *Worker) forgetOldest() {
 	w.forget(w.unconfirmed[0])
 	w.unconfirmed = w.unconfirmed[1:]

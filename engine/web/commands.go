@@ -80,7 +80,6 @@ func (c Commands) read(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Ex
 	return nil, &exc
 }
 
-// writeException answers with an exception.
 func writeException(w http.ResponseWriter, e wire.Exception) {
 	text, err := json.Marshal(struct {
 		Exception string `json:"exception"`
@@ -93,7 +92,6 @@ func writeException(w http.ResponseWriter, e wire.Exception) {
 	writeJSON(w, e.Code, text)
 }
 
-// writeJSON answers with JSON.
 func writeJSON(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

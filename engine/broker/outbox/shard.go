@@ -200,7 +200,6 @@ func (sh *shard) apply(o *op) {
 	}
 }
 
-// join adds a sender.
 func (sh *shard) join(s *Sender) {
 	s.state = stateOpen
 	s.index = len(sh.senders)

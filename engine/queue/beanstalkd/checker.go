@@ -83,7 +83,6 @@ func (c *checker) check(p []byte) error {
 	return nil
 }
 
-// checkLine checks a whole line.
 func (c *checker) checkLine() error {
 	text, ok := bytes.CutSuffix(c.line, []byte("\r"))
 	if !ok || len(text) > maxLine {

@@ -51,14 +51,12 @@ type Queue struct {
 	lastID uint64 // the last ID assigned
 }
 
-// namedQueue is the queue with one name.
 type namedQueue struct {
 	ready   readyHeap
 	buried  []*job    // in the order in which they were buried
 	waiting []*waiter // reserves that wait for a job
 }
 
-// job is a job in any state.
 type job struct {
 	id    uint64
 	body  []byte
