@@ -37,8 +37,7 @@ func (p *Program) openModules() error {
 		l.Set(m.Name, m.StrictTable(L))
 	}
 	L.SetGlobal("require", L.NewFunction(func(L *lua.LState) int {
-		L.Push(l.Require(L, L.CheckString(1)))
-		return 1
+		return api.Push(L, l.Require(L, L.CheckString(1)))
 	}))
 	return nil
 }

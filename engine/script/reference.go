@@ -29,13 +29,13 @@ func Reference(specs api.Description) string {
 	modules := slices.Concat(p.modules(), managerModules(), specs.Modules)
 	kinds := slices.Concat([]api.Kind{manager()}, p.kinds(), optionClasses(), specs.Kinds)
 	var r api.Reference
-	r.Text(referenceStart)
+	r.WriteString(referenceStart)
 	for _, m := range modules {
-		r.Text(api.Row(m.Name, m.Doc))
+		r.WriteString(api.Row(m.Name, m.Doc))
 	}
-	r.Text("\n| object or table | |\n|---|---|\n")
+	r.WriteString("\n| object or table | |\n|---|---|\n")
 	for _, k := range kinds {
-		r.Text(api.Row(k.Class, k.Doc))
+		r.WriteString(api.Row(k.Class, k.Doc))
 	}
 	for _, m := range modules {
 		r.Module(m)

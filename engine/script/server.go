@@ -141,16 +141,13 @@ func (s *server) jobFunctions() []api.Function {
 func (s *server) clockFunctions() []api.Function {
 	return []api.Function{
 		{Name: "time", Signature: "(): number", Doc: "Returns the seconds since 1970, with their fraction.", Run: func(L *lua.LState) int {
-			L.Push(lua.LNumber(float64(s.turns.Now().UnixMicro()) / 1e6))
-			return 1
+			return api.Push(L, lua.LNumber(float64(s.turns.Now().UnixMicro())/1e6))
 		}},
 		{Name: "uptime", Signature: "(): number", Doc: "Returns the seconds since the server started, with their fraction.", Run: func(L *lua.LState) int {
-			L.Push(lua.LNumber(s.host.Uptime().Seconds()))
-			return 1
+			return api.Push(L, lua.LNumber(s.host.Uptime().Seconds()))
 		}},
 		{Name: "uuid", Signature: "(): string", Doc: "Returns a new random UUID.", Run: func(L *lua.LState) int {
-			L.Push(lua.LString(wire.NewID()))
-			return 1
+			return api.Push(L, lua.LString(wire.NewID()))
 		}},
 	}
 }
@@ -241,8 +238,7 @@ func (s *server) state(L *lua.LState) int {
 	if err != nil {
 		L.RaiseError("state %q must be plain data: %s", name, api.Sentence(err))
 	}
-	L.Push(table)
-	return 1
+	return api.Push(L, table)
 }
 
 // copyState waits, in a rehearsal, for a copy of a table of the running scripts.
@@ -281,26 +277,24 @@ func (s *server) command(L *lua.LState) int {
 func (s *server) listen(L *lua.LState) int {
 	silence, err := s.host.Listen(L.CheckString(1), L.CheckString(2), api.CallSite(L))
 	api.Raise(L, err)
-	L.Push(api.NewObject(&listener{silence}, s.listeners))
-	return 1
+	return api.Push(L, api.NewObject(&listener{silence}, s.listeners))
 }
 
 // listener is what server.listen returns.
 type listener struct{ silence func() }
 
 func listenerMethods() []api.Function {
-	return []api.Function{{Name: "silence", Signature: "()", Doc: "Removes it: the command no longer runs after the message. Can be called at any time.", Run: func(L *lua.LState) int {
-		api.Self[*listener](L, "silence").silence()
-		return 0
-	}}}
+	return []api.Function{{
+		Name: "silence", Signature: "()", Run: api.Action("silence", func(l *listener) { l.silence() }),
+		Doc: "Removes it: the command no longer runs after the message. Can be called at any time.",
+	}}
 }
 
 // run is server.run.
 func (s *server) run(L *lua.LState) int {
 	result, err := s.host.Run(L.CheckString(1), argument(L, 2))
 	api.Raise(L, err)
-	L.Push(api.ToLua(result))
-	return 1
+	return api.Push(L, api.ToLua(result))
 }
 
 // handle is what server.next and server.delay return.
@@ -308,15 +302,14 @@ type handle struct{ abort func() }
 
 func (s *server) pushHandle(L *lua.LState, abort func(), err error) int {
 	api.Raise(L, err)
-	L.Push(api.NewObject(&handle{abort}, s.handles))
-	return 1
+	return api.Push(L, api.NewObject(&handle{abort}, s.handles))
 }
 
 func handleMethods() []api.Function {
-	return []api.Function{{Name: "abort", Signature: "()", Doc: "Prevents the command from running, unless it has run.", Run: func(L *lua.LState) int {
-		api.Self[*handle](L, "abort").abort()
-		return 0
-	}}}
+	return []api.Function{{
+		Name: "abort", Signature: "()", Run: api.Action("abort", func(h *handle) { h.abort() }),
+		Doc: "Prevents the command from running, unless it has run.",
+	}}
 }
 
 // commandName returns an argument that names a command to run later.

@@ -43,8 +43,7 @@ func (s *server) timer(L *lua.LState, once bool) int {
 	if o.Run != nil {
 		s.turns.lifetime.deferred++
 	}
-	L.Push(api.NewObject(t, s.timers))
-	return 1
+	return api.Push(L, api.NewObject(t, s.timers))
 }
 
 func timerFields() []api.Field {
@@ -57,17 +56,11 @@ func timerFields() []api.Field {
 
 func timerMethods() []api.Function {
 	return []api.Function{
-		{Name: "pause", Signature: "()", Doc: "Pauses it until resume is called.", Run: func(L *lua.LState) int {
-			api.Self[Timer](L, "pause").Pause()
-			return 0
-		}},
+		{Name: "pause", Signature: "()", Doc: "Pauses it until resume is called.", Run: api.Action("pause", Timer.Pause)},
 		{Name: "resume", Signature: "()", Doc: "Continues a paused timer after the time that was left.", Run: func(L *lua.LState) int {
 			api.Raise(L, api.Self[Timer](L, "resume").Resume())
 			return 0
 		}},
-		{Name: "cancel", Signature: "()", Doc: "Ends it for good.", Run: func(L *lua.LState) int {
-			api.Self[Timer](L, "cancel").Cancel()
-			return 0
-		}},
+		{Name: "cancel", Signature: "()", Doc: "Ends it for good.", Run: api.Action("cancel", Timer.Cancel)},
 	}
 }

@@ -14,8 +14,8 @@ import (
 func Types() string {
 	p := described()
 	var w api.Types
-	w.Text("---@meta\n\n-- Written by perigee types: what scripts can do, for editors.\n\n")
-	w.Text("---@alias perigee.Protection \"none\"|\"client\"|\"admin\"\n")
+	w.WriteString("---@meta\n\n-- Written by perigee types: what scripts can do, for editors.\n\n")
+	w.WriteString("---@alias perigee.Protection \"none\"|\"client\"|\"admin\"\n")
 	for _, k := range optionClasses() {
 		w.Kind(k)
 	}

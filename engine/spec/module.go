@@ -209,8 +209,8 @@ func (f *file) reload(L *lua.LState) int {
 	if dir != "" {
 		dir = filepath.Join(filepath.Dir(f.options.Config.Lua.Path), dir)
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return api.PushResult(L, errors.New("there is no directory "+dir))
+			return api.PushResult(L, lua.LTrue, errors.New("there is no directory "+dir))
 		}
 	}
-	return api.PushResult(L, s.Reload(dir))
+	return api.PushResult(L, lua.LTrue, s.Reload(dir))
 }

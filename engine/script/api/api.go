@@ -117,18 +117,15 @@ func (k Kind) Open(L *lua.LState) {
 	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		name := L.CheckString(2)
 		if method := methods.RawGetString(name); method != lua.LNil {
-			L.Push(method)
-			return 1
+			return Push(L, method)
 		}
 		switch get := fields[name]; {
 		case get != nil:
-			L.Push(get(L.CheckUserData(1).Value))
+			return Push(L, get(L.CheckUserData(1).Value))
 		case k.Fallback != nil:
-			L.Push(k.Fallback(L.CheckUserData(1).Value, name))
-		default:
-			L.Push(lua.LNil)
+			return Push(L, k.Fallback(L.CheckUserData(1).Value, name))
 		}
-		return 1
+		return Push(L, lua.LNil)
 	}))
 	mt.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
 		L.RaiseError("a %s has no settable field %q", k.Name, L.CheckString(2))
@@ -139,8 +136,7 @@ func (k Kind) Open(L *lua.LState) {
 		if named, ok := L.CheckUserData(1).Value.(fmt.Stringer); ok {
 			text = named.String()
 		}
-		L.Push(lua.LString(text))
-		return 1
+		return Push(L, lua.LString(text))
 	}))
 }
 
@@ -149,12 +145,32 @@ func NewObject(of any, metatable *lua.LTable) *lua.LUserData {
 	return &lua.LUserData{Value: of, Metatable: metatable}
 }
 
+// ObjectOf returns the Go value of a Lua object.
+func ObjectOf[T any](v lua.LValue) (of T, ok bool) {
+	if object, isObject := v.(*lua.LUserData); isObject {
+		of, ok = object.Value.(T)
+	}
+	return of, ok
+}
+
+// Push returns one value to Lua.
+func Push(L *lua.LState, v lua.LValue) int {
+	L.Push(v)
+	return 1
+}
+
+// Action is the Run of a method without arguments and results.
+func Action[T any](method string, run func(of T)) lua.LGFunction {
+	return func(L *lua.LState) int {
+		run(Self[T](L, method))
+		return 0
+	}
+}
+
 // Self returns the Go value of the object that a method was called on.
 func Self[T any](L *lua.LState, method string) T {
-	if ud, ok := L.Get(1).(*lua.LUserData); ok {
-		if v, ok := ud.Value.(T); ok {
-			return v
-		}
+	if of, ok := ObjectOf[T](L.Get(1)); ok {
+		return of
 	}
 	L.RaiseError("%s is a method: write object:%s(...) with a colon", method, method)
 	panic("unreachable")

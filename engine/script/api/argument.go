@@ -69,11 +69,20 @@ func CheckOptions(options *lua.LTable, known ...string) error {
 	return err
 }
 
-// PushResult returns true to Lua, or nil and the error.
-func PushResult(L *lua.LState, err error) int {
+// Option returns an option of one type, which kind describes in the error; the zero value if it is not given.
+func Option[T lua.LValue](options *lua.LTable, name, kind string) (T, error) {
+	given := options.RawGetString(name)
+	v, ok := given.(T)
+	if !ok && given != lua.LNil {
+		return v, fmt.Errorf("%s must be %s, not a %s", name, kind, given.Type())
+	}
+	return v, nil
+}
+
+// PushResult returns a value to Lua, or nil and the error.
+func PushResult(L *lua.LState, v lua.LValue, err error) int {
 	if err == nil {
-		L.Push(lua.LTrue)
-		return 1
+		return Push(L, v)
 	}
 	L.Push(lua.LNil)
 	L.Push(lua.LString(Sentence(err)))
@@ -86,8 +95,7 @@ func PushCopy(L *lua.LState, v wire.Value) int {
 	Raise(L, err)
 	copied, err := value.Decode(text, value.Limits{}, nil)
 	Raise(L, err)
-	L.Push(copied)
-	return 1
+	return Push(L, copied)
 }
 
 // ToLua returns the Lua value of a value that scripts have passed through the host; nil for any other.

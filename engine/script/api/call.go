@@ -78,8 +78,8 @@ func (c *Call) wrap(err error) error {
 	if err == nil {
 		return nil
 	}
-	var failure *vm.Error
-	if !errors.As(err, &failure) {
+	failure, ok := errors.AsType[*vm.Error](err)
+	if !ok {
 		return fmt.Errorf("script: %s: %w", c.Name, err)
 	}
 	cause := failure.Cause

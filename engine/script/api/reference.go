@@ -3,7 +3,6 @@ package api
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -19,29 +18,19 @@ type Description struct {
 
 // Reference writes the descriptions of modules and objects as Markdown. Each module and kind of object has a heading, and
 // so has each of its functions: "server.message" can be linked to as #servermessage.
-type Reference struct{ text strings.Builder }
-
-// String returns what has been added.
-func (r *Reference) String() string { return r.text.String() }
-
-// Text adds text as it is.
-func (r *Reference) Text(text string) { r.text.WriteString(text) }
+type Reference struct{ strings.Builder }
 
 // Module adds a module.
 func (r *Reference) Module(m Module) {
-	fmt.Fprintf(&r.text, "\n## %s\n\n%s `local %s = require \"%s\"`\n", m.Name, m.Doc, lastPart(m.Name), m.Name)
+	fmt.Fprintf(&r.Builder, "\n## %s\n\n%s `local %s = require \"%s\"`\n", m.Name, m.Doc, lastPart(m.Name), m.Name)
 	r.fields(m.Fields)
 	r.functions(lastPart(m.Name)+".", m.Functions)
 }
 
 // Kind adds a kind of object, or a table of options, which has no methods.
 func (r *Reference) Kind(k Kind) {
-	fmt.Fprintf(&r.text, "\n## %s\n\n%s\n", k.Class, k.Doc)
-	fields := k.Fields
-	if k.Fallback != nil {
-		fields = append(slices.Clip(fields), otherFields(k))
-	}
-	r.fields(fields)
+	fmt.Fprintf(&r.Builder, "\n## %s\n\n%s\n", k.Class, k.Doc)
+	r.fields(k.allFields())
 	r.functions(strings.ToLower(k.Class)+":", k.Methods)
 }
 
@@ -50,7 +39,7 @@ func (r *Reference) Globals(d Description) {
 	if d.Globals == nil {
 		return
 	}
-	fmt.Fprintf(&r.text, "\n## %s\n\n%s\n", d.GlobalsTitle, d.GlobalsDoc)
+	fmt.Fprintf(&r.Builder, "\n## %s\n\n%s\n", d.GlobalsTitle, d.GlobalsDoc)
 	r.functions("", d.Globals)
 }
 
@@ -58,20 +47,20 @@ func (r *Reference) fields(fields []Field) {
 	if len(fields) == 0 {
 		return
 	}
-	r.text.WriteString("\n| field | type | |\n|---|---|---|\n")
+	r.WriteString("\n| field | type | |\n|---|---|---|\n")
 	for _, f := range fields {
-		fmt.Fprintf(&r.text, "| `%s` | %s | %s |\n", f.Name, strings.ReplaceAll(typeName(f.Type), "|", `\|`), f.Doc)
+		fmt.Fprintf(&r.Builder, "| `%s` | %s | %s |\n", f.Name, strings.ReplaceAll(typeName(f.Type), "|", `\|`), f.Doc)
 	}
 }
 
 // functions adds functions; owner ends with the dot or colon that stands before their names.
 func (r *Reference) functions(owner string, functions []Function) {
 	for _, f := range functions {
-		fmt.Fprintf(&r.text, "\n### %s%s\n\n", owner, f.Name)
+		fmt.Fprintf(&r.Builder, "\n### %s%s\n\n", owner, f.Name)
 		for line := range strings.Lines(f.Signature) {
-			fmt.Fprintf(&r.text, "%s\n", typeName(owner+f.Name+strings.TrimSuffix(line, "\n")))
+			fmt.Fprintf(&r.Builder, "%s\n", typeName(owner+f.Name+strings.TrimSuffix(line, "\n")))
 		}
-		fmt.Fprintf(&r.text, "\n%s%s\n", f.Doc, see(f.Signature))
+		fmt.Fprintf(&r.Builder, "\n%s%s\n", f.Doc, see(f.Signature))
 	}
 }
 

@@ -8,41 +8,36 @@ import (
 )
 
 // Types writes modules and kinds of objects as LuaCATS annotations, for editors.
-type Types struct{ text strings.Builder }
-
-// String returns the text so far.
-func (w *Types) String() string { return w.text.String() }
-
-// Text adds literal text.
-func (w *Types) Text(text string) { w.text.WriteString(text) }
+type Types struct{ strings.Builder }
 
 // Kind adds a kind of object with its methods, or a table of options.
 func (w *Types) Kind(k Kind) {
-	fields := k.Fields
-	if k.Fallback != nil {
-		fields = append(slices.Clone(fields), otherFields(k))
-	}
-	w.class(k.Class, k.Doc, fields)
+	w.class(k.Class, k.Doc, k.allFields())
 	if k.Methods != nil {
-		fmt.Fprintf(&w.text, "local %s = {}\n", k.Class)
+		fmt.Fprintf(&w.Builder, "local %s = {}\n", k.Class)
 		w.functions(k.Class+":", k.Methods)
 	}
 }
 
-// otherFields describes the fields that scripts may add to an object.
-func otherFields(k Kind) Field { return Field{"[string]", "any", k.FallbackDoc, nil} }
+// allFields returns the fields with a description of those that scripts may add to an object.
+func (k Kind) allFields() []Field {
+	if k.Fallback == nil {
+		return k.Fields
+	}
+	return append(slices.Clip(k.Fields), Field{"[string]", "any", k.FallbackDoc, nil})
+}
 
 // Module adds a module.
 func (w *Types) Module(m Module) {
 	w.class(m.Name, m.Doc, m.Fields)
-	fmt.Fprintf(&w.text, "local %s = {}\n", m.Name)
+	fmt.Fprintf(&w.Builder, "local %s = {}\n", m.Name)
 	w.functions(m.Name+".", m.Functions)
 }
 
 func (w *Types) class(class, doc string, fields []Field) {
-	fmt.Fprintf(&w.text, "\n---%s\n---@class perigee.%s\n", doc, class)
+	fmt.Fprintf(&w.Builder, "\n---%s\n---@class perigee.%s\n", doc, class)
 	for _, f := range fields {
-		fmt.Fprintf(&w.text, "---@field %s %s %s\n", f.Name, f.Type, f.Doc)
+		fmt.Fprintf(&w.Builder, "---@field %s %s %s\n", f.Name, f.Type, f.Doc)
 	}
 }
 
@@ -50,25 +45,23 @@ func (w *Types) class(class, doc string, fields []Field) {
 func (w *Types) functions(owner string, functions []Function) {
 	for _, f := range functions {
 		first, others, _ := strings.Cut(f.Signature, "\n")
-		s, _ := parseSignature(first) // a test has parsed it
-		fmt.Fprintf(&w.text, "\n---%s\n", f.Doc)
-		var names []string
-		for _, p := range s.params {
+		params, returns, _ := parseSignature(first) // a test has parsed it
+		fmt.Fprintf(&w.Builder, "\n---%s\n", f.Doc)
+		for _, p := range params {
 			name, kind, _ := strings.Cut(p, ": ")
-			fmt.Fprintf(&w.text, "---@param %s %s\n", name, kind)
-			names = append(names, strings.TrimSuffix(name, "?"))
+			fmt.Fprintf(&w.Builder, "---@param %s %s\n", name, kind)
 		}
-		for _, r := range s.returns {
-			fmt.Fprintf(&w.text, "---@return %s\n", r)
+		for _, r := range returns {
+			fmt.Fprintf(&w.Builder, "---@return %s\n", r)
 		}
 		for other := range strings.Lines(others) {
 			other = strings.TrimSuffix(other, "\n")
 			if kind, method := strings.CutSuffix(owner, ":"); method {
 				other = strings.Replace("(self: perigee."+kind+", "+other[1:], ", )", ")", 1)
 			}
-			fmt.Fprintf(&w.text, "---@overload fun%s\n", other)
+			fmt.Fprintf(&w.Builder, "---@overload fun%s\n", other)
 		}
-		fmt.Fprintf(&w.text, "function %s%s(%s) end\n", owner, f.Name, strings.Join(names, ", "))
+		fmt.Fprintf(&w.Builder, "function %s%s(%s) end\n", owner, f.Name, strings.Join(f.Parameters(), ", "))
 	}
 }
 
@@ -78,76 +71,55 @@ func (f Function) Check() error {
 		return fmt.Errorf("%s has the doc %q, want a sentence", f.Name, f.Doc)
 	}
 	for line := range strings.SplitSeq(f.Signature, "\n") {
-		if _, err := parseSignature(line); err != nil {
+		if _, _, err := parseSignature(line); err != nil {
 			return fmt.Errorf("%s has the signature %q: %w", f.Name, line, err)
 		}
 	}
 	return nil
 }
 
-// signature is a parsed signature: parameters as "name?: type", and result types.
-type signature struct{ params, returns []string }
-
-// parseSignature reads one line of a function's signature.
-func parseSignature(line string) (signature, error) {
+// parseSignature reads one line of a function's signature: parameters as "name?: type", and result types.
+func parseSignature(line string) (params, returns []string, err error) {
 	inner, ok := strings.CutPrefix(line, "(")
-	end := closing(inner)
-	if !ok || end < 0 {
-		return signature{}, errors.New("it must begin with the parameters in brackets")
+	params, rest, closed := splitList(inner)
+	if !ok || !closed {
+		return nil, nil, errors.New("it must begin with the parameters in brackets")
 	}
-	s := signature{params: splitList(inner[:end])}
-	for _, p := range s.params {
+	for _, p := range params {
 		if name, kind, ok := strings.Cut(p, ": "); !ok || name == "" || kind == "" {
-			return s, fmt.Errorf("parameter %q has no type", p)
+			return nil, nil, fmt.Errorf("parameter %q has no type", p)
 		}
 	}
-	rest := inner[end+1:]
 	if rest == "" {
-		return s, nil
+		return params, nil, nil
 	}
 	if rest, ok = strings.CutPrefix(rest, ": "); !ok || rest == "" {
-		return s, errors.New("after the brackets must come a colon and the result types")
+		return nil, nil, errors.New("after the brackets must come a colon and the result types")
 	}
-	s.returns = splitList(rest)
-	return s, nil
+	returns, _, _ = splitList(rest)
+	return params, returns, nil
 }
 
-// closing returns the index of the bracket that closes the one before text, or -1.
-func closing(text string) int {
-	depth := 0
-	for i, r := range text {
-		switch r {
-		case '(', '<', '{':
-			depth++
-		case ')', '>', '}':
-			if depth == 0 {
-				return i
-			}
-			depth--
-		}
-	}
-	return -1
-}
-
-// splitList splits at the commas outside of brackets.
-func splitList(text string) []string {
-	var parts []string
+// splitList splits at the commas outside of brackets, up to the end or the bracket that closes the one before text. rest is
+// what follows that bracket.
+func splitList(text string) (parts []string, rest string, closed bool) {
 	depth, start := 0, 0
 	for i, r := range text {
-		switch r {
-		case '(', '<', '{':
+		switch {
+		case strings.ContainsRune("(<{", r):
 			depth++
-		case ')', '>', '}':
-			depth--
-		case ',':
-			if depth == 0 {
-				parts = append(parts, strings.TrimSpace(text[start:i]))
-				start = i + 1
+		case strings.ContainsRune(")>}", r):
+			if depth--; depth < 0 {
+				parts, _, _ = splitList(text[:i])
+				return parts, text[i+1:], true
 			}
+		case r == ',' && depth == 0:
+			parts = append(parts, strings.TrimSpace(text[start:i]))
+			start = i + 1
 		}
 	}
-	if text = strings.TrimSpace(text[start:]); text != "" {
-		parts = append(parts, text)
+	if last := strings.TrimSpace(text[start:]); last != "" {
+		parts = append(parts, last)
 	}
-	return parts
+	return parts, "", false
 }

@@ -47,9 +47,9 @@ func (u usage) call() string {
 // Parameters returns the names of the parameters.
 func (f Function) Parameters() []string {
 	first, _, _ := strings.Cut(f.Signature, "\n")
-	s, _ := parseSignature(first) // a test has parsed it
+	params, _, _ := parseSignature(first) // a test has parsed it
 	var names []string
-	for _, p := range s.params {
+	for _, p := range params {
 		name, _, _ := strings.Cut(p, ":")
 		names = append(names, strings.TrimSuffix(name, "?"))
 	}

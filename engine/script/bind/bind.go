@@ -213,8 +213,7 @@ func (cs *Clients) Functions() []api.Function {
 			for _, t := range cs.host.Topics() {
 				topics.Append(cs.topic(t))
 			}
-			L.Push(topics)
-			return 1
+			return api.Push(L, topics)
 		}},
 		{
 			Name: "register", Signature: "(name: string, options?: perigee.TopicOptions): perigee.Topic",

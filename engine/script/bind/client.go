@@ -38,16 +38,13 @@ func (cs *Clients) object(slot *any, make func() *lua.LUserData) *lua.LUserData 
 
 // Forget drops the Lua object of a connection or topic.
 func (cs *Clients) Forget(slot *any) {
-	var left *binding
-	for b, _ := (*slot).(*binding); b != nil; b = b.next {
+	first, _ := (*slot).(*binding)
+	*slot = nil
+	for b := first; b != nil; b = b.next {
 		if b.clients != cs {
-			left = &binding{clients: b.clients, object: b.object, next: left}
+			next, _ := (*slot).(*binding)
+			*slot = &binding{clients: b.clients, object: b.object, next: next}
 		}
-	}
-	if left == nil {
-		*slot = nil
-	} else {
-		*slot = left
 	}
 }
 
@@ -71,10 +68,8 @@ func (cs *Clients) Client(c Client) *lua.LUserData {
 
 // checkClient returns an argument that must be a client.
 func checkClient(L *lua.LState, n int) Client {
-	if ud, ok := L.Get(n).(*lua.LUserData); ok {
-		if c, ok := ud.Value.(*connection); ok {
-			return c.Client
-		}
+	if c, ok := api.ObjectOf[*connection](L.Get(n)); ok {
+		return c.Client
 	}
 	L.ArgError(n, "client expected, got "+L.Get(n).Type().String())
 	return nil
@@ -244,16 +239,11 @@ func (cs *Clients) clientMethods() []api.Function {
 				return 0
 			},
 		},
-		{Name: "dismiss", Signature: "()", Doc: "Removes all of its notifications.", Run: func(L *lua.LState) int {
-			api.Self[*connection](L, "dismiss").Dismiss()
-			return 0
-		}},
+		{Name: "dismiss", Signature: "()", Doc: "Removes all of its notifications.", Run: api.Action("dismiss", (*connection).Dismiss)},
 		{
 			Name: "fields", Signature: "(): table",
 			Doc: "Returns a copy of all fields, as ConnectionEstablished shows them. A good start for a row of the roster.",
-			Run: func(L *lua.LState) int {
-				return api.PushCopy(L, api.Self[*connection](L, "fields"))
-			},
+			Run: func(L *lua.LState) int { return api.PushCopy(L, api.Self[*connection](L, "fields")) },
 		},
 		{Name: "notifications", Signature: "(): table<string, table>", Doc: "Returns a copy of its notifications by the uuid of the sender.", Run: func(L *lua.LState) int {
 			return api.PushCopy(L, api.Self[*connection](L, "notifications").Notifications())
@@ -279,6 +269,5 @@ func (cs *Clients) authenticate(L *lua.LState) int {
 		})
 		return nil
 	})
-	L.Push(lua.LBool(right))
-	return 1
+	return api.Push(L, lua.LBool(right))
 }

@@ -16,24 +16,20 @@ type set struct{ clients []Client }
 func (s *set) String() string { return fmt.Sprintf("%d connections", len(s.clients)) }
 
 func (cs *Clients) pushSet(L *lua.LState, clients []Client) int {
-	L.Push(api.NewObject(&set{clients}, cs.sets))
-	return 1
+	return api.Push(L, api.NewObject(&set{clients}, cs.sets))
 }
 
 func (cs *Clients) pushClient(L *lua.LState, c Client) int {
 	if c == nil {
-		L.Push(lua.LNil)
-	} else {
-		L.Push(cs.Client(c))
+		return api.Push(L, lua.LNil)
 	}
-	return 1
+	return api.Push(L, cs.Client(c))
 }
 
 func (cs *Clients) setMethods() []api.Function {
 	return slices.Concat(cs.filterMethods(), []api.Function{
 		{Name: "count", Signature: "(): integer", Doc: "Returns how many there are.", Run: func(L *lua.LState) int {
-			L.Push(lua.LNumber(len(api.Self[*set](L, "count").clients)))
-			return 1
+			return api.Push(L, lua.LNumber(len(api.Self[*set](L, "count").clients)))
 		}},
 		{
 			Name: "each", Signature: "(fn: fun(client: perigee.Client))\n(): fun(): perigee.Client?",
@@ -125,14 +121,12 @@ func (cs *Clients) each(L *lua.LState) int {
 		}
 		return 0
 	}
-	L.Push(L.NewFunction(func(L *lua.LState) int {
+	return api.Push(L, L.NewFunction(func(L *lua.LState) int {
 		if len(clients) == 0 {
-			L.Push(lua.LNil)
-			return 1
+			return api.Push(L, lua.LNil)
 		}
 		c := clients[0]
 		clients = clients[1:]
 		return cs.pushClient(L, c)
 	}))
-	return 1
 }

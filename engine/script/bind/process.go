@@ -83,17 +83,14 @@ func (ps *Processes) methods() []api.Function {
 			Doc: "Writes to the standard input, without waiting. Returns true, or nil and the reason: the process has ended, its input is closed, or 1 MiB waits to be read.",
 			Run: func(L *lua.LState) int {
 				c := api.Self[*child](L, "write")
-				return api.PushResult(L, c.process.Write(L.CheckString(2)))
+				return api.PushResult(L, lua.LTrue, c.process.Write(L.CheckString(2)))
 			},
 		},
 		{Name: "wait", Signature: "(): integer?, string?", Doc: "Waits until the process has ended for good and its callbacks have run. Returns the exit code.", Run: ps.wait},
 		{
 			Name: "terminate", Signature: "()",
 			Doc: "Ends the program and all that it has started with SIGTERM, and with SIGKILL 5 s later. It is not restarted.",
-			Run: func(L *lua.LState) int {
-				api.Self[*child](L, "terminate").process.Terminate()
-				return 0
-			},
+			Run: api.Action("terminate", func(c *child) { c.process.Terminate() }),
 		},
 	}
 }
@@ -131,54 +128,38 @@ func (ps *Processes) execute(L *lua.LState) int {
 	}}
 	if options := L.OptTable(2, nil); options != nil {
 		api.Raise(L, api.CheckOptions(options, "args", "on_output", "on_error", "on_exit", "restart"))
-		api.Raise(L, c.read(&request, options))
+		c.read(L, &request, options)
 	}
 	api.Raise(L, ps.options.Starter.Check(request))
 	c.request = request
 	found, err := ps.find(c)
-	if err != nil {
-		return api.PushResult(L, err)
+	if err == nil {
+		ps.add(c, found)
 	}
-	ps.add(c, found)
-	L.Push(api.NewObject(c, ps.metatable))
-	return 1
+	return api.PushResult(L, api.NewObject(c, ps.metatable), err)
 }
 
-// read reads the options of server.execute.
-func (c *child) read(request *process.Request, options *lua.LTable) error {
+// read reads the options of server.execute and raises errors.
+func (c *child) read(L *lua.LState, request *process.Request, options *lua.LTable) {
+	var err error
 	for name, callback := range map[string]**lua.LFunction{
 		"on_output": &c.onOutput, "on_error": &c.onError, "on_exit": &c.onExit,
 	} {
-		switch given := options.RawGetString(name).(type) {
-		case *lua.LNilType:
-		case *lua.LFunction:
-			*callback = given
-		default:
-			return errors.New(name + " must be a function, not a " + given.Type().String())
+		*callback, err = api.Option[*lua.LFunction](options, name, "a function")
+		api.Raise(L, err)
+	}
+	restart, err := api.Option[lua.LBool](options, "restart", "true or false")
+	api.Raise(L, err)
+	request.Restart, request.Output, request.Errors = bool(restart), c.onOutput != nil, c.onError != nil
+	args, err := api.Option[*lua.LTable](options, "args", "a list of strings")
+	api.Raise(L, err)
+	for i := 1; args != nil && i <= args.Len(); i++ {
+		arg := args.RawGetInt(i)
+		if !lua.LVCanConvToString(arg) {
+			L.RaiseError("args must be a list of strings; there is a %s in it", arg.Type())
 		}
+		request.Args = append(request.Args, arg.String())
 	}
-	switch restart := options.RawGetString("restart").(type) {
-	case *lua.LNilType:
-	case lua.LBool:
-		request.Restart = bool(restart)
-	default:
-		return errors.New("restart must be true or false, not a " + restart.Type().String())
-	}
-	request.Output, request.Errors = c.onOutput != nil, c.onError != nil
-	switch args := options.RawGetString("args").(type) {
-	case *lua.LNilType:
-	case *lua.LTable:
-		for i := 1; i <= args.Len(); i++ {
-			arg := args.RawGetInt(i)
-			if !lua.LVCanConvToString(arg) {
-				return errors.New("args must be a list of strings; there is a " + arg.Type().String() + " in it")
-			}
-			request.Args = append(request.Args, arg.String())
-		}
-	default:
-		return errors.New("args must be a list of strings, not a " + args.Type().String())
-	}
-	return nil
 }
 
 // deliver is a turn that delivers one event to the script, and queues the turn for the next one.
@@ -245,8 +226,7 @@ func (ps *Processes) wait(L *lua.LState) int {
 			return func() { delete(c.waiting, &wake) }
 		})
 	}
-	L.Push(c.exitCode())
-	return 1
+	return api.Push(L, c.exitCode())
 }
 
 // pipe is server.pipe.

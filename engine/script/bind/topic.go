@@ -20,19 +20,15 @@ func (cs *Clients) topic(t Topic) *lua.LUserData {
 
 func (cs *Clients) pushTopic(L *lua.LState, t Topic) int {
 	if t == nil {
-		L.Push(lua.LNil)
-	} else {
-		L.Push(cs.topic(t))
+		return api.Push(L, lua.LNil)
 	}
-	return 1
+	return api.Push(L, cs.topic(t))
 }
 
 // checkTopic returns the topic of an argument: a topic, its name or its UUID. It returns nil if there is no such topic.
 func (cs *Clients) checkTopic(L *lua.LState, n int) Topic {
-	if ud, ok := L.Get(n).(*lua.LUserData); ok {
-		if t, ok := ud.Value.(*topic); ok {
-			return t.Topic
-		}
+	if t, ok := api.ObjectOf[*topic](L.Get(n)); ok {
+		return t.Topic
 	}
 	return cs.host.Topic(L.CheckString(n))
 }
@@ -70,7 +66,7 @@ func (cs *Clients) topicMethods() []api.Function {
 			Name: "subscribe", Signature: "(client: perigee.Client): true?, string?",
 			Doc: "Subscribes a client and tells it (UpdateSubscriptions). Scripts may subscribe any client, whatever the protection. Returns true, or nil and the reason: it has limits.subscriptions subscriptions, it has closed, or the topic was removed.",
 			Run: func(L *lua.LState) int {
-				return api.PushResult(L, api.Self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
+				return api.PushResult(L, lua.LTrue, api.Self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
 			},
 		},
 		{Name: "unsubscribe", Signature: "(client: perigee.Client)", Doc: "Ends a subscription and tells the client (UpdateSubscriptions).", Run: func(L *lua.LState) int {
@@ -78,8 +74,7 @@ func (cs *Clients) topicMethods() []api.Function {
 			return 0
 		}},
 		{Name: "allows", Signature: "(client: perigee.Client): boolean", Doc: "Returns whether the topic's protection lets that client subscribe by itself.", Run: func(L *lua.LState) int {
-			L.Push(lua.LBool(api.Self[*topic](L, "allows").Allows(checkClient(L, 2))))
-			return 1
+			return api.Push(L, lua.LBool(api.Self[*topic](L, "allows").Allows(checkClient(L, 2))))
 		}},
 		{Name: "connections", Signature: "(): perigee.Connections", Doc: "Returns the subscribers.", Run: func(L *lua.LState) int {
 			return cs.pushSet(L, api.Self[*topic](L, "connections").Connections())

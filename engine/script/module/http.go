@@ -108,8 +108,7 @@ func (h *HTTP) functions() []api.Function {
 			Name: "escape", Signature: "(text: string|number): string",
 			Doc: "Returns a text escaped for a URL, as one segment of the path or one value of the query.",
 			Run: func(L *lua.LState) int {
-				L.Push(lua.LString(strings.ReplaceAll(url.QueryEscape(L.CheckString(1)), "+", "%20")))
-				return 1
+				return api.Push(L, lua.LString(strings.ReplaceAll(url.QueryEscape(L.CheckString(1)), "+", "%20")))
 			},
 		},
 	}
@@ -125,8 +124,7 @@ func shortOptions(L *lua.LState, n int, known ...string) *lua.LTable {
 
 // request makes a request and waits for the response.
 func (h *HTTP) request(L *lua.LState, options *lua.LTable) int {
-	request, err := h.requestOf(options)
-	api.Raise(L, err)
+	request := h.requestOf(L, options)
 	var response fetch.Response
 	var failure error
 	release := func() {}
@@ -157,76 +155,55 @@ func (h *HTTP) request(L *lua.LState, options *lua.LTable) int {
 	result.RawSetString("headers", headers)
 	result.RawSetString("body", lua.LString(response.Body))
 	result.Metatable = h.responses
-	L.Push(result)
-	return 1
+	return api.Push(L, result)
 }
 
-// requestOf reads the options of a request.
-func (h *HTTP) requestOf(options *lua.LTable) (fetch.Request, error) {
-	r := fetch.Request{Header: http.Header{}}
-	var err error
-	if r.URL, err = textOption(options, "url"); err != nil {
-		return r, err
-	}
+// requestOf reads the options of a request and raises errors.
+func (h *HTTP) requestOf(L *lua.LState, options *lua.LTable) fetch.Request {
+	target, err := api.Option[lua.LString](options, "url", "a string")
+	api.Raise(L, err)
 	if options.RawGetString("url") == lua.LNil {
-		return r, errors.New("url is missing")
+		L.RaiseError("url is missing")
 	}
-	if r.Method, err = textOption(options, "method"); err != nil {
-		return r, err
-	}
-	body, err := textOption(options, "body")
+	method, err := api.Option[lua.LString](options, "method", "a string")
+	api.Raise(L, err)
+	body, err := api.Option[lua.LString](options, "body", "a string")
 	if err != nil {
-		return r, fmt.Errorf("%w; json = sends a table", err)
+		L.RaiseError("%s; json = sends a table", err)
 	}
-	r.Body = []byte(body)
-	switch timeout := options.RawGetString("timeout").(type) {
-	case *lua.LNilType:
-	case lua.LNumber:
-		if !(timeout >= 1 && timeout <= 24*3600*1000) {
-			return r, errors.New("timeout must be milliseconds, from 1 to a day")
-		}
-		r.Timeout = time.Duration(float64(timeout) * float64(time.Millisecond))
-	default:
-		return r, fmt.Errorf("timeout must be milliseconds, not a %s", timeout.Type())
+	timeout, err := api.Option[lua.LNumber](options, "timeout", "milliseconds")
+	api.Raise(L, err)
+	if options.RawGetString("timeout") != lua.LNil && !(timeout >= 1 && timeout <= 24*3600*1000) {
+		L.RaiseError("timeout must be milliseconds, from 1 to a day")
+	}
+	r := fetch.Request{
+		URL: string(target), Method: string(method), Header: http.Header{}, Body: []byte(body),
+		Timeout: time.Duration(float64(timeout) * float64(time.Millisecond)),
 	}
 	if given := options.RawGetString("json"); given != lua.LNil {
 		if options.RawGetString("body") != lua.LNil {
-			return r, errors.New("body and json cannot both be sent")
+			L.RaiseError("body and json cannot both be sent")
 		}
 		if r.Body, err = value.Append(nil, given, h.limits()); err != nil {
-			return r, fmt.Errorf("json: %s", api.Sentence(err))
+			L.RaiseError("json: %s", api.Sentence(err))
 		}
 		r.Header.Set("Content-Type", "application/json")
 	}
-	return r, setHeaders(r.Header, options.RawGetString("headers"))
+	headers, err := api.Option[*lua.LTable](options, "headers", "a table")
+	api.Raise(L, err)
+	if headers != nil {
+		api.Raise(L, setHeaders(r.Header, headers))
+	}
+	return r
 }
 
 // limits are those of JSON that is sent or received. The size of a body already limits the number of keys.
 func (h *HTTP) limits() value.Limits { return value.Limits{Depth: h.options.Depth} }
 
-// textOption returns an option that must be a string; "" if it is not given.
-func textOption(options *lua.LTable, name string) (string, error) {
-	switch v := options.RawGetString(name).(type) {
-	case *lua.LNilType:
-		return "", nil
-	case lua.LString:
-		return string(v), nil
-	default:
-		return "", fmt.Errorf("%s must be a string, not a %s", name, v.Type())
-	}
-}
-
 // setHeaders sets the headers of the headers option.
-func setHeaders(header http.Header, given lua.LValue) error {
-	if given == lua.LNil {
-		return nil
-	}
-	table, ok := given.(*lua.LTable)
-	if !ok {
-		return fmt.Errorf("headers must be a table, not a %s", given.Type())
-	}
+func setHeaders(header http.Header, given *lua.LTable) error {
 	var err error
-	table.ForEach(func(name, v lua.LValue) {
+	given.ForEach(func(name, v lua.LValue) {
 		if _, ok := name.(lua.LString); !ok || !lua.LVCanConvToString(v) {
 			err = fmt.Errorf("headers must be strings by name, not a %s by a %s", v.Type(), name.Type())
 			return

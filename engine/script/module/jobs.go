@@ -80,7 +80,7 @@ func (o JobsOptions) push(L *lua.LState) int {
 	j := Push{Command: api.CheckName(L, "command"), Priority: DefaultPriority}
 	arguments := L.Get(2)
 	if arguments == lua.LNil {
-		arguments = lua.LValue(L.NewTable())
+		arguments = L.NewTable()
 	}
 	var err error
 	j.Arguments, err = value.Append(nil, arguments, value.Limits{})
@@ -108,11 +108,7 @@ func (o JobsOptions) push(L *lua.LState) int {
 			wake()
 		})
 	})
-	if failure != nil {
-		return api.PushResult(L, failure)
-	}
-	L.Push(lua.LNumber(id))
-	return 1
+	return api.PushResult(L, lua.LNumber(id), failure)
 }
 
 // kindOf describes a value that is not a table with names.

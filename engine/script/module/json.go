@@ -20,8 +20,7 @@ func jsonFunctions() []api.Function {
 			Run: func(L *lua.LState) int {
 				text, err := value.Append(nil, L.CheckAny(1), value.Limits{Turn: L.Context()})
 				api.Raise(L, err)
-				L.Push(lua.LString(text))
-				return 1
+				return api.Push(L, lua.LString(text))
 			},
 		},
 		{Name: "decode", Signature: "(text: string): any, string?", Doc: "Returns the value of a JSON text, or nil and the reason if it is not JSON.", Run: func(L *lua.LState) int {
@@ -30,14 +29,12 @@ func jsonFunctions() []api.Function {
 		{Name: "array", Signature: "(list?: table): table", Doc: "Marks a table, or a new one, as a list, so that it is [] even if it is empty. Returns it.", Run: func(L *lua.LState) int {
 			list := L.OptTable(1, L.NewTable())
 			api.Raise(L, value.MarkArray(list))
-			L.Push(list)
-			return 1
+			return api.Push(L, list)
 		}},
 		{Name: "object", Signature: "(object?: table): table", Doc: "Marks a table, or a new one, as an object. Returns it.", Run: func(L *lua.LState) int {
 			object := L.OptTable(1, L.NewTable())
 			api.Raise(L, value.MarkObject(object))
-			L.Push(object)
-			return 1
+			return api.Push(L, object)
 		}},
 	}
 }
@@ -50,8 +47,7 @@ func pushDecoded(L *lua.LState, text string, limits value.Limits) int {
 		L.Push(lua.LString(err.Error()))
 		return 2
 	}
-	L.Push(v)
-	return 1
+	return api.Push(L, v)
 }
 
 // jsonFields are the fields of the module json.

@@ -7,19 +7,8 @@ import (
 	"perigee/engine/script/vm"
 )
 
-// asPromise returns the promise behind a Lua value, or nil if it is none.
-func asPromise(value lua.LValue) *promise {
-	if ud, ok := value.(*lua.LUserData); ok {
-		if p, ok := ud.Value.(*promise); ok {
-			return p
-		}
-	}
-	return nil
-}
-
 func (r *Runtime) push(L *lua.LState, made *promise) int {
-	L.Push(api.NewObject(made, r.metatable))
-	return 1
+	return api.Push(L, api.NewObject(made, r.metatable))
 }
 
 // Functions are the entries of the module server.
@@ -72,10 +61,7 @@ func (r *Runtime) methods() []api.Function {
 		{
 			Name: "cancel", Signature: "()",
 			Doc: "Rejects it with \"cancelled\", unless it has settled. A function of server.async then has its present wait, and every later one, end with that error. Promises that were given to server.all or server.race go on.",
-			Run: func(L *lua.LState) int {
-				api.Self[*promise](L, "cancel").cancel()
-				return 0
-			},
+			Run: api.Action("cancel", (*promise).cancel),
 		},
 	}
 }
@@ -102,7 +88,7 @@ func (r *Runtime) create(L *lua.LState) int {
 func (r *Runtime) async(L *lua.LState) int {
 	fn := L.CheckFunction(1)
 	name := "async " + api.CallSite(L)
-	L.Push(L.NewFunction(func(L *lua.LState) int {
+	return api.Push(L, L.NewFunction(func(L *lua.LState) int {
 		r.CheckDeferred(L)
 		made := r.promise(api.CallSite(L))
 		made.task = &task{}
@@ -114,7 +100,6 @@ func (r *Runtime) async(L *lua.LState) int {
 		r.options.Turn(name, func() { r.runAsync(made, c, fn, args) })
 		return r.push(L, made)
 	}))
-	return 1
 }
 
 // runAsync is the turn of an async function.
@@ -159,8 +144,7 @@ func (r *Runtime) await(L *lua.LState) int {
 	if awaited.rejected {
 		vm.Raise(L, &vm.Error{Value: awaited.value, Traceback: awaited.trace})
 	}
-	L.Push(awaited.value)
-	return 1
+	return api.Push(L, awaited.value)
 }
 
 // all is server.all.
@@ -174,8 +158,8 @@ func (r *Runtime) all(L *lua.LState) int {
 		}
 	}
 	for key, value := given.Next(lua.LNil); key != lua.LNil; key, value = given.Next(key) {
-		one := asPromise(value)
-		if one == nil {
+		one, ok := api.ObjectOf[*promise](value)
+		if !ok {
 			values.RawSet(key, value)
 			continue
 		}
@@ -183,7 +167,6 @@ func (r *Runtime) all(L *lua.LState) int {
 		open++
 		one.whenSettled(func() {
 			if one.rejected {
-				made.resolved = true
 				made.follow(one)
 				return
 			}
@@ -205,15 +188,12 @@ func (r *Runtime) race(L *lua.LState) int {
 		L.ArgError(1, "the list is empty")
 	}
 	for ; key != lua.LNil; key, value = given.Next(key) {
-		one := asPromise(value)
-		if one == nil {
+		one, ok := api.ObjectOf[*promise](value)
+		if !ok {
 			made.resolve(value)
 			continue
 		}
-		one.whenSettled(func() {
-			made.resolved = true
-			made.follow(one)
-		})
+		one.whenSettled(func() { made.follow(one) })
 	}
 	return r.push(L, made)
 }

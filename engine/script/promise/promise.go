@@ -117,7 +117,7 @@ func (p *promise) resolve(value lua.LValue) {
 		return
 	}
 	p.resolved = true
-	other := asPromise(value)
+	other, _ := api.ObjectOf[*promise](value)
 	switch other {
 	case nil:
 		p.settle(false, value)
@@ -142,9 +142,9 @@ func (p *promise) settleWith(result lua.LValue, err error) {
 		p.resolve(result)
 		return
 	}
-	var failure *vm.Error
+	failure, ok := errors.AsType[*vm.Error](err)
 	switch {
-	case !errors.As(err, &failure):
+	case !ok:
 		p.reject(lua.LString(err.Error()))
 	case errors.Is(failure, vm.ErrStopped):
 	default:
@@ -157,6 +157,7 @@ func (p *promise) settleWith(result lua.LValue, err error) {
 
 // follow settles a promise as another one has settled.
 func (p *promise) follow(other *promise) {
+	p.resolved = true
 	if !p.settled {
 		p.trace = other.trace
 	}
@@ -269,7 +270,6 @@ func (p *promise) then(c *api.Call, place string, fulfilled, failed *lua.LFuncti
 				return
 			}
 			if fn == nil {
-				next.resolved = true
 				next.follow(p)
 				return
 			}

@@ -95,7 +95,7 @@ func TestLongChains(t *testing.T) {
 				t.Fatalf("linking %d promises = %v, want nil", length, err)
 			}
 			depth := 0
-			last := asPromise(L.GetGlobal("p"))
+			last, _ := api.ObjectOf[*promise](L.GetGlobal("p"))
 			last.whenSettled(func() { depth = runtime.Callers(0, make([]uintptr, length)) })
 			first.resolve(lua.LTrue)
 			if !last.settled || depth == 0 || depth > 100 {
