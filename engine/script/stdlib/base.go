@@ -94,8 +94,7 @@ func baseError(c call) int {
 }
 
 func baseGetmetatable(c call) int {
-	c.L.Push(c.L.GetMetatable(c.value(1)))
-	return 1
+	return c.push(c.L.GetMetatable(c.value(1)))
 }
 
 // baseSetmetatable accepts only tables: the metatable of strings belongs to all scripts.
@@ -109,25 +108,21 @@ func baseSetmetatable(c call) int {
 		return c.raise("cannot change a protected metatable")
 	}
 	c.L.SetMetatable(t, metatable)
-	c.L.Push(t)
-	return 1
+	return c.push(t)
 }
 
 func baseRawequal(c call) int {
-	c.L.Push(lua.LBool(c.L.RawEqual(c.value(1), c.value(2))))
-	return 1
+	return c.push(lua.LBool(c.L.RawEqual(c.value(1), c.value(2))))
 }
 
 func baseRawget(c call) int {
-	c.L.Push(c.table().RawGet(c.value(2)))
-	return 1
+	return c.push(c.table().RawGet(c.value(2)))
 }
 
 func baseRawset(c call) int {
 	t := c.table()
 	c.L.RawSet(t, c.value(2), c.value(3))
-	c.L.Push(t)
-	return 1
+	return c.push(t)
 }
 
 func baseSelect(c call) int {
@@ -170,13 +165,11 @@ func baseTonumber(c call) int {
 	if base == 10 {
 		switch v := c.value(1).(type) {
 		case lua.LNumber:
-			c.L.Push(v)
-			return 1
+			return c.push(v)
 		case lua.LString:
 			return c.numberOrNil(parseNumber(string(v)))
 		}
-		c.L.Push(lua.LNil)
-		return 1
+		return c.push(lua.LNil)
 	}
 	s := c.text(1)
 	if base < 2 || base > 36 {
@@ -188,15 +181,13 @@ func baseTonumber(c call) int {
 // numberOrNil pushes a number, or nil if ok is false.
 func (c call) numberOrNil(f float64, ok bool) int {
 	if !ok {
-		c.L.Push(lua.LNil)
-		return 1
+		return c.push(lua.LNil)
 	}
 	return c.numbers(f)
 }
 
 func baseTostring(c call) int {
-	c.L.Push(c.L.ToStringMeta(c.value(1)))
-	return 1
+	return c.push(c.L.ToStringMeta(c.value(1)))
 }
 
 func baseType(c call) int {

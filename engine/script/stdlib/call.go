@@ -107,11 +107,14 @@ func (c call) optInteger(n, otherwise int) int {
 	return c.integer(n)
 }
 
-// result pushes a string and returns 1.
-func (c call) result(s string) int {
-	c.L.Push(lua.LString(s))
+// push pushes one value and returns 1.
+func (c call) push(v lua.LValue) int {
+	c.L.Push(v)
 	return 1
 }
+
+// result pushes a string and returns 1.
+func (c call) result(s string) int { return c.push(lua.LString(s)) }
 
 // numbers pushes numbers and returns their count.
 func (c call) numbers(f ...float64) int {

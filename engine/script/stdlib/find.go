@@ -17,8 +17,7 @@ func (l *library) stringFind(c call, positions bool) int {
 	if positions && (lua.LVAsBool(c.L.Get(4)) || !strings.ContainsAny(text, "^$*+?.([%-")) {
 		at := strings.Index(s[from:], text)
 		if at < 0 {
-			c.L.Push(lua.LNil)
-			return 1
+			return c.push(lua.LNil)
 		}
 		return c.numbers(float64(from+at+1), float64(from+at+len(text)))
 	}
@@ -28,8 +27,7 @@ func (l *library) stringFind(c call, positions bool) int {
 	start, end := m.Search(from)
 	switch {
 	case start < 0:
-		c.L.Push(lua.LNil)
-		return 1
+		return c.push(lua.LNil)
 	case !positions:
 		return m.Push(start, end)
 	case p.Captures() == 0:
@@ -44,7 +42,7 @@ func (l *library) stringGmatch(c call) int {
 	s, text := c.text(1), c.text(2)
 	p := l.patterns.Pattern(text, false)
 	from := 0
-	c.L.Push(newFunction(c.L, "gmatch", func(c call) int {
+	return c.push(newFunction(c.L, "gmatch", func(c call) int {
 		if from > len(s) {
 			return 0
 		}
@@ -63,7 +61,6 @@ func (l *library) stringGmatch(c call) int {
 		l.patterns.Release(m)
 		return n
 	}))
-	return 1
 }
 
 // stringGsub copies what lies between the matches once, and so takes time in proportion to the subject.
@@ -101,10 +98,10 @@ func (l *library) stringGsub(c call) int {
 		}
 	}
 	if count == 0 {
-		c.L.Push(lua.LString(s))
+		c.result(s)
 	} else {
 		r.add(s[copied:])
-		c.L.Push(lua.LString(r.bytes))
+		c.result(string(r.bytes))
 	}
 	l.returnBuffer(r.bytes)
 	l.patterns.Release(r.matcher)

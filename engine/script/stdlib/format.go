@@ -5,8 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-
-	lua "github.com/yuin/gopher-lua"
 )
 
 // directive is one % of a format string, as in C.
@@ -51,9 +49,7 @@ func (l *library) stringFormat(c call) int {
 		format = rest
 		out.directive(d, argument)
 	}
-	c.L.Push(lua.LString(out.bytes))
-	l.returnBuffer(out.bytes)
-	return 1
+	return l.finish(out)
 }
 
 // addLiteral adds the text before the next directive, and returns the rest without the directive's %.

@@ -84,8 +84,7 @@ func (l *library) osDate(c call) int {
 	if c.L.Get(2) != lua.LNil {
 		seconds := c.number(2)
 		if !(math.Abs(seconds) < most) {
-			c.L.Push(lua.LNil)
-			return 1
+			return c.push(lua.LNil)
 		}
 		t = time.Unix(int64(seconds), 0).In(t.Location())
 	}
@@ -93,8 +92,7 @@ func (l *library) osDate(c call) int {
 		format, t = format[1:], t.In(time.FixedZone("GMT", 0)) // C's name for UTC
 	}
 	if format == "*t" {
-		c.L.Push(dateTable(c.L, t))
-		return 1
+		return c.push(dateTable(c.L, t))
 	}
 	out := output{call: c, bytes: l.takeBuffer()}
 	budget := c.budget()
@@ -110,9 +108,7 @@ func (l *library) osDate(c call) int {
 		out.bytes = appendDate(out.bytes, t, format[at+1])
 		format = format[at+2:]
 	}
-	c.L.Push(lua.LString(out.bytes))
-	l.returnBuffer(out.bytes)
-	return 1
+	return l.finish(out)
 }
 
 // appendDate appends what one verb of C's strftime stands for in the C locale (C99, 7.23.3.5). Any other byte stays as it

@@ -96,6 +96,13 @@ func (l *library) takeBuffer() []byte {
 	return b[:0]
 }
 
+// finish pushes an output that is made in a buffer from takeBuffer, and returns 1.
+func (l *library) finish(out output) int {
+	out.result(string(out.bytes))
+	l.returnBuffer(out.bytes)
+	return 1
+}
+
 // returnBuffer ends the use of a buffer from takeBuffer. A call that ends with an error need not return it.
 func (l *library) returnBuffer(b []byte) {
 	if cap(b) <= maxScratch {

@@ -126,6 +126,5 @@ func stringSub(c call) int {
 	if from >= to {
 		return c.result("")
 	}
-	c.L.Push(pattern.Part(s, from, to))
-	return 1
+	return c.push(pattern.Part(s, from, to))
 }

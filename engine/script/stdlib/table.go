@@ -33,12 +33,7 @@ func rawGet(t *lua.LTable, i int) lua.LValue {
 
 func (l *library) tableConcat(c call) int {
 	t, separator := c.table(), c.optText(2, "")
-	from, to := c.optInteger(3, 1), 0
-	if c.L.Get(4) == lua.LNil {
-		to = t.Len()
-	} else {
-		to = c.integer(4)
-	}
+	from, to := c.optInteger(3, 1), c.optInteger(4, t.Len())
 	out := output{call: c, bytes: l.takeBuffer()}
 	budget := c.budget()
 	for i := from; i <= to; i++ {
@@ -55,9 +50,7 @@ func (l *library) tableConcat(c call) int {
 			out.add(separator)
 		}
 	}
-	c.L.Push(lua.LString(out.bytes))
-	l.returnBuffer(out.bytes)
-	return 1
+	return l.finish(out)
 }
 
 func tableInsert(c call) int {
@@ -98,8 +91,7 @@ func tableRemove(c call) int {
 	if at < 1 || at > n {
 		return 0
 	}
-	c.L.Push(t.Remove(at))
-	return 1
+	return c.push(t.Remove(at))
 }
 
 func tableMaxn(c call) int {
@@ -111,8 +103,7 @@ func tableMaxn(c call) int {
 			most = max(most, n)
 		}
 	})
-	c.L.Push(most)
-	return 1
+	return c.push(most)
 }
 
 // tableSort sorts a copy and writes it back at the end: an error of the order function leaves the table unchanged, and

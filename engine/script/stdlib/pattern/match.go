@@ -127,14 +127,11 @@ func (m *Matcher) item(n, at int) int {
 		return m.repeat(n, at)
 	case itemText:
 		return m.text(i.text, at)
-	case itemOpen:
+	case itemOpen, itemPosition:
 		m.spans[i.slot].from = at
 		return at
 	case itemClose:
 		m.spans[i.slot].to = at
-		return at
-	case itemPosition:
-		m.spans[i.slot].from = at
 		return at
 	case itemBack:
 		if m.pattern.captures[i.slot] == capturePosition {
