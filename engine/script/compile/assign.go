@@ -20,8 +20,7 @@ func (r *rewriter) assignment(s *ast.AssignStmt) ast.Stmt {
 	if r.problem != nil || !needsTemporaries(s) {
 		return s
 	}
-	temporary := &ast.LocalAssignStmt{}
-	temporary.SetLine(s.Line())
+	temporary := at(s.Line(), &ast.LocalAssignStmt{})
 	for _, target := range s.Lhs {
 		if t, ok := target.(*ast.AttrGetExpr); ok {
 			t.Object = saveValue(temporary, t.Object)
@@ -38,12 +37,9 @@ func (r *rewriter) assignment(s *ast.AssignStmt) ast.Stmt {
 
 	block := enclose(s, temporary)
 	for i, target := range slices.Backward(s.Lhs) {
-		one := &ast.AssignStmt{
-			Lhs: []ast.Expr{target},
-			Rhs: []ast.Expr{identifier(temporary.Names[held+i], target.Line())},
-		}
-		one.SetLine(target.Line())
-		block.Stmts = append(block.Stmts, one)
+		value := identifier(temporary.Names[held+i], target.Line())
+		one := &ast.AssignStmt{Lhs: []ast.Expr{target}, Rhs: []ast.Expr{value}}
+		block.Stmts = append(block.Stmts, at(target.Line(), one))
 	}
 	return block
 }
@@ -92,16 +88,17 @@ func declare(temporary *ast.LocalAssignStmt, line int) ast.Expr {
 	return identifier(name, line)
 }
 
-func identifier(name string, line int) ast.Expr {
-	e := &ast.IdentExpr{Value: name}
-	e.SetLine(line)
-	return e
+func identifier(name string, line int) ast.Expr { return at(line, &ast.IdentExpr{Value: name}) }
+
+// at sets the line of a new node.
+func at[Node ast.PositionHolder](line int, node Node) Node {
+	node.SetLine(line)
+	return node
 }
 
 // enclose returns a block at the position of a statement.
 func enclose(place ast.Stmt, statements ...ast.Stmt) *ast.DoBlockStmt {
-	block := &ast.DoBlockStmt{Stmts: statements}
-	block.SetLine(place.Line())
+	block := at(place.Line(), &ast.DoBlockStmt{Stmts: statements})
 	block.SetLastLine(max(place.Line(), place.LastLine()))
 	return block
 }
@@ -116,9 +113,7 @@ func (r *rewriter) declaration(s *ast.LocalAssignStmt) ast.Stmt {
 		return s
 	}
 	if f, ok := s.Exprs[0].(*ast.FunctionExpr); ok {
-		nothing := &ast.NilExpr{}
-		nothing.SetLine(f.Line())
-		s.Exprs = append(s.Exprs, nothing)
+		s.Exprs = append(s.Exprs, at(f.Line(), &ast.NilExpr{}))
 	}
 	return s
 }

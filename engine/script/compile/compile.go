@@ -139,8 +139,8 @@ func guard(part string, err *error) {
 
 // compilerProblem converts an error of the compiler, which has at best a line, often only that of the function.
 func compilerProblem(err error) *SyntaxError {
-	var e *lua.CompileError
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*lua.CompileError](err)
+	if !ok {
 		return &SyntaxError{Message: err.Error()}
 	}
 	switch e.Message {

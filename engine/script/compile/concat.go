@@ -36,8 +36,8 @@ func (r *rewriter) concatenation(e *ast.StringConcatOpExpr) ast.Expr {
 	if variable < 2 {
 		return e
 	}
-	call := &ast.FuncCallExpr{Func: r.expression(identifier(Concat, e.Line())), Args: operands, AdjustRet: true}
-	call.SetLine(e.Line())
+	concat := r.expression(identifier(Concat, e.Line()))
+	call := at(e.Line(), &ast.FuncCallExpr{Func: concat, Args: operands, AdjustRet: true})
 	call.SetLastLine(max(e.Line(), e.LastLine()))
 	toSingle(operands[len(operands)-1])
 	return call
@@ -45,10 +45,9 @@ func (r *rewriter) concatenation(e *ast.StringConcatOpExpr) ast.Expr {
 
 // isConcatenation reports whether an expression is a call that concatenation made.
 func isConcatenation(e ast.Expr) bool {
-	call, ok := e.(*ast.FuncCallExpr)
-	if !ok {
-		return false
+	if call, ok := e.(*ast.FuncCallExpr); ok {
+		name, ok := call.Func.(*ast.IdentExpr)
+		return ok && name.Value == Concat
 	}
-	name, ok := call.Func.(*ast.IdentExpr)
-	return ok && name.Value == Concat
+	return false
 }

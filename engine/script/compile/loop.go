@@ -46,21 +46,17 @@ func (r *rewriter) loopBody(body []ast.Stmt, rest func()) []ast.Stmt {
 const unused = "(unused)"
 
 func unusedVariable(line int) ast.Stmt {
-	s := &ast.LocalAssignStmt{Names: []string{unused}}
-	s.SetLine(line)
-	return s
+	return at(line, &ast.LocalAssignStmt{Names: []string{unused}})
 }
 
 // capturedVariable returns: local unused; if false then (function() return unused end)() end. Its code never runs and needs no
 // lines.
 func capturedVariable(line int) []ast.Stmt {
 	result := &ast.ReturnStmt{Exprs: []ast.Expr{identifier(unused, line)}}
-	capture := &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: []ast.Stmt{result}}
-	capture.SetLine(line)
+	capture := at(line, &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: []ast.Stmt{result}})
 	capture.SetLastLine(line)
 	statement := &ast.FuncCallStmt{Expr: &ast.FuncCallExpr{Func: capture}}
-	branch := &ast.IfStmt{Condition: &ast.FalseExpr{}, Then: []ast.Stmt{statement}}
-	branch.SetLine(line)
+	branch := at(line, &ast.IfStmt{Condition: &ast.FalseExpr{}, Then: []ast.Stmt{statement}})
 	return []ast.Stmt{unusedVariable(line), branch}
 }
 
@@ -94,8 +90,7 @@ func (r *rewriter) genericFor(s *ast.GenericForStmt) ast.Stmt {
 	if r.problem != nil || len(s.Exprs) == 1 && isPlainCall(s.Exprs[0]) {
 		return s
 	}
-	temporary := &ast.LocalAssignStmt{Exprs: s.Exprs}
-	temporary.SetLine(s.Line())
+	temporary := at(s.Line(), &ast.LocalAssignStmt{Exprs: s.Exprs})
 	s.Exprs = []ast.Expr{declare(temporary, s.Line()), declare(temporary, s.Line()), declare(temporary, s.Line())}
 	return enclose(s, temporary, s)
 }

@@ -10,8 +10,8 @@ import (
 // firstProblem returns the problem to report of a text that the parser refused: the parser's, unless it only missed what
 // follows the text, which ends before a known problem.
 func firstProblem(text []byte, err error, known *SyntaxError) *SyntaxError {
-	var e *parse.Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*parse.Error](err)
+	if !ok {
 		return &SyntaxError{Message: err.Error()}
 	}
 	if known != nil && e.Pos.Line == parse.EOF {

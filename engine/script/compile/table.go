@@ -62,8 +62,7 @@ func (r *rewriter) addKeys(fields []*ast.Field, from int) {
 		}
 		items++
 		if items >= from {
-			key := &ast.NumberExpr{Value: fmt.Sprint(items)}
-			key.SetLine(field.Value.Line())
+			key := at(field.Value.Line(), &ast.NumberExpr{Value: fmt.Sprint(items)})
 			r.numeral(key)
 			field.Key = key
 		}
@@ -96,14 +95,10 @@ func moveKeyed(fields []*ast.Field) []*ast.Field {
 func joinLast(fields []*ast.Field) []*ast.Field {
 	item, call := fields[len(fields)-2], fields[len(fields)-1]
 	line := item.Value.Line()
-	all := &ast.Comma3Expr{}
-	all.SetLine(line)
-	result := &ast.ReturnStmt{Exprs: []ast.Expr{all}}
-	result.SetLine(line)
-	join := &ast.FunctionExpr{ParList: &ast.ParList{HasVargs: true}, Stmts: []ast.Stmt{result}}
-	join.SetLine(line)
+	all := at(line, &ast.Comma3Expr{})
+	result := at(line, &ast.ReturnStmt{Exprs: []ast.Expr{all}})
+	join := at(line, &ast.FunctionExpr{ParList: &ast.ParList{HasVargs: true}, Stmts: []ast.Stmt{result}})
 	join.SetLastLine(line)
-	both := &ast.FuncCallExpr{Func: join, Args: []ast.Expr{item.Value, call.Value}}
-	both.SetLine(line)
+	both := at(line, &ast.FuncCallExpr{Func: join, Args: []ast.Expr{item.Value, call.Value}})
 	return append(fields[:len(fields)-2], &ast.Field{Value: both})
 }
