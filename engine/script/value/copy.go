@@ -9,10 +9,7 @@ import lua "github.com/yuin/gopher-lua"
 func Copy(v lua.LValue) (lua.LValue, error) {
 	c := deepCopy{copies: map[*lua.LTable]*lua.LTable{}}
 	out, fault := c.value(v)
-	if fault != nil {
-		return nil, fault.withOp("copy")
-	}
-	return out, nil
+	return outcome("copy", out, nil, fault)
 }
 
 // deepCopy is one call of Copy. It descends table by table, since only so it can tell tables that contain themselves.

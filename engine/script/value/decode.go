@@ -23,16 +23,13 @@ import (
 // Lua cannot represent: an integer beyond 2^53, or one out of the range of a float64.
 func Decode(text []byte, l Limits, null lua.LValue) (lua.LValue, error) {
 	if !utf8.Valid(text) {
-		return nil, fault(fmt.Errorf("%w: invalid UTF-8", ErrSyntax)).withOp("decode")
+		return outcome[lua.LValue]("decode", nil, nil, fault(fmt.Errorf("%w: invalid UTF-8", ErrSyntax)))
 	}
 	d := decoders.Get().(*decoder)
 	defer d.release()
 	d.reset(text, l, null)
 	v, fault := d.document()
-	if fault != nil {
-		return nil, fault.withOp("decode")
-	}
-	return v, nil
+	return outcome("decode", v, nil, fault)
 }
 
 // decoder reads one text. Members are collected on stacks until their object ends: only then the size of its table is known.
@@ -207,11 +204,8 @@ func (d *decoder) pop(name, value int) {
 
 func number(text string) (lua.LValue, *PathError) {
 	if !strings.ContainsAny(text, ".eE") {
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n > maxInteger || n < -maxInteger {
-			return nil, tooMuch("an integer beyond 2^53")
-		}
-		return lua.LNumber(n), nil
+		n, _ := strconv.ParseInt(text, 10, 64) // the nearest int64 if it is out of range
+		return fromInteger(n)
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
@@ -222,9 +216,9 @@ func number(text string) (lua.LValue, *PathError) {
 
 // syntax returns the error of text that is not JSON.
 func syntax(err error) *PathError {
-	var at *jsontext.SyntacticError
+	at, ok := errors.AsType[*jsontext.SyntacticError](err)
 	switch {
-	case errors.As(err, &at):
+	case ok:
 		return fault(fmt.Errorf("%w: %w at byte %d", ErrSyntax, at.Err, at.ByteOffset))
 	case errors.Is(err, io.EOF):
 		return fault(fmt.Errorf("%w: no value", ErrSyntax))

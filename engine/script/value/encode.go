@@ -28,10 +28,7 @@ func Append(dst []byte, v lua.LValue, l Limits) ([]byte, error) {
 		budget: budget{turn: l.Turn, left: valuesPerCheck}, start: len(dst),
 	}
 	out, fault := e.checked(e.value(dst, v))
-	if fault != nil {
-		return dst, fault.withOp("encode")
-	}
-	return out, nil
+	return outcome("encode", out, dst, fault)
 }
 
 // encoder is one call of Append.

@@ -89,9 +89,13 @@ func tooLarge(limit int) *PathError {
 	return fault(&LimitError{Problem: "the text is larger than " + size, Text: true})
 }
 
-func (e *PathError) withOp(op string) *PathError {
-	e.Op = op
-	return e
+// outcome returns what an operation has made, or otherwise and its fault.
+func outcome[T any](op string, made, otherwise T, fault *PathError) (T, error) {
+	if fault != nil {
+		fault.Op = op
+		return otherwise, fault
+	}
+	return made, nil
 }
 
 // at prepends the step from a list or an object to the path.
@@ -130,32 +134,19 @@ func isWord(key string) bool {
 	return key != "" && len(key) <= 40
 }
 
-// kindOf names what a value is: "a function".
+// kindOf names what a value is: "a function". An object of the script API has its class: "a client", "a set of connections".
 func kindOf(v lua.LValue) string {
-	switch v.Type() {
-	case lua.LTUserData:
-		return objectKind(v)
-	default:
-		return "a " + v.Type().String()
-	}
-}
-
-// objectKind names an object of the script API by its class: "a client", "a set of connections".
-func objectKind(v lua.LValue) string {
 	userdata, ok := v.(*lua.LUserData)
 	if !ok {
-		return "userdata"
+		return "a " + v.Type().String()
 	}
-	metatable, ok := userdata.Metatable.(*lua.LTable)
-	if !ok {
-		return "userdata"
+	if metatable, ok := userdata.Metatable.(*lua.LTable); ok {
+		switch name, _ := metatable.RawGetString("__metatable").(lua.LString); {
+		case strings.HasSuffix(string(name), "s"):
+			return "a set of " + string(name)
+		case name != "":
+			return "a " + string(name)
+		}
 	}
-	name, ok := metatable.RawGetString("__metatable").(lua.LString)
-	switch {
-	case !ok || name == "":
-		return "userdata"
-	case strings.HasSuffix(string(name), "s"):
-		return "a set of " + string(name)
-	}
-	return "a " + string(name)
+	return "userdata"
 }

@@ -15,10 +15,7 @@ import (
 // [*PathError].
 func FromGo(v any) (lua.LValue, error) {
 	out, fault := fromGo(v, 0)
-	if fault != nil {
-		return nil, fault.withOp("convert")
-	}
-	return out, nil
+	return outcome("convert", out, nil, fault)
 }
 
 func fromGo(v any, depth int) (lua.LValue, *PathError) {

@@ -63,7 +63,4 @@ func isPlain(t *lua.LTable) bool {
 	return t.Metatable == nil || t.Metatable == lua.LNil || isMarked(t, marks.array) || isMarked(t, marks.object)
 }
 
-func isMarked(t, with *lua.LTable) bool {
-	m, ok := t.Metatable.(*lua.LTable)
-	return ok && m == with
-}
+func isMarked(t, with *lua.LTable) bool { return t.Metatable == lua.LValue(with) }

@@ -44,7 +44,8 @@ func TestMarksAreShared(t *testing.T) {
 
 func TestPathError(t *testing.T) {
 	// A path reads like Lua and stays short.
-	e := refuse("why").withOp("copy")
+	e := refuse("why")
+	e.Op = "copy"
 	if got := e.Error(); got != "value: copy: why" {
 		t.Errorf("Error() = %s, want value: copy: why", got)
 	}

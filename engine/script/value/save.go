@@ -1,8 +1,6 @@
 package value
 
-import (
-	lua "github.com/yuin/gopher-lua"
-)
+import lua "github.com/yuin/gopher-lua"
 
 // The tags of Save: an object whose only member has such a name represents a table that plain JSON would not restore.
 // The first two are also what getmetatable returns for such a table.
@@ -19,10 +17,7 @@ const (
 func Save(dst []byte, v lua.LValue, limit int) ([]byte, error) {
 	e := encoder{depth: maxDepth, text: Limits{Text: limit}.text(), start: len(dst), exact: true}
 	out, fault := e.value(dst, v)
-	if fault != nil {
-		return dst, fault.withOp("save")
-	}
-	return out, nil
+	return outcome("save", out, dst, fault)
 }
 
 // Restore returns the value of a text that Save wrote. Its errors are those of [Decode].

@@ -112,10 +112,7 @@ func (f Fields) AppendMembers(dst []byte) ([]byte, error) {
 	}
 	e := encoder{depth: maxDepth, text: maxText, start: len(dst)}
 	out, fault := e.fields(dst, f.Table)
-	if fault != nil {
-		return dst, fault.withOp("encode fields")
-	}
-	return out, nil
+	return outcome("encode fields", out, dst, fault)
 }
 
 // newTable returns a table with capacity for a list and for string keys. The latter matters: without it, the first key

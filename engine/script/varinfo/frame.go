@@ -35,11 +35,8 @@ func function(L *lua.LState, level int) *lua.LFunction {
 	if !ok {
 		return nil
 	}
-	v, err := L.GetInfo("f", d, lua.LNil)
-	fn, ok := v.(*lua.LFunction)
-	if err != nil || !ok {
-		return nil
-	}
+	v, _ := L.GetInfo("f", d, lua.LNil)
+	fn, _ := v.(*lua.LFunction)
 	return fn
 }
 
@@ -84,23 +81,9 @@ func (f frame) kind(register int) string {
 	if register&constantBit != 0 {
 		return f.proto.Constants[register&^constantBit].Type().String()
 	}
-	switch v := f.registers.Index(f.base + register).Elem(); v.Type() {
-	case reflect.TypeFor[lua.LBool]():
-		return "boolean"
-	case reflect.TypeFor[lua.LNumber]():
-		return "number"
-	case reflect.TypeFor[lua.LString]():
-		return "string"
-	case reflect.TypeFor[*lua.LTable]():
-		return "table"
-	case reflect.TypeFor[*lua.LFunction]():
-		return "function"
-	case reflect.TypeFor[*lua.LUserData]():
-		return "userdata"
-	case reflect.TypeFor[*lua.LState]():
-		return "thread"
-	}
-	return "nil"
+	// The value itself cannot be taken out of a private field.
+	zero, _ := reflect.TypeAssert[lua.LValue](reflect.Zero(f.registers.Index(f.base + register).Elem().Type()))
+	return zero.Type().String()
 }
 
 // missingMethod returns the class and the name of the method that a register should contain, if it was read from an object

@@ -52,8 +52,8 @@ func (e *Error) Place() string { return strings.TrimSuffix(e.place, ":") }
 // Raise raises err in L, for a Go function that L's code has called. It does not return. An *Error, from a nested Call, keeps its
 // value and traceback.
 func Raise(L *lua.LState, err error) {
-	var e *Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
 		L.RaiseError("%s", err.Error())
 	}
 	if place := placeOf(L); e.place == "" && place != "" {
