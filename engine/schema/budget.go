@@ -41,7 +41,7 @@ func newChecker(document any) (*checker, error) {
 		},
 	})
 	var err error
-	c.compiled, err = compileWith(compiler, ownURL, document)
+	c.compiled, err = compile(compiler, ownURL, document)
 	return c, err
 }
 

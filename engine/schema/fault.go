@@ -124,20 +124,22 @@ func (c *collector) collect(e *jsonschema.ValidationError) {
 // find returns the value at a path; nil if there is none.
 func find(document any, path []string) any {
 	for _, step := range path {
-		switch within := document.(type) {
-		case map[string]any:
-			document = within[step]
-		case []any:
-			i, err := strconv.Atoi(step)
-			if err != nil || i < 0 || i >= len(within) {
-				return nil
-			}
-			document = within[i]
-		default:
-			return nil
-		}
+		document = within(document, step)
 	}
 	return document
+}
+
+// within returns the value at one step of a path; nil if there is none.
+func within(document any, step string) any {
+	switch v := document.(type) {
+	case map[string]any:
+		return v[step]
+	case []any:
+		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(v) {
+			return v[i]
+		}
+	}
+	return nil
 }
 
 // ofSchema returns the wording for a fault in a schema; "" if there is none better than that for any document. at is the value
@@ -214,21 +216,15 @@ func article(kind string) string {
 func show(path []string, document any) string {
 	var b strings.Builder
 	for _, step := range path {
-		if list, ok := document.([]any); ok {
+		switch _, isList := document.([]any); {
+		case isList:
 			b.WriteString("[" + step + "]")
-			document = nil
-			if i, err := strconv.Atoi(step); err == nil && i < len(list) {
-				document = list[i]
-			}
-			continue
-		}
-		if isWord(step) {
+		case isWord(step):
 			b.WriteString("." + step)
-		} else {
+		default:
 			b.WriteString("[" + strconv.Quote(step) + "]")
 		}
-		object, _ := document.(map[string]any)
-		document = object[step]
+		document = within(document, step)
 	}
 	return strings.TrimPrefix(b.String(), ".")
 }

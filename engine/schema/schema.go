@@ -66,7 +66,7 @@ type Compiler struct {
 // NewCompiler returns a compiler. The keywords additionalProperties and unevaluatedProperties at the top of its schemas ignore
 // the members that envelope names.
 func NewCompiler(envelope ...string) (*Compiler, error) {
-	keywords, err := compile(strictURL, strict())
+	keywords, err := compile(newCompiler(), strictURL, strict())
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
@@ -88,7 +88,7 @@ func (c *Compiler) Compile(text []byte) (*Schema, error) {
 			return nil, fmt.Errorf("schema: %w", sentence(err, document, ofSchema))
 		}
 	}
-	if _, err := compile(ownURL, document); err != nil {
+	if _, err := compile(newCompiler(), ownURL, document); err != nil {
 		return nil, fmt.Errorf("schema: %w", sentence(err, document, ofSchema))
 	}
 	checkers, err := newCheckers(document)
@@ -107,11 +107,7 @@ func isOfDraft(document any) bool {
 	return !given || draft == draftURL
 }
 
-// compile compiles a document under a URL, with formats, without loading others.
-func compile(url string, document any) (*jsonschema.Schema, error) {
-	return compileWith(newCompiler(), url, document)
-}
-
+// newCompiler returns a compiler that checks formats and loads no other documents.
 func newCompiler() *jsonschema.Compiler {
 	c := jsonschema.NewCompiler()
 	c.UseLoader(nowhere{})
@@ -119,7 +115,8 @@ func newCompiler() *jsonschema.Compiler {
 	return c
 }
 
-func compileWith(c *jsonschema.Compiler, url string, document any) (*jsonschema.Schema, error) {
+// compile compiles a document under a URL.
+func compile(c *jsonschema.Compiler, url string, document any) (*jsonschema.Schema, error) {
 	if err := c.AddResource(url, document); err != nil {
 		return nil, err
 	}
