@@ -158,18 +158,18 @@ func (s *server) message(L *lua.LState) int {
 	if L.Get(2).Type() == lua.LTFunction {
 		L.RaiseError("message %q: %s: write server.message(name, { protection = ... }, handler)", m.Name, api.ErrNoProtection)
 	}
+	check := func(err error) {
+		if err != nil {
+			L.RaiseError("message %q: %s", m.Name, err)
+		}
+	}
 	options := L.CheckTable(2)
-	if err := api.CheckOptions(options, "protection", "owner", "authorize", "schema"); err != nil {
-		L.RaiseError("message %q: %s", m.Name, err)
-	}
-	protection, err := api.Protection(options)
-	if err != nil {
-		L.RaiseError("message %q: %s", m.Name, api.Sentence(err))
-	}
-	m.Protection = protection
-	if m.Owner, err = api.Owner(options, protection, `the field with the uuid of the connection it is about`); err != nil {
-		L.RaiseError("message %q: %s", m.Name, err)
-	}
+	check(api.CheckOptions(options, "protection", "owner", "authorize", "schema"))
+	var err error
+	m.Protection, err = api.Protection(options)
+	check(err)
+	m.Owner, err = api.Owner(options, m.Protection, `the field with the uuid of the connection it is about`)
+	check(err)
 	switch authorize := options.RawGetString("authorize").(type) {
 	case *lua.LNilType:
 	case *lua.LFunction:
@@ -181,9 +181,7 @@ func (s *server) message(L *lua.LState) int {
 		L.RaiseError("message %q: authorize is a %s; it must be a function", m.Name, authorize.Type())
 	}
 	m.Check, m.Schema, err = s.check(options.RawGetString("schema"))
-	if err != nil {
-		L.RaiseError("message %q: %s", m.Name, err)
-	}
+	check(err)
 	if handler := L.OptFunction(3, nil); handler != nil {
 		m.Handle = func(c Client, in Incoming) error {
 			_, err := s.turns.call(&api.Call{Name: m.Name, Text: in.Text}, handler, s.clients.Client(c), api.ToLua(in.Value))

@@ -14,12 +14,10 @@ var ErrNoProtection = errors.New(`protection = "none", "client" or "admin" is mi
 
 // Protection returns the protection option.
 func Protection(options *lua.LTable) (auth.Protection, error) {
-	switch v := options.RawGetString("protection").(type) {
-	case lua.LString:
+	if v, ok := options.RawGetString("protection").(lua.LString); ok {
 		return auth.ParseProtection(string(v))
-	default:
-		return auth.Admin, ErrNoProtection
 	}
+	return auth.Admin, ErrNoProtection
 }
 
 // Owner returns the owner option, which is required with protection "client" and not allowed with the others.

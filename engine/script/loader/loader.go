@@ -19,9 +19,6 @@ import (
 	"perigee/engine/script/compile"
 )
 
-// errNoFile is the error of a pipe, directory or device in place of a script.
-var errNoFile = errors.New("not a regular file")
-
 // Loader loads the modules of one program: those of the server, then files of the scripts directory, then those of the binary.
 type Loader struct {
 	dir     *os.Root // keeps symbolic links from leading out; nil if there is no directory
@@ -208,8 +205,8 @@ func readFile(dir *os.Root, name string) (text []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: errNoFile}
+	if !info.Mode().IsRegular() { // a pipe, directory or device
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
 	}
 	return io.ReadAll(io.LimitReader(file, compile.MaxSource+1))
 }

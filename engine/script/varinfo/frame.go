@@ -18,12 +18,6 @@ type frame struct {
 	base      int           // index of the function's first register
 }
 
-// runsGo reports whether the function at a level of the stack is a Go function.
-func runsGo(L *lua.LState, level int) bool {
-	fn := function(L, level)
-	return fn != nil && fn.IsG
-}
-
 // arguments returns the number of arguments of the innermost function.
 func arguments(L *lua.LState) int {
 	d, _ := L.GetStack(0)

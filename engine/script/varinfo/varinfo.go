@@ -62,7 +62,7 @@ func Text(L *lua.LState, text string) (better string) {
 		return misused(L, text, rest)
 	}
 	level := 0
-	if strings.HasPrefix(text, noText) && runsGo(L, 0) {
+	if fn := function(L, 0); fn != nil && fn.IsG && strings.HasPrefix(text, noText) {
 		level = 1
 	}
 	f, ok := failed(L, level)

@@ -262,13 +262,6 @@ func (c *coroutines) sweep(v *VM) {
 	}
 }
 
-// close releases all coroutines.
-func (c *coroutines) close(v *VM) {
-	for co := range c.live {
-		c.release(v, co)
-	}
-}
-
 // release unwinds the Go stack of a suspended coroutine.
 func (c *coroutines) release(v *VM, co *coroutine) {
 	if co.resumer != nil {

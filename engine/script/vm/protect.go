@@ -7,9 +7,7 @@ func (v *VM) pcall(L *lua.LState) int {
 	if L.GetTop() < 1 {
 		panic(errorAt(L, "bad argument #1 to 'pcall' (value expected)"))
 	}
-	t := v.nestedThread(L)
-	t.push(L.Get(1))
-	return v.protectedCall(L, t, 2, nil)
+	return v.protectedCall(L, 2, nil)
 }
 
 // xpcall (f, handler, ...) returns the same as pcall, with the result of handler in place of the error. The handler runs after f
@@ -18,15 +16,14 @@ func (v *VM) xpcall(L *lua.LState) int {
 	if L.GetTop() < 2 {
 		panic(errorAt(L, "bad argument #2 to 'xpcall' (value expected)"))
 	}
-	t := v.nestedThread(L)
-	t.push(L.Get(1))
-	return v.protectedCall(L, t, 3, L.Get(2))
+	return v.protectedCall(L, 3, L.Get(2))
 }
 
-// protectedCall runs t with L's arguments from index first on, and returns to L. If a limit of the slice has tripped the error
+// protectedCall calls L's first argument with those from index first on, and returns to L. If a limit of the slice has tripped the error
 // is raised again: no script can continue by catching it.
-func (v *VM) protectedCall(L *lua.LState, t *thread, first int, handler lua.LValue) int {
-	top := L.GetTop()
+func (v *VM) protectedCall(L *lua.LState, first int, handler lua.LValue) int {
+	t, top := v.nestedThread(L), L.GetTop()
+	t.push(L.Get(1))
 	for i := first; i <= top; i++ {
 		t.L.Push(L.Get(i))
 	}

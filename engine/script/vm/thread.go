@@ -77,9 +77,7 @@ type pool struct {
 }
 
 // shrink drops the least recently used half of the idle threads.
-func (p *pool) shrink() {
-	p.idle = slices.Delete(p.idle, 0, len(p.idle)/2)
-}
+func (p *pool) shrink() { p.idle = slices.Delete(p.idle, 0, len(p.idle)/2) }
 
 // getThread returns a thread for a call by outer's code, in the same Call and on the same Go stack. outer is nil for the
 // outermost call.

@@ -201,7 +201,9 @@ func Caller(L *lua.LState) any {
 // Close ends the remaining coroutines. No call may be running or waiting.
 func (v *VM) Close() {
 	v.closed = true
-	v.coroutines.close(v)
+	for co := range v.coroutines.live {
+		v.coroutines.release(v, co)
+	}
 	v.regular.idle, v.shallow.idle = nil, nil
 }
 
