@@ -3,6 +3,7 @@ package compile
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/yuin/gopher-lua/parse"
 )
@@ -71,11 +72,7 @@ func (s *structure) expected(missing string, t token) string {
 
 // endsBlock reports whether the token ends a block, or the source.
 func endsBlock(t token) bool {
-	switch t.text {
-	case "", "end", "until", "else", "elseif":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"", "end", "until", "else", "elseif"}, t.text)
 }
 
 func (s *structure) wantsName() bool {
@@ -90,14 +87,8 @@ func (s *structure) wantsName() bool {
 
 // wantsOperand reports whether the last token must be followed by an operand.
 func (s *structure) wantsOperand() bool {
-	if s.complete() {
-		return false
-	}
-	switch s.last.text {
-	case "", ";", "then", "do", "else", "repeat", "return", "break":
-		return false
-	}
-	return true
+	optional := []string{"", ";", "then", "do", "else", "repeat", "return", "break"}
+	return !s.complete() && !slices.Contains(optional, s.last.text)
 }
 
 // complete reports whether the last token may end an expression.

@@ -24,14 +24,11 @@ const copied = "="
 
 // note attaches to a node which of its operands are variables.
 func (r *rewriter) note(node ast.PositionHolder, operands ...ast.Expr) {
-	var names []string
-	some := false
-	for _, operand := range operands {
-		name := ""
+	names, some := make([]string, len(operands)), false
+	for i, operand := range operands {
 		if variable, ok := operand.(*ast.IdentExpr); ok {
-			name, some = variable.Value, true
+			names[i], some = variable.Value, true
 		}
-		names = append(names, name)
 	}
 	if some {
 		r.attach(node, strings.Join(names, " "))

@@ -93,9 +93,7 @@ func baseError(c call) int {
 	return 0
 }
 
-func baseGetmetatable(c call) int {
-	return c.push(c.L.GetMetatable(c.value(1)))
-}
+func baseGetmetatable(c call) int { return c.push(c.L.GetMetatable(c.value(1))) }
 
 // baseSetmetatable accepts only tables: the metatable of strings belongs to all scripts.
 func baseSetmetatable(c call) int {
@@ -111,13 +109,9 @@ func baseSetmetatable(c call) int {
 	return c.push(t)
 }
 
-func baseRawequal(c call) int {
-	return c.push(lua.LBool(c.L.RawEqual(c.value(1), c.value(2))))
-}
+func baseRawequal(c call) int { return c.push(lua.LBool(c.L.RawEqual(c.value(1), c.value(2)))) }
 
-func baseRawget(c call) int {
-	return c.push(c.table().RawGet(c.value(2)))
-}
+func baseRawget(c call) int { return c.push(c.table().RawGet(c.value(2))) }
 
 func baseRawset(c call) int {
 	t := c.table()
@@ -186,13 +180,9 @@ func (c call) numberOrNil(f float64, ok bool) int {
 	return c.numbers(f)
 }
 
-func baseTostring(c call) int {
-	return c.push(c.L.ToStringMeta(c.value(1)))
-}
+func baseTostring(c call) int { return c.push(c.L.ToStringMeta(c.value(1))) }
 
-func baseType(c call) int {
-	return c.result(c.value(1).Type().String())
-}
+func baseType(c call) int { return c.result(c.value(1).Type().String()) }
 
 // basePrint passes one line to Options.Print. It does not catch errors of a __tostring.
 func (l *library) basePrint(c call) int {

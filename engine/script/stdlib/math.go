@@ -57,9 +57,7 @@ func mathFrexp(c call) int {
 	return c.numbers(fraction, float64(exponent))
 }
 
-func mathLdexp(c call) int {
-	return c.numbers(math.Ldexp(c.number(1), c.integer(2)))
-}
+func mathLdexp(c call) int { return c.numbers(math.Ldexp(c.number(1), c.integer(2))) }
 
 func mathModf(c call) int {
 	f := c.number(1)

@@ -24,9 +24,7 @@ func (l *library) openOS(L *lua.LState) {
 }
 
 // osClock returns the seconds since Open.
-func (l *library) osClock(c call) int {
-	return c.numbers(l.now().Sub(l.opened).Seconds())
-}
+func (l *library) osClock(c call) int { return c.numbers(l.now().Sub(l.opened).Seconds()) }
 
 func osDifftime(c call) int {
 	earlier := 0.0

@@ -76,17 +76,11 @@ func stringChar(c call) int {
 	return c.result(string(b))
 }
 
-func stringLen(c call) int {
-	return c.numbers(float64(len(c.text(1))))
-}
+func stringLen(c call) int { return c.numbers(float64(len(c.text(1)))) }
 
-func stringLower(c call) int {
-	return c.result(convertCase(c.text(1), 'A', 'a'))
-}
+func stringLower(c call) int { return c.result(convertCase(c.text(1), 'A', 'a')) }
 
-func stringUpper(c call) int {
-	return c.result(convertCase(c.text(1), 'a', 'A'))
-}
+func stringUpper(c call) int { return c.result(convertCase(c.text(1), 'a', 'A')) }
 
 // convertCase replaces the 26 letters of one case by those of the other. It leaves all other bytes, also invalid UTF-8.
 func convertCase(s string, from, to byte) string {

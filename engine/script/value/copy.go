@@ -55,11 +55,8 @@ func (c *deepCopy) table(from *lua.LTable) (lua.LValue, *PathError) {
 }
 
 func (c *deepCopy) entries(from *lua.LTable) (*lua.LTable, *PathError) {
-	keys := 0
-	for key, _ := from.Next(afterList(from.Len())); key != lua.LNil; key, _ = from.Next(key) {
-		keys++
-	}
-	to := emptyCopy(from, keys)
+	_, held := countKeys(from, from.Len())
+	to := emptyCopy(from, held-from.Len())
 	for key, v := from.Next(lua.LNil); key != lua.LNil; key, v = from.Next(key) {
 		switch key.(type) {
 		case lua.LString, lua.LNumber, lua.LBool:

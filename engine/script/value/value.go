@@ -57,19 +57,17 @@ func (p *budget) spend() *PathError {
 	return nil
 }
 
-func (l Limits) depth() int {
-	if l.Depth <= 0 || l.Depth > maxDepth {
-		return maxDepth
-	}
-	return l.Depth
-}
+func (l Limits) depth() int { return bounded(l.Depth, maxDepth) }
 
 // text returns the maximum of bytes to write.
-func (l Limits) text() int {
-	if l.Text <= 0 || l.Text > maxText {
-		return maxText
+func (l Limits) text() int { return bounded(l.Text, maxText) }
+
+// bounded returns a limit of 1 to most; most for any other.
+func bounded(limit, most int) int {
+	if limit <= 0 || limit > most {
+		return most
 	}
-	return l.Text
+	return limit
 }
 
 // Value is a Lua value that travels as JSON. The zero Value is null.

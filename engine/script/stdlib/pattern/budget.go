@@ -30,12 +30,10 @@ func (b *Budget) Spend(n int) {
 
 func (b *Budget) check() {
 	b.left = stepsPerCheck
-	ctx := b.L.Context()
-	if ctx == nil {
-		return
-	}
-	if err := ctx.Err(); err != nil {
-		Raise(b.L, err.Error())
+	if ctx := b.L.Context(); ctx != nil {
+		if err := ctx.Err(); err != nil {
+			Raise(b.L, err.Error())
+		}
 	}
 }
 

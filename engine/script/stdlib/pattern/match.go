@@ -227,9 +227,7 @@ func (m *Matcher) balance(i *item, at int) int {
 }
 
 // captures returns the number of values of a match; without captures the whole match is the only value.
-func (m *Matcher) captures() int {
-	return max(1, len(m.pattern.captures))
-}
+func (m *Matcher) captures() int { return max(1, len(m.pattern.captures)) }
 
 // Capture returns the n-th value of a match from start to end.
 func (m *Matcher) Capture(n, start, end int) lua.LValue {
