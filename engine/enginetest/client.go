@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,14 +62,11 @@ func (s *Server) Open(tb testing.TB, name string, header http.Header) *Client {
 		tb.Fatalf("opening a WebSocket for %s: %v (%s)", name, err, status)
 	}
 	c := &Client{t: tb, name: name, socket: socket, frames: make(chan Frame, 1024), latest: map[string]Frame{}}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		c.read()
-	}()
+	var reading sync.WaitGroup
+	reading.Go(c.read)
 	tb.Cleanup(func() {
 		_ = socket.Close() // may have ended before
-		<-done
+		reading.Wait()
 	})
 	return c
 }

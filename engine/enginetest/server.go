@@ -66,8 +66,7 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	s.stop = cancel
 	started := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	go func() {
 		defer close(s.stopped)
 		s.err = engine.Run(ctx, engine.Options{
 			Config:  c,
@@ -79,10 +78,10 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 				close(started)
 			},
 		})
-	})
+	}()
 	tb.Cleanup(func() {
 		cancel()
-		wg.Wait()
+		<-s.stopped
 		if tb.Failed() {
 			log := s.Log()
 			tb.Logf("the end of the server's log:\n%s", log[max(0, len(log)-shownLog):])

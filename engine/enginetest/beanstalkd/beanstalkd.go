@@ -10,13 +10,9 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
-	"time"
 
 	"perigee/engine/testkit"
 )
-
-// timeout is how long anything may take before a test fails: a guard against hanging, not a measurement.
-const timeout = 2 * time.Minute
 
 // Options are the options of a server.
 type Options struct {
@@ -101,19 +97,13 @@ func (s *Server) Restart(tb testing.TB) {
 	if err := s.cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	deadline := time.After(timeout)
-	for {
+	testkit.WaitFor(tb, "beanstalkd to listen at "+s.Address, func() bool {
 		c, err := net.Dial(network(s.Address), s.Address) //nolint:noctx // a local connection takes no time
 		if err == nil {
 			_ = c.Close()
-			return
 		}
-		select {
-		case <-deadline:
-			tb.Fatalf("beanstalkd does not listen at %s: %v", s.Address, err)
-		case <-time.After(time.Millisecond):
-		}
-	}
+		return err == nil
+	})
 }
 
 // Kill kills the server with SIGKILL, if it runs.
