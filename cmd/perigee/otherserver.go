@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -39,10 +40,7 @@ func (p *program) hintOtherServer(ctx context.Context, settings config.Config, e
 // settingsFile returns the absolute path, without symbolic links, of the settings file. The file need not exist. Programs in
 // different directories get the same path for the same file.
 func settingsFile(settings config.Config) string {
-	file := settings.Path
-	if file == "" {
-		file = defaultFile
-	}
+	file := cmp.Or(settings.Path, defaultFile)
 	absolute, err := filepath.Abs(file)
 	if err != nil {
 		return file

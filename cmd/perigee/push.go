@@ -68,10 +68,7 @@ func (p *program) push() *cli.Command {
 
 // queueName returns the queue that the command line selects.
 func queueName(c *cli.Command, settings config.Config) string {
-	if name := c.String("tube"); name != "" {
-		return name
-	}
-	return settings.Queue.Name
+	return cmp.Or(c.String("tube"), settings.Queue.Name)
 }
 
 // job returns the job of a command line.

@@ -20,10 +20,7 @@ var (
 // syntaxRemedy returns a remedy for a syntax error, or "". It shows nothing of the text that the parser's message does not show:
 // it may be a secret.
 func syntaxRemedy(text string, syntax toml.ParseError) string {
-	_, key, dotted := strings.Cut(syntax.LastKey, ".")
-	if !dotted {
-		key = syntax.LastKey
-	}
+	key := syntax.LastKey[strings.IndexByte(syntax.LastKey, '.')+1:] // without the section
 	word, letter := wordPattern.FindStringSubmatch(syntax.Message), letterPattern.FindStringSubmatch(syntax.Message)
 	switch {
 	case twicePattern.MatchString(syntax.Message) && syntax.LastKey == "":

@@ -6,6 +6,7 @@
 package spec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,12 +74,8 @@ func (r Report) String() string {
 // Run runs the specs, one after the other. Failures of specs are in the report; the error is that of finding and reading the files,
 // or of ctx.
 func Run(ctx context.Context, o Options) (Report, error) {
-	if o.Path == "" {
-		o.Path = o.Config.Lua.Path
-	}
-	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
-	}
+	o.Path = cmp.Or(o.Path, o.Config.Lua.Path)
+	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
 	var report Report
 	files, err := find(o.Path)
 	if err != nil {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -95,8 +97,13 @@ func dialTrusted(ctx context.Context, path string) (net.Conn, error) {
 func dial(ctx context.Context, path string) (*net.UnixConn, error) {
 	dialer := net.Dialer{Timeout: ioTimeout}
 	conn, err := dialer.DialContext(ctx, "unix", path)
-	if err != nil {
-		return nil, dialError(err)
+	switch {
+	case err == nil:
+		return conn.(*net.UnixConn), nil
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, ErrNotRunning
+	case errors.Is(err, syscall.EAGAIN): // unix(7): its backlog is full
+		return nil, fmt.Errorf("%w, and accepts no more connections", ErrRunning)
 	}
-	return conn.(*net.UnixConn), nil
+	return nil, err
 }

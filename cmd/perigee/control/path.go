@@ -154,14 +154,3 @@ func removeStale(ctx context.Context, path string) error {
 	}
 	return fmt.Errorf("%w, as process %d: stop it, or choose another", ErrRunning, server.Pid)
 }
-
-// dialError says what the error of a connection attempt means.
-func dialError(err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return ErrNotRunning
-	case errors.Is(err, syscall.EAGAIN): // unix(7): its backlog is full
-		return fmt.Errorf("%w, and accepts no more connections", ErrRunning)
-	}
-	return err
-}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -37,11 +38,7 @@ func (s *Server) fetch(r fetch.Request, done func(fetch.Response, error)) func()
 		}
 	}
 	if !known {
-		method := r.Method
-		if method == "" {
-			method = http.MethodGet
-		}
-		s.log.addError(MissingStub{method, r.URL})
+		s.log.addError(MissingStub{cmp.Or(r.Method, http.MethodGet), r.URL})
 	}
 	s.loop.Next("http", func() { done(found.Response, found.Failure) })
 	return func() {}
