@@ -27,10 +27,10 @@ type shell struct {
 	keeps   bool     // a server that start begins keeps running until the test ends
 }
 
-// untested reports whether tests cannot run a command, or need not: a clone and the installation have happened, and .ci/run
-// is what runs the tests.
+// untested reports whether tests cannot run a command, or need not: a clone and the installation have happened, and the tests
+// do not have the rights of root.
 func untested(command string) bool {
-	return strings.HasPrefix(command, "git clone ") || command == "go install ./cmd/perigee" || command == ".ci/run"
+	return strings.HasPrefix(command, "git clone ") || command == "go install ./cmd/perigee" || strings.HasPrefix(command, "sudo ")
 }
 
 // line runs commands that && joins.
@@ -59,12 +59,15 @@ func (s *shell) line(line string) {
 	}
 }
 
+// localPort is the address of a server that start has started.
+var localPort = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+
 // start runs a server until it has printed where it serves, or until the test ends.
 func (s *shell) start(words []string) {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	read, stdout := io.Pipe()
-	var stderr bytes.Buffer // read only after the program has ended
+	var stderr, printed bytes.Buffer // read only after the program has ended
 	serves := make(chan struct{})
 	code, served := 0, false // read only after the program has ended
 	var wg sync.WaitGroup
@@ -74,7 +77,9 @@ func (s *shell) start(words []string) {
 	})
 	wg.Go(func() {
 		for lines := bufio.NewScanner(read); lines.Scan(); {
-			if strings.HasPrefix(lines.Text(), "websocket ") {
+			line := lines.Text()
+			printed.WriteString(localPort.ReplaceAllString(line, "127.0.0.1:8080") + "\n")
+			if strings.HasPrefix(line, "websocket ") {
 				served = true
 				close(serves)
 			}
@@ -87,6 +92,7 @@ func (s *shell) start(words []string) {
 		s.t.Helper()
 		stop()
 		wg.Wait()
+		s.printed = printed.String()
 		if code != 0 || !served {
 			s.t.Errorf("%s: %q = %d, want that it serves and ends with 0; %s", s.place, words, code, stderr.String())
 		}
@@ -187,6 +193,7 @@ func TestDocumentCommands(t *testing.T) {
 					t.Run(section.Title, func(t *testing.T) { ownServer(t, section, environ) })
 				case needsServer(section): // by TestDocumentJobs
 				default:
+					s := &shell{t: t, environ: environ, port: "0"}
 					for _, b := range section.Blocks {
 						if b.Language != "sh" && b.Language != "console" {
 							continue
@@ -196,7 +203,7 @@ func TestDocumentCommands(t *testing.T) {
 						if strings.Contains(b.Text, "protection = ") {
 							mend = forgetProtection(t)
 						}
-						(&shell{t: t, environ: environ, port: "0"}).block(b)
+						s.block(b)
 						mend()
 					}
 				}
