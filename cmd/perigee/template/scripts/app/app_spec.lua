@@ -2,6 +2,8 @@
 
 local spec = require "spec"
 
+spec.manager("app")
+
 describe("Press", function()
   it("is counted and sent to all clients", function()
     local alice, bob = spec.client(), spec.client()
