@@ -16,7 +16,7 @@ import (
 func (p *program) status() *cli.Command {
 	return &cli.Command{
 		Name:   "status",
-		Usage:  "show the status of the running server",
+		Usage:  "show the status of the running server; fails if none runs",
 		Flags:  append(p.settingFlags(callSettings), jsonFlag()),
 		Action: showResult[report.Status](p, service.Status),
 	}

@@ -20,7 +20,7 @@ func (p *program) docs() *cli.Command {
 	reference := func() string { return script.Reference(spec.Description()) }
 	return &cli.Command{
 		Name:     "docs",
-		Usage:    "print documentation that is generated from the program",
+		Usage:    "print the reference of the Lua API",
 		Commands: []*cli.Command{p.generated("lua", "print the reference of the Lua API as Markdown", reference)},
 		Action:   showSubcommands,
 	}

@@ -21,10 +21,11 @@ var template embed.FS
 
 func (p *program) init() *cli.Command {
 	return &cli.Command{
-		Name:        "init",
-		Usage:       "create a new application in a directory that is empty or does not exist",
-		ArgsUsage:   "DIR",
-		Description: examples("perigee init app && cd app && perigee start --watch --open"),
+		Name:      "init",
+		Usage:     "create a new application in a directory that is empty or does not exist",
+		ArgsUsage: "DIR",
+		Description: "Writes settings, a manager with its spec and its page, and types for an editor.\n\n" +
+			examples("perigee init app && cd app && perigee start --watch --open"),
 		Action: func(_ context.Context, c *cli.Command) error {
 			dir := c.Args().First()
 			if dir == "" {

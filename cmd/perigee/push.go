@@ -39,7 +39,7 @@ func (p *program) push() *cli.Command {
 				Name: "ttr", Usage: "time after which the queue gives the job to another worker, in whole seconds, at least 1s",
 				Value: config.Duration(queue.DefaultTTR).String(),
 			},
-			&cli.StringFlag{Name: "tube", Usage: "use queue `NAME` instead of queue.name"},
+			&cli.StringFlag{Name: "tube", Usage: "use queue `NAME`, like --queue-name"},
 		),
 		ArgValidator: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Len() > 2 {

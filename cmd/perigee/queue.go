@@ -26,7 +26,7 @@ func (p *program) queue() *cli.Command {
 
 // queueFlags returns the flags of commands that use the queue service.
 func (p *program) queueFlags() []cli.Flag {
-	return append(p.settingFlags(jobSettings), jsonFlag(), &cli.StringFlag{Name: "tube", Usage: "use queue `NAME` instead of queue.name"})
+	return append(p.settingFlags(jobSettings), jsonFlag(), &cli.StringFlag{Name: "tube", Usage: "use queue `NAME`, like --queue-name"})
 }
 
 // withQueue returns the action of a command that uses the queue service.

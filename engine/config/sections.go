@@ -6,7 +6,7 @@ type Server struct {
 	Port           int      `toml:"port" range:"0..65535" check:"port" restart:"yes" doc:"TCP port to listen on. 0 picks any free port, which the log names."`
 	MaxConnections int      `toml:"max_connections" range:"0..1000000" doc:"Maximum number of connected clients. Further ones are refused with close code 1013. 0 means no limit."`
 	Key            Secret   `toml:"key" doc:"Admin key, which clients send as password. The default, and keys shorter than 12 bytes, are accepted on loopback addresses only."`
-	KeyFile        string   `toml:"key_file" needs:"it must exist, belong to the server's user and be readable (chmod 600)" doc:"File with the admin key, instead of key. Only its owner may have permission to read it (chmod 600). Empty means none."`
+	KeyFile        string   `toml:"key_file" needs:"it must exist, belong to the server's user and be readable (chmod 600)" doc:"File with the admin key, instead of key, relative to the directory of the settings file. Only its owner may have permission to read it (chmod 600). Empty means none."`
 	Origins        []string `toml:"origins" doc:"Origins of pages that may connect besides the server's own: https://app.example.com, or https://*.example.com for any one label. * allows all."`
 	RequireOrigin  bool     `toml:"require_origin" doc:"Refuse clients that send no Origin header. All browsers send one, most other programs do not."`
 	Hosts          []string `toml:"hosts" doc:"Host names under which browsers on this machine may reach the server, besides localhost. Others are refused, to prevent DNS rebinding."`
@@ -14,7 +14,7 @@ type Server struct {
 	Public         string   `toml:"public" needs:"it must be a directory that the server's user can read" doc:"Directory of static files to serve at /, relative to the directory of the settings file. Empty means the directory public beside the manager."`
 	LogLevel       string   `toml:"log_level" one:"debug info warn error" doc:"Minimum level of log lines: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" one:" text json" restart:"yes" doc:"Format of the log: text or json. Empty means text on a terminal, and json otherwise."`
-	Control        string   `toml:"control" needs:"its directory must exist, belong to the server's user and be writable (chmod 700)" restart:"yes" doc:"Unix socket through which perigee reload, stop and status reach the server, for its user and root only. Relative to the directory of the settings file; the socket's directory must belong to the server's user and be closed to others (chmod 700). Empty means PORT.sock in $XDG_RUNTIME_DIR/perigee, or else in perigee-UID in the system's directory for temporary files. off disables it."`
+	Control        string   `toml:"control" needs:"its directory must exist, belong to the server's user and be writable (chmod 700)" restart:"yes" doc:"Unix socket through which perigee reload, stop, status, queue failed, check --against-running, and push to a queue in memory, reach the server, for its user and root only. Relative to the directory of the settings file; the socket's directory must belong to the server's user and be closed to others (chmod 700). Empty means PORT.sock in $XDG_RUNTIME_DIR/perigee, or else in perigee-UID in the system's directory for temporary files. off disables it."`
 	PIDFile        string   `toml:"pid_file" needs:"its directory must exist, and the server's user must be able to write to it" restart:"yes" doc:"File that holds the server's process ID while it runs, relative to the directory of the settings file. Empty means none."`
 }
 
@@ -50,7 +50,7 @@ type Limits struct {
 // Lua is the section [lua]: the scripts and their limits.
 type Lua struct {
 	Path         string   `toml:"path" needs:"it must be a directory that the server's user can read" check:"directory" doc:"Directory of the application's scripts, relative to the directory of the settings file. Modules that are not found there come from the binary."`
-	Manager      string   `toml:"manager" check:"module" doc:"Module whose table holds the application's hooks: boot, open, close, error, stop, roster."`
+	Manager      string   `toml:"manager" check:"module" doc:"Module whose table holds the application's hooks: boot, migrate, open, close, error, stop, roster."`
 	TurnTimeout  Duration `toml:"turn_timeout" range:"1ms..1h" doc:"Maximum time that a script may run without waiting. After that it is stopped, and only its message fails."`
 	BootTimeout  Duration `toml:"boot_timeout" range:"1ms..1h" doc:"Maximum time for loading the scripts and running their boot hook."`
 	SlowTurn     Duration `toml:"slow_turn" range:"0s..1h" doc:"Turns that take longer are logged with the name of their handler. 0s disables it."`
@@ -96,7 +96,7 @@ const (
 type State struct {
 	File     string   `toml:"file" needs:"its directory must exist, and the server's user must be able to write to it" restart:"yes" doc:"File that keeps server.state across restarts, relative to the directory of the settings file. Its directory must exist, and the server must be able to write to it. Empty means that the state is kept in memory only."`
 	Interval Duration `toml:"interval" range:"10ms..24h" restart:"yes" doc:"Time between two saves. If nothing has changed, nothing is written. A regular stop saves, too."`
-	Sync     string   `toml:"sync" one:"interval job" restart:"yes" doc:"When the state is also saved: interval means never; job means before a job is deleted, so that its effect is not lost. job requires file."`
+	Sync     string   `toml:"sync" one:"interval job" restart:"yes" doc:"When the state is saved. interval: only at each interval. job: also before a job is deleted, so that its effect is not lost; it requires file."`
 }
 
 // Values of State.Sync.

@@ -66,7 +66,7 @@ func optionClasses() []api.Kind {
 		{Class: "MessageOptions", Doc: "Options of server.message.", Fields: []api.Field{
 			{
 				Name: "protection", Type: protection,
-				Doc: "Required. Who may send it: \"none\" everybody, \"admin\" admins, \"client\" the connection whose uuid is in the field that owner names, or an admin. Everybody else is prompted for a password.",
+				Doc: "Required. Who may send it: \"none\" everybody; \"admin\" admins; \"client\" the client that the message is about, or an admin, and owner names the field that has this client's uuid. Everybody else is prompted for a password.",
 			},
 			{
 				Name: "owner?", Type: "string",
@@ -84,7 +84,7 @@ func optionClasses() []api.Kind {
 		{Class: "TopicOptions", Doc: "Options of server.register.", Fields: []api.Field{
 			{
 				Name: "protection?", Type: protection,
-				Doc: "Who may subscribe with the message Subscribe: \"none\" everybody, which is the default; \"admin\" admins; \"client\" the connection whose uuid is owner, or an admin. Scripts may subscribe any client.",
+				Doc: "Who may subscribe with the message Subscribe: \"none\" everybody, which is the default; \"admin\" admins; \"client\" the client whose uuid is owner, or an admin. Scripts may subscribe any client.",
 			},
 			{
 				Name: "owner?", Type: "string",
