@@ -162,7 +162,7 @@ func TestStateUnwritable(t *testing.T) {
 	c := config.Default()
 	c.State.File, c.Lua.Path = file, t.TempDir()
 	o := engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files}
-	want := "state.file: persist: opening " + file + ": cannot write to it: "
+	want := "state.file: cannot write to " + file + ": "
 	if _, err := engine.Check(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Check = %v, want %q in it", err, want)
 	}

@@ -24,8 +24,8 @@ func TestSettingErrors(t *testing.T) {
 	}{
 		{manager + "[server]\nkey_file = \"key\"\n", "", "", `(?m)^perigee: server.toml:4: server.key_file: key file key: no such file or directory; it must exist, .*\(chmod 600\); relative paths start at the directory of server.toml\n$`},
 		{manager, "SERVER_PUBLIC=nix", "", `(?m)^perigee: SERVER_PUBLIC: open nix: no such file or directory; it must be a directory .*can read\n$`},
-		{manager, "", "--state-file=x/y.json", `(?m)^perigee: --state-file: persist: opening x/y.json: stat x: no such file or directory; its directory must exist, .*write to it\n$`},
-		{manager + "[state]\nfile = \"/proc/state.json\"\n", "", "", `(?m)^perigee: server.toml:4: state.file: persist: opening /proc/state.json: cannot write to it: .*; its directory must exist`},
+		{manager, "", "--state-file=x/y.json", `(?m)^perigee: --state-file: there is no directory x\n$`},
+		{manager + "[state]\nfile = \"/proc/state.json\"\n", "", "", `(?m)^perigee: server.toml:4: state.file: cannot write to /proc/state.json: .*; its directory must exist`},
 		{"[lua]\nmanager = \"apps\"\n", "", "", `(?m)^perigee: server.toml:2: lua.manager: module "apps" not found: .*; did you mean "app"\?\n$`},
 		{manager + "[server]\norigins = [\"nonsense\"]\n", "", "", `(?m)^perigee: server.toml:4: server.origins: origin `},
 	} {

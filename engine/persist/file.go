@@ -36,20 +36,29 @@ func Open(path string) (*File, error) {
 	f := &File{path: path}
 	directory := filepath.Dir(path)
 	info, err := os.Stat(directory)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, missingDirectory(directory)
+	}
 	if err != nil {
-		return nil, f.wrap("opening", err)
+		return nil, err
 	}
 	if !info.IsDir() {
-		return nil, f.wrap("opening", fmt.Errorf("%s is not a directory", directory))
+		return nil, fmt.Errorf("%s is not a directory", directory)
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, f.wrap("opening", errors.New("not a regular file"))
+		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
 	if err := f.checkWritable(); err != nil {
-		return nil, f.wrap("opening", fmt.Errorf("cannot write to it: %w", err))
+		return nil, fmt.Errorf("cannot write to %s: %w", path, err)
 	}
 	return f, nil
 }
+
+// missingDirectory is the error of a path whose directory does not exist. It wraps fs.ErrNotExist.
+type missingDirectory string
+
+func (m missingDirectory) Error() string { return "there is no directory " + string(m) }
+func (missingDirectory) Unwrap() error   { return fs.ErrNotExist }
 
 // checkWritable returns an error if write could not create its temporary file. It leaves no file behind and does not change an
 // existing temporary file, which another process may be writing.

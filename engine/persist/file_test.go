@@ -268,7 +268,7 @@ func TestOpenUnwritable(t *testing.T) {
 	path := filepath.Join(directory, "state.json")
 	refused := func(path string) {
 		t.Helper()
-		if f, err := Open(path); err == nil || !strings.Contains(err.Error(), "persist: opening "+path+": cannot write to it: ") {
+		if f, err := Open(path); err == nil || !strings.Contains(err.Error(), "cannot write to "+path+": ") {
 			t.Errorf("Open(%s) = %v, %v, want an error that it is not writable", path, f, err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrLocked is wrapped by the error of Lock if another process holds the lock.
-var ErrLocked = errors.New("another server uses it: give each server its own state file")
+var ErrLocked = errors.New("another server uses the state file; give each server its own")
 
 // Lock locks the state file that the settings name, if any, for this process until release is called. Call it before New, so
 // that New reads what the previous server saved last. If another running server holds the lock, the error is ErrLocked.
@@ -36,7 +36,7 @@ func (f *File) Lock() (release func() error, err error) {
 	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
-		return nil, errors.Join(f.wrap("locking", fmt.Errorf("%w (%s.lock)", ErrLocked, f.path)), lock.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", f.path, ErrLocked), lock.Close())
 	case err != nil && !errors.Is(err, syscall.ENOTSUP) && !errors.Is(err, syscall.ENOLCK) && !errors.Is(err, syscall.ENOSYS):
 		return nil, errors.Join(f.wrap("locking", err), lock.Close())
 	}
