@@ -259,7 +259,7 @@ func TestBrokenScripts(t *testing.T) {
 		{"unknown protection", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"all\" }, print) end return app", "scripts/app.lua:5"},
 		{"client without owner", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"client\" }, print) end return app", "needs owner"},
 		{"unknown option", head + "function app:boot()\nserver.message(\"Ring\", { protect = \"none\" }, print) end return app", "unknown option \"protect\""},
-		{"bad schema", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"none\", schema = { properties = { by = { tipe = \"string\" } } } }, print) end return app", "scripts/app.lua:5: message \"Ring\": schema: properties.by.tipe: is not known"},
+		{"bad schema", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"none\", schema = { properties = { by = { tipe = \"string\" } } } }, print) end return app", `scripts/app.lua:5: message "Ring": schema: properties.by: unknown keyword "tipe"; did you mean "type"?`},
 		{"schema from elsewhere", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"none\", schema = { [\"$ref\"] = \"file:///etc/passwd\" } }, print) end return app", "scripts/app.lua:5: message \"Ring\": schema: \"file:///etc/passwd\": a schema refers only to itself"},
 		{"schema that is no table", head + "function app:boot()\nserver.message(\"Ring\", { protection = \"none\", schema = \"x\" }, print) end return app", "scripts/app.lua:5: message \"Ring\": schema is a string"},
 		{"twice", head + "function app:boot()\nbase.boot(self)\nserver.message(\"JoinAsPlayer\", { protection = \"none\" }, print) end return app", "twice"},

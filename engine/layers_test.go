@@ -55,7 +55,7 @@ func layers() map[string]int {
 		"engine/loop":                  0,
 		"engine/metrics":               0,
 		"engine/process":               0,
-		"engine/schema":                0,
+		"engine/schema":                1,
 		"engine/script/compile":        0,
 		"engine/script/value":          0,
 		"engine/wire":                  0,

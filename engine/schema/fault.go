@@ -9,6 +9,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"perigee/engine/config"
 )
 
 // longest is the maximum of bytes of a fault: it may quote the document.
@@ -38,6 +40,13 @@ func sentence(err error, document any, words func(e *jsonschema.ValidationError,
 	first := slices.MinFunc(causes(c.faults), func(a, b placed) int {
 		return cmp.Or(slices.Compare(a.path, b.path), cmp.Compare(a.text, b.text))
 	})
+	if n := len(first.path); words != nil && first.unknown && n > 0 { // a keyword of a schema
+		text := unknownKeyword(first.path[n-1])
+		if place := show(first.path[:n-1], document); place != "" {
+			text = place + ": " + text
+		}
+		return fault(clip(text))
+	}
 	place := show(first.path, document)
 	if place == "" {
 		return fault(clip("it " + first.text))
@@ -164,6 +173,15 @@ func ofSchema(e *jsonschema.ValidationError, at any) string {
 		}
 	}
 	return ""
+}
+
+// unknownKeyword returns what is wrong with a keyword of a schema that does not exist.
+func unknownKeyword(name string) string {
+	text := "unknown keyword " + strconv.Quote(name)
+	if similar := config.Nearest(name, keywords()); similar != "" {
+		text += "; did you mean " + strconv.Quote(similar) + "?"
+	}
+	return text
 }
 
 // wrongType returns what is wrong with the value of the keyword type.

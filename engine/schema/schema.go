@@ -42,6 +42,19 @@ func formats() []string {
 	}
 }
 
+// keywords returns the keywords of the draft, for suggestions.
+func keywords() []string {
+	return []string{
+		"$anchor", "$comment", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$ref", "$schema", "$vocabulary",
+		"additionalProperties", "allOf", "anyOf", "const", "contains", "contentEncoding", "contentMediaType", "contentSchema",
+		"default", "dependentRequired", "dependentSchemas", "deprecated", "description", "else", "enum", "examples",
+		"exclusiveMaximum", "exclusiveMinimum", "format", "if", "items", "maxContains", "maxItems", "maxLength", "maxProperties",
+		"maximum", "minContains", "minItems", "minLength", "minProperties", "minimum", "multipleOf", "not", "oneOf", "pattern",
+		"patternProperties", "prefixItems", "properties", "propertyNames", "readOnly", "required", "then", "title", "type",
+		"unevaluatedItems", "unevaluatedProperties", "uniqueItems", "writeOnly",
+	}
+}
+
 // types returns the types that a schema may demand.
 func types() []string {
 	return []string{"string", "number", "integer", "boolean", "object", "array", "null"}
