@@ -38,10 +38,10 @@ func (c *connectionLog) update(w *Worker, now time.Time) {
 	case c.connected:
 		w.log.Warn("queue: connection lost; reconnecting", "queue", w.options.Name, "error", s.Reason)
 	case !c.logged && w.options.OptionalHint != "":
-		w.log.Info("queue: service not reachable yet; will connect when it is", "queue", w.options.Name, "error", s.Reason,
+		w.log.Info("queue: beanstalkd is not reachable yet; will connect when it is", "queue", w.options.Name, "error", s.Reason,
 			"hint", w.options.OptionalHint)
 	default:
-		w.log.Warn("queue: service not reachable; trying again", "queue", w.options.Name, "error", s.Reason)
+		w.log.Warn("queue: beanstalkd is not reachable; trying again", "queue", w.options.Name, "error", s.Reason)
 	}
 	*c = connectionLog{logged: true, connected: s.Connected, reason: s.Reason}
 }
