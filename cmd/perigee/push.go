@@ -84,7 +84,7 @@ func (p *program) job(c *cli.Command) (queue.PutRequest, error) {
 	case name == "":
 		return put, wrongUsage(c, errors.New("the name of a command is missing"))
 	case errPriority != nil || errDelay != nil || errTTR != nil:
-		return put, usageError{cmp.Or(errPriority, errDelay, errTTR)}
+		return put, usageError{cmp.Or(errPriority, errDelay, errTTR), c.FullName()}
 	}
 	if string(arguments) == "-" {
 		var err error
@@ -145,17 +145,25 @@ func (p *program) put(ctx context.Context, c *cli.Command, settings config.Confi
 	}
 	defer func() { _ = service.Close() }() // the put has been answered
 	id, err = service.Put(ctx, put)
-	return id, explain(err)
+	if unreachable(err) {
+		err = fmt.Errorf("%w; for a server started with --queue-driver memory, use that flag here too", explain(err))
+	}
+	return id, err
 }
 
 // explain adds a remedy to the error of a queue service that cannot be reached.
 func explain(err error) error {
-	_, refused := errors.AsType[syscall.Errno](err)
-	_, unknown := errors.AsType[*net.DNSError](err)
-	if refused && !errors.Is(err, fs.ErrPermission) || unknown {
+	if unreachable(err) {
 		return fmt.Errorf("%w: start beanstalkd there, or name its address with queue.address or --queue-address", err)
 	}
 	return err
+}
+
+// unreachable reports whether err says that the queue service cannot be reached.
+func unreachable(err error) bool {
+	_, refused := errors.AsType[syscall.Errno](err)
+	_, unknown := errors.AsType[*net.DNSError](err)
+	return refused && !errors.Is(err, fs.ErrPermission) || unknown
 }
 
 // queueTimeout is how long a command waits for the queue service.

@@ -87,7 +87,7 @@ func peek(ctx context.Context, q jobqueue.Client, name, which string) (job queue
 	}
 	id, err := strconv.ParseUint(which, 10, 64)
 	if err != nil {
-		return job, stats, usageError{fmt.Errorf("queue peek: %q is neither ready, delayed, buried nor a number", which)}
+		return job, stats, usageError{fmt.Errorf("queue peek: %q is neither ready, delayed, buried nor a number", which), "perigee queue peek"}
 	}
 	job, stats, err = q.PeekJob(ctx, id)
 	if errors.Is(err, queue.ErrNotFound) {

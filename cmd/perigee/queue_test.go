@@ -93,14 +93,20 @@ func TestQueueForPrograms(t *testing.T) {
 func TestQueueOutOfReach(t *testing.T) {
 	t.Chdir(t.TempDir())
 	commands := []string{"queue stats", "queue peek", "queue peek 1", "queue kick", "queue kick --job 1", "queue delete 1"}
+	absent := testkit.ReservePort(t)
 	for _, row := range []struct {
 		claim, environ, want string
 		commands             []string
 	}{
 		{
-			"beanstalkd is not there", "SERVER_QUEUE_ADDRESS=" + testkit.ReservePort(t),
+			"beanstalkd is not there", "SERVER_QUEUE_ADDRESS=" + absent,
 			"connection refused: start beanstalkd there, or name its address with queue.address or --queue-address\n$",
-			append(commands, "push AddPrize"),
+			commands,
+		},
+		{
+			"beanstalkd is not there for a push", "SERVER_QUEUE_ADDRESS=" + absent,
+			"connection refused: start beanstalkd there, or name its address with queue.address or --queue-address; for a server started with --queue-driver memory, use that flag here too\n$",
+			[]string{"push AddPrize"},
 		},
 		{
 			"the queue is the server's own", "SERVER_QUEUE_DRIVER=memory",
@@ -115,7 +121,7 @@ func TestQueueOutOfReach(t *testing.T) {
 		{
 			"the socket is not there", "SERVER_QUEUE_ADDRESS=unix:///no/such.sock",
 			`/no/such.sock: dial: connect: no such file or directory: start beanstalkd there, or name its address with queue.address or --queue-address\n$`,
-			append(commands, "push AddPrize"),
+			commands,
 		},
 	} {
 		for _, command := range row.commands {

@@ -63,7 +63,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("check --against-running with a fault = %d, %q, want 1 and %s", code, stdout, want)
 	}
 	code, stdout, stderr = perigee(t, environ, "reload", "-P", server.port)
-	if code != 1 || stdout != "" || !strings.Contains(stderr, `scripts/app.lua:6: message "Halt": protection`) {
+	if code != 1 || stdout != "" || !strings.Contains(stderr, `perigee: not reloaded; the previous scripts keep running: scripts/app.lua:6: message "Halt": protection`) {
 		t.Errorf("reload with a fault = %d, %q, %q, want 1 and scripts/app.lua:6", code, stdout, stderr)
 	}
 	alice.send(`{"name":"Ring"}`)
@@ -205,7 +205,7 @@ func TestWatch(t *testing.T) {
 	alice.await("Halted")
 	writeApp(t, `server.message("Halt", {})`)
 	const fault = `: message "Halt": protection = "none", "client" or "admin" is missing`
-	server.stderr.await(t, `(?m)^perigee: scripts/app.lua:6`+fault+`$`)
+	server.stderr.await(t, `(?m)^perigee: not reloaded; the previous scripts keep running: scripts/app.lua:6`+fault+`$`)
 	alice.send(`{"name":"Ring"}`)
 	alice.await("Rang")
 	writeApp(t, appRing)
@@ -217,13 +217,13 @@ func TestWatch(t *testing.T) {
 	if err := os.WriteFile("server.toml", []byte("[server]\nprot = 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	server.stderr.await(t, `(?m)^perigee: server.toml:2: .*prot`)
+	server.stderr.await(t, `(?m)^perigee: not reloaded; the previous scripts keep running: server.toml:2: .*prot`)
 	if err := os.WriteFile("server.toml", []byte("[server]\nmax_connections = 60\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	server.stdout.await(t, `50 -> 60`)
 	writeApp(t, `local function deep() error("deep") end deep()`)
-	server.stderr.await(t, `(?m)^perigee: scripts/app.lua:6: deep\n    scripts/app.lua:6: in .*\n    scripts/app.lua:6: in .*\n`)
+	server.stderr.await(t, `(?m)^perigee: not reloaded; the previous scripts keep running: scripts/app.lua:6: deep\n    scripts/app.lua:6: in .*\n    scripts/app.lua:6: in .*\n`)
 	log := server.stderr.String()
 	if n := strings.Count(log, "is missing"); n != 1 || strings.Contains(log, "reload failed") {
 		t.Errorf("a fault is told %d times, want once: %s", n, log)

@@ -52,14 +52,17 @@ func (p *program) variable(name string) (value string) {
 }
 
 // usageError is the error of a wrong command line.
-type usageError struct{ error }
+type usageError struct {
+	error
+	command string // whose help to read
+}
 
 // wrongUsage returns the error of a wrong use of c.
 func wrongUsage(c *cli.Command, err error) error {
 	if subcommand, ok := strings.CutPrefix(c.FullName(), c.Root().Name+" "); ok {
 		err = fmt.Errorf("%s: %w", subcommand, err)
 	}
-	return usageError{err}
+	return usageError{err, c.FullName()}
 }
 
 // run runs the command line and returns the exit code. Both writers must be safe for use at the same time.
@@ -79,8 +82,8 @@ func result(err error) (message string, code int) {
 		return "", 0
 	}
 	message, code = errorLines(err), exitFailed
-	if _, ok := errors.AsType[usageError](err); ok {
-		message += "See perigee --help, or --help of the command.\n"
+	if usage, ok := errors.AsType[usageError](err); ok {
+		message += "See " + usage.command + " --help.\n"
 		code = exitUsage
 	} else if errors.Is(err, engine.ErrDefaultKey) {
 		code = exitConfig
@@ -166,26 +169,53 @@ func flagError(flags []cli.Flag, args []string) error {
 		}
 	}
 	for i := 0; i < len(args) && args[i] != "--"; i++ {
-		name, _, hasValue := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
+		name, value, hasValue := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
 		if !strings.HasPrefix(args[i], "-") || name == "" {
 			continue
 		}
 		flag, known := byName[name]
 		if !known {
-			err := fmt.Errorf("there is no flag --%s", name)
-			if similar := config.Nearest(name, slices.Sorted(maps.Keys(byName))); similar != "" {
-				err = fmt.Errorf("%w; did you mean --%s?", err, similar)
+			err := fmt.Errorf("there is no flag %s", dashed(name))
+			if similar := similarFlag(name, byName); similar != "" {
+				err = fmt.Errorf("%w; did you mean %s?", err, dashed(similar))
 			}
 			return err
 		}
-		if _, isBool := flag.(*cli.BoolFlag); isBool || hasValue {
+		if _, isBool := flag.(*cli.BoolFlag); isBool {
+			if _, err := strconv.ParseBool(value); hasValue && err != nil {
+				return fmt.Errorf("%s takes no value", dashed(name))
+			}
+			continue
+		}
+		if hasValue {
 			continue
 		}
 		if i++; i == len(args) {
-			return fmt.Errorf("--%s needs a value", name)
+			return fmt.Errorf("%s needs a value", dashed(name))
 		}
 	}
 	return nil
+}
+
+// dashed returns the name of a flag as it is typed: -P, --port.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// similarFlag returns the flag that name probably means, or "". For one letter, that is the same letter in the other case.
+func similarFlag(name string, known map[string]cli.Flag) string {
+	if len(name) > 1 {
+		return config.Nearest(name, slices.Sorted(maps.Keys(known)))
+	}
+	for _, other := range []string{strings.ToUpper(name), strings.ToLower(name)} {
+		if known[other] != nil {
+			return other
+		}
+	}
+	return ""
 }
 
 // checkArguments rejects arguments beyond those in ArgsUsage, which the library would ignore.
@@ -276,7 +306,7 @@ func (p *program) load(c *cli.Command) (config.Config, error) {
 	if err != nil && len(source.Flags) > 0 {
 		source.Flags = nil
 		if _, others := config.Load(source); others == nil {
-			return settings, usageError{err} // only the flags are wrong
+			return settings, usageError{err, c.FullName()} // only the flags are wrong
 		}
 	}
 	return settings, err

@@ -77,6 +77,8 @@ func TestExitCodes(t *testing.T) {
 		{"misspelt command of the queue", nil, []string{"queue", "stat"}, 2, "", `perigee: queue: there is no command "stat"; did you mean perigee queue stats\?\n`},
 		{"unknown flag", nil, []string{"start", "--bogus"}, 2, "", "start: there is no flag --bogus\n"},
 		{"misspelt flag", nil, []string{"start", "--prot", "80"}, 2, "", `start: there is no flag --prot; did you mean --port\?`},
+		{"flag in the other case", nil, []string{"start", "-p", "80"}, 2, "", `start: there is no flag -p; did you mean -P\?\nSee perigee start --help.\n`},
+		{"value for a flag without one", nil, []string{"start", "--open=no"}, 2, "", "start: --open takes no value\nSee perigee start --help.\n"},
 		{"flag without its value", nil, []string{"start", "--port"}, 2, "", "start: --port needs a value\n"},
 		{"misspelt flag after another", nil, []string{"start", "--port", "--help", "--prot=1"}, 2, "", `start: there is no flag --prot; did you mean --port\?`},
 		{"help of push", nil, []string{"push", "--help"}, 0, `--delay[\s\S]*--queue-address`, "^$"},

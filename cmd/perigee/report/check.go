@@ -14,15 +14,19 @@ func Summary(status engine.Status) string {
 	for _, warning := range status.Warnings {
 		fmt.Fprintf(&w, "warning: %s\n", warning)
 	}
-	fmt.Fprintf(&w, "ok: %d messages, %d commands", len(status.Routes.Messages), len(status.Routes.Commands))
-	switch n := len(status.Warnings); n {
-	case 0:
-	case 1:
-		w.WriteString(", 1 warning")
-	default:
-		fmt.Fprintf(&w, ", %d warnings", n)
+	w.WriteString("ok: " + count(len(status.Routes.Messages), "message") + ", " + count(len(status.Routes.Commands), "command"))
+	if n := len(status.Warnings); n > 0 {
+		w.WriteString(", " + count(n, "warning"))
 	}
 	return w.String() + "\n"
+}
+
+// count returns a number with its noun: "1 message", "2 messages".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // Check is the output of check --json, a stable format for programs.

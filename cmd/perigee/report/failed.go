@@ -39,7 +39,7 @@ func (r Failures) String() string {
 	var w strings.Builder
 	w.WriteString("JOB\tTIME\tCOMMAND\tATTEMPT\tNOW\tREASON\n")
 	for _, f := range r {
-		now := "tried again"
+		now := "will be tried again"
 		if f.Buried {
 			now = "buried"
 		}

@@ -123,7 +123,7 @@ func (r Reload) Line() string {
 	}
 	parts = append(parts, r.Warnings...)
 	if len(parts) == 0 {
-		parts = []string{"the same messages, commands and settings as before"}
+		parts = []string{"no message, command or setting was added, removed or changed"}
 	}
 	return r.head() + ": " + strings.Join(parts, "; ")
 }

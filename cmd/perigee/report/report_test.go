@@ -37,7 +37,7 @@ func TestReloadLine(t *testing.T) {
 		reload engine.Reload
 		want   string
 	}{
-		{engine.Reload{Generation: 2}, "reloaded: generation 2, in 0s: the same messages, commands and settings as before"},
+		{engine.Reload{Generation: 2}, "reloaded: generation 2, in 0s: no message, command or setting was added, removed or changed"},
 		{engine.Reload{
 			Generation: 3,
 			Changes: []registry.Change{

@@ -17,6 +17,9 @@ func (s *service) reload(ctx context.Context, run func(ctx context.Context) (eng
 	reload, err := run(ctx)
 	if err != nil {
 		done("reload failed: " + err.Error())
+		if !errors.Is(err, engine.ErrStopping) {
+			err = fmt.Errorf("not reloaded; the previous scripts keep running: %w", err)
+		}
 		return reload, err
 	}
 	done(fmt.Sprintf("generation %d", reload.Generation))
