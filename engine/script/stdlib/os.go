@@ -110,23 +110,36 @@ func (l *library) osDate(c call) int {
 }
 
 // appendDate appends what one verb of C's strftime stands for in the C locale (C99, 7.23.3.5). Any other byte stays as it
-// is, with its %. Package strftime would fill years up to four digits, which C does not.
+// is, with its %. Package strftime would fill years up to four digits, and shorten those before 0 to 00, which C does not.
 func appendDate(dst []byte, t time.Time, verb byte) []byte {
 	switch verb {
 	case 'c':
 		return strconv.AppendInt(strftime.AppendFormat(dst, "%a %b %e %T ", t), int64(t.Year()), 10)
+	case 'D', 'x':
+		return appendYearOfCentury(strftime.AppendFormat(dst, "%m/%d/", t), t.Year())
 	case 'F':
 		return strftime.AppendFormat(strconv.AppendInt(dst, int64(t.Year()), 10), "-%m-%d", t)
+	case 'g':
+		year, _ := t.ISOWeek()
+		return appendYearOfCentury(dst, year)
 	case 'G':
 		year, _ := t.ISOWeek()
 		return strconv.AppendInt(dst, int64(year), 10)
+	case 'y':
+		return appendYearOfCentury(dst, t.Year())
 	case 'Y':
 		return strconv.AppendInt(dst, int64(t.Year()), 10)
 	}
-	if strings.IndexByte("aAbBCdDeghHIjmMnprRStTuUVwWxXyzZ%", verb) < 0 {
+	if strings.IndexByte("aAbBCdehHIjmMnprRStTuUVwWXzZ%", verb) < 0 {
 		return append(dst, '%', verb)
 	}
 	return strftime.AppendFormat(dst, string([]byte{'%', verb}), t)
+}
+
+// appendYearOfCentury appends the last two digits of a year, counted from the beginning of its century.
+func appendYearOfCentury(dst []byte, year int) []byte {
+	n := (year%100 + 100) % 100
+	return append(dst, byte('0'+n/10), byte('0'+n%10))
 }
 
 func dateTable(L *lua.LState, t time.Time) *lua.LTable {

@@ -25,6 +25,7 @@ func TestOS(t *testing.T) {
 		{`os.date("!%H:%M", 3661.9)`, `"01:01"`},
 		{`os.date("%Y", 1e300), os.date("%Y", 0/0)`, `nil nil`},
 		{`os.date("!%Y-%m-%d", -62135596800 - 86400 * 366)`, `"0-01-01"`},
+		{`os.date("!%Y %y %D %x %G %g", -62167219200 - 86400 * 2)`, `"-1 99 12/30/99 12/30/99 -1 99"`},
 		{
 			`(function() local d = os.date("*t") return d.year, d.month, d.day, d.hour, d.min, d.sec, d.wday, d.yday, d.isdst end)()`,
 			`2026 11 5 9 8 7 5 309 false`,
