@@ -36,7 +36,7 @@ const (
 	maxResponse = 16 << 20               // bytes of a body; a list of some 10,000 entries
 	maxRequests = 64                     // at once; further ones are refused: a status must not wait for reloads
 	ioTimeout   = 5 * time.Second        // for reading a request, and for writing a response: both ends are on this machine
-	closeGrace  = 100 * time.Millisecond // after Close, for reading a request on a connection that is open already
+	closeGrace  = 100 * time.Millisecond // after Close, for reading requests on connections that are open already
 )
 
 // errBusy is the error of requests beyond maxRequests.
@@ -120,16 +120,17 @@ func respond(w http.ResponseWriter, status int, body []byte) {
 
 // Server is the control socket of a running server.
 type Server struct {
-	path     string
-	log      *slog.Logger
-	listener *net.UnixListener
-	created  fs.FileInfo // the socket that listen created
+	path        string
+	log         *slog.Logger
+	readTimeout time.Duration // ioTimeout; a test sets its own
+	listener    *net.UnixListener
+	created     fs.FileInfo // the socket that listen created
 }
 
 // Listen creates the socket; connections wait until Serve is called. It replaces a socket that a dead server has left. If a
 // server listens there, the error wraps ErrRunning and names its process.
 func Listen(ctx context.Context, path string, log *slog.Logger) (*Server, error) {
-	s := &Server{path: path, log: log}
+	s := &Server{path: path, log: log, readTimeout: ioTimeout}
 	if err := s.listen(ctx); err != nil {
 		return nil, fmt.Errorf("control: %s: %w", path, err)
 	}
@@ -148,20 +149,22 @@ func (s *Server) Close() error {
 // the server's and root get status 403.
 func (s *Server) Serve(handler http.Handler) {
 	type clientError struct{} // key of a connection's context: the error of checkClient
-	var silent sync.Map       // connections that have sent no request yet, by net.Conn
+	var open sync.Map         // the connections, by net.Conn
 	server := &http.Server{
-		ReadTimeout: ioTimeout,
+		ReadTimeout: s.readTimeout,
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, clientError{}, checkClient(conn.(*net.UnixConn)))
 		},
 		ConnState: func(conn net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				silent.Store(conn, nil)
-			} else {
-				silent.Delete(conn)
+			switch state {
+			case http.StateNew:
+				open.Store(conn, nil)
+			case http.StateClosed:
+				open.Delete(conn)
 			}
 		},
+		DisableGeneralOptionsHandler: true, // which would answer other users
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err, refused := r.Context().Value(clientError{}).(error); refused {
 				s.log.Warn("control: request refused", "error", err)
@@ -175,9 +178,21 @@ func (s *Server) Serve(handler http.Handler) {
 	if err := server.Serve(s.listener); !errors.Is(err, net.ErrClosed) {
 		s.log.Error("control: accepting connections", "error", err)
 	}
-	silent.Range(func(conn, _ any) bool {
-		_ = conn.(net.Conn).SetReadDeadline(time.Now().Add(closeGrace)) // one that has closed meanwhile needs none
-		return true
-	})
-	_ = server.Shutdown(context.Background()) // waits for all requests, and has nothing else to fail at
+	// A request that has been read needs no more reading. The server may have accepted a connection just now and set its own
+	// deadline after this one, so this is repeated.
+	end := time.Now().Add(closeGrace)
+	for err := context.DeadlineExceeded; errors.Is(err, context.DeadlineExceeded); {
+		open.Range(func(conn, _ any) bool {
+			_ = conn.(net.Conn).SetReadDeadline(end) // one that has closed meanwhile needs none
+			return true
+		})
+		err = shutdown(server)
+	}
+}
+
+// shutdown waits for all requests, but not for long.
+func shutdown(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	return server.Shutdown(ctx)
 }

@@ -218,9 +218,10 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// A connection without a request does not delay the end of Serve after Close.
-func TestCloseWithSilentConnection(t *testing.T) {
+// Connections without a request, or with a part of one, do not delay the end of Serve after Close.
+func TestCloseWithoutRequests(t *testing.T) {
 	server := listen(t)
+	server.readTimeout = time.Hour
 	path := server.path
 	var serving sync.WaitGroup
 	serving.Go(func() {
@@ -228,12 +229,17 @@ func TestCloseWithSilentConnection(t *testing.T) {
 			"GET /ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil },
 		}))
 	})
-	conn, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
+	for _, sent := range []string{"", "GET /pi", "GET /ping HTTP/1.1\r\nHost: perigee\r\nContent-Length: 2\r\n\r\n{"} {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, sent); err != nil {
+			t.Fatal(err)
+		}
 	}
-	defer conn.Close()
-	if err := Call(t.Context(), path, "GET /ping", nil, nil); err != nil { // after which the connection above has been accepted
+	if err := Call(t.Context(), path, "GET /ping", nil, nil); err != nil { // after which the connections above have been accepted
 		t.Fatal(err)
 	}
 	if err := server.Close(); err != nil {
@@ -247,7 +253,7 @@ func TestCloseWithSilentConnection(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(2 * time.Minute): // a guard against hanging, not a measurement
-		t.Fatal("after Close, Serve waits for a request on a silent connection, want it to end")
+		t.Fatal("after Close, Serve waits for a request on a connection, want it to end")
 	}
 }
 
@@ -319,18 +325,20 @@ func TestOtherUser(t *testing.T) {
 			t.Errorf("becoming user %d: %v", nobody, errno)
 			return
 		}
-		conn, err := net.Dial("unix", path)
-		if err != nil {
-			t.Errorf("Dial as user %d = %v, want a connection", nobody, err)
-			return
-		}
-		defer conn.Close()
-		if _, err := io.WriteString(conn, "GET /ping HTTP/1.1\r\nHost: perigee\r\n\r\n"); err != nil {
-			t.Error(err)
-		}
-		text, err := io.ReadAll(conn)
-		if !strings.HasPrefix(string(text), "HTTP/1.1 403 ") || !strings.Contains(string(text), "of user 65534 is refused") {
-			t.Errorf("response to user %d = %q, %v, want status 403 and no pong", nobody, text, err)
+		for _, request := range []string{"GET /ping", "OPTIONS *"} {
+			conn, err := net.Dial("unix", path)
+			if err != nil {
+				t.Errorf("Dial as user %d = %v, want a connection", nobody, err)
+				return
+			}
+			if _, err := io.WriteString(conn, request+" HTTP/1.1\r\nHost: perigee\r\n\r\n"); err != nil {
+				t.Error(err)
+			}
+			text, err := io.ReadAll(conn)
+			if !strings.HasPrefix(string(text), "HTTP/1.1 403 ") || !strings.Contains(string(text), "of user 65534 is refused") {
+				t.Errorf("response to %s of user %d = %q, %v, want status 403 and no pong", request, nobody, text, err)
+			}
+			conn.Close()
 		}
 	})
 	calling.Wait()
