@@ -3,6 +3,7 @@ package logging
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"math/rand/v2"
 	"sync"
@@ -12,8 +13,8 @@ import (
 // defaultInterval is the interval of a Throttle that sets none: clients can make a handler fail many times a second.
 const defaultInterval = time.Second
 
-// maxKeys is how many keys a Throttle remembers. Scripts hardly have as many places that can fail.
-const maxKeys = 1024
+// defaultMaxKeys is how many keys a Throttle remembers. Scripts hardly have as many places that can fail.
+const defaultMaxKeys = 1024
 
 // Throttle limits how often the same thing is logged. It is safe for concurrent use. The zero value allows one line a
 // second for each key.
@@ -21,10 +22,12 @@ type Throttle struct {
 	// Set before the first call of Allow, never changed.
 	Limit    int           // lines for each key in an interval; 0 is 1
 	Interval time.Duration // 0 is one second
+	MaxKeys  int           // how many are remembered: if there are more, all are forgotten; 0 is 1,024
 
 	mu sync.Mutex
 	// Guarded by mu.
-	windows map[string]*window // by key
+	windows map[uint64]*window // by the hash of the key: keys may be long, such as the error of a job
+	seed    maphash.Seed
 }
 
 // window counts the lines of one key in the current interval.
@@ -51,13 +54,17 @@ type Decision struct {
 func (t *Throttle) Allow(key string, now time.Time) Decision {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	w := t.windows[key]
+	if t.windows == nil {
+		t.windows, t.seed = map[uint64]*window{}, maphash.MakeSeed()
+	}
+	hash := maphash.String(t.seed, key)
+	w := t.windows[hash]
 	if w == nil {
-		if t.windows == nil || len(t.windows) >= maxKeys {
-			t.windows = map[string]*window{}
+		if len(t.windows) >= cmp.Or(t.MaxKeys, defaultMaxKeys) {
+			clear(t.windows)
 		}
 		w = &window{}
-		t.windows[key] = w
+		t.windows[hash] = w
 	}
 	var d Decision
 	if w.lines == 0 || !t.isCurrent(w, now) {
@@ -83,5 +90,12 @@ func (t *Throttle) isCurrent(w *window, now time.Time) bool {
 func (t *Throttle) Retain(keys map[string]bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	maps.DeleteFunc(t.windows, func(key string, _ *window) bool { return !keys[key] })
+	if t.windows == nil {
+		return
+	}
+	retained := make(map[uint64]bool, len(keys))
+	for key := range keys {
+		retained[maphash.String(t.seed, key)] = true
+	}
+	maps.DeleteFunc(t.windows, func(hash uint64, _ *window) bool { return !retained[hash] })
 }

@@ -2,6 +2,8 @@ package logging
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -83,12 +85,34 @@ func TestThrottleInterval(t *testing.T) {
 // However many keys there are, few are remembered.
 func TestThrottleManyKeys(t *testing.T) {
 	var throttle Throttle
-	for i := range 3 * maxKeys {
+	for i := range 3 * defaultMaxKeys {
 		if got := throttle.Allow(fmt.Sprint(i), time.Unix(0, 0)); !got.Allowed {
 			t.Fatalf("Allow of key %d = %+v, want it allowed", i, got)
 		}
 	}
-	if len(throttle.windows) > maxKeys {
-		t.Errorf("%d keys are remembered, want at most %d", len(throttle.windows), maxKeys)
+	if len(throttle.windows) > defaultMaxKeys {
+		t.Errorf("%d keys are remembered, want at most %d", len(throttle.windows), defaultMaxKeys)
+	}
+}
+
+// However long keys are, remembering them takes little memory.
+func TestThrottleLongKeys(t *testing.T) {
+	var throttle Throttle
+	key := strings.Repeat("x", 1<<20)
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for i := range 64 {
+		throttle.Allow(key[i:]+"y", time.Unix(0, 0))
+	}
+	if after := heap(); after > before+8<<20 {
+		t.Errorf("64 keys of 1 MiB take %d bytes, want few", after-before)
+	}
+	if got := throttle.Allow(key[5:]+"y", time.Unix(0, 0)); got.Allowed {
+		t.Errorf("Allow of a long key again = %+v, want it suppressed", got)
 	}
 }

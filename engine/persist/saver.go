@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -64,7 +65,7 @@ type Saver struct {
 func New(c config.State, log *slog.Logger) (*Saver, error) {
 	s := &Saver{
 		Store: store.New(), interval: c.Interval.Std(), syncJobs: c.Sync == config.SyncJob, log: log, wake: make(chan struct{}, 1),
-		throttle: logging.Throttle{Interval: warnInterval},
+		throttle: logging.Throttle{Interval: warnInterval, MaxKeys: math.MaxInt}, // logFaults drops those that are corrected
 	}
 	if c.File == "" {
 		return s, nil

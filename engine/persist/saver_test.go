@@ -3,6 +3,7 @@ package persist
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -231,6 +232,28 @@ func TestSaverWithFault(t *testing.T) {
 			}
 			time.Sleep(time.Minute + time.Millisecond)
 			synctest.Wait()
+		}
+	})
+}
+
+// However many states have a fault, each fault is logged once a minute.
+func TestSaverWithManyFaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log testkit.LogBuffer
+		s, err := New(config.State{}, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var faults []error
+		for i := range 3000 {
+			faults = append(faults, fmt.Errorf("state %d", i))
+		}
+		for range 3 {
+			s.logFaults(faults)
+			time.Sleep(time.Second)
+		}
+		if times := strings.Count(log.String(), "cannot be saved"); times != len(faults) {
+			t.Errorf("%d faults were logged %d times within a minute, want once each", len(faults), times)
 		}
 	})
 }
