@@ -76,6 +76,25 @@ end`, func(c *config.Config) {
 	}
 }
 
+// The last callback of a process that fails is logged, also right after another one that fails.
+func TestProcessCallbacksFail(t *testing.T) {
+	server := application(t, `
+function app:boot()
+  base.boot(self)
+  server.message("Start", { protection = "none" }, function(client)
+    server.execute("count", { on_output = function() error("no line") end, on_exit = function() error("no exit") end }):wait()
+    client:send("Ended")
+  end)
+end`, func(c *config.Config) { c.Processes = programs() })
+	alice := server.Dial(t, "alice")
+	alice.Send(`{"name":"Start"}`)
+	for alice.Next().Name() != "Ended" {
+		continue
+	}
+	logged(t, server, "process=count callback=on_output", 1)
+	logged(t, server, "process=count callback=on_exit", 1)
+}
+
 // Endless output of a program does not keep other clients from getting their replies.
 func TestProcessFlood(t *testing.T) {
 	server := application(t, `

@@ -200,9 +200,9 @@ func (c *child) call(name string, callback *lua.LFunction, argument lua.LValue) 
 	}
 }
 
-// logFailure logs that a callback failed, once a second at most: it may fail for each of many lines.
+// logFailure logs that a callback failed, each callback once a second at most: it may fail for each of many lines.
 func (c *child) logFailure(callback string, err error) {
-	line := c.failures.Allow("", c.owner.options.Turns.Now())
+	line := c.failures.Allow(callback, c.owner.options.Turns.Now())
 	if !line.Allowed {
 		return
 	}
