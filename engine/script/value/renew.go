@@ -24,10 +24,10 @@ func NewRenewer(replace func(v lua.LValue) lua.LValue) *Renewer {
 
 // Renew renews a value completely. lost names the first thing that had no replacement: "a function at [callback]".
 func (r *Renewer) Renew(v lua.LValue) (out lua.LValue, lost string) {
-	r.paths, r.first = true, ""
+	r.paths, r.parent, r.first = true, nil, ""
 	t, ok := v.(*lua.LTable)
 	if !ok {
-		return r.renewed(v, ""), r.first
+		return r.renewed(v, nil), r.first
 	}
 	r.Add(t)
 	for !r.step(StepEntries, r) {
@@ -53,7 +53,7 @@ func (r *Renewer) Step() (done bool) {
 func (r *Renewer) enter(t *lua.LTable) {
 	if !isPlain(t) {
 		t.Metatable = lua.LNil
-		r.lose("a metatable", r.queue[0].path)
+		r.lose("a metatable", nil)
 	}
 }
 
@@ -67,33 +67,35 @@ func (r *Renewer) entry(t *lua.LTable, key, v lua.LValue) {
 	r.find(v, key)
 	r.last = v
 	if _, ok := v.(*lua.LTable); !ok && !isScalar(v) {
-		if r.last = r.renewed(v, r.path(key)); r.last != v {
+		if r.last = r.renewed(v, key); r.last != v {
 			t.RawSet(key, r.last)
 		}
 	}
 }
 
-// renewed returns what takes the place of a value that is not a table.
-func (r *Renewer) renewed(v lua.LValue, path string) lua.LValue {
+// renewed returns what takes the place of a value that is not a table, at a key of the first table.
+func (r *Renewer) renewed(v, key lua.LValue) lua.LValue {
 	if isScalar(v) {
 		return v
 	}
 	to := r.replace(v)
 	if to == nil {
-		r.lose(kindOf(v), path)
+		r.lose(kindOf(v), key)
 		return lua.LNil
 	}
 	return to
 }
 
-// lose counts something that has no replacement.
-func (r *Renewer) lose(what, path string) {
+// lose counts something that has no replacement: the value at a key of the first table, or something of that table itself if
+// key is nil.
+func (r *Renewer) lose(what string, key lua.LValue) {
 	r.Lost++
-	if path != "" {
-		what += " at " + path
+	if r.first != "" {
+		return
 	}
-	if r.first == "" {
-		r.first = what
+	r.first = what
+	if path := r.path(key); path != "" {
+		r.first += " at " + path
 	}
 }
 
@@ -114,7 +116,7 @@ func (r *Renewer) rekey(t *lua.LTable) {
 		}
 		to := r.replace(key)
 		if to == nil {
-			r.lose("a key", r.queue[0].path)
+			r.lose("a key", nil)
 			return lua.LNil
 		}
 		if t.RawGet(to) != lua.LNil {

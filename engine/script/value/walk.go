@@ -1,6 +1,10 @@
 package value
 
-import lua "github.com/yuin/gopher-lua"
+import (
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
 
 // StepEntries is the number of table entries in one step of a [Copier], a [Renewer] or a [Compactor]: about a millisecond.
 const StepEntries = 10_000
@@ -8,16 +12,19 @@ const StepEntries = 10_000
 // walk goes through tables and the tables inside of them, each once and in pieces. Scripts may change the tables between
 // two pieces; a table that they add behind the walk may be missed.
 type walk struct {
-	queue []place // tables to go through; the first one is in progress
-	seen  map[*lua.LTable]bool
-	after lua.LValue // the key of the first table after which to continue; nil before its first entry
-	paths bool       // whether places have paths
+	queue  []place // tables to go through; the first one is in progress
+	seen   map[*lua.LTable]bool
+	after  lua.LValue // the key of the first table after which to continue; nil before its first entry
+	paths  bool       // whether places have a parent
+	parent *place     // a copy of the first place, if paths is true
 }
 
-// place is a table and the path to it.
+// place is a table and where it was found. The path to it is a chain and no text: a text for each of many nested tables would
+// take time and memory with the square of their depth.
 type place struct {
-	table *lua.LTable
-	path  string // "[list][1]"; "" without paths
+	table  *lua.LTable
+	parent *place     // of the table that contains it; nil if it was added by the caller
+	key    lua.LValue // in the parent
 }
 
 // visitor is told of what a walk comes to.
@@ -27,37 +34,59 @@ type visitor interface {
 }
 
 // Add adds a table to go through, unless it was added before.
-func (w *walk) Add(t *lua.LTable) { w.add(t, "") }
+func (w *walk) Add(t *lua.LTable) { w.add(place{table: t}) }
 
-func (w *walk) add(t *lua.LTable, path string) {
-	if w.seen[t] {
+func (w *walk) add(p place) {
+	if w.seen[p.table] {
 		return
 	}
 	if w.seen == nil {
 		w.seen = map[*lua.LTable]bool{}
 	}
-	w.seen[t] = true
-	w.queue = append(w.queue, place{t, path})
+	w.seen[p.table] = true
+	w.queue = append(w.queue, p)
 }
 
 // find adds what stands at a key of the first table, if it is a table.
 func (w *walk) find(v, key lua.LValue) {
 	if t, ok := v.(*lua.LTable); ok {
-		w.add(t, w.path(key))
+		w.add(place{table: t, parent: w.parent, key: key})
 	}
 }
 
-// path returns the path to a key of the first table.
+// path returns the path to a key of the first table, or to that table itself if key is nil: "[list][1]". Without paths it is "".
 func (w *walk) path(key lua.LValue) string {
-	if !w.paths {
-		return ""
+	const shown = 6        // steps at each end; deeper paths lose their middle
+	var steps []lua.LValue // from the inside out
+	if key != nil && w.paths {
+		steps = append(steps, key)
 	}
-	name := "a " + key.Type().String()
+	for p := w.parent; p != nil && p.parent != nil; p = p.parent {
+		steps = append(steps, p.key)
+	}
+	var b strings.Builder
+	for i := len(steps) - 1; i >= 0; i-- {
+		if len(steps) > 2*shown && i == len(steps)-1-shown {
+			b.WriteString("...")
+			i = shown - 1
+		}
+		b.WriteString("[" + keyName(steps[i]) + "]")
+	}
+	return b.String()
+}
+
+// keyName returns a key as the path of a walk shows it.
+func keyName(key lua.LValue) string {
+	const longest = 40 // bytes
 	switch key.(type) {
 	case lua.LString, lua.LNumber, lua.LBool:
-		name = key.String()
+		if name := key.String(); len(name) <= longest {
+			return name
+		} else {
+			return strings.ToValidUTF8(name[:longest], "") + "..."
+		}
 	}
-	return w.queue[0].path + "[" + name + "]"
+	return "a " + key.Type().String()
 }
 
 // step visits so many entries and reports whether these were the last.
@@ -68,6 +97,10 @@ func (w *walk) step(entries int, v visitor) (done bool) {
 		}
 		t := w.queue[0].table
 		if w.after == nil {
+			if w.paths {
+				first := w.queue[0]
+				w.parent = &first
+			}
 			v.enter(t)
 			w.after = lua.LNil
 		}
