@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,7 @@ type Service struct {
 	taking  bool                       // whether that worker takes jobs
 	running map[*queue.Worker]struct{} // workers whose Run has not returned: the current one, and retired ones that finish their jobs
 	past    queue.Counters             // of the other workers
+	failed  []queue.Failure            // of the other workers, oldest first
 }
 
 // New returns a service that does not connect yet. applied are the jobs that must not run again.
@@ -159,7 +161,7 @@ type Status struct {
 	Queue     string       // its name; "" before jobs are taken
 	Taking    bool         // whether jobs are taken
 	Condition string       // whether jobs are taken and the queue can be reached, in a few words without addresses
-	Worker    queue.Status // of the current worker
+	Worker    queue.Status // of the current worker, with the counters of all workers so far
 }
 
 // Status returns the state of the jobs.
@@ -174,6 +176,7 @@ func (s *Service) Status() Status {
 		return status
 	}
 	status.Taking, status.Worker = s.taking, s.worker.Status()
+	status.Worker.Counters = s.counters()
 	switch {
 	case !s.taking:
 	case status.Worker.Connected:
@@ -193,10 +196,11 @@ func (s *Service) stopTaking(worker *queue.Worker) {
 	}
 }
 
-// addPast keeps the counters of a worker that has ended.
+// addPast keeps the counters and failures of a worker that has ended.
 func (s *Service) addPast(worker *queue.Worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.failed = lastFailures(append(s.failed, worker.Failed()...))
 	delete(s.running, worker)
 	s.past.Add(worker.Status().Counters)
 }
@@ -205,6 +209,10 @@ func (s *Service) addPast(worker *queue.Worker) {
 func (s *Service) Counters() queue.Counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.counters()
+}
+
+func (s *Service) counters() queue.Counters {
 	sums := s.past
 	for worker := range s.running {
 		sums.Add(worker.Status().Counters)
@@ -212,14 +220,21 @@ func (s *Service) Counters() queue.Counters {
 	return sums
 }
 
-// Failed returns the last failures of the current worker, oldest first.
+// Failed returns the last failures of all workers so far, oldest first.
 func (s *Service) Failed() []queue.Failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.worker == nil {
-		return nil
+	all := slices.Clone(s.failed)
+	for worker := range s.running {
+		all = append(all, worker.Failed()...)
 	}
-	return s.worker.Failed()
+	return lastFailures(all)
+}
+
+// lastFailures sorts failures by time and returns as many of the last as one worker keeps.
+func lastFailures(all []queue.Failure) []queue.Failure {
+	slices.SortStableFunc(all, func(a, b queue.Failure) int { return a.Time.Compare(b.Time) })
+	return all[max(0, len(all)-queue.MaxFailures):]
 }
 
 // Push puts a job of a script, and calls done with the result. cancel gives it up.

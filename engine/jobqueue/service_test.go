@@ -82,6 +82,41 @@ func TestService(t *testing.T) {
 	})
 }
 
+// buryAll is a handler that fails for good.
+type buryAll struct{}
+
+func (buryAll) Job(_ context.Context, _ queue.Job, done func(err error)) { done(queue.ErrPermanent) }
+
+// Failures and counters stay when the scripts stop taking jobs and take them again.
+func TestFailuresOutliveWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := config.Default()
+		c.Queue.Driver = config.DriverMemory
+		s := New(c, &persist.AppliedJobs{}, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { s.Run(ctx, buryAll{}) })
+		for _, w := range []*module.WorkerOptions{{}, nil, {}} {
+			s.SetWorker(w)
+			s.Push(module.Push{Command: "Fail"}, func(uint64, error) {})
+			time.Sleep(time.Second)
+		}
+		var ids []uint64
+		for _, f := range s.Failed() {
+			ids = append(ids, f.ID)
+		}
+		if want := []uint64{1, 2, 3}; !slices.Equal(ids, want) {
+			t.Errorf("Failed() has the jobs %v, want %v", ids, want)
+		}
+		if got := s.Status().Worker.Buried; got != 3 || s.Counters().Buried != 3 {
+			t.Errorf("Status() has %d buried jobs and Counters() %d, want 3 in both", got, s.Counters().Buried)
+		}
+		cancel()
+		running.Wait()
+		s.Close()
+	})
+}
+
 // Open refuses a queue in memory, and says what can reach it.
 func TestOpenMemory(t *testing.T) {
 	_, err := Open(config.Queue{Driver: config.DriverMemory})

@@ -122,7 +122,7 @@ const (
 
 	buriedWarning  = 1000        // buried jobs above which a warning is logged: they use the service's memory
 	buriedInterval = time.Minute // minimum time between two counts of buried jobs
-	maxFailures    = 100         // kept for Failed
+	MaxFailures    = 100         // kept for Failed
 
 	maxUnconfirmed  = 4096             // jobs remembered that ran and whose deletion is not confirmed
 	unconfirmedTime = 10 * time.Minute // that they are remembered

@@ -111,7 +111,7 @@ type monitor struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	status   Status
-	failures []Failure // the last maxFailures, oldest first
+	failures []Failure // the last MaxFailures, oldest first
 }
 
 func (m *monitor) update(change func(s *Status)) {
@@ -124,7 +124,7 @@ func (m *monitor) update(change func(s *Status)) {
 func (m *monitor) addFailure(f Failure, reason BuryReason) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.failures) == maxFailures {
+	if len(m.failures) == MaxFailures {
 		m.failures = slices.Delete(m.failures, 0, 1)
 	}
 	m.failures = append(m.failures, f)
