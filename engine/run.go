@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"perigee/engine/loop"
 	"perigee/engine/queue"
 	"perigee/engine/wire"
 )
@@ -137,7 +138,7 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 }
 
 func (s *Server) runStopHook(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, stopHookTimeout)
+	ctx, cancel := loop.WithRunningTimeout(ctx, stopHookTimeout, context.DeadlineExceeded)
 	defer cancel()
 	if err := s.manager.RunStopHook(ctx); err != nil {
 		s.log.Error("engine: the stop hook failed", "error", err)
