@@ -4,9 +4,11 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,4 +163,50 @@ func TestThirdPartyImports(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The table of README.md has every package with its layer, and every file and directory that README.md names exists.
+func TestMapOfTheCode(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spans := regexp.MustCompile("`[^`\n]+`")
+	listed, layer := map[string]int{}, -1
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(line, "|"); len(cells) == 5 && spans.MatchString(cells[2]) {
+			if n, err := strconv.Atoi(strings.TrimSpace(cells[1])); err == nil {
+				layer = n
+			}
+			if layer >= 0 && (strings.Trim(cells[1], " 0123456789") == "") {
+				for _, name := range spans.FindAllString(cells[2], -1) {
+					listed[strings.Trim(name, "`")] = layer
+				}
+			}
+		} else if strings.HasPrefix(line, "#") {
+			layer = -1
+		}
+		for _, name := range spans.FindAllString(line, -1) {
+			checkPath(t, strings.Trim(name, "`"))
+		}
+	}
+	if want := layers(); !maps.Equal(listed, want) {
+		t.Errorf("the table of README.md has %v, want %v", listed, want)
+	}
+}
+
+// checkPath fails if name looks like a path of this repository and nothing matches it. Paths are relative to the root, to engine or
+// to engine/script.
+func checkPath(t *testing.T, name string) {
+	t.Helper()
+	looksLikePath := regexp.MustCompile(`^[a-z_*]+(/[a-z_*]+)+(\.(go|lua|md))?$|^[a-z_]+\.(go|lua|md)$`)
+	if !looksLikePath.MatchString(name) {
+		return
+	}
+	for _, root := range []string{"..", ".", "config", "script"} {
+		if found, err := filepath.Glob(filepath.Join(root, strings.ReplaceAll(name, "**", "*"))); err == nil && len(found) > 0 {
+			return
+		}
+	}
+	t.Errorf("README.md names %s, want a path that exists", name)
 }
