@@ -1,4 +1,4 @@
-// Package scripts owns the Lua files that the binary contains, and the give-away's page. It does not know what runs or serves
+// Package scripts owns the Lua files that the binary contains, and the give-away's page. It must not know what runs or serves
 // them.
 package scripts
 

@@ -8,8 +8,8 @@ local server = require "server"
 -- notifications of the receiver, and any client may ping it.
 local INTERVAL = 100
 
--- By uuid, until INTERVAL after an update: whether there was a change since.
-local news = {}
+-- By uuid, until INTERVAL after an update: true if the notifications have changed since the update.
+local changed = {}
 
 local function tell(client)
   client:send("UpdateNotifications", { notifications = client:notifications() })
@@ -17,15 +17,15 @@ end
 
 local function tell_soon(client)
   local uuid = client.uuid
-  if news[uuid] ~= nil then
-    news[uuid] = true
+  if changed[uuid] ~= nil then
+    changed[uuid] = true
     return
   end
-  news[uuid] = false
+  changed[uuid] = false
   tell(client)
   server.after(INTERVAL, function()
-    local more = news[uuid]
-    news[uuid] = nil
+    local more = changed[uuid]
+    changed[uuid] = nil
     if more and client.open then
       tell_soon(client)
     end
@@ -52,8 +52,8 @@ server.command("DismissNotifications", function(arguments)
   if client then
     client:dismiss()
     tell(client)
-    if news[client.uuid] then
-      news[client.uuid] = false -- it has just been told
+    if changed[client.uuid] then
+      changed[client.uuid] = false -- it has just been told
     end
   end
 end)

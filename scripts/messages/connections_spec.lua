@@ -47,7 +47,7 @@ describe("closing connections", function()
     assert.is_nil(player.closed)
   end)
 
-  it("closes all of a type, or one, or everybody", function()
+  it("closes all connections of a type, one, or all", function()
     admin:send("DisconnectAll", { type = "spectator" })
     assert.is_not_nil(spectator.closed)
     admin:send("DisconnectAll", { uuid = player.uuid })
@@ -60,7 +60,7 @@ describe("closing connections", function()
     assert.is_not_nil(admin.closed)
   end)
 
-  it("shows to those who are left", function()
+  it("updates the roster of the others", function()
     admin:send("DisconnectPlayers")
     spec.advance(100)
     local rows = spectator:expect("UpdateConnections").connections

@@ -24,7 +24,7 @@ describe("joining", function()
     alice:expect("ConnectionRegistered", { connection = me })
   end)
 
-  it("needs no name, and takes nothing that is no text for one", function()
+  it("needs no name, and ignores a name that is not a string", function()
     local alice = spec.client()
     local odd = { first = { "Ada" }, last = " " }
     for _, registration in ipairs({ {}, { name = 7 }, { name = odd } }) do
@@ -35,14 +35,14 @@ describe("joining", function()
     alice:expect("ConnectionRegistered", { connection = { name = "Anonymous" } })
   end)
 
-  it("shortens what is too long for everybody to see", function()
+  it("shortens names and addresses that are too long", function()
     local alice = spec.client()
     alice:send("JoinAsPlayer", { registration = { name = { first = ("ä"):rep(150) } } })
     local frame = alice:expect("ConnectionRegistered")
     assert.equal(("ä"):rep(100), frame.connection.name)
   end)
 
-  it("shows the others the name, and neither address", function()
+  it("shows the others the name, but not the addresses", function()
     local alice, bob = spec.client(), spec.client()
     alice:send("JoinAsPlayer", { registration = ada })
     spec.advance(100)

@@ -10,7 +10,7 @@ describe("StopServer", function()
     assert.is_nil(alice.closed)
   end)
 
-  it("tells everybody to come back", function()
+  it("tells all clients to reconnect", function()
     local admin, alice = spec.client({ admin = true }), spec.client()
     admin:send("StopServer")
     assert.same({ code = 1012, reason = "server restarting" }, admin.closed)

@@ -29,14 +29,14 @@ describe("topics", function()
       admin:expect_nothing()
     end)
 
-    it("tell everybody", function()
+    it("tell all clients", function()
       local uuid = register("news")
       admin:send("UnregisterTopic", { topic = "news" })
       assert.is_nil(alice:expect("UpdateTopics").topics[uuid])
       assert.is_not_nil(register("news"))
     end)
 
-    it("leave a topic that is there as it is", function()
+    it("leave an existing topic unchanged", function()
       register("news")
       admin:send("RegisterTopic", { topic = "news" })
       admin:send("UnregisterTopic", { topic = "weather" })
@@ -49,7 +49,7 @@ describe("topics", function()
       assert.is_nil(alice:expect("UpdateTopics").topics[uuid])
     end)
 
-    it("demand a name of at most 255 bytes", function()
+    it("require a name of at most 255 bytes", function()
       for _, topic in ipairs({ "", ("x"):rep(256), 7 }) do
         admin:send("RegisterTopic", { topic = topic })
         admin:expect("MessageException", { exception = "InvalidFields", code = 422 })
@@ -59,7 +59,7 @@ describe("topics", function()
   end)
 
   describe("Subscribe and Unsubscribe", function()
-    it("tell the client what it is subscribed to", function()
+    it("send the client its subscriptions", function()
       local uuid = register("news")
       alice:send("Subscribe", { topic = "news" })
       local mine = alice:expect("UpdateSubscriptions").subscriptions
@@ -78,7 +78,7 @@ describe("topics", function()
       alice:expect("UpdateTopics")
     end)
 
-    it("answer for a topic that is not there", function()
+    it("answer an unknown topic with an exception", function()
       for _, name in ipairs({ "Subscribe", "Unsubscribe" }) do
         alice:send({ name = name, topic = "news", id = "a1" })
         local refusal = { exception = "UnknownTopic", code = 404, previous = "a1" }
