@@ -18,6 +18,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/testkit"
 )
 
 // Requests to a Lua handler, compared with a minimal gorilla/websocket server that runs no Lua and reads no JSON, over 100
@@ -111,7 +112,7 @@ func requests(b *testing.B, url, ask, answer string, connections, inFlight int) 
 
 // take reads frames until want frames of the name have come.
 func take(raw net.Conn, reader *bufio.Reader, name string, want int) (n int, err error) {
-	if err := raw.SetReadDeadline(time.Now().Add(enginetest.Patience)); err != nil {
+	if err := raw.SetReadDeadline(time.Now().Add(testkit.Timeout)); err != nil {
 		return 0, err
 	}
 	mark := []byte(`"name":"` + name + `"`)

@@ -14,7 +14,7 @@ import (
 	"perigee/engine/script/loader"
 )
 
-// Check loads settings and scripts without serving, and returns what the scripts register, with warnings.
+// Check loads settings and scripts without serving, and returns the registrations of the scripts, with warnings.
 func Check(ctx context.Context, o Options) (Status, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -79,7 +79,7 @@ func TestCommandsOverHTTP(t *testing.T) {
 		{"the result is the answer", "Add", `{"x":1,"y":2}`, key, 200, `{"sum":3}`},
 		{"no result is null", "Nothing", "", key, 200, "null"},
 		{"no body is an empty object", "Fail", "", key, 500, `"exception":"HandlerFailed","message":"internal error (ref `},
-		{"a command that nobody has", "Nowhere", "{}", key, 404, `"exception":"UnknownCommand","message":"unknown command Nowhere"`},
+		{"an unknown command", "Nowhere", "{}", key, 404, `"exception":"UnknownCommand","message":"unknown command Nowhere"`},
 		{"arguments that are no JSON", "Add", "{x}", key, 422, `"exception":"InvalidArguments"`},
 		{"arguments that are a list", "Add", " [1]", key, 422, `"message":"the arguments are no JSON object"`},
 		{"arguments without measure", "Add", `"` + strings.Repeat("x", 1<<20) + `"`, key, 413, `"exception":"ArgumentsTooLarge"`},

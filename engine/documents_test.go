@@ -20,7 +20,7 @@ import (
 	"perigee/scripts"
 )
 
-// exampleService is the address of the other server that the documents speak of.
+// exampleService is the address of the other server in the documents.
 const exampleService = "http://127.0.0.1:9000"
 
 // guides returns the documents for users, with a real address in place of exampleService.
@@ -122,8 +122,8 @@ func write(tb testing.TB, directory string, files map[string]string) {
 	}
 }
 
-// All Lua in the documents runs, wherever it stands. Each block is a whole file, which its first line names; the settings
-// of its section hold for it. The transcript of the section is what clients then say and hear; specs pass.
+// All Lua in the documents runs. Each block is a whole file, which its first line names; the settings of its section hold for
+// it. Clients then send and receive the frames of the transcript of the section; specs pass.
 func TestDocumentExamples(t *testing.T) {
 	for _, document := range guides(t) {
 		directory := filepath.Join(t.TempDir(), "scripts")
@@ -181,11 +181,11 @@ func runSection(t *testing.T, directory string, section enginetest.Section) {
 	c.Lua.Manager = manager(t, directory, files)
 	server := enginetest.Start(t, func(changed *config.Config) { *changed = c })
 	for _, b := range transcripts {
-		play(t, server, b.Path, b.Line, b.Text)
+		runTranscript(t, server, b.Path, b.Line, b.Text)
 	}
 }
 
-// The chat that the documents show is short, and its rooms remember what was said after the server has started again.
+// The chat in the documents is short, and its rooms keep their history over a restart.
 func TestDocumentChat(t *testing.T) {
 	_, section := enginetest.Showing(t, guides(t), "chat/init.lua")
 	directory := filepath.Join(t.TempDir(), "scripts")
@@ -199,11 +199,11 @@ func TestDocumentChat(t *testing.T) {
 		return enginetest.Start(t, func(changed *config.Config) { *changed = c })
 	}
 	server := run()
-	play(t, server, transcript.Path, transcript.Line, transcript.Text)
+	runTranscript(t, server, transcript.Path, transcript.Line, transcript.Text)
 	if err := server.Stop(); err != nil {
 		t.Fatalf("Run = %v, want nil", err)
 	}
-	play(t, run(), transcript.Path, transcript.Line, `
+	runTranscript(t, run(), transcript.Path, transcript.Line, `
 carol > {"name":"Join","room":"tea"}
 carol < {"name":"UpdateSubscriptions"}
 carol < {"name":"History","room":"tea","lines":[{"text":"It is **** hot."},"*","*"]}
@@ -212,7 +212,7 @@ carol < {"name":"UpdateSubscriptions"}
 carol < {"name":"History","room":"garden","lines":[]}`)
 }
 
-// Pages that the documents show, public/ beside a manager's init.lua, are served as they stand there.
+// Pages in the documents (public/ beside a manager's init.lua) are served unchanged.
 func TestDocumentPage(t *testing.T) {
 	tried := 0
 	for _, document := range guides(t) {
@@ -337,7 +337,7 @@ func TestDocumentHTTPAnswers(t *testing.T) {
 	}
 }
 
-// The change that README.md proposes for a first try makes the clock run sixty times as fast, and drops nobody.
+// The change that README.md proposes for a first try makes the clock run sixty times as fast, and drops no connection.
 func TestDocumentChange(t *testing.T) {
 	change := regexp.MustCompile("in `scripts/([a-z/.]+)`, change `([^`]+)` to\\s`([^`]+)`").FindStringSubmatch(enginetest.GuideText(t))
 	if change == nil {

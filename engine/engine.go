@@ -1,5 +1,5 @@
-// Package engine assembles the server, and is the only package that knows all of its components. It owns the order in which
-// they start and stop, the dry run of new scripts, and the reload of scripts and settings. It must not know the command line.
+// Package engine owns the assembly of the server: the order in which its components start and stop, the dry run of new scripts,
+// and the reload of scripts and settings. It is the only package that knows all components. It must not know the command line.
 package engine
 
 import (
@@ -118,7 +118,7 @@ type Server struct {
 
 	// Owned by assemble, then by the goroutine that reloads, and in the end by Run.
 	config  config.Config
-	program *script.Program // that runs
+	program *script.Program // the scripts that run
 	sources *loader.Sources // of the scripts that run
 	pages   fs.FS
 	key     auth.Key // the admin key
@@ -217,7 +217,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		RedirectsToPrivate: c.HTTP.RedirectsToPrivate,
 	})
 	if s.process, err = process.New(process.Options{
-		Programs: script.Programs(c), Max: maxProcesses, Path: os.Getenv("PATH"), Log: s.log,
+		Programs: script.ProcessPrograms(c), Max: maxProcesses, Path: os.Getenv("PATH"), Log: s.log,
 	}); err != nil {
 		return nil, err
 	}

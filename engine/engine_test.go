@@ -16,6 +16,7 @@ import (
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/testkit"
 	"perigee/scripts"
 )
 
@@ -117,7 +118,7 @@ func TestServerFull(t *testing.T) {
 	})
 }
 
-// A server that stops sends what is queued, closes the connections with 1001, and leaves nothing running.
+// A server that stops sends queued frames, closes the connections with 1001, and leaves nothing running.
 func TestStop(t *testing.T) {
 	before := runtime.NumGoroutine()
 	server := enginetest.Start(t, nil)
@@ -134,7 +135,7 @@ func TestStop(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
-	deadline := time.Now().Add(enginetest.Patience)
+	deadline := time.Now().Add(testkit.Timeout)
 	for runtime.NumGoroutine() > before+len(clients)+2 { // the readers of the clients belong to the test
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
@@ -284,7 +285,7 @@ func TestBrokenScripts(t *testing.T) {
 			if row.name == "endless" {
 				c.Lua.BootTimeout = config.Duration(200 * time.Millisecond)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
+			ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
 			defer cancel()
 			_, err := engine.Check(ctx, engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files})
 			if err == nil || !strings.Contains(err.Error(), row.want) {

@@ -103,8 +103,8 @@ func TestJobReachesClients(t *testing.T) {
 	gone(t, service, id)
 }
 
-// tallying is an application that counts its jobs.
-const tallying = `
+// countingJobs is an application that counts its jobs.
+const countingJobs = `
 local base = require "manager"
 local server = require "server"
 local app = base:extend()
@@ -133,7 +133,7 @@ return app`
 func TestScriptPushes(t *testing.T) {
 	for _, driver := range []string{config.DriverBeanstalkd, config.DriverMemory} {
 		t.Run(driver, func(t *testing.T) {
-			server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Driver = driver })
+			server, _ := work(t, countingJobs, func(c *config.Config) { c.Queue.Driver = driver })
 			alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
 			alice.Send(`{"name":"Push","command":"Say","arguments":{"text":"hello","to":"` + bob.UUID + `"}}`)
 			if frame := alice.Expect("Pushed"); frame["job"] != 1.0 {
@@ -156,7 +156,7 @@ func TestScriptPushes(t *testing.T) {
 
 // A script gets the reason why a job could not be put, and continues.
 func TestScriptPushWithoutQueue(t *testing.T) {
-	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Address = testkit.ReservePort(t) })
+	server, _ := work(t, countingJobs, func(c *config.Config) { c.Queue.Address = testkit.ReservePort(t) })
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Push","command":"Say"}`)
 	frame := alice.Expect("Pushed")
@@ -169,7 +169,7 @@ func TestScriptPushWithoutQueue(t *testing.T) {
 func TestJobsThroughSocket(t *testing.T) {
 	b := beanstalkd.Start(t, beanstalkd.Options{Socket: true})
 	for _, address := range []string{b.Address, "unix://" + b.Address} {
-		server, service := work(t, tallying, func(c *config.Config) { c.Queue.Address = address })
+		server, service := work(t, countingJobs, func(c *config.Config) { c.Queue.Address = address })
 		alice, bob := server.Dial(t, "alice"), server.Dial(t, "bob")
 		gone(t, service, putJob(t, service, "Say", `{"text":"from outside","to":"`+bob.UUID+`"}`))
 		bob.Expect("Said")
@@ -228,7 +228,7 @@ func TestMemoryQueueEnds(t *testing.T) {
 
 // Without a queue no jobs are taken, which is logged once, and none can be put; everything else works.
 func TestNoQueue(t *testing.T) {
-	server, _ := work(t, tallying, func(c *config.Config) { c.Queue.Driver = config.DriverOff })
+	server, _ := work(t, countingJobs, func(c *config.Config) { c.Queue.Driver = config.DriverOff })
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Push","command":"Say"}`)
 	const want = `queue.driver is "off": there is no queue`
@@ -267,7 +267,7 @@ func TestDefaultPriority(t *testing.T) {
 
 // Jobs whose handlers wait do not delay the jobs behind them.
 func TestWaitingJobHoldsNone(t *testing.T) {
-	server, service := work(t, tallying, nil)
+	server, service := work(t, countingJobs, nil)
 	alice := server.Dial(t, "alice")
 	putJob(t, service, "Wait", "")
 	putJob(t, service, "Say", `{"text":"first","to":"`+alice.UUID+`"}`)
@@ -283,7 +283,7 @@ func TestHopelessJobs(t *testing.T) {
 		{`nonsense`, "body: "},
 		{`{"job":"Say","data":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, "the arguments cannot be read"},
 	} {
-		server, service := work(t, tallying, nil)
+		server, service := work(t, countingJobs, nil)
 		id := putBody(t, service, row.body)
 		buried(t, service, id)
 		logged(t, server, row.want, 1)
@@ -293,7 +293,7 @@ func TestHopelessJobs(t *testing.T) {
 // With state.sync = "job" the effect of a job is saved before the job is deleted.
 func TestJobSavedBeforeDelete(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
-	_, service := work(t, tallying, func(c *config.Config) {
+	_, service := work(t, countingJobs, func(c *config.Config) {
 		c.State.File, c.State.Sync, c.State.Interval = file, config.SyncJob, config.Duration(time.Hour)
 	})
 	for range 3 {
@@ -308,7 +308,7 @@ func TestJobSavedBeforeDelete(t *testing.T) {
 // With state.sync = "job" a job whose effect cannot be saved is buried, and the log says why.
 func TestJobThatCannotBeSaved(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
-	server, service := work(t, tallying, func(c *config.Config) {
+	server, service := work(t, countingJobs, func(c *config.Config) {
 		c.State.File, c.State.Sync, c.State.Interval = file, config.SyncJob, config.Duration(time.Hour)
 	})
 	buried(t, service, putJob(t, service, "Spoil", ""))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"perigee/engine/enginetest"
+	"perigee/engine/testkit"
 )
 
 // Jobs that a Laravel application dispatches run here with their data; an encrypted one is buried.
@@ -50,7 +51,7 @@ func dispatch(t *testing.T, server *enginetest.Server, name string) uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, "/usr/bin/php", "queue/body/testdata/jobs.php", host, port, "default", name)
 	command.Stderr = t.Output()

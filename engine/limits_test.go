@@ -9,6 +9,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/testkit"
 )
 
 // limited runs a server with the handlers of testdata/limits.lua.
@@ -84,7 +85,7 @@ func TestExcessiveHandlers(t *testing.T) {
 	})
 }
 
-// way is one of the things that a handler of testdata/limits.lua does, and what is logged about it.
+// way is one action of a handler of testdata/limits.lua, and the log line about it.
 type way struct{ name, want string }
 
 func tryWays(t *testing.T, server *enginetest.Server, ways []way) {
@@ -94,7 +95,7 @@ func tryWays(t *testing.T, server *enginetest.Server, ways []way) {
 		before := len(server.Log())
 		alice.Send(`{"name":"Try ` + w.name + `"}`)
 		alice.Expect("MessageException")
-		for deadline := time.Now().Add(enginetest.Patience); !ping(t, bob); {
+		for deadline := time.Now().Add(testkit.Timeout); !ping(t, bob); {
 			if time.Now().After(deadline) {
 				t.Fatalf("after %s every answer to bob is that his handler failed, want one Pong", w.name)
 			}
@@ -108,7 +109,7 @@ func tryWays(t *testing.T, server *enginetest.Server, ways []way) {
 // enter opens a connection to a server with short turns. On a busy machine the open hook may be aborted; then it opens another.
 func enter(t *testing.T, server *enginetest.Server, name string) *enginetest.Client {
 	t.Helper()
-	for deadline := time.Now().Add(enginetest.Patience); ; {
+	for deadline := time.Now().Add(testkit.Timeout); ; {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s is never greeted", name)
 		}

@@ -21,8 +21,8 @@ import (
 	"perigee/engine/testkit"
 )
 
-// ask requests the metrics and returns the status and the body of the response.
-func ask(t *testing.T, server *enginetest.Server, header ...string) (status int, text string) {
+// getMetrics requests the metrics and returns the status and the body of the response.
+func getMetrics(t *testing.T, server *enginetest.Server, header ...string) (status int, text string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"metrics", nil)
 	if err != nil {
@@ -49,7 +49,7 @@ func ask(t *testing.T, server *enginetest.Server, header ...string) (status int,
 // scrape returns all series with their values.
 func scrape(t *testing.T, server *enginetest.Server) map[string]string {
 	t.Helper()
-	status, text := ask(t, server)
+	status, text := getMetrics(t, server)
 	if status != http.StatusOK {
 		t.Fatalf("GET /metrics = %d %s, want 200", status, text)
 	}
@@ -119,7 +119,7 @@ func keepBusy(t *testing.T, server *enginetest.Server) {
 	putOwn(t, server, `{"job":"Nobody"}`)
 	putOwn(t, server, `!`)
 	for range 2 {
-		if status, _ := ask(t, server, "X-Forwarded-For", "203.0.113.7", "Authorization", "Bearer guess"); status != http.StatusUnauthorized {
+		if status, _ := getMetrics(t, server, "X-Forwarded-For", "203.0.113.7", "Authorization", "Bearer guess"); status != http.StatusUnauthorized {
 			t.Errorf("GET /metrics with a wrong key = %d, want 401", status)
 		}
 	}
@@ -260,7 +260,7 @@ func TestMetricsAreNotForStrangers(t *testing.T) {
 		{"under a name of others", []string{"Host", "evil.example"}, 421, "host not served here"},
 		{"a page of another origin", []string{"Origin", "https://evil.example"}, 403, "origin not allowed"},
 	} {
-		status, text := ask(t, server, row.header...)
+		status, text := getMetrics(t, server, row.header...)
 		if status != row.status || !strings.Contains(text, row.want) || status != http.StatusOK && strings.Contains(text, "perigee_") {
 			t.Errorf("%s: GET /metrics = %d %s, want %d with %s", row.claim, status, text, row.status, row.want)
 		}
@@ -286,7 +286,7 @@ func TestMetricsTellNoSecret(t *testing.T) {
 		`perigee_jobs_settled_total{outcome="buried",reason="unknown_command"}`: "1",
 		"perigee_connections": "0",
 	})
-	if _, text := ask(t, server, "X-Forwarded-For", "203.0.113.7", "Authorization", "Bearer "+secret); strings.Contains(text, secret) || !strings.Contains(text, "perigee_") {
+	if _, text := getMetrics(t, server, "X-Forwarded-For", "203.0.113.7", "Authorization", "Bearer "+secret); strings.Contains(text, secret) || !strings.Contains(text, "perigee_") {
 		t.Errorf("GET /metrics = %s, want metrics without the key", text)
 	}
 }
@@ -352,7 +352,7 @@ end)`))
 // The documents name every metric of the server's own, and no other.
 func TestDocumentMetrics(t *testing.T) {
 	server := commandServer(t, nil)
-	_, text := ask(t, server)
+	_, text := getMetrics(t, server)
 	var there, named []string
 	for _, match := range regexp.MustCompile(`(?m)^# TYPE (perigee_\w+)`).FindAllStringSubmatch(text, -1) {
 		there = append(there, match[1])

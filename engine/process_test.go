@@ -10,6 +10,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/testkit"
 )
 
 // programs are those that the transcript processes.txt starts.
@@ -110,7 +111,7 @@ end`, func(c *config.Config) {
 		c.Limits.MessagesPerSecond = 0 // the client repeats its request until enough has come
 	})
 	alice := server.Dial(t, "alice")
-	for end := time.Now().Add(enginetest.Patience); ; {
+	for end := time.Now().Add(testkit.Timeout); ; {
 		alice.Send(`{"name":"Lines"}`)
 		lines, _ := alice.Expect("Lines")["lines"].(float64)
 		if lines > 1000 {

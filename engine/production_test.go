@@ -128,7 +128,7 @@ func TestDocumentNginx(t *testing.T) {
 			}
 			startNginx(t, changed)
 			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(client)}}
-			dialer := websocket.Dialer{HandshakeTimeout: enginetest.Patience, NetDialContext: from.DialContext}
+			dialer := websocket.Dialer{HandshakeTimeout: testkit.Timeout, NetDialContext: from.DialContext}
 			header := http.Header{"Origin": {"http://" + front}, "X-Forwarded-For": {"192.0.2.1"}} // which a client can claim
 			socket, response, err := dialer.DialContext(t.Context(), "ws://"+front+"/any/path", header)
 			if err != nil {

@@ -30,27 +30,31 @@ type Reload struct {
 	Settings []config.Change
 	// NeedsRestart are the settings that differ but cannot change while the server runs. They keep the value Before.
 	NeedsRestart []config.Change
-	// Warnings name what the new scripts could not take over, one sentence each.
+	// Warnings name the values and timers that the new scripts could not take over, one sentence each.
 	Warnings []string
 }
 
 // Reload reads settings and scripts again and replaces the running scripts by the new ones. If either has a fault, the server
 // continues unchanged, and the error has the place. Reloads run one after the other; all those requested while one runs become
 // one. Reload waits for the outcome, at most until ctx ends, which does not cancel the reload.
-func (s *Server) Reload(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, false, false) }
+func (s *Server) Reload(ctx context.Context) (Reload, error) {
+	return s.reloads.request(ctx, false, false)
+}
 
 // ReloadQuietly is Reload for a caller that reports a failure itself: it is not logged, unless another caller of Reload waits for
 // the same reload.
 func (s *Server) ReloadQuietly(ctx context.Context) (Reload, error) {
-	return s.reloads.ask(ctx, false, true)
+	return s.reloads.request(ctx, false, true)
 }
 
 // Compare returns what Reload would do, without doing it.
-func (s *Server) Compare(ctx context.Context) (Reload, error) { return s.reloads.ask(ctx, true, true) }
+func (s *Server) Compare(ctx context.Context) (Reload, error) {
+	return s.reloads.request(ctx, true, true)
+}
 
 // reloads queues reloads, which run one after the other.
 type reloads struct {
-	wake chan struct{} // capacity 1; ask sends, startReloads receives; never closed
+	wake chan struct{} // capacity 1; request sends, startReloads receives; never closed
 
 	// Guarded by mu.
 	mu     sync.Mutex
@@ -67,9 +71,9 @@ type reloadRequest struct {
 	quiet bool // all callers report a failure themselves; guarded by mu of reloads until the reload begins
 }
 
-// ask requests a reload and waits for its outcome. It shares one that is queued but has not begun. quiet means that the caller
+// request queues a reload and waits for its outcome. It shares one that is queued but has not begun. quiet means that the caller
 // reports a failure itself.
-func (r *reloads) ask(ctx context.Context, compare, quiet bool) (Reload, error) {
+func (r *reloads) request(ctx context.Context, compare, quiet bool) (Reload, error) {
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -145,7 +149,7 @@ func (s *Server) startReloads(ctx context.Context) (reloading *sync.WaitGroup) {
 	return reloading
 }
 
-// candidate is what a reload will put in force.
+// candidate has the scripts and settings that a reload will put in force.
 type candidate struct {
 	rehearsalResult
 	config   config.Config
@@ -293,7 +297,7 @@ func (s *Server) logReload(r Reload) {
 		s.log.Warn("engine: a setting needs a restart", fields(c)...)
 	}
 	for _, warning := range r.Warnings {
-		s.log.Warn("engine: reload", "warning", warning)
+		s.log.Warn("engine: reload warning", "warning", warning)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"perigee/engine/jobqueue"
 	"perigee/engine/queue"
 	"perigee/engine/script"
+	"perigee/engine/testkit"
 )
 
 // numbered is a manager that counts the messages of each client, and fails if it is called before its boot has ended. Its number
@@ -93,7 +94,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000
 		c.Lua.TurnTimeout, c.Lua.BootTimeout = config.Duration(time.Minute), config.Duration(time.Minute) // the test is not about them
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 4*enginetest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*testkit.Timeout)
 	defer cancel()
 	var sent atomic.Int64
 	var stop atomic.Bool
@@ -202,7 +203,7 @@ func count(ctx context.Context, url string, stop *atomic.Bool) (answered int, er
 				return answered, err
 			}
 		}
-		if err := socket.SetReadDeadline(time.Now().Add(enginetest.Patience)); err != nil {
+		if err := socket.SetReadDeadline(time.Now().Add(testkit.Timeout)); err != nil {
 			return answered, err
 		}
 		_, text, err := socket.ReadMessage()

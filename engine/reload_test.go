@@ -18,6 +18,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/manager/registry"
+	"perigee/engine/testkit"
 )
 
 // directory is a scripts directory whose manager is app.lua.
@@ -122,12 +123,12 @@ func TestReloadFails(t *testing.T) {
 		{"migrate fails", strings.Replace(good, "return app", "function app:migrate(from) error('from ' .. from) end\nreturn app", 1), "migrate: " + filepath.Base(f.path) + "/app.lua:10: from 1"},
 	} {
 		f.write("app.lua", row.text)
-		limit := enginetest.Patience
+		limit := testkit.Timeout
 		if strings.Contains(row.want, "lua.") || strings.Contains(row.want, "time limit") {
 			limit = 200 * time.Millisecond
 		}
 		err := reloadWithin(s, limit)
-		for err != nil && !strings.Contains(err.Error(), row.want) && limit < enginetest.Patience {
+		for err != nil && !strings.Contains(err.Error(), row.want) && limit < testkit.Timeout {
 			limit *= 2 // on a busy machine the limit may be reached before the endless part
 			err = reloadWithin(s, limit)
 		}
@@ -183,7 +184,7 @@ server.message("Heard", { protection = "none" }, function(client) client:send("H
 		t.Fatal(err)
 	}
 	var lines []any
-	for deadline := time.Now().Add(enginetest.Patience); len(lines) < 3000; {
+	for deadline := time.Now().Add(testkit.Timeout); len(lines) < 3000; {
 		alice.Send(`{"name":"Heard"}`)
 		lines, _ = alice.Expect("Heard")["lines"].([]any)
 		if time.Now().After(deadline) {
@@ -196,7 +197,7 @@ server.message("Heard", { protection = "none" }, function(client) client:send("H
 			t.Fatalf("line %d is %v, want %d: none lost, none twice", i+1, line, i+1)
 		}
 	}
-	for deadline := time.Now().Add(enginetest.Patience); ; runtime.Gosched() {
+	for deadline := time.Now().Add(testkit.Timeout); ; runtime.Gosched() {
 		text, _ := os.ReadFile(notes)
 		if string(text) == "started\nended\n" {
 			break
@@ -216,7 +217,7 @@ func TestReloadWaitingHandlers(t *testing.T) {
 		ok    bool
 		end   string
 	}{
-		{"one that ends in time", enginetest.Patience, time.Second, true, "nil"},
+		{"one that ends in time", testkit.Timeout, time.Second, true, "nil"},
 		{"one that does not", 100 * time.Millisecond, time.Minute, false, "the scripts were reloaded"},
 	} {
 		f := newFolder(t, app(`

@@ -177,8 +177,8 @@ func (s *Server) finish() (err error) {
 	return err
 }
 
-// close releases what the scripts hold, after everything else has ended. The end of the loop has called off the requests that
-// handlers were waiting for.
+// close releases the resources of the scripts, after everything else has ended. The end of the loop has called off the requests
+// that handlers were waiting for.
 func (s *Server) close() {
 	if s.abort != nil {
 		s.abort.Stop()

@@ -141,14 +141,14 @@ func (s *Server) retire(a manager.Application) {
 // rehearsal is a dry run of scripts.
 type rehearsal struct {
 	config    config.Config
-	from      int // the generation that runs; 0 is none
+	from      int // the generation that runs; 0 means none
 	store     *store.Store
 	copyState func(name string, done func(l *store.Copy)) (cancel func()) // copies what the store lacks; nil: it lacks nothing
 	slice     time.Duration                                               // how long a turn may take
 	log       *slog.Logger
 }
 
-// rehearsalResult is what scripts have registered in a rehearsal, and the files that they were read from.
+// rehearsalResult has the registrations of scripts in a rehearsal, and the files that they were read from.
 type rehearsalResult struct {
 	routes  manager.Routes
 	sources *loader.Sources

@@ -15,7 +15,7 @@ import (
 	"perigee/engine/web"
 )
 
-// prepared is what follows from the settings that may change while the server runs.
+// prepared has the options of the components that follow from settings that may change while the server runs.
 type prepared struct {
 	manager manager.Options
 	broker  broker.Options

@@ -15,6 +15,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/persist"
+	"perigee/engine/testkit"
 	"perigee/scripts"
 )
 
@@ -71,7 +72,7 @@ func TestStateIsSavedAtInterval(t *testing.T) {
 	enginetest.Start(t, func(c *config.Config) {
 		c.State.File, c.State.Interval = file, config.Duration(10*time.Millisecond)
 	})
-	for deadline := time.Now().Add(enginetest.Patience); ; {
+	for deadline := time.Now().Add(testkit.Timeout); ; {
 		text, err := os.ReadFile(file)
 		if err == nil && strings.Contains(string(text), `"prizes":{}`) {
 			break

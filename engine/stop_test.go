@@ -15,6 +15,7 @@ import (
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/testkit"
 	"perigee/scripts"
 )
 
@@ -152,27 +153,27 @@ func TestStopTimeout(t *testing.T) {
 	c.Server.Port, c.Lua.Path, c.Lua.Manager, c.Queue.Driver = 0, dir, "app", config.DriverMemory
 	c.Stop.Timeout, c.State.File = config.Duration(time.Millisecond), filepath.Join(dir, "state.json")
 	ctx, stop := context.WithCancel(t.Context())
-	release, overdue := make(chan struct{}), make(chan []string, 1)
+	release, timedOut := make(chan struct{}), make(chan []string, 1)
 	var running sync.WaitGroup
 	running.Go(func() {
 		_ = engine.Run(ctx, engine.Options{
 			Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files,
 			OnStarted:     func(engine.Status, *engine.Server) { stop() },
 			OnStopping:    func() { <-release },
-			OnStopTimeout: func(held []string) { overdue <- held },
+			OnStopTimeout: func(held []string) { timedOut <- held },
 		})
 	})
 	defer running.Wait()
 	defer close(release)
 	select {
-	case held := <-overdue:
+	case held := <-timedOut:
 		if !slices.Contains(held, "stop notification") || slices.Contains(held, "reload") {
 			t.Errorf("held by %q, want stop notification, and not reload yet", held)
 		}
 		if text, err := os.ReadFile(c.State.File); err != nil || !strings.Contains(string(text), "kept") {
 			t.Errorf("the state file = %q, %v, want the state", text, err)
 		}
-	case <-time.After(enginetest.Patience):
+	case <-time.After(testkit.Timeout):
 		t.Error("OnStopTimeout was not called")
 	}
 }

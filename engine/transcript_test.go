@@ -36,7 +36,7 @@ func TestTranscripts(t *testing.T) {
 					c.Lua.Manager = "manager"
 				}
 			})
-			playFile(t, server, file)
+			runTranscriptFile(t, server, file)
 		})
 	}
 }

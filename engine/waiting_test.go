@@ -253,7 +253,7 @@ end`, func(c *config.Config) {
 		alice.Send(`{"name":"Count"}`)
 		frame = alice.Expect("Counted")
 		if frame["ended"] != 0.0 {
-			t.Fatalf("Count = %v, want nobody to have ended", frame)
+			t.Fatalf("Count = %v, want that none has ended", frame)
 		}
 	}
 	alice.Send(`{"name":"Release"}`)

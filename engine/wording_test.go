@@ -8,7 +8,7 @@ import (
 	"perigee/engine/config"
 )
 
-// The log says what is wrong with a hook of the manager, or which setting ended a turn, with the line of the script.
+// The log describes the fault of a hook of the manager, or names the setting that ended a turn, with the line of the script.
 func TestWordingOfTheLog(t *testing.T) {
 	const boot = "function app:boot() base.boot(self) server.message(\"Go\", { protection = \"none\" }, function() error(\"no\") end) end\n"
 	rows := []struct{ app, want string }{

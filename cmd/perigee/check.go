@@ -32,7 +32,7 @@ func (p *program) check() *cli.Command {
 			}
 			switch {
 			case c.Bool("json"):
-				return errors.Join(err, p.printJSON(report.OfCheck(status, err)))
+				return errors.Join(err, p.printJSON(report.NewCheck(status, err)))
 			case err != nil:
 				return err
 			default:
@@ -48,7 +48,7 @@ func (p *program) compare(ctx context.Context, c *cli.Command) error {
 	err := p.call(ctx, c, service.Compare, nil, &reload)
 	switch {
 	case c.Bool("json"):
-		return errors.Join(err, p.printJSON(report.OfComparison(reload, err)))
+		return errors.Join(err, p.printJSON(report.NewComparison(reload, err)))
 	case err != nil:
 		return err
 	case reload.Table() == "":

@@ -28,8 +28,8 @@ type outside struct {
 	laravel bool              // the section has an application
 }
 
-// Examples whose programs and commands reach a server add the prize or print the lines that they show, wherever they stand.
-// Each section has a server and a beanstalkd of its own.
+// Examples whose programs and commands reach a server add the prize or print the lines that they show. Each section has a
+// server and a beanstalkd of its own.
 func TestDocumentJobs(t *testing.T) {
 	boot, err := filepath.Abs("testdata/laravel.php")
 	if err != nil {
@@ -52,7 +52,7 @@ func TestDocumentJobs(t *testing.T) {
 	}
 }
 
-// jobs runs the examples of a section, and counts of what kind they are.
+// jobs runs the examples of a section, and counts them by kind.
 func jobs(t *testing.T, section enginetest.Section, boot string, tried map[string]int) {
 	t.Helper()
 	for _, block := range section.Blocks {
@@ -151,10 +151,10 @@ func (o *outside) needs(b enginetest.Block, name string) {
 	o.t.Skipf("%s: %v", b.Place(), err)
 }
 
-// program runs a program and returns what it prints.
+// program runs a program and returns its output.
 func (o *outside) program(b enginetest.Block, name string, args ...string) string {
 	o.t.Helper()
-	ctx, cancel := context.WithTimeout(o.t.Context(), enginetest.Patience)
+	ctx, cancel := context.WithTimeout(o.t.Context(), testkit.Timeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, name, args...)
 	var stderr bytes.Buffer
@@ -236,7 +236,7 @@ func (o *outside) console(b enginetest.Block) {
 func (o *outside) perigee(b enginetest.Block, command string, want []string) {
 	o.t.Helper()
 	args := strings.Split(o.program(b, "sh", "-c", `printf '%s\n' `+command), "\n")
-	for give := time.After(enginetest.Patience); ; {
+	for give := time.After(testkit.Timeout); ; {
 		_, stdout, stderr := perigee(o.t, o.environ, args[1:len(args)-1]...)
 		if stderr == "" && prints(stdout, want) {
 			return

@@ -105,7 +105,7 @@ func (s *shell) start(words []string) {
 	}
 }
 
-// block runs a block of commands. In a block of console they stand after a $, and the other lines are among what they print.
+// block runs a block of commands. In a block of console they follow a $, and their output contains the other lines.
 func (s *shell) block(b enginetest.Block) {
 	s.t.Helper()
 	s.place = b.Place()
@@ -164,7 +164,7 @@ func starts(section enginetest.Section) bool {
 }
 
 // Every command of the documents works where a reader would type it: those of the README beside a clone, all others in a new
-// application. They print what is shown. The files that a section shows are there when its commands run.
+// application. They print the output that is shown. The files that a section shows exist when its commands run.
 func TestDocumentCommands(t *testing.T) {
 	clone, err := os.ReadFile("../../server.toml")
 	if err != nil {

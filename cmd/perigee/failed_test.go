@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"perigee/cmd/perigee/report"
+	"perigee/engine/testkit"
 )
 
 // Jobs can be pushed to a server that holds the queue itself, and queue failed lists failed ones with their reasons.
@@ -28,7 +29,7 @@ func TestPushAndFailed(t *testing.T) {
 		t.Fatalf("push Nowhere = %d, %q, want 0", code, stderr)
 	}
 	var failed report.Failures
-	for give := time.Now().Add(patience); len(failed) == 0 && time.Now().Before(give); {
+	for give := time.Now().Add(testkit.Timeout); len(failed) == 0 && time.Now().Before(give); {
 		code, stdout, stderr := perigee(t, environ, "queue", "failed", "--json")
 		if err := json.Unmarshal([]byte(stdout), &failed); code != 0 || err != nil {
 			t.Fatalf("queue failed --json = %d, %q, %q: %v", code, stdout, stderr, err)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"perigee/engine/testkit"
 )
 
 // A server survives the reader of its log and still stops gracefully.
@@ -80,7 +82,7 @@ func TestStalledOutput(t *testing.T) {
 		if code != 0 {
 			t.Errorf("a server without a reader of its output ended with %d, want 0", code)
 		}
-	case <-time.After(patience):
+	case <-time.After(testkit.Timeout):
 		t.Error("a server without a reader of its output does not end, want it to")
 	}
 }

@@ -55,7 +55,7 @@ func (p *program) queueStats() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return p.show(c, report.OfCounts(name, counts))
+			return p.show(c, report.NewQueue(name, counts))
 		}),
 	}
 }
@@ -70,7 +70,7 @@ func (p *program) queuePeek() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return p.show(c, report.OfJob(job, stats))
+			return p.show(c, report.NewJob(job, stats))
 		}),
 	}
 }

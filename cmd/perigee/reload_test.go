@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"perigee/cmd/perigee/report"
+	"perigee/engine/testkit"
 )
 
 const (
@@ -129,7 +130,7 @@ func receive[T any](t *testing.T, from <-chan T) {
 	t.Helper()
 	select {
 	case <-from:
-	case <-time.After(patience):
+	case <-time.After(testkit.Timeout):
 		t.Fatal("nothing has come, want it to")
 	}
 }

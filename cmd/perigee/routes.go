@@ -28,7 +28,7 @@ func (p *program) routes() *cli.Command {
 			case err != nil:
 				return err
 			case c.Bool("json"):
-				return p.printJSON(report.OfRoutes(routes))
+				return p.printJSON(report.NewRoutes(routes))
 			default:
 				return p.print(report.Tables(routes))
 			}
@@ -38,7 +38,8 @@ func (p *program) routes() *cli.Command {
 
 func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "print JSON"} }
 
-// examine loads settings and scripts without starting the server, and returns what the scripts have registered, with all warnings.
+// examine loads settings and scripts without starting the server, and returns the registrations of the scripts, with all
+// warnings.
 func (p *program) examine(ctx context.Context, c *cli.Command) (engine.Status, error) {
 	settings, err := p.load(c)
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 const (
 	exitFailed = 1
 	exitUsage  = 2
-	exitStuck  = 70 // EX_SOFTWARE: a supervisor should restart it
+	exitHung   = 70 // EX_SOFTWARE: a supervisor should restart it
 	exitConfig = 78 // EX_CONFIG of sysexits.h: a restart does not help
 )
 

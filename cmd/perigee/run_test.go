@@ -95,8 +95,8 @@ func TestExitCodes(t *testing.T) {
 		{"strict check for programs", nil, []string{"check", "--strict", "--json", "--lua-manager", "bare"}, 1, `"ok": false,[\s\S]*"problems": \[\n +"none of the base messages[\s\S]*"warnings": \[\n +"none of`, ""},
 		{"strict check of what is well", nil, []string{"check", "--strict", "--lua-path", "nowhere"}, 0, "ok: 16 messages, [0-9]+ commands\n$", ""},
 		{"scripts that are not read", nil, []string{"check"}, 0, `warning: lua.manager "giveaway" is built in, so none of your scripts was read: scripts/bare.lua, scripts/broken.lua\n`, ""},
-		{"doubts", nil, []string{"check", "--json", "--lua-manager", "bare"}, 0, `"ok": true,[\s\S]*"problems": \[\],\n  "warnings": \[\n +"none of the base messages.*base.boot`, ""},
-		{"doubts of routes", nil, []string{"routes", "--lua-manager", "bare"}, 0, "", "perigee: warning: none of the base messages"},
+		{"warnings of check", nil, []string{"check", "--json", "--lua-manager", "bare"}, 0, `"ok": true,[\s\S]*"problems": \[\],\n  "warnings": \[\n +"none of the base messages.*base.boot`, ""},
+		{"warnings of routes", nil, []string{"routes", "--lua-manager", "bare"}, 0, "", "perigee: warning: none of the base messages"},
 		{"no such program", nil, []string{"check", "-c", "programs.toml"}, 0, `warning: processes.gone cannot be started: .*/nowhere/gone`, ""},
 		{"broken script", nil, []string{"check", "--lua-manager", "broken"}, 1, "", `scripts/broken.lua:2: .*protection`},
 		{"default key for all", nil, []string{"start", "-A", "0.0.0.0", "-P", "0"}, 78, "", `refusing to listen on 0.0.0.0:0: .*SERVER_KEY`},
@@ -185,35 +185,35 @@ func TestRoutesJSON(t *testing.T) {
 }
 
 // A server that hangs prints the stacks of its goroutines and ends with 70.
-func TestStuck(t *testing.T) {
+func TestHang(t *testing.T) {
 	var stderr bytes.Buffer
 	code := 0
 	p := &program{stderr: logging.New(&stderr), exit: func(c int) { code = c }}
 	var writing sync.WaitGroup
 	writing.Go(p.stderr.Run)
-	p.stuck(6 * time.Second)
+	p.exitOnHang(6 * time.Second)
 	writing.Wait()
 	if code != 70 {
 		t.Errorf("exit code %d, want 70", code)
 	}
-	if output := stderr.String(); !strings.Contains(output, "for 6s and cannot be stopped") || !strings.Contains(output, "TestStuck") {
+	if output := stderr.String(); !strings.Contains(output, "for 6s and cannot be stopped") || !strings.Contains(output, "TestHang") {
 		t.Errorf("stderr %q, want what happened and the goroutines", output)
 	}
 }
 
 // A server that does not stop in time prints what is still running and the stacks of its goroutines, and fails.
-func TestOverdue(t *testing.T) {
+func TestStopTimeout(t *testing.T) {
 	var stderr bytes.Buffer
 	code := 0
 	p := &program{stderr: logging.New(&stderr), exit: func(c int) { code = c }}
 	var writing sync.WaitGroup
 	writing.Go(p.stderr.Run)
-	p.overdue([]string{"connections", "loop"})
+	p.exitOnStopTimeout([]string{"connections", "loop"})
 	writing.Wait()
 	if code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	if output := stderr.String(); !strings.Contains(output, "still running: connections, loop;") || !strings.Contains(output, "TestOverdue") {
+	if output := stderr.String(); !strings.Contains(output, "still running: connections, loop;") || !strings.Contains(output, "TestStopTimeout") {
 		t.Errorf("stderr %q, want what is still running and the goroutines", output)
 	}
 }
@@ -290,7 +290,7 @@ func TestStalledLog(t *testing.T) {
 	t.Cleanup(writing.Wait)
 	writing.Go(p.stderr.Run)
 	t.Cleanup(func() { _ = unread.Close() }) // ends the pending write
-	p.stuck(6 * time.Second)
+	p.exitOnHang(6 * time.Second)
 	if code := <-stuck; code != 70 {
 		t.Errorf("exit code of a server that hangs = %d, want 70", code)
 	}

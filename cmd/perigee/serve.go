@@ -36,7 +36,7 @@ func (p *program) serve(ctx context.Context, o service.Options) error {
 	o.ControlPath = func(port int) string { return p.controlPath(o.Settings, port) }
 	o.Version = version()
 	o.Browser = p.variable("BROWSER")
-	o.Stuck, o.Overdue = p.stuck, p.overdue
+	o.OnHang, o.OnStopTimeout = p.exitOnHang, p.exitOnStopTimeout
 	return service.Run(ctx, o)
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"perigee/cmd/perigee/report"
+	"perigee/engine/testkit"
 )
 
 // screen collects the output of a running program.
@@ -49,13 +50,10 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
-// patience is how long a test waits before it fails: a guard against hanging, not a measurement.
-const patience = 2 * time.Minute
-
 // await waits for output that matches the pattern, and returns the match with its groups.
 func (s *screen) await(t *testing.T, pattern string) []string {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(testkit.Timeout)
 	for {
 		if match := regexp.MustCompile(pattern).FindStringSubmatch(s.String()); match != nil {
 			return match
@@ -110,7 +108,7 @@ func (l *live) dial(t *testing.T) client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { socket.Close() })
-	if err := socket.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := socket.SetReadDeadline(time.Now().Add(testkit.Timeout)); err != nil {
 		t.Fatal(err)
 	}
 	return client{t, socket}
@@ -279,7 +277,7 @@ func serviceManager(t *testing.T) *net.UnixConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { socket.Close() })
-	if err := socket.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := socket.SetReadDeadline(time.Now().Add(testkit.Timeout)); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("NOTIFY_SOCKET", path)
@@ -377,7 +375,7 @@ func TestStuckServer(t *testing.T) {
 	}
 }
 
-// A second server fails with the process of the first, and with what it can use instead.
+// A second server fails. The error names the process of the first, and the settings that avoid the conflict.
 func TestStartTwice(t *testing.T) {
 	t.Chdir(t.TempDir())
 	dir, environ := runtimeDir(t)

@@ -52,14 +52,14 @@ func (p *program) start() *cli.Command {
 	}
 }
 
-// stuck ends the process, since a script blocks the server and cannot be stopped.
-func (p *program) stuck(blocked time.Duration) {
-	p.exitWithStacks(exitStuck, fmt.Sprintf("a script has blocked the server for %s and cannot be stopped", blocked), 2)
+// exitOnHang ends the process, since a script blocks the server and cannot be stopped.
+func (p *program) exitOnHang(blocked time.Duration) {
+	p.exitWithStacks(exitHung, fmt.Sprintf("a script has blocked the server for %s and cannot be stopped", blocked), 2)
 }
 
-// overdue ends the process, since the server does not end within stop.timeout. Equal stacks are grouped: there may be one for
+// exitOnStopTimeout ends the process, since the server does not end within stop.timeout. Equal stacks are grouped: there may be one for
 // each client.
-func (p *program) overdue(running []string) {
+func (p *program) exitOnStopTimeout(running []string) {
 	p.exitWithStacks(exitFailed, "the server has not stopped within stop.timeout; still running: "+strings.Join(running, ", "), 1)
 }
 
@@ -78,7 +78,7 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 		level.Set(slog.LevelInfo) // config has checked it
 	}
 	to := func(w io.Writer) *slog.Logger {
-		options := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
+		options := &slog.HandlerOptions{Level: level, ReplaceAttr: formatDuration}
 		if p.textLog(c) {
 			return slog.New(slog.NewTextHandler(w, options))
 		}
@@ -91,7 +91,7 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 	})
 	log := to(p.stderr)
 	for _, warning := range c.Warnings {
-		log.Warn("perigee: settings", "problem", warning)
+		log.Warn("perigee: an environment variable looks like a misspelt setting", "problem", warning)
 	}
 	return log
 }
@@ -101,8 +101,8 @@ func (p *program) textLog(c config.Config) bool {
 	return c.Server.LogFormat == "text" || c.Server.LogFormat == "" && p.terminal
 }
 
-// readable formats durations with their unit, as text logs do; in JSON they would be numbers of nanoseconds.
-func readable(_ []string, a slog.Attr) slog.Attr {
+// formatDuration formats a duration with its unit, as text logs do; in JSON they would be numbers of nanoseconds.
+func formatDuration(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())
 	}

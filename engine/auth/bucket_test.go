@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A bucket gives what it holds and no more, and what is taken beyond that is a debt.
+// A bucket gives the tokens that it holds and no more; tokens taken beyond that are a debt.
 func TestBucket(t *testing.T) {
 	const capacity = 3 * time.Second
 	var b Bucket

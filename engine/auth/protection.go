@@ -1,6 +1,6 @@
-// Package auth decides who may do what: protection levels, the admin key, rate limits, the origins and hosts of web pages,
-// and the address of a client behind proxies. It does not know sockets, messages or scripts, never logs, and takes the time
-// as an argument: it answers questions, and the caller acts.
+// Package auth owns the rules of access: protection levels, the admin key, rate limits, the origins and hosts of web pages, and
+// the address of a client behind proxies. It must not know sockets, messages or scripts. It never logs, and takes the time as
+// an argument: it answers questions, and the caller acts.
 package auth
 
 import "fmt"
@@ -39,9 +39,9 @@ func (p Protection) String() string {
 	}
 }
 
-// Allows reports whether a connection may send a message. admin says whether the connection is an admin, self is its UUID,
-// and owner is the UUID of the connection that the message or topic is about, or "" if it names none. The manager's guard is
-// the only caller.
+// Allows reports whether a connection may send a message. admin says whether the connection is an admin, self is its UUID, and
+// owner is the UUID of the connection that the message or topic is about, or "" if it names none. hub.Connection.May is the
+// only caller.
 func (p Protection) Allows(admin bool, self, owner string) bool {
 	switch p {
 	case None:

@@ -43,7 +43,7 @@ func TestClient(t *testing.T) {
 		addr    string // "" is an invalid one
 		flags   int
 	}{
-		// Nobody is trusted.
+		// No proxy is trusted.
 		{"loopback, alone", "", "127.0.0.1:4", nil, "127.0.0.1", direct},
 		{"loopback IPv6, alone", "", "[::1]:4", nil, "::1", direct},
 		{"loopback, another of the net", "", "127.9.9.9:4", nil, "127.9.9.9", direct},

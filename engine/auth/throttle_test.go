@@ -104,12 +104,12 @@ func TestThrottleIsBounded(t *testing.T) {
 	for range failures {
 		throttle.Fail(bad, now)
 	}
-	const crowd = maxBuckets + 10_000
-	for i := range crowd {
+	const addresses = maxBuckets + 10_000
+	for i := range addresses {
 		throttle.Fail(address(i), now)
 	}
 	if throttle.Allow(bad, now) {
-		t.Errorf("Allow after %d other addresses failed once = true, want false", crowd)
+		t.Errorf("Allow after %d other addresses failed once = true, want false", addresses)
 	}
 	b := throttle.buckets
 	if len(b.byAddr) != maxBuckets || len(b.byFullAt) != maxBuckets {
@@ -122,7 +122,7 @@ func TestThrottleIsBounded(t *testing.T) {
 	}
 }
 
-// The heap and the map have the same buckets, in whatever order addresses come and are dropped.
+// The heap and the map have the same buckets, in any order in which addresses are added and dropped.
 func TestBucketsAgree(t *testing.T) {
 	b, now := newAddressBuckets(time.Second, 5), start()
 	for i := range 5_000 {

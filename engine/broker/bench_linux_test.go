@@ -42,8 +42,7 @@ func fanOut(tb testing.TB, address string, joined <-chan struct{}, messages, win
 	return float64(clients*messages) / time.Since(began).Seconds()
 }
 
-// Fan-out to many clients costs a fraction of what it costs the usual way of using gorilla, and a single message costs
-// no more.
+// Fan-out to many clients costs a fraction of the cost with gorilla alone, and a single message costs no more.
 func BenchmarkFanOut(b *testing.B) {
 	for _, tt := range []struct{ clients, window int }{{1000, inFlight}, {5000, inFlight}, {1000, 1}} {
 		b.Run(fmt.Sprint(tt.clients, " clients ", tt.window, " under way"), func(b *testing.B) {
@@ -212,7 +211,7 @@ func (f footprint) less(before footprint) (heap, stack float64) {
 	return float64(f.heap) - float64(before.heap), float64(f.stack) - float64(before.stack)
 }
 
-// Handshakes cost about what they cost without limits and shards.
+// Handshakes cost about as much as without limits and shards.
 func BenchmarkHandshake(b *testing.B) {
 	const clients = 3000
 	dial := func(address string) float64 {

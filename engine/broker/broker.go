@@ -1,5 +1,5 @@
 // Package broker owns the sockets: it accepts and upgrades connections, enforces their limits, reads messages, detects dead
-// clients, and closes. It does not know what a message means, who a client is, or why a connection is closed by the
+// clients, and closes. It must not know what a message means, who a client is, or why a connection is closed by the
 // application: it calls a [Handler], which calls back through [Conn] and [Broker].
 //
 // Each connection has one goroutine, which reads. After the upgrade, all bytes to a client go through its [outbox.Sender].
@@ -43,9 +43,9 @@ type Handler interface {
 
 // Options are the settings of a broker.
 type Options struct {
-	// Limits are those of one client and of all together; a limit of 0 is off.
+	// Limits has the limits of one client and of all clients together. 0 disables a limit.
 	Limits config.Limits
-	// MaxConnections are the clients connected at once. 0 is no limit.
+	// MaxConnections is how many clients may be connected at once. 0 means no limit.
 	MaxConnections int
 	Origins        auth.Origins
 	Hosts          auth.Hosts
@@ -55,7 +55,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Broker is all connections together. It is safe for concurrent use.
+// Broker owns all connections. It is safe for concurrent use.
 type Broker struct {
 	// Set by New, never changed.
 	handler  Handler
@@ -84,7 +84,7 @@ type Broker struct {
 	refused    map[string]uint64 // by the reason
 }
 
-// New returns a broker that does nothing until [Broker.Run]: what is sent before is queued.
+// New returns a broker that does nothing until [Broker.Run]. Frames that are sent before are queued.
 func New(o Options, h Handler, log *slog.Logger) *Broker {
 	clock := o.Now
 	if clock == nil {
@@ -113,9 +113,9 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 	return b
 }
 
-// Configure replaces the settings. Each applies from the next thing on that it concerns; a message that is being read is
-// subject to the limits under which it was begun. Now and, of Limits, Shards, HandshakeTimeout and the limits on how fast
-// an address may connect cannot be changed.
+// Configure replaces the settings. Each applies from the next message, connection or frame on; a message that is being read is
+// subject to the limits under which it was begun. Now and, of Limits, Shards, HandshakeTimeout and the limits on how fast an
+// address may connect cannot be changed.
 func (b *Broker) Configure(o Options) {
 	b.options.Store(&o)
 	b.out.Configure(o.Limits)
@@ -143,14 +143,14 @@ func (b *Broker) Count() int {
 	return b.count
 }
 
-// Counts are the totals of a broker since it was made.
+// Counts has the totals of a broker since it was made.
 type Counts struct {
 	// Opened are the connections that were upgraded.
 	Opened uint64
 	// Closed are those that have ended, by [wire.CodeClass].
 	Closed map[string]uint64
-	// Refused are the requests that did not become a connection, by a word for the reason: "host", "origin", "address" (has
-	// too many connections, or opens them too fast), "full", "stopping" or "handshake".
+	// Refused are the requests that did not become a connection, by a word for the reason: "host", "origin", "address" (the
+	// address has too many connections, or opens them too fast), "full", "stopping" or "handshake".
 	Refused map[string]uint64
 	// Queued are the bytes in all send queues now; a frame that several share counts for each of them.
 	Queued int64

@@ -19,9 +19,6 @@ import (
 	"perigee/engine/wire"
 )
 
-// patience is how long a test waits before it gives up: a guard against hanging, not a measurement.
-const patience = 2 * time.Minute
-
 // First bytes of frames.
 const (
 	textFrame  = outbox.TextFrame
@@ -140,7 +137,7 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
 
-// pipe is the server's end of a pipe. It says that it comes from this machine.
+// pipe is the server's end of a pipe. Its remote address is a loopback address.
 type pipe struct{ net.Conn }
 
 func (pipe) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
@@ -269,7 +266,7 @@ func (c *client) http(request string) *http.Response {
 }
 
 // deadline limits the next read. If it fails, so does the read.
-func (c *client) deadline() { _ = c.SetReadDeadline(time.Now().Add(patience)) }
+func (c *client) deadline() { _ = c.SetReadDeadline(time.Now().Add(testkit.Timeout)) }
 
 // raw sends bytes; a server that has enough of them may be gone before the last.
 func (c *client) raw(p []byte) { _, _ = c.Write(p) }
@@ -297,7 +294,7 @@ func masked(first byte, payload []byte) []byte {
 	return out
 }
 
-// frame is what the server sent.
+// frame is a frame of the server.
 type frame struct {
 	first   byte
 	payload string

@@ -54,8 +54,8 @@ func TestClientDisconnects(t *testing.T) {
 	}
 }
 
-// The server's close comes after what was sent before it and before what was sent after; of several the first
-// counts; what the client sends after it is ignored.
+// The server's close frame comes after the frames sent before it, and no frame follows it. The first of several closes counts.
+// Frames of the client after it are ignored.
 func TestServerCloses(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
@@ -193,7 +193,7 @@ func TestAfterTheEnd(t *testing.T) {
 	conn.Unsubscribe(1)
 	conn.Close(wire.CloseNormal(""))
 	other := s.dial(t)
-	greet(t, o)
-	s.Publish(welcomed, text("still here"))
+	openSubscribed(t, o)
+	s.Publish(subscribed, text("still here"))
 	other.want(textFrame, "still here")
 }

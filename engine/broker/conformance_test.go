@@ -12,7 +12,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// What a server does with each kind of frame is what RFC 6455 asks for. Paragraphs are those of the RFC.
+// The server handles each kind of frame as RFC 6455 demands. Paragraphs are those of the RFC.
 func TestConformance(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
@@ -67,7 +67,7 @@ func wantCode(t *testing.T, c *client, code int) {
 	c.wantEnd()
 }
 
-// row is something a client may do and what becomes of it.
+// row is an action of a client and its result.
 type row struct {
 	paragraph string
 	name      string

@@ -29,8 +29,8 @@ func (t *transport) Tick(now time.Duration, idle bool) (ping bool, dead *wire.Cl
 	if limits.PingInterval <= 0 {
 		return false, nil
 	}
-	// Any byte is an answer to a ping: a pong may have to wait behind a message. While the handler keeps the reader
-	// waiting, the client is not to blame.
+	// Any byte is an answer to a ping: a pong may have to wait behind a message. While the handler keeps the reader waiting,
+	// the client cannot answer in time.
 	if c.pingSent > 0 {
 		switch {
 		case time.Duration(c.socket.lastRead.Load()) >= c.pingSent:
@@ -62,7 +62,7 @@ func (t *transport) TooSlow(queued int) {
 	}
 }
 
-// CloseSent limits what is still read.
+// CloseSent limits further reading.
 func (t *transport) CloseSent(outOfSync bool) {
 	if outOfSync {
 		t.socket.closeWrite()

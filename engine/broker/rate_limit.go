@@ -18,7 +18,7 @@ type messageLimiter struct {
 // dropWindow is the time in which twice a burst of dropped messages closes the connection.
 const dropWindow = 10 * time.Second
 
-// action is what is done with a message.
+// action says what to do with a message.
 type action uint8
 
 const (

@@ -63,7 +63,7 @@ func (r *reader) recoverPanic(f func()) {
 	f()
 }
 
-// closeOutOfSync closes the connection after what cannot be parsed any further.
+// closeOutOfSync closes the connection of a client whose bytes cannot be parsed any further.
 func (r *reader) closeOutOfSync(why wire.Close) {
 	r.c.Sender.Close(outbox.CloseRequest{Why: why, OutOfSync: true})
 }
@@ -160,7 +160,7 @@ func (r *reader) onPing(payload string) error {
 	return nil
 }
 
-// onPong counts a pong. That the client is alive shows in socket.lastRead.
+// onPong counts a pong. socket.lastRead shows that the client is alive.
 func (r *reader) onPong(string) error {
 	r.accept()
 	return nil

@@ -8,10 +8,9 @@ import (
 	"perigee/engine/wire"
 )
 
-// Shutdown ends all connections in order: new ones are refused, what is queued is written for as long as drain, then all
-// connections are closed with why, clients have one second to answer, and the rest is aborted. Shutdown returns how many
-// were aborted, after their handlers have returned, but waits for handlers no longer than a second. If ctx ends, it aborts
-// at once.
+// Shutdown ends all connections in order. It refuses new ones, writes queued frames for at most drain, closes all connections
+// with why, gives clients one second to answer, and aborts the rest. Shutdown returns how many were aborted, after their
+// handlers have returned, but waits for handlers no longer than a second. If ctx ends, it aborts at once.
 func (b *Broker) Shutdown(ctx context.Context, drain time.Duration, why wire.Close) (aborted int) {
 	why = b.stopAccepting(why)
 	b.out.Drain(ctx, drain)

@@ -13,7 +13,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// Shutdown writes what is queued, closes all connections, refuses new ones, and aborts those whose clients do not answer.
+// Shutdown writes queued frames, closes all connections, refuses new ones, and aborts those whose clients do not answer.
 func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserver()
@@ -116,7 +116,7 @@ func TestRunEnds(t *testing.T) {
 	if got := testkit.Receive(t, o.ends, "Closed"); got != wire.CloseShutdown() {
 		t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
 	}
-	s.Publish(welcomed, text("without subscribers"))
+	s.Publish(subscribed, text("without subscribers"))
 	if got := s.Shutdown(t.Context(), 0, wire.CloseShutdown()); got != 0 {
 		t.Errorf("Shutdown after the end = %d, want 0", got)
 	}
@@ -129,10 +129,10 @@ func TestComingAndGoing(t *testing.T) {
 	o.open = func(c Conn) {
 		c.Send(text("welcome"))
 		c.Subscribe(outbox.TopicID(c.ID() % 3))
-		c.Subscribe(welcomed)
+		c.Subscribe(subscribed)
 	}
-	o.message = func(_ Conn, text []byte) { s.Publish(welcomed, outbox.NewFrame(text)) }
-	s.out.Drain(t.Context(), patience) // so that the outbox runs before goroutines are counted
+	o.message = func(_ Conn, text []byte) { s.Publish(subscribed, outbox.NewFrame(text)) }
+	s.out.Drain(t.Context(), testkit.Timeout) // so that the outbox runs before goroutines are counted
 	before, files := runtime.NumGoroutine(), openFiles(t)
 	const clients, each = 20, 100
 	done := make(chan struct{})
@@ -150,10 +150,10 @@ func TestComingAndGoing(t *testing.T) {
 	for range clients * each {
 		testkit.Receive(t, o.ends, "Closed")
 	}
-	// What the last ones leave behind goes a moment later.
+	// The resources of the last connections are released a moment later.
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
-	giveUp := time.After(patience)
+	giveUp := time.After(testkit.Timeout)
 	for {
 		goroutines, now := runtime.NumGoroutine(), openFiles(t)
 		if goroutines <= before+1 && now <= files+1 {

@@ -11,14 +11,14 @@ import (
 
 func text(s string) *outbox.Frame { return outbox.NewFrame([]byte(s)) }
 
-// welcomed is the topic of the connections that greet has welcomed.
-const welcomed outbox.TopicID = 99
+// subscribed is the topic to which openSubscribed subscribes connections.
+const subscribed outbox.TopicID = 99
 
-// greet welcomes the connection that is opened next.
-func greet(t *testing.T, o *observer) Conn {
+// openSubscribed waits for the next connection and subscribes it.
+func openSubscribed(t *testing.T, o *observer) Conn {
 	t.Helper()
 	c := testkit.Receive(t, o.opens, "Open")
-	c.Subscribe(welcomed)
+	c.Subscribe(subscribed)
 	return c
 }
 
@@ -27,9 +27,9 @@ func TestSlowReader(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
 	s.dial(t)
-	slow := greet(t, o).ID()
+	slow := openSubscribed(t, o).ID()
 	quick := s.dial(t)
-	greet(t, o)
+	openSubscribed(t, o)
 	ends := make(chan uint64, 2)
 	o.closed = func(c Conn, why wire.Close) {
 		if why == wire.CloseTooSlow() {
@@ -38,14 +38,14 @@ func TestSlowReader(t *testing.T) {
 	}
 	big := strings.Repeat("x", 64<<10)
 	for i := 0; ; i++ {
-		s.Publish(welcomed, text(big))
+		s.Publish(subscribed, text(big))
 		quick.want(textFrame, big)
 		select {
 		case id := <-ends:
 			if id != slow {
 				t.Fatalf("connection %d was aborted, want %d", id, slow)
 			}
-			s.Publish(welcomed, text("end"))
+			s.Publish(subscribed, text("end"))
 			quick.want(textFrame, "end")
 			if !strings.Contains(s.log.String(), "client too slow") {
 				t.Error("the log says nothing of a client that is too slow")

@@ -51,7 +51,7 @@ type socket struct {
 	element *list.Element // guarded by pendingSockets.mu; nil if the connection is upgraded or closed
 }
 
-// Read reads what has come, and then sleeps while the client exceeds its bytes a second: that is back-pressure on it.
+// Read reads, and then sleeps while the client exceeds its bytes per second, which is back-pressure on the client.
 func (s *socket) Read(p []byte) (int, error) {
 	limits := &s.broker.settings().Limits
 	rate := int64(limits.BytesPerSecond)
@@ -140,7 +140,7 @@ func (s *socket) Close() error {
 	return s.Conn.Close()
 }
 
-// limitReading limits the time and the bytes of what is still read after the close frame.
+// limitReading limits the time and the bytes of reading after the close frame.
 func (s *socket) limitReading() {
 	s.closeSent.Store(true)
 	_ = s.SetReadDeadline(time.Now().Add(outbox.CloseTimeout)) // fails only on a closed socket

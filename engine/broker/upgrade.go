@@ -24,7 +24,7 @@ const (
 // minRejecting is how many clients at least may be told at once, over WebSockets, that the server is full.
 const minRejecting = 16
 
-// Why requests do not become connections, as Counts names it.
+// Reasons why requests are refused, as in Counts.Refused.
 const (
 	reasonHandshake = "handshake"
 	reasonHost      = "host"
@@ -246,7 +246,7 @@ func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Con
 	ws, err := b.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		b.increment(b.refused, reasonHandshake)
-		b.log.Debug("broker: bad handshake", "error", err)
+		b.log.Debug("broker: the handshake failed", "error", err)
 		return nil, nil
 	}
 	s, ok := ws.NetConn().(*socket)

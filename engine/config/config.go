@@ -1,5 +1,5 @@
 // Package config owns the settings of the server: their names and defaults, and how server.toml, environment variables and
-// flags are merged into one checked Config. It is the only package that reads TOML. It does not know what a setting is used
+// flags are merged into one checked Config. It is the only package that reads TOML. It must not know what a setting is used
 // for: the packages that use it check what cannot be seen from the text alone (origins, proxy addresses, files, system limits).
 package config
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"perigee/engine/testkit"
 )
 
 // Frame is a message as a client sees it.
@@ -23,7 +25,7 @@ func (f Frame) Name() string {
 
 // Client is a WebSocket client.
 type Client struct {
-	// UUID is what ConnectionEstablished said.
+	// UUID is the UUID in ConnectionEstablished.
 	UUID string
 	// Where begins messages of failures. Optional: the line of a transcript.
 	Where string
@@ -52,7 +54,7 @@ func (s *Server) Dial(tb testing.TB, name string) *Client {
 // Open opens a connection with the given header fields and takes nothing from it.
 func (s *Server) Open(tb testing.TB, name string, header http.Header) *Client {
 	tb.Helper()
-	dialer := websocket.Dialer{HandshakeTimeout: Patience}
+	dialer := websocket.Dialer{HandshakeTimeout: testkit.Timeout}
 	socket, response, err := dialer.DialContext(tb.Context(), s.Socket, header) //nolint:bodyclose // gorilla: the body of an upgrade need not be closed
 	if err != nil {
 		status := "no answer"
@@ -86,7 +88,7 @@ func (c *Client) read() {
 		}
 		select {
 		case c.frames <- frame:
-		case <-time.After(Patience):
+		case <-time.After(testkit.Timeout):
 			c.closed = errors.New("the test does not read its frames")
 			return
 		}
@@ -118,7 +120,7 @@ func (c *Client) SendBinary(data []byte) {
 func (c *Client) Close(code int, reason string) {
 	c.t.Helper()
 	text := websocket.FormatCloseMessage(code, reason)
-	if err := c.socket.WriteControl(websocket.CloseMessage, text, time.Now().Add(Patience)); err != nil {
+	if err := c.socket.WriteControl(websocket.CloseMessage, text, time.Now().Add(testkit.Timeout)); err != nil {
 		c.t.Fatalf("%s%s closes: %v", c.Where, c.name, err)
 	}
 }
@@ -135,7 +137,7 @@ func (c *Client) Next() Frame {
 			c.latest[frame.Name()] = frame
 		}
 		return frame
-	case <-time.After(Patience):
+	case <-time.After(testkit.Timeout):
 		c.t.Fatalf("%s%s < nothing, want a frame", c.Where, c.name)
 	}
 	return nil
@@ -156,8 +158,8 @@ func (c *Client) Expect(name string) Frame {
 	}
 }
 
-// Eventually returns a frame that comes by the clock: the last one of that name that came, or a later one, as soon as
-// it is what matches.
+// Eventually returns a frame that comes by the clock: the last one of that name that came, or a later one, as soon as one
+// matches.
 func (c *Client) Eventually(name string, matches func(f Frame) bool) Frame {
 	c.t.Helper()
 	for frame := c.latest[name]; ; frame = c.Next() {
@@ -182,11 +184,11 @@ func (c *Client) ExpectNothing() {
 	}
 }
 
-// ExpectClose waits for the end of the connection, passing over what comes before, and returns the code and reason of the
-// close frame; code 1006 where there was none.
+// ExpectClose waits for the end of the connection, skipping all frames before it, and returns the code and reason of the close
+// frame; code 1006 if there was none.
 func (c *Client) ExpectClose() (code int, reason string) {
 	c.t.Helper()
-	deadline := time.After(Patience)
+	deadline := time.After(testkit.Timeout)
 	for {
 		select {
 		case _, ok := <-c.frames:

@@ -18,9 +18,6 @@ import (
 // shownLog is how many bytes of a log a failure shows, so that it stays in sight itself.
 const shownLog = 16 << 10
 
-// Patience is how long anything may take before a test gives up: a guard against hanging, not a measurement.
-const Patience = 2 * time.Minute
-
 // slowMachine is the value of limits on real time that are not a test's subject: machines stand still for seconds, and a test
 // says nothing about them.
 const slowMachine = time.Minute
@@ -29,11 +26,11 @@ const slowMachine = time.Minute
 type Server struct {
 	// URL is where the page is, with the closing slash; Socket is the same for WebSockets.
 	URL, Socket string
-	// Status is what the server said of itself when it came up.
+	// Status is the status of the server after its start.
 	Status engine.Status
 	// Config are its settings.
 	Config config.Config
-	// Control is what a running server is reloaded with.
+	// Control is the running server, for reloads.
 	Control *engine.Server
 
 	mu       sync.Mutex
@@ -91,7 +88,7 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 	case <-started:
 	case <-s.stopped:
 		tb.Fatalf("engine.Run = %v, want a running server", s.err)
-	case <-time.After(Patience):
+	case <-time.After(testkit.Timeout):
 		tb.Fatal("the server did not start")
 	}
 	s.URL, s.Socket = s.Status.Page, s.Status.Socket
@@ -122,7 +119,7 @@ func (s *Server) Wait() error {
 	select {
 	case <-s.stopped:
 		return s.err
-	case <-time.After(Patience):
+	case <-time.After(testkit.Timeout):
 		return context.DeadlineExceeded
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"perigee/engine/testkit"
 )
 
 // Do sends a request and waits for the complete response. The error is an *Error.
@@ -22,12 +24,9 @@ func (c *Client) Do(ctx context.Context, r Request) (response Response, err erro
 	return response, err
 }
 
-// patience guards against hanging; no test measures with it.
-const patience = 2 * time.Minute
-
 func newClient(t *testing.T, change func(o *Options)) *Client {
 	t.Helper()
-	o := Options{Timeout: patience, MaxBody: 1000, MaxRequests: 16}
+	o := Options{Timeout: testkit.Timeout, MaxBody: 1000, MaxRequests: 16}
 	if change != nil {
 		change(&o)
 	}

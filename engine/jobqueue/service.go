@@ -1,6 +1,5 @@
-// Package jobqueue owns the queue of a server: it connects to the service that the settings name, runs the worker that the scripts
-// ask for, and puts the jobs that they push. It does not know what a job does, which its handler does, nor when its effect is
-// saved, which package persist does.
+// Package jobqueue owns the queue of a server: it connects to the service that the settings name, runs the worker that the
+// scripts ask for, and puts the jobs that they push. It must not know what a job does, nor when the effect of a job is saved.
 package jobqueue
 
 import (
@@ -280,6 +279,6 @@ func (s *Service) Close() {
 		}
 	}
 	if err := s.client.Close(); err != nil {
-		s.log.Debug("jobqueue: closing the queue", "error", err)
+		s.log.Debug("jobqueue: closing the queue failed", "error", err)
 	}
 }

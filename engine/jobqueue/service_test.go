@@ -16,20 +16,20 @@ import (
 	"perigee/engine/script/module"
 )
 
-// tally is a handler that succeeds at once, and records commands and arguments.
-type tally struct {
+// recorder is a handler that succeeds at once, and records commands and arguments.
+type recorder struct {
 	mu  sync.Mutex
 	ran []string // guarded by mu
 }
 
-func (h *tally) Job(_ context.Context, j queue.Job, done func(err error)) {
+func (h *recorder) Job(_ context.Context, j queue.Job, done func(err error)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ran = append(h.ran, j.Command+string(j.Arguments))
 	done(nil)
 }
 
-func (h *tally) list() []string {
+func (h *recorder) list() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.ran)
@@ -40,7 +40,7 @@ func TestService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config.Default()
 		c.Queue.Driver = config.DriverMemory
-		s, h := New(c, &persist.AppliedJobs{}, slog.New(slog.DiscardHandler)), &tally{}
+		s, h := New(c, &persist.AppliedJobs{}, slog.New(slog.DiscardHandler)), &recorder{}
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { s.Run(ctx, h) })

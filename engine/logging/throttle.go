@@ -50,7 +50,7 @@ type Decision struct {
 	FirstSuppressed bool
 }
 
-// Allow counts a line and decides whether it may be logged. Lines that tell of the same thing have the same key.
+// Allow counts a line and decides whether it may be logged. Lines about the same subject have the same key.
 func (t *Throttle) Allow(key string, now time.Time) Decision {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The same thing is logged once a second, with how many lines were suppressed; other things are not held up by it.
+// Lines of one key are logged once a second, with the number of suppressed lines; lines of other keys are not affected.
 func TestThrottle(t *testing.T) {
 	var throttle Throttle
 	now := time.Unix(1_795_384_421, 0)
@@ -32,7 +32,8 @@ func TestThrottle(t *testing.T) {
 	}
 }
 
-// Of each second the first lines are allowed, and the next second tells how many were not; also when the clock goes back.
+// The first lines of each second are allowed, and the next second has the number of suppressed lines, also if the clock is set
+// back.
 func TestThrottleLimit(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	throttle := Throttle{Limit: 2}

@@ -1,5 +1,5 @@
-// Package logging owns the limits of the log: a queue, so that a slow reader of the log does not delay the server, and
-// limits for long values and for repeated lines. It does not know levels or formats: those are log/slog's.
+// Package logging owns the limits of the log: a queue, so that a slow reader of the log does not delay the server, and limits
+// for long values and for repeated lines. It must not know levels or formats: those are log/slog's.
 package logging
 
 import (
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Limits of what waits to be written. Both are more than a busy server logs in a second, and small in comparison with the
-// send queues of its clients.
+// Limits of the queue. Both are more than a busy server logs in a second, and small in comparison with the send queues of its
+// clients.
 const (
 	maxLines = 8192
 	maxBytes = 4 << 20

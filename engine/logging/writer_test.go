@@ -10,10 +10,9 @@ import (
 	"sync"
 	"testing"
 	"time"
-)
 
-// patience is how long a test waits before it gives up: a guard against hanging, not a measurement.
-const patience = 2 * time.Minute
+	"perigee/engine/testkit"
+)
 
 // start runs a writer until the end of the test.
 func start(t *testing.T, to io.Writer) *Writer {
@@ -64,7 +63,7 @@ func TestStalled(t *testing.T) {
 		write(fmt.Sprintf("line %d\n", i))
 	}
 	close(to.release)
-	if !w.Close([]byte("last\n"), patience) {
+	if !w.Close([]byte("last\n"), testkit.Timeout) {
 		t.Fatal("Close = false, want everything written")
 	}
 	lines := strings.Split(strings.TrimSuffix(to.text.String(), "\n"), "\n")
@@ -94,7 +93,7 @@ func TestBytes(t *testing.T) {
 	_, _ = io.WriteString(w, big)
 	_, _ = io.WriteString(w, "no room\n")
 	close(to.release)
-	if !w.Close(nil, patience) {
+	if !w.Close(nil, testkit.Timeout) {
 		t.Fatal("Close = false, want everything written")
 	}
 	if got, want := to.text.String(), "first\n"+big+"1 log lines dropped\n"; got != want {
@@ -112,7 +111,7 @@ func TestClose(t *testing.T) {
 		t.Error("Close = true, want false while the reader is stalled")
 	}
 	close(to.release)
-	if !w.Close(nil, patience) {
+	if !w.Close(nil, testkit.Timeout) {
 		t.Error("Close = false, want true after everything was read")
 	}
 	_, _ = io.WriteString(w, "too late\n")
@@ -141,10 +140,10 @@ func TestUnwritable(t *testing.T) {
 	for _, text := range []string{"one\n", "secret\n", "secret too\n", "two\n"} {
 		_, _ = io.WriteString(w, text)
 	}
-	if !w.Close(nil, patience) {
+	if !w.Close(nil, testkit.Timeout) {
 		t.Fatal("Close = false, want everything written")
 	}
-	// What says that the first is missing goes before the second, which is missing then.
+	// The notice about the first line is written before the second line, which is dropped, too.
 	if got, want := to.String(), "one\n1 log lines dropped\n1 log lines dropped\ntwo\n"; got != want {
 		t.Errorf("written %q, want %q", got, want)
 	}
@@ -164,7 +163,7 @@ func TestManyGoroutines(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if !w.Close(nil, patience) {
+	if !w.Close(nil, testkit.Timeout) {
 		t.Fatal("Close = false, want everything written")
 	}
 	next := map[string]int{}

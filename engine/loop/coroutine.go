@@ -90,8 +90,8 @@ type wait struct {
 	stopped bool // the wait is over because the loop ends
 }
 
-// Await suspends the turn that calls it until wake is called, and lets other turns run meanwhile. start is called first, on
-// the loop, and passes wake to whatever will end the wait. wake may be called by any goroutine, more than once, and before
+// Await suspends the turn that calls it until wake is called, and lets other turns run meanwhile. start is called first, on the
+// loop, and passes wake to the code that will end the wait. wake may be called by any goroutine, more than once, and before
 // start has returned. Await returns ErrTooManyWaiting, without calling start, if no more turns may wait, and ErrStopped if the
 // loop ends before wake was called.
 func (l *Loop) Await(start func(wake func())) error {

@@ -90,26 +90,26 @@ type Loop struct {
 	mu       sync.Mutex
 	notFull  *sync.Cond   // signalled when inbox was taken or the loop stopped
 	inbox    []turn       // posted by other goroutines
-	woken    []*coroutine // whose waits are over
+	woken    []*coroutine // coroutines whose waits have ended
 	enqueued int64        // how many turns have been posted and waits have ended, in total
 	stopped  bool
 
 	// Written by the loop, read by any goroutine.
-	dequeued atomic.Int64 // how many of enqueued, and of the turns of Next, have begun, less all turns of Next
+	dequeued atomic.Int64 // turns and ended waits that have begun, minus the turns that Next has queued; enqueued minus dequeued are queued
 	waiters  atomic.Int64 // len(waiting)
 
 	// Owned by the loop.
-	current     *coroutine // the one that runs now
+	current     *coroutine // the coroutine that runs now
 	idle        []*coroutine
 	waiting     map[*coroutine]*wait
 	batch       []turn // taken from inbox and next; batch[begun:] is still to run
 	begun       int
 	ready       []*coroutine // taken from woken
-	next        []turn       // of Next
+	next        []turn       // queued by Next
 	delayed     int          // how many turns of After have neither run nor been cancelled
 	name        string       // of the turn that runs now
 	began       time.Time    // when the turn began, or its last wait ended
-	resume      *coroutine   // which one to switch to when the current one parks
+	resume      *coroutine   // the coroutine to switch to when the current one parks
 	ending      bool
 	finalRounds int // how many batches were taken since the loop began to end
 }

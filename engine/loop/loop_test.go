@@ -265,7 +265,7 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// A stopped timer does not keep what its function refers to, however long the runtime keeps the timer.
+// A stopped timer does not keep the values of its function in memory, even while the runtime keeps the timer.
 func TestStoppedTimersKeepNothing(t *testing.T) {
 	const timers = 100
 	var held []weak.Pointer[[1024]byte]
@@ -410,7 +410,7 @@ func TestRunWoken(t *testing.T) {
 	}
 }
 
-// Queued counts what will follow the present turn: turns that were deferred or posted, and waits that are over.
+// Queued counts the turns and waits that follow the present turn: turns that were deferred or posted, and waits that are over.
 func TestQueued(t *testing.T) {
 	l, _ := start(t, Options{})
 	var wake func()

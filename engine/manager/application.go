@@ -7,7 +7,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// Application is what the scripts do for the server; *script.Program is one. Decode may be called by any goroutine, the
+// Application is a set of scripts as the manager calls it; *script.Program is one. Decode may be called by any goroutine, the
 // other methods are called on the loop. If an error has a method Traceback() string, that is logged with it. If it has a method
 // Place() string, that tells the log whether it is the same error again.
 type Application interface {
@@ -24,7 +24,7 @@ type Application interface {
 	OnStop() error
 	// RosterEntry returns the JSON of what others see of a connection. If it is nil, the roster leaves the connection out.
 	RosterEntry(c script.Client) ([]byte, error)
-	// RunWithin calls run. When ctx ends, whatever the scripts wait for within run is called off and returns an error to them.
+	// RunWithin calls run. When ctx ends, every wait of the scripts within run is cancelled and returns an error to them.
 	RunWithin(ctx context.Context, run func())
 
 	// Start is called once, in the turn in which these scripts begin to run.
@@ -36,7 +36,7 @@ type Application interface {
 	Retire(done func())
 	// Interrupt ends the handlers that wait, with a cause that the scripts see.
 	Interrupt(cause error)
-	// ClearSlot removes what these scripts keep in the Slot of a client or topic.
+	// ClearSlot removes the object of these scripts from the Slot of a client or topic.
 	ClearSlot(slot *any)
 }
 

@@ -28,7 +28,7 @@ func (f *failedCommand) Unwrap() error { return f.cause }
 // Ref tells a queue.Worker that the error has been logged.
 func (f *failedCommand) Ref() string { return f.ref }
 
-// permanentError is an error of a job that a retry cannot mend.
+// permanentError is an error of a job that a retry cannot fix.
 type permanentError struct{ error }
 
 // Is matches queue.ErrPermanent, and queue.ErrUnknownCommand if the command is unknown.
@@ -37,7 +37,7 @@ func (e permanentError) Is(target error) bool {
 }
 
 // commandRequest is a command that another program asks for. A command has no connection and no protection: the caller has
-// checked before who asks.
+// authenticated the program.
 type commandRequest struct {
 	command    string
 	arguments  []byte // JSON text; empty is an empty object
@@ -45,9 +45,9 @@ type commandRequest struct {
 	began      func() // called on the loop when the turn begins; optional
 }
 
-// request posts the turn of a command request and returns. done is called once, by any goroutine: with the result as JSON, if
-// that is wanted, or with the error. If ctx ends before the turn begins, the command does not run. If it ends later, whatever
-// the command waits for is called off, and the command fails.
+// request posts the turn of a command request and returns. done is called once, by any goroutine: with the result,
+// as JSON if wantResult is set, or with the error. If ctx ends before the turn begins, the command does not run. If it ends later, the waits
+// of the command are cancelled, and the command fails.
 func (m *Manager) request(ctx context.Context, r commandRequest, done func(result []byte, err error)) {
 	if len(r.arguments) == 0 {
 		r.arguments = []byte("{}")
@@ -119,7 +119,7 @@ func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
 }
 
 // Command runs a command for a program whose password has been checked, and returns its result as JSON, or an exception. It
-// waits for the command. When ctx ends, whatever the command waits for is called off.
+// waits for the command. When ctx ends, the waits of the command are cancelled.
 func (m *Manager) Command(ctx context.Context, name string, arguments []byte) (result []byte, exc *wire.Exception) {
 	if text := bytes.TrimSpace(arguments); len(text) > 0 && text[0] != '{' {
 		e := wire.InvalidArguments("the arguments are no JSON object")

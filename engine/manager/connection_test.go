@@ -12,7 +12,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// A new connection is first sent what its open hook sends, and nothing that was broadcast before.
+// A new connection first gets the messages of its open hook, and no earlier broadcast.
 func TestOpen(t *testing.T) {
 	inBubble(t, defaults(), nil, func(tm *testManager) {
 		tm.app.open = func(c script.Client) error {

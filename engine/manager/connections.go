@@ -34,7 +34,7 @@ func (m *Manager) Closed(conn broker.Conn, why wire.Close) {
 func (m *Manager) open(conn broker.Conn, uuid string) {
 	c := m.hub.Add(conn, uuid)
 	g := m.generation.Load()
-	if err := counted(g.metrics.onOpen, func() error { return g.application.OnOpen(c) }); err != nil {
+	if err := runCounted(g.metrics.onOpen, func() error { return g.application.OnOpen(c) }); err != nil {
 		m.fail(g.number, "open", c, "", err)
 	}
 	m.hub.Flush()
@@ -43,7 +43,7 @@ func (m *Manager) open(conn broker.Conn, uuid string) {
 // closed runs the close hook for a connection that has been removed.
 func (m *Manager) closed(c *hub.Connection, reason string) {
 	g := m.generation.Load()
-	if err := counted(g.metrics.onClose, func() error { return g.application.OnClose(c, reason) }); err != nil {
+	if err := runCounted(g.metrics.onClose, func() error { return g.application.OnClose(c, reason) }); err != nil {
 		m.fail(g.number, "close", c, "", err)
 	}
 	m.hub.Flush()

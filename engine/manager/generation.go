@@ -10,21 +10,21 @@ import (
 	"perigee/engine/script/module"
 )
 
-// phase is how far a generation has come.
+// phase is the state of a generation.
 type phase int
 
 const (
-	loading   phase = iota // what it registers, starts and sends is kept until the swap
-	running                // it is the one that clients reach
-	replaced               // by another generation; its waiting handlers go on
-	discarded              // it failed to load; what is left of it has no effect
+	loading   phase = iota // its registrations, timers and frames take effect at the swap
+	running                // its handlers get the messages of clients
+	replaced               // another generation has replaced it; its waiting handlers continue
+	discarded              // it failed to load; its remaining code has no effect
 )
 
-// errReplaced is the cause with which work ends that belongs to replaced scripts.
+// errReplaced is the cause with which handlers of replaced scripts are interrupted.
 var errReplaced = errors.New("the scripts were reloaded")
 
-// generation is one set of loaded scripts, with what it has registered. Once it runs, only the listeners of its messages
-// change. It is also the host of its scripts: what they do while they load takes effect at the swap.
+// generation is one set of loaded scripts, with its registrations. Once it runs, only the listeners of its messages change. It
+// is also the host of its scripts: effects of loading scripts are deferred until the swap.
 type generation struct {
 	manager     *Manager
 	number      int
@@ -80,7 +80,7 @@ func (g *generation) active() *generation {
 	return g
 }
 
-// do does something that clients or other scripts notice: at the swap if these scripts load, else at once.
+// do calls act, whose effect clients or other scripts notice: at the swap while these scripts load, otherwise at once.
 func (g *generation) do(act func()) {
 	switch g.phase {
 	case loading:
@@ -91,7 +91,7 @@ func (g *generation) do(act func()) {
 	}
 }
 
-// discard ends what was begun by scripts that will not run.
+// discard ends the timers and topics of scripts that will not run.
 func (g *generation) discard() {
 	g.phase = discarded
 	for _, t := range g.bootTimers {

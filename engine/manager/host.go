@@ -96,7 +96,7 @@ func (g *generation) SetWorker(w module.WorkerOptions) error {
 	return nil
 }
 
-// Stop calls Options.Stop after the present turn, so that whatever the turn still sends is sent.
+// Stop calls Options.Stop after the present turn, so that all frames of the turn are sent.
 func (g *generation) Stop() {
 	m := g.manager
 	g.do(func() {

@@ -29,14 +29,14 @@ import (
 	"perigee/engine/wire"
 )
 
-// Routes is what scripts have registered.
+// Routes lists the registrations of a set of scripts.
 type Routes = registry.Routes
 
 // Options are the settings of the manager.
 type Options struct {
-	// Key is what passwords are compared with.
+	// Key is the admin key.
 	Key auth.Key
-	// Limits are those of connections. The manager enforces MaxBadMessages and Subscriptions.
+	// Limits has the limits of connections. The manager enforces MaxBadMessages and Subscriptions.
 	Limits config.Limits
 	Roster config.Roster
 	// SetWorker is called on the loop when scripts have been installed, with how they take jobs, or nil if they take none. It
@@ -112,13 +112,13 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 	return m
 }
 
-// SetPublisher sets what sends frames to many clients at once. It is called once, before the loop runs.
+// SetPublisher sets the publisher, which sends frames to many clients at once. It is called once, before the loop runs.
 func (m *Manager) SetPublisher(p hub.Publisher) { m.hub.SetPublisher(p) }
 
 // Host returns the host of the scripts that run now. It is called on the loop, as are the methods of the host.
 func (m *Manager) Host() script.Host { return m.generation.Load() }
 
-// Generation returns the number of the scripts that run now; 0 is none.
+// Generation returns the number of the scripts that run now; 0 means none.
 func (m *Manager) Generation() int { return m.generation.Load().number }
 
 // InstallTurn is the name of the turn in which Install runs.
@@ -185,17 +185,17 @@ func (m *Manager) Configure(o Options) {
 
 // RunStopHook runs the scripts' stop hook and returns its error. It waits for it at most until ctx ends.
 func (m *Manager) RunStopHook(ctx context.Context) error {
-	return m.ask(ctx, "stop", func() error {
+	return m.runTurn(ctx, "stop", func() error {
 		defer m.hub.Flush()
 		g := m.generation.Load()
-		return counted(g.metrics.onStop, g.application.OnStop)
+		return runCounted(g.metrics.onStop, g.application.OnStop)
 	})
 }
 
 // Routes returns what is registered. It waits for its turn at most until ctx ends.
 func (m *Manager) Routes(ctx context.Context) (Routes, error) {
 	var routes Routes
-	err := m.ask(ctx, "routes", func() error {
+	err := m.runTurn(ctx, "routes", func() error {
 		g := m.generation.Load()
 		routes = g.registry.Routes(g.number)
 		return nil
@@ -209,8 +209,8 @@ func (m *Manager) Routes(ctx context.Context) (Routes, error) {
 // errPanicked is returned if a turn has panicked. The loop logs the panic itself.
 var errPanicked = errors.New("manager: the turn panicked")
 
-// ask runs a turn and waits for its outcome, at most until ctx ends.
-func (m *Manager) ask(ctx context.Context, turn string, run func() error) error {
+// runTurn runs a turn and waits for its outcome, at most until ctx ends.
+func (m *Manager) runTurn(ctx context.Context, turn string, run func() error) error {
 	done := make(chan error, 1)
 	err := m.loop.PostWithin(ctx, turn, func() {
 		outcome := errPanicked

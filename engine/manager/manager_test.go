@@ -48,7 +48,7 @@ func defaults() Options {
 	return Options{Key: auth.NewKey(goodKey), Limits: c.Limits, Roster: c.Roster}
 }
 
-// inBubble runs a test in a synctest bubble, with a manager whose scripts register what load registers.
+// inBubble runs a test in a synctest bubble, with a manager whose scripts run load.
 func inBubble(t *testing.T, o Options, load, test func(tm *testManager)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -105,7 +105,7 @@ func (tm *testManager) install(load func(h script.Host)) {
 // turn runs f as a turn and waits for its end.
 func (tm *testManager) turn(f func()) {
 	tm.Helper()
-	err := tm.m.ask(tm.Context(), "test", func() error {
+	err := tm.m.runTurn(tm.Context(), "test", func() error {
 		f()
 		tm.m.hub.Flush()
 		return nil
@@ -120,7 +120,7 @@ func (tm *testManager) send(c script.Client, name string, fields wire.Fields) er
 	return tm.h.Send([]script.Client{c}, name, fields)
 }
 
-// open opens a new connection. What it has been sent by then is discarded.
+// open opens a new connection. The frames that it has been sent by then are discarded.
 func (tm *testManager) open() (*socket, *hub.Connection) {
 	tm.Helper()
 	s := tm.newSocket()
@@ -132,7 +132,7 @@ func (tm *testManager) open() (*socket, *hub.Connection) {
 	return s, c
 }
 
-// quiet waits until the interval of the roster has passed, and discards what was sent.
+// quiet waits until the interval of the roster has passed, and discards the frames that were sent.
 func (tm *testManager) quiet() {
 	time.Sleep(time.Second)
 	synctest.Wait()
@@ -168,7 +168,7 @@ func (s *socket) hears(tb testing.TB, why string, want ...string) {
 	}
 }
 
-// socket is the socket of a client that records what it is sent.
+// socket is the socket of a client. It records the frames that it is sent.
 type socket struct {
 	id     uint64
 	peer   auth.Peer
@@ -195,7 +195,7 @@ func (f frame) fields() map[string]any {
 
 func (f frame) name() string { return fmt.Sprint(f.fields()["name"]) }
 
-// take returns what the socket has been sent since the last time.
+// take returns the frames that the socket has been sent since the last call.
 func (s *socket) take() []frame {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -289,7 +289,7 @@ type application struct {
 	interrupted error
 }
 
-// haveRun compares what turns have recorded in ran with what should have run, in that order.
+// haveRun compares the names that turns have recorded in ran with the wanted ones, in order.
 func (tm *testManager) haveRun(ran *[]string, want string) {
 	tm.Helper()
 	tm.turn(func() {

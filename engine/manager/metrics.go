@@ -39,8 +39,8 @@ func newHandlerMetrics(of *metrics.Generation) handlerMetrics {
 	}
 }
 
-// counted runs a handler and counts the run.
-func counted(h *metrics.Handler, handle func() error) error {
+// runCounted runs a handler and counts the run.
+func runCounted(h *metrics.Handler, handle func() error) error {
 	start := h.Start()
 	err := handle()
 	h.End(start, err == nil || errors.Is(err, loop.ErrStopped))
@@ -64,7 +64,7 @@ func (g *generation) Command(c script.Command) error {
 	if run := c.Run; run != nil {
 		counter := g.metrics.of.Handler(metrics.Command, c.Name)
 		c.Run = func(arguments wire.Value) (result wire.Value, err error) {
-			err = counted(counter, func() error {
+			err = runCounted(counter, func() error {
 				result, err = run(arguments)
 				return err
 			})

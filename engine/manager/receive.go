@@ -19,7 +19,7 @@ type incoming struct {
 	message wire.Message
 	value   wire.Value        // nil if the message was unknown to the scripts that ran
 	err     error             // of parsing or decoding
-	checked *registry.Message // whose schema the fields were checked against
+	checked *registry.Message // the message whose schema the fields were checked against
 	invalid error             // the result of that check
 }
 
@@ -115,7 +115,7 @@ func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incomin
 		return err
 	}
 	if msg.Handle != nil {
-		err := counted(g.metrics.messages[msg].handler, func() error { return msg.Handle(c, call) })
+		err := runCounted(g.metrics.messages[msg].handler, func() error { return msg.Handle(c, call) })
 		if err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func (m *Manager) fail(generation int, turn string, c *hub.Connection, previous 
 	c.SendOrLog(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
 	g := m.generation.Load()
 	problem := err.Error()
-	if err := counted(g.metrics.onError, func() error { return g.application.OnError(c, problem) }); err != nil {
+	if err := runCounted(g.metrics.onError, func() error { return g.application.OnError(c, problem) }); err != nil {
 		m.report(g.number, "error", c, err)
 	}
 }

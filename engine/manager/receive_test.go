@@ -375,7 +375,7 @@ func TestSchemaReplaced(t *testing.T) {
 		s, _ := tm.open()
 		tm.quiet()
 		tm.turn(func() {
-			// The message is on its way while other scripts take over.
+			// Other scripts take over between the reading and the handling of the message.
 			arrived := make(chan struct{})
 			go func() {
 				tm.m.Message(s, []byte(`{"name":"Say","word":"old"}`))

@@ -15,7 +15,7 @@ type Installed struct {
 	Before, After registry.Routes
 	// Swapped is when the new scripts had taken over.
 	Swapped time.Time
-	// Warnings name what the new scripts could not take over, one sentence each.
+	// Warnings name the values and timers that the new scripts could not take over, one sentence each.
 	Warnings []string
 }
 
@@ -164,9 +164,9 @@ func (m *Manager) adoptConnections(g *generation, from uint64) {
 	m.hub.RefreshRoster()
 }
 
-// warn logs what could not be adopted after the swap.
+// warn logs the values that could not be adopted after the swap.
 func (m *Manager) warn(warnings []string) {
 	for _, warning := range warnings {
-		m.log.Warn("manager: reload", "warning", warning, "generation", m.generation.Load().number)
+		m.log.Warn("manager: reload warning", "warning", warning, "generation", m.generation.Load().number)
 	}
 }

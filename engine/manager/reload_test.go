@@ -14,7 +14,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// reload installs scripts that register what load registers, with a new application.
+// reload installs scripts that run load, with a new application.
 func (tm *testManager) reload(load func(h script.Host)) Installed {
 	tm.Helper()
 	tm.app = &application{}
@@ -198,7 +198,7 @@ func TestDelayedCommandsAdopted(t *testing.T) {
 	})
 }
 
-// What scripts send and register while they load takes effect when they run, and never if they fail.
+// Messages and registrations of loading scripts take effect when the scripts run, and never if loading fails.
 func TestBootTakesEffectAtSwap(t *testing.T) {
 	inBubble(t, defaults(), nil, func(tm *testManager) {
 		s, c := tm.open()

@@ -12,7 +12,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// After a reload the roster shows what the new scripts say of connections that were open before.
+// After a reload the roster has the entries of the new scripts for connections that were open before.
 func TestRosterOfNewScripts(t *testing.T) {
 	inBubble(t, defaults(), nil, func(tm *testManager) {
 		s, _ := tm.open()
@@ -43,8 +43,8 @@ func TestTimersTakenOverInOrder(t *testing.T) {
 	})
 }
 
-// Handlers of replaced scripts can run the commands of the new ones, whose scripts adopt the arguments; what cannot be adopted is
-// logged.
+// Handlers of replaced scripts can run the commands of the new ones, whose scripts adopt the arguments; values that cannot be
+// adopted are logged.
 func TestArgumentsOfReplacedScripts(t *testing.T) {
 	var ran []string
 	inBubble(t, defaults(), nil, func(tm *testManager) {
@@ -67,7 +67,7 @@ func TestArgumentsOfReplacedScripts(t *testing.T) {
 	})
 }
 
-// The roster shows what a timer or a delayed command has changed of a client.
+// The roster shows the changes that a timer or a delayed command has made to a client.
 func TestRosterAfterTimers(t *testing.T) {
 	inBubble(t, defaults(), nil, func(tm *testManager) {
 		s, c := tm.open()
@@ -136,7 +136,7 @@ func TestEndedTimers(t *testing.T) {
 	})
 }
 
-// The arguments of a timer are adopted once, and the reload warns of what is lost.
+// The arguments of a timer are adopted once, and the reload warns of lost values.
 func TestTimerArgumentsAdopted(t *testing.T) {
 	var ran []string
 	inBubble(t, defaults(), func(tm *testManager) { commands(tm, tm.h, &ran, "A") }, func(tm *testManager) {

@@ -69,7 +69,7 @@ func (m *Manager) runTimer(t *scriptTimer) {
 
 // runTimer runs the function of a timer.
 func (g *generation) runTimer(t *scriptTimer) {
-	if err := counted(g.metrics.timer(t.options.Name), t.options.Run); err != nil {
+	if err := runCounted(g.metrics.timer(t.options.Name), t.options.Run); err != nil {
 		g.manager.fail(g.number, "timer "+t.options.Name, nil, "", err)
 	}
 	g.manager.hub.Flush()

@@ -132,7 +132,7 @@ func TestUpdates(t *testing.T) {
 		}
 		b.hears(tm, "20 topics with a frame after each", "UpdateTopics", "UpdateTopics")
 
-		tm.must(tm.m.ask(tm.Context(), "a turn that does not flush", func() error {
+		tm.must(tm.m.runTurn(tm.Context(), "a turn that does not flush", func() error {
 			add("late")
 			return nil
 		}))
@@ -141,7 +141,7 @@ func TestUpdates(t *testing.T) {
 	})
 }
 
-// Only subscribers get what is published to their topic, in order with everything else that they are sent.
+// Only subscribers get the messages of a topic, in order with all other frames that they are sent.
 func TestSubscribe(t *testing.T) {
 	o := defaults()
 	o.Limits.Subscriptions = 2

@@ -181,7 +181,7 @@ func (h *Handler) End(start time.Duration, ok bool) {
 func handlerFamilies(generations []*Generation) []*family {
 	received := &family{
 		name: "perigee_messages_received_total", kind: counter,
-		help: "Messages from clients by name, refused ones included; those that nobody registered together, and those that cannot be read.",
+		help: "Messages from clients by name, refused ones included; unregistered ones together, and those that cannot be read.",
 	}
 	duration := &family{
 		name: "perigee_handler_duration_seconds", kind: histogram,

@@ -58,7 +58,7 @@ func scrape(t *testing.T, r *Registry) string {
 	return answer.Body.String()
 }
 
-// All names are as Prometheus advises, and each has a unit and says what it is.
+// All names follow the conventions of Prometheus, and each metric has a unit and a help text.
 func TestNames(t *testing.T) {
 	r := newRegistry()
 	g := r.Generation(1)
@@ -75,7 +75,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// What the parts say of themselves is told as it is.
+// The figures of a snapshot are written unchanged.
 func TestReading(t *testing.T) {
 	expect(t, newRegistry(), `
 # HELP perigee_connections_closed_total Connections that were closed, by close code: 1006 is one that just ended, 3xxx and 4xxx are other codes of applications.
@@ -100,7 +100,7 @@ func TestGenerations(t *testing.T) {
 	r := newRegistry()
 	const name = "perigee_messages_received_total"
 	const head = `
-# HELP perigee_messages_received_total Messages from clients by name, refused ones included; those that nobody registered together, and those that cannot be read.
+# HELP perigee_messages_received_total Messages from clients by name, refused ones included; unregistered ones together, and those that cannot be read.
 # TYPE perigee_messages_received_total counter
 `
 	first, second := r.Generation(1), r.Generation(2)
@@ -131,7 +131,8 @@ perigee_messages_received_total{generation="2",name="Click` + "\uFFFD" + `"} 1
 	}
 }
 
-// histogramText is what a scrape has of the runs of a handler: how many took no longer than each bucket, and their time in seconds.
+// histogramText is the text of a histogram for the runs of a handler: how many took no longer than each bucket, and their time
+// in seconds.
 func histogramText(kind, name string, counts []int, sum string) string {
 	labels := fmt.Sprintf(`{generation="7",kind=%q,name=%q`, kind, name)
 	var text strings.Builder
@@ -142,7 +143,7 @@ func histogramText(kind, name string, counts []int, sum string) string {
 		labels, sum, labels, counts[len(counts)-1])
 }
 
-// Runs have their time in the buckets and their errors beside it; a handler that has never run stands there with zeros.
+// Runs have their time in the buckets and their errors beside it; a handler that has never run has zeros.
 func TestRuns(t *testing.T) {
 	r := newRegistry()
 	synctest.Test(t, func(*testing.T) {
@@ -167,7 +168,7 @@ perigee_handler_errors_total{generation="7",kind="message",name="Click"} 1
 `, "perigee_handler_duration_seconds", "perigee_handler_errors_total")
 }
 
-// Neither to count nor to have nobody who counts makes garbage.
+// Counting allocates nothing, with or without a registry.
 func TestCountingAllocatesNothing(t *testing.T) {
 	counted := newRegistry().Generation(1)
 	for name, g := range map[string]*Generation{"a generation": counted, "nil": nil} {
@@ -204,7 +205,7 @@ func TestNamesOfAnyBytes(t *testing.T) {
 	r.Register(g)
 	const name = "perigee_messages_received_total"
 	expect(t, r, `
-# HELP perigee_messages_received_total Messages from clients by name, refused ones included; those that nobody registered together, and those that cannot be read.
+# HELP perigee_messages_received_total Messages from clients by name, refused ones included; unregistered ones together, and those that cannot be read.
 # TYPE perigee_messages_received_total counter
 perigee_messages_received_total{generation="1",name="a\nb"} 1
 perigee_messages_received_total{generation="1",name="a\"b"} 1

@@ -228,7 +228,7 @@ func syncDirectory(path string) (err error) {
 	return directory.Sync()
 }
 
-// wrap adds to an error what was done to which file.
+// wrap adds the operation and the path of the file to an error.
 func (f *File) wrap(doing string, err error) error {
 	return fmt.Errorf("persist: %s %s: %w", doing, f.path, err)
 }

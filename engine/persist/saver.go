@@ -1,5 +1,5 @@
 // Package persist owns server.state on the disk: the state file, when it is read, saved and tidied, and the list of jobs whose
-// effect it contains. It does not know what the tables mean, nor what a job does.
+// effect it contains. It must not know what the tables mean, nor what a job does.
 package persist
 
 import (
@@ -101,7 +101,7 @@ func (s *Saver) Run(ctx context.Context, l *loop.Loop) {
 	saveWaiting := func() {
 		err := s.saveWaiting(ctx, l)
 		if err != nil && !failing {
-			s.log.Error("persist: saving the state for jobs that wait for it; trying again", "error", err)
+			s.log.Error("persist: the state could not be saved; jobs wait for it; trying again", "error", err)
 		}
 		if failing = err != nil; failing {
 			retry.Reset(retryInterval)
@@ -124,7 +124,7 @@ func (s *Saver) Run(ctx context.Context, l *loop.Loop) {
 			saveWaiting()
 		case <-save.C:
 			if err := s.Save(ctx, l); err != nil && ctx.Err() == nil { // after ctx, SaveFinal follows
-				s.log.Error("persist: saving the state", "error", err)
+				s.log.Error("persist: the state could not be saved; the next save tries again", "error", err)
 			}
 		}
 	}
@@ -187,9 +187,9 @@ func (s *Saver) takeWaiting() []func(err error) {
 	return waiting
 }
 
-// Save writes the state to the file if it has changed since the last save. What could not be written is tried again with the
-// next save. A state that cannot be encoded is logged, and the file keeps its last value. It is safe for concurrent use, but
-// must not be called on the loop, for which it waits.
+// Save writes the state to the file if it has changed since the last save. If writing fails, the next save tries again. A state
+// that cannot be encoded is logged, and the file keeps its last value. It is safe for concurrent use, but must not be called on
+// the loop, for which it waits.
 func (s *Saver) Save(ctx context.Context, l *loop.Loop) error {
 	_, err := s.save(ctx, l)
 	return err

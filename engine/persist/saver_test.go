@@ -73,7 +73,8 @@ func (f *fixture) expect(when, want string) {
 	}
 }
 
-// failWrites makes every save fail until restore is called: a directory that is not empty stands in place of the temporary file.
+// failWrites makes every save fail until restore is called: a directory that is not empty takes the place of the temporary
+// file.
 func (f *fixture) failWrites() (restore func()) {
 	f.t.Helper()
 	if err := os.MkdirAll(filepath.Join(f.path+".tmp", "x"), 0o700); err != nil {
@@ -115,7 +116,7 @@ func TestSaverRetries(t *testing.T) {
 		f.change("b", `{ "y":2}`)
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
-		if failed := strings.Count(f.log.String(), "saving the state"); failed != 2 {
+		if failed := strings.Count(f.log.String(), "the state could not be saved"); failed != 2 {
 			t.Errorf("failed saves in the log: %d, want 2:\n%s", failed, f.log.String())
 		}
 		restore()
@@ -187,10 +188,10 @@ func TestSaverWhileWritesFail(t *testing.T) {
 			time.Sleep(20 * time.Second)
 		}
 		synctest.Wait()
-		if got := strings.Count(f.log.String(), "saving the state"); got < 4 {
+		if got := strings.Count(f.log.String(), "the state could not be saved"); got < 4 {
 			t.Errorf("in a minute of waiting the saver tried %d saves at its interval of 10 s, want about 5", got)
 		}
-		if notified.Load() > 0 || strings.Count(f.log.String(), "jobs that wait") != 1 {
+		if notified.Load() > 0 || strings.Count(f.log.String(), "jobs wait for it") != 1 {
 			t.Errorf("while writes fail %d jobs were notified, want 0; the log must say once that they wait:\n%s", notified.Load(), f.log.String())
 		}
 		restore()

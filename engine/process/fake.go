@@ -2,7 +2,7 @@ package process
 
 import "syscall"
 
-// Fake is what a fake process does.
+// Fake describes the behaviour of a fake process.
 type Fake struct {
 	// Output and Errors are the lines that it writes, without newlines.
 	Output, Errors []string

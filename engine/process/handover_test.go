@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+
+	"perigee/engine/testkit"
 )
 
 // After HandOver the new owner takes the events that were not taken, in order, and all later ones; the previous owner's Ready is not
@@ -43,7 +45,7 @@ func TestHandOver(t *testing.T) {
 		}
 	}
 	p.HandOver(Request{Output: true, Ready: func() { after <- struct{}{} }})
-	for deadline := time.After(patience); !take(); {
+	for deadline := time.After(testkit.Timeout); !take(); {
 		select {
 		case <-after:
 		case <-deadline:

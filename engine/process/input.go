@@ -42,7 +42,7 @@ func (p *Process) writeWait(text string, giveUp func() bool) {
 	p.changed.Broadcast()
 }
 
-// endInput closes the input after what is queued.
+// endInput closes the input once the queued input has been written.
 func (p *Process) endInput() {
 	p.mu.Lock()
 	p.inputEnded = true

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Errors of Write. Those of this package that scripts see are sentences without its name.
+// Errors of Write. Scripts see them, so they are sentences without the name of this package.
 var (
 	ErrEnded       = errors.New("it has ended")
 	ErrInputClosed = errors.New("its input is closed")

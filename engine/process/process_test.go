@@ -15,9 +15,6 @@ import (
 	"perigee/engine/testkit"
 )
 
-// patience is how long a test waits before it fails: a guard against hanging, not a measurement.
-const patience = 2 * time.Minute
-
 // supervisor returns a supervisor with a shell program for each of scripts, and a few other programs.
 func supervisor(tb testing.TB, scripts map[string]string) *Supervisor {
 	tb.Helper()
@@ -67,7 +64,7 @@ func (c *child) next() Event {
 		}
 		select {
 		case <-c.ready:
-		case <-time.After(patience):
+		case <-time.After(testkit.Timeout):
 			c.tb.Fatal("no event came")
 		}
 	}
@@ -104,7 +101,7 @@ func alive(pid int) bool {
 // gone waits until the process is not alive.
 func gone(tb testing.TB, pid int) {
 	tb.Helper()
-	for end := time.Now().Add(patience); alive(pid); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(testkit.Timeout); alive(pid); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			tb.Fatalf("process %d is still there", pid)
 		}
@@ -277,7 +274,7 @@ func closed(t *testing.T, s *Supervisor) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(patience):
+	case <-time.After(testkit.Timeout):
 		t.Fatal("Close does not return")
 	}
 }
@@ -367,7 +364,7 @@ func TestUnwantedOutput(t *testing.T) {
 		t.Errorf("flood = %d bytes, %d, want nothing and 0", len(out+errs), code)
 	}
 	s.Close(t.Context())
-	for end := time.Now().Add(patience); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(testkit.Timeout); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d goroutines, want %d", runtime.NumGoroutine(), before)
 		}

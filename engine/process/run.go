@@ -109,8 +109,8 @@ func environment(env map[string]string, path string) []string {
 	return list
 }
 
-// wait transfers input and output until the program has ended and all its output has been transferred, and returns its exit code.
-// It kills what is left of the process group.
+// wait transfers input and output until the program has ended and all its output has been transferred, and returns its exit
+// code. It kills the remaining processes of the group.
 func (p *Process) wait(r *run) int {
 	var streams sync.WaitGroup
 	streams.Go(func() { p.read(r, r.stdout, Output) })

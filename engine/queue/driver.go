@@ -19,7 +19,7 @@ var (
 	ErrBuried = fmt.Errorf("%w and buried the job", ErrRefused)
 )
 
-// Stats is what a service knows about a job.
+// Stats has the statistics of a job, as the service keeps them.
 type Stats struct {
 	Queue    string
 	State    string // ready, delayed, reserved, buried
@@ -62,7 +62,7 @@ type Source interface {
 	Bury(id uint64, priority uint32, answer func(error))
 	// Touch restarts a job's time to run.
 	Touch(id uint64, answer func(error))
-	// Stats returns what the service knows about a job.
+	// Stats returns the statistics of a job.
 	Stats(id uint64, answer func(Stats, error))
 	// Buried counts the buried jobs of the queue.
 	Buried(answer func(int, error))

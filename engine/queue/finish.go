@@ -86,7 +86,7 @@ func (s *session) forget(j *activeJob) {
 	s.w.forget(j)
 }
 
-// outcome is what becomes of a job that failed.
+// outcome describes how a failed job is ended: released for another attempt, or buried.
 type outcome struct {
 	reason  error
 	attempt int
@@ -94,7 +94,7 @@ type outcome struct {
 	delay   time.Duration // before the next attempt, unless it is buried
 }
 
-// releaseOrBury decides what becomes of a job whose handler returned an error.
+// releaseOrBury releases a job whose handler returned an error, or buries it after its last attempt or a permanent error.
 func (s *session) releaseOrBury(j *activeJob, stats Stats) {
 	maxAttempts := s.w.options.MaxAttempts
 	if j.maxTries > 0 {
@@ -152,7 +152,7 @@ func (s *session) isFinished(j *activeJob, doing string, err error) bool {
 	return true
 }
 
-// logFailure logs what becomes of a job that failed, at most once a second for each command and reason. If the handler has
+// logFailure logs that a job failed and how it was ended, at most once a second for each command and reason. If the handler has
 // logged the reason already, only its reference is logged.
 func (w *Worker) logFailure(j *activeJob, o outcome) {
 	line := w.throttle.Allow(fmt.Sprint("failed\x00", o.buried, j.Command, "\x00", o.reason), time.Now())

@@ -21,13 +21,13 @@ type activeJob struct {
 
 	// Owned by Run.
 	done      bool      // the handler has called done, or counts as stuck
-	err       error     // that it called done with
-	doneAt    time.Time // when
+	err       error     // the error with which it called done
+	doneAt    time.Time // when it called done
 	finishing bool      // the command that deletes, releases or buries it has been sent
 	touching  bool      // a touch has been sent
 
 	// Guarded by pending.mu, like Body, Command and Attempt.
-	touched  time.Time // when the service last confirmed that it is ours
+	touched  time.Time // when the service last confirmed that it is reserved by this connection
 	admitted bool      // it may begin
 	begun    time.Time // zero until then
 	returned bool      // the command has returned; its effect is being saved

@@ -1,6 +1,7 @@
-// Package queue is the queue worker: it reserves jobs that other programs put on a queue, hands them to a Handler, and deletes,
+// Package queue owns the worker: it reserves jobs that other programs put on a queue, hands them to a Handler, and deletes,
 // releases or buries them by the outcome. A job runs at least once, jobs begin in the order of the queue, and the service may
-// be unreachable at any time. The package does not know what a command does, nor any service's protocol, which a Driver knows.
+// be unreachable at any time. The package must not know what a command does, nor the protocol of a service, which is the
+// Driver's.
 //
 // A job whose handler returns an error is released with a growing delay. After its last attempt it is buried: it stays in the
 // service until an operator kicks or deletes it. A job that ran, but whose deletion the service did not confirm, is remembered:
@@ -41,7 +42,7 @@ type Job struct {
 	Command   string // the name in the body, after Options.Map
 	Arguments []byte // JSON text; nil if there are none
 	Attempt   int    // 1 for the first
-	// Fingerprint is what to remember of the job after it has run, until Options.Forgotten.
+	// Fingerprint identifies the job after it has run. It is to be kept until Options.Forgotten.
 	Fingerprint Fingerprint
 	// Returned may be called once, by any goroutine and before done, when the command has returned and its effect is being
 	// saved. From then on the job has no timeout. Optional.
@@ -108,7 +109,7 @@ const (
 	pollInterval   = 20 * time.Millisecond // between two reserves on an empty queue while jobs are held
 	reserveTimeout = 5 * time.Second       // of a reserve that waits; it bounds how late a lost connection is noticed
 	maxOutstanding = 16                    // reserves sent at once
-	maxAhead       = 20 * time.Millisecond // that a reserved job should wait to begin, so that an urgent one need not wait longer
+	maxAhead       = 20 * time.Millisecond // longest time that a reserved job should wait to begin, so that an urgent one need not wait longer
 
 	minRetryDelay = time.Second     // before a failed job is tried again; doubled each time
 	maxRetryDelay = 5 * time.Minute // upper bound of that
@@ -125,7 +126,7 @@ const (
 	MaxFailures    = 100         // kept for Failed
 
 	maxUnconfirmed  = 4096             // jobs remembered that ran and whose deletion is not confirmed
-	unconfirmedTime = 10 * time.Minute // that they are remembered
+	unconfirmedTime = 10 * time.Minute // how long they are remembered
 
 	minReconnectDelay = 50 * time.Millisecond // doubled each time; half of it is random
 	maxReconnectDelay = 2 * time.Second       // upper bound of that

@@ -69,7 +69,7 @@ func (s *session) room() int {
 	return min(s.w.options.Window-active, s.w.pending.room(), maxOutstanding) - s.outstanding
 }
 
-// probationRoom returns 1 if no other job is about to begin, so that a crash can be blamed on the next one, else 0.
+// probationRoom returns 1 if no other job is about to begin, so that a crash shows that the next one caused it, otherwise 0.
 func (s *session) probationRoom() int {
 	if s.outstanding > 0 || len(s.held) >= s.w.options.Window {
 		return 0

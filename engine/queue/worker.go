@@ -31,7 +31,7 @@ type Worker struct {
 	session       *session // of the present connection; nil if there is none
 	opening       bool     // a connection is being opened
 	stopping      bool
-	known         map[uint64]*activeJob // jobs that run, or ran and are not confirmed, whatever became of their connection
+	known         map[uint64]*activeJob // jobs that run, or ran and are not confirmed, also those of earlier connections
 	unconfirmed   []*activeJob          // those of known that ran and that no connection holds, oldest first
 	probation     int                   // how many more jobs are begun one by one
 	highestID     uint64                // of a job so far; jobs with higher IDs are new

@@ -56,7 +56,7 @@ func start(t *testing.T, q *memory.Queue, o queue.Options, d queue.Driver, h han
 	return r
 }
 
-// pass lets time pass, and waits for what happens in it.
+// pass lets time pass, and waits until the worker is idle.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

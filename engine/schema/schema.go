@@ -1,5 +1,5 @@
-// Package schema checks JSON against JSON Schema (draft 2020-12 unless "$schema" names another). It owns the rules for
-// schemas and the wording of faults; package jsonschema does the checking itself. It does not know messages or scripts.
+// Package schema owns the check of JSON against JSON Schema (draft 2020-12 unless "$schema" names another): the rules for
+// schemas and the wording of faults. Package jsonschema does the checking itself. It must not know messages or scripts.
 //
 // Unknown keywords and formats are refused, since a typing error would disable a check; formats are checked; references
 // only lead into the schema itself. Errors about a schema are for authors of scripts.

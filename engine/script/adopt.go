@@ -6,16 +6,16 @@ import (
 	"perigee/engine/wire"
 )
 
-// adoption converts values that the generation before has left behind.
+// adoption converts values of the previous generation.
 type adoption struct {
 	clients *bind.Clients
 	renewer *value.Renewer // shared until endAdoption is called; afterwards each value has its own
 	ended   bool
 }
 
-// Adopt converts, in place, a value of other scripts into one of these: plain data stays as it is, clients and topics become
-// the objects of these scripts. lost names the first thing that cannot be converted: "a function at [callback]". Until
-// Start is called, a table that is part of several values is converted once, and its losses are named once.
+// Adopt converts a value of other scripts, in place, into a value of these scripts: plain data stays as it is, and clients and
+// topics become the objects of these scripts. lost names the first thing that cannot be converted: "a function at [callback]".
+// Until Start is called, a table that is part of several values is converted once, and its losses are named once.
 func (a *adoption) Adopt(v wire.Value) (adopted wire.Value, lost string) {
 	held, ok := v.(value.Value)
 	if !ok {
@@ -31,7 +31,7 @@ func (a *adoption) Adopt(v wire.Value) (adopted wire.Value, lost string) {
 	return value.Value{LValue: out, Text: held.Text}, lost
 }
 
-// ClearSlot drops the object that stands for a client or topic.
+// ClearSlot drops the Lua object of a client or topic.
 func (a *adoption) ClearSlot(slot *any) { a.clients.Forget(slot) }
 
 // endAdoption is called when the scripts have taken over.

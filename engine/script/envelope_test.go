@@ -8,8 +8,8 @@ import (
 	"perigee/engine/wire"
 )
 
-// wire.Envelope reads from a decoded frame what wire.Parse reads from its text. It reads every frame that has a name and no
-// id.
+// wire.Envelope reads the same envelope from a decoded frame as wire.Parse from its text. It reads every frame that has a name
+// and no id.
 func FuzzEnvelope(f *testing.F) {
 	long := strings.Repeat("é", 40)
 	for _, seed := range []string{

@@ -35,7 +35,7 @@ func similarHook(name string) string {
 		return ""
 	}
 	for _, h := range all {
-		if h.Name == plain || h.Name == strings.TrimPrefix(plain, "on") || misspelt(plain, h.Name) {
+		if h.Name == plain || h.Name == strings.TrimPrefix(plain, "on") || isMisspelt(plain, h.Name) {
 			return h.Name
 		}
 	}
@@ -46,8 +46,8 @@ func similarHook(name string) string {
 // as "stops" and "top", are words of their own.
 const minMisspelt = 5
 
-// misspelt reports whether two neighbouring letters of a name are swapped, or one is missing or superfluous.
-func misspelt(name, right string) bool {
+// isMisspelt reports whether two neighbouring letters of a name are swapped, or one is missing or superfluous.
+func isMisspelt(name, right string) bool {
 	first := 0
 	for first < min(len(name), len(right)) && name[first] == right[first] {
 		first++

@@ -69,7 +69,7 @@ func (h *hooks) readHooks(L *lua.LState, manager *lua.LTable) {
 // OnOpen calls the manager's open hook for a new connection. It warns once if the hook has not told the client who it is.
 func (h *hooks) OnOpen(c Client) error {
 	_, err := h.call("open", h.clients.Client(c))
-	if _, exists := h.functions["open"]; err == nil && exists && !h.warnedOfOpen && !h.clients.Greeted() {
+	if _, exists := h.functions["open"]; err == nil && exists && !h.warnedOfOpen && !h.clients.SentEstablished() {
 		h.warnedOfOpen = true
 		h.log.Warn("script: a connection was opened and no ConnectionEstablished sent: write base.open(self, client) in manager:open",
 			"manager", h.managerName)

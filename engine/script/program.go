@@ -1,5 +1,5 @@
-// Package script hosts the Lua application: it loads the scripts into a Lua machine, gives them the server's modules, and calls
-// their handlers and hooks. It knows no sockets: scripts reach the server only through Host.
+// Package script owns the Lua application: it loads the scripts into a Lua machine, gives them the server's modules, and calls
+// their handlers and hooks. It must not know sockets: scripts reach the server only through Host.
 //
 // Everything here happens on the loop, unless a comment says otherwise.
 package script
@@ -33,7 +33,7 @@ type Loop interface {
 
 var _ Loop = (*loop.Loop)(nil)
 
-// Options are what a generation of scripts is loaded with.
+// Options are the options of a program.
 type Options struct {
 	// Loop runs the scripts.
 	Loop Loop
@@ -44,17 +44,17 @@ type Options struct {
 	// Manager is the name of the module that returns the manager. ManagerSetting is where that name is set, for errors:
 	// "server.toml:12: lua.manager".
 	Manager, ManagerSetting string
-	// App is what scripts read as server.config.
+	// App is the table that scripts read as server.config.
 	App map[string]any
 	// Generation is the number of this generation, 1 at the start. From is that of the generation to replace; 0 means none.
 	Generation, From int
 	// Replaces is the program to replace. It is nil if there is none, and in a rehearsal.
 	Replaces *Program
-	// Sources and Schemas hold modules that have been read, and schemas that have been compiled, already. What New and Load
-	// read and compile is added. Optional.
+	// Sources and Schemas hold modules that have been read, and schemas that have been compiled, already. New and Load add
+	// those that they read and compile. Optional.
 	Sources *loader.Sources
 	Schemas *Schemas
-	// Rehearsal means that these scripts will never run: nothing that they do is noticed outside.
+	// Rehearsal means that these scripts will never run: they have no effect outside.
 	Rehearsal bool
 	// Store holds the tables of server.state.
 	Store *store.Store
@@ -73,7 +73,7 @@ type Options struct {
 	AwaitTimeout time.Duration
 	// Memory is the size of the heap, in bytes, above which a running turn is aborted; 0 means no limit.
 	Memory uint64
-	// JSON limits what clients send.
+	// JSON has the limits for frames of clients.
 	JSON value.Limits
 
 	// OnRun is called on the loop, with Generation, whenever code of these scripts starts or resumes. Optional.
@@ -180,7 +180,7 @@ func (p *Program) Decode(text []byte) (wire.Value, error) {
 // ctx.
 func (p *Program) RunWithin(ctx context.Context, run func()) { p.promises.Within(ctx, run) }
 
-// Start is called in the turn in which these scripts take over: they get the processes of those before them.
+// Start is called in the turn in which these scripts take over. They take over the processes of the previous scripts.
 func (p *Program) Start() {
 	p.endAdoption()
 	p.processes.Started()

@@ -278,7 +278,7 @@ func (s *server) listen(L *lua.LState) int {
 	return api.Push(L, api.NewObject(&listener{silence}, s.listeners))
 }
 
-// listener is what server.listen returns.
+// listener is the Go value of the object that server.listen returns.
 type listener struct{ silence func() }
 
 func listenerMethods() []api.Function {
@@ -295,7 +295,7 @@ func (s *server) run(L *lua.LState) int {
 	return api.Push(L, api.ToLua(result))
 }
 
-// handle is what server.next and server.delay return.
+// handle is the Go value of the object that server.next and server.delay return.
 type handle struct{ abort func() }
 
 func (s *server) pushHandle(L *lua.LState, abort func(), err error) int {

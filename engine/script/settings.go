@@ -26,8 +26,8 @@ func OptionsFor(c config.Config, l Loop) Options {
 	}
 }
 
-// Programs returns the programs that the settings allow scripts to start.
-func Programs(c config.Config) map[string]process.Program {
+// ProcessPrograms returns the programs that the settings allow scripts to start.
+func ProcessPrograms(c config.Config) map[string]process.Program {
 	programs := map[string]process.Program{}
 	for name, p := range c.Processes {
 		env := map[string]string{}

@@ -49,7 +49,7 @@ func (h *fakeHost) Send(_ []Client, name string, fields wire.Fields) error {
 
 func (h *fakeHost) Broadcast(name string, fields wire.Fields) error { return h.Send(nil, name, fields) }
 
-// An error of a script has the place, the names that the script uses and, if that helps, what to write instead.
+// An error of a script has the place, the names that the script uses and, if there is one, the remedy.
 func TestWording(t *testing.T) {
 	const client = `local client = server.connections():random() `
 	rows := []struct{ boot, want string }{

@@ -26,7 +26,7 @@ type file struct {
 
 	modules  map[string]lua.LValue // by name, once required
 	manager  string                // the module of the application
-	suite    *suite                // whose function runs; nil once the file is loaded
+	suite    *suite                // the suite whose function runs; nil once the file is loaded
 	examples []*example
 
 	log    *harness.Log    // of the file, then of the running example

@@ -9,7 +9,7 @@ import (
 	"perigee/engine/spec/harness"
 )
 
-// process (name, fake) sets what a program does that the scripts start.
+// process (name, fake) sets the behaviour of a program that the scripts start.
 func (f *file) process(L *lua.LState) int {
 	s, name, given := f.runningServer(L), L.CheckString(1), L.OptTable(2, L.NewTable())
 	var fake harness.Fake

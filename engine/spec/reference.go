@@ -6,7 +6,7 @@ import (
 	"perigee/engine/script/api"
 )
 
-// Description describes what specs find besides the modules of scripts, from the tables that register it.
+// Description describes the globals and modules of specs, besides the modules of scripts. Its tables also register them.
 func Description() api.Description {
 	f := (*file)(nil) // no function is called
 	return api.Description{
@@ -119,7 +119,7 @@ func (f *file) structureFunctions() []api.Function {
 	}
 }
 
-// assertFunctions are the global assert, first Lua's own, and its fields.
+// assertFunctions are the global assert itself, which is Lua's own, and the functions in its fields.
 func (f *file) assertFunctions() []api.Function {
 	return []api.Function{
 		{Name: "assert", Signature: "(value: any, message?: any): any", Doc: "Lua's own: raises the message if the value is nil or false, else returns its arguments."},

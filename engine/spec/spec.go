@@ -1,6 +1,6 @@
-// Package spec runs the specs of scripts: Lua files that act as the clients of an application and check what they receive. It owns
-// the Lua API of specs, and the report. Each example gets its own server from package harness. The spec runs in another Lua VM than
-// the application; values pass between them as JSON.
+// Package spec owns the specs of scripts: it runs Lua files that act as the clients of an application and check what they
+// receive, and has their Lua API and their report. It must not know sockets or the command line. Each example gets its own
+// server from package harness. The spec runs in another Lua VM than the application; values pass between them as JSON.
 //
 // Nothing here depends on the speed of the machine. Random values of scripts, such as UUIDs, stay random.
 package spec

@@ -9,11 +9,9 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/spec"
+	"perigee/engine/testkit"
 	"perigee/scripts"
 )
-
-// patience is how long a test waits before it fails: a guard against hanging, not a measurement.
-const patience = 2 * time.Minute
 
 // app is the application that the specs of these tests run against.
 const app = `local base = require "manager"
@@ -79,8 +77,8 @@ func run(t *testing.T, text string, change func(o *spec.Options)) spec.Report {
 			t.Fatal(err)
 		}
 	}
-	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: patience}
-	o.Config.Lua.Path, o.Config.Lua.Manager, o.Config.Lua.TurnTimeout = dir, "app", config.Duration(patience)
+	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: testkit.Timeout}
+	o.Config.Lua.Path, o.Config.Lua.Manager, o.Config.Lua.TurnTimeout = dir, "app", config.Duration(testkit.Timeout)
 	o.Config.Processes = map[string]config.Process{"touch": {Command: []string{"/nowhere/touch"}, Args: "[a-z]+"}}
 	if change != nil {
 		change(&o)
@@ -94,8 +92,8 @@ func run(t *testing.T, text string, change func(o *spec.Options)) spec.Report {
 
 // The specs of the built-in scripts pass.
 func TestScripts(t *testing.T) {
-	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: patience}
-	o.Config.Lua.Path, o.Config.Lua.TurnTimeout = filepath.Join("..", "..", "scripts"), config.Duration(patience)
+	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: testkit.Timeout}
+	o.Config.Lua.Path, o.Config.Lua.TurnTimeout = filepath.Join("..", "..", "scripts"), config.Duration(testkit.Timeout)
 	report, err := spec.Run(t.Context(), o)
 	if err != nil || len(report.Failures) > 0 || report.Passed < 40 {
 		t.Errorf("Run = %v, %v, want at least 40 examples that all pass", report, err)
@@ -312,7 +310,7 @@ end)
 			t.Fatal(err)
 		}
 	}
-	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: patience}
+	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: testkit.Timeout}
 	o.Config.Lua.Path, o.Config.Lua.Manager = filepath.Join(root, "scripts"), "app"
 	if report, err := spec.Run(t.Context(), o); err != nil || report.Passed != 1 {
 		t.Errorf("Run = %v, %v, want one example that passes", report, err)
@@ -323,7 +321,7 @@ end)
 func TestProcesses(t *testing.T) {
 	t.Parallel()
 	report := run(t, `local spec = require "spec"
-it("plays one that ends", function()
+it("fakes one that ends", function()
   spec.process("touch", { output = { "one", "two" }, errors = { "hm" }, exit_code = 3 })
   local c = spec.client()
   c:send("Start", { args = { "file" } })
@@ -336,7 +334,7 @@ it("plays one that ends", function()
   c:send("End")
   c:expect("Waited", { code = 3, running = false })
 end)
-it("plays one that goes on until it is terminated", function()
+it("fakes one that runs until it is terminated", function()
   spec.process("touch", { output = { "ready" }, running = true })
   local c = spec.client()
   c:send("Start", { restart = true })
@@ -347,7 +345,7 @@ it("plays one that goes on until it is terminated", function()
   c:expect("Exit", { code = 143 })
   c:expect("Waited", { code = 143 })
 end)
-it("plays one that cannot be started", function()
+it("fakes one that cannot be started", function()
   spec.process("touch", { reason = "too many processes" })
   local c = spec.client()
   c:send("Start")

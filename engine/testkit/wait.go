@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// waitTimeout is how long anything may take before a test fails: a guard against hanging, not a measurement.
-const waitTimeout = 2 * time.Minute
+// Timeout is how long anything in a test may take before a test fails: a guard against hanging, not a measurement.
+const Timeout = 2 * time.Minute
 
 // WaitFor polls until condition returns true, and fails the test if that takes too long. what describes the condition.
 func WaitFor(tb testing.TB, what string, condition func() bool) {
 	tb.Helper()
-	timeout := time.After(waitTimeout)
+	timeout := time.After(Timeout)
 	poll := time.NewTicker(time.Millisecond)
 	defer poll.Stop()
 	for !condition() {
 		select {
 		case <-poll.C:
 		case <-timeout:
-			tb.Fatalf("waited %v for %s", waitTimeout, what)
+			tb.Fatalf("waited %v for %s", Timeout, what)
 		}
 	}
 }
@@ -30,7 +30,7 @@ func WaitForNone(tb testing.TB, what string, left func() (n int, err error)) {
 	last := -1
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
-	timeout := time.NewTimer(waitTimeout)
+	timeout := time.NewTimer(Timeout)
 	defer timeout.Stop()
 	for {
 		n, err := left()
@@ -39,12 +39,12 @@ func WaitForNone(tb testing.TB, what string, left func() (n int, err error)) {
 			return
 		case err == nil && n != last:
 			last = n
-			timeout.Reset(waitTimeout)
+			timeout.Reset(Timeout)
 		}
 		select {
 		case <-poll.C:
 		case <-timeout.C:
-			tb.Fatalf("for %v there have been %d %s, want none (the last error: %v)", waitTimeout, last, what, err)
+			tb.Fatalf("for %v there have been %d %s, want none (the last error: %v)", Timeout, last, what, err)
 		}
 	}
 }
@@ -55,7 +55,7 @@ func Receive[T any](tb testing.TB, from <-chan T, what string) T {
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(waitTimeout):
+	case <-time.After(Timeout):
 		tb.Fatalf("%s: received nothing, want one value", what)
 		panic("unreachable")
 	}

@@ -1,5 +1,5 @@
 // Package web owns plain HTTP: the application's pages, commands, health checks, and the authentication for commands and
-// metrics. It passes on requests for a WebSocket, and does not know connections, messages or scripts.
+// metrics. It passes on requests for a WebSocket, and must not know connections, messages or scripts.
 package web
 
 import (

@@ -31,7 +31,7 @@ func site() fstest.MapFS {
 	}
 }
 
-// What is not a regular file is not opened: opening a pipe would wait for its writer.
+// Only regular files are opened: opening a pipe would wait for its writer.
 func TestPipeAmongPages(t *testing.T) {
 	directory := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(directory, "pipe"), 0o600); err != nil {

@@ -8,7 +8,7 @@ import (
 // MessageException is the name of the message that tells a client of an [Exception].
 const MessageException = "MessageException"
 
-// Exception tells a client that the server could not do what it asked. Name and Code are part of the protocol and do not
+// Exception tells a client that the server could not carry out its request. Name and Code are part of the protocol and do not
 // change. Message is a sentence for people and reveals nothing about the server.
 type Exception struct {
 	Name    string

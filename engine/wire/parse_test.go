@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	// What is not one JSON object is ErrNotObject; an object without a usable name is ErrNoName.
+	// Text that is not one JSON object is ErrNotObject; an object without a usable name is ErrNoName.
 	for text, want := range map[string]error{
 		``:                             ErrNotObject,
 		` `:                            ErrNotObject,
@@ -96,7 +96,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		// What Parse accepts the standard library accepts too, and finds the same name.
+		// The standard library accepts every text that Parse accepts, and finds the same name.
 		m, err := Parse(text)
 		if err != nil {
 			if !errors.Is(err, ErrNotObject) && !errors.Is(err, ErrNoName) {

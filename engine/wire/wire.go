@@ -1,6 +1,6 @@
 // Package wire owns the protocol between clients and server: the JSON envelope of messages, exceptions, and the codes and
-// reasons with which connections are closed. It does not know sockets, queues or scripts: it gets the contents of a message
-// as a [Value] or as [Fields], and turns them into bytes.
+// reasons with which connections are closed. It must not know sockets, queues or scripts: it gets the contents of a message as
+// a [Value] or as [Fields], and turns them into bytes.
 //
 // All of it is safe for concurrent use.
 package wire

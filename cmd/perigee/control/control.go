@@ -1,6 +1,6 @@
-// Package control lets commands on this machine operate a running server: HTTP over a Unix domain socket that only the
-// server's user and root can use. It also writes the PID file. It does not know which operations there are, nor what a server
-// is.
+// Package control owns the control socket, through which commands on this machine operate a running server: HTTP over a Unix
+// domain socket that only the server's user and root can use. It also owns the PID file. It must not know which operations
+// there are, nor what a server is.
 //
 // A request has the method and path of an operation, and its arguments as a JSON body. The response is JSON, too: the result
 // with status 200, or {"error": "..."} with another status.
@@ -176,7 +176,7 @@ func (s *Server) Serve(handler http.Handler) {
 	}
 	server.SetKeepAlivesEnabled(false)
 	if err := server.Serve(s.listener); !errors.Is(err, net.ErrClosed) {
-		s.log.Error("control: accepting connections", "error", err)
+		s.log.Error("control: accepting connections failed", "error", err)
 	}
 	// A request that has been read needs no more reading. The server may have accepted a connection just now and set its own
 	// deadline after this one, so this is repeated.

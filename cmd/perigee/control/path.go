@@ -111,7 +111,7 @@ func lockDirectory(dir string) (unlock func(), err error) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
 		return nil, errors.Join(&fs.PathError{Op: "lock", Path: dir, Err: err}, file.Close())
 	}
-	return func() { _ = file.Close() }, nil // which releases the lock
+	return func() { _ = file.Close() }, nil // closing the file releases the lock
 }
 
 // checkPrivate refuses directories that other users can access.

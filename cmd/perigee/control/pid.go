@@ -17,8 +17,8 @@ import (
 const maxPIDFile = 32
 
 // WritePID writes a PID file atomically, and returns a function that removes it. It overwrites the PID file of a dead process,
-// but no file that holds something else than a PID. If the process in the file is alive and runs the same program, the error
-// wraps ErrRunning.
+// but no file that holds anything else. If the process in the file is alive and runs the same program, the error wraps
+// ErrRunning.
 func WritePID(path string) (remove func() error, err error) {
 	remove, err = writePID(path)
 	if err != nil {

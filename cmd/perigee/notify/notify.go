@@ -1,5 +1,5 @@
-// Package notify notifies the service manager that the server is ready, reloading, stopping or alive (sd_notify(3)). It does not
-// know what these states mean for the server. Without a service manager it does nothing.
+// Package notify owns the notifications to the service manager: that the server is ready, reloading, stopping or alive
+// (sd_notify(3)). It must not know what these states mean for the server. Without a service manager it does nothing.
 package notify
 
 import (
@@ -115,7 +115,7 @@ func (n *Notifier) Watch(ctx context.Context, responds func(ctx context.Context)
 // notify sends assignments as one message. The caller holds mu.
 func (n *Notifier) notify(assignments ...string) {
 	if err := n.send(strings.Join(assignments, "\n")); err != nil {
-		n.log.Warn("notify: sending to the service manager", "error", err)
+		n.log.Warn("notify: the service manager was not notified", "error", err)
 	}
 }
 

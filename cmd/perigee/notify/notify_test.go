@@ -122,7 +122,7 @@ func TestNoServiceManager(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "soon")
 	n.Watch(t.Context(), nil)
 	n.Ready("ready")
-	if !strings.Contains(log.String(), "watchdog disabled") || !strings.Contains(log.String(), "sending to the service manager") {
+	if !strings.Contains(log.String(), "watchdog disabled") || !strings.Contains(log.String(), "the service manager was not notified") {
 		t.Errorf("log = %s, want what went wrong, and no panic", log.String())
 	}
 }

@@ -38,8 +38,8 @@ type Check struct {
 	Warnings []string `json:"warnings"`
 }
 
-// OfCheck reports what was found in the scripts, or why they do not load.
-func OfCheck(status engine.Status, err error) Check {
+// NewCheck reports the registrations of the scripts, or why they do not load.
+func NewCheck(status engine.Status, err error) Check {
 	return Check{
 		OK: err == nil, Messages: len(status.Routes.Messages), Commands: len(status.Routes.Commands),
 		Problems: problems(err), Warnings: append([]string{}, status.Warnings...),
@@ -63,10 +63,10 @@ type Comparison struct {
 	Problems     []string  `json:"problems"`
 }
 
-// OfComparison reports what a reload would change, or why it would fail.
-func OfComparison(r Reload, err error) Comparison {
+// NewComparison reports the changes that a reload would make, or why it would fail.
+func NewComparison(r Reload, err error) Comparison {
 	if err != nil {
-		r = OfReload(engine.Reload{})
+		r = NewReload(engine.Reload{})
 	}
 	return Comparison{
 		OK: err == nil, Changes: r.Changes, Settings: r.Settings, NeedsRestart: r.NeedsRestart, Warnings: r.Warnings, Problems: problems(err),

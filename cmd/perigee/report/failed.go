@@ -22,8 +22,8 @@ type Failure struct {
 	Reason  string    `json:"reason"`
 }
 
-// OfFailures reports the failed jobs of a server.
-func OfFailures(failures []queue.Failure) Failures {
+// NewFailures reports the failed jobs of a server.
+func NewFailures(failures []queue.Failure) Failures {
 	reports := make(Failures, len(failures))
 	for i, f := range failures {
 		reports[i] = Failure{Job: f.ID, Command: f.Command, Attempt: f.Attempt, Time: f.Time, Buried: f.Buried, Reason: f.Reason}

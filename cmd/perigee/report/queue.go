@@ -20,8 +20,8 @@ type Queue struct {
 	Waiting  int    `json:"waiting"` // workers that wait for jobs
 }
 
-// OfCounts reports how many jobs a queue has in each state.
-func OfCounts(name string, c queue.Counts) Queue {
+// NewQueue reports how many jobs a queue has in each state.
+func NewQueue(name string, c queue.Counts) Queue {
 	return Queue{Queue: name, Ready: c.Ready, Delayed: c.Delayed, Reserved: c.Reserved, Buried: c.Buried, Waiting: c.Waiting}
 }
 
@@ -47,8 +47,8 @@ type Job struct {
 	Body     string `json:"body"`
 }
 
-// OfJob reports a job in the queue.
-func OfJob(job queue.Job, stats queue.Stats) Job {
+// NewJob reports a job in the queue.
+func NewJob(job queue.Job, stats queue.Stats) Job {
 	return Job{
 		Job: job.ID, Queue: stats.Queue, State: stats.State, Priority: stats.Priority, Age: int(stats.Age / time.Second),
 		Reserves: stats.Reserves, Releases: stats.Releases, Body: string(job.Body),

@@ -37,8 +37,8 @@ type Change struct {
 	Weaker bool   `json:"weaker,omitempty"` // more clients may send it than before
 }
 
-// OfReload reports the result of a reload.
-func OfReload(r engine.Reload) Reload {
+// NewReload reports the result of a reload.
+func NewReload(r engine.Reload) Reload {
 	report := Reload{
 		Generation:   r.Generation,
 		Took:         r.Took.Seconds(),

@@ -16,13 +16,13 @@ import (
 // Empty lists are [], never null.
 func TestListsAreNeverNull(t *testing.T) {
 	for name, r := range map[string]any{
-		"reload":        OfReload(engine.Reload{}),
-		"routes":        OfRoutes(manager.Routes{}),
-		"check":         OfCheck(engine.Status{}, nil),
-		"failed check":  OfCheck(engine.Status{}, errors.New("no manager")),
-		"comparison":    OfComparison(OfReload(engine.Reload{}), nil),
-		"no comparison": OfComparison(Reload{}, errors.New("no server")),
-		"queue failed":  OfFailures(nil),
+		"reload":        NewReload(engine.Reload{}),
+		"routes":        NewRoutes(manager.Routes{}),
+		"check":         NewCheck(engine.Status{}, nil),
+		"failed check":  NewCheck(engine.Status{}, errors.New("no manager")),
+		"comparison":    NewComparison(NewReload(engine.Reload{}), nil),
+		"no comparison": NewComparison(Reload{}, errors.New("no server")),
+		"queue failed":  NewFailures(nil),
 	} {
 		text, err := json.Marshal(r)
 		if err != nil || strings.Contains(string(text), "null") {
@@ -53,7 +53,7 @@ func TestReloadLine(t *testing.T) {
 		}, `reloaded: generation 3, in 0s: message Ring changed (admin -> none (weaker)); command Halt removed; ` +
 			`setting lua.drain changed ("10s" -> "5s"); setting server.key changed; needs restart: server.port (8080 -> 8081); needs restart: processes; a sentence`},
 	} {
-		if got := OfReload(row.reload).Line(); got != row.want {
+		if got := NewReload(row.reload).Line(); got != row.want {
 			t.Errorf("Line = %s, want %s", got, row.want)
 		}
 	}
@@ -61,7 +61,7 @@ func TestReloadLine(t *testing.T) {
 
 // A failed job is one row, even if its reason has several lines or its command is unknown.
 func TestFailuresAreRows(t *testing.T) {
-	got := OfFailures([]queue.Failure{{ID: 7, Attempt: 1, Reason: "first\nsecond", Buried: true}}).String()
+	got := NewFailures([]queue.Failure{{ID: 7, Attempt: 1, Reason: "first\nsecond", Buried: true}}).String()
 	if rows := strings.Split(strings.TrimSpace(got), "\n"); len(rows) != 2 || !strings.HasPrefix(rows[1], "7\t") || !strings.HasSuffix(rows[1], "\t-\t1\tburied\tfirst") {
 		t.Errorf("String = %q, want a head and one row of job 7, without a command, buried, with the first line of its reason", got)
 	}

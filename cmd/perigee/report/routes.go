@@ -66,8 +66,8 @@ type Listener struct {
 	Source  string `json:"source"`
 }
 
-// OfRoutes reports what the scripts have registered.
-func OfRoutes(routes manager.Routes) Routes {
+// NewRoutes reports what the scripts have registered.
+func NewRoutes(routes manager.Routes) Routes {
 	r := Routes{Messages: []Message{}, Commands: []Command{}, Listeners: []Listener{}}
 	for _, m := range routes.Messages {
 		r.Messages = append(r.Messages, Message{

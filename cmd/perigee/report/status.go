@@ -1,5 +1,5 @@
-// Package report formats what commands print about a server and its queue: text for people, and JSON in a stable format for
-// programs. It knows nothing of the command line and writes nothing itself.
+// Package report owns the output of commands about a server and its queue: text for people, and JSON in a stable format for
+// programs. It must not know the command line, and writes nothing itself.
 package report
 
 import (
@@ -39,8 +39,8 @@ type Jobs struct {
 	Disconnects uint64 `json:"disconnects"` // lost connections to the queue
 }
 
-// OfJobs reports the jobs of a server.
-func OfJobs(s jobqueue.Status) Jobs {
+// NewJobs reports the jobs of a server.
+func NewJobs(s jobqueue.Status) Jobs {
 	w := s.Worker
 	return Jobs{
 		Queue: s.Queue, Condition: s.Condition, Held: w.Held, Begun: w.Taken, Done: w.Done, Released: w.Released,

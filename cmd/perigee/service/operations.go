@@ -24,22 +24,22 @@ const (
 	Stop     = "POST /stop"        // returns nothing, once the server has stopped
 )
 
-// Identity is what a command needs to know to find the server of its settings file.
+// Identity identifies a server, so that a command finds the server of its settings file.
 type Identity struct {
 	PID      int    `json:"pid"`
 	Port     int    `json:"port"`
 	Settings string `json:"settings"` // absolute path of the file
 }
 
-// operations returns what commands on this machine can do with the server.
+// operations returns the operations that commands on this machine can call.
 func (s *service) operations() map[string]control.Operation {
 	return map[string]control.Operation{
 		Compare: func(ctx context.Context, _ json.RawMessage) (any, error) {
 			reload, err := s.server.Compare(ctx)
-			return report.OfReload(reload), err
+			return report.NewReload(reload), err
 		},
 		Failed: func(context.Context, json.RawMessage) (any, error) {
-			return report.OfFailures(s.server.FailedJobs()), nil
+			return report.NewFailures(s.server.FailedJobs()), nil
 		},
 		Identify: func(context.Context, json.RawMessage) (any, error) {
 			return Identity{PID: os.Getpid(), Port: s.status.Port, Settings: s.options.File}, nil
@@ -53,7 +53,7 @@ func (s *service) operations() map[string]control.Operation {
 		},
 		Reload: func(ctx context.Context, _ json.RawMessage) (any, error) {
 			reload, err := s.reload(ctx, s.server.Reload)
-			return report.OfReload(reload), err
+			return report.NewReload(reload), err
 		},
 		Status: func(ctx context.Context, _ json.RawMessage) (any, error) { return s.currentStatus(ctx), nil },
 		Stop: func(context.Context, json.RawMessage) (any, error) {
@@ -83,7 +83,7 @@ func (s *service) currentStatus(ctx context.Context) report.Status {
 		Connections: s.server.Connections(),
 		Ready:       s.server.Ready(),
 		Socket:      s.status.Socket,
-		Jobs:        report.OfJobs(s.server.Jobs()),
+		Jobs:        report.NewJobs(s.server.Jobs()),
 	}
 	select {
 	case err := <-responded:

@@ -33,7 +33,7 @@ func (s *service) reloadOnHangup(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.options.Hangups:
-			_, _ = s.reload(ctx, s.server.Reload) // which logs the error
+			_, _ = s.reload(ctx, s.server.Reload) // Reload logs the error
 		}
 	}
 }
@@ -45,7 +45,7 @@ func (s *service) watch() (err error) {
 		Wanted: func(name string) bool {
 			return strings.HasSuffix(name, ".lua") && !strings.HasSuffix(name, "_spec.lua")
 		},
-		File: s.options.File, // which may be created later
+		File: s.options.File, // it may be created later
 		Log:  s.log,
 	})
 	return err
@@ -56,7 +56,7 @@ func (s *service) closeWatcher() {
 		return
 	}
 	if err := s.watcher.Close(); err != nil {
-		s.log.Warn("service: closing the file watcher", "error", err)
+		s.log.Warn("service: closing the file watcher failed", "error", err)
 	}
 }
 
@@ -76,7 +76,7 @@ func (s *service) reloadOnEdit(ctx context.Context) {
 			s.options.PrintError(err)
 		case err != nil:
 		default:
-			_, _ = fmt.Fprintln(s.options.Stdout, report.OfReload(reload).Line())
+			_, _ = fmt.Fprintln(s.options.Stdout, report.NewReload(reload).Line())
 		}
 	})
 }

@@ -1,6 +1,6 @@
-// Package service runs a server in this process together with its background services: control socket, PID file, service
-// manager, SIGHUP, file watcher and the browser that shows its page. It waits for all of them, except a browser that stays
-// open. It knows nothing of the command line; its caller ends the process if the server hangs.
+// Package service owns a server in this process and its background services: control socket, PID file, service manager, SIGHUP,
+// file watcher and the browser that shows its page. It waits for all of them, except a browser that stays open. It must not
+// know the command line; its caller ends the process if the server hangs.
 package service
 
 import (
@@ -35,7 +35,7 @@ type Options struct {
 	Level        *slog.LevelVar // of Log
 	// Stdout never blocks.
 	Stdout *logging.Writer
-	// Announcement returns what is printed when the server has started.
+	// Announcement returns the text that is printed when the server has started.
 	Announcement func(status engine.Status) []byte
 	// PrintError shows an error in the scripts to their author, without blocking. Optional: if it is nil, such errors are logged.
 	PrintError func(err error)
@@ -46,9 +46,9 @@ type Options struct {
 	Hangups     <-chan os.Signal // each triggers a reload; the runtime sends
 	Watch       bool             // reload whenever a script or the settings file is saved
 	Open        bool             // open the page in a browser
-	// Stuck and Overdue end the process, as those of engine.Options. They must not be nil.
-	Stuck   func(held time.Duration)
-	Overdue func(held []string)
+	// OnHang and OnStopTimeout end the process, as in engine.Options. They must not be nil.
+	OnHang        func(held time.Duration)
+	OnStopTimeout func(held []string)
 }
 
 // service is a running server with its background services.
@@ -94,8 +94,8 @@ func Run(ctx context.Context, o Options) error {
 			Level:         o.Level,
 			Reload:        o.ReadSettings,
 			Scripts:       scripts.Files,
-			OnHang:        o.Stuck,
-			OnStopTimeout: o.Overdue,
+			OnHang:        o.OnHang,
+			OnStopTimeout: o.OnStopTimeout,
 			OnStarted:     func(status engine.Status, server *engine.Server) { s.started(background, status, server) },
 			OnStopping:    s.notifier.Stopping,
 		})
@@ -104,8 +104,8 @@ func Run(ctx context.Context, o Options) error {
 	return err
 }
 
-// claim takes what only one server can have, before anything else is done: the PID file, and the control socket unless its path
-// depends on a port that is not known yet.
+// claim takes the PID file and the control socket, which only one server can have, before anything else is done. The socket is
+// taken later if its path depends on a port that is not known yet.
 func (s *service) claim(ctx context.Context) (err error) {
 	if file := s.options.Settings.Server.PIDFile; file != "" {
 		if s.removePID, err = control.WritePID(file); err != nil {
@@ -123,7 +123,7 @@ func (s *service) started(ctx context.Context, status engine.Status, server *eng
 	s.server, s.status, s.startedAt = server, status, time.Now()
 	if s.options.Settings.Server.Control == "" && s.options.Settings.Server.Port == 0 {
 		if err := s.listen(ctx, status.Port); err != nil { // a server at another address uses the same port
-			s.log.Warn("service: no control socket", "error", err)
+			s.log.Warn("service: no control socket: commands such as status, reload and stop cannot reach this server", "error", err)
 		}
 	}
 	if s.socket != nil {
@@ -142,10 +142,10 @@ func (s *service) started(ctx context.Context, status engine.Status, server *eng
 	}
 }
 
-// wait waits for the background services, and calls Overdue if that takes too long.
+// wait waits for the background services, and calls OnStopTimeout if that takes too long.
 func (s *service) wait() {
-	overdue := time.AfterFunc(backgroundTimeout, func() { s.options.Overdue([]string{"background services"}) })
-	defer overdue.Stop()
+	timeout := time.AfterFunc(backgroundTimeout, func() { s.options.OnStopTimeout([]string{"background services"}) })
+	defer timeout.Stop()
 	s.background.Wait()
 }
 
@@ -175,12 +175,12 @@ func (s *service) listen(ctx context.Context, port int) error {
 func (s *service) close(err error) {
 	if s.socket != nil {
 		if err := s.socket.Close(); err != nil {
-			s.log.Warn("service: closing the control socket", "error", err)
+			s.log.Warn("service: closing the control socket failed", "error", err)
 		}
 	}
 	if s.removePID != nil {
 		if err := s.removePID(); err != nil {
-			s.log.Warn("service: removing the PID file", "error", err)
+			s.log.Warn("service: removing the PID file failed", "error", err)
 		}
 	}
 	s.err = err

@@ -1,6 +1,6 @@
-// Package watch reports changes of files that are being edited. Editors save in several steps: they write a new file and rename it
-// over the old one, move the old one away first, or create a file to test the directory. So changes are reported once the files
-// have been quiet for a while. The package does not know what the files are for.
+// Package watch owns the detection of changes to files that are being edited. Editors save in several steps: they write a new
+// file and rename it over the old one, move the old one away first, or create a file to test the directory. So changes are
+// reported once the files have been quiet for a while. The package must not know what the files are for.
 package watch
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Options say what to watch.
+// Options say which files to watch.
 type Options struct {
 	// Dir is watched with its subdirectories. It may be created later. If it is removed, its files do not count as removed: it is
 	// probably being replaced.
@@ -124,7 +124,7 @@ func (w *Watcher) scan() []string {
 	}
 	var changed []string
 	for path, info := range found {
-		if before, known := w.seen[path]; !known || !same(before, info) {
+		if before, known := w.seen[path]; !known || !sameFile(before, info) {
 			changed = append(changed, path)
 		}
 	}
@@ -138,7 +138,7 @@ func (w *Watcher) scan() []string {
 	return changed
 }
 
-func same(a, b fs.FileInfo) bool {
+func sameFile(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
@@ -165,7 +165,7 @@ func (w *Watcher) collect(dir string, found map[string]fs.FileInfo) bool {
 		}
 	}
 	if dir == w.options.Dir {
-		w.followParent(dir) // whose events tell that the directory itself is replaced
+		w.followParent(dir) // its events report that the directory itself is replaced
 	}
 	return true
 }

@@ -57,9 +57,9 @@ func (o *Outbox) CloseAll(ctx context.Context, why wire.Close) {
 	}
 }
 
-// AbortAll closes all connections now and returns how many there were, as far as that is known when ctx ends. What is
-// queued is not written, except for a close frame, if none was written and the socket accepts it at once. Its reason is
-// why, unless [Sender.Close] gave one before.
+// AbortAll closes all connections now and returns how many there were, as far as that is known when ctx ends. Queued frames are
+// dropped. A close frame is written if none was written before and the socket accepts it at once; its reason is why, unless
+// [Sender.Close] gave one before.
 func (o *Outbox) AbortAll(ctx context.Context, why wire.Close) (n int) {
 	aborted := make(chan int, len(o.shards)) // each shard sends once; never closed
 	asked := 0
@@ -130,8 +130,8 @@ func (sh *shard) readerDone(s *Sender) {
 	sh.remove(s)
 }
 
-// abort closes a connection now, with why unless another reason was given before. A close frame is written if that was not
-// done, the socket accepts it and no other frame is half written. What else is queued is dropped.
+// abort closes a connection now, with why unless another reason was given before. A close frame is written if none was written
+// before, the socket accepts it and no other frame is half written. All other queued frames are dropped.
 func (sh *shard) abort(s *Sender, why wire.Close) {
 	if s.state == stateRemoved {
 		return

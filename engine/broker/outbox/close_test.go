@@ -16,7 +16,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// The close frame comes after what was sent before. The first Close decides, and later ones are no-ops.
+// The close frame comes after the frames sent before it. The first Close decides, and later ones are no-ops.
 func TestClose(t *testing.T) {
 	for _, outOfSync := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestReaderDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := start(t, nil)
 		bye, lost := wire.CloseNormal("bye"), wire.CloseAbnormal()
-		answered, answeredLate, vanished := joinPipe(t, o), joinPipe(t, o), joinPipe(t, o)
+		answered, answeredLate, disconnected := joinPipe(t, o), joinPipe(t, o), joinPipe(t, o)
 		for _, c := range []*client{answered, answeredLate} {
 			c.Send(text("still queued"))
 			c.Close(CloseRequest{Why: bye, Reply: true})
@@ -65,11 +65,11 @@ func TestReaderDone(t *testing.T) {
 		if got := answeredLate.ReaderDone(lost); got != bye {
 			t.Errorf("ReaderDone = %v, want %v", got, bye)
 		}
-		if got := vanished.ReaderDone(lost); got != lost {
+		if got := disconnected.ReaderDone(lost); got != lost {
 			t.Errorf("ReaderDone = %v, want %v", got, lost)
 		}
 		began := time.Now()
-		vanished.wantEnd()
+		disconnected.wantEnd()
 		for _, c := range []*client{answered, answeredLate} {
 			c.want(TextFrame, "still queued")
 			c.wantClose(bye)
@@ -183,8 +183,8 @@ func TestContextEnds(t *testing.T) {
 	})
 }
 
-// AbortAll sends the client a close frame if its socket accepts it. The end of Run closes what is left, and after it all
-// calls are no-ops.
+// AbortAll sends the client a close frame if its socket accepts it. The end of Run closes the remaining connections, and after
+// it all calls are no-ops.
 func TestAbortAllAndEnd(t *testing.T) {
 	o := New(config.Default().Limits, func() time.Duration { return 0 })
 	ctx, cancel := context.WithCancel(t.Context())
@@ -208,7 +208,7 @@ func TestAbortAllAndEnd(t *testing.T) {
 	left.Send(text("this has no receiver"))
 	left.Close(CloseRequest{Why: wire.CloseNormal("")})
 	o.Publish(1, text("this has no receiver"))
-	o.Drain(t.Context(), patience)
+	o.Drain(t.Context(), testkit.Timeout)
 	o.CloseAll(t.Context(), wire.CloseShutdown())
 	if got := o.AbortAll(t.Context(), wire.CloseShutdown()); got != 0 {
 		t.Errorf("AbortAll after the end = %d, want 0", got)
@@ -272,7 +272,7 @@ func TestAbortAllInAFrame(t *testing.T) {
 	}
 }
 
-// Connections that come and go, in whichever way, leave nothing behind.
+// Connections that open and close, in any way, leave no resources behind.
 func TestComingAndGoing(t *testing.T) {
 	o := start(t, func(l *config.Limits) { l.Shards = 2 })
 	const all = 9

@@ -27,7 +27,7 @@ func TestFrame(t *testing.T) {
 	}
 }
 
-// The payload of a frame is what it was made of, whatever the length of its header.
+// Payload returns the payload of a frame for each length of the header.
 func TestPayload(t *testing.T) {
 	for _, size := range []int{0, 1, 125, 126, 65535, 65536} {
 		text := bytes.Repeat([]byte("x"), size)

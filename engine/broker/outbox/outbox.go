@@ -1,6 +1,6 @@
-// Package outbox owns what is on its way to clients: frames, the send queue of each client, the subscribers of topics, and
-// the writing. It does not know who a client is or what it sends: a [Sender] writes to a network connection, and whether
-// the client is alive is up to its [Transport].
+// Package outbox owns everything on its way to clients: frames, the send queue of each client, the subscribers of topics, and
+// the writing. It must not know who a client is or what it sends: a [Sender] writes to a network connection, and whether the
+// client is alive is up to its [Transport].
 //
 // Each shard is one goroutine that owns a part of the senders. Callers post operations to it. The shard takes all
 // operations that have come in, applies them, and then writes to each connection once. If a socket is full, another
@@ -39,7 +39,7 @@ type Transport interface {
 	CloseSent(outOfSync bool)
 }
 
-// Outbox is all senders together. It is safe for concurrent use.
+// Outbox owns all senders. It is safe for concurrent use.
 type Outbox struct {
 	// Set by New, never changed.
 	now    func() time.Duration
@@ -52,8 +52,8 @@ type Outbox struct {
 	writers sync.WaitGroup // goroutines that wait for a socket
 }
 
-// New returns an outbox that writes nothing until [Outbox.Run]: what is sent before is queued. It uses the limits for
-// sending; a limit of 0 is off. now returns the time since any fixed moment.
+// New returns an outbox that writes nothing until [Outbox.Run]. Frames that are sent before are queued. It uses the limits for
+// sending; 0 disables a limit. now returns the time since any fixed moment.
 func New(l config.Limits, now func() time.Duration) *Outbox {
 	o := &Outbox{now: now}
 	o.Configure(l)
@@ -67,7 +67,7 @@ func New(l config.Limits, now func() time.Duration) *Outbox {
 	return o
 }
 
-// Configure replaces the limits. Each applies from the next thing on that it limits. Shards cannot be changed.
+// Configure replaces the limits. Each applies from the next frame on. Shards cannot be changed.
 func (o *Outbox) Configure(l config.Limits) { o.limits.Store(&l) }
 
 // Run writes until ctx ends, closes the connections that are left, and returns after every goroutine of the outbox has

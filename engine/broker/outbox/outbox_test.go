@@ -13,9 +13,6 @@ import (
 	"perigee/engine/wire"
 )
 
-// patience is how long a test waits before it gives up: a guard against hanging, not a measurement.
-const patience = 2 * time.Minute
-
 // tick is the time between two calls of Tick.
 const tick = time.Second
 
@@ -108,7 +105,7 @@ func joinOver(t *testing.T, o *Outbox, ours, theirs net.Conn, onTick func(now ti
 
 // read returns the next frame, or the error that came in its place.
 func (c *client) read() (first byte, payload string, err error) {
-	_ = c.conn.SetReadDeadline(time.Now().Add(patience)) // if this fails, reading does
+	_ = c.conn.SetReadDeadline(time.Now().Add(testkit.Timeout)) // if this fails, reading does
 	return testkit.ReadFrame(c.in)
 }
 

@@ -32,8 +32,8 @@ type Sender struct {
 	latest     int  // in queue: the frame that the next SendLatest replaces; -1 if there is none
 	head       int  // in queue: the first frame that is not written
 	offset     int  // bytes of that frame that are written
-	frames     int  // that count against the limits
-	bytes      int  // of those frames
+	frames     int  // number of queued frames that count against the limits
+	bytes      int  // total size of those frames
 	total      int  // bytes of all frames that are not written
 	accounted  int  // how much of total is in Outbox.queued
 	queue      []entry

@@ -59,10 +59,10 @@ type shard struct {
 	senders    []*Sender
 	topics     map[TopicID]map[*Sender]struct{}
 	dirty      []*Sender            // to be written after this batch
-	blocked    map[*Sender]struct{} // those with a writer that waits for the socket
+	blocked    map[*Sender]struct{} // senders with a writer that waits for the socket
 	joined     []byte               // short frames that are written at once
 	freeQueues [][]entry            // queues that are not in use
-	queued     int                  // what Outbox.queued has to grow by
+	queued     int                  // bytes to add to Outbox.queued
 	drained    []chan<- struct{}    // closed once no sender is blocked
 
 	// Owned by run: argument and results of writeOnce.

@@ -62,7 +62,7 @@ func (sh *shard) pushLatest(s *Sender, f *Frame) {
 	s.latest = len(s.queue) - 1
 }
 
-// append adds an entry to a queue, whatever its limits.
+// append adds an entry to a queue without checking its limits.
 func (sh *shard) append(s *Sender, e entry) {
 	if s.queue == nil && len(sh.freeQueues) > 0 {
 		s.queue = sh.freeQueues[len(sh.freeQueues)-1]
@@ -159,7 +159,7 @@ func (sh *shard) advance(s *Sender, n int) {
 	s.offset += n
 	for s.offset > 0 {
 		e := &s.queue[s.head]
-		s.started(e)
+		s.markStarted(e)
 		size := len(e.frame.bytes)
 		if s.offset < size {
 			return
@@ -170,9 +170,9 @@ func (sh *shard) advance(s *Sender, n int) {
 	}
 }
 
-// started notes that the first frame of the queue is being written: it no longer counts against the limits, and SendLatest
-// cannot replace it.
-func (s *Sender) started(e *entry) {
+// markStarted records that the first frame of the queue is being written: it no longer counts against the limits, and
+// SendLatest cannot replace it.
+func (s *Sender) markStarted(e *entry) {
 	if e.limited {
 		e.limited = false
 		s.frames--
@@ -186,7 +186,7 @@ func (s *Sender) started(e *entry) {
 // startWriter starts a goroutine that waits until the socket accepts the first frame of the queue, or a part of it.
 func (sh *shard) startWriter(s *Sender) {
 	e := &s.queue[s.head]
-	s.started(e)
+	s.markStarted(e)
 	s.hasWriter = true
 	sh.blocked[s] = struct{}{}
 	rest := e.frame.bytes[s.offset:]
@@ -225,14 +225,14 @@ func (sh *shard) releaseQueue(s *Sender) {
 	s.frames, s.bytes = 0, 0
 }
 
-// account adds what a sender's queue has grown by to the total of the shard.
+// account adds the growth of a sender's queue to the total of the shard.
 func (sh *shard) account(s *Sender) {
 	sh.queued += s.total - s.accounted
 	s.accounted = s.total
 }
 
-// enforceMemory adds what is queued here to the total of all shards, and aborts the connections with the longest queues
-// while the total exceeds limits.send_memory. It counts what is left after writing.
+// enforceMemory adds the queued bytes of this shard to the total of all shards, and aborts the connections with the longest
+// queues while the total exceeds limits.send_memory. It is called after writing.
 //
 // A frame that several queues share counts once for each of them. The total is therefore never less than the memory in use,
 // and dropping one queue always lowers it. Counting a shared frame once would need a counter for each frame, which all
@@ -298,7 +298,7 @@ func writeNonBlocking(fd uintptr, p []byte) (int, error) {
 	}
 }
 
-// writeBlocking waits until the socket accepts some of p. A timeout of 0 is none.
+// writeBlocking waits until the socket accepts some of p. A timeout of 0 means no limit.
 func (s *Sender) writeBlocking(p []byte, timeout time.Duration) (int, error) {
 	if timeout > 0 {
 		if err := s.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {

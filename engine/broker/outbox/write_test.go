@@ -13,7 +13,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// Calls from one goroutine take effect in their order, whatever the method.
+// Calls of any methods from one goroutine take effect in their order.
 func TestOrder(t *testing.T) {
 	for _, shards := range []int{1, 3} {
 		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
@@ -250,7 +250,7 @@ func TestSendMemory(t *testing.T) {
 	}
 }
 
-// Queues that never become empty keep no memory of what has been written, and know which frame is the latest.
+// Queues that never become empty keep no memory for written frames, and know which frame is the latest.
 func TestCompact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := joinPipe(t, start(t, nil))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"perigee/engine/enginetest"
+	"perigee/engine/testkit"
 )
 
 // open starts a browser for the time of a test and returns the context of its first tab. If no Chromium is
@@ -30,7 +30,7 @@ func open(t *testing.T) context.Context {
 		}
 		t.Skip("Chromium is not installed")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*enginetest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*testkit.Timeout)
 	t.Cleanup(cancel)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program),
@@ -39,7 +39,7 @@ func open(t *testing.T) context.Context {
 		chromedp.DisableGPU,
 		chromedp.WindowSize(1280, 900),
 		chromedp.Flag("disable-quic", true),
-		chromedp.WSURLReadTimeout(enginetest.Patience),
+		chromedp.WSURLReadTimeout(testkit.Timeout),
 	)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
@@ -71,17 +71,17 @@ func (p person) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// fail ends the test with what the page shows.
+// fail ends the test with the text of the page.
 func (p person) fail(what string, err error) {
 	p.t.Helper()
 	text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string]("document.body.innerText")) // for the message only
 	p.t.Fatalf("%s: %s: %v\nthe page shows:\n%s", p.name, what, err, text)
 }
 
-// sees waits until a JavaScript expression holds.
+// sees waits until a JavaScript expression is true.
 func (p person) sees(what, expression string) {
 	p.t.Helper()
-	_, err := chromedp.Run(p.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(pollingInterval), chromedp.WithPollingTimeout(enginetest.Patience)))
+	_, err := chromedp.Run(p.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(pollingInterval), chromedp.WithPollingTimeout(testkit.Timeout)))
 	if err != nil {
 		p.fail("sees "+what, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/script/bind"
@@ -29,8 +30,8 @@ type Connection struct {
 	failures    int         // wrong passwords since the last right one
 
 	entry         []byte // in the roster, as JSON; empty if it has none
-	entryOutdated bool   // then it is in roster.outdated
-	rosterVersion uint64 // that it was sent last; 0 is none
+	entryOutdated bool   // the connection is in roster.outdated
+	rosterVersion uint64 // version of the roster that it was sent last; 0 means none
 
 	encoding bool // AppendJSON is running on it
 }
@@ -84,6 +85,12 @@ func (h *Hub) Add(conn broker.Conn, uuid string) *Connection {
 	conn.Subscribe(allConnections)
 	c.changed()
 	return c
+}
+
+// May reports whether the connection passes a protection. It is the only caller of Protection.Allows: the manager asks it for
+// messages, topics ask it for subscriptions. owner is the UUID of the connection that the message or topic is about.
+func (c *Connection) May(p auth.Protection, owner string) bool {
+	return p.Allows(c.admin, c.uuid, owner)
 }
 
 // Close closes a connection. It is removed at once, so that others do not see it while its peer is slow to close;

@@ -1,7 +1,7 @@
-// Package hub owns the connections and what is known of each of them, the topics with their subscriptions, the notifications
-// and the roster, which shows the connections to one another. It must not know what a message does, nor that scripts are ever
-// replaced: it reaches those that run through Options. It must not know sockets either: a client's socket is a broker.Conn,
-// and all of them together are a Publisher.
+// Package hub owns the connections with their fields, the topics with their subscriptions, the notifications and the roster,
+// which shows the connections to one another. It must not know what a message does, nor that scripts are ever replaced: it
+// reaches those that run through Options. It must not know sockets either: a client's socket is a broker.Conn, and all of them
+// together are a Publisher.
 //
 // Everything in it belongs to the loop.
 package hub
@@ -23,8 +23,8 @@ type Publisher interface {
 	Publish(t outbox.TopicID, f *outbox.Frame)
 }
 
-// allConnections is the topic that every connection is subscribed to when it is added. The broker knows a connection before
-// that, but then the client has not been told yet that the connection is established.
+// allConnections is the topic that every connection is subscribed to when it is added to the hub. Before that, the broker knows
+// the connection already, but the client has not received ConnectionEstablished.
 const allConnections outbox.TopicID = 0
 
 var (
@@ -42,7 +42,7 @@ type Scripts interface {
 
 // Options configure a hub.
 type Options struct {
-	// Limits are those of connections. The hub enforces MaxBadMessages and Subscriptions.
+	// Limits has the limits of connections. The hub enforces MaxBadMessages and Subscriptions.
 	Limits config.Limits
 	Roster config.Roster
 	// Scripts returns the scripts that run.
@@ -86,7 +86,7 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
 	return h
 }
 
-// SetPublisher sets what sends frames to many connections at once. It is called once, before the loop runs.
+// SetPublisher sets the publisher. It is called once, before the loop runs.
 func (h *Hub) SetPublisher(p Publisher) { h.publisher = p }
 
 // Configure changes the limits and the settings of the roster.

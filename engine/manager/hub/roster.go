@@ -20,14 +20,14 @@ type roster struct {
 
 	changed    bool          // since it was encoded
 	forced     bool          // it must be encoded even if all outdated entries turn out unchanged
-	outdated   []*Connection // whose entries are to be refreshed
-	newcomers  []*Connection // that have not been sent any yet
+	outdated   []*Connection // connections whose entries must be refreshed
+	newcomers  []*Connection // connections that have not been sent a roster yet
 	scheduled  bool          // a turn is due that sends it
 	refreshing bool
 	last       time.Time // when it was encoded or sent
 
 	frame      *outbox.Frame // the newest version
-	version    uint64        // of the frame; 0 is none
+	version    uint64        // of the frame; 0 means none
 	lastServed uint64        // the number of the connection that it was sent to last
 }
 

@@ -3,16 +3,16 @@ package hub
 // update is a message with the full state of something that changes: all topics, or all subscriptions of a connection. If
 // each change sent it, a turn with many changes would fill the send queues, each frame longer than the one before.
 //
-// It is sent before the next other frame of the turn, to whomever that goes, or else at the end of the turn. A change after
-// that is sent at the end of the turn, so that a turn sends an update twice at most. Clients see the same states in the same
-// order as if each change sent one, only fewer of them.
+// It is sent before the next other frame of the turn, whoever receives that frame, or at the end of the turn. Later changes of
+// the turn are sent at its end, so a turn sends an update twice at most. Clients see the same states in the same order as if
+// each change sent one, only fewer of them.
 type update struct {
 	send     func()
 	due      bool
 	sentTurn uint64 // the turn that sent it last; see updates.turn
 }
 
-// updates are those that are due, in the order in which their states changed.
+// updates are the updates that are due, in the order in which their states changed.
 type updates struct {
 	turn      uint64    // the number of the turn, from 1
 	first     []*update // not yet sent in this turn

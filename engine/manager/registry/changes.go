@@ -71,7 +71,7 @@ func (m MessageRoute) differences(other MessageRoute) string {
 	return strings.Join(all, ", ")
 }
 
-// addedOrRemoved returns that something has been added or removed.
+// addedOrRemoved returns the text "NAME added" or "NAME removed".
 func addedOrRemoved(what string, added bool) string {
 	if added {
 		return what + " added"

@@ -7,7 +7,7 @@ import (
 	"perigee/engine/auth"
 )
 
-// Changes name what clients may do now and could not before, and each protection that became weaker.
+// Changes name each message that clients can send since the reload, and each protection that became weaker.
 func TestChanges(t *testing.T) {
 	before := Routes{
 		Messages: []MessageRoute{

@@ -60,7 +60,7 @@ type listener struct {
 	silenced                 bool
 }
 
-// checkName checks what all registrations have in common.
+// checkName checks the name of a registration, and that the scripts are loading.
 func (r *Registry) checkName(kind, name string) error {
 	if !r.loading() {
 		return fmt.Errorf("server.%s %w", kind, ErrNotLoading)

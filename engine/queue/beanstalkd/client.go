@@ -81,7 +81,7 @@ func (c *Client) connect(ctx context.Context) error {
 		return errClientClosed
 	}
 	if c.conn != nil {
-		if c.conn.broken() == nil && (time.Since(c.usedAt) < verifyAfter || c.conn.greet(ctx) == nil) {
+		if c.conn.broken() == nil && (time.Since(c.usedAt) < verifyAfter || c.conn.verify(ctx) == nil) {
 			return nil
 		}
 		c.conn.close()

@@ -1,6 +1,6 @@
-// Package beanstalkd is the client of beanstalkd: it implements the interfaces of package queue. It guards against invalid names,
-// which would shift all later answers, connections that hang, and servers of other protocols. It does not know what the body of a
-// job means, nor when a job is done.
+// Package beanstalkd owns the connections to beanstalkd, behind the interfaces of package queue. It guards against invalid
+// names, which would shift all later answers, connections that hang, and servers of other protocols. It must not know what the
+// body of a job means, nor when a job is done.
 //
 // The library's Conn has no deadlines, and its commands block until they are answered. So every connection is wrapped: it gives
 // each command a deadline, checks each answer before the library reads it, and is not used again after an invalid answer.
@@ -28,7 +28,7 @@ type Driver struct {
 	// Set by New, never changed.
 	address string
 	log     *slog.Logger
-	warned  sync.Once // that the address is not on this machine
+	warned  sync.Once // the warning that the address is not on this machine
 }
 
 // New returns a driver for an address: host:port, or the absolute path of a Unix socket. It does not connect yet.
@@ -68,15 +68,15 @@ func dial(ctx context.Context, address string) (*connection, error) {
 		return nil, fmt.Errorf("beanstalkd: %s: %w", address, withoutAddresses(err))
 	}
 	c := newConnection(nc, address)
-	if err := c.greet(ctx); err != nil {
+	if err := c.verify(ctx); err != nil {
 		c.close()
 		return nil, err
 	}
 	return c, nil
 }
 
-// greet sends a command that has no effect and is always answered.
-func (c *connection) greet(ctx context.Context) error {
+// verify sends a command that has no effect and is always answered.
+func (c *connection) verify(ctx context.Context) error {
 	return c.call(ctx, withBody, func(c *beanstalk.Conn) error {
 		_, err := c.ListTubes()
 		return err

@@ -17,7 +17,7 @@ import (
 func TestNoServer(t *testing.T) {
 	t.Parallel()
 	address := testkit.ReservePort(t)
-	var ran tally
+	var ran runCounter
 	w := work(t, address, options(), ran.Job)
 	testkit.WaitFor(t, "the first try", func() bool { return strings.Contains(w.Status().Reason, "refused") })
 	since := w.Status().Since

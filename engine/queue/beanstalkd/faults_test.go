@@ -19,14 +19,14 @@ import (
 	"perigee/engine/testkit"
 )
 
-// tally is a handler that counts how often each command ran.
-type tally struct {
+// runCounter is a handler that counts how often each command ran.
+type runCounter struct {
 	mu   sync.Mutex
 	runs map[string]int // guarded by mu
 	last []string       // guarded by mu; in the order in which they ran
 }
 
-func (t *tally) Job(_ context.Context, j queue.Job, done func(error)) {
+func (t *runCounter) Job(_ context.Context, j queue.Job, done func(error)) {
 	t.mu.Lock()
 	if t.runs == nil {
 		t.runs = map[string]int{}
@@ -38,7 +38,7 @@ func (t *tally) Job(_ context.Context, j queue.Job, done func(error)) {
 }
 
 // ran returns how many commands ran, and how many of those more than once.
-func (t *tally) ran() (all, twice int) {
+func (t *runCounter) ran() (all, twice int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, n := range t.runs {
@@ -74,7 +74,7 @@ func produce(t *testing.T, address, mark string, stop <-chan struct{}) []string 
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{Binlog: true})
-	var ran tally
+	var ran runCounter
 	w := work(t, s.Address, options(), ran.Job)
 	stop := make(chan struct{})
 	var producers sync.WaitGroup
@@ -125,7 +125,7 @@ func TestCutConnections(t *testing.T) {
 	p := newProxy(t, s.Address)
 	const jobs = 20_000
 	fillWith(t, s.Address, jobs)
-	var ran tally
+	var ran runCounter
 	w := work(t, p.address, options(), ran.Job)
 	cuts := 0
 	for cuts < 60 {
@@ -172,7 +172,7 @@ func TestOrder(t *testing.T) {
 		bodies = append(bodies, job(command))
 	}
 	put(t, s.Address, bodies...)
-	var ran tally
+	var ran runCounter
 	release := make(chan struct{})
 	w := work(t, s.Address, options(), func(ctx context.Context, j queue.Job, done func(error)) {
 		if j.Command == "job-100" || j.Command == "job-200" {
@@ -198,7 +198,7 @@ func TestOrder(t *testing.T) {
 func TestStoppedServer(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
-	var ran tally
+	var ran runCounter
 	w := work(t, s.Address, options(), ran.Job)
 	put(t, s.Address, job("first"))
 	testkit.WaitFor(t, "the first job", func() bool { return w.Status().Done == 1 })
@@ -243,7 +243,7 @@ func runShortJobs(t *testing.T) (timeouts string) {
 			t.Fatal(err)
 		}
 	}
-	var ran tally
+	var ran runCounter
 	w := work(t, s.Address, options(), func(ctx context.Context, j queue.Job, done func(error)) {
 		time.AfterFunc(1700*time.Millisecond, func() { ran.Job(ctx, j, done) })
 	})
@@ -272,7 +272,7 @@ func TestBadJobs(t *testing.T) {
 	o := options()
 	o.MaxAttempts = 2
 	var attempts []int
-	var ran tally
+	var ran runCounter
 	w := work(t, s.Address, o, func(ctx context.Context, j queue.Job, done func(error)) {
 		switch j.Command {
 		case "fails":

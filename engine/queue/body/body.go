@@ -1,5 +1,5 @@
-// Package body parses the bodies of jobs: plain ones, {"job": NAME, "data": ARGUMENTS}, and those of Laravel's queue, which contain
-// a serialized PHP object. It knows no queue, no command and no setting; names are returned as the job has them.
+// Package body owns the formats of job bodies: plain ones, {"job": NAME, "data": ARGUMENTS}, and those of Laravel's queue,
+// which contain a serialized PHP object. It must not know queues, commands or settings: it returns names as the job has them.
 package body
 
 import (

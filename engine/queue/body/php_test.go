@@ -19,7 +19,7 @@ import (
 // timeout is how long a test waits for PHP and beanstalkd: a guard against hanging.
 const timeout = 2 * time.Minute
 
-// need skips the test if what it needs is not installed, or fails it if CI=true.
+// need skips the test if a program is not installed, or fails it if CI=true.
 func need(t *testing.T, installed bool, what string) {
 	t.Helper()
 	if installed {
@@ -264,7 +264,7 @@ func TestDispatched(t *testing.T) {
 	}
 }
 
-// compare compares the result of Parse for a job of Laravel with what is expected.
+// compare compares the result of Parse for a job of Laravel with the expected one.
 func compare(t *testing.T, text []byte, want Body, fault string) {
 	t.Helper()
 	got, err := Parse(text)

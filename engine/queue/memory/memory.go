@@ -1,7 +1,7 @@
-// Package memory is a queue in this process, for machines without beanstalkd. Its jobs are lost when the process ends. It behaves
-// like beanstalkd in the order, the states and the counters of jobs, with three exceptions: only this process can put jobs,
-// delays need not be whole seconds, and a reserved job stays reserved until it is deleted, released or buried, or its source is
-// closed.
+// Package memory owns a queue in this process, for machines without beanstalkd. It must not know what a job does. The jobs are
+// lost when the process ends. The queue behaves like beanstalkd in the order, the states and the counters of jobs, with three
+// exceptions: only this process can put jobs, delays need not be whole seconds, and a reserved job stays reserved until it is
+// deleted, released or buried, or its source is closed.
 package memory
 
 import (

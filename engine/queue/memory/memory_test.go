@@ -98,7 +98,7 @@ func TestDelay(t *testing.T) {
 	})
 }
 
-// The stats count what becomes of a job, and a source finds no job that it has not reserved.
+// The stats count the reserves, releases, buries and kicks of a job, and a source finds no job that it has not reserved.
 func TestStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(loop.RealClock{})

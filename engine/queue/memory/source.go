@@ -71,7 +71,7 @@ func (q *Queue) endWait(n *namedQueue, w *waiter, err error) {
 	}
 }
 
-// finish calls f with a job that the source has reserved, and is not reserved any more.
+// finish ends the reservation of a job and calls f with it.
 func (s *source) finish(id uint64, answer func(error), f func(j *job)) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()

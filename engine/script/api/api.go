@@ -1,6 +1,6 @@
-// Package api describes the functions, modules and objects of the Lua API: once for the Lua machine and for editors. It also
-// has what their implementations share: checks of arguments, errors, and calls into scripts. It does not know any particular
-// module, nor the server.
+// Package api owns the description of the Lua API: its functions, modules and objects, described once for the Lua machine, for
+// editors and for the reference. Their implementations share its checks of arguments, its errors and its calls into scripts. It
+// must not know any particular module, nor the server.
 //
 // Everything here happens on the loop, except the generation of types, which needs no machine.
 package api
@@ -37,7 +37,7 @@ func Getter[T any](field func(of T) lua.LValue) func(object any) lua.LValue {
 	}
 }
 
-// Module is a module that scripts require and that no file holds.
+// Module is a module that scripts require and that has no file.
 type Module struct {
 	Name, Doc string
 	Fields    []Field

@@ -15,7 +15,7 @@ import (
 	"perigee/engine/script/vm"
 )
 
-// Call tells what a function of the scripts is called for.
+// Call describes the call of a function of the scripts.
 type Call struct {
 	Name string // in the log
 	Text []byte // the frame of the message that it handles; nil if it handles none
@@ -72,8 +72,8 @@ func (e *Error) Traceback() string { return e.trace }
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// wrap adds to an error of the machine what ran and the setting that ended it. If the server stops, the cause is
-// loop.ErrStopped.
+// wrap adds the name of the call to an error of the machine, and the setting whose limit ended the call. If the server stops,
+// the cause is loop.ErrStopped.
 func (c *Call) wrap(err error) error {
 	if err == nil {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Description is a part of the Lua API that a package of its own registers.
+// Description describes a part of the Lua API that another package registers.
 type Description struct {
 	Modules []Module
 	Kinds   []Kind

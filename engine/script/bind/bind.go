@@ -1,5 +1,5 @@
-// Package bind gives scripts the server's objects: clients, connection sets, topics and processes. What becomes of a message
-// is left to its Host, and which programs may be started to package process.
+// Package bind owns the Lua objects of clients, connection sets, topics and processes. It must not know how a message is sent,
+// which is the Host's, nor which programs may be started, which is package process's.
 //
 // Everything here happens on the loop.
 package bind
@@ -95,11 +95,11 @@ type Client interface {
 	// Subscriptions are sorted by name.
 	Subscriptions() []Topic
 
-	// Slot holds the objects that stand for this connection in Lua.
+	// Slot holds the Lua objects of this connection.
 	Slot() *any
 }
 
-// TopicOptions tell who may subscribe.
+// TopicOptions say who may subscribe.
 type TopicOptions struct {
 	Protection auth.Protection
 	// Owner is the UUID of the connection that a Client topic belongs to.
@@ -129,7 +129,7 @@ type Topic interface {
 // established is the message that tells a client who it is. The base manager's open hook sends it.
 const established = "ConnectionEstablished"
 
-// Clients makes the Lua objects that stand for connections, connection sets and topics in one generation of scripts.
+// Clients makes the Lua objects of connections, connection sets and topics for one generation of scripts.
 type Clients struct {
 	host Host
 	wait api.Wait
@@ -138,7 +138,7 @@ type Clients struct {
 	clients, sets, topics     *lua.LTable
 	clientMethod, clientField map[string]bool // names that attributes cannot have
 
-	greeted bool // established has been sent
+	sentEstablished bool // a client has been sent established
 }
 
 // NewClients returns the bindings of a host's clients and topics.
@@ -153,8 +153,8 @@ func NewClients(host Host, wait api.Wait) *Clients {
 	return cs
 }
 
-// Greeted reports whether any client has been told who it is.
-func (cs *Clients) Greeted() bool { return cs.greeted }
+// SentEstablished reports whether ConnectionEstablished has been sent to any client.
+func (cs *Clients) SentEstablished() bool { return cs.sentEstablished }
 
 // Kinds describe clients, connection sets and topics to scripts.
 func (cs *Clients) Kinds() []api.Kind {

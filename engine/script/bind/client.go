@@ -204,7 +204,7 @@ func (cs *Clients) clientMethods() []api.Function {
 			Run: func(L *lua.LState) int {
 				c := api.Self[*connection](L, "send").Client
 				name := L.CheckString(2)
-				cs.greeted = cs.greeted || name == established
+				cs.sentEstablished = cs.sentEstablished || name == established
 				raiseSend(L, name, cs.host.Send([]Client{c}, name, fields(L, 3)))
 				return 0
 			},

@@ -19,7 +19,7 @@ type child struct {
 	process *process.Process
 	name    string
 	request process.Request
-	from    *child // whose process it takes over when the scripts start to run; nil once it has, and if it started its own
+	from    *child // the child whose process it takes over when the scripts start to run; nil afterwards, and if it started its own
 	moved   bool   // another child has taken over its process
 
 	onOutput, onError, onExit *lua.LFunction // optional

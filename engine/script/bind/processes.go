@@ -12,7 +12,7 @@ import (
 	"perigee/engine/script/vm"
 )
 
-// ProcessesOptions are what the processes of a program need.
+// ProcessesOptions are the options of NewProcesses.
 type ProcessesOptions struct {
 	VM      *vm.VM
 	Turns   Turns
@@ -52,7 +52,7 @@ type Processes struct {
 
 	started bool                // the scripts run
 	boot    []*child            // started while the scripts loaded, in that order
-	alive   map[*child]struct{} // whose end has not been delivered
+	alive   map[*child]struct{} // children whose end has not been delivered
 }
 
 // NewProcesses returns the processes of a program; there is none yet.
@@ -60,7 +60,8 @@ func NewProcesses(o ProcessesOptions) *Processes {
 	return &Processes{options: o, alive: map[*child]struct{}{}}
 }
 
-// find returns the process for a child: a new one, or during boot the same one of the boot before.
+// find returns the process for a child. During boot it is the process of the previous scripts with the same program and
+// arguments, if there is one; otherwise it is a new one.
 func (ps *Processes) find(c *child) (*process.Process, error) {
 	if ps.options.Rehearsal {
 		return process.NewSimulated(c.request), nil
@@ -71,7 +72,8 @@ func (ps *Processes) find(c *child) (*process.Process, error) {
 	return ps.options.Starter.Start(c.request)
 }
 
-// inherited returns a process of the boot before with the same program and arguments that no child has taken over yet.
+// inherited returns a boot process of the previous scripts with the same program and arguments that no other child will take
+// over, or nil.
 func (ps *Processes) inherited(r process.Request) *child {
 	if ps.started || ps.options.Previous == nil {
 		return nil
@@ -100,8 +102,8 @@ func (ps *Processes) add(c *child, p *process.Process) {
 	}
 }
 
-// Started is called when the scripts start to run. It takes over the processes of the boot before that these scripts want as
-// well, and terminates the others.
+// Started is called when the scripts start to run. It takes over the boot processes of the previous scripts that these scripts
+// have started, too, and terminates the others.
 func (ps *Processes) Started() {
 	ps.started = true
 	for _, c := range ps.boot {

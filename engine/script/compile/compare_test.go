@@ -111,7 +111,7 @@ func setting(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// outcome returns what a program prints here; if it fails, the last line says how.
+// outcome returns the output of a program; if it fails, the last line is the error.
 func outcome(source string) string {
 	proto, err := compile.Compile("program", []byte(source))
 	if err != nil {
@@ -160,7 +160,7 @@ const (
 	loadProgram = `io.write(f and "ok" or "refused", "\n")`
 )
 
-// outcomes returns what the reference implementation prints for the programs.
+// outcomes returns the output of the programs under the reference implementation.
 func outcomes(t *testing.T, binary string, sources []string, handle string) []string {
 	t.Helper()
 	var script bytes.Buffer

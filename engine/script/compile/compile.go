@@ -1,7 +1,7 @@
-// Package compile turns the source of a script into a function prototype that gopher-lua runs as Lua 5.1 would. It checks the
-// text (scan.go, structure.go), words its syntax errors (message.go), and rewrites the syntax tree wherever gopher-lua's
-// compiler would translate it wrongly (rewrite.go, assign.go, fold.go, loop.go, table.go) or without a limit
-// (concat.go); names.go adds the names of variables for error messages. It does not know LStates, libraries or files.
+// Package compile owns the compilation of a script: it turns the source into a function prototype that gopher-lua runs as Lua
+// 5.1 would. It checks the text (scan.go, structure.go), words its syntax errors (message.go), and rewrites the syntax tree
+// wherever gopher-lua's compiler would translate it wrongly (rewrite.go, assign.go, fold.go, loop.go, table.go) or without a
+// limit (concat.go); names.go adds the names of variables for error messages. It must not know LStates, libraries or files.
 //
 // It accepts Lua 5.1, with three differences: "goto" is a reserved word, and refused; "[[" may occur in "[[ ]]"; a ";" may
 // be a statement.
@@ -150,8 +150,8 @@ func compilerProblem(err error) *SyntaxError {
 	return &SyntaxError{Line: e.Line, Message: e.Message}
 }
 
-// trim refuses what the compiler accepts although it does not fit into its instructions, and frees the unused rest of the
-// arrays of 1,024 instructions that the compiler allocates even for the smallest function.
+// trim refuses functions that the compiler accepts although they do not fit into its instructions, and frees the unused rest of
+// the arrays of 1,024 instructions that the compiler allocates even for the smallest function.
 func trim(proto *lua.FunctionProto) *SyntaxError {
 	if len(proto.DbgUpvalues) > maxUpvalues {
 		return &SyntaxError{Line: proto.LineDefined, Message: fmt.Sprintf("function uses more than %d outer local variables", maxUpvalues)}

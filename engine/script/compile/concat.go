@@ -2,10 +2,10 @@ package compile
 
 import "github.com/yuin/gopher-lua/ast"
 
-// Concat is the name of the global function that compiled programs call for "..": its arguments are all operands of a chain.
+// ConcatFunction is the name of the global function that compiled programs call for "..": its arguments are all operands of a chain.
 // No script can have a variable of that name. The VM that runs the prototypes must provide it, and limit its results: the
 // instruction of gopher-lua has no limit.
-const Concat = "(concat)"
+const ConcatFunction = "(concat)"
 
 // concatenation replaces a chain of ".." that could multiply a string by a call. A chain with only one operand that is not
 // a constant cannot: it adds at most the length of the source, and stays the faster instruction.
@@ -36,7 +36,7 @@ func (r *rewriter) concatenation(e *ast.StringConcatOpExpr) ast.Expr {
 	if variable < 2 {
 		return e
 	}
-	concat := r.expression(identifier(Concat, e.Line()))
+	concat := r.expression(identifier(ConcatFunction, e.Line()))
 	call := at(e.Line(), &ast.FuncCallExpr{Func: concat, Args: operands, AdjustRet: true})
 	call.SetLastLine(max(e.Line(), e.LastLine()))
 	toSingle(operands[len(operands)-1])
@@ -47,7 +47,7 @@ func (r *rewriter) concatenation(e *ast.StringConcatOpExpr) ast.Expr {
 func isConcatenation(e ast.Expr) bool {
 	if call, ok := e.(*ast.FuncCallExpr); ok {
 		name, ok := call.Func.(*ast.IdentExpr)
-		return ok && name.Value == Concat
+		return ok && name.Value == ConcatFunction
 	}
 	return false
 }

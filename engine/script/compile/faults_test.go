@@ -9,7 +9,7 @@ import (
 // programs are Lua programs and their output.
 type programs map[string]struct{ program, want string }
 
-// Each program is correct Lua that gopher-lua 1.1.2 alone mistranslates; the comments say what it does instead.
+// Each program is correct Lua that gopher-lua 1.1.2 alone mistranslates; the comments describe its mistake.
 func TestProgramsThatGopherLuaMistranslatesRunAsLuaSays(t *testing.T) {
 	for _, tests := range []programs{assignments(), iterations(), jumps(), closures(), tables(), numbers()} {
 		for name, test := range tests {

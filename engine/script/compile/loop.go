@@ -20,7 +20,7 @@ func (r *rewriter) loop(statement ast.Stmt) ast.Stmt {
 	return statement
 }
 
-// loopBody rewrites the body of a loop. rest rewrites what else belongs to its scope; optional.
+// loopBody rewrites the body of a loop. rest rewrites further nodes of its scope. Optional.
 //
 // A body that may begin with a jump gets an unused local variable in front, because the jump back would end at the wrong
 // place (see foldLogical). A body with a break that leaves an inner block whose variables a function may have captured

@@ -8,8 +8,8 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// firstProblem returns the problem to report of a text that the parser refused: the parser's, unless it only missed what
-// follows the text, which ends before a known problem.
+// firstProblem returns the problem to report of a text that the parser refused: the parser's, unless the parser only complains
+// about the end of the text, which is cut before a known problem.
 func firstProblem(text []byte, err error, known *SyntaxError) *SyntaxError {
 	e, ok := errors.AsType[*parse.Error](err)
 	if !ok {
@@ -58,7 +58,7 @@ func (s *structure) message(t token) string {
 	return "unexpected symbol"
 }
 
-// expected names a missing token, and what it would close if that is on another line.
+// expected names a missing token, and the token that it would close if that is on another line.
 func (s *structure) expected(missing string, t token) string {
 	top := s.top()
 	switch {

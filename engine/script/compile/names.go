@@ -7,10 +7,10 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// Operands is the prefix of the names in FunctionProto.DbgCalls that are not those of called functions. It is followed by
+// OperandsPrefix is the prefix of the names in FunctionProto.DbgCalls that are not those of called functions. It is followed by
 // the variables that the instruction works on, separated by spaces; "" is an operand that is not a variable. The compiler's
 // own list of variables has wrong positions and no registers.
-const Operands = "\x00"
+const OperandsPrefix = "\x00"
 
 // The names of variables pass through the compiler as numbers in the bits above the line, because the line is the only part of
 // a node that the compiler keeps with its instructions.
@@ -19,7 +19,7 @@ const (
 	lineMask = 1<<lineBits - 1
 )
 
-// copied is the prefix of the note at a node that is only a variable.
+// copied is the prefix of a note at a node that is a variable and nothing else.
 const copied = "="
 
 // note attaches to a node which of its operands are variables.
@@ -64,7 +64,7 @@ func moveNames(proto *lua.FunctionProto, names []string) {
 		name := names[number-1]
 		copies := strings.HasPrefix(name, copied)
 		if op := int(proto.Code[pc] >> 26); copies && (op == lua.OP_MOVE || op == lua.OP_MOVEN) || !copies && namesOperands(op) {
-			proto.DbgCalls = append(proto.DbgCalls, lua.DbgCall{Pc: pc, Name: Operands + strings.TrimPrefix(name, copied)})
+			proto.DbgCalls = append(proto.DbgCalls, lua.DbgCall{Pc: pc, Name: OperandsPrefix + strings.TrimPrefix(name, copied)})
 		}
 	}
 	for _, inner := range proto.FunctionPrototypes {

@@ -6,8 +6,8 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// rewriter walks the syntax tree once, children first, and replaces what gopher-lua's compiler would translate wrongly.
-// It changes the tree in place. After the first problem it does nothing.
+// rewriter walks the syntax tree once, children first, and replaces the nodes that gopher-lua's compiler would translate
+// wrongly. It changes the tree in place. After the first problem it does nothing.
 type rewriter struct {
 	problem   *SyntaxError
 	function  *function

@@ -12,7 +12,7 @@ import (
 	"perigee/engine/script/compile"
 )
 
-// run compiles and runs a program and returns what it printed; an error ends the output with a line "error".
+// run compiles and runs a program and returns its output; an error ends the output with a line "error".
 func run(t *testing.T, program string) string {
 	t.Helper()
 	proto, err := compile.Compile("test.lua", []byte(program))
@@ -26,7 +26,7 @@ func run(t *testing.T, program string) string {
 	return output
 }
 
-// execute runs a prototype in a state of its own and returns what it printed, with 14 digits as in Lua 5.1.
+// execute runs a prototype in a new state and returns its output, with 14 digits as in Lua 5.1.
 func execute(proto *lua.FunctionProto) (output string, err error) {
 	var printed strings.Builder
 	state := lua.NewState(lua.Options{SkipOpenLibs: true})
@@ -77,7 +77,7 @@ func setConcat(state *lua.LState) {
 	if err != nil {
 		panic(err)
 	}
-	state.SetGlobal(compile.Concat, state.NewFunction(func(l *lua.LState) int {
+	state.SetGlobal(compile.ConcatFunction, state.NewFunction(func(l *lua.LState) int {
 		for l.GetTop() > 1 {
 			left, right := l.Get(-2), l.Get(-1)
 			l.Pop(2)

@@ -55,8 +55,8 @@ func (t token) problem(message string) *SyntaxError {
 	return &SyntaxError{Line: t.line, Column: t.column, Message: message + t.near()}
 }
 
-// scanner splits a source into tokens as Lua does. Where gopher-lua's own scanner differs from Lua, it changes the text or
-// refuses it: it blanks comments ("--[==" without a second bracket is a short comment, not an error) and the white space
+// scanner splits a source into tokens as Lua does. If gopher-lua's own scanner would read the text differently, it changes or
+// refuses the text: it blanks comments ("--[==" without a second bracket is a short comment, not an error) and the white space
 // that gopher-lua does not know, and refuses malformed numbers ("3x") and escapes ("\300").
 type scanner struct {
 	text  []byte // the source, blanked up to pos
@@ -262,7 +262,7 @@ func (s *scanner) symbol() string {
 	return "unexpected symbol"
 }
 
-// number skips what Lua takes for one numeral, well-formed or not.
+// number skips the characters that Lua reads as one numeral, well-formed or not.
 func (s *scanner) number() string {
 	begin := s.pos
 	for isDigit(s.peek(0)) || s.peek(0) == '.' {

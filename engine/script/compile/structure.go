@@ -13,8 +13,8 @@ type opener struct {
 	chain   int  // operators of this level whose right side is not complete: unary ones, ".." and "^"
 }
 
-// structure tracks the open blocks and brackets, token by token. It refuses what is nested too deeply for the parser and the
-// compiler, and what Lua 5.1 refuses but gopher-lua's parser accepts.
+// structure tracks the open blocks and brackets, token by token. It refuses text that is nested too deeply for the parser and
+// the compiler, and text that Lua 5.1 refuses but gopher-lua's parser accepts.
 type structure struct {
 	open     []opener // the first is the source itself
 	depth    int      // openers and chains together
@@ -44,7 +44,7 @@ func (s *structure) add(t token) *SyntaxError {
 	return nil
 }
 
-// forbidden returns why the token must not be here, whatever follows; "" if it may.
+// forbidden returns the reason why the token must not be here, or "" if it may.
 func (s *structure) forbidden(t token) string {
 	switch t.text {
 	case "goto", "::":
@@ -134,7 +134,7 @@ func (s *structure) push(o opener) {
 	s.depth++
 }
 
-// closer returns the token that closes what the word opens.
+// closer returns the token that closes the block or bracket that a word opens.
 func closer(word string) string {
 	switch word {
 	case "(":
@@ -170,7 +170,7 @@ func (s *structure) countOperator(t token) {
 	}
 }
 
-// setContext stores what the check of the next token depends on.
+// setContext stores the state on which the check of the next token depends.
 func (s *structure) setContext(t token) {
 	s.declares = t.text == "local" || s.declares && (t.kind == kindName || t.text == ",")
 	s.naming = t.text == "function" || s.naming && t.text != "("

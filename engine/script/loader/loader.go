@@ -1,4 +1,4 @@
-// Package loader finds, compiles and runs the modules that scripts require. It does not know what they register.
+// Package loader owns the modules that scripts require: it finds, compiles and runs them. It must not know what they register.
 package loader
 
 import (
@@ -59,7 +59,7 @@ func (l *Loader) Close() {
 	}
 }
 
-// Set adds a module of the server, which no file holds.
+// Set adds a module of the server, which has no file.
 func (l *Loader) Set(name string, module lua.LValue) { l.modules[name] = module }
 
 // Has reports whether a module has been loaded.

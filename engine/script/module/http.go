@@ -16,7 +16,7 @@ import (
 	"perigee/engine/script/value"
 )
 
-// HTTPOptions are what requests to other servers need.
+// HTTPOptions are the options of NewHTTP.
 type HTTPOptions struct {
 	Log *slog.Logger
 	// Depth limits JSON that is sent and received, as in value.Limits.

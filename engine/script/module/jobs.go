@@ -33,7 +33,7 @@ const DefaultPriority = 1024
 // maxWindow is the limit of WorkerOptions.Window, as in the settings.
 const maxWindow = 1024
 
-// JobsOptions are what the functions for jobs need.
+// JobsOptions are the options of JobFunctions.
 type JobsOptions struct {
 	Wait api.Wait
 	// Push starts to put a job. done is called once, by any goroutine, even after cancel.

@@ -17,7 +17,7 @@ const maxLogFields = 32
 // maxLogLines is the number of lines that scripts may log per second. Without a limit, one turn could write 100 MB.
 const maxLogLines = 1000
 
-// Log logs what the scripts of one program log and print. It is owned by the loop.
+// Log writes the log lines and the printed lines of one program. It is owned by the loop.
 type Log struct {
 	log        *slog.Logger
 	generation int

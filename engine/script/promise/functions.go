@@ -70,7 +70,7 @@ func (r *Runtime) methods() []api.Function {
 func (r *Runtime) create(L *lua.LState) int {
 	executor := L.CheckFunction(1)
 	r.CheckDeferred(L)
-	made := r.promise(api.CallSite(L))
+	made := r.newPromise(api.CallSite(L))
 	resolver := func(settle func(value lua.LValue)) lua.LValue {
 		return L.NewFunction(func(L *lua.LState) int {
 			settle(L.Get(1))
@@ -90,7 +90,7 @@ func (r *Runtime) async(L *lua.LState) int {
 	name := "async " + api.CallSite(L)
 	return api.Push(L, L.NewFunction(func(L *lua.LState) int {
 		r.CheckDeferred(L)
-		made := r.promise(api.CallSite(L))
+		made := r.newPromise(api.CallSite(L))
 		made.task = &task{}
 		c := &api.Call{Name: name, Text: api.Caller(L).Text}
 		args := make([]lua.LValue, L.GetTop())
@@ -113,7 +113,7 @@ func (r *Runtime) runAsync(made *promise, c *api.Call, fn *lua.LFunction, args [
 		return
 	}
 	// The cancelled promise cannot report how the call ended, but an unhandled error is still logged.
-	late := r.promise(made.place)
+	late := r.newPromise(made.place)
 	late.settleWith(result, err)
 }
 
@@ -151,7 +151,7 @@ func (r *Runtime) await(L *lua.LState) int {
 func (r *Runtime) all(L *lua.LState) int {
 	given := L.CheckTable(1)
 	r.CheckDeferred(L)
-	made, values, open := r.promise(api.CallSite(L)), L.NewTable(), 1
+	made, values, open := r.newPromise(api.CallSite(L)), L.NewTable(), 1
 	count := func() {
 		if open--; open == 0 {
 			made.resolve(values)
@@ -182,7 +182,7 @@ func (r *Runtime) all(L *lua.LState) int {
 func (r *Runtime) race(L *lua.LState) int {
 	given := L.CheckTable(1)
 	r.CheckDeferred(L)
-	made := r.promise(api.CallSite(L))
+	made := r.newPromise(api.CallSite(L))
 	key, value := given.Next(lua.LNil)
 	if key == lua.LNil {
 		L.ArgError(1, "the list is empty")

@@ -1,5 +1,5 @@
-// Package promise lets scripts wait: with promises, async functions and sleep, and with the time-limited wait behind
-// everything that suspends a handler. It does not know what a handler waits for, nor what the server does.
+// Package promise owns the waits of scripts: promises, async functions, sleep, and the time-limited wait behind everything that
+// suspends a handler. It must not know what a handler waits for, nor what the server does.
 //
 // Everything here happens on the loop, unless a comment says otherwise.
 package promise
@@ -19,7 +19,7 @@ import (
 	"perigee/engine/script/vm"
 )
 
-// cancelledText is what a cancelled promise is rejected with.
+// cancelledText is the reason with which a cancelled promise is rejected.
 const cancelledText = "cancelled"
 
 // Loop is the loop that runs the scripts. Post and AfterFunc may be called by any goroutine.
@@ -39,7 +39,7 @@ type Loop interface {
 
 var _ Loop = (*loop.Loop)(nil)
 
-// Options are what the promises of a program need.
+// Options are the options of a Runtime.
 type Options struct {
 	VM   *vm.VM
 	Loop Loop
@@ -106,8 +106,8 @@ func (p *promise) String() string {
 	return "promise (resolved)"
 }
 
-// promise returns a pending promise.
-func (r *Runtime) promise(place string) *promise {
+// newPromise returns a pending promise.
+func (r *Runtime) newPromise(place string) *promise {
 	return &promise{runtime: r, place: place, value: lua.LNil}
 }
 
@@ -259,7 +259,7 @@ func (p *promise) whenSettled(run func()) (forget func()) {
 // then returns the promise of a callback's result. If the callback is nil, that promise settles as p does.
 func (p *promise) then(c *api.Call, place string, fulfilled, failed *lua.LFunction) *promise {
 	runtime := p.runtime
-	next := runtime.promise(place)
+	next := runtime.newPromise(place)
 	p.whenSettled(func() {
 		runtime.options.Turn(c.Name, func() {
 			fn := fulfilled

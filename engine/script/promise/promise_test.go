@@ -34,7 +34,7 @@ func TestUnhandledRejections(t *testing.T) {
 		Log:  slog.New(slog.NewTextHandler(&log, nil)),
 		Loop: fakeLoop{now: &now},
 	})
-	reject := func(place string) { r.promise(place).reject(lua.LString(strings.Repeat("!", 1<<20))) }
+	reject := func(place string) { r.newPromise(place).reject(lua.LString(strings.Repeat("!", 1<<20))) }
 	for range 50 {
 		reject("chat.lua:3")
 	}
@@ -76,7 +76,7 @@ func TestLongChains(t *testing.T) {
 		"all":  func(r *Runtime) lua.LGFunction { return r.all },
 		"resolve": func(r *Runtime) lua.LGFunction {
 			return func(L *lua.LState) int {
-				made := r.promise("chat.lua:5")
+				made := r.newPromise("chat.lua:5")
 				made.resolve(L.CheckTable(1).RawGetInt(1))
 				return r.push(L, made)
 			}
@@ -88,7 +88,7 @@ func TestLongChains(t *testing.T) {
 			r := New(Options{Loop: fakeLoop{}})
 			r.metatable = L.NewTable()
 			L.SetGlobal("link", L.NewFunction(link(r)))
-			first := r.promise("chat.lua:1")
+			first := r.newPromise("chat.lua:1")
 			L.SetGlobal("p", api.NewObject(first, r.metatable))
 			L.SetGlobal("length", lua.LNumber(length))
 			if err := L.DoString(`for _ = 1, length do p = link({p}) end`); err != nil {

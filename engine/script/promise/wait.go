@@ -16,7 +16,7 @@ import (
 // Outcomes of a wait.
 const (
 	pending     = iota
-	fulfilled   // what the handler waited for has come
+	fulfilled   // the awaited event has come
 	timedOut    // it took longer than Options.Timeout
 	cancelled   // the handler's task was cancelled
 	interrupted // Runtime.Interrupt was called

@@ -39,7 +39,7 @@ func (l *library) openBase(L *lua.LState) {
 	})
 }
 
-// iterator pushes what a generic for needs: the function, the table and where to begin.
+// iterator pushes the three values of a generic for: the function, the table and the first key.
 func iterator(c call, step, from lua.LValue) int {
 	t := c.table()
 	c.L.Push(step)

@@ -35,7 +35,7 @@ local function R(f) n = n + 1 line(n, pcall(f)) end
 `
 
 func TestAgainstLua51(t *testing.T) {
-	// The library returns what the reference implementation does, error texts included.
+	// The library returns the same results as the reference implementation, error texts included.
 	t.Parallel()
 	program, err := exec.LookPath("lua5.1")
 	if err != nil {

@@ -63,7 +63,7 @@ func (l *library) stringGmatch(c call) int {
 	}))
 }
 
-// stringGsub copies what lies between the matches once, and so takes time in proportion to the subject.
+// stringGsub copies the text between the matches once, and so takes time in proportion to the subject.
 func (l *library) stringGsub(c call) int {
 	s, text := c.text(1), c.text(2)
 	r := replacer{output: output{call: c}, with: c.L.Get(3)}
@@ -139,7 +139,7 @@ func (r *replacer) replace(start, end int) {
 	}
 }
 
-// value adds what a table or a function returned; false and nil keep the match.
+// value adds the result of a table or a function; false and nil keep the match.
 func (r *replacer) value(v lua.LValue, start, end int) {
 	switch {
 	case !lua.LVAsBool(v):

@@ -1,5 +1,5 @@
-// Package stdlib owns the standard library of scripts: base, string, table, math and os of Lua 5.1, without what reaches out
-// of the sandbox. It does not know threads (pcall, xpcall and coroutine belong to package vm), modules, the server or
+// Package stdlib owns the standard library of scripts: base, string, table, math and os of Lua 5.1, without the functions that
+// reach out of the sandbox. It must not know threads (pcall, xpcall and coroutine belong to package vm), modules, the server or
 // JSON.
 //
 // Every call ends: a function that may run long checks the context of its thread every thousand steps and raises the
@@ -36,7 +36,7 @@ const (
 
 // Options connect the library to its host.
 type Options struct {
-	// Print receives what print writes: one line without its newline. Optional.
+	// Print receives each line that print writes, without its newline. Optional.
 	Print func(text string)
 	// Now is the clock of os.time and os.date, and its location is their local zone. If it is nil, time.Now is used.
 	Now func() time.Time

@@ -10,8 +10,8 @@ import (
 // [Store.TakeCopy], after the last step, for the owner of the other.
 type Copy struct{ *value.Copier }
 
-// StartCopy begins to copy a table for scripts that another goroutine runs; it returns nil if there is no table of that
-// name. What is not plain data is left out.
+// StartCopy begins to copy a table for scripts that another goroutine runs; it returns nil if there is no table of that name.
+// Values that are not plain data are left out.
 func (s *Store) StartCopy(name string) *Copy {
 	table := s.tables[name]
 	if table == nil {
@@ -23,7 +23,8 @@ func (s *Store) StartCopy(name string) *Copy {
 // TakeCopy puts a completed copy into the store.
 func (s *Store) TakeCopy(name string, c *Copy) { s.tables[name] = c.Result() }
 
-// Renew returns what renews all tables, in pieces, after other scripts have taken over; see [value.NewRenewer] for replace.
+// Renew returns a Renewer for all tables, to be used in pieces after other scripts have taken over; see [value.NewRenewer] for
+// replace.
 func (s *Store) Renew(replace func(v lua.LValue) lua.LValue) *value.Renewer {
 	r := value.NewRenewer(replace)
 	for _, t := range s.tables {

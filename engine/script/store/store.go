@@ -1,4 +1,4 @@
-// Package store keeps the tables of server.state and encodes them for the disk. It does not know files.
+// Package store owns the tables of server.state, and encodes them for the disk. It must not know files.
 package store
 
 import (
@@ -56,8 +56,8 @@ func New() *Store {
 	}
 }
 
-// Table returns the table of that name; the first time, it is a copy of initial. The error says what in initial is not plain
-// data.
+// Table returns the table of that name; the first time, it is a copy of initial. The error names the value in initial that is
+// not plain data.
 func (s *Store) Table(name string, initial *lua.LTable) (*lua.LTable, error) {
 	if table, ok := s.tables[name]; ok {
 		return table, nil
@@ -78,7 +78,7 @@ func (s *Store) Has(name string) bool { return s.tables[name] != nil }
 type Saved struct {
 	// Texts are the tables as JSON, by name. They are never changed: any goroutine may read them.
 	Texts map[string][]byte
-	// Version counts the changes of the texts; 0 is what was restored.
+	// Version counts the changes of the texts; 0 means the restored texts.
 	Version uint64
 	// Faults name the tables whose text is out of date, in the order of their names, and why: a value that is not plain
 	// data, with its place, or a limit. Each save repeats them until they are corrected.
@@ -200,9 +200,9 @@ func reason(err error) error {
 	return err
 }
 
-// Tidy compacts tables, also inside of tables, that keep much more than they hold. Each call goes a part of the way, for
-// about a millisecond, and reports whether that was the end of a round. The owner of the store calls it every second or
-// so. What scripts change meanwhile may be missed until the next round.
+// Tidy compacts tables, also inside of tables, that keep much more than they hold. Each call goes a part of the way, for about
+// a millisecond, and reports whether that was the end of a round. The owner of the store calls it every second or so. Tables
+// that scripts change meanwhile may be missed until the next round.
 func (s *Store) Tidy() (round bool) {
 	if s.compactor == nil {
 		s.compactor = &value.Compactor{}

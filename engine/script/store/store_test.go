@@ -159,7 +159,7 @@ func TestStoreSnapshot(t *testing.T) {
 }
 
 func TestStoreRestore(t *testing.T) {
-	// Restore accepts what Save returned, and does not count it as a change.
+	// Restore accepts the texts of Save, and does not count them as a change.
 	s, _ := storeWith(t, `return {prizes = {{name = "Mug", awarded = false}}, scores = {alice = 0.1}, empty = {}}`)
 	saved := s.Save()
 	restored := New()

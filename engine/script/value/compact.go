@@ -6,12 +6,12 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// fewKeys is how many removed keys a table may keep, whatever its size.
+// fewKeys is how many removed keys a table of any size may keep.
 const fewKeys = 64
 
-// Compact frees what a table keeps for removed keys if these are more than twice as many as the remaining ones: gopher-lua
-// never does (its tables remember every key they ever had, in order). The table stays the same one, with its order and its
-// metatable. Compact reports whether it did anything; if there is nothing to do, it costs next to nothing.
+// Compact frees the memory that a table keeps for removed keys if these are more than twice as many as the remaining ones:
+// gopher-lua never does (its tables remember every key they ever had, in order). The table stays the same one, with its order
+// and its metatable. Compact reports whether it did anything; if there is nothing to do, it costs next to nothing.
 //
 // A traversal in progress stays possible: next, given a key that was removed before, begins again at the first remaining
 // key, so that none is left out, but some may come twice.

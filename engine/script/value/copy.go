@@ -81,8 +81,8 @@ func emptyCopy(from *lua.LTable, keys int) *lua.LTable {
 	return to
 }
 
-// Copier copies a table in pieces, for scripts that another goroutine runs. It leaves out what is not plain data. Tables may
-// contain themselves, and one that occurs twice is one table in the copy, too.
+// Copier copies a table in pieces, for scripts that another goroutine runs. It leaves out values that are not plain data.
+// Tables may contain themselves, and one that occurs twice is one table in the copy, too.
 type Copier struct {
 	walk   walk
 	copies map[*lua.LTable]*lua.LTable
@@ -111,7 +111,7 @@ func (c *Copier) entry(_ *lua.LTable, key, v lua.LValue) {
 	}
 }
 
-// plain returns what a value is in the copy; nil for what is not plain data.
+// plain returns a value for the copy, or nil if it is not plain data.
 func (c *Copier) plain(v lua.LValue) lua.LValue {
 	if t, ok := v.(*lua.LTable); ok {
 		return c.copyOf(t)

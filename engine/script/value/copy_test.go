@@ -49,7 +49,7 @@ func TestFromGo(t *testing.T) {
 }
 
 func TestFromGoRefuses(t *testing.T) {
-	// The error names the type and place of what is not plain data.
+	// The error names the type and place of a value that is not plain data.
 	for _, c := range []struct {
 		given any
 		want  string
@@ -113,7 +113,7 @@ func TestCopyKeepsOrderAndSharing(t *testing.T) {
 }
 
 func TestCopyRefuses(t *testing.T) {
-	// The error names what is not plain data, and its place.
+	// The error names the value that is not plain data, and its place.
 	for source, want := range map[string]string{
 		`return print`:                                         `value: copy: a function is not plain data`,
 		`return {a = {{}, {b = print}}}`:                       `value: copy a[2].b: a function is not plain data`,

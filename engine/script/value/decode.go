@@ -37,7 +37,7 @@ type decoder struct {
 	jsontext.Decoder
 	source      bytes.Buffer
 	depth, keys int        // the limits; 0 keys: no limit
-	null        lua.LValue // what a null member becomes; nil: it is left out
+	null        lua.LValue // replaces a null member; nil leaves it out
 	count       int        // members so far
 	budget      budget
 	names       []string     // of the objects that are being read

@@ -206,7 +206,7 @@ func FuzzRoundTrip(f *testing.F) {
 		f.Add(seed, false)
 	}
 	f.Fuzz(func(t *testing.T, text string, keepNull bool) {
-		// What can be decoded can be encoded, and decodes and encodes to the same again.
+		// Every decoded value can be encoded, and decodes and encodes to the same again.
 		var null lua.LValue
 		if keepNull {
 			null = Null()

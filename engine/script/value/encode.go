@@ -38,7 +38,7 @@ type encoder struct {
 	count             int // members so far
 	budget            budget
 
-	exact bool // for Save: marks are written, and what could not be restored exactly is refused
+	exact bool // for Save: marks are written, and values that cannot be restored exactly are refused
 	tags  int  // objects around the current table that are tags
 
 	// The tables that are being written, from the outside in. They are in two fields, because most tables are not deep, and
@@ -209,7 +209,7 @@ func (e *encoder) fields(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 func (e *encoder) members(dst []byte, t *lua.LTable, envelope bool) ([]byte, *PathError) {
 	comma := false
 	for key, v := t.Next(lua.LNil); key != lua.LNil; key, v = t.Next(key) {
-		if envelope && ofEnvelope(key) {
+		if envelope && isEnvelopeKey(key) {
 			continue
 		}
 		if comma {
@@ -272,8 +272,8 @@ func (e *encoder) checked(dst []byte, fault *PathError) ([]byte, *PathError) {
 	return dst, e.budget.spend()
 }
 
-// ofEnvelope reports whether the envelope of a message writes the field of that name.
-func ofEnvelope(key lua.LValue) bool {
+// isEnvelopeKey reports whether the envelope of a message writes the field of that name.
+func isEnvelopeKey(key lua.LValue) bool {
 	s, ok := key.(lua.LString)
 	return ok && (s == "id" || s == "name" || s == "timestamp")
 }

@@ -110,7 +110,7 @@ func TestAppend(t *testing.T) {
 }
 
 func TestAppendRefuses(t *testing.T) {
-	// What has no JSON form is refused with its path, and dst is unchanged.
+	// A value without a JSON form is refused with its path, and dst is unchanged.
 	for source, want := range map[string]string{
 		`return print`:                                                    `value: encode: a function has no JSON form`,
 		`return coroutine.create(print)`:                                  `value: encode: a thread has no JSON form`,

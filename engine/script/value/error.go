@@ -23,7 +23,7 @@ func (e *LimitError) Error() string { return e.Problem }
 
 // PathError is a problem and its place in a value.
 type PathError struct {
-	// Op is what failed, such as "decode".
+	// Op is the operation that failed, such as "decode".
 	Op  string
 	Err error
 
@@ -44,7 +44,7 @@ func (e *PathError) Path() string {
 	return strings.TrimPrefix(b.String(), ".")
 }
 
-// Reason returns the place and the problem, for callers that say themselves what failed.
+// Reason returns the place and the problem, for callers that name the operation themselves.
 func (e *PathError) Reason() string {
 	if path := e.Path(); path != "" {
 		return path + ": " + e.Err.Error()

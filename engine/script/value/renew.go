@@ -2,9 +2,9 @@ package value
 
 import lua "github.com/yuin/gopher-lua"
 
-// Renewer moves tables from one generation of scripts to the next, in place: a table that stands elsewhere, too, stays the
-// same. It takes off metatables and replaces what is not plain data. It goes through each table once, however many values
-// contain it.
+// Renewer moves tables from one generation of scripts to the next, in place: a table that is part of several values stays one
+// table. It removes metatables and replaces values that are not plain data. It goes through each table once, however many
+// values contain it.
 type Renewer struct {
 	walk
 
@@ -16,8 +16,8 @@ type Renewer struct {
 	last    lua.LValue // the value of the entry that was visited last
 }
 
-// NewRenewer returns a Renewer without tables. replace returns what takes the place of a function, a thread or userdata
-// other than [Null]; nil if nothing does. Given a value that it has returned, it must return the same value.
+// NewRenewer returns a Renewer without tables. replace returns the replacement of a function, a thread or userdata other than
+// [Null], or nil if there is none. Given a value that it has returned, it must return the same value.
 func NewRenewer(replace func(v lua.LValue) lua.LValue) *Renewer {
 	return &Renewer{replace: replace}
 }

@@ -10,10 +10,10 @@ const (
 	tagTable  = "json.table"  // an unmarked object whose only member has the name of a tag
 )
 
-// Save appends plain data as JSON from which [Restore] makes the same again: numbers to the last bit, marks, [Null]. It
-// returns a [*PathError] for everything that [Append] refuses, and for what could not be restored exactly: userdata,
-// tables with a metatable of their own, numbers as keys of an object, and strings that are not UTF-8. A table that occurs
-// twice is two tables afterwards. limit is the maximum of bytes; 0 means 16 MiB.
+// Save appends plain data as JSON from which [Restore] makes the same value: numbers to the last bit, marks, [Null]. It returns
+// a [*PathError] for every value that [Append] refuses, and for values that cannot be restored exactly: userdata, tables with a
+// metatable of their own, numbers as keys of an object, and strings that are not UTF-8. A table that occurs twice is two tables
+// afterwards. limit is the maximum of bytes; 0 means 16 MiB.
 func Save(dst []byte, v lua.LValue, limit int) ([]byte, error) {
 	e := encoder{depth: maxDepth, text: Limits{Text: limit}.text(), start: len(dst), exact: true}
 	out, fault := e.value(dst, v)
@@ -79,7 +79,7 @@ func onlyMember(t *lua.LTable) (tag string, v lua.LValue) {
 	return "", nil
 }
 
-// untag replaces tags by what is inside them, in a value that was just decoded.
+// untag replaces tags by their content, in a value that was just decoded.
 func untag(v lua.LValue) lua.LValue {
 	t, ok := v.(*lua.LTable)
 	if !ok {

@@ -85,7 +85,7 @@ func TestSaveNegativeZero(t *testing.T) {
 }
 
 func TestSaveRefuses(t *testing.T) {
-	// What could not be restored exactly is refused with its place, and nothing is written.
+	// A value that cannot be restored exactly is refused with its place, and nothing is written.
 	for _, c := range []struct{ source, want string }{
 		{`return {a = {print}}`, `value: save a[1]: a function has no JSON form`},
 		{`return {a = {b = client}}`, `value: save a.b: userdata is not plain data`},
@@ -129,7 +129,7 @@ func TestSaveCanBeRestored(t *testing.T) {
 	}
 }
 
-// Restore never fails on what Save wrote of what it restored itself.
+// A restored value can be saved, and Restore accepts the result.
 func FuzzRestore(f *testing.F) {
 	for _, text := range []string{`{}`, `[]`, `{"json.array":[1]}`, `{"json.object":{"a":1}}`, `{"json.table":{"json.array":5}}`, `{"json.array":{"a":1}}`, `[1e300,-0.0,null]`} {
 		f.Add([]byte(text))

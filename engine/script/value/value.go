@@ -1,6 +1,6 @@
-// Package value converts between JSON and Lua values, and copies, renews and compacts Lua tables. It does not know a running
-// Lua: nothing here needs a state, so frames can be decoded on their reader's goroutine. It does not know messages either;
-// [Value] and [Fields] have the methods that package wire asks for.
+// Package value owns the conversion between JSON and Lua values, and copies, renews and compacts Lua tables. It must not know a
+// running Lua: nothing here needs a state, so frames can be decoded on their reader's goroutine. It must not know messages
+// either; [Value] and [Fields] have the methods that package wire asks for.
 //
 // A table with the keys 1..n and no others is a list; a table with strings as keys, or with none, is an object. A mark
 // decides if the keys do not: see [MarkArray] and [MarkObject]. Tables are read without metamethods.
@@ -20,7 +20,7 @@ const (
 	maxInteger = 1 << 53
 )
 
-// Limits bound what is decoded or encoded.
+// Limits bound a text that is decoded or encoded.
 type Limits struct {
 	// Depth is the maximum of lists and objects inside each other. 0 means 1,000, which is also the highest possible.
 	Depth int

@@ -27,7 +27,7 @@ type place struct {
 	key    lua.LValue // in the parent
 }
 
-// visitor is told of what a walk comes to.
+// visitor is called for each table and each entry of a walk.
 type visitor interface {
 	enter(t *lua.LTable)
 	entry(t *lua.LTable, key, v lua.LValue)
@@ -47,7 +47,7 @@ func (w *walk) add(p place) {
 	w.queue = append(w.queue, p)
 }
 
-// find adds what stands at a key of the first table, if it is a table.
+// find adds the value at a key of the first table, if it is a table.
 func (w *walk) find(v, key lua.LValue) {
 	if t, ok := v.(*lua.LTable); ok {
 		w.add(place{table: t, parent: w.parent, key: key})

@@ -100,7 +100,7 @@ func (f frame) missingMethod(register int) (class, method string) {
 // called returns the name of the function that the instruction calls, or "".
 func (f frame) called() string {
 	for _, call := range f.proto.DbgCalls {
-		if call.Pc == f.pc && !strings.HasPrefix(call.Name, compile.Operands) && call.Name != "?" {
+		if call.Pc == f.pc && !strings.HasPrefix(call.Name, compile.OperandsPrefix) && call.Name != "?" {
 			return call.Name
 		}
 	}
@@ -118,7 +118,7 @@ func (f frame) operand(n int) string {
 
 func (f frame) operandsAt(pc int) string {
 	for _, call := range f.proto.DbgCalls {
-		if names, ok := strings.CutPrefix(call.Name, compile.Operands); ok && call.Pc == pc {
+		if names, ok := strings.CutPrefix(call.Name, compile.OperandsPrefix); ok && call.Pc == pc {
 			return names
 		}
 	}
@@ -137,8 +137,8 @@ func (f frame) variable(register int, name string) string {
 	return fmt.Sprintf("%s '%s'", source, text)
 }
 
-// source derives the name from the instruction that has written the register. A known name is that of a local variable,
-// unless the value was read from elsewhere under that name.
+// source derives the name from the instruction that has written the register. A known name is that of a local variable, unless
+// the value was read from another place under that name.
 func (f frame) source(register int, name string) (source, text string) {
 	if name != "" {
 		source, text = "local", name

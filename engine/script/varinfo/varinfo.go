@@ -1,6 +1,6 @@
-// Package varinfo adds what Lua calls variable info to run-time errors: "attempt to call global 'tel' (a nil value)". It
-// derives it from gopher-lua's error, which names no variable, and from the code of the function that failed. It changes
-// nothing and does not know the script API.
+// Package varinfo owns the names of variables in run-time errors, which Lua calls variable info: "attempt to call global 'tel'
+// (a nil value)". It derives them from gopher-lua's error, which names no variable, and from the code of the function that
+// failed. It changes nothing. It must not know the script API.
 package varinfo
 
 import (
@@ -11,7 +11,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// The errors of gopher-lua, or their beginnings; that of ".." is also used by package stdlib.
+// The errors of gopher-lua, or their beginnings. Package stdlib uses the same error for "..".
 const (
 	noFunction = "attempt to call a non-function object"
 	noTable    = "attempt to index a non-table object("
@@ -52,9 +52,9 @@ func misused(L *lua.LState, text, rest string) string {
 	return u.Misused(L, n, problem)
 }
 
-// Text returns the better text for an error that gopher-lua has raised in L; text has no position. The frames of the function
-// that failed must still be on the stack. Any other text is returned unchanged.
-func Text(L *lua.LState, text string) (better string) {
+// AddNames adds the names of variables to the text of an error that gopher-lua has raised in L; text has no position. The frames of
+// the function that failed must still be on the stack. Any other text is returned unchanged.
+func AddNames(L *lua.LState, text string) (better string) {
 	better = text
 	// A frame may be half-initialised when gopher-lua raises the error; a panic here leaves the text unchanged.
 	defer func() { _ = recover() }()
@@ -122,7 +122,7 @@ func (f frame) indexed(kind string) string {
 	return f.value(object, f.operand(0), kind)
 }
 
-// calculated names the operand that is not a number. If both are strings, it cannot know which one is meant.
+// calculated names the operand that is not a number. If both are strings, it cannot know which of them failed.
 func (f frame) calculated(left, right string) string {
 	register, name, kind := f.c(), f.operand(1), right
 	if right == "number" || left != "number" && left != "string" {

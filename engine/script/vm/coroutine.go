@@ -13,8 +13,8 @@ import (
 // 20 KiB.
 const maxCoroutines = 10_000
 
-// request is the reason why a coroutine leaves its Go stack: a wait, or nil for an ordinary yield.
-type request = func(wake func())
+// startWait begins the wait for which a coroutine leaves its Go stack; it is nil for an ordinary yield.
+type startWait = func(wake func())
 
 // coroutine is a Lua coroutine that runs as a Go coroutine.
 //
@@ -28,15 +28,15 @@ type coroutine struct {
 	body    lua.LValue   // until it begins
 	traced  bool         // errors are raised in the resumer, with their traceback
 	over    bool         // returned, failed or was released
-	resumer *thread      // whose code has resumed it; nil while it is suspended
+	resumer *thread      // the thread whose code has resumed it; nil while it is suspended
 	level   int          // nesting of coroutines that have resumed one another
 	values  []lua.LValue // passed in or out
 	failed  *Error       // the error of the body
 	waited  error        // the error of a wait
 
-	next  func() (request, bool)
+	next  func() (startWait, bool)
 	stop  func()
-	yield func(request) bool
+	yield func(startWait) bool
 }
 
 // coroutines are those of a machine that have begun and not ended.
@@ -92,7 +92,7 @@ func checkCoroutine(L *lua.LState, name string) *coroutine {
 	return coroutineOf(handle)
 }
 
-// resumeCoroutine (co, ...) returns true and what the coroutine yielded or returned, or false and its error.
+// resumeCoroutine (co, ...) returns true and the yielded or returned values, or false and the error.
 func (v *VM) resumeCoroutine(L *lua.LState) int {
 	co := checkCoroutine(L, "resume")
 	if err := v.resume(L, co, 2); err != nil {
@@ -104,8 +104,8 @@ func (v *VM) resumeCoroutine(L *lua.LState) int {
 	return 1 + co.take(L)
 }
 
-// yieldCoroutine (...) returns what the next resume passes. Code of a Call within the coroutine cannot yield, just as it could
-// not outside of a coroutine.
+// yieldCoroutine (...) returns the arguments of the next resume. Code of a Call within the coroutine cannot yield, just as it
+// could not outside of a coroutine.
 func (v *VM) yieldCoroutine(L *lua.LState) int {
 	t := threadOf(L)
 	if !t.inCoroutine {
@@ -141,9 +141,9 @@ func (v *VM) running(L *lua.LState) int {
 	return 1
 }
 
-// resume resumes a coroutine until it yields or ends. It passes L's values from index first on; what the coroutine passes back is
-// in co.values. The error is that of the coroutine, or says why it was not resumed. If a limit of the slice has tripped, the
-// error is raised at once.
+// resume resumes a coroutine until it yields or ends. It passes L's values from index first on; the values that the coroutine
+// passes back are in co.values. The error is that of the coroutine, or says why it was not resumed. If a limit of the slice has
+// tripped, the error is raised at once.
 func (v *VM) resume(L *lua.LState, co *coroutine, first int) *Error {
 	t := threadOf(L)
 	level := 1
@@ -183,7 +183,7 @@ func (v *VM) resume(L *lua.LState, co *coroutine, first int) *Error {
 }
 
 // run is the Go coroutine.
-func (co *coroutine) run(yield func(request) bool) {
+func (co *coroutine) run(yield func(startWait) bool) {
 	defer func() {
 		switch value := recover(); value.(type) {
 		case nil, killed:
@@ -205,7 +205,7 @@ func (co *coroutine) run(yield func(request) bool) {
 }
 
 // switchOut switches from t, on the coroutine's Go stack, to the code that resumed it. It returns when it is resumed again.
-func (co *coroutine) switchOut(t *thread, wait request) {
+func (co *coroutine) switchOut(t *thread, wait startWait) {
 	if !co.yield(wait) {
 		panic(killed{})
 	}

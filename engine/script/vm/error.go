@@ -139,7 +139,7 @@ func (t *thread) setRaised(e *Error, value lua.LValue) {
 		}
 	}
 	if said, ok := strings.CutPrefix(string(text), e.place+" "); ok && e.place != "" {
-		text = lua.LString(e.place + " " + varinfo.Text(t.L, said))
+		text = lua.LString(e.place + " " + varinfo.AddNames(t.L, said))
 	}
 	e.Value = text
 }
@@ -285,9 +285,9 @@ func functionName(d *lua.Debug) string {
 	switch {
 	case d.CurrentLine >= 0 && d.LineDefined == 0:
 		return "main chunk"
-	case d.Name == compile.Concat:
+	case d.Name == compile.ConcatFunction:
 		return "operator '..'"
-	case d.Name == "" || d.Name == "?" || strings.HasPrefix(d.Name, compile.Operands) || d.Name == "(anonymous)":
+	case d.Name == "" || d.Name == "?" || strings.HasPrefix(d.Name, compile.OperandsPrefix) || d.Name == "(anonymous)":
 		return "?"
 	case strings.HasPrefix(d.Name, "<"):
 		return "function " + d.Name

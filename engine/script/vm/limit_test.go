@@ -46,7 +46,7 @@ func TestTimeout(t *testing.T) {
 	for _, s := range endless() {
 		t.Run(s.name, func(t *testing.T) {
 			o := m.run(t, s.source)
-			// Of the error object that will not tell what it is, the error is what is reported.
+			// If the __tostring of an error object fails, that error is reported.
 			if s.name != "error object" && !errors.Is(o.err, ErrTimeout) {
 				t.Errorf("%s: got %v, want %v", s.source, o, ErrTimeout)
 			}

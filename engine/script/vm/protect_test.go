@@ -237,7 +237,7 @@ func TestPool(t *testing.T) {
 	})
 }
 
-// A new thread does not keep in memory what ran on earlier threads.
+// A new thread does not keep the functions of earlier threads in memory.
 func TestClearFrames(t *testing.T) {
 	m := start(t, Options{})
 	var held []weak.Pointer[lua.LTable]

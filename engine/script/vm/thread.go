@@ -170,14 +170,14 @@ func (t *thread) run(nargs, nret int, trace bool) *Error {
 // entryPoint is the Go function at the bottom of every thread. It records an error while the frames are still there.
 func (t *thread) entryPoint(L *lua.LState) int {
 	defer t.recoverError()
-	if fn := L.Get(1); !callable(L, fn) {
+	if fn := L.Get(1); !isCallable(L, fn) {
 		panic(errorAt(L, "attempt to call a "+fn.Type().String()+" value"))
 	}
 	L.Call(L.GetTop()-1, lua.MultRet)
 	return L.GetTop()
 }
 
-func callable(L *lua.LState, value lua.LValue) bool {
+func isCallable(L *lua.LState, value lua.LValue) bool {
 	if _, ok := value.(*lua.LFunction); ok {
 		return true
 	}

@@ -1,5 +1,6 @@
-// Package vm owns one Lua machine: its threads, its protected calls, its limits of time and memory, and waits. It replaces pcall,
-// xpcall and the coroutine library, because they decide which thread runs what. It knows no server, no message and no loop.
+// Package vm owns one Lua machine: its threads, its protected calls, its limits of time and memory, and waits. It replaces
+// pcall, xpcall and the coroutine library, because they decide which thread runs what. It must not know the server, messages or
+// the loop.
 //
 // Every call runs on a separate Lua thread from a pool: the call itself, a function under pcall, and the body of a coroutine.
 // gopher-lua tears down a whole thread when an error is caught, so an error must never be caught on a thread that continues. A
@@ -23,7 +24,7 @@ import (
 	"perigee/engine/script/stdlib"
 )
 
-// Options are what a machine may use and what it gets from its owner. The zero value is usable.
+// Options are the limits of a machine and the functions that it calls. The zero value is usable.
 type Options struct {
 	// TurnTimeout bounds the time that one slice may take, to within some 20 ms. 0 means no limit.
 	TurnTimeout time.Duration
@@ -75,10 +76,10 @@ type VM struct {
 	raisers [2]lua.LValue // error and assert, which raise their argument
 
 	// Owned by the goroutine that runs Lua.
-	current          *thread // whose code runs; nil between calls and while waiting
+	current          *thread // the thread whose code runs; nil between calls and while waiting
 	regular, shallow pool
 	coroutines       coroutines
-	calls            int // that have begun and not ended
+	calls            int // calls that have begun and not ended
 	closed           bool
 
 	// Set by the watcher after a garbage collection. Any goroutine.
@@ -151,8 +152,8 @@ func (v *VM) Call(call any, timeout time.Duration, fn lua.LValue, args ...lua.LV
 	return result, nil
 }
 
-// endCall ends the slice of the outermost call. If it was aborted for its memory, that is freed now, so that the next call is
-// not blamed for it.
+// endCall ends the slice of the outermost call. If it was aborted for its memory, the memory is freed now, so that the next
+// call is not aborted for it.
 func (v *VM) endCall() {
 	v.calls--
 	overMemory := errors.Is(v.limits.cause(), ErrMemory)
@@ -166,8 +167,8 @@ func (v *VM) endCall() {
 // Calls returns the number of calls that have begun and not ended. At most one runs; the others wait.
 func (v *VM) Calls() int { return v.calls }
 
-// cleanup drops coroutines that no script can reach, and half of the idle threads, which keep in memory what ran on them last.
-// It does nothing if there was no garbage collection since the last time.
+// cleanup drops coroutines that no script can reach, and half of the idle threads, which keep in memory the functions and
+// values that ran on them last. It does nothing if there was no garbage collection since the last time.
 func (v *VM) cleanup() {
 	if !v.collected.Load() {
 		return
@@ -211,7 +212,7 @@ func (v *VM) Close() {
 func (v *VM) open() {
 	stdlib.Open(v.main, stdlib.Options{Print: v.options.Print, Now: v.options.Now})
 	v.raisers = [2]lua.LValue{v.main.GetGlobal("error"), v.main.GetGlobal("assert")}
-	v.main.SetGlobal(compile.Concat, v.main.NewFunction(stdlib.Concat))
+	v.main.SetGlobal(compile.ConcatFunction, v.main.NewFunction(stdlib.Concat))
 	v.main.SetGlobal("pcall", v.main.NewFunction(v.pcall))
 	v.main.SetGlobal("xpcall", v.main.NewFunction(v.xpcall))
 	v.main.SetGlobal("coroutine", v.main.SetFuncs(v.main.NewTable(), map[string]lua.LGFunction{

@@ -49,7 +49,7 @@ func start(tb testing.TB, o Options) *machine {
 func (m *machine) register() {
 	L := m.State()
 	functions := map[string]lua.LGFunction{
-		// say (...) notes what it is given.
+		// say (...) records its arguments.
 		"say": func(L *lua.LState) int {
 			for i := 1; i <= L.GetTop(); i++ {
 				m.said = append(m.said, L.ToStringMeta(L.Get(i)).String())
@@ -89,7 +89,7 @@ func (m *machine) register() {
 			L.Push(result)
 			return 1
 		},
-		// trip () is what the watcher does when the time is over.
+		// trip () trips the slice, as the watcher does when the time is over.
 		"trip": func(*lua.LState) int {
 			m.limits.trip(m.limits.state.Load(), trippedTime)
 			return 0

@@ -11,7 +11,8 @@ import (
 	"perigee/engine/script/bind"
 )
 
-// fakePrograms are the programs that the scripts can start. The settings determine which are allowed, and the spec what they do.
+// fakePrograms are the programs that the scripts can start. The settings determine which are allowed, and the spec determines
+// their behaviour.
 type fakePrograms struct {
 	settings *process.Supervisor // checks requests, and starts nothing
 	log      *Log
@@ -20,7 +21,7 @@ type fakePrograms struct {
 	running []*process.Process // written by the loop, and while it is idle
 }
 
-// Fake is what a program does in a spec.
+// Fake describes the behaviour of a program in a spec.
 type Fake struct {
 	process.Fake
 	Failure error // why it cannot be started
@@ -37,7 +38,7 @@ func (u MissingFake) Error() string {
 var _ bind.Starter = (*fakePrograms)(nil)
 
 func newFakePrograms(c config.Config, l *Log) (*fakePrograms, error) {
-	settings, err := process.New(process.Options{Programs: script.Programs(c), Log: slog.New(l)})
+	settings, err := process.New(process.Options{Programs: script.ProcessPrograms(c), Log: slog.New(l)})
 	return &fakePrograms{settings: settings, log: l, fakes: map[string]Fake{}}, err
 }
 
@@ -68,7 +69,7 @@ func (c *fakePrograms) step() bool {
 	return busy
 }
 
-// AddFake sets what a program does. It is an error if the settings have no program with this name.
+// AddFake sets the behaviour of a program. It is an error if the settings have no program with this name.
 func (s *Server) AddFake(name string, f Fake) error {
 	if err := s.programs.Check(process.Request{Name: name}); err != nil {
 		return err

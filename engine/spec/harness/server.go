@@ -1,5 +1,5 @@
-// Package harness is the server that an example of a spec runs against: the real loop, manager and scripts, with fake connections,
-// clock, queue, programs and HTTP servers. It knows nothing of the spec's Lua, nor of what the spec expects.
+// Package harness owns the server that an example of a spec runs against: the real loop, manager and scripts, with fake
+// connections, clock, queue, programs and HTTP servers. It must not know the spec's Lua, nor what the spec expects.
 //
 // Nothing here depends on the speed of the machine: after each call of a method, the loop runs until it is idle.
 package harness
@@ -236,8 +236,8 @@ func (s *Server) drain() error {
 	}
 }
 
-// handleEnded does what the broker and the engine do when something ends: it tells the manager of closed connections, and closes all
-// connections of a server that stops. It reports whether there was anything to do.
+// handleEnded does the work of the broker and the engine when connections or the server end: it tells the manager of closed
+// connections, and closes all connections of a server that stops. It reports whether there was anything to do.
 func (s *Server) handleEnded() bool {
 	busy := false
 	if s.stopping != nil && !s.stopped {

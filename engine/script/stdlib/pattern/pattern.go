@@ -1,5 +1,5 @@
 // Package pattern owns Lua's patterns: it compiles them and searches texts for matches. Its Budget makes library calls
-// cancellable. It does not know the functions of the string library.
+// cancellable. It must not know the functions of the string library.
 package pattern
 
 import (

@@ -11,32 +11,32 @@ import (
 	"perigee/engine/enginetest"
 )
 
-// playFile plays a file of what clients say and hear against a server. A line is one of
+// runTranscriptFile runs a file of frames that clients send and receive against a server. A line is one of
 //
-//	# what is claimed
-//	alice > {"name":"Ring"}           alice says this
+//	# a claim
+//	alice > {"name":"Ring"}           alice sends this
 //	alice < {"name":"Rang","by":"*"}  the next frame to alice has these members, and may have more
 //	alice < nothing                   no frame is on its way to alice
 //	alice < close 1000 reason         the server closes alice's connection
 //	alice closes 4000 bye             alice closes it
 //	bob comes                         bob is connected from here on
 //
-// A client comes at the latest when it is first named, and its ConnectionEstablished is taken. $alice is alice's uuid, in what is said
-// and in what is heard. "*" stands for any value. The roster and the uptime, which come by the clock, are passed over;
-// a line that expects one is content as soon as one says so.
-func playFile(t *testing.T, s *enginetest.Server, file string) {
+// A client connects when it is first named, and its ConnectionEstablished is skipped. $alice is alice's uuid in both directions.
+// "*" stands for any value. The roster and the uptime, which come by the clock, are skipped; a line that expects one waits until
+// one matches.
+func runTranscriptFile(t *testing.T, s *enginetest.Server, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	play(t, s, file, 1, string(text))
+	runTranscript(t, s, file, 1, string(text))
 }
 
-// play plays a transcript that stands in a file from a line on.
-func play(t *testing.T, s *enginetest.Server, file string, first int, text string) {
+// runTranscript runs a transcript that begins at a line of a file.
+func runTranscript(t *testing.T, s *enginetest.Server, file string, first int, text string) {
 	t.Helper()
-	player := &transcript{t: t, server: s, clients: map[string]*enginetest.Client{}}
+	runner := &transcript{t: t, server: s, clients: map[string]*enginetest.Client{}}
 	n := first - 1
 	for line := range strings.Lines(text) {
 		n++
@@ -44,9 +44,9 @@ func play(t *testing.T, s *enginetest.Server, file string, first int, text strin
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		player.where = fmt.Sprintf("%s:%d: ", file, n)
-		if err := player.line(line); err != nil {
-			t.Fatalf("%s%s: %v", player.where, line, err)
+		runner.where = fmt.Sprintf("%s:%d: ", file, n)
+		if err := runner.line(line); err != nil {
+			t.Fatalf("%s%s: %v", runner.where, line, err)
 		}
 	}
 }
@@ -55,7 +55,7 @@ type transcript struct {
 	t       *testing.T
 	server  *enginetest.Server
 	clients map[string]*enginetest.Client
-	where   string // the line that is played
+	where   string // the line that runs
 }
 
 func (p *transcript) line(line string) error {
