@@ -57,8 +57,8 @@ func (p *program) exitOnHang(blocked time.Duration) {
 	p.exitWithStacks(exitHung, fmt.Sprintf("a script has blocked the server for %s and cannot be stopped", blocked), 2)
 }
 
-// exitOnStopTimeout ends the process, since the server does not end within stop.timeout. Equal stacks are grouped: there may be one for
-// each client.
+// exitOnStopTimeout ends the process, since the server does not end within stop.timeout. Equal stacks are grouped: there may
+// be one for each client.
 func (p *program) exitOnStopTimeout(running []string) {
 	p.exitWithStacks(exitFailed, "the server has not stopped within stop.timeout; still running: "+strings.Join(running, ", "), 1)
 }

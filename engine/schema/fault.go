@@ -184,7 +184,7 @@ func unknownKeyword(name string) string {
 	return text
 }
 
-// wrongType returns what is wrong with the value of the keyword type.
+// wrongType returns the fault of a wrong value of the keyword type.
 func wrongType(at any) string {
 	named, isList := at.([]any)
 	if !isList {

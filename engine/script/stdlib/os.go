@@ -109,8 +109,8 @@ func (l *library) osDate(c call) int {
 	return l.finish(out)
 }
 
-// appendDate appends what one verb of C's strftime stands for in the C locale (C99, 7.23.3.5). Any other byte stays as it
-// is, with its %. Package strftime would fill years up to four digits, and shorten those before 0 to 00, which C does not.
+// appendDate appends the result of one verb of C's strftime in the C locale (C99, 7.23.3.5). Any other byte stays as it is,
+// with its %. Package strftime would fill years up to four digits, and shorten those before 0 to 00, which C does not.
 func appendDate(dst []byte, t time.Time, verb byte) []byte {
 	switch verb {
 	case 'c':
