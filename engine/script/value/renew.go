@@ -73,7 +73,7 @@ func (r *Renewer) entry(t *lua.LTable, key, v lua.LValue) {
 	}
 }
 
-// renewed returns what takes the place of a value that is not a table, at a key of the first table.
+// renewed returns the replacement of a value that is not a table, at a key of the first table.
 func (r *Renewer) renewed(v, key lua.LValue) lua.LValue {
 	if isScalar(v) {
 		return v
