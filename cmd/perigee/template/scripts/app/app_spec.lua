@@ -1,4 +1,5 @@
---- Checks the frames that clients receive when one of them presses the button. Run with: perigee test
+--- Checks the frames that clients receive when one of them presses the button.
+--- Run with: perigee test
 
 local spec = require "spec"
 
