@@ -86,7 +86,7 @@ const (
 // Limits of plain HTTP that are not settings.
 const (
 	idleTimeout    = 30 * time.Second // of a connection between requests
-	pageTimeout    = 10 * time.Second // for writing one response
+	pageTimeout    = 10 * time.Second // for writing one response; limits.write_timeout if that is longer
 	maxHeaderBytes = 8 << 10          // of a request; net/http adds some 4 KiB
 )
 
@@ -225,7 +225,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.site.Load()).ServeHTTP(w, r) }),
 		ReadHeaderTimeout: c.Limits.HandshakeTimeout.Std(),
 		ReadTimeout:       c.Limits.HandshakeTimeout.Std(),
-		WriteTimeout:      pageTimeout,
+		WriteTimeout:      max(pageTimeout, c.Limits.WriteTimeout.Std()),
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
