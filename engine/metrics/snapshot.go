@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Snapshot is what the parts of a server report at one moment. Counts are since the start.
+// Snapshot holds the figures of all parts of a server at one moment. Counts are since the start.
 type Snapshot struct {
 	Connections    int
 	Opened         uint64

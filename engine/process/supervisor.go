@@ -64,7 +64,7 @@ type Options struct {
 	Log  *slog.Logger
 }
 
-// Request is what to start, and how.
+// Request names the program to start and says how to start it.
 type Request struct {
 	Name string   // of the program
 	Args []string // after the fixed ones

@@ -23,7 +23,7 @@ type Status struct {
 	Counters
 }
 
-// Counters are what a worker has counted since it started.
+// Counters count the events of a worker since it started.
 type Counters struct {
 	Taken           uint64              // jobs handed to the handler
 	Done            uint64              // jobs that ran and were deleted

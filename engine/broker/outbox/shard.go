@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// opKind is what an op does.
+// opKind says which operation an op asks for.
 type opKind uint8
 
 const (
