@@ -152,6 +152,16 @@ func TestTimeoutOfCall(t *testing.T) {
 	}
 }
 
+// Waits that are refused do not extend the time that a slice may take.
+func TestTimeoutOfRefusedWaits(t *testing.T) {
+	m := start(t, Options{TurnTimeout: 30 * time.Millisecond, Await: func(func(func())) error { return errors.New("full") }})
+	for _, source := range []string{`while true do pcall(wait) end`, `coroutine.wrap(function() while true do pcall(wait) end end)()`} {
+		if o := m.run(t, source); !errors.Is(o.err, ErrTimeout) {
+			t.Errorf("%s: got %v, want %v", source, o, ErrTimeout)
+		}
+	}
+}
+
 // A call is not charged for the time of its waits, however long others run meanwhile. It is charged for what it runs after one.
 func TestTimeoutAfterWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

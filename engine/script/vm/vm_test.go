@@ -26,7 +26,9 @@ type machine struct {
 func start(tb testing.TB, o Options) *machine {
 	tb.Helper()
 	m := &machine{loop: loop.New(loop.Options{})}
-	o.Await, o.Stopped = m.loop.Await, loop.ErrStopped
+	if o.Stopped = loop.ErrStopped; o.Await == nil {
+		o.Await = m.loop.Await
+	}
 	m.VM = New(o)
 	m.register()
 	var running, watching sync.WaitGroup

@@ -2,14 +2,15 @@ package vm
 
 import (
 	"errors"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 )
 
 // Await is for Go functions that scripts call. It suspends the turn until wake is called, however deep in Go and Lua functions
-// L's code is. start is called once, when the wait begins; any goroutine may call wake. The slice ends, and when Await returns
-// another one has begun. The error is ErrStopped if the wait was aborted, after which L's code cannot continue; the cause of
-// a limit that has tripped already; or the error that refused the wait. The caller raises it in L.
+// L's code is. start is called once, when the wait begins; any goroutine may call wake. The slice ends when the wait begins, and
+// another one has begun when Await returns. The error is ErrStopped if the wait was aborted, after which L's code cannot continue;
+// the cause of a limit that has tripped already; or the error that refused the wait. The caller raises it in L.
 func (v *VM) Await(L *lua.LState, start func(wake func())) error {
 	t := threadOf(L)
 	if t == nil || v.options.Await == nil {
@@ -28,11 +29,7 @@ func (v *VM) await(t *thread, start func(wake func())) error {
 		t.co.switchOut(t, start)
 		return t.co.waited
 	}
-	started := false
-	err := v.suspend(t, func(wake func()) {
-		started = true
-		start(wake)
-	})
+	started, err := v.suspend(t, start)
 	if err != nil && (started || v.options.Stopped != nil && errors.Is(err, v.options.Stopped)) {
 		v.limits.trip(v.limits.state.Load(), trippedStopped)
 		return ErrStopped
@@ -40,12 +37,20 @@ func (v *VM) await(t *thread, start func(wake func())) error {
 	return err
 }
 
-func (v *VM) suspend(t *thread, start func(wake func())) error {
-	timeout := v.limits.end()
-	v.setCurrent(nil)
+// suspend ends the slice and begins another one, unless the wait is refused: a script that tries again and again would hold the
+// loop for good.
+func (v *VM) suspend(t *thread, start func(wake func())) (started bool, err error) {
+	var timeout time.Duration
 	defer func() {
-		v.limits.begin(timeout)
-		v.setCurrent(t)
+		if started {
+			v.limits.begin(timeout)
+			v.setCurrent(t)
+		}
 	}()
-	return v.options.Await(start)
+	err = v.options.Await(func(wake func()) {
+		started, timeout = true, v.limits.end()
+		v.setCurrent(nil)
+		start(wake)
+	})
+	return started, err
 }
