@@ -21,6 +21,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/fetch"
 	"perigee/engine/jobqueue"
+	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
 	"perigee/engine/metrics"
@@ -102,19 +103,20 @@ const heapPadding = 16 << 20
 // Server holds the components of a server. Its exported methods are safe for concurrent use.
 type Server struct {
 	// Set by assemble, never changed.
-	options Options
-	log     *slog.Logger
-	loop    *loop.Loop
-	manager *manager.Manager
-	broker  *broker.Broker
-	fetch   *fetch.Client
-	process *process.Supervisor
-	http    *http.Server
-	saver   *persist.Saver
-	jobs    *jobqueue.Service
-	reloads *reloads
-	padding []byte // of the heap; set by Run, never read or written
-	metrics *metrics.Registry
+	options  Options
+	log      *slog.Logger
+	refusals *logging.Refusals
+	loop     *loop.Loop
+	manager  *manager.Manager
+	broker   *broker.Broker
+	fetch    *fetch.Client
+	process  *process.Supervisor
+	http     *http.Server
+	saver    *persist.Saver
+	jobs     *jobqueue.Service
+	reloads  *reloads
+	padding  []byte // of the heap; set by Run, never read or written
+	metrics  *metrics.Registry
 
 	// Owned by assemble, then by the goroutine that reloads, and in the end by Run.
 	config  config.Config
@@ -176,7 +178,7 @@ func Run(ctx context.Context, o Options) (err error) {
 // assemble creates the components and connects them. Nothing runs yet.
 func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	c := o.Config
-	s := &Server{options: o, config: c, log: o.Log, stop: stop}
+	s := &Server{options: o, config: c, log: o.Log, refusals: logging.NewRefusals(o.Log), stop: stop}
 	s.reloads = &reloads{wake: make(chan struct{}, 1), queued: map[bool]*reloadRequest{}}
 	s.stopTimeout.Store(int64(c.Stop.Timeout))
 	p, err := s.prepare(c, o.Log)
@@ -188,19 +190,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		return nil, c.SettingError("state.file", err)
 	}
 	s.jobs = jobqueue.New(c, &s.saver.Applied, o.Log)
-	s.loop = loop.New(loop.Options{
-		MaxWaiting: c.Lua.MaxWaiting,
-		SlowTurn:   c.Lua.SlowTurn.Std(),
-		OnSlowTurn: func(turn string, held time.Duration) {
-			if turn != manager.InstallTurn { // it has a limit of its own
-				s.counts.slowTurns.Add(1)
-				s.log.Warn("loop: slow turn", "turn", turn, "held", held, "generation", s.lastGeneration)
-			}
-		},
-		OnPanic: func(turn string, value any, stack []byte) {
-			s.log.Error("loop: turn panicked", "turn", turn, "panic", value, "stack", string(stack))
-		},
-	})
+	s.loop = s.newLoop(c)
 	s.metrics = metrics.New(s.metricsSnapshot)
 	p.manager.Metrics = s.metrics
 	p.manager.SetWorker = s.jobs.SetWorker
@@ -210,12 +200,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	s.broker = broker.New(p.broker, s.manager, s.log)
 	s.manager.SetPublisher(s.broker)
 	s.servePages(p.pages)
-	s.fetch = fetch.New(fetch.Options{
-		Timeout:            c.HTTP.Timeout.Std(),
-		MaxBody:            int64(c.HTTP.MaxBody),
-		MaxRequests:        c.HTTP.MaxRequests,
-		RedirectsToPrivate: c.HTTP.RedirectsToPrivate,
-	})
+	s.fetch = s.newFetch(c.HTTP)
 	if s.process, err = process.New(process.Options{
 		Programs: script.ProcessPrograms(c), Max: maxProcesses, Path: os.Getenv("PATH"), Log: s.log,
 	}); err != nil {

@@ -241,10 +241,10 @@ function app:boot()
   end)
 end`, func(c *config.Config) {
 		c.App = map[string]any{"url": other.URL}
-		c.Lua.MaxWaiting = count + 1
+		c.Lua.MaxWaiting, c.Limits.WaitingPerConnection = 2*count, 0
 		c.Lua.AwaitTimeout, c.Lua.TurnTimeout = config.Duration(10*time.Minute), config.Duration(time.Minute)
 		c.Lua.Memory = 4 * config.GiB
-		c.HTTP.MaxRequests = 64
+		c.HTTP.MaxRequests, c.HTTP.RequestsPerConnection = 64, 0
 		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst = 1_000_000, 1_000_000 // the client repeats its request until all have begun
 	})
 	alice := server.Dial(t, "alice")

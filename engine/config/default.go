@@ -20,7 +20,7 @@ func Default() Config {
 			PingInterval: Duration(25 * time.Second), PongWait: Duration(10 * time.Second),
 			HandshakeTimeout: Duration(5 * time.Second),
 			ConnectionsPerIP: 32, ConnectsPerSecondPerIP: 10, ConnectsBurstPerIP: 50,
-			Subscriptions: 128, JSONDepth: 32, JSONKeys: 4096,
+			Subscriptions: 128, WaitingPerConnection: 64, JSONDepth: 32, JSONKeys: 4096,
 			Shards: 0,
 		},
 		Lua: Lua{
@@ -30,7 +30,7 @@ func Default() Config {
 			MaxWaiting: 10_000, Memory: 512 * MiB, Drain: Duration(10 * time.Second),
 		},
 		HTTP: HTTP{
-			Timeout: Duration(10 * time.Second), MaxBody: 1 * MiB, MaxRequests: 256, RedirectsToPrivate: false,
+			Timeout: Duration(10 * time.Second), MaxBody: 1 * MiB, MaxRequests: 256, RequestsPerConnection: 16, RedirectsToPrivate: false,
 		},
 		Roster: Roster{Interval: Duration(100 * time.Millisecond), BytesPerSecond: 64 * MiB},
 		Queue: Queue{

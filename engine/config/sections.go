@@ -42,6 +42,7 @@ type Limits struct {
 	ConnectsPerSecondPerIP int      `toml:"connects_per_second_per_ip" range:"0..1000000" restart:"yes" doc:"New connections per second from one address, or one /64 network of IPv6. Further ones are refused with HTTP 429. Loopback addresses are exempt. 0 means no limit."`
 	ConnectsBurstPerIP     int      `toml:"connects_burst_per_ip" range:"1..1000000" restart:"yes" doc:"New connections that one address may open at once before connects_per_second_per_ip applies."`
 	Subscriptions          int      `toml:"subscriptions" range:"0..1000000" doc:"Maximum number of topics that one connection may be subscribed to. 0 allows none."`
+	WaitingPerConnection   int      `toml:"waiting_per_connection" range:"0..1000000" doc:"Maximum number of handlers that wait on behalf of one connection: those of its messages, and what they have started. Further messages are refused with TooManyMessages. 0 means no limit."`
 	JSONDepth              int      `toml:"json_depth" range:"1..1000" doc:"Maximum nesting of objects and lists in a message, in levels."`
 	JSONKeys               int      `toml:"json_keys" range:"1..1000000" doc:"Maximum number, in one message, of object keys and of objects and lists inside lists together."`
 	Shards                 int      `toml:"shards" range:"0..256" restart:"yes" doc:"Number of goroutines that send to clients. 0 means the number of CPUs minus one, and at least 1."`
@@ -55,17 +56,18 @@ type Lua struct {
 	BootTimeout  Duration `toml:"boot_timeout" range:"1ms..1h" doc:"Maximum time for loading the scripts and running their boot hook."`
 	SlowTurn     Duration `toml:"slow_turn" range:"0s..1h" doc:"Turns that take longer are logged with the name of their handler. 0s disables it."`
 	AwaitTimeout Duration `toml:"await_timeout" range:"1ms..24h" doc:"Maximum time that a handler may wait for one thing. A longer wait is an error."`
-	MaxWaiting   int      `toml:"max_waiting" range:"1..1000000" restart:"yes" doc:"Maximum number of handlers that wait at the same time. Each takes about 30 KiB."`
+	MaxWaiting   int      `toml:"max_waiting" range:"1..1000000" restart:"yes" doc:"Maximum number of handlers that wait at the same time. Each takes about 30 KiB. One connection, job or timer may take half of them."`
 	Memory       Size     `toml:"memory" range:"16MiB..1TiB" restart:"yes" doc:"Heap of the whole server, in bytes, above which the running script is stopped."`
 	Drain        Duration `toml:"drain" range:"0s..24h" doc:"Maximum time that handlers of the previous scripts may go on waiting after a reload. Then they are interrupted."`
 }
 
 // HTTP is the section [http]: requests of scripts to other servers.
 type HTTP struct {
-	Timeout            Duration `toml:"timeout" range:"1ms..24h" restart:"yes" doc:"Maximum time for a request, including redirects and the body, unless the script sets another."`
-	MaxBody            Size     `toml:"max_body" range:"1KiB..1GiB" restart:"yes" doc:"Maximum size of the body of a request or a response, in bytes. A larger one is an error."`
-	MaxRequests        int      `toml:"max_requests" range:"1..100000" restart:"yes" doc:"Maximum number of requests at the same time. Further ones wait."`
-	RedirectsToPrivate bool     `toml:"redirects_to_private" restart:"yes" doc:"Allow public servers to redirect to addresses of this machine and of private networks."`
+	Timeout               Duration `toml:"timeout" range:"1ms..24h" restart:"yes" doc:"Maximum time for a request, including redirects and the body, unless the script sets another."`
+	MaxBody               Size     `toml:"max_body" range:"1KiB..1GiB" restart:"yes" doc:"Maximum size of the body of a request or a response, in bytes. A larger one is an error."`
+	MaxRequests           int      `toml:"max_requests" range:"1..100000" restart:"yes" doc:"Maximum number of requests at the same time. Further ones wait; connections, jobs and timers take turns, and one of them may take half."`
+	RequestsPerConnection int      `toml:"requests_per_connection" range:"0..100000" restart:"yes" doc:"Maximum number of requests at the same time on behalf of one connection. Further ones wait. 0 means no limit."`
+	RedirectsToPrivate    bool     `toml:"redirects_to_private" restart:"yes" doc:"Allow public servers to redirect to addresses of this machine and of private networks."`
 }
 
 // Roster is the section [roster]: the list of connections that every client is sent when it changes.

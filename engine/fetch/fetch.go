@@ -38,8 +38,13 @@ type Options struct {
 	// MaxBody is the maximum size of the body of a request, and of a response after decompression, in bytes.
 	MaxBody int64
 	// MaxRequests is how many requests may be in flight at once or have a response that has not been taken yet. Others wait for
-	// their turn.
+	// their turn; the owners of requests take turns, and none has more in flight than it leaves room for those of others.
 	MaxRequests int
+	// MaxPerConnection is the same for the requests of one owner that is a connection. 0 means no limit.
+	MaxPerConnection int
+	// OnLimit is called by any goroutine when a request fails because it waited for its turn for too long: because of
+	// MaxPerConnection if own is set, and otherwise because of MaxRequests. Optional.
+	OnLimit func(own bool)
 	// RedirectsToPrivate allows redirects from public to private addresses.
 	RedirectsToPrivate bool
 }
@@ -52,6 +57,9 @@ type Request struct {
 	Body   []byte
 	// Timeout is optional. If it is 0, that of the Options applies.
 	Timeout time.Duration
+	// Owner is on whose behalf the request is made, a connection if Connection is set. Any comparable value; nil is an owner, too.
+	Owner      any
+	Connection bool
 }
 
 // Response is a complete response with any status.
@@ -70,14 +78,14 @@ type Client struct {
 	// dialled without a check.
 	unrestricted, publicOnly *http.Transport
 	isPrivate                func(netip.Addr) bool
-	slots                    chan struct{} // holds one for each request that is in flight or has not been taken
+	slots                    *slots // of requests that are in flight or have not been taken
 
 	running sync.WaitGroup // requests of Start
 }
 
 // New returns a client. The caller must close it.
 func New(o Options) *Client {
-	c := &Client{options: o, isPrivate: IsPrivate, slots: make(chan struct{}, o.MaxRequests)}
+	c := &Client{options: o, isPrivate: IsPrivate, slots: newSlots(o)}
 	c.unrestricted = newTransport(&net.Dialer{Timeout: dialTimeout})
 	c.publicOnly = newTransport(&net.Dialer{Timeout: dialTimeout, Control: c.checkAddress})
 	c.client = &http.Client{Transport: c, CheckRedirect: c.checkRedirect}
@@ -135,15 +143,16 @@ func (c *Client) do(ctx context.Context, r Request, take func(Response)) error {
 	if err != nil {
 		return failure(err)
 	}
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return failure(errTooMany)
+	if own, err := c.slots.acquire(ctx, r); err != nil {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return failure(err)
 		}
-		return failure(ctx.Err())
+		if c.options.OnLimit != nil {
+			c.options.OnLimit(own)
+		}
+		return failure(errTooMany)
 	}
+	defer c.slots.release(r)
 	response, err := c.exchange(request)
 	if err != nil {
 		return failure(err)

@@ -92,24 +92,26 @@ type wait struct {
 
 // Await suspends the turn that calls it until wake is called, and lets other turns run meanwhile. start is called first, on the
 // loop, and passes wake to the code that will end the wait. wake may be called by any goroutine, more than once, and before
-// start has returned. Await returns ErrTooManyWaiting, without calling start, if no more turns may wait, and ErrStopped if the
+// start has returned. Await returns a *WaitingError, without calling start, if the turn must not wait, and ErrStopped if the
 // loop ends before wake was called.
 func (l *Loop) Await(start func(wake func())) error {
 	if l.ending {
 		return ErrStopped
 	}
-	if len(l.waiting) >= l.options.MaxWaiting {
-		return ErrTooManyWaiting
+	if e := l.refusal(); e != nil {
+		return l.refuse(e)
 	}
-	c, w, name := l.current, &wait{}, l.name
+	c, w, name, owner := l.current, &wait{}, l.name, l.owner
 	start(func() { l.wakeUp(c, w) })
 	l.endSlice()
 	l.waiting[c] = w
 	l.waiters.Store(int64(len(l.waiting)))
+	owner.addWaiting(1)
 	c.yield(struct{}{})
+	owner.addWaiting(-1)
 	delete(l.waiting, c)
 	l.waiters.Store(int64(len(l.waiting)))
-	l.beginSlice(name)
+	l.beginSlice(name, owner)
 	if w.stopped {
 		return ErrStopped
 	}

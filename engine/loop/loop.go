@@ -21,12 +21,6 @@ import (
 // before the wait is over.
 var ErrStopped = errors.New("loop: stopped")
 
-// ErrTooManyWaiting is returned by Await if Options.MaxWaiting turns are waiting already.
-var ErrTooManyWaiting = errors.New("loop: too many turns are waiting")
-
-// ErrTooManyDeferred is returned by CheckDeferred if Options.MaxDeferred turns are deferred already.
-var ErrTooManyDeferred = errors.New("loop: too many turns are deferred")
-
 // Clock tells the time and calls functions later. RealClock is the machine's; tests and specs control their own.
 type Clock interface {
 	Now() time.Time
@@ -67,15 +61,19 @@ type Options struct {
 	SlowTurn time.Duration
 	// OnSlowTurn is called on the loop, after the turn. Optional.
 	OnSlowTurn func(turn string, held time.Duration)
+	// OnRefused is called on the loop if Await or CheckOwner refuses a wait of the present turn. Optional.
+	OnRefused func(turn string, e *WaitingError)
 	// OnPanic is called on the loop if a turn panics; the loop then goes on with the next turn. If it is nil, the panic is not
 	// recovered.
 	OnPanic func(turn string, value any, stack []byte)
 }
 
-// turn is a callback, and the name under which it is logged.
+// turn is a callback, the name under which it is logged, and its owner.
 type turn struct {
-	name string
-	run  func()
+	name     string
+	run      func()
+	owner    *Owner
+	deferred bool // by Next
 }
 
 // Loop runs turns. Post, PostWithin, Now, Run, Queued and Waiting may be called by any goroutine, the other methods only from
@@ -108,6 +106,7 @@ type Loop struct {
 	next        []turn       // queued by Next
 	delayed     int          // how many turns of After have neither run nor been cancelled
 	name        string       // of the turn that runs now
+	owner       *Owner       // of the turn that runs now; nil for the server itself
 	began       time.Time    // when the turn began, or its last wait ended
 	resume      *coroutine   // the coroutine to switch to when the current one parks
 	ending      bool
@@ -169,7 +168,7 @@ func (l *Loop) PostWithin(ctx context.Context, name string, run func()) error {
 		}
 		l.notFull.Wait()
 	}
-	return l.enqueue(turn{name, run})
+	return l.enqueue(turn{name: name, run: run})
 }
 
 // enqueue queues a turn. The caller holds mu; enqueue unlocks it.
@@ -191,17 +190,9 @@ func (l *Loop) enqueue(t turn) error {
 // Next runs a turn after those that are queued already, and never blocks. Once the loop ends, a turn that deferred turns have
 // deferred again and again, a hundred times over, is dropped.
 func (l *Loop) Next(name string, run func()) {
-	l.next = append(l.next, turn{name, run})
+	l.next = append(l.next, turn{name, run, l.owner, true})
+	l.owner.addDeferred(1)
 	l.dequeued.Add(-1)
-}
-
-// CheckDeferred returns ErrTooManyDeferred if no more turns should be deferred. It is for callers whose turns may defer others
-// without end; Next and After do not check.
-func (l *Loop) CheckDeferred() error {
-	if len(l.batch)-l.begun+len(l.next)+l.delayed >= l.options.MaxDeferred {
-		return ErrTooManyDeferred
-	}
-	return nil
 }
 
 // SetSlowTurn changes Options.SlowTurn.
@@ -228,15 +219,20 @@ func (l *Loop) RunWoken() {
 
 // After runs a turn once d has passed. cancel prevents it as long as it has not begun. Both must be called from within a turn.
 func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
-	l.delayed++
+	owner := l.owner
+	count := func(n int) {
+		l.delayed += n
+		owner.addDeferred(n)
+	}
+	count(1)
 	stop := l.clock.AfterFunc(d, func() {
 		l.mu.Lock()
 		// It does not wait while the queue is full: thousands may be due at once, each on a goroutine. If the loop has stopped,
 		// the turn is dropped.
-		_ = l.enqueue(turn{name, func() {
+		_ = l.enqueue(turn{name: name, owner: owner, run: func() {
 			if now := run; now != nil {
 				run = nil
-				l.delayed--
+				count(-1)
 				now()
 			}
 		}})
@@ -244,7 +240,7 @@ func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
 	return func() {
 		if run != nil {
 			run = nil
-			l.delayed--
+			count(-1)
 			stop()
 		}
 	}
@@ -323,7 +319,10 @@ func (l *Loop) refill() bool {
 
 // runTurn runs a turn, and recovers its panic if there is an OnPanic.
 func (l *Loop) runTurn(t turn) {
-	l.beginSlice(t.name)
+	if t.deferred {
+		t.owner.addDeferred(-1)
+	}
+	l.beginSlice(t.name, t.owner)
 	defer l.endSlice()
 	if l.options.OnPanic != nil {
 		defer func() {
@@ -336,8 +335,8 @@ func (l *Loop) runTurn(t turn) {
 }
 
 // beginSlice notes that a turn begins, or continues after a wait.
-func (l *Loop) beginSlice(name string) {
-	l.name = name
+func (l *Loop) beginSlice(name string, o *Owner) {
+	l.name, l.owner = name, o
 	if l.options.SlowTurn > 0 {
 		l.began = time.Now()
 	}

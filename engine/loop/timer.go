@@ -28,6 +28,7 @@ type Timer struct {
 	loop    *Loop
 	options TimerOptions
 	turn    string
+	owner   *Owner // of its turns
 	began   time.Time
 
 	started   bool          // it does not run before Start
@@ -41,11 +42,16 @@ type Timer struct {
 	count     int
 }
 
-// NewTimer returns a timer whose time begins now, but which does not run before Start.
+// NewTimer returns a timer whose time begins now, but which does not run before Start. Its runs belong to the owner of the present
+// turn; a timer of the server itself is an owner of its own.
 func NewTimer(l *Loop, o TimerOptions) *Timer {
 	o.Every = max(o.Every, time.Millisecond)
 	now := l.Now()
-	return &Timer{loop: l, options: o, turn: "timer " + o.Name, began: now, due: now.Add(o.Every), busy: new(bool)}
+	owner := l.owner
+	if owner == nil {
+		owner = NewOwner(nil)
+	}
+	return &Timer{loop: l, options: o, turn: "timer " + o.Name, owner: owner, began: now, due: now.Add(o.Every), busy: new(bool)}
 }
 
 // Start lets the timer run.
@@ -92,7 +98,7 @@ func (t *Timer) schedule() {
 		t.finish()
 		return
 	}
-	t.cancel = t.loop.After(t.due.Sub(t.loop.Now()), t.turn, t.fire)
+	t.loop.As(t.owner, func() { t.cancel = t.loop.After(t.due.Sub(t.loop.Now()), t.turn, t.fire) })
 }
 
 func (t *Timer) unschedule() {

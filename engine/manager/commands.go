@@ -68,8 +68,10 @@ func (m *Manager) request(ctx context.Context, r commandRequest, done func(resul
 			err = g.failed(r, fmt.Errorf("before its turn came: %w", context.Cause(ctx)))
 			return
 		}
-		g.application.RunWithin(ctx, func() { result, err = g.execute(r, arguments) })
-		m.hub.Flush()
+		m.loop.As(loop.NewOwner(nil), func() {
+			g.application.RunWithin(ctx, func() { result, err = g.execute(r, arguments) })
+			m.hub.Flush()
+		})
 	})
 	if err != nil {
 		done(nil, err)

@@ -33,18 +33,22 @@ func (m *Manager) Closed(conn broker.Conn, why wire.Close) {
 // open adds a new connection and runs the open hook.
 func (m *Manager) open(conn broker.Conn, uuid string) {
 	c := m.hub.Add(conn, uuid)
-	g := m.generation.Load()
-	if err := runCounted(g.metrics.onOpen, func() error { return g.application.OnOpen(c) }); err != nil {
-		m.fail(g.number, "open", c, "", err)
-	}
-	m.hub.Flush()
+	m.loop.As(c.Owner(), func() {
+		g := m.generation.Load()
+		if err := runCounted(g.metrics.onOpen, func() error { return g.application.OnOpen(c) }); err != nil {
+			m.fail(g.number, "open", c, "", err)
+		}
+		m.hub.Flush()
+	})
 }
 
 // closed runs the close hook for a connection that has been removed.
 func (m *Manager) closed(c *hub.Connection, reason string) {
-	g := m.generation.Load()
-	if err := runCounted(g.metrics.onClose, func() error { return g.application.OnClose(c, reason) }); err != nil {
-		m.fail(g.number, "close", c, "", err)
-	}
-	m.hub.Flush()
+	m.loop.As(c.Owner(), func() {
+		g := m.generation.Load()
+		if err := runCounted(g.metrics.onClose, func() error { return g.application.OnClose(c, reason) }); err != nil {
+			m.fail(g.number, "close", c, "", err)
+		}
+		m.hub.Flush()
+	})
 }

@@ -60,10 +60,12 @@ func (in *incoming) check(msg *registry.Message) {
 
 // receive handles a message of a client.
 func (m *Manager) receive(in incoming) {
-	c := m.hub.ByConn(in.conn)
-	if c == nil {
-		return // it was closed after the message came
+	if c := m.hub.ByConn(in.conn); c != nil { // it may have been closed after the message came
+		m.loop.As(c.Owner(), func() { m.receiveFrom(c, in) })
 	}
+}
+
+func (m *Manager) receiveFrom(c *hub.Connection, in incoming) {
 	g := m.generation.Load()
 	msg := g.registry.Message(in.message.Name)
 	if msg != nil && in.value == nil && in.err == nil {
@@ -91,12 +93,15 @@ func (m *Manager) receive(in incoming) {
 	m.hub.Flush()
 }
 
-// handle runs the handler of a message and the commands that listen to it, if the connection may send it and the fields are
-// valid. The protection is checked first. The first error ends it.
+// handle runs the handler of a message and the commands that listen to it, if the connection may send it, the fields are valid,
+// and not too many handlers wait on behalf of the connection. The protection is checked first. The first error ends it.
 func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incoming) error {
 	call := script.Incoming{Name: msg.Name, Value: in.value, Text: in.message.Text}
 	if !c.May(msg.Protection, stringField(in.value, msg.Owner)) {
 		return c.Prompt(call.Text)
+	}
+	if err := g.manager.loop.CheckOwner(); err != nil { // before the handler has done a part of its work
+		return err
 	}
 	ok, err := true, error(nil)
 	if msg.Authorize != nil {
@@ -151,8 +156,15 @@ func invalidReason(err error) string {
 }
 
 // fail handles an error of the scripts of a generation: it logs the error, sends the connection, unless it is nil, a reference
-// to the log line, and runs the error hook for it.
+// to the log line, and runs the error hook for it. If the connection on whose behalf the turn runs has reached its limit of
+// waiting handlers, that is not an error of the scripts, and the loop has reported it.
 func (m *Manager) fail(generation int, turn string, c *hub.Connection, previous string, err error) {
+	if loop.RefusedOwner(err) {
+		if c != nil {
+			c.SendOrLog(wire.MessageException, wire.TooManyMessages().Fields(previous))
+		}
+		return
+	}
 	ref, reported := m.report(generation, turn, c, err)
 	if !reported || c == nil {
 		return

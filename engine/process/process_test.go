@@ -118,6 +118,26 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// One owner has no more processes than it leaves room for. The server itself may have all.
+func TestProcessesOfOneOwner(t *testing.T) {
+	s := supervisor(t, nil)
+	started := map[string]int{}
+	for range 8 {
+		for _, owner := range []string{"greedy", "greedy", "greedy", "victim"} {
+			switch _, err := s.Start(Request{Name: "cat", Owner: owner}); {
+			case err == nil:
+				started[owner]++
+			case !errors.Is(err, ErrTooMany):
+				t.Errorf("Start = %v, want %v", err, ErrTooMany)
+			}
+		}
+	}
+	if started["greedy"] > 5 || started["victim"] < 2 {
+		t.Errorf("processes by owner: %v, want 5 of greedy at most, and 2 of victim at least", started)
+	}
+	begin(t, s, Request{Name: "cat"})
+}
+
 // A request that the settings do not allow is refused, and the error says what they allow.
 func TestRefused(t *testing.T) {
 	s := supervisor(t, nil)

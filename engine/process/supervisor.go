@@ -57,7 +57,8 @@ type Program struct {
 // Options configure a Supervisor.
 type Options struct {
 	Programs map[string]Program // by the name that scripts use
-	// Max is the maximum number of processes, including those that wait for their restart.
+	// Max is the maximum number of processes, including those that wait for their restart. One owner has no more than it leaves
+	// room for those of others.
 	Max int
 	// Path is the PATH of programs whose Env has none.
 	Path string
@@ -68,6 +69,8 @@ type Options struct {
 type Request struct {
 	Name string   // of the program
 	Args []string // after the fixed ones
+	// Owner is on whose behalf the program runs. Any comparable value; nil is the server itself.
+	Owner any
 	// Restart restarts the program after a pause whenever it ends by itself.
 	Restart bool
 	// Output and Errors are set if its lines of output and of errors are wanted as events. Otherwise they are dropped.
@@ -180,6 +183,8 @@ func (s *Supervisor) add(p *Process) error {
 		return ErrClosed
 	case len(s.processes) >= s.options.Max:
 		return fmt.Errorf("%w: %d run already", ErrTooMany, len(s.processes))
+	case s.ownedBy(p.request.Owner) > s.options.Max-len(s.processes):
+		return fmt.Errorf("%w: %d run already on behalf of the same connection, job or timer", ErrTooMany, s.ownedBy(p.request.Owner))
 	}
 	s.processes[p] = true
 	s.running.Add(1)
@@ -189,6 +194,17 @@ func (s *Supervisor) add(p *Process) error {
 		s.thread.Go(func() { runStarter(starts) })
 	}
 	return nil
+}
+
+// ownedBy returns how many processes an owner has; 0 for the server itself. The caller holds mu.
+func (s *Supervisor) ownedBy(owner any) int {
+	n := 0
+	for p := range s.processes {
+		if owner != nil && p.request.Owner == owner {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *Supervisor) remove(p *Process) {

@@ -144,7 +144,9 @@ func newProgram(o Options, host Host) *Program {
 		Generation: o.Generation, Log: o.Log,
 	})
 	p.clients = bind.NewClients(host, p.promises.Wait)
-	p.requests = module.NewHTTP(module.HTTPOptions{Log: o.Log, Depth: o.JSON.Depth, Wait: p.promises.Wait, Fetch: o.Fetch})
+	p.requests = module.NewHTTP(module.HTTPOptions{
+		Log: o.Log, Depth: o.JSON.Depth, Wait: p.promises.Wait, Owner: o.Loop.Owner, Fetch: o.Fetch,
+	})
 	p.hooks = &hooks{turns: p.turns, clients: p.clients, log: o.Log, managerName: o.Manager, functions: map[string]lua.LValue{}}
 	p.adoption = &adoption{clients: p.clients}
 	p.server = &server{options: o, host: host, turns: p.turns, clients: p.clients, promises: p.promises, processes: p.processes}

@@ -10,6 +10,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
+	"perigee/engine/loop"
 	"perigee/engine/script/bind"
 	"perigee/engine/wire"
 )
@@ -19,6 +20,7 @@ type Connection struct {
 	profile
 	hub    *Hub
 	number uint64 // in the order of opening, from 1
+	owner  *loop.Owner
 
 	attributes    []attribute    // in the order of setting
 	notifications []notification // in the order of each sender's first
@@ -76,7 +78,7 @@ const maxNotifications = 100
 // Add adds a new connection, before its open hook runs.
 func (h *Hub) Add(conn broker.Conn, uuid string) *Connection {
 	h.lastNumber++
-	c := &Connection{hub: h, number: h.lastNumber, profile: profile{conn: conn, uuid: uuid, open: true, kind: "anonymous"}}
+	c := &Connection{hub: h, number: h.lastNumber, owner: loop.NewOwner(&h.ownerLimits), profile: profile{conn: conn, uuid: uuid, open: true, kind: "anonymous"}}
 	c.subscriptionsUpdate.send = c.sendSubscriptions
 	h.byConn[conn] = c
 	h.byUUID[uuid] = c
@@ -160,6 +162,9 @@ func (c *Connection) SetAdmin(admin bool) { set(c, &c.admin, admin) }
 
 // Number is the number of the connection in the order of opening, from 1.
 func (c *Connection) Number() uint64 { return c.number }
+
+// Owner is the owner of the turns that run on behalf of the connection, also after it has closed.
+func (c *Connection) Owner() *loop.Owner { return c.owner }
 
 // MapAttributes replaces the value of each attribute by what convert returns for it.
 func (c *Connection) MapAttributes(convert func(name string, v wire.Value) wire.Value) {

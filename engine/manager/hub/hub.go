@@ -42,7 +42,7 @@ type Scripts interface {
 
 // Options configure a hub.
 type Options struct {
-	// Limits has the limits of connections. The hub enforces MaxBadMessages and Subscriptions.
+	// Limits has the limits of connections. The hub enforces MaxBadMessages and Subscriptions, and the loop WaitingPerConnection.
 	Limits config.Limits
 	Roster config.Roster
 	// Scripts returns the scripts that run.
@@ -59,6 +59,8 @@ type Hub struct {
 	log       *slog.Logger
 	publisher Publisher
 	options   Options
+
+	ownerLimits loop.OwnerLimits // of all connections
 
 	byConn      map[broker.Conn]*Connection
 	byUUID      map[string]*Connection
@@ -80,6 +82,8 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
 		byUUID:  map[string]*Connection{},
 		topics:  topics{byName: map[string]*Topic{}, byUUID: map[string]*Topic{}},
 		updates: updates{turn: 1},
+
+		ownerLimits: loop.OwnerLimits{MaxWaiting: o.Limits.WaitingPerConnection},
 	}
 	h.roster.configure(o.Roster)
 	h.topics.update.send = h.sendTopics
@@ -92,6 +96,7 @@ func (h *Hub) SetPublisher(p Publisher) { h.publisher = p }
 // Configure changes the limits and the settings of the roster.
 func (h *Hub) Configure(limits config.Limits, r config.Roster) {
 	h.options.Limits = limits
+	h.ownerLimits.MaxWaiting = limits.WaitingPerConnection
 	h.roster.configure(r)
 }
 

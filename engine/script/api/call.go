@@ -95,12 +95,15 @@ func (c *Call) wrap(err error) error {
 	return &Error{Name: c.Name, Message: message, place: failure.Place(), trace: failure.Traceback, cause: cause}
 }
 
-// Raise raises a Go error in Lua, at the line of the call. An error of a script that a command returned keeps its own place. It
-// does nothing if err is nil.
+// Raise raises a Go error in Lua, at the line of the call. An error of a script that a command returned keeps its own place, and
+// its cause if that is a refused wait. It does nothing if err is nil.
 func Raise(L *lua.LState, err error) {
 	switch failure := err.(type) { //nolint:errorlint // an error that wraps one has no place
 	case nil:
 	case *Error:
+		if errors.Is(failure.cause, loop.ErrTooManyWaiting) {
+			vm.Raise(L, &vm.Error{Value: lua.LString(failure.Message), Cause: failure.cause})
+		}
 		L.Error(lua.LString(failure.Message), 0)
 	default:
 		L.RaiseError("%s", Sentence(err))

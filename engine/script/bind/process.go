@@ -19,8 +19,9 @@ type child struct {
 	process *process.Process
 	name    string
 	request process.Request
-	from    *child // the child whose process it takes over when the scripts start to run; nil afterwards, and if it started its own
-	moved   bool   // another child has taken over its process
+	behalf  *loop.Owner // on whose behalf it runs; a process of the server itself is an owner of its own
+	from    *child      // the child whose process it takes over when the scripts start to run; nil afterwards, and if it started its own
+	moved   bool        // another child has taken over its process
 
 	onOutput, onError, onExit *lua.LFunction // optional
 
@@ -121,11 +122,17 @@ func (c *child) exitCode() lua.LValue {
 
 // execute is server.execute.
 func (ps *Processes) execute(L *lua.LState) int {
-	c := &child{owner: ps, name: L.CheckString(1), waiting: map[*func()]bool{}}
+	turns := ps.options.Turns
+	c := &child{owner: ps, name: L.CheckString(1), behalf: turns.Owner(), waiting: map[*func()]bool{}}
 	request := process.Request{Name: c.name, Ready: func() {
 		// If the loop has ended no event is delivered.
-		_ = ps.options.Turns.Post("process "+c.name, c.deliver)
+		_ = turns.Post("process "+c.name, func() { turns.As(c.behalf, c.deliver) })
 	}}
+	if c.behalf != nil {
+		request.Owner = c.behalf
+	} else {
+		c.behalf = loop.NewOwner(nil)
+	}
 	if options := L.OptTable(2, nil); options != nil {
 		api.Raise(L, api.CheckOptions(options, "args", "on_output", "on_error", "on_exit", "restart"))
 		c.read(L, &request, options)

@@ -7,6 +7,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/loop"
 	"perigee/engine/process"
 	"perigee/engine/script/api"
 	"perigee/engine/script/vm"
@@ -34,6 +35,9 @@ type Turns interface {
 	// Next queues a turn from within a turn, Post from another goroutine.
 	Next(name string, run func())
 	Post(name string, run func()) error
+	// Owner returns the owner of the present turn; As calls run on behalf of one.
+	Owner() *loop.Owner
+	As(o *loop.Owner, run func())
 }
 
 // Starter starts programs; its owner ends them. A process.Supervisor is one.

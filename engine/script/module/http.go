@@ -12,6 +12,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/fetch"
+	"perigee/engine/loop"
 	"perigee/engine/script/api"
 	"perigee/engine/script/value"
 )
@@ -22,6 +23,8 @@ type HTTPOptions struct {
 	// Depth limits JSON that is sent and received, as in value.Limits.
 	Depth int
 	Wait  api.Wait
+	// Owner returns the owner of the present turn.
+	Owner func() *loop.Owner
 	// Fetch starts a request, as fetch.Client does. cancel is also called once the response has been used.
 	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
 }
@@ -77,7 +80,7 @@ func (h *HTTP) functions() []api.Function {
 	return []api.Function{
 		{
 			Name: "request", Signature: "(options: perigee.RequestOptions): perigee.Response?, string?",
-			Doc: "Makes a request and waits for the response, whatever its status; other turns run meanwhile. Returns nil and the reason if there is no response: timeout, refused, unreachable, unknown host, bad certificate, closed, too large, request too large, too many requests, too many redirects, redirect to a private address, neither http nor https, bad url, bad request, or failed. The log has more at level debug. Options of a wrong type are an error. At most five redirects are followed, and none from a public address to this machine or a private network unless http.redirects_to_private is set. The URL itself is not checked for that: never request a URL that a client sent. Bodies may have http.max_body bytes. If http.max_requests requests are running, further ones wait within their timeout. Proxies of the environment are not used.",
+			Doc: "Makes a request and waits for the response, whatever its status; other turns run meanwhile. Returns nil and the reason if there is no response: timeout, refused, unreachable, unknown host, bad certificate, closed, too large, request too large, too many requests, too many redirects, redirect to a private address, neither http nor https, bad url, bad request, or failed. The log has more at level debug. Options of a wrong type are an error. At most five redirects are followed, and none from a public address to this machine or a private network unless http.redirects_to_private is set. The URL itself is not checked for that: never request a URL that a client sent. Bodies may have http.max_body bytes. If http.max_requests requests are running, or http.requests_per_connection on behalf of the same connection, further ones wait within their timeout. Proxies of the environment are not used.",
 			Run: func(L *lua.LState) int {
 				options := L.CheckTable(1)
 				api.Raise(L, api.CheckOptions(options, "method", "url", "headers", "body", "json", "timeout"))
@@ -124,7 +127,8 @@ func shortOptions(L *lua.LState, n int, known ...string) *lua.LTable {
 
 // request makes a request and waits for the response.
 func (h *HTTP) request(L *lua.LState, options *lua.LTable) int {
-	request := h.requestOf(L, options)
+	request, owner := h.requestOf(L, options), h.options.Owner()
+	request.Owner, request.Connection = owner, owner.Limited()
 	var response fetch.Response
 	var failure error
 	release := func() {}

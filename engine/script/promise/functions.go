@@ -142,7 +142,7 @@ func (r *Runtime) await(L *lua.LState) int {
 		})
 	}
 	if awaited.rejected {
-		vm.Raise(L, &vm.Error{Value: awaited.value, Traceback: awaited.trace})
+		vm.Raise(L, &vm.Error{Value: awaited.value, Traceback: awaited.trace, Cause: awaited.cause})
 	}
 	return api.Push(L, awaited.value)
 }

@@ -35,6 +35,9 @@ type Loop interface {
 	CheckDeferred() error
 	// RunWoken runs the woken turns right after the present one.
 	RunWoken()
+	// Owner returns the owner of the present turn, and As calls run on behalf of one.
+	Owner() *loop.Owner
+	As(o *loop.Owner, run func())
 }
 
 var _ Loop = (*loop.Loop)(nil)
@@ -87,6 +90,7 @@ type promise struct {
 	rejected bool
 	value    lua.LValue // or the reason
 	trace    string     // of the error that is the reason
+	cause    error      // of that error, as in vm.Error
 
 	resolved  bool // resolve or reject was called; it may still wait for the promise that it was resolved with
 	handled   bool // a rejection is handled
@@ -149,7 +153,7 @@ func (p *promise) settleWith(result lua.LValue, err error) {
 	case errors.Is(failure, vm.ErrStopped):
 	default:
 		if !p.resolved {
-			p.trace = failure.Traceback
+			p.trace, p.cause = failure.Traceback, failure.Cause
 		}
 		p.reject(failure.Value)
 	}
@@ -159,7 +163,7 @@ func (p *promise) settleWith(result lua.LValue, err error) {
 func (p *promise) follow(other *promise) {
 	p.resolved = true
 	if !p.settled {
-		p.trace = other.trace
+		p.trace, p.cause = other.trace, other.cause
 	}
 	p.settle(other.rejected, other.value)
 }
@@ -209,9 +213,10 @@ func (r *Runtime) react(reactions []*reaction) {
 	}
 }
 
-// logUnhandled logs an unhandled rejection, once a second at most for each place.
+// logUnhandled logs an unhandled rejection, once a second at most for each place. If a limit of the connection was the cause, the
+// loop has reported that.
 func (p *promise) logUnhandled() {
-	if p.handled {
+	if p.handled || loop.RefusedOwner(p.cause) {
 		return
 	}
 	line := p.runtime.rejections.Allow(p.place, p.runtime.options.Loop.Now())
@@ -256,11 +261,12 @@ func (p *promise) whenSettled(run func()) (forget func()) {
 	}
 }
 
-// then returns the promise of a callback's result. If the callback is nil, that promise settles as p does.
+// then returns the promise of a callback's result. If the callback is nil, that promise settles as p does. The callback belongs to
+// the owner of the present turn, not to that of the turn that settles p.
 func (p *promise) then(c *api.Call, place string, fulfilled, failed *lua.LFunction) *promise {
 	runtime := p.runtime
-	next := runtime.newPromise(place)
-	p.whenSettled(func() {
+	next, owner := runtime.newPromise(place), runtime.options.Loop.Owner()
+	react := func() {
 		runtime.options.Turn(c.Name, func() {
 			fn := fulfilled
 			if p.rejected {
@@ -275,6 +281,7 @@ func (p *promise) then(c *api.Call, place string, fulfilled, failed *lua.LFuncti
 			}
 			next.settleWith(runtime.options.VM.Call(c, 0, fn, p.value))
 		})
-	})
+	}
+	p.whenSettled(func() { runtime.options.Loop.As(owner, react) })
 	return next
 }

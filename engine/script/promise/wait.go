@@ -71,12 +71,10 @@ func (r *Runtime) wait(L *lua.LState, limit time.Duration, start func(wake func(
 	})
 	r.task = t
 	t.setCancelWait(nil)
-	switch {
-	case errors.Is(err, loop.ErrTooManyWaiting):
-		L.RaiseError("too many handlers are waiting (lua.max_waiting)")
-	case err != nil:
-		api.Raise(L, err)
+	if refused, ok := errors.AsType[*loop.WaitingError](err); ok {
+		vm.RaiseCause(L, refusal(refused), refused)
 	}
+	api.Raise(L, err)
 	switch w.outcome.Load() {
 	case timedOut:
 		r.options.Log.Warn("script: handler waited too long", "handler", api.Caller(L).Name, "place", api.CallSite(L),
@@ -87,6 +85,17 @@ func (r *Runtime) wait(L *lua.LState, limit time.Duration, start func(wake func(
 	case interrupted:
 		r.checkInterrupted(L)
 	}
+}
+
+// refusal returns the error of a wait that is refused as scripts see it.
+func refusal(e *loop.WaitingError) string {
+	switch {
+	case e.Own:
+		return "too many handlers of this connection are waiting (limits.waiting_per_connection)"
+	case e.Owner != nil:
+		return "too many handlers of this connection, job or timer are waiting (lua.max_waiting)"
+	}
+	return "too many handlers are waiting (lua.max_waiting)"
 }
 
 // CheckDeferred raises an error if the scripts have deferred too many turns: a script whose every turn defers two others

@@ -33,7 +33,7 @@ type Error struct {
 	Traceback string
 	// Value is the raised value.
 	Value lua.LValue
-	// Cause is ErrTimeout, ErrMemory, ErrStopped or nil.
+	// Cause is ErrTimeout, ErrMemory, ErrStopped, that of RaiseCause, or nil.
 	Cause error
 
 	place string // the innermost place in Lua, "scripts/x.lua:3:"; "" if no Lua ran on the thread
@@ -63,6 +63,13 @@ func Raise(L *lua.LState, err error) {
 		}
 		e.place = place
 	}
+	panic(e)
+}
+
+// RaiseCause raises an error with this text and cause in L, for a Go function that L's code has called. It does not return.
+func RaiseCause(L *lua.LState, text string, cause error) {
+	e := errorAt(L, text)
+	e.Cause = cause
 	panic(e)
 }
 
