@@ -77,6 +77,7 @@ func importers() map[string][]string {
 		"github.com/gorilla/websocket":             {"engine/broker"},
 		"github.com/ncruces/go-strftime":           {"engine/script/stdlib"},
 		"github.com/santhosh-tekuri/jsonschema/v6": {"engine/schema"},
+		"github.com/subosito/gotenv":               {"engine/config"},
 		"github.com/urfave/cli/v3":                 {"cmd/perigee"},
 		"github.com/yuin/gopher-lua":               {"engine/script/...", "engine/spec"},
 	}

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // Config holds all settings of the server, checked. Load creates it; after that it must not be changed.
@@ -35,10 +34,11 @@ type Config struct {
 	origins map[string]origin // by setting name; absent for a default
 }
 
-// Source names the sources of settings. Later ones take precedence: file, environment, flags.
+// Source names the sources of settings. Later ones take precedence: file, environment file, environment, flags.
 type Source struct {
 	Path     string            // of the file. Optional.
 	Explicit bool              // the user named Path: it is an error if the file does not exist
+	EnvFile  string            // a file of variables, of which those with SERVER_ before their name count. Optional.
 	Env      []string          // NAME=value, as from os.Environ; an empty value counts as unset
 	Flags    map[string]string // by the setting's name: "server.port" -> "8081"; an empty value counts
 }
@@ -47,11 +47,12 @@ type Source struct {
 // setting, and a remedy.
 //
 // Lua.Path, Server.Public, Server.KeyFile, Server.Control, Server.PIDFile, State.File and the Cwd of processes are relative to
-// the directory of the file, or to the working directory if the environment or a flag sets them. At most one of Server.Key and
+// the directory of the file, or to the working directory if a variable or a flag sets them. At most one of Server.Key and
 // Server.KeyFile is set: a key replaces the key file of an earlier source, and vice versa.
 func Load(src Source) (Config, error) {
 	l := newLoader()
 	l.readFile(src.Path, src.Explicit)
+	l.readEnvFile(src.EnvFile)
 	l.readEnv(src.Env)
 	l.readFlags(src.Flags)
 	l.checkConsistency()
@@ -67,6 +68,7 @@ func Load(src Source) (Config, error) {
 const (
 	fromDefault = iota
 	fromFile
+	fromEnvFile
 	fromEnv
 	fromFlag
 )
@@ -75,7 +77,7 @@ const (
 type origin struct {
 	source int    // fromDefault to fromFlag
 	line   int    // in the file, from 1; 0 elsewhere
-	label  string // prefix of errors: "server.toml:12: server.port", "SERVER_PORT" or "--port"
+	label  string // prefix of errors: "server.toml:12: server.port", ".env: SERVER_PORT", "SERVER_PORT" or "--port"
 }
 
 // loader builds a Config.
@@ -103,46 +105,6 @@ func (l *loader) set(s setting, at origin, value any, err error) {
 	}
 	s.store(&l.config, value)
 	l.origins[s.Name] = at
-}
-
-func (l *loader) readEnv(env []string) {
-	values := map[string]string{}
-	for _, line := range env {
-		if name, value, ok := strings.Cut(line, "="); ok && strings.HasPrefix(name, "SERVER_") && value != "" {
-			values[name] = value
-		}
-	}
-	for _, s := range l.settings {
-		text, ok := values[s.Env]
-		delete(values, s.Env)
-		if !ok || s.isMap() {
-			continue
-		}
-		value, err := s.parseText(text)
-		l.set(s, origin{source: fromEnv, label: s.Env}, value, err)
-	}
-	for name := range values {
-		if similar := l.similarEnv(name); similar != "" {
-			l.config.Warnings = append(l.config.Warnings, name+" is not a setting; did you mean "+similar+"?")
-		}
-	}
-	slices.Sort(l.config.Warnings)
-}
-
-// similarEnv returns the variable of a setting that name may be a misspelling of, or "".
-func (l *loader) similarEnv(name string) string {
-	var known []string
-	for _, s := range l.settings {
-		if s.isMap() {
-			continue
-		}
-		// The variables of some settings do not follow the rule.
-		if name == s.regularEnv() {
-			return s.Env
-		}
-		known = append(known, s.Env)
-	}
-	return Nearest(name, known)
 }
 
 func (l *loader) readFlags(flags map[string]string) {

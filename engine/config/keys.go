@@ -60,7 +60,7 @@ func settings() []setting {
 				Default: format(defaults.Field(i).Field(j).Interface()),
 			}
 			if s.Env == "" {
-				s.Env = strings.Replace(s.regularEnv(), "SERVER_SERVER_", "SERVER_", 1)
+				s.Env = strings.Replace(s.regularEnv(), envPrefix+envPrefix, envPrefix, 1)
 			}
 			s.Flag = strings.NewReplacer(".", "-", "_", "-").Replace(strings.TrimPrefix(s.Name, "server."))
 			all = append(all, s)
@@ -70,7 +70,7 @@ func settings() []setting {
 }
 
 // regularEnv returns the variable by the rule SERVER_<SECTION>_<KEY>.
-func (s setting) regularEnv() string { return "SERVER_" + strings.ToUpper(s.section+"_"+s.key) }
+func (s setting) regularEnv() string { return envPrefix + strings.ToUpper(s.section+"_"+s.key) }
 
 // isMap reports whether the setting is a table, which only the file can hold.
 func (s setting) isMap() bool { return s.field.Type.Kind() == reflect.Map }
