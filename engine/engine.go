@@ -39,6 +39,8 @@ var ErrDefaultKey = errors.New("refusing to listen")
 type Options struct {
 	Config config.Config
 	Log    *slog.Logger
+	// Version and Revision of the program are shown in the metrics. Optional.
+	Version, Revision string
 	// Scripts are the modules and pages of the binary.
 	Scripts fs.FS
 	// Level is the level of Log. A reload sets it to server.log_level. Optional.

@@ -21,6 +21,8 @@ func (s *Server) metricsSnapshot() metrics.Snapshot {
 	clients, programs := s.manager.AuthFailures()
 	saves, refused, faults := s.saver.Counts()
 	return metrics.Snapshot{
+		Version:          s.options.Version,
+		Revision:         s.options.Revision,
 		Connections:      s.broker.Count(),
 		Opened:           connections.Opened,
 		Closed:           connections.Closed,

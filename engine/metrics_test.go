@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -134,6 +135,7 @@ func TestMetrics(t *testing.T) {
 	keepBusy(t, server)
 	function := filepath.Base(f.path) + "/app.lua:14"
 	measured(t, server, map[string]string{
+		`perigee_build_info{version="",revision="",goversion="` + runtime.Version() + `"}`: "1",
 		"perigee_connections":                                                                         "1",
 		"perigee_connections_opened_total":                                                            "2",
 		`perigee_connections_closed_total{code="4xxx"}`:                                               "1",

@@ -22,6 +22,24 @@ func (p *program) status() *cli.Command {
 	}
 }
 
+func (p *program) health() *cli.Command {
+	return &cli.Command{
+		Name:  "health",
+		Usage: "fail unless the running server accepts clients and responds, for health checks of containers",
+		Flags: p.settingFlags(callSettings),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			var status report.Status
+			if err := p.call(ctx, c, service.Status, nil, &status); err != nil {
+				return err
+			}
+			if problem := status.Problem(); problem != "" {
+				return errors.New("the server is not healthy: " + problem)
+			}
+			return p.print("healthy\n")
+		},
+	}
+}
+
 func (p *program) reload() *cli.Command {
 	return &cli.Command{
 		Name:        "reload",

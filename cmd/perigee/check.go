@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -56,17 +54,4 @@ func (p *program) compare(ctx context.Context, c *cli.Command) error {
 	default:
 		return p.print("a reload would change:\n" + reload.Table())
 	}
-}
-
-func (p *program) version() *cli.Command {
-	return &cli.Command{
-		Name:   "version",
-		Usage:  "print the version",
-		Action: func(context.Context, *cli.Command) error { return p.printVersion() },
-	}
-}
-
-func (p *program) printVersion() error {
-	_, err := fmt.Fprintf(p.stdout, "perigee %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"perigee/cmd/perigee/notify"
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/logging"
@@ -28,6 +30,22 @@ const (
 	exitConfig = 78 // EX_CONFIG of sysexits.h: a restart does not help
 )
 
+// exitCode describes an exit code.
+type exitCode struct {
+	code    int
+	meaning string
+}
+
+func exitCodes() []exitCode {
+	return []exitCode{
+		{0, "Done."},
+		{exitFailed, "Failed. For start also: the port is taken."},
+		{exitUsage, "Wrong usage."},
+		{exitHung, "A script blocked the server for good. Standard error has what every goroutine was doing. A supervisor should start the server again."},
+		{exitConfig, "Refused to start with a key that everybody knows. Starting again does not help."},
+	}
+}
+
 // flushTimeout is how long the process waits at its end for the reader of its output.
 const flushTimeout = time.Second
 
@@ -38,6 +56,7 @@ type program struct {
 	stdout   io.Writer
 	stderr   *logging.Writer // never blocks
 	terminal bool            // standard error is a terminal
+	journal  bool            // standard error is the journal of systemd
 	exit     func(code int)  // ends the process at once
 }
 
@@ -68,11 +87,12 @@ func wrongUsage(c *cli.Command, err error) error {
 // run runs the command line and returns the exit code. Both writers must be safe for use at the same time.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	p := &program{
-		args: args, environ: environ, stdout: stdout, stderr: logging.New(stderr), terminal: isTerminal(stderr), exit: os.Exit,
+		args: args, environ: environ, stdout: stdout, stderr: logging.New(stderr), terminal: isTerminal(stderr),
+		journal: stderr == os.Stderr && notify.StderrIsJournal(), exit: os.Exit,
 	}
 	end := startWriter(p.stderr)
 	message, code := result(p.root().Run(ctx, p.expandHelpAll()))
-	end([]byte(message))
+	end(p.asError(message))
 	return code
 }
 
@@ -96,6 +116,18 @@ func errorLines(err error) string {
 	return "perigee: " + strings.ReplaceAll(err.Error(), "\n", "\nperigee: ") + "\n"
 }
 
+// asError returns the text of an error for standard error. The journal takes each line as an entry with a priority of its own.
+func (p *program) asError(text string) []byte {
+	if !p.journal {
+		return []byte(text)
+	}
+	var all []byte
+	for line := range strings.Lines(text) {
+		all = append(all, notify.Prefix(slog.LevelError)+line...)
+	}
+	return all
+}
+
 func (p *program) root() *cli.Command {
 	root := &cli.Command{
 		Name:           "perigee",
@@ -107,8 +139,10 @@ func (p *program) root() *cli.Command {
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version", Local: true}},
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints the error and returns the exit code
 		Commands: []*cli.Command{
-			p.start(), p.reload(), p.stop(), p.status(), p.push(), p.queue(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.docs(), p.version(),
+			p.start(), p.reload(), p.stop(), p.status(), p.health(), p.push(), p.queue(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.docs(), p.version(),
 		},
+		EnableShellCompletion:           true,
+		ConfigureShellCompletionCommand: p.configureCompletion,
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Bool("version") {
 				return p.printVersion()
@@ -127,6 +161,23 @@ func (p *program) root() *cli.Command {
 		return nil
 	})
 	return root
+}
+
+// configureCompletion shows the library's command among the others, and makes it like them.
+func (p *program) configureCompletion(c *cli.Command) {
+	c.Hidden = false
+	c.Usage = "print the completion script of a shell: bash, zsh, fish or powershell"
+	c.Description = examples("source <(perigee completion bash)", "source <(perigee completion zsh)",
+		"perigee completion fish >~/.config/fish/completions/perigee.fish", "perigee completion powershell >perigee.ps1")
+	c.Action = showSubcommands
+	c.OnUsageError = p.explainUsage
+	for _, shell := range c.Commands {
+		if shell.Name == "pwsh" {
+			shell.Name, shell.Aliases = "powershell", []string{shell.Name}
+		}
+		shell.Usage = "print the script for " + shell.Name
+		shell.ArgValidator, shell.OnUsageError = checkArguments, p.explainUsage
+	}
 }
 
 // showSubcommands is the action of a command that only groups others.
@@ -273,6 +324,9 @@ func (p *program) settingFlags(shown string) []cli.Flag {
 		&cli.StringFlag{
 			Name: "config", Aliases: []string{"c"}, Usage: "read settings from `FILE`", DefaultText: defaultFile + " if it exists",
 		},
+		&cli.StringFlag{
+			Name: "env-file", Usage: "read the variables SERVER_* from `FILE`, such as Laravel's .env; those of the environment override them",
+		},
 		&cli.BoolFlag{Name: strings.TrimPrefix(helpAll, "--"), Usage: "show this help with the flags of all settings", Hidden: all},
 	}
 	for _, key := range config.Keys() {
@@ -293,7 +347,7 @@ const defaultFile = "server.toml"
 
 // load loads the settings from the file, the environment and the flags of a command.
 func (p *program) load(c *cli.Command) (config.Config, error) {
-	source := config.Source{Path: defaultFile, Env: p.environ, Flags: map[string]string{}}
+	source := config.Source{Path: defaultFile, EnvFile: c.String("env-file"), Env: p.environ, Flags: map[string]string{}}
 	if c.IsSet("config") {
 		source.Path, source.Explicit = c.String("config"), true
 	}

@@ -42,6 +42,7 @@ func TestExitCodes(t *testing.T) {
 	write("bad.toml", "[server]\nprot = 80\nport = \"x\"\n")
 	write("scripts/broken.lua", "local server = require(\"server\")\nserver.message(\"Ring\", {}, print)\n")
 	write("scripts/bare.lua", "local bare = require(\"manager\"):extend()\nfunction bare:boot() end\nreturn bare\n")
+	write("laravel.env", "APP_NAME=Shop\r\nSERVER_PORT=x\r\n")
 	write("programs.toml", "[processes.gone]\ncommand = [\"/nowhere/gone\"]\n")
 	write("specs/good_spec.lua", "it(\"is good\", function() require(\"spec\").client():expect(\"UpdatePrizes\") end)\n"+
 		"\nit(\"is wrong\", function()\n  assert.equal(1, 2)\nend)\n")
@@ -72,6 +73,14 @@ func TestExitCodes(t *testing.T) {
 		{"no specs", nil, []string{"test", "scripts"}, 1, "^$", "no .*_spec.lua in scripts"},
 		{"no directory of specs", nil, []string{"test", "nowhere"}, 1, "^$", "no directory or file nowhere here"},
 		{"specs of two directories", nil, []string{"test", "specs", "scripts"}, 2, "^$", `unexpected argument "scripts"`},
+		{"manual page", nil, []string{"docs", "man"}, 0, `(?s)^\.TH PERIGEE 1 .*\n\.SS perigee completion bash\n.*\n\.B \\-\\-port, SERVER_PORT, server\.port\n.*\n\.SH EXIT STATUS\n.*\n\.B 78\n`, "^$"},
+		{"completion of a shell", nil, []string{"completion", "bash"}, 0, `complete .* perigee\n$`, "^$"},
+		{"completion of powershell", nil, []string{"completion", "powershell"}, 0, `Register-ArgumentCompleter`, "^$"},
+		{"completion of no shell", nil, []string{"completion", "csh"}, 2, "^$", `completion: there is no command "csh"`},
+		{"completions of a command", nil, []string{"queue", "--generate-shell-completion"}, 0, `(?m)^stats:[\s\S]*^kick:`, "^$"},
+		{"completions of a flag", nil, []string{"start", "--por", "--generate-shell-completion"}, 0, `^--port:TCP port .*\n$`, "^$"},
+		{"environment file", nil, []string{"check", "--env-file", "laravel.env", "--lua-path", "nowhere"}, 1, "^$", `^perigee: laravel.env: SERVER_PORT: `},
+		{"no environment file", nil, []string{"start", "--env-file", "none.env"}, 1, "^$", `the environment file: open none.env: no such file`},
 		{"unknown command", nil, []string{"serve"}, 2, "", `perigee: there is no command "serve"\n`},
 		{"misspelt command", nil, []string{"cehck"}, 2, "", `perigee: there is no command "cehck"; did you mean perigee check\?\n`},
 		{"misspelt command of the queue", nil, []string{"queue", "stat"}, 2, "", `perigee: queue: there is no command "stat"; did you mean perigee queue stats\?\n`},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -31,10 +30,10 @@ func (p *program) serve(ctx context.Context, o service.Options) error {
 	o.Stdout = stdout
 	o.Announcement = func(status engine.Status) []byte { return align(announcement(o.Settings, status)) }
 	if p.textLog(o.Settings) {
-		o.PrintError = func(err error) { _, _ = io.WriteString(p.stderr, errorLines(err)+traceback(err)) } // a logging.Writer returns no error
+		o.PrintError = func(err error) { _, _ = p.stderr.Write(p.asError(errorLines(err) + traceback(err))) } // a logging.Writer returns no error
 	}
 	o.ControlPath = func(port int) string { return p.controlPath(o.Settings, port) }
-	o.Version = version()
+	o.Build = build()
 	o.Browser = p.variable("BROWSER")
 	o.OnHang, o.OnStopTimeout = p.exitOnHang, p.exitOnStopTimeout
 	return service.Run(ctx, o)

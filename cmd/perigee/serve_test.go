@@ -181,6 +181,9 @@ func TestStatusAndStop(t *testing.T) {
 		got.Generation != 1 || got.Connections != 1 || !got.Ready || !got.Responds || got.Uptime <= 0 {
 		t.Errorf("status --json = %d, %s, %v, want 0 and a server with a connection", code, stdout, err)
 	}
+	if code, stdout, stderr = perigee(t, environ, "health", "-P", server.port); code != 0 || stdout != "healthy\n" {
+		t.Errorf("health = %d, %q, %q, want 0 and healthy", code, stdout, stderr)
+	}
 
 	code, stdout, stderr = perigee(t, environ, "stop", "-P", server.port)
 	if code != 0 || stdout != "stopped\n" {
@@ -192,7 +195,7 @@ func TestStatusAndStop(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Join(dir, "perigee")); err != nil || len(left) > 0 {
 		t.Errorf("after stop the directory of control sockets holds %v, %v, want nothing", left, err)
 	}
-	for _, command := range []string{"status", "stop"} {
+	for _, command := range []string{"status", "health", "stop"} {
 		code, _, stderr := perigee(t, environ, command, "-P", server.port)
 		if code != 1 || !strings.Contains(stderr, server.port+".sock: no server runs there") {
 			t.Errorf("%s of no server = %d, %q, want 1 and that no server runs there", command, code, stderr)

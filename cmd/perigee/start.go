@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 	"syscall"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"perigee/cmd/perigee/notify"
 	"perigee/cmd/perigee/report"
 	"perigee/cmd/perigee/service"
 	"perigee/engine"
@@ -28,8 +28,8 @@ func (p *program) start() *cli.Command {
 	return &cli.Command{
 		Name:  "start",
 		Usage: "start the server, until SIGTERM or SIGINT; SIGHUP reloads scripts and settings",
-		Description: "A setting can be set in server.toml, by an environment variable or by a flag. Flags override variables, and " +
-			"variables override the file.\n\n" +
+		Description: "A setting can be set in server.toml, in a file of variables (--env-file), by an environment variable or by a flag. " +
+			"Each overrides those before it.\n\n" +
 			examples("perigee start --watch --open", "perigee start --config /etc/perigee/server.toml --log-level debug"),
 		Flags: append(p.settingFlags(startSettings), &cli.BoolFlag{
 			Name: "watch", Aliases: []string{"w"}, Usage: "reload whenever a script or the settings file is saved",
@@ -68,7 +68,7 @@ func (p *program) exitOnStopTimeout(running []string) {
 func (p *program) exitWithStacks(code int, reason string, form int) {
 	dump := bytes.NewBufferString("perigee: " + reason + "; goroutines:\n\n")
 	_ = pprof.Lookup("goroutine").WriteTo(dump, form) // into memory
-	p.stderr.Close(dump.Bytes(), flushTimeout)
+	p.stderr.Close(p.asError(dump.String()), flushTimeout)
 	p.exit(code)
 }
 
@@ -77,12 +77,18 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.Server.LogLevel)); err != nil {
 		level.Set(slog.LevelInfo) // config has checked it
 	}
-	to := func(w io.Writer) *slog.Logger {
+	format := func(w io.Writer) slog.Handler {
 		options := &slog.HandlerOptions{Level: level, ReplaceAttr: formatDuration}
 		if p.textLog(c) {
-			return slog.New(slog.NewTextHandler(w, options))
+			return slog.NewTextHandler(w, options)
 		}
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.NewJSONHandler(w, options)
+	}
+	to := func(w io.Writer) *slog.Logger {
+		if p.journal {
+			return slog.New(notify.NewJournalHandler(w, format))
+		}
+		return slog.New(format(w))
 	}
 	p.stderr.Notice(func(dropped int) []byte {
 		var line bytes.Buffer
@@ -121,7 +127,7 @@ func isTerminal(w io.Writer) bool {
 // announcement is printed when the server has started: its addresses and its messages.
 func announcement(c config.Config, status engine.Status) string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "perigee %s is running, generation %d\n\n", version(), status.Routes.Generation)
+	fmt.Fprintf(&w, "perigee %s is running, generation %d\n\n", build(), status.Routes.Generation)
 	if status.HasPage {
 		fmt.Fprintf(&w, "page\t%s\n", status.Page)
 	}
@@ -160,13 +166,4 @@ func align(text string) []byte {
 	_, _ = io.WriteString(w, text) // into memory
 	_ = w.Flush()
 	return aligned.Bytes()
-}
-
-// version returns the version of the module, as recorded by the build.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
 }

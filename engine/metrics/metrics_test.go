@@ -25,6 +25,7 @@ func some() Snapshot {
 		return counts
 	}
 	return Snapshot{
+		Version: "1.2.3", Revision: "d9ff59e93285",
 		Connections: 3, Opened: 5, Closed: one("1000", "4xxx"), Refused: one("full"), SendQueueBytes: 7,
 		AuthFailures: one("client", "program"),
 		QueuedTurns:  2, SlowTurns: 1, WaitingHandlers: 4,

@@ -3,12 +3,15 @@ package metrics
 import (
 	"cmp"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 )
 
 // Snapshot holds the figures of all parts of a server at one moment. Counts are since the start.
 type Snapshot struct {
+	Version, Revision string // of the program
+
 	Connections    int
 	Opened         uint64
 	Closed         map[string]uint64 // by close code
@@ -53,6 +56,8 @@ func (s *Snapshot) families() []*family {
 			f.add("", float64(counts[value]), label{by, value})
 		}
 	}
+	add(gauge, "perigee_build_info", "1, with the version of the program as labels.").
+		add("", 1, label{"version", s.Version}, label{"revision", s.Revision}, label{"goversion", runtime.Version()})
 	single(gauge, "perigee_connections", "Connections that are open or in their handshake.", float64(s.Connections))
 	single(counter, "perigee_connections_opened_total", "Connections that were opened.", float64(s.Opened))
 	each("perigee_connections_closed_total", "Connections that were closed, by close code: 1006 is one that just ended, 3xxx and 4xxx are other codes of applications.", "code", s.Closed)

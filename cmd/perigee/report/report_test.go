@@ -66,3 +66,16 @@ func TestFailuresAreRows(t *testing.T) {
 		t.Errorf("String = %q, want a head and one row of job 7, without a command, buried, with the first line of its reason", got)
 	}
 }
+
+// A server is healthy if it accepts clients and no script blocks it.
+func TestProblem(t *testing.T) {
+	for s, want := range map[Status]string{
+		{Ready: true, Responds: true}:  "",
+		{Ready: false, Responds: true}: "it is stopping",
+		{Ready: true, Responds: false}: "blocked by a script",
+	} {
+		if got := s.Problem(); got != want {
+			t.Errorf("Problem of %+v = %q, want %q", s, got, want)
+		}
+	}
+}

@@ -10,10 +10,24 @@ import (
 	"perigee/engine/jobqueue"
 )
 
+// Build says which program a binary is.
+type Build struct {
+	Version  string `json:"version"`  // "1.2.3", or "devel" if it is not known
+	Revision string `json:"revision"` // 12 digits, with "+dirty" if files had changed; "" if it is not known
+}
+
+// String returns the version, followed by the revision unless the version contains it.
+func (b Build) String() string {
+	if b.Revision == "" || strings.Contains(b.Version, b.Revision) {
+		return b.Version
+	}
+	return b.Version + " (" + b.Revision + ")"
+}
+
 // Status is the status of a server, and the output of status --json, a stable format for programs.
 type Status struct {
-	PID         int       `json:"pid"`
-	Version     string    `json:"version"`
+	PID int `json:"pid"`
+	Build
 	Generation  int       `json:"generation"`
 	Started     time.Time `json:"started"`
 	Uptime      float64   `json:"uptime"` // seconds
@@ -54,10 +68,28 @@ func (r Jobs) String() string {
 		r.Condition, r.Done, r.Released, r.Buried, r.Held)
 }
 
+// Reasons why a server is not healthy.
+const (
+	isStopping = "it is stopping"
+	isBlocked  = "blocked by a script"
+)
+
+// Problem returns why the server does not serve its clients, or "" if it does.
+func (r Status) Problem() string {
+	switch {
+	case !r.Ready:
+		return isStopping
+	case !r.Responds:
+		return isBlocked
+	default:
+		return ""
+	}
+}
+
 // String is the output for people.
 func (r Status) String() string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "perigee %s is running, generation %d\n\n", r.Version, r.Generation)
+	fmt.Fprintf(&w, "perigee %s is running, generation %d\n\n", r.Build, r.Generation)
 	fmt.Fprintf(&w, "process\t%d\n", r.PID)
 	uptime := time.Duration(r.Uptime * float64(time.Second)).Truncate(time.Second)
 	fmt.Fprintf(&w, "started\t%s, %s ago\n", r.Started.Format(time.DateTime), uptime)
@@ -65,10 +97,10 @@ func (r Status) String() string {
 	fmt.Fprintf(&w, "connections\t%d\n", r.Connections)
 	ready, responds := "yes", "yes"
 	if !r.Ready {
-		ready = "no, it is stopping"
+		ready = "no, " + isStopping
 	}
 	if !r.Responds {
-		responds = "no, blocked by a script"
+		responds = "no, " + isBlocked
 	}
 	fmt.Fprintf(&w, "ready\t%s\nresponds\t%s\n", ready, responds)
 	w.WriteString(r.Jobs.String())

@@ -76,7 +76,7 @@ func (s *service) currentStatus(ctx context.Context) report.Status {
 	s.background.Go(func() { responded <- s.server.Responds(ctx) }) // may outlast ctx if a script blocks the loop and its queue is full
 	status := report.Status{
 		PID:         os.Getpid(),
-		Version:     s.options.Version,
+		Build:       s.options.Build,
 		Generation:  s.server.Generation(),
 		Started:     s.startedAt,
 		Uptime:      time.Since(s.startedAt).Seconds(),

@@ -14,6 +14,7 @@ import (
 
 	"perigee/cmd/perigee/control"
 	"perigee/cmd/perigee/notify"
+	"perigee/cmd/perigee/report"
 	"perigee/cmd/perigee/watch"
 	"perigee/engine"
 	"perigee/engine/config"
@@ -41,7 +42,7 @@ type Options struct {
 	PrintError func(err error)
 	// ControlPath returns the path of the control socket of a server that listens on a port.
 	ControlPath func(port int) string
-	Version     string
+	Build       report.Build
 	Browser     string           // command that shows a page, or several separated by colons, of which the first is used. Optional.
 	Hangups     <-chan os.Signal // each triggers a reload; the runtime sends
 	Watch       bool             // reload whenever a script or the settings file is saved
@@ -90,6 +91,8 @@ func Run(ctx context.Context, o Options) error {
 	if err == nil {
 		err = engine.Run(ctx, engine.Options{
 			Config:        o.Settings,
+			Version:       o.Build.Version,
+			Revision:      o.Build.Revision,
 			Log:           o.Log,
 			Level:         o.Level,
 			Reload:        o.ReadSettings,
