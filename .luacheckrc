@@ -89,7 +89,7 @@ files["**/*_spec.lua"] = {
     "after_each",
     "before_each",
     "describe",
-    "it",
+    it = { fields = { "pending" } },
     assert = {
       fields = {
         "equal",

@@ -39,7 +39,7 @@ func guides(t *testing.T) []enginetest.Document {
 }
 
 // service starts the other server and returns its address: POST /clean replaces "darn" by stars, GET /greeting?name= greets,
-// GET /member returns Alice for her token, POST /sales accepts anything.
+// GET /member returns Alice for her token, GET /rates has rates, POST /sales accepts anything.
 func service(t *testing.T) string {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -66,6 +66,7 @@ func service(t *testing.T) string {
 		}
 		_, _ = io.WriteString(w, `{"name":"Alice"}`)
 	})
+	mux.HandleFunc("GET /rates", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"chf":1.06}`) })
 	mux.HandleFunc("POST /sales", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)

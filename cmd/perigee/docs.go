@@ -13,7 +13,7 @@ import (
 )
 
 func (p *program) types() *cli.Command {
-	return p.generated("types", "print the Lua API as LuaCATS annotations, for editors", func(*cli.Command) string { return script.Types() })
+	return p.generated("types", "print the Lua API as LuaCATS annotations, for editors", func(*cli.Command) string { return script.Types(spec.Description()) })
 }
 
 func (p *program) docs() *cli.Command {

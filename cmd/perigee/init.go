@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"perigee/engine/script"
+	"perigee/engine/spec"
 )
 
 // template holds the files of a new application.
@@ -55,12 +56,12 @@ func initialize(dir string) error {
 	if err := os.Mkdir(types, 0o777); err != nil { // it must be new, so nothing in it is overwritten
 		return err
 	}
-	for name, text := range script.ModuleTypes() {
+	for name, text := range script.ModuleTypes(spec.Description()) {
 		if err := os.WriteFile(filepath.Join(types, name+".lua"), []byte(text), 0o666); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(types, "perigee.lua"), []byte(script.Types()), 0o666)
+	return os.WriteFile(filepath.Join(types, "perigee.lua"), []byte(script.Types(spec.Description())), 0o666)
 }
 
 // checkEmpty returns an error unless a directory is empty or does not exist.

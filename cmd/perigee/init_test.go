@@ -10,6 +10,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/script"
+	"perigee/engine/spec"
 )
 
 // A new application passes check and its own specs, and is complete.
@@ -27,7 +28,7 @@ func TestInit(t *testing.T) {
 			t.Errorf("init wrote no %s: %v", name, err)
 		}
 	}
-	if types, err := os.ReadFile("new/shop/types/perigee.lua"); err != nil || string(types) != script.Types() {
+	if types, err := os.ReadFile("new/shop/types/perigee.lua"); err != nil || string(types) != script.Types(spec.Description()) {
 		t.Errorf("types/perigee.lua: %v, or not what perigee types prints", err)
 	}
 	t.Chdir("new/shop")

@@ -185,11 +185,18 @@ func (m *Manager) Configure(o Options) {
 
 // RunStopHook runs the scripts' stop hook and returns its error. It waits for it at most until ctx ends.
 func (m *Manager) RunStopHook(ctx context.Context) error {
-	return m.runTurn(ctx, "stop", func() error {
-		defer m.hub.Flush()
-		g := m.generation.Load()
-		return runCounted(g.metrics.onStop, g.application.OnStop)
-	})
+	return m.runTurn(ctx, "stop", m.stopHook)
+}
+
+// PostStopHook runs the scripts' stop hook in a turn of its own, and calls done on the loop with its error.
+func (m *Manager) PostStopHook(done func(err error)) error {
+	return m.loop.Post("stop", func() { done(m.stopHook()) })
+}
+
+func (m *Manager) stopHook() error {
+	defer m.hub.Flush()
+	g := m.generation.Load()
+	return runCounted(g.metrics.onStop, g.application.OnStop)
 }
 
 // Routes returns what is registered. It waits for its turn at most until ctx ends.

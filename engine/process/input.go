@@ -17,6 +17,7 @@ func (p *Process) Write(text string) error {
 	case p.finished || p.terminated:
 		return ErrEnded
 	case p.simulated:
+		p.takeFakeInput(text)
 		return nil
 	case p.inputEnded || p.inputRefused:
 		return ErrInputClosed
@@ -35,7 +36,11 @@ func (p *Process) writeWait(text string, giveUp func() bool) {
 	for !p.finished && !p.simulated && !giveUp() && (p.inputRefused || len(p.input)+len(text) > maxInput) {
 		p.changed.Wait()
 	}
-	if p.finished || p.simulated || giveUp() {
+	if p.simulated {
+		p.takeFakeInput(text)
+		return
+	}
+	if p.finished || giveUp() {
 		return
 	}
 	p.input = append(p.input, text...)

@@ -57,9 +57,10 @@ type Process struct {
 	finished   bool
 	killTimer  *time.Timer // set by Terminate
 
-	simulated  bool  // it has no program
-	fake       *Fake // of NewFake
-	fakeWrote  bool  // the fake has written its lines
+	simulated  bool     // it has no program
+	fake       *Fake    // of NewFake
+	fakeInput  []string // that OnInput has not seen
+	fakeWrote  bool     // the fake has written its lines
 	fakeExited bool
 
 	drop   bool // lines of output that are not wanted are dropped

@@ -13,12 +13,12 @@ import (
 // Every function and every type of the editors' annotations has a heading in the reference.
 func TestReferenceIsComplete(t *testing.T) {
 	reference := Reference(api.Description{})
-	for _, class := range regexp.MustCompile(`(?m)^---@class perigee\.(\w+)$`).FindAllStringSubmatch(Types(), -1) {
+	for _, class := range regexp.MustCompile(`(?m)^---@class perigee\.(\w+)$`).FindAllStringSubmatch(Types(api.Description{}), -1) {
 		if !strings.Contains(reference, "\n## "+class[1]+"\n") {
 			t.Errorf("Reference() has no heading for %s", class[1])
 		}
 	}
-	for _, f := range regexp.MustCompile(`(?m)^function (\w+)([.:]\w+)\(`).FindAllStringSubmatch(Types(), -1) {
+	for _, f := range regexp.MustCompile(`(?m)^function (\w+)([.:]\w+)\(`).FindAllStringSubmatch(Types(api.Description{}), -1) {
 		if heading := strings.ToLower(f[1]) + f[2]; !strings.Contains(reference, "\n### "+heading+"\n") {
 			t.Errorf("Reference() has no heading for %s", heading)
 		}

@@ -9,9 +9,9 @@ import (
 	"perigee/engine/script/module"
 )
 
-// Types returns LuaCATS annotations of the modules and objects of the Lua API, for editors. They are made from the tables that
-// register the API.
-func Types() string {
+// Types returns LuaCATS annotations of the modules and objects of the Lua API, and of what specs find, for editors. They are made
+// from the tables that register the API.
+func Types(specs api.Description) string {
 	p := described()
 	var w api.Types
 	w.WriteString("---@meta\n\n-- Written by perigee types: what scripts can do, for editors.\n\n")
@@ -26,6 +26,13 @@ func Types() string {
 		w.Module(m)
 	}
 	w.Kind(manager())
+	for _, k := range specs.Kinds {
+		w.Kind(k)
+	}
+	for _, m := range specs.Modules {
+		w.Module(m)
+	}
+	w.Globals(specs.Globals)
 	return w.String()
 }
 
@@ -33,10 +40,10 @@ func Types() string {
 func described() *Program { return newProgram(Options{Loop: loop.New(loop.Options{})}, nil) }
 
 // ModuleTypes returns, by module, the text of a file that tells editors what require returns.
-func ModuleTypes() map[string]string {
+func ModuleTypes(specs api.Description) map[string]string {
 	files := map[string]string{}
 	names := []string{"manager"}
-	for _, m := range described().modules() {
+	for _, m := range append(described().modules(), specs.Modules...) {
 		names = append(names, m.Name)
 	}
 	for _, name := range names {

@@ -14,7 +14,7 @@ import (
 
 // Every function and field that is registered has a complete description, and is part of the types.
 func TestTypesAreComplete(t *testing.T) {
-	types := Types()
+	types := Types(api.Description{})
 	p := described()
 	functions := func(owner string, all []api.Function) {
 		t.Helper()
@@ -54,7 +54,7 @@ func TestTypesAreComplete(t *testing.T) {
 
 // Every type that the types mention is defined in them.
 func TestTypesAreDefined(t *testing.T) {
-	types := Types()
+	types := Types(api.Description{})
 	for _, rest := range strings.Split(types, "perigee.")[1:] {
 		name := rest[:strings.IndexFunc(rest+"\n", func(r rune) bool { return r < 'A' || r > 'z' || r > 'Z' && r < 'a' })]
 		if !strings.Contains(types, "@class perigee."+name+"\n") && !strings.Contains(types, "@alias perigee."+name+" ") {
@@ -65,8 +65,8 @@ func TestTypesAreDefined(t *testing.T) {
 
 // The types are valid Lua, and the same each time.
 func TestTypesAreLua(t *testing.T) {
-	types := Types()
-	if again := Types(); again != types {
+	types := Types(api.Description{})
+	if again := Types(api.Description{}); again != types {
 		t.Error("Types() differs from one call to the next")
 	}
 	if _, err := compile.Compile("types/perigee.lua", []byte(types)); err != nil {

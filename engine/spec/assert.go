@@ -9,22 +9,6 @@ import (
 	"perigee/engine/script/vm"
 )
 
-// openAssert sets the global assert: Lua's function, with more functions as fields.
-func (f *file) openAssert() {
-	L := f.vm.State()
-	own := L.GetGlobal("assert")
-	t := f.table("assert", f.assertFunctions()[1:])
-	mt, _ := t.Metatable.(*lua.LTable)
-	mt.RawSetString("__call", L.NewFunction(func(L *lua.LState) int {
-		L.Remove(1)
-		n := L.GetTop()
-		L.Insert(own, 1)
-		L.Call(n, lua.MultRet)
-		return L.GetTop()
-	}))
-	L.SetGlobal("assert", t)
-}
-
 // fail raises a failure with a line for each difference.
 func fail(L *lua.LState, sentence string, lines ...string) {
 	L.RaiseError("%s", strings.Join(append([]string{sentence}, lines...), "\n"))

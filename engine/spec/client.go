@@ -7,6 +7,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/script"
+	"perigee/engine/script/api"
 	"perigee/engine/script/value"
 	"perigee/engine/spec/harness"
 	"perigee/engine/wire"
@@ -188,24 +189,44 @@ func (c *client) next(L *lua.LState, want string) (name string, frame *lua.LTabl
 	return "", nil
 }
 
-// expect (name, fields) takes and returns the next frame, which must have the name and the fields.
+// expect (name, fields, options) takes and returns the next frame, which must have the name and the fields. With the option skip,
+// it passes over frames that do not.
 func (f *file) expect(L *lua.LState) int {
 	c, want := f.client(L), L.CheckString(2)
-	fields := L.OptTable(3, L.NewTable())
-	name, frame := c.next(L, want)
+	fields, options := L.OptTable(3, L.NewTable()), L.OptTable(4, L.NewTable())
+	raise(L, api.CheckOptions(options, "skip"))
+	skip, err := api.Option[lua.LBool](options, "skip", "true or false")
+	raise(L, err)
+	var skipped []string
+	for {
+		name, frame := c.next(L, want)
+		sentence, lines := mismatch(c, want, fields, name, frame)
+		if sentence == "" {
+			L.Push(frame)
+			return 1
+		}
+		if bool(skip) && frame != nil {
+			skipped = append(skipped, "passed over: "+show(frame))
+			continue
+		}
+		fail(L, sentence, append(lines, skipped[max(0, len(skipped)-maxDifferences):]...)...)
+	}
+}
+
+// mismatch returns why a frame is not the expected one, with details, or "". frame is nil if there was none.
+func mismatch(c *client, want string, fields *lua.LTable, name string, frame *lua.LTable) (sentence string, lines []string) {
 	switch {
 	case frame == nil && c.conn.Closed() != nil:
-		fail(L, fmt.Sprintf("expected %s, got nothing: the client was closed with %s", want, c.conn.Closed()))
+		return fmt.Sprintf("expected %s, got nothing: the client was closed with %s", want, c.conn.Closed()), nil
 	case frame == nil:
-		fail(L, fmt.Sprintf("expected %s, got nothing", want))
+		return fmt.Sprintf("expected %s, got nothing", want), nil
 	case name != want:
-		fail(L, fmt.Sprintf("expected %s, got %s", want, name), "the frame: "+show(frame))
+		return fmt.Sprintf("expected %s, got %s", want, name), []string{"the frame: " + show(frame)}
 	}
 	if lines := compare(fields, frame, true); len(lines) > 0 {
-		fail(L, want+" is not as expected:", append(lines, "the frame: "+show(frame))...)
+		return want + " is not as expected:", append(lines, "the frame: "+show(frame))
 	}
-	L.Push(frame)
-	return 1
+	return "", nil
 }
 
 // expectNothing () fails if there is a frame.

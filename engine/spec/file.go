@@ -29,23 +29,32 @@ type file struct {
 	suite    *suite                // the suite whose function runs; nil once the file is loaded
 	examples []*example
 
-	log    *harness.Log    // of the file, then of the running example
-	server *harness.Server // of the running example; nil between examples
+	log     *harness.Log    // of the file, then of the running example
+	server  *harness.Server // of the running example; nil between examples
+	loading *loading        // of the running example
 }
 
 // suite is a call of describe; the outermost suite is the file.
 type suite struct {
 	outer         *suite
 	name          string
+	played        []func(s *harness.Server) error // before the scripts of each example load
 	before, after []lua.LValue
 }
 
-// example is a call of it.
+// example is a call of it, or of it.pending.
 type example struct {
 	suite *suite
 	name  string
 	place string
-	body  lua.LValue
+	body  lua.LValue // nil if the example is pending
+}
+
+// loading is the loading of the scripts of an example, at its first call that needs them.
+type loading struct {
+	done   bool
+	err    error
+	played bool // the spec plays something that the scripts may meet while they load
 }
 
 func newFile(o Options, shown string) *file {
@@ -88,10 +97,14 @@ func (f *file) run(ctx context.Context, source []byte, report *Report) {
 		if ctx.Err() != nil {
 			return
 		}
+		if e.body == nil {
+			report.Pending = append(report.Pending, Pending{Place: e.place, Name: e.fullName()})
+			continue
+		}
 		switch err := f.try(ctx, e); {
 		case err == nil:
 			report.Passed++
-		case errors.Is(err, errLoad): // every other example would fail, too
+		case errors.Is(err, errAllFail):
 			report.Failures = append(report.Failures, f.failure("", e.place, err))
 			return
 		default:
@@ -120,18 +133,21 @@ func (e *example) fullName() string {
 	return name
 }
 
-// errLoad is wrapped by errors that prevent all examples of a file.
-var errLoad = errors.New("the scripts do not load")
+// errLoad is wrapped by the errors of loading the scripts. errAllFail is wrapped by those that every example of the file would have.
+var (
+	errLoad    = errors.New("the scripts do not load")
+	errAllFail = fmt.Errorf("%w, so no example of this file runs", errLoad)
+)
 
 // try runs an example on a new server, with its before_each and after_each functions. Errors of the scripts that it has not fetched
 // with spec.errors fail it, too.
 func (f *file) try(ctx context.Context, e *example) error {
 	f.log = f.newLog()
-	s, err := harness.Start(ctx, harness.Options{Config: f.options.Config, Scripts: f.options.Scripts, Manager: f.manager}, f.log)
+	s, err := harness.New(ctx, harness.Options{Config: f.options.Config, Scripts: f.options.Scripts, Manager: f.manager}, f.log)
 	if err != nil {
-		return fmt.Errorf("%w, so no example of this file runs: %w", errLoad, err)
+		return fmt.Errorf("%w: %w", errAllFail, err)
 	}
-	f.server = s
+	f.server, f.loading = s, &loading{}
 	defer func() {
 		f.server = nil
 		s.End()
@@ -140,24 +156,49 @@ func (f *file) try(ctx context.Context, e *example) error {
 	if err == nil {
 		err = f.call(e.body)
 	}
+	if err == nil && !f.loading.done {
+		err = f.loadScripts() // the example may be about the boot alone
+	}
 	for suite := e.suite; suite != nil; suite = suite.outer {
 		for _, fn := range suite.after {
 			err = errors.Join(err, f.call(fn))
 		}
 	}
-	for _, failure := range f.log.TakeErrors() {
+	failures := f.log.TakeErrors()
+	if err != nil && f.loading.err != nil && !f.loading.played && len(failures) == 0 {
+		return fmt.Errorf("%w: %w", errAllFail, f.loading.err)
+	}
+	for _, failure := range failures {
 		err = errors.Join(err, fmt.Errorf("the scripts failed: %s", errorText(failure)))
 	}
 	return err
 }
 
-// before runs the before_each functions of a suite, the outermost first.
+// loadScripts loads the scripts of the running example. Further calls return the same error.
+func (f *file) loadScripts() error {
+	if !f.loading.done {
+		f.loading.done = true
+		f.loading.err = f.server.Load("")
+	}
+	if f.loading.err != nil {
+		return fmt.Errorf("%w: %w", errLoad, f.loading.err)
+	}
+	return nil
+}
+
+// before plays what a suite declares and runs its before_each functions, those of the outermost suite first.
 func (f *file) before(s *suite) error {
 	if s == nil {
 		return nil
 	}
 	if err := f.before(s.outer); err != nil {
 		return err
+	}
+	for _, play := range s.played {
+		f.loading.played = true
+		if err := play(f.server); err != nil {
+			return err
+		}
 	}
 	for _, fn := range s.before {
 		if err := f.call(fn); err != nil {

@@ -18,10 +18,13 @@ import (
 func (f *file) open() {
 	L := f.vm.State()
 	for _, g := range f.structureFunctions() {
-		L.SetGlobal(g.Name, L.NewFunction(g.Run))
+		if name, _, isField := strings.Cut(g.Name, "."); !isField {
+			L.SetGlobal(name, L.NewFunction(g.Run))
+		}
 	}
+	f.openCallable("it", f.itFunctions())
 	L.SetGlobal("require", L.NewFunction(f.require))
-	f.openAssert()
+	f.openCallable("assert", f.assertFunctions()[1:])
 	f.clients = f.clientMetatable()
 	f.modules["json"] = module.JSON().Table(L)
 	f.modules["spec"] = f.table("spec", f.moduleFunctions())
@@ -67,6 +70,27 @@ func (f *file) it(L *lua.LState) int {
 	s := f.currentSuite(L, "it")
 	f.examples = append(f.examples, &example{s, L.CheckString(1), api.CallSite(L), L.CheckFunction(2)})
 	return 0
+}
+
+// pending (name, fn) registers an example that does not run.
+func (f *file) pending(L *lua.LState) int {
+	s := f.currentSuite(L, "it.pending")
+	L.OptFunction(2, nil)
+	f.examples = append(f.examples, &example{suite: s, name: L.CheckString(1), place: api.CallSite(L)})
+	return 0
+}
+
+// openCallable turns the global function of that name into a table that can be called like it, with functions as fields.
+func (f *file) openCallable(name string, fields []api.Function) {
+	L := f.vm.State()
+	own, _ := L.GetGlobal(name).(*lua.LFunction)
+	t := f.table(name, fields)
+	mt, _ := t.Metatable.(*lua.LTable)
+	mt.RawSetString("__call", L.NewFunction(func(L *lua.LState) int {
+		L.Remove(1)
+		return own.GFunction(L)
+	}))
+	L.SetGlobal(name, t)
 }
 
 // around returns before_each or after_each: (fn) runs before or after each example of the suite.

@@ -21,12 +21,41 @@ import (
 // maxAdvance is how far spec.advance can move the clock in one call.
 const maxAdvance = 366 * 24 * time.Hour
 
-// runningServer returns the server of the running example.
+// runningServer returns the server of the running example, which has loaded its scripts.
 func (f *file) runningServer(L *lua.LState) *harness.Server {
 	if f.server == nil {
 		L.RaiseError("this can be called only within it, before_each or after_each")
 	}
+	raise(L, f.loadScripts())
 	return f.server
+}
+
+// play makes the server of the running example play something, or that of each example of the suite whose function runs.
+func (f *file) play(L *lua.LState, do func(s *harness.Server) error) {
+	if f.server != nil {
+		f.loading.played = true
+		raise(L, do(f.server))
+		return
+	}
+	place := api.CallSite(L)
+	f.suite.played = append(f.suite.played, func(s *harness.Server) error {
+		if err := do(s); err != nil {
+			return fmt.Errorf("%s: %w", place, err)
+		}
+		return nil
+	})
+}
+
+// start () loads the scripts and runs their boot.
+func (f *file) start(L *lua.LState) int {
+	f.runningServer(L)
+	return 0
+}
+
+// stop () stops the server as SIGTERM does.
+func (f *file) stop(L *lua.LState) int {
+	raise(L, f.runningServer(L).Stop())
+	return 0
 }
 
 // raise raises err, unless it is nil, with its place in the spec.
@@ -100,14 +129,17 @@ func (f *file) state(L *lua.LState) int {
 
 // http (url, stub) sets the response to the scripts' requests to a URL, in which "*" matches any text.
 func (f *file) http(L *lua.LState) int {
-	s, url, given := f.runningServer(L), L.CheckString(1), L.OptTable(2, L.NewTable())
+	url, given := L.CheckString(1), L.OptTable(2, L.NewTable())
 	stub := harness.Stub{URL: url, Response: fetch.Response{Status: http.StatusOK, Header: http.Header{}}}
 	for key, v := range members(given) {
 		if err := setStub(&stub, key.String(), v); err != nil {
 			L.ArgError(2, err.Error())
 		}
 	}
-	s.AddStub(stub)
+	f.play(L, func(s *harness.Server) error {
+		s.AddStub(stub)
+		return nil
+	})
 	return 0
 }
 
@@ -212,5 +244,5 @@ func (f *file) reload(L *lua.LState) int {
 			return api.PushResult(L, lua.LTrue, errors.New("there is no directory "+dir))
 		}
 	}
-	return api.PushResult(L, lua.LTrue, s.Reload(dir))
+	return api.PushResult(L, lua.LTrue, s.Load(dir))
 }

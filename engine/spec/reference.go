@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"slices"
+
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/script/api"
@@ -13,10 +15,10 @@ func Description() api.Description {
 		Modules: []api.Module{{
 			Name: "spec", Doc: "Plays clients, the clock and other programs in specs.", Functions: f.moduleFunctions(),
 		}},
-		Kinds:        []api.Kind{f.clientKind(), answerOptions(), programOptions()},
+		Kinds:        []api.Kind{f.clientKind(), expectOptions(), answerOptions(), programOptions(), programReaction()},
 		GlobalsTitle: "Globals of specs",
 		GlobalsDoc:   "What a spec finds without require. require finds spec, json, and those scripts that need no server. print writes below an example that fails.",
-		Globals:      append(f.structureFunctions(), f.assertFunctions()...),
+		Globals:      slices.Concat(f.structureFunctions(), f.itFunctions(), f.assertFunctions()),
 	}
 }
 
@@ -28,6 +30,16 @@ func (f *file) moduleFunctions() []api.Function {
 			Run: f.setManager,
 		},
 		{
+			Name: "start", Signature: "()",
+			Doc: "Loads the scripts and runs their boot, as the first call of an example that needs the server does by itself. Raises an error if they do not load. What boot meets must be played before.",
+			Run: f.start,
+		},
+		{
+			Name: "stop", Signature: "()",
+			Doc: "Stops the server as SIGTERM does: the stop hook runs, on the spec's clock, and the clients are closed with 1001.",
+			Run: f.stop,
+		},
+		{
 			Name: "client", Signature: "(fields?: table): perigee.TestClient",
 			Doc: "Opens a client and takes its ConnectionEstablished. Then the connection gets the fields: admin, type, name, email, or fields of your own.",
 			Run: f.openClient,
@@ -37,12 +49,12 @@ func (f *file) moduleFunctions() []api.Function {
 		{Name: "state", Signature: "(name: string): table?", Doc: "Returns a copy of a state of the scripts, or nil if there is none.", Run: f.state},
 		{
 			Name: "http", Signature: "(url: string, answer?: perigee.AnswerOptions)",
-			Doc: "Answers the scripts' requests to a URL, in which * stands for any text. Without options the answer is an empty 200. A request to another URL fails the example.",
+			Doc: "Answers the scripts' requests to a URL, in which * stands for any text. Without options the answer is an empty 200. Of several answers the last one given is used. Outside of examples it answers in each example of the group, or of the file, from its boot on. A request to another URL fails the example.",
 			Run: f.http,
 		},
 		{
 			Name: "process", Signature: "(name: string, program?: perigee.ProgramOptions)",
-			Doc: "Plays a program that the settings name, since specs start none. It prints its lines once everything else at that moment has happened, and ends. It accepts what is written to it, and is never restarted. A program that is not played fails the example.",
+			Doc: "Plays a program that the settings name, since specs start none. It prints its lines once everything else at that moment has happened, and ends. It is never restarted. Outside of examples it plays the program in each example of the group, or of the file, from its boot on. A program that is not played fails the example.",
 			Run: f.process,
 		},
 		{
@@ -75,7 +87,7 @@ func (f *file) clientKind() api.Kind {
 				Run: f.send,
 			},
 			{
-				Name: "expect", Signature: "(name: string, fields?: table): table",
+				Name: "expect", Signature: "(name: string, fields?: table, options?: perigee.ExpectOptions): table",
 				Doc: "Takes the next frame and returns it. It must have that name and at least those fields; a list must have as many items as expected. Skips UpdateConnections and CurrentUptime unless it is asked for them, because these depend on the clock; a list of connections that was not read is replaced by the next.",
 				Run: f.expect,
 			},
@@ -83,6 +95,12 @@ func (f *file) clientKind() api.Kind {
 			{Name: "close", Signature: "()", Doc: "Closes the connection from the side of the client.", Run: f.closeClient},
 		},
 	}
+}
+
+func expectOptions() api.Kind {
+	return api.Kind{Class: "ExpectOptions", Doc: "Options of client:expect in specs.", Fields: []api.Field{
+		{Name: "skip?", Type: "boolean", Doc: "If true, frames that have another name or other fields are passed over. Default: false."},
+	}}
 }
 
 func answerOptions() api.Kind {
@@ -101,7 +119,19 @@ func programOptions() api.Kind {
 		{Name: "errors?", Type: "string[]", Doc: "Lines of the standard error."},
 		{Name: "exit_code?", Type: "integer", Doc: "0 to 255. Default: 0."},
 		{Name: "running?", Type: "boolean", Doc: "If true, it runs until it is terminated. Default: false."},
+		{
+			Name: "on_input?", Type: "fun(text: string): perigee.ProgramReaction?",
+			Doc: "Called with each text that is written to the program, and returns what the program does then. With it, the program runs until it is terminated or a reaction ends it.",
+		},
 		{Name: "reason?", Type: "string", Doc: "Why it cannot be started. Not together with the others."},
+	}}
+}
+
+func programReaction() api.Kind {
+	return api.Kind{Class: "ProgramReaction", Doc: "What a program that a spec plays does with its input.", Fields: []api.Field{
+		{Name: "output?", Type: "string[]", Doc: "Lines of the standard output."},
+		{Name: "errors?", Type: "string[]", Doc: "Lines of the standard error."},
+		{Name: "exit_code?", Type: "integer", Doc: "0 to 255, if the program ends now. Default: it goes on."},
 	}}
 }
 
@@ -111,12 +141,21 @@ func (f *file) structureFunctions() []api.Function {
 		{Name: "describe", Signature: "(name: string, fn: fun())", Doc: "Groups examples under a name. Groups can be nested.", Run: f.describe},
 		{
 			Name: "it", Signature: "(name: string, fn: fun())",
-			Doc: "Adds an example. It runs on a new server of its own, without sockets, whose clock stands at the start of 2026 until the spec moves it, or until a boot waits. An error in the scripts fails the example, too.",
+			Doc: "Adds an example. It runs on a new server of its own, without sockets, whose clock stands at the start of 2026 until the spec moves it, or until a boot waits. The scripts load and boot at the first call that needs them, and at the end of the example at the latest. An error in the scripts fails the example, too.",
 			Run: f.it,
 		},
 		{Name: "before_each", Signature: "(fn: fun())", Doc: "Runs a function before each example of the group, or of the file.", Run: f.around(func(s *suite) *[]lua.LValue { return &s.before })},
 		{Name: "after_each", Signature: "(fn: fun())", Doc: "Runs a function after each example of the group, or of the file.", Run: f.around(func(s *suite) *[]lua.LValue { return &s.after })},
 	}
+}
+
+// itFunctions are the fields of the global it.
+func (f *file) itFunctions() []api.Function {
+	return []api.Function{{
+		Name: "it.pending", Signature: "(name: string, fn?: fun())",
+		Doc: "Names an example that does not run yet. The report lists it.",
+		Run: f.pending,
+	}}
 }
 
 // assertFunctions are the global assert itself, which is Lua's own, and the functions in its fields.

@@ -41,7 +41,11 @@ type Options struct {
 type Report struct {
 	Passed   int
 	Failures []Failure
+	Pending  []Pending
 }
+
+// Pending is an example that it.pending names.
+type Pending struct{ Place, Name string } // as in Failure
 
 // Failure is a failed example, or a file that does not load.
 type Failure struct {
@@ -61,14 +65,20 @@ func (f Failure) String() string {
 	return f.Place + ": " + f.Name + ": " + f.Text
 }
 
-// String returns the failures and a summary: "12 passed, 1 failed".
+// String returns the pending examples, the failures and a summary: "12 passed, 1 failed", or "12 passed, 1 failed, 3 pending".
 func (r Report) String() string {
 	var w strings.Builder
+	for _, p := range r.Pending {
+		fmt.Fprintf(&w, "%s: pending: %s\n", p.Place, p.Name)
+	}
 	for _, f := range r.Failures {
 		fmt.Fprintln(&w, f)
 	}
-	fmt.Fprintf(&w, "%d passed, %d failed\n", r.Passed, len(r.Failures))
-	return w.String()
+	fmt.Fprintf(&w, "%d passed, %d failed", r.Passed, len(r.Failures))
+	if len(r.Pending) > 0 {
+		fmt.Fprintf(&w, ", %d pending", len(r.Pending))
+	}
+	return w.String() + "\n"
 }
 
 // Run runs the specs, one after the other. Failures of specs are in the report; the error is that of finding and reading the files,

@@ -61,6 +61,9 @@ function app:boot()
   server.command("Sum", function(a) return { sum = a.x + a.y } end)
   server.command("Wait", function() server.sleep(10) end)
   server.command("Keep", function(a) server.state("kept", {}).value = a.value end)
+  server.message("Write", { protection = "none" }, function(client, m)
+    client:send("Wrote", { ok = started:write(m.text) })
+  end)
 end
 return app
 `
@@ -136,6 +139,13 @@ func TestFailures(t *testing.T) {
 		{"said", `print("a", 1); spec.client():send("Say"); assert.equal(1, 2)`, "x_spec.lua:4: things work: expected 1, got 2\n    | a\t1\n    | printed\n    | scripts/app.lua:26: WARN logged by=Ada\n0 passed"},
 		{"closed client", `local c = spec.client(); c:close(); c:send("Boom")`, "the client is closed: 1000"},
 		{"no module", `require("server")`, `module "server" not found: a spec can require`},
+		{"unknown option", `spec.client():expect("Rang", {}, { skipp = true })`, `unknown option "skipp"; there are: skip`},
+		{"passed over", `local c = spec.client(); c:send("Nope"); c:expect("Rang", {}, { skip = true })`, "expected Rang, got nothing\n    passed over: {"},
+		{"slip of it", `it.pend("x")`, "there is no it.pend"},
+		{"broken on_input", `spec.process("touch", { on_input = function() return { outptu = {} } end }); local c = spec.client(); c:send("Start"); c:send("Write", { text = "x" })`, "x_spec.lua:4: things work: on_input returns output and errors"},
+		{"failing on_input", `spec.process("touch", { on_input = function() error("no") end }); local c = spec.client(); c:send("Start"); c:send("Write", { text = "x" })`, "x_spec.lua:4: things work: scripts/x_spec.lua:4: no"},
+		{"run after the stop", `spec.stop(); spec.run("Sum", { x = 1, y = 2 })`, "the server has stopped"},
+		{"client after the stop", `spec.stop(); spec.client()`, "the server has stopped"},
 		{"describe within", `describe("x", function() end)`, "x_spec.lua:4: things work: describe cannot be called within it"},
 	}
 	for _, row := range rows {
@@ -351,6 +361,39 @@ it("fakes one that cannot be started", function()
   c:send("Start")
   assert.is_nil(c:expect("Started", { reason = "too many processes" }).running)
 end)
+it("reacts to its input", function()
+  local heard = {}
+  spec.process("touch", { output = { "ready" }, on_input = function(text)
+    heard[#heard + 1] = text
+    if text == "quit\n" then return { errors = { "bye" }, exit_code = 7 } end
+    if text ~= "nothing\n" then return { output = { "got " .. text:gsub("\n", ""), "and" } } end
+  end })
+  local c = spec.client()
+  c:send("Start")
+  c:expect("Started", { write = true }) -- it has written "x"
+  for _, line in ipairs({ "ready", "got x", "and" }) do c:expect("Output", { line = line }) end
+  c:send("Write", { text = "one\n" })
+  c:expect("Wrote", { ok = true })
+  c:expect("Output", { line = "got one" })
+  c:expect("Output", { line = "and" })
+  c:send("Write", { text = "nothing\n" })
+  c:expect("Wrote", { ok = true })
+  c:expect_nothing()
+  c:send("Write", { text = "quit\n" })
+  c:expect("Wrote")
+  c:expect("Complaint", { line = "bye" })
+  c:expect("Exit", { code = 7 })
+  assert.same({ "x", "one\n", "nothing\n", "quit\n" }, heard)
+  c:send("Write", { text = "more\n" })
+  assert.is_nil(c:expect("Wrote").ok)
+end)
+it("passes over frames", function()
+  spec.process("touch", { output = { "one", "two" }, exit_code = 3 })
+  local c = spec.client()
+  c:send("Start")
+  assert.equal("two", c:expect("Output", { line = "two" }, { skip = true }).line)
+  c:expect("Exit", { code = 3 })
+end)
 it("asks the settings what may be started", function()
   spec.process("touch")
   local c = spec.client()
@@ -359,8 +402,148 @@ it("asks the settings what may be started", function()
   assert.matches("does not match", spec.errors()[1])
 end)
 `, nil)
-	if report.Passed != 4 || len(report.Failures) > 0 {
-		t.Errorf("got %v, want 4 that pass", report)
+	if report.Passed != 6 || len(report.Failures) > 0 {
+		t.Errorf("got %v, want 6 that pass", report)
+	}
+}
+
+// hooks is a manager whose hooks do what they do in life: its boot asks another server and starts a program, and its stop waits.
+const hooks = `local base, http, server = require("manager"), require("http"), require("server")
+local hooks = base:extend()
+function hooks:boot()
+  base.boot(self)
+  local answer, reason = http.get("http://weather.test/bern")
+  if not answer then error("no weather: " .. reason) end
+  local known = server.state("weather", { closed = 0, ticks = 0 })
+  known.text = answer.body
+  server.execute("touch", { on_output = function(line) known.line = line end })
+  server.every(1000, function() known.ticks = known.ticks + 1 end)
+  server.message("Sleep", { protection = "none" }, function(_, m) known.sleep = m.ms end)
+end
+function hooks:close(client, reason)
+  local known = server.state("weather")
+  known.closed, known.reason = known.closed + 1, reason
+end
+function hooks:stop()
+  server.broadcast("Stopping")
+  server.sleep(server.state("weather").sleep or 0)
+  server.state("weather").stopped = true
+end
+return hooks
+`
+
+// runHooks runs a file of specs against that manager.
+func runHooks(t *testing.T, text string) spec.Report {
+	t.Helper()
+	return run(t, text, func(o *spec.Options) {
+		o.Config.Lua.Manager = "hooks"
+		if err := os.WriteFile(filepath.Join(o.Config.Lua.Path, "hooks.lua"), []byte(hooks), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// What boot meets can be played for the file, for a group, or by an example before it uses the server.
+func TestBootIsPlayed(t *testing.T) {
+	t.Parallel()
+	report := runHooks(t, `local spec = require "spec"
+spec.http("http://weather.test/*", { body = "sun" })
+spec.process("touch", { output = { "ready" } })
+it("has what the file plays", function()
+  local known = spec.state("weather")
+  assert.equal("sun", known.text)
+  assert.equal("ready", known.line)
+end)
+it("has what it plays itself", function()
+  spec.http("http://weather.test/bern", { body = "snow" })
+  assert.equal("snow", spec.state("weather").text)
+end)
+describe("a group", function()
+  before_each(function() spec.http("http://weather.test/bern", { body = "rain" }) end)
+  it("has what before_each plays", function() assert.equal("rain", spec.state("weather").text) end)
+end)
+describe("an outage", function()
+  spec.http("http://weather.test/bern", { reason = "timeout" })
+  it("keeps the scripts from loading", function()
+    assert.has_error(spec.start, "scripts/hooks.lua:6: no weather: timeout")
+    assert.has_error(function() spec.client() end, "no weather")
+  end)
+  it("fails an example", function() end)
+end)
+it("has the answer of the file again", function() spec.start(); assert.equal("sun", spec.state("weather").text) end)
+`)
+	want := "scripts/x_spec.lua:23: an outage fails an example: the scripts do not load: scripts/hooks.lua:6: no weather: timeout\n5 passed, 1 failed\n"
+	if got := report.String(); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// Without a stub for the boot, each example fails for itself, and the failure names the request. A program that the settings do
+// not have fails with its place.
+func TestBootIsNotPlayed(t *testing.T) {
+	t.Parallel()
+	got := runHooks(t, `local spec = require "spec"
+it("needs a stub", function() end)
+describe("a program", function()
+  spec.process("tuch")
+  it("must be known", function() end)
+end)
+`).String()
+	for _, want := range []string{
+		"scripts/x_spec.lua:2: needs a stub: the scripts do not load: scripts/hooks.lua:6: no weather: refused\n    the scripts failed: the scripts make a request without a stub of spec.http: GET http://weather.test/bern\n",
+		"scripts/x_spec.lua:4: a program must be known: there is no program \"tuch\" in server.toml; there are: touch\n",
+		"\n0 passed, 2 failed\n",
+	} {
+		if !strings.Contains("\n"+got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// spec.stop does what SIGTERM does: the stop hook runs and may wait, then the clients are closed, and nothing runs any more.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	report := runHooks(t, `local spec = require "spec"
+spec.http("http://weather.test/*")
+spec.process("touch", { running = true })
+it("runs the stop hook", function()
+  local c = spec.client()
+  c:send("Sleep", { ms = 1500 })
+  spec.stop()
+  c:expect("Stopping")
+  assert.same({ code = 1001, reason = "server shutting down" }, c.closed)
+  local known = spec.state("weather")
+  assert.is_true(known.stopped)
+  assert.equal(1, known.closed)
+  assert.equal("server shutting down", known.reason)
+  assert.equal(1, known.ticks)
+  spec.advance(10000)
+  assert.equal(1, spec.state("weather").ticks)
+end)
+it("waits for it two seconds", function()
+  spec.client():send("Sleep", { ms = 2500 })
+  spec.stop()
+  assert.matches("stop hook has not ended after 2s", spec.errors()[1])
+  assert.is_nil(spec.state("weather").stopped)
+end)
+`)
+	if report.Passed != 2 || len(report.Failures) > 0 {
+		t.Errorf("got %v, want 2 that pass", report)
+	}
+}
+
+// A pending example does not run, and the report lists it.
+func TestPending(t *testing.T) {
+	t.Parallel()
+	got := run(t, `describe("it", function()
+  it("runs", function() end)
+  it.pending("waits", function() error("no") end)
+  it.pending("is a name only")
+end)
+`, nil).String()
+	want := "scripts/x_spec.lua:3: pending: it waits\nscripts/x_spec.lua:4: pending: it is a name only\n1 passed, 0 failed, 2 pending\n"
+	if got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

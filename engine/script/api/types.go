@@ -34,6 +34,11 @@ func (w *Types) Module(m Module) {
 	w.functions(m.Name+".", m.Functions)
 }
 
+// Globals adds global functions, and functions in the fields of others. Those without Run are Lua's own, which editors know.
+func (w *Types) Globals(functions []Function) {
+	w.functions("", slices.DeleteFunc(slices.Clone(functions), func(f Function) bool { return f.Run == nil }))
+}
+
 func (w *Types) class(class, doc string, fields []Field) {
 	fmt.Fprintf(&w.Builder, "\n---%s\n---@class perigee.%s\n", doc, class)
 	for _, f := range fields {

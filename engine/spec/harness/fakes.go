@@ -19,12 +19,16 @@ type fakePrograms struct {
 	fakes    map[string]Fake // by name; written while the loop is idle
 
 	running []*process.Process // written by the loop, and while it is idle
+	err     error              // of OnInput; used while the loop is idle
 }
 
 // Fake describes the behaviour of a program in a spec.
 type Fake struct {
 	process.Fake
 	Failure error // why it cannot be started
+	// OnInput takes the place of that of process.Fake. It is called while the loop is idle. Its error is returned by the method of the server
+	// that runs then. Optional.
+	OnInput func(text string) (process.Reaction, error)
 }
 
 // MissingFake is the error of starting a program that the spec does not fake.
@@ -55,6 +59,13 @@ func (c *fakePrograms) Start(r process.Request) (*process.Process, error) {
 	case fake.Failure != nil:
 		return nil, fake.Failure
 	}
+	if fake.OnInput != nil {
+		fake.Fake.OnInput = func(text string) process.Reaction {
+			does, err := fake.OnInput(text)
+			c.err = errors.Join(c.err, err)
+			return does
+		}
+	}
 	p := process.NewFake(r, fake.Fake)
 	c.running = append(c.running, p)
 	return p, nil
@@ -67,6 +78,13 @@ func (c *fakePrograms) step() bool {
 		busy = p.Advance() || busy
 	}
 	return busy
+}
+
+// takeError returns the errors of OnInput since its last call.
+func (c *fakePrograms) takeError() error {
+	err := c.err
+	c.err = nil
+	return err
 }
 
 // AddFake sets the behaviour of a program. It is an error if the settings have no program with this name.

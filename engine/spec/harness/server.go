@@ -37,7 +37,7 @@ const (
 // errNotIdle is the error of turns that cause further turns without end.
 var errNotIdle = errors.New("the scripts do not become idle: something runs again and again without the clock being advanced")
 
-// Options are the options of Start.
+// Options are the options of New.
 type Options struct {
 	Config config.Config
 	// Scripts are the modules of the binary.
@@ -66,13 +66,13 @@ type Server struct {
 	stopping *wire.Close // set by the loop
 	stopped  bool
 
-	// Set by Start, never changed.
+	// Set by New, never changed.
 	load func(dir string) error // loads the scripts
 	end  func()
 }
 
-// Start starts a server and loads the scripts. The caller must call End.
-func Start(ctx context.Context, o Options, l *Log) (*Server, error) {
+// New returns a server without scripts, which Load loads. The caller must call End.
+func New(ctx context.Context, o Options, l *Log) (*Server, error) {
 	c := o.Config
 	s := &Server{clock: &clock{now: startTime()}, store: store.New(), log: l, clients: &publisher{}}
 	log := slog.New(s.log)
@@ -118,15 +118,11 @@ func Start(ctx context.Context, o Options, l *Log) (*Server, error) {
 		}
 		return s.install(ctx, c.Lua.BootTimeout.Std(), options)
 	}
-	if err := s.Reload(""); err != nil {
-		s.End()
-		return nil, err
-	}
 	return s, nil
 }
 
-// Reload reads the scripts again, from dir if it is not "". If they fail, the previous ones stay.
-func (s *Server) Reload(dir string) error { return s.load(dir) }
+// Load loads the scripts, from dir if it is not "". If they fail, the previous ones stay.
+func (s *Server) Load(dir string) error { return s.load(dir) }
 
 // End ends the server and waits for all of its goroutines.
 func (s *Server) End() { s.end() }
@@ -201,7 +197,11 @@ func (s *Server) runUntilIdle() error {
 		if err := s.drain(); err != nil {
 			return err
 		}
-		if !s.programs.step() && !s.clock.step(s.clock.Now()) && !s.handleEnded() {
+		stepped := s.programs.step()
+		if err := s.programs.takeError(); err != nil {
+			return err
+		}
+		if !stepped && !s.stepClock(s.clock.Now()) && !s.handleEnded() {
 			return nil
 		}
 	}
@@ -242,11 +242,7 @@ func (s *Server) handleEnded() bool {
 	busy := false
 	if s.stopping != nil && !s.stopped {
 		s.stopped, busy = true, true
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if err := s.manager.RunStopHook(ctx); err != nil {
-			s.log.addError(err)
-		}
+		s.runStopHook()
 		for _, conn := range s.clients.conns {
 			conn.Close(*s.stopping)
 		}
@@ -260,10 +256,42 @@ func (s *Server) handleEnded() bool {
 	return busy
 }
 
-// Advance advances the clock and runs everything that becomes due.
+// stopHookTimeout is how long the stop hook may wait, as in the engine.
+const stopHookTimeout = 2 * time.Second
+
+// runStopHook runs the stop hook of the scripts. While it waits, the clock is advanced, at most by stopHookTimeout.
+func (s *Server) runStopHook() {
+	ended := false // the loop's
+	err := s.manager.PostStopHook(func(err error) {
+		ended = true
+		if err != nil {
+			s.log.addError(err)
+		}
+	})
+	end := s.clock.Now().Add(stopHookTimeout)
+	for err == nil && !ended {
+		if err = s.drain(); err == nil && !ended && !s.programs.step() && !s.clock.step(end) {
+			err = fmt.Errorf("the stop hook has not ended after %s", stopHookTimeout)
+		}
+	}
+	if err != nil {
+		s.log.addError(err)
+	}
+}
+
+// Stop stops the server as SIGTERM does.
+func (s *Server) Stop() error {
+	why := wire.CloseShutdown()
+	return s.turn(func() { s.stopping = cmp.Or(s.stopping, &why) })
+}
+
+// errStopped is the error of what a server no longer does.
+var errStopped = errors.New("the server has stopped")
+
+// Advance advances the clock and runs everything that becomes due, unless the server has stopped.
 func (s *Server) Advance(d time.Duration) error {
 	end := s.clock.Now().Add(d)
-	for s.clock.step(end) {
+	for s.stepClock(end) {
 		if err := s.runUntilIdle(); err != nil {
 			return err
 		}
@@ -272,10 +300,14 @@ func (s *Server) Advance(d time.Duration) error {
 	return s.runUntilIdle()
 }
 
+// stepClock moves the clock to the next alarm that is due at end or before. It reports whether there was one. A server that has
+// stopped has none.
+func (s *Server) stepClock(end time.Time) bool { return !s.stopped && s.clock.step(end) }
+
 // Connect opens a new connection.
 func (s *Server) Connect() (*Conn, error) {
 	if s.stopped {
-		return nil, errors.New("the server has stopped")
+		return nil, errStopped
 	}
 	conn := &Conn{id: uint64(len(s.clients.conns) + 1), opened: s.clock.Now(), topics: map[outbox.TopicID]bool{}}
 	s.clients.conns = append(s.clients.conns, conn)
@@ -312,6 +344,9 @@ var ErrStillWaiting = errors.New("is still waiting")
 
 // Run runs a command, which must have ended when the loop is idle.
 func (s *Server) Run(command string, arguments wire.Value) (text []byte, err error) {
+	if s.stopped {
+		return nil, errStopped
+	}
 	done := false
 	errTurn := s.turn(func() {
 		var result wire.Value
