@@ -137,13 +137,13 @@ type Server struct {
 	stopTimeout atomic.Int64 // the setting in nanoseconds, for goroutines that must not read config
 	ready       atomic.Bool
 
-	stopJobs func()      // takes no more jobs, and waits for those in progress; set by run
-	abort    *time.Timer // ends all scripts when stop.timeout has passed; set by shutdown
+	stopJobs       func() // takes no more jobs, and waits for those in progress; set by run
+	endStopTimeout func() // ends the measuring of stop.timeout; set by shutdown
 
 	end struct { // set by shutdown, for finish
-		deadline    time.Time // when stop.timeout has passed
-		connections int       // when the stop began
-		forced      int       // how many of them had to be cut
+		late        atomic.Bool // stop.timeout has passed
+		connections int         // when the stop began
+		forced      int         // how many of them had to be cut
 	}
 
 	// stop is called with the reason why the server stops, a *stopRequest if a script asked for it.

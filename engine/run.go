@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"perigee/engine/loop"
 	"perigee/engine/queue"
@@ -108,9 +107,13 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 		cause = nil
 	}
 	s.log.Info("engine: stopping", "reason", why.Reason)
-	s.end.deadline = time.Now().Add(s.config.Stop.Timeout.Std())
-	ctx, cancel := context.WithDeadline(ctx, s.end.deadline)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	s.endStopTimeout = loop.AfterRunning(s.config.Stop.Timeout.Std(), func() {
+		s.end.late.Store(true)
+		cancel()
+		s.programs.Abort() // also for the last turns of the loop
+	})
 	s.end.connections = s.broker.Count()
 	// HTTP requests in progress may end. WebSockets belong to the broker.
 	var pages sync.WaitGroup
@@ -122,7 +125,6 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 			_ = s.http.Close() // cuts the requests that have not ended
 		}
 	})
-	s.abort = time.AfterFunc(s.config.Stop.Timeout.Std(), s.programs.Abort) // also for the last turns of the loop
 	s.stopJobs()
 	s.runStopHook(ctx)
 	var processes sync.WaitGroup
@@ -168,7 +170,7 @@ func (s *Server) saveEarly(ctx context.Context) (saving *sync.WaitGroup) {
 // finish runs after the loop has drained. Accepted messages are processed until stop.timeout, because clients will not resend
 // them; then finish saves the state.
 func (s *Server) finish() (err error) {
-	late := !time.Now().Before(s.end.deadline)
+	late := s.end.late.Load()
 	s.running.track("final state save", func() { err = s.saver.SaveFinal() })
 	s.log.Info("engine: stopped", "connections", s.end.connections, "forced", s.end.forced)
 	if late {
@@ -180,8 +182,8 @@ func (s *Server) finish() (err error) {
 // close releases the resources of the scripts, after everything else has ended. The end of the loop has called off the requests
 // that handlers were waiting for.
 func (s *Server) close() {
-	if s.abort != nil {
-		s.abort.Stop()
+	if s.endStopTimeout != nil {
+		s.endStopTimeout()
 	}
 	s.running.track("HTTP requests of scripts", s.fetch.Close)
 	s.running.track("processes", func() { s.process.Close(context.Background()) }) // in case shutdown did not run

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"perigee/engine/loop"
 )
 
 // stopGrace is how long after stop.timeout a server may take to stop: a second to cut the connections, and another for the final
@@ -57,13 +59,9 @@ func (s *Server) enforceStopTimeout(ctx context.Context) (stopped func()) {
 		case <-done:
 			return
 		}
-		timer := time.NewTimer(time.Duration(s.stopTimeout.Load()) + stopGrace)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			s.forceExit(&watching)
-		case <-done:
-		}
+		limit := time.Duration(s.stopTimeout.Load()) + stopGrace
+		defer loop.AfterRunning(limit, func() { s.forceExit(&watching) })()
+		<-done
 	})
 	return func() {
 		close(done)

@@ -29,11 +29,12 @@ func (r *RunningTime) Tick() time.Duration {
 	return ran
 }
 
-// WithRunningTimeout returns a context that ends with cause when the process has run for that long. cancel waits until the
-// goroutine that measures has ended.
-func WithRunningTimeout(ctx context.Context, timeout time.Duration, cause error) (limited context.Context, cancel func()) {
-	const interval = 20 * time.Millisecond
-	limited, end := context.WithCancelCause(ctx)
+// AfterRunning calls f on a goroutine of its own when the process has run for that long. stop prevents that; it waits until the
+// goroutine has ended. It may be called more than once.
+func AfterRunning(timeout time.Duration, f func()) (stop func()) {
+	// A short interval is precise; a long one counts more of the time of a process that gets little of the processor.
+	interval := min(max(timeout/50, 20*time.Millisecond), 200*time.Millisecond)
+	ctx, end := context.WithCancel(context.Background())
 	var measuring sync.WaitGroup
 	measuring.Go(func() {
 		ticker := time.NewTicker(interval)
@@ -42,14 +43,25 @@ func WithRunningTimeout(ctx context.Context, timeout time.Duration, cause error)
 		for left := timeout; left > 0; left -= running.Tick() {
 			select {
 			case <-ticker.C:
-			case <-limited.Done():
+			case <-ctx.Done():
 				return
 			}
 		}
-		end(cause)
+		f()
 	})
+	return func() {
+		end()
+		measuring.Wait()
+	}
+}
+
+// WithRunningTimeout returns a context that ends with cause when the process has run for that long. cancel waits until the
+// goroutine that measures has ended.
+func WithRunningTimeout(ctx context.Context, timeout time.Duration, cause error) (limited context.Context, cancel func()) {
+	limited, end := context.WithCancelCause(ctx)
+	stop := AfterRunning(timeout, func() { end(cause) })
 	return limited, func() {
 		end(nil)
-		measuring.Wait()
+		stop()
 	}
 }

@@ -130,7 +130,7 @@ func (s *Server) End() { s.end() }
 // install loads scripts and swaps them in; if they fail, the previous ones stay. While loading waits, the clock is advanced, at most
 // by limit.
 func (s *Server) install(ctx context.Context, limit time.Duration, options script.Options) error {
-	ctx, end := context.WithTimeout(ctx, limit+time.Second)
+	ctx, end := loop.WithRunningTimeout(ctx, limit+time.Second, context.DeadlineExceeded)
 	defer end()
 	var p *script.Program
 	loaded := false // the loop's
