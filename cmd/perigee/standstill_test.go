@@ -20,7 +20,7 @@ local server = require "server"
 local app = base:extend()
 function app:stop()
   log.info("the stop hook runs")
-  server.sleep(0.2)
+  server.sleep(200)
 end
 return app`
 
