@@ -257,6 +257,8 @@ func TestMetricsAreNotForStrangers(t *testing.T) {
 		{"this machine, with a wrong key", []string{"Authorization", "Bearer guess"}, 200, "perigee_connections 0"},
 		{"through a proxy", []string{proxied, "203.0.113.7"}, 401, `"exception":"Unauthorized"`},
 		{"through a proxy that says so in another way", []string{"Forwarded", "for=203.0.113.7"}, 401, `"exception":"Unauthorized"`},
+		{"through a proxy that only names itself", []string{"Via", "1.1 front"}, 401, `"exception":"Unauthorized"`},
+		{"through a proxy that only names the scheme", []string{"X-Forwarded-Proto", "https"}, 401, `"exception":"Unauthorized"`},
 		{"through a proxy, with a wrong key", []string{proxied, "203.0.113.7", "Authorization", "Bearer guess"}, 401, `"exception":"Unauthorized"`},
 		{"through a proxy, with the key", []string{proxied, "203.0.113.7", "Authorization", key}, 200, "perigee_connections 0"},
 		{"under a name of others", []string{"Host", "evil.example"}, 421, "host not served here"},

@@ -101,54 +101,94 @@ func startNginx(t *testing.T, site string) {
 	}
 }
 
+// dialNginx opens a WebSocket of a page of the site that nginx serves at front.
+func dialNginx(t *testing.T, client, front, path string) (*websocket.Conn, *http.Response, error) {
+	t.Helper()
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(client)}}
+	dialer := websocket.Dialer{HandshakeTimeout: testkit.Timeout, NetDialContext: from.DialContext}
+	header := http.Header{"Origin": {"http://" + front}, "X-Forwarded-For": {"192.0.2.1"}} // which a client can claim
+	return dialer.DialContext(t.Context(), "ws://"+front+path, header)
+}
+
+// wantAddress reads the first frame of a WebSocket, which must say that the client has an address.
+func wantAddress(t *testing.T, socket *websocket.Conn, address string) {
+	t.Helper()
+	defer socket.Close()
+	_, text, err := socket.ReadMessage()
+	var first struct {
+		Connection struct {
+			Address string `json:"ip_address"`
+		} `json:"connection"`
+	}
+	if err != nil || json.Unmarshal(text, &first) != nil || first.Connection.Address != address {
+		t.Errorf("first frame through nginx = %s, %v, want a connection from %q", text, err, address)
+	}
+}
+
 // With the nginx site of the documents, a page of its origin can connect, and the server sees the address of the client instead of
-// that of nginx. The header fields in the site are necessary.
+// that of nginx. The header fields in the site are necessary; if those of the upgrade are missing, answer and log say so.
 func TestDocumentNginx(t *testing.T) {
 	site := documentBlock(t, "nginx", "/etc/nginx/conf.d/perigee.conf")
 	settings := documentBlock(t, "toml", "/srv/perigee/server.toml")
 	if want := `trusted_proxies = ["127.0.0.1"]`; !strings.Contains(settings, want) {
 		t.Fatalf("the server.toml of the documents is\n%s\nwant it to have %s", settings, want)
 	}
-	server := enginetest.Start(t, func(c *config.Config) { c.Server.TrustedProxies = []string{"127.0.0.1"} })
-	address := strings.TrimSuffix(strings.TrimPrefix(server.URL, "http://"), "/")
 	const client = "127.0.0.2"
 	for _, row := range []struct{ name, old, with, address string }{
 		{"as it stands", "", "", client},
-		{"without the port in Host", "Host $http_host", "Host $host", ""},
+		{"without the port in Host", "Host $http_host", "Host $host", client},
 		{"without Upgrade", "Upgrade $http_upgrade", `Upgrade ""`, ""},
 		{"without Connection", "Connection $connection_upgrade", "Connection close", ""},
 		{"without X-Forwarded-For", "X-Forwarded-For $proxy_add_x_forwarded_for", `X-Forwarded-For ""`, "127.0.0.1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			server := enginetest.Start(t, func(c *config.Config) { c.Server.TrustedProxies = []string{"127.0.0.1"} })
 			front := testkit.ReservePort(t)
 			changed := put(t, site, "listen 80;", "listen "+front+";")
-			changed = put(t, changed, "http://127.0.0.1:8080", "http://"+address)
+			changed = put(t, changed, "http://127.0.0.1:8080", strings.TrimSuffix(server.URL, "/"))
 			if row.old != "" {
 				changed = put(t, changed, row.old, row.with)
 			}
 			startNginx(t, changed)
-			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(client)}}
-			dialer := websocket.Dialer{HandshakeTimeout: testkit.Timeout, NetDialContext: from.DialContext}
-			header := http.Header{"Origin": {"http://" + front}, "X-Forwarded-For": {"192.0.2.1"}} // which a client can claim
-			socket, response, err := dialer.DialContext(t.Context(), "ws://"+front+"/any/path", header)
-			if err != nil {
-				if row.address != "" || response == nil {
-					t.Fatalf("a WebSocket through nginx: %v, want one from %s", err, row.address)
+			for range 2 {
+				socket, response, err := dialNginx(t, client, front, "/any/path")
+				switch {
+				case err == nil:
+					wantAddress(t, socket, row.address)
+				case row.address != "" || response == nil || response.StatusCode != http.StatusUpgradeRequired:
+					t.Fatalf("a WebSocket through nginx: %v, %v, want one from %q, or 426", err, response, row.address)
 				}
-				return
 			}
-			defer socket.Close()
-			_, text, err := socket.ReadMessage()
-			var first struct {
-				Connection struct {
-					Address string `json:"ip_address"`
-				} `json:"connection"`
+			warnings := strings.Count(server.Log(), "proxy=127.0.0.1 remedy=")
+			want := 0
+			if row.address == "" {
+				want = 1
 			}
-			if err != nil || json.Unmarshal(text, &first) != nil || first.Connection.Address != row.address {
-				t.Errorf("first frame through nginx = %s, %v, want a connection from %q", text, err, row.address)
+			if warnings != want {
+				t.Errorf("%d warnings of nginx, want %d:\n%s", warnings, want, server.Log())
 			}
 		})
 	}
+}
+
+// The location of the nginx configuration of artisansdk/server works, on another port than 80 too.
+func TestOriginalNginx(t *testing.T) {
+	server := enginetest.Start(t, func(c *config.Config) { c.Server.TrustedProxies = []string{"127.0.0.1"} })
+	front := testkit.ReservePort(t)
+	startNginx(t, "server {\nlisten "+front+";\nlocation /server/ {\nproxy_pass "+strings.TrimSuffix(server.URL, "/")+`;
+		proxy_set_header X-Real-IP $remote_addr;
+		proxy_set_header Host $host;
+		proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+		proxy_read_timeout 5m;
+		proxy_http_version 1.1;
+		proxy_set_header Upgrade $http_upgrade;
+		proxy_set_header Connection "upgrade";
+	}}`)
+	socket, response, err := dialNginx(t, "127.0.0.2", front, "/server/")
+	if err != nil {
+		t.Fatalf("a WebSocket through nginx: %v, %v, want one", err, response)
+	}
+	wantAddress(t, socket, "127.0.0.2")
 }
 
 // systemd accepts the unit of the documents.

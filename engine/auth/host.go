@@ -32,9 +32,9 @@ func ParseHosts(list []string) (Hosts, error) {
 }
 
 // Check returns nil if the request may be served under its Host header, otherwise the reason for answering 421. Only
-// requests from a loopback address (peer) without a proxy's headers are checked. The port does not matter.
+// requests from a loopback address (peer) that did not come through a proxy are checked. The port does not matter.
 func (h Hosts) Check(r *http.Request, peer netip.Addr) error {
-	if !plain(peer).IsLoopback() || hasProxyHeader(r) {
+	if !plain(peer).IsLoopback() || isProxied(r) {
 		return nil
 	}
 	server, err := parseSite(schemeHTTP, r.Host)

@@ -47,7 +47,7 @@ func TestHosts(t *testing.T) {
 		{"", "127.0.0.1", "public.example", []string{"X-Forwarded-For: 203.0.113.7"}, true},
 		{"", "127.0.0.1", "public.example", []string{"X-Real-IP: 203.0.113.7"}, true},
 		{"", "127.0.0.1", "public.example", []string{"Forwarded: for=203.0.113.7"}, true},
-		{"", "127.0.0.1", "public.example", []string{"X-Forwarded-Proto: https"}, false},
+		{"", "127.0.0.1", "public.example", []string{"X-Forwarded-Proto: https"}, true},
 	}
 	for _, test := range tests {
 		h, err := ParseHosts(strings.Fields(test.list))

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,7 +17,8 @@ type Origins struct {
 	// Required refuses requests without an Origin header.
 	Required bool
 	// Proxies are those whose X-Forwarded-Proto header is trusted. Behind a proxy that terminates TLS, the server's own origin
-	// is https although its requests arrive over http.
+	// is https although its requests arrive over http. A trusted proxy may also leave the port out of Host, as nginx does with
+	// "Host $host".
 	Proxies Proxies
 
 	exact     []site
@@ -110,20 +112,21 @@ func (o Origins) isListed(origin site) bool {
 	return false
 }
 
-// isOwn reports whether the origin is the server's. Behind a trusted proxy that does not send the client's scheme, both
-// schemes are accepted.
+// isOwn reports whether the origin is the server's. Behind a trusted proxy, what the proxy does not pass on is that of the
+// origin: the scheme without X-Forwarded-Proto, the port if Host has none.
 func (o Origins) isOwn(origin site, r *http.Request) bool {
 	scheme := schemeHTTP
 	if r.TLS != nil {
 		scheme = schemeHTTPS
 	}
-	if o.Proxies.trusts(peerAddr(r)) {
-		scheme = forwardedScheme(r)
-	}
-	if scheme == "" {
-		scheme = origin.scheme
+	proxied := o.Proxies.trusts(peerAddr(r))
+	if proxied {
+		scheme = cmp.Or(forwardedScheme(r), origin.scheme)
 	}
 	server, err := parseSite(scheme, r.Host)
+	if proxied && !hasPort(r.Host) {
+		server.port = origin.port
+	}
 	return err == nil && origin == server
 }
 

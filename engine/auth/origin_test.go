@@ -136,7 +136,7 @@ func TestOriginsBehindProxy(t *testing.T) {
 		{"10.0.0.1:4", "", "http://example.com", true},
 		{"10.0.0.1:4", "gopher", "https://example.com", true},
 		{"10.0.0.1:4", "", "https://evil.example", false},
-		{"10.0.0.1:4", "https", "https://example.com:8443", false},
+		{"10.0.0.1:4", "https", "https://example.com:8443", true}, // Host has no port
 		{"127.0.0.1:4", "https", "https://example.com", false},
 		{"127.0.0.1:4", "https", "http://example.com", true},
 	}
@@ -148,6 +148,38 @@ func TestOriginsBehindProxy(t *testing.T) {
 		}
 		err := Origins{Proxies: proxies(t, "10.0.0.1")}.Check(r)
 		if (err == nil) != test.ok {
+			t.Errorf("Check(%+v) behind 10.0.0.1 = %v, want ok %v", test, err, test.ok)
+		}
+	}
+}
+
+// A trusted proxy may leave the port out of Host. Nothing else may differ, and nobody else may do that.
+func TestOriginsWithoutPort(t *testing.T) {
+	const trusted, other = "10.0.0.1:4", "10.0.0.2:4"
+	for _, test := range []struct {
+		peer, proto, host, origin string
+		ok                        bool
+	}{
+		{trusted, "http", "example.com", "http://example.com:31180", true},
+		{trusted, "", "example.com", "http://example.com:31180", true},
+		{trusted, "https", "example.com", "https://example.com:8443", true},
+		{trusted, "", "Example.com", "https://example.com:8443", true},
+		{trusted, "http", "[2001:db8::1]", "http://[2001:db8::1]:31180", true},
+		{trusted, "https", "example.com", "http://example.com:31180", false},
+		{trusted, "http", "example.com:80", "http://example.com:31180", false},
+		{trusted, "http", "example.com:31181", "http://example.com:31180", false},
+		{trusted, "http", "example.com", "http://evil.example:31180", false},
+		{trusted, "http", "example.com", "http://www.example.com:31180", false},
+		{trusted, "http", "", "http://example.com:31180", false},
+		{other, "http", "example.com", "http://example.com:31180", false},
+		{"127.0.0.1:4", "http", "example.com", "http://example.com:31180", false},
+	} {
+		r := request(test.peer, "Origin: "+test.origin)
+		r.Host = test.host
+		if test.proto != "" {
+			r.Header.Set("X-Forwarded-Proto", test.proto)
+		}
+		if err := (Origins{Proxies: proxies(t, "10.0.0.1")}).Check(r); (err == nil) != test.ok {
 			t.Errorf("Check(%+v) behind 10.0.0.1 = %v, want ok %v", test, err, test.ok)
 		}
 	}

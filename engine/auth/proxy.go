@@ -14,11 +14,11 @@ type Peer struct {
 	// Addr is the client's address without zone or port: that of the socket's peer, or the one that trusted proxies name. It
 	// is invalid if the peer has none (Unix sockets).
 	Addr netip.Addr
-	// Direct reports that the socket's peer is a loopback address and the request did not come through a proxy: it has no
-	// Forwarded, X-Forwarded-For or X-Real-IP header.
+	// Direct reports that the socket's peer is a loopback address and the request shows no sign of a proxy, such as the header
+	// Via or X-Forwarded-Proto.
 	Direct bool
-	// Untrusted reports that a loopback peer sent such a header but is not a trusted proxy: Addr is then the proxy's, not the
-	// client's, and limits per address would affect all clients together.
+	// Untrusted reports that a loopback peer is a proxy but not a trusted one: Addr is then the proxy's, not the client's, and
+	// limits per address would affect all clients together.
 	Untrusted bool
 }
 
@@ -70,7 +70,7 @@ func parseNetwork(entry string) (netip.Prefix, error) {
 // that the client made up.
 func (p Proxies) Client(r *http.Request) Peer {
 	socket := peerAddr(r)
-	proxied := hasProxyHeader(r)
+	proxied := isProxied(r)
 	trusted := p.trusts(socket)
 	peer := Peer{
 		Addr:      socket,
@@ -129,12 +129,6 @@ func peerAddr(r *http.Request) netip.Addr {
 		return netip.Addr{}
 	}
 	return plain(peer.Addr())
-}
-
-// hasProxyHeader reports whether the request has a header in which proxies name the client.
-func hasProxyHeader(r *http.Request) bool {
-	names := []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"}
-	return slices.ContainsFunc(names, func(name string) bool { return r.Header[name] != nil })
 }
 
 // parseAddr parses an address as proxies write it: with or without a port, IPv6 with or without brackets (RFC 7239, 6.1,

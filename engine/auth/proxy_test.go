@@ -125,6 +125,38 @@ func TestClient(t *testing.T) {
 	}
 }
 
+// Whatever header a proxy adds, a request with it does not pass for one of this machine; other headers do not matter.
+func TestProxied(t *testing.T) {
+	for _, name := range []string{
+		"Via", "Forwarded", "CDN-Loop", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port",
+		"X-Forwarded-Server", "X-Forwarded-Prefix", "X-Forwarded", "X-Real-IP", "X-Real-Port", "X-Client-IP", "Client-IP",
+		"X-Cluster-Client-IP", "True-Client-IP", "CF-Connecting-IP", "CF-Ray", "CF-Visitor", "Fly-Client-IP", "Fly-Region",
+		"Fastly-Client-IP", "X-Envoy-External-Address", "X-Envoy-Expected-Rq-Timeout-Ms", "X-Amzn-Trace-Id", "X-Amz-Cf-Id",
+		"CloudFront-Viewer-Address", "X-Azure-ClientIP", "X-Azure-SocketIP", "X-Appengine-User-IP", "X-Original-Forwarded-For",
+		"X-Original-Host", "X-ARR-SSL", "X-Vercel-Id", "X-Nf-Client-Connection-Ip", "Incap-Client-IP", "Do-Connecting-IP",
+		"WL-Proxy-Client-IP", "Proxy-Client-IP", "X-ProxyUser-Ip", "X-NginX-Proxy", "X-Scheme", "Front-End-Https", "X-Varnish",
+		"Tailscale-User-Login", "X-Request-Start", "X-Request-ID", "Remote-Addr", "X-Remote-IP", "Client-Cert",
+	} {
+		got := Proxies{}.Client(request("127.0.0.1:4", name+": 1"))
+		if got.Direct || !got.Untrusted {
+			t.Errorf("Client(%s) = %+v, want one behind an untrusted proxy", name, got)
+		}
+	}
+	own := request("127.0.0.1:4", "Authorization: Bearer x", "Accept: */*", "Accept-Encoding: gzip", "Cookie: a=b", "Origin: http://localhost",
+		"Sec-WebSocket-Key: x", "Sec-Fetch-Site: same-origin", "Traceparent: x", "User-Agent: x", "X-Requested-With: x", "X-Zip: 1",
+		"Content-Type: x", "X-Prometheus-Scrape-Timeout-Seconds: 10", "Priority: u=0", "DNT: 1", "Te: trailers", "X-Api-Key: x")
+	if got := (Proxies{}).Client(own); !got.Direct {
+		t.Errorf("Client(%v) = %+v, want a direct peer", own.Header, got)
+	}
+	for minor, direct := range []bool{false, true} {
+		r := request("127.0.0.1:4")
+		r.ProtoMajor, r.ProtoMinor = 1, minor
+		if got := (Proxies{}).Client(r); got.Direct != direct {
+			t.Errorf("Client(HTTP/1.%d) = %+v, want Direct %v", minor, got, direct)
+		}
+	}
+}
+
 // A list of proxies accepts addresses and networks and nothing else, and the error quotes the entry.
 func TestParseProxies(t *testing.T) {
 	for _, entry := range []string{"10.0.0.1", "10.0.0.0/8", "::1", "2001:db8::/32", "::ffff:10.0.0.1", "0.0.0.0/0"} {

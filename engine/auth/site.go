@@ -57,15 +57,20 @@ func parseSite(scheme, authority string) (site, error) {
 
 // splitPort separates host and port. An IPv6 address must be in brackets, and keeps them (RFC 3986, 3.2.2).
 func splitPort(authority string, fallback int) (host string, port int, err error) {
-	colon := strings.LastIndexByte(authority, ':')
-	if colon < 0 || strings.HasSuffix(authority, "]") {
+	if !hasPort(authority) {
 		return authority, fallback, nil
 	}
+	colon := strings.LastIndexByte(authority, ':')
 	number, err := strconv.ParseUint(authority[colon+1:], 10, 16)
 	if err != nil || number == 0 {
 		return "", 0, errors.New("the port is not a number from 1 to 65535")
 	}
 	return authority[:colon], int(number), nil
+}
+
+// hasPort reports whether host:port has a port. The colons of an IPv6 address are in brackets.
+func hasPort(authority string) bool {
+	return strings.Contains(authority, ":") && !strings.HasSuffix(authority, "]")
 }
 
 // parseHost validates a host name or address without port, and returns it in the form in which it is compared.

@@ -69,11 +69,12 @@ type Broker struct {
 	emptied  chan struct{} // capacity 1; sent to when the last connection has ended; never closed
 
 	// Used by any goroutine.
-	options  atomic.Pointer[Options]
-	tasks    sync.WaitGroup // requests, readers and rejections in progress
-	throttle logging.Throttle
-	proxyLog sync.Once
-	buffers  sync.Pool // of *bytes.Buffer, for messages that are being read
+	options    atomic.Pointer[Options]
+	tasks      sync.WaitGroup // requests, readers and rejections in progress
+	throttle   logging.Throttle
+	proxyLog   sync.Once // for the warning of a proxy that is not trusted
+	upgradeLog sync.Once // for the warning of a proxy that drops the header Upgrade
+	buffers    sync.Pool // of *bytes.Buffer, for messages that are being read
 
 	// Guarded by mu.
 	mu         sync.Mutex

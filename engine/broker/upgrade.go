@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -130,11 +131,26 @@ func (b *Broker) check(r *http.Request, peer auth.Peer) *httpError {
 	case !websocket.IsWebSocketUpgrade(r):
 		// RFC 9110, 15.5.22: the answer names the protocol that is needed.
 		return &httpError{
-			reason: reasonHandshake, status: http.StatusUpgradeRequired, text: "this is a WebSocket server",
+			reason: reasonHandshake, status: http.StatusUpgradeRequired, text: b.whyNoUpgrade(r),
 			header: []string{"Upgrade", "websocket", "Connection", "Upgrade"},
 		}
 	}
 	return b.checkSite(r, peer)
+}
+
+// whyNoUpgrade returns what is wrong with a request that does not ask for an upgrade. If it has the key of a WebSocket client, a
+// proxy has dropped Upgrade and Connection, which go only to the next hop (RFC 9110, 7.6.1). That is logged once.
+func (b *Broker) whyNoUpgrade(r *http.Request) string {
+	if r.Header.Get("Sec-WebSocket-Key") == "" {
+		return "this is a WebSocket server"
+	}
+	b.upgradeLog.Do(func() {
+		proxy, _, _ := net.SplitHostPort(r.RemoteAddr) // empty for a Unix socket
+		b.log.Warn("broker: a proxy does not pass on that a client asks for a WebSocket", "proxy", proxy,
+			"remedy", "the proxy must pass on the headers Upgrade and Connection; in nginx: "+
+				`proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`)
+	})
+	return "a proxy does not pass on the headers Upgrade and Connection of this WebSocket"
 }
 
 // checkSite returns why the page that a request comes from, if any, must not reach this server.

@@ -144,6 +144,24 @@ func TestUntrustedProxy(t *testing.T) {
 	}
 }
 
+// A request for a WebSocket from which a proxy dropped Upgrade or Connection is answered with 426, and logged once.
+func TestProxyDropsUpgrade(t *testing.T) {
+	s := serve(t, nil, nil)
+	for _, request := range []string{
+		handshakeWith("Upgrade: websocket\r\nConnection: Upgrade", "Connection: close"),
+		handshakeWith("Connection: Upgrade", "Connection: close"),
+		handshakeWith("Upgrade: websocket\r\n", ""),
+	} {
+		response := s.connect(t).http(request)
+		if body, err := io.ReadAll(response.Body); response.StatusCode != 426 || !strings.Contains(string(body), "a proxy") || err != nil {
+			t.Errorf("%q: got %s %q, %v, want 426 and that a proxy is the reason", request, response.Status, body, err)
+		}
+	}
+	if log := s.log.String(); strings.Count(log, "WARN") != 1 || !strings.Contains(log, "proxy=127.0.0.1 ") || !strings.Contains(log, "proxy_set_header Upgrade") {
+		t.Errorf("the log is %s, want one warning with the address of the proxy and the remedy", log)
+	}
+}
+
 // If the server is full, a client is told so and closed with 1013; too many of them at once get 503. The handler does not
 // see them, and new clients are accepted again after one has left.
 func TestFull(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -56,9 +57,12 @@ func New(o Options) http.Handler {
 	})
 }
 
-// wantsWebSocket reports whether a request asks for the WebSocket protocol (RFC 6455, 4.1). It does not check whether the
-// handshake is valid.
+// wantsWebSocket reports whether a request asks for the WebSocket protocol (RFC 6455, 4.1), or did so before a proxy dropped the
+// header Upgrade, which only goes to the next hop. It does not check whether the handshake is valid.
 func wantsWebSocket(r *http.Request) bool {
+	if r.Header.Get("Sec-WebSocket-Key") != "" {
+		return true
+	}
 	for _, field := range r.Header.Values("Upgrade") {
 		for token := range strings.SplitSeq(field, ",") {
 			if strings.EqualFold(strings.TrimSpace(token), "websocket") {
@@ -83,7 +87,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write([]byte(text + "\n")) // fails only if the client is gone
 }
 
-// pages serves static files. Files whose names begin with a dot, and directories without an index.html, do not exist.
+// pages serves static files. Private files, and directories without an index.html, do not exist.
 func pages(files fs.FS) http.Handler {
 	if files == nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -108,16 +112,31 @@ func pages(files fs.FS) http.Handler {
 	})
 }
 
+// isPrivate reports whether a file or directory of this name must not be served: hidden ones except .well-known (RFC 8615), and the
+// backups and temporary files that editors, patches and merges leave behind. They would show the source of a page as it was, or
+// what somebody was about to delete from it.
+func isPrivate(name string) bool {
+	if strings.HasPrefix(name, ".") {
+		return name != ".well-known"
+	}
+	if strings.HasSuffix(name, "~") || strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#") {
+		return true // of Emacs and others
+	}
+	extensions := []string{
+		".swp", ".swo", ".swn", ".swm", ".swl", ".swk", // of Vim, in this order
+		".bak", ".backup", ".old", ".orig", ".rej", ".save", ".tmp", ".temp", ".part",
+	}
+	return slices.Contains(extensions, strings.ToLower(path.Ext(name)))
+}
+
 // visible hides files that must not be served. A file that leads out of the directory, or that cannot be read, does not exist
 // either.
 type visible struct{ fs.FS }
 
 func (v visible) Open(name string) (fs.File, error) {
 	notExist := &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	for part := range strings.SplitSeq(name, "/") {
-		if part != "." && strings.HasPrefix(part, ".") {
-			return nil, notExist
-		}
+	if name != "." && slices.ContainsFunc(strings.Split(name, "/"), isPrivate) {
+		return nil, notExist
 	}
 	info, err := fs.Stat(v.FS, name)
 	if err == nil && info.IsDir() {

@@ -4,8 +4,10 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -81,6 +83,34 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// Backups, temporary and hidden files are not served, nor is what such a directory contains; similar names are.
+func TestPrivateFiles(t *testing.T) {
+	served := []string{
+		"a.html", "a.js", "swap.html", "bak", "tmp/a.html", "backup.html", "x.swf", "a~b.html", "c#.html", "#d.html", "e#",
+		".well-known/security.txt", "original.png", "f.swift", "g.swz", "h.tmp.html",
+	}
+	private := []string{
+		"index.html~", "index.html.swp", ".index.html.swp", "index.html.swo", "index.html.SWN", "index.html.bak", "index.html.BAK",
+		"index.html.orig", "index.html.rej", "index.html.tmp", "index.html.old", "index.html.save", "#index.html#", ".#index.html",
+		".env", ".git/config", "old~/a.html", "js.bak/app.js", ".well-known/.htpasswd", ".well-known/a.txt~", "js/app.js~",
+	}
+	files := fstest.MapFS{}
+	for _, name := range slices.Concat(served, private) {
+		files[name] = &fstest.MapFile{Data: []byte("x")}
+	}
+	h := New(Options{Pages: files, Socket: http.NotFoundHandler()})
+	for _, name := range slices.Concat(served, private) {
+		want := http.StatusOK
+		if slices.Contains(private, name) {
+			want = http.StatusNotFound
+		}
+		path := (&url.URL{Path: "/" + name}).String()
+		if w := get(t, h, "GET", path, nil); w.Code != want {
+			t.Errorf("GET %s = %d, want %d", path, w.Code, want)
+		}
+	}
+}
+
 // A request for a WebSocket goes to the socket handler on any path.
 func TestSocket(t *testing.T) {
 	var paths []string
@@ -91,8 +121,9 @@ func TestSocket(t *testing.T) {
 		get(t, h, "GET", path, http.Header{"Upgrade": {"WebSocket"}, "Connection": {"keep-alive, Upgrade"}})
 	}
 	get(t, h, "GET", "/", http.Header{"Upgrade": {"h2c"}})
-	if got := strings.Join(paths, " "); got != "/ /server/ /healthz" {
-		t.Errorf("paths that reached the socket handler: %q, want %q", got, "/ /server/ /healthz")
+	get(t, h, "GET", "/proxied", http.Header{"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Connection": {"close"}})
+	if got := strings.Join(paths, " "); got != "/ /server/ /healthz /proxied" {
+		t.Errorf("paths that reached the socket handler: %q, want %q", got, "/ /server/ /healthz /proxied")
 	}
 }
 
