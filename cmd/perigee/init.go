@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
@@ -20,12 +21,15 @@ import (
 //go:embed all:template
 var template embed.FS
 
+// keyFile is the file of a new application that has its admin key, as its server.toml says.
+const keyFile = "key"
+
 func (p *program) init() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
 		Usage:     "create a new application in a directory that is empty or does not exist",
 		ArgsUsage: "DIR",
-		Description: "Writes settings, a manager with its spec and its page, and types for an editor.\n\n" +
+		Description: "Writes settings, a random admin password, a manager with its spec and its page, and types for an editor.\n\n" +
 			examples("perigee init app && cd app && perigee start --watch --open"),
 		Action: func(_ context.Context, c *cli.Command) error {
 			dir := c.Args().First()
@@ -35,7 +39,8 @@ func (p *program) init() *cli.Command {
 			if err := initialize(dir); err != nil {
 				return fmt.Errorf("init: %w", err)
 			}
-			return p.print(fmt.Sprintf("created an application in %[1]s; to start it: cd %[1]s && perigee start\n", dir))
+			return p.print(fmt.Sprintf("created an application in %[1]s; to start it: cd %[1]s && perigee start\n"+
+				"the admin password is in %[2]s\n", dir, filepath.Join(dir, keyFile)))
 		},
 	}
 }
@@ -50,6 +55,10 @@ func initialize(dir string) error {
 		return err
 	}
 	if err := os.CopyFS(dir, files); err != nil {
+		return err
+	}
+	// Only the owner may read it, as server.key_file demands.
+	if err := os.WriteFile(filepath.Join(dir, keyFile), []byte(rand.Text()+"\n"), 0o600); err != nil {
 		return err
 	}
 	types := filepath.Join(dir, "types")

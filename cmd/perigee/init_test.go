@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"perigee/engine/auth"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/script"
@@ -17,8 +18,8 @@ import (
 func TestInit(t *testing.T) {
 	t.Chdir(t.TempDir())
 	code, stdout, stderr := perigee(t, nil, "init", "new/shop")
-	if code != 0 || stderr != "" {
-		t.Fatalf("init = %d, %q, %q, want a new application", code, stdout, stderr)
+	if code != 0 || stderr != "" || !strings.Contains(stdout, "password is in new/shop/key\n") {
+		t.Fatalf("init = %d, %q, %q, want a new application, and where its password is", code, stdout, stderr)
 	}
 	for _, name := range []string{
 		".gitignore", ".luarc.json", "README.md", "server.toml", "scripts/app/init.lua",
@@ -32,6 +33,9 @@ func TestInit(t *testing.T) {
 		t.Errorf("types/perigee.lua: %v, or not what perigee types prints", err)
 	}
 	t.Chdir("new/shop")
+	if ignored, err := os.ReadFile(".gitignore"); err != nil || !strings.Contains(string(ignored), "\n/key\n") {
+		t.Errorf(".gitignore has %q, %v, want the key in it", ignored, err)
+	}
 	code, stdout, stderr = perigee(t, nil, "check")
 	for _, row := range []string{`Press +none +-`, `Rename +client +connection +yes`, `Reset +admin`, `ok: `} {
 		if !regexp.MustCompile(row).MatchString(stdout) || code != 0 {
@@ -41,6 +45,29 @@ func TestInit(t *testing.T) {
 	code, stdout, stderr = perigee(t, nil, "test")
 	if code != 0 || !strings.HasSuffix(stdout, " passed, 0 failed\n") {
 		t.Errorf("test of a new application = %d, %q, %q, want all specs passed", code, stdout, stderr)
+	}
+}
+
+// Each new application has a key of its own, which is strong and which only its owner can read.
+func TestInitKey(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var keys []string
+	for _, dir := range []string{"one", "other"} {
+		if code, _, stderr := perigee(t, nil, "init", dir); code != 0 {
+			t.Fatalf("init = %d, %q", code, stderr)
+		}
+		file := filepath.Join(dir, keyFile)
+		key, err := auth.ReadKeyFile(file)
+		if err != nil || auth.NewKey(key).IsDefault() {
+			t.Errorf("the key file has %d bytes, %v, want a strong key", len(key), err)
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("Stat(%s) = %v, %v, want mode 0600", file, info, err)
+		}
+		keys = append(keys, key)
+	}
+	if keys[0] == keys[1] {
+		t.Error("two applications have the same key")
 	}
 }
 
@@ -128,6 +155,12 @@ func TestInitServes(t *testing.T) {
 	bob.Send(`{"name":"Reset"}`)
 	bob.Expect("PromptForAuthentication")
 	bob.Send(`{"name":"Authenticate","password":"password"}`)
+	bob.Expect("PromptForAuthentication")
+	key, err := auth.ReadKeyFile(filepath.Join(dir, keyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob.Send(`{"name":"Authenticate","password":"` + key + `"}`)
 	bob.Expect("ConnectionAuthenticated")
 	bob.Send(`{"name":"Reset"}`)
 	presses(bob, 0)
