@@ -43,6 +43,8 @@ type Options struct {
 	Version, Revision string
 	// Scripts are the modules and pages of the binary.
 	Scripts fs.FS
+	// Supervisor is the name of the program that starts the server again when it ends, for scripts. "" if there is none.
+	Supervisor string
 	// Level is the level of Log. A reload sets it to server.log_level. Optional.
 	Level *slog.LevelVar
 	// Reload reads the settings again. If it is nil, reloads keep the settings.
@@ -195,6 +197,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	s.loop = s.newLoop(c)
 	s.metrics = metrics.New(s.metricsSnapshot)
 	p.manager.Metrics = s.metrics
+	p.manager.Supervisor = o.Supervisor
 	p.manager.SetWorker = s.jobs.SetWorker
 	p.manager.Stop = func(why wire.Close) { stop(&stopRequest{why}) }
 	p.manager.Retired = s.retire

@@ -145,16 +145,23 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// An admin can stop the server in order; the clients are told to reconnect.
+// An admin can stop the server in order; the clients are told to reconnect. Without a supervisor, answer and log say that nothing
+// starts the server again.
 func TestStopServer(t *testing.T) {
 	server := enginetest.Start(t, nil)
 	admin := server.Dial(t, "admin")
 	admin.Send(`{"name":"Authenticate","password":"password"}`)
 	admin.Expect("UpdatePrizes")
 	admin.Expect("ConnectionAuthenticated")
-	admin.Send(`{"name":"StopServer"}`)
+	admin.Send(`{"name":"StopServer","id":"a1"}`)
+	if frame := admin.Expect("MessageException"); frame["exception"] != "NoSupervisor" || frame["previous"] != "a1" {
+		t.Errorf("admin < %v, want that there is no supervisor", frame)
+	}
 	if code, why := admin.ExpectClose(); code != 1012 || why != "server restarting" {
 		t.Errorf("closed with %d %q, want 1012 server restarting", code, why)
+	}
+	if !strings.Contains(server.Log(), "no supervisor was recognized") {
+		t.Errorf("the log does not say that there is no supervisor:\n%s", server.Log())
 	}
 	if err := server.Wait(); err != nil {
 		t.Errorf("Run = %v, want nil", err)

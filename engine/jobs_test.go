@@ -305,6 +305,39 @@ func TestJobSavedBeforeDelete(t *testing.T) {
 	}
 }
 
+// With state.sync = "job", while the state file cannot be written, as on a full disk, a job that has run waits in the queue. It
+// is deleted by itself once a save succeeds, and does not run again. Other jobs run meanwhile.
+func TestJobsWhileTheDiskIsFull(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	server, service := work(t, countingJobs, func(c *config.Config) {
+		c.State.File, c.State.Sync, c.State.Interval = file, config.SyncJob, config.Duration(time.Hour)
+	})
+	obstacle := file + ".tmp" // a save is written there first
+	if err := os.MkdirAll(filepath.Join(obstacle, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	alice := server.Dial(t, "alice")
+	count := putJob(t, service, "Count", "")
+	logged(t, server, "jobs wait for it", 1)
+	say := putJob(t, service, "Say", `{"to":"`+alice.UUID+`","text":"hello"}`)
+	alice.Expect("Said")
+	for _, id := range []uint64{count, say} {
+		if _, stats, err := service.PeekJob(t.Context(), id); err != nil || stats.State != "reserved" {
+			t.Errorf("job %d has run and cannot be saved: %+v, %v, want it to be reserved", id, stats, err)
+		}
+	}
+	if err := os.RemoveAll(obstacle); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, service, count)
+	gone(t, service, say)
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), `"total":1`) {
+		t.Errorf("the file is %s, %v, want a total of 1 in it", text, err)
+	}
+	alice.ExpectNothing()
+}
+
 // With state.sync = "job" a job whose effect cannot be saved is buried, and the log says why.
 func TestJobThatCannotBeSaved(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")

@@ -108,4 +108,6 @@ func (g *generation) Stop() {
 	})
 }
 
+func (g *generation) Supervisor() string { return g.manager.options.Supervisor }
+
 func (g *generation) Uptime() time.Duration { return g.manager.loop.Now().Sub(g.manager.started) }

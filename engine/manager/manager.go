@@ -46,6 +46,8 @@ type Options struct {
 	Drain time.Duration
 	// Stop begins the graceful end of the server. It is called at most once, on the loop, and must not wait.
 	Stop func(why wire.Close)
+	// Supervisor is the name of the program that starts the server again when it ends; "" if there is none.
+	Supervisor string
 	// Metrics counts what handlers do. Optional.
 	Metrics *metrics.Registry
 	// Retired is called on the loop with replaced scripts that have nothing left to do. Optional.

@@ -38,6 +38,8 @@ type Host interface {
 
 	// Stop ends the server gracefully after this turn; clients are told to come back (1012).
 	Stop()
+	// Supervisor is the name of the program that starts the server again when it ends; "" if none is known.
+	Supervisor() string
 	// Uptime is the time since the server started.
 	Uptime() time.Duration
 }

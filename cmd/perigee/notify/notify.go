@@ -1,6 +1,6 @@
-// Package notify owns what the server tells systemd: that it is ready, reloading, stopping or alive
-// (sd_notify(3)), and the priority of log lines (sd-daemon(3)). It must not know what these states mean for the server, nor the
-// format of the log. Without a service manager it does nothing.
+// Package notify owns the relation to the service manager: which one started the server, what systemd is told, which is that the
+// server is ready, reloading, stopping or alive (sd_notify(3)), and the priority of log lines (sd-daemon(3)). It must not know what
+// these states mean for the server, nor the format of the log. Without a service manager it does nothing.
 package notify
 
 import (

@@ -97,6 +97,7 @@ func Run(ctx context.Context, o Options) error {
 			Level:         o.Level,
 			Reload:        o.ReadSettings,
 			Scripts:       scripts.Files,
+			Supervisor:    notify.Supervisor(os.Getenv, os.Getpid()),
 			OnHang:        o.OnHang,
 			OnStopTimeout: o.OnStopTimeout,
 			OnStarted:     func(status engine.Status, server *engine.Server) { s.started(background, status, server) },

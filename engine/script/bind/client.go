@@ -200,7 +200,7 @@ func (cs *Clients) clientMethods() []api.Function {
 	return []api.Function{
 		{
 			Name: "send", Signature: "(name: string, fields?: table)",
-			Doc: "Sends it a message. The fields id, name and timestamp are replaced by the message's own; a client or a topic in a field becomes its JSON object. Raises an error if a field has no JSON form. A message to a closed client is dropped.",
+			Doc: "Sends it a message. The fields id, name and timestamp are replaced by the message's own; a client or a topic in a field becomes its JSON object. Raises an error if a field has no JSON form, or if the message has more than 16 MiB as JSON. A message to a closed client is dropped.",
 			Run: func(L *lua.LState) int {
 				c := api.Self[*connection](L, "send").Client
 				name := L.CheckString(2)
