@@ -73,7 +73,7 @@ func isTemporary(err error) bool {
 
 // admit returns the socket of a connection once fewer than maxPending are pending.
 func (l *listener) admit(conn net.Conn) (net.Conn, error) {
-	s := &socket{Conn: conn, broker: l.broker, acceptedAt: l.broker.now()}
+	s := &socket{Conn: conn, broker: l.broker, acceptedAt: l.broker.now(), scanner: &requestScanner{}}
 	p := l.broker.pending
 	for !p.add(s) {
 		if silent := p.oldestSilent(l.broker.now() - maxSilence); silent != nil {

@@ -45,6 +45,7 @@ type socket struct {
 
 	// Owned by the goroutine that reads.
 	bytes     auth.Bucket
+	scanner   scanner // of HTTP until the upgrade, then of frames that may be compressed, or nil
 	discarded int     // bytes read since the close frame
 	tail      [7]byte // the last bytes that were read
 
@@ -67,6 +68,9 @@ func (s *socket) Read(p []byte) (int, error) {
 	now := s.broker.now()
 	s.lastRead.Store(int64(now))
 	s.keepTail(p[:n])
+	if s.scanner != nil {
+		s.scanner.scan(p[:n])
+	}
 	if s.closeSent.Load() {
 		if s.discarded += n; s.discarded > maxAfterClose {
 			return n, errDataAfterClose

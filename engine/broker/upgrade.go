@@ -271,6 +271,7 @@ func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Con
 		_ = ws.Close() // nothing was written to it
 		return nil, nil
 	}
+	s.scanner = nil
 	return ws, s
 }
 

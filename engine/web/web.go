@@ -49,6 +49,9 @@ func New(o Options) http.Handler {
 	})
 	mux.Handle("/", pages(o.Pages))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close") // the broker's listener does not look for the end of such a body
+		}
 		if wantsWebSocket(r) {
 			o.Socket.ServeHTTP(w, r)
 			return
