@@ -141,6 +141,7 @@ func brokerOptions(settings config.Config, log *slog.Logger) (broker.Options, er
 	return broker.Options{
 		Limits:         settings.Limits,
 		MaxConnections: c.MaxConnections,
+		Compression:    c.Compression,
 		Origins:        origins,
 		Hosts:          hosts,
 		Proxies:        proxies,

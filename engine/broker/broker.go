@@ -45,6 +45,8 @@ type Handler interface {
 type Options struct {
 	// Limits has the limits of one client and of all clients together. 0 disables a limit.
 	Limits config.Limits
+	// Compression is whether messages are compressed if a client offers it.
+	Compression bool
 	// MaxConnections is how many clients may be connected at once. 0 means no limit.
 	MaxConnections int
 	Origins        auth.Origins

@@ -17,34 +17,7 @@ func TestConformance(t *testing.T) {
 	o := newObserver()
 	s := serve(t, nil, o)
 	for _, tt := range slices.Concat(framing(), controls(), fragments(), texts(), closes()) {
-		t.Run(tt.paragraph+" "+tt.name, func(t *testing.T) {
-			c := s.dial(t)
-			for _, p := range tt.send {
-				c.raw(p)
-			}
-			for _, want := range tt.messages {
-				if got := testkit.Receive(t, o.messages, "message"); got != want {
-					t.Errorf("Message: got %.80q, want %.80q", got, want)
-				}
-			}
-			for _, want := range tt.answers {
-				c.want(want.first, want.payload)
-			}
-			if tt.code == 0 {
-				c.send(pingFrame, "still here?")
-				c.want(pongFrame, "still here?")
-				c.closes(wire.CodeNormal, "")
-				c.wantClose(wire.CloseNormal(""))
-				c.wantEnd()
-			} else {
-				wantCode(t, c, tt.code)
-			}
-			_ = c.Close() // as clients do at the end
-			testkit.Receive(t, o.ends, "Closed")
-			if len(o.messages) != 0 {
-				t.Errorf("Message(%.80q) was called", <-o.messages)
-			}
-		})
+		t.Run(tt.paragraph+" "+tt.name, func(t *testing.T) { tt.play(t, o, s.dial(t)) })
 	}
 }
 
@@ -75,6 +48,36 @@ type row struct {
 	messages  []string // that the handler gets
 	answers   []frame  // before the close frame, if one is due
 	code      int      // of the server's close frame; 0 if the connection stays open
+}
+
+// play has a client do what the row says, and checks the result.
+func (tt row) play(t *testing.T, o *observer, c *client) {
+	t.Helper()
+	for _, p := range tt.send {
+		c.raw(p)
+	}
+	for _, want := range tt.messages {
+		if got := testkit.Receive(t, o.messages, "message"); got != want {
+			t.Errorf("Message: got %.80q, want %.80q", got, want)
+		}
+	}
+	for _, want := range tt.answers {
+		c.want(want.first, want.payload)
+	}
+	if tt.code == 0 {
+		c.send(pingFrame, "still here?")
+		c.want(pongFrame, "still here?")
+		c.closes(wire.CodeNormal, "")
+		c.wantClose(wire.CloseNormal(""))
+		c.wantEnd()
+	} else {
+		wantCode(t, c, tt.code)
+	}
+	_ = c.Close() // as clients do at the end
+	testkit.Receive(t, o.ends, "Closed")
+	if len(o.messages) != 0 {
+		t.Errorf("Message(%.80q) was called", <-o.messages)
+	}
 }
 
 // ofClient is a frame as a client sends it.

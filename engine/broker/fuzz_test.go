@@ -22,7 +22,7 @@ func unlimited(o *Options) {
 	o.Limits.ReadLimit = 4 * config.KiB
 }
 
-// Whatever a client sends after the handshake, the server answers with well-formed frames, passes on only text within
+// Whatever a client sends after the handshake, with and without compression, the server answers with well-formed frames, passes on only text within
 // the read limit, calls Closed once, and does not panic.
 func FuzzFrames(f *testing.F) {
 	var mu sync.Mutex
@@ -43,40 +43,43 @@ func FuzzFrames(f *testing.F) {
 		}
 		told <- why
 	}
-	s := servePipes(f, unlimited, o)
-	for _, rows := range [][]row{framing(), controls(), fragments()[:8], texts()[:6], closes()[:9]} {
+	s := servePipes(f, func(o *Options) { unlimited(o); compressing(o) }, o)
+	for _, rows := range [][]row{framing(), controls(), fragments()[:8], texts()[:6], closes()[:9], compressedFrames(f)} {
 		for _, r := range rows {
 			f.Add(bytes.Join(r.send, nil))
 		}
 	}
 	f.Fuzz(func(t *testing.T, sent []byte) {
-		c := s.dial(t)
-		answers := make(chan string, 1)
-		go func() {
-			var last frame
-			var err error
-			for err == nil {
-				var got frame
-				if got, err = c.read(); err == nil {
-					if fault := faultOf(got, last); fault != "" {
-						answers <- fault
-						return
-					}
-					last = got
-				}
+		for _, lines := range [][]string{nil, {offer}} {
+			c := s.dial(t, lines...)
+			answers := make(chan string, 1)
+			go func() { answers <- firstFault(c) }()
+			c.raw(sent)
+			_ = c.Close() // what had to be answered at once was
+			if fault := testkit.Receive(t, answers, "answer"); fault != "" {
+				t.Errorf("after %q, %q: %s", lines, sent, fault)
 			}
-			answers <- ""
-		}()
-		c.raw(sent)
-		_ = c.Close() // what had to be answered at once was
-		if fault := testkit.Receive(t, answers, "answer"); fault != "" {
-			t.Errorf("after %q: %s", sent, fault)
-		}
-		testkit.Receive(t, told, "Closed")
-		if strings.Contains(s.log.String(), "panic") {
-			t.Fatalf("after %q: a panic", sent)
+			testkit.Receive(t, told, "Closed")
+			if strings.Contains(s.log.String(), "panic") {
+				t.Fatalf("after %q, %q: a panic", lines, sent)
+			}
 		}
 	})
+}
+
+// firstFault reads frames until the end, and returns what is wrong with the first that has a fault, or "".
+func firstFault(c *client) string {
+	var last frame
+	for {
+		got, err := c.read()
+		if err != nil {
+			return ""
+		}
+		if fault := faultOf(got, last); fault != "" {
+			return fault
+		}
+		last = got
+	}
 }
 
 // faultOf returns what is wrong with a frame of the server, or "".
@@ -90,7 +93,7 @@ func faultOf(f, before frame) string {
 		return "a pong that is too long"
 	case f.first == closeFrame && (len(f.payload) < 2 || len(f.payload) > maxControl || !utf8.ValidString(f.payload[2:])):
 		return "a close frame that breaks the rules"
-	case f.first != textFrame && f.first != pongFrame && f.first != pingFrame && f.first != closeFrame:
+	case f.first != textFrame && f.first != textFrame|outbox.Compressed && f.first != pongFrame && f.first != pingFrame && f.first != closeFrame:
 		return "a frame of no known kind"
 	}
 	return ""

@@ -21,13 +21,19 @@ type reader struct {
 	c  *conn
 	ws *websocket.Conn
 
+	limit         int64 // of a message, in bytes
+	compressed    bool  // messages may be compressed
 	limiter       messageLimiter
 	closeReceived bool // the client's close frame has come
 }
 
-func newReader(c *conn, ws *websocket.Conn) *reader {
-	r := &reader{c: c, ws: ws}
-	ws.SetReadLimit(int64(c.broker.settings().Limits.ReadLimit))
+func newReader(c *conn, ws *websocket.Conn, compressed bool) *reader {
+	r := &reader{c: c, ws: ws, compressed: compressed, limit: int64(c.broker.settings().Limits.ReadLimit)}
+	wireLimit := r.limit
+	if compressed {
+		wireLimit += r.limit/4 + 64 // compression can lengthen a message; readText applies the limit itself
+	}
+	ws.SetReadLimit(wireLimit)
 	ws.SetCloseHandler(r.onClose)
 	ws.SetPingHandler(r.onPing)
 	ws.SetPongHandler(r.onPong)
@@ -76,8 +82,11 @@ func (r *reader) readAll() {
 			err = r.message(kind, from)
 		}
 		if err != nil {
-			if errors.Is(err, websocket.ErrReadLimit) {
-				r.closeOutOfSync(wire.CloseTooLarge(int64(r.c.broker.settings().Limits.ReadLimit)))
+			switch {
+			case errors.Is(err, websocket.ErrReadLimit):
+				r.closeOutOfSync(wire.CloseTooLarge(r.limit))
+			case isCorrupt(err):
+				r.closeOutOfSync(wire.CloseCorrupt())
 			}
 			return
 		}
@@ -108,7 +117,7 @@ func (r *reader) message(kind int, from io.Reader) error {
 	return nil
 }
 
-// readText reads a message into a new slice.
+// readText reads a message into a new slice. A compressed one may be much longer than its frames.
 func (r *reader) readText(from io.Reader) ([]byte, error) {
 	buffers := &r.c.broker.buffers
 	buffer := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // nothing else is in there
@@ -118,8 +127,14 @@ func (r *reader) readText(from io.Reader) ([]byte, error) {
 			buffers.Put(buffer)
 		}
 	}()
+	if r.compressed {
+		from = io.LimitReader(from, r.limit+1)
+	}
 	if _, err := buffer.ReadFrom(from); err != nil {
 		return nil, err
+	}
+	if int64(buffer.Len()) > r.limit {
+		return nil, websocket.ErrReadLimit
 	}
 	return bytes.Clone(buffer.Bytes()), nil
 }

@@ -57,7 +57,7 @@ func (e *httpError) write(w http.ResponseWriter) {
 }
 
 // ServeHTTP upgrades a request, whatever its path, to a WebSocket. It returns at once; the connection has a goroutine of
-// its own. The request must come through [Broker.Listener]. Subprotocols and extensions are not offered.
+// its own. The request must come through [Broker.Listener]. Subprotocols are not offered, and no extension but compression.
 //
 // A request is refused, in this order, with 503 while the server stops, 405 for methods other than GET, 426 if it does not
 // ask for a WebSocket, 421 for a foreign host, 403 for a foreign origin, 429 above the limits of an address, and 400 for a
@@ -239,27 +239,36 @@ func allowOrigin(*http.Request) bool { return true }
 
 // connect upgrades a request and starts the reader.
 func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer) {
-	ws, s := b.upgrade(w, r)
+	compress := b.settings().Compression && offersDeflate(r.Header)
+	ws, s := b.upgrade(w, r, compress)
 	if s == nil {
 		b.release(peer)
 		return
 	}
+	if compress {
+		s.scanner = &frameScanner{}
+	}
 	c := &conn{peer: peer, opened: b.clock(), broker: b, socket: s, nextPing: b.firstPing()}
 	s.conn.Store(c)
 	b.pending.remove(s)
-	b.out.Join(&c.Sender, s.Conn, (*transport)(c))
+	b.out.Join(&c.Sender, s.Conn, (*transport)(c), compress)
 	b.mu.Lock()
 	stopReason := b.stopReason
 	b.mu.Unlock()
 	if stopReason != nil {
 		c.Close(*stopReason)
 	}
-	b.tasks.Go(newReader(c, ws).run)
+	b.tasks.Go(newReader(c, ws, compress).run)
 }
 
-// upgrade answers the handshake. If that fails, the socket is nil.
-func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, *socket) {
-	ws, err := b.upgrader.Upgrade(w, r, nil)
+// upgrade answers the handshake, and accepts compression if compress is set. If that fails, the socket is nil.
+func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request, compress bool) (*websocket.Conn, *socket) {
+	upgrader := b.upgrader
+	if compress {
+		upgrader.EnableCompression = true
+		r.Header[extensionsHeader] = []string{deflateExtension} // gorilla must find the offer that offersDeflate found
+	}
+	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		b.increment(b.refused, reasonHandshake)
 		b.log.Debug("broker: the handshake failed", "error", err)
@@ -277,7 +286,7 @@ func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Con
 
 // rejectFull tells a client that the server is full. The handler does not see it.
 func (b *Broker) rejectFull(w http.ResponseWriter, r *http.Request, peer auth.Peer) {
-	_, s := b.upgrade(w, r)
+	_, s := b.upgrade(w, r, false)
 	if s == nil {
 		b.releaseRejected(peer)
 		return

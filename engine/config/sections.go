@@ -11,6 +11,7 @@ type Server struct {
 	RequireOrigin  bool     `toml:"require_origin" doc:"Refuse clients that send no Origin header. All browsers send one, most other programs do not."`
 	Hosts          []string `toml:"hosts" doc:"Host names under which browsers on this machine may reach the server, besides localhost. Others are refused, to prevent DNS rebinding."`
 	TrustedProxies []string `toml:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For or X-Real-IP header gives the client's address."`
+	Compression    bool     `toml:"compression" doc:"Compress messages of 256 bytes and more, in both directions, for clients that offer it (permessage-deflate); all browsers do. Saves most of the traffic of large lists, and costs processor time for each message. Applies to new connections."`
 	Public         string   `toml:"public" needs:"it must be a directory that the server's user can read" doc:"Directory of static files to serve at /, relative to the directory of the settings file. Empty means the directory public beside the manager."`
 	LogLevel       string   `toml:"log_level" one:"debug info warn error" doc:"Minimum level of log lines: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" one:" text json" restart:"yes" doc:"Format of the log: text or json. Empty means text on a terminal, and json otherwise."`

@@ -123,6 +123,9 @@ func CloseBinary() Close { return Close{CodeUnsupported, "binary messages are no
 // CloseInvalidUTF8 is for a text message that is not UTF-8.
 func CloseInvalidUTF8() Close { return Close{CodeInvalidData, "invalid UTF-8"} }
 
+// CloseCorrupt is for a compressed message that cannot be decompressed.
+func CloseCorrupt() Close { return Close{CodeInvalidData, "invalid compressed data"} }
+
 // CloseBadRequest is for a client that sends bad messages again and again.
 func CloseBadRequest() Close { return Close{CodePolicy, "bad request"} }
 

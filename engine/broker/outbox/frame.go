@@ -3,6 +3,7 @@ package outbox
 import (
 	"encoding/binary"
 	"math"
+	"sync"
 
 	"perigee/engine/wire"
 )
@@ -21,6 +22,9 @@ const maxControl = 125
 // Frame is one unmasked frame for clients, built once and shared by all queues that it is in.
 type Frame struct {
 	bytes []byte // header and payload; never changed
+
+	deflate  sync.Once
+	deflated *Frame // set by deflate: the frame for clients that have negotiated compression
 }
 
 // NewFrame returns the frame of a text message. The payload must be valid UTF-8. It is copied.
@@ -50,7 +54,7 @@ func newFrame(first byte, payload []byte) *Frame {
 	default:
 		bytes = binary.BigEndian.AppendUint64(append(bytes, 127), uint64(n))
 	}
-	return &Frame{append(bytes, payload...)}
+	return &Frame{bytes: append(bytes, payload...)}
 }
 
 // Bytes returns header and payload, for a connection without a Sender. The caller must not change them.

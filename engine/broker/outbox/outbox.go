@@ -81,11 +81,12 @@ func (o *Outbox) Run(ctx context.Context, tick time.Duration) {
 	o.writers.Wait()
 }
 
-// Join opens a sender, once. From then on only the outbox may write to the connection, and the outbox closes it.
-func (o *Outbox) Join(s *Sender, conn net.Conn, t Transport) {
+// Join opens a sender, once. From then on only the outbox may write to the connection, and the outbox closes it. compress is set if
+// the client has negotiated permessage-deflate (RFC 7692).
+func (o *Outbox) Join(s *Sender, conn net.Conn, t Transport, compress bool) {
 	s.id = o.lastID.Add(1)
 	s.shard = o.shards[s.id%uint64(len(o.shards))]
-	s.conn, s.transport, s.latest = conn, t, -1
+	s.conn, s.transport, s.compress, s.latest = conn, t, compress, -1
 	if system, ok := conn.(syscall.Conn); ok {
 		if raw, err := system.SyscallConn(); err == nil {
 			s.raw = raw

@@ -99,7 +99,7 @@ func joinOver(t *testing.T, o *Outbox, ours, theirs net.Conn, onTick func(now ti
 		_ = ours.Close() // either may be closed already
 		_ = theirs.Close()
 	})
-	o.Join(&c.Sender, theirs, c)
+	o.Join(&c.Sender, theirs, c, false)
 	return c
 }
 

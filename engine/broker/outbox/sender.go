@@ -19,6 +19,7 @@ type Sender struct {
 	conn      net.Conn
 	raw       syscall.RawConn // of conn; nil if conn is not a socket of the system
 	transport Transport
+	compress  bool // long frames are sent compressed
 
 	// Used by any goroutine.
 	closeRequest atomic.Pointer[CloseRequest] // the first one; nil while the connection is open

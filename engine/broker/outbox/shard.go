@@ -62,8 +62,9 @@ type shard struct {
 	blocked    map[*Sender]struct{} // senders with a writer that waits for the socket
 	joined     []byte               // short frames that are written at once
 	freeQueues [][]entry            // queues that are not in use
-	queued     int                  // bytes to add to Outbox.queued
-	drained    []chan<- struct{}    // closed once no sender is blocked
+	deflater   deflater
+	queued     int               // bytes to add to Outbox.queued
+	drained    []chan<- struct{} // closed once no sender is blocked
 
 	// Owned by run: argument and results of writeOnce.
 	writeBytes []byte

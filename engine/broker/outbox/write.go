@@ -21,6 +21,7 @@ func (sh *shard) push(s *Sender, f *Frame) {
 	if s.state != stateOpen {
 		return
 	}
+	f = sh.encode(s, f)
 	if sh.isFull(s, f) {
 		sh.flush(s) // one batch may contain many frames
 		if s.state != stateOpen {
@@ -51,6 +52,7 @@ func (sh *shard) pushLatest(s *Sender, f *Frame) {
 	if s.state != stateOpen {
 		return
 	}
+	f = sh.encode(s, f)
 	if s.latest >= 0 {
 		old := &s.queue[s.latest]
 		s.total += len(f.bytes) - len(old.frame.bytes)
@@ -60,6 +62,14 @@ func (sh *shard) pushLatest(s *Sender, f *Frame) {
 	}
 	sh.append(s, entry{f, false})
 	s.latest = len(s.queue) - 1
+}
+
+// encode returns a frame in the form in which it goes to a sender.
+func (sh *shard) encode(s *Sender, f *Frame) *Frame {
+	if s.compress {
+		return sh.deflater.frame(f)
+	}
+	return f
 }
 
 // append adds an entry to a queue without checking its limits.
