@@ -116,3 +116,23 @@ func TestCommandOverHTTPReachesClients(t *testing.T) {
 		t.Errorf("alice < %v, want it by shop", frame)
 	}
 }
+
+// The arguments may come in chunks. Such a request is the last of its connection.
+func TestCommandInChunks(t *testing.T) {
+	server := commandServer(t, nil)
+	body := io.MultiReader(strings.NewReader(`{"x":1,`), strings.NewReader(`"y":2}`)) // of no known length
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"api/commands/Add", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+commandKey)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if answer.StatusCode != http.StatusOK || string(text) != "{\"sum\":3}\n" || err != nil || !answer.Close {
+		t.Errorf("arguments in chunks: %s %q, %v, want 200 with the sum, and the end of the connection", answer.Status, text, err)
+	}
+}

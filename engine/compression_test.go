@@ -21,7 +21,7 @@ func TestCompression(t *testing.T) {
 	dial := func(want string) *websocket.Conn {
 		t.Helper()
 		dialer := websocket.Dialer{HandshakeTimeout: testkit.Timeout, EnableCompression: true}
-		socket, response, err := dialer.DialContext(t.Context(), server.Socket, http.Header{}) //nolint:bodyclose // gorilla: the body of an upgrade need not be closed
+		socket, response, err := dialer.DialContext(t.Context(), server.Socket, http.Header{})
 		if err != nil {
 			t.Fatal(err)
 		}

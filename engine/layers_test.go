@@ -75,7 +75,7 @@ func importers() map[string][]string {
 		"github.com/go-json-experiment/json":       {"engine/wire", "engine/script/value", "engine/queue/body"},
 		"github.com/google/uuid":                   {"engine/wire"},
 		"github.com/gorilla/websocket":             {"engine/broker"},
-		"github.com/klauspost/compress":             {"engine/broker/outbox"},
+		"github.com/klauspost/compress":            {"engine/broker/outbox"},
 		"github.com/ncruces/go-strftime":           {"engine/script/stdlib"},
 		"github.com/santhosh-tekuri/jsonschema/v6": {"engine/schema"},
 		"github.com/subosito/gotenv":               {"engine/config"},

@@ -191,6 +191,34 @@ func TestOriginalNginx(t *testing.T) {
 	wantAddress(t, socket, "127.0.0.2")
 }
 
+// nginx with nothing but proxy_pass speaks HTTP/1.0 and adds no header: a WebSocket gets 426 and one warning, and the metrics are
+// not open to whoever comes through it.
+func TestBareNginx(t *testing.T) {
+	server := enginetest.Start(t, nil)
+	front := testkit.ReservePort(t)
+	startNginx(t, "server {\nlisten "+front+";\nlocation / {\nproxy_pass "+strings.TrimSuffix(server.URL, "/")+";\nproxy_http_version 1.0;\n}}\n")
+	for range 2 {
+		if _, response, err := dialNginx(t, "127.0.0.2", front, "/"); err == nil || response == nil || response.StatusCode != http.StatusUpgradeRequired {
+			t.Fatalf("a WebSocket through nginx: %v, %v, want 426", err, response)
+		}
+	}
+	if n := strings.Count(server.Log(), "proxy=127.0.0.1 remedy="); n != 1 {
+		t.Errorf("%d warnings of nginx, want 1:\n%s", n, server.Log())
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+front+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("GET /metrics through nginx = %s, want 401", response.Status)
+	}
+}
+
 // systemd accepts the unit of the documents.
 func TestDocumentUnit(t *testing.T) {
 	unit := documentBlock(t, "ini", "/etc/systemd/system/perigee.service")
