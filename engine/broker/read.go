@@ -21,7 +21,7 @@ type reader struct {
 	c  *conn
 	ws *websocket.Conn
 
-	limit         int64 // of a message, in bytes
+	limit         int64 // of a message, in bytes; 0 is none
 	compressed    bool  // messages may be compressed
 	limiter       messageLimiter
 	closeReceived bool // the client's close frame has come
@@ -30,7 +30,7 @@ type reader struct {
 func newReader(c *conn, ws *websocket.Conn, compressed bool) *reader {
 	r := &reader{c: c, ws: ws, compressed: compressed, limit: int64(c.broker.settings().Limits.ReadLimit)}
 	wireLimit := r.limit
-	if compressed {
+	if compressed && r.limit > 0 {
 		wireLimit += r.limit/4 + 64 // compression can lengthen a message; readText applies the limit itself
 	}
 	ws.SetReadLimit(wireLimit)
@@ -127,13 +127,13 @@ func (r *reader) readText(from io.Reader) ([]byte, error) {
 			buffers.Put(buffer)
 		}
 	}()
-	if r.compressed {
+	if r.compressed && r.limit > 0 {
 		from = io.LimitReader(from, r.limit+1)
 	}
 	if _, err := buffer.ReadFrom(from); err != nil {
 		return nil, err
 	}
-	if int64(buffer.Len()) > r.limit {
+	if r.limit > 0 && int64(buffer.Len()) > r.limit {
 		return nil, websocket.ErrReadLimit
 	}
 	return bytes.Clone(buffer.Bytes()), nil
