@@ -81,7 +81,7 @@ func TestCommandsOverHTTP(t *testing.T) {
 		{"no body is an empty object", "Fail", "", key, 500, `"exception":"HandlerFailed","message":"internal error (ref `},
 		{"an unknown command", "Nowhere", "{}", key, 404, `"exception":"UnknownCommand","message":"unknown command Nowhere"`},
 		{"arguments that are no JSON", "Add", "{x}", key, 422, `"exception":"InvalidArguments"`},
-		{"arguments that are a list", "Add", " [1]", key, 422, `"message":"the arguments are no JSON object"`},
+		{"arguments that are a list", "Add", " [1]", key, 422, `"message":"the arguments must be a JSON object, found a list"`},
 		{"arguments without measure", "Add", `"` + strings.Repeat("x", 1<<20) + `"`, key, 413, `"exception":"ArgumentsTooLarge"`},
 		{"a command that waits too long", "Wait", "{}", key, 500, `"exception":"HandlerFailed"`},
 		{"no key", "Add", "{}", nil, 401, `"exception":"Unauthorized"`},

@@ -281,7 +281,10 @@ func TestHopelessJobs(t *testing.T) {
 	for _, row := range []struct{ body, want string }{
 		{`{"job":"Nowhere"}`, `unknown command \"Nowhere\"`},
 		{`nonsense`, "body: "},
-		{`{"job":"Say","data":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, "the arguments cannot be read"},
+		{`{"job":"Cuont"}`, `unknown command \"Cuont\"; did you mean \"Count\"?`},
+		{`{"job":"Say","data":[1,2]}`, "data must be an object, found a list"},
+		{`{"name":"Count","item":"tea"}`, `for the command \"Count\", write`},
+		{`{"job":"Say","data":{"x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}}`, "the arguments cannot be read"},
 	} {
 		server, service := work(t, countingJobs, nil)
 		id := putBody(t, service, row.body)

@@ -20,6 +20,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/jobqueue"
 	"perigee/engine/queue"
+	"perigee/engine/wire"
 )
 
 // maxArguments is the maximum size of arguments from standard input, in bytes: more than a job of beanstalkd holds.
@@ -100,7 +101,7 @@ func (p *program) job(c *cli.Command) (queue.PutRequest, error) {
 	case !json.Valid(arguments):
 		return put, wrongUsage(c, errors.New(`the arguments are not JSON; write for example '{"name": "Mug"}'`))
 	case !isObject(arguments):
-		return put, wrongUsage(c, errors.New(`the arguments are not a JSON object; write for example '{"name": "Mug"}'`))
+		return put, wrongUsage(c, fmt.Errorf(`the arguments must be a JSON object, found %s; write for example '{"name": "Mug"}'`, wire.Kind(arguments)))
 	}
 	var err error
 	put.Body, err = jobqueue.Body(name, arguments)

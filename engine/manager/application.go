@@ -20,6 +20,9 @@ type Application interface {
 	OnClose(c script.Client, reason string) error
 	// OnError is called after a handler has failed for a connection, with the text of the error.
 	OnError(c script.Client, problem string) error
+	// ReadJob returns what the manager's job hook says about the body of a job in an unknown format. The zero JobRead means that
+	// there is no such hook.
+	ReadJob(body []byte, queue string) (script.JobRead, error)
 	// OnStop is called once, before the server ends.
 	OnStop() error
 	// RosterEntry returns the JSON of what others see of a connection. If it is nil, the roster leaves the connection out.
@@ -47,6 +50,7 @@ func (noApplication) Decode(text []byte) (wire.Value, error)               { ret
 func (noApplication) OnOpen(script.Client) error                           { return nil }
 func (noApplication) OnClose(script.Client, string) error                  { return nil }
 func (noApplication) OnError(script.Client, string) error                  { return nil }
+func (noApplication) ReadJob([]byte, string) (script.JobRead, error)       { return script.JobRead{}, nil }
 func (noApplication) OnStop() error                                        { return nil }
 func (noApplication) RosterEntry(script.Client) ([]byte, error)            { return nil, nil }
 func (noApplication) RunWithin(_ context.Context, run func())              { run() }

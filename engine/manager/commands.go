@@ -40,9 +40,18 @@ func (e permanentError) Is(target error) bool {
 // authenticated the program.
 type commandRequest struct {
 	command    string
-	arguments  []byte // JSON text; empty is an empty object
+	arguments  []byte     // JSON text; empty is an empty object
+	job        *queue.Job // a job in an unknown format, from which the scripts read the command and the arguments; optional
 	wantResult bool
 	began      func() // called on the loop when the turn begins; optional
+}
+
+// turn returns the name of the request's turn.
+func (r commandRequest) turn() string {
+	if r.job != nil && r.command == "" {
+		return "job"
+	}
+	return "command " + r.command
 }
 
 // request posts the turn of a command request and returns. done is called once, by any goroutine: with the result,
@@ -57,7 +66,7 @@ func (m *Manager) request(ctx context.Context, r commandRequest, done func(resul
 		done(nil, fmt.Errorf("%w: %w", errArguments, err))
 		return
 	}
-	err = m.loop.PostWithin(ctx, "command "+r.command, func() {
+	err = m.loop.PostWithin(ctx, r.turn(), func() {
 		if r.began != nil {
 			r.began()
 		}
@@ -79,8 +88,16 @@ func (m *Manager) request(ctx context.Context, r commandRequest, done func(resul
 }
 
 func (g *generation) execute(r commandRequest, arguments wire.Value) (result []byte, err error) {
+	if r.job != nil {
+		if r.command, arguments, err = g.readJob(*r.job); err != nil {
+			return nil, err
+		}
+	}
 	c, err := g.registry.Command(r.command)
 	if err != nil {
+		if similar := g.registry.Similar(r.command); similar != "" {
+			err = fmt.Errorf("%w; did you mean %q?", err, similar)
+		}
 		return nil, err
 	}
 	value, err := c.Run(arguments)
@@ -97,7 +114,7 @@ func (g *generation) execute(r commandRequest, arguments wire.Value) (result []b
 
 // failed logs the error of a request, and returns it with the reference.
 func (g *generation) failed(r commandRequest, err error) error {
-	if ref, reported := g.manager.report(g.number, "command "+r.command, nil, err); reported {
+	if ref, reported := g.manager.report(g.number, r.turn(), nil, err); reported {
 		return &failedCommand{ref: ref, cause: err}
 	}
 	return err
@@ -105,10 +122,20 @@ func (g *generation) failed(r commandRequest, err error) error {
 
 // Job implements queue.Handler. It blocks until the turn of the job begins, so that the queue knows which jobs have not begun.
 func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
-	begun := make(chan struct{}) // closed by began
-	began := sync.OnceFunc(func() { close(begun) })
-	m.request(ctx, commandRequest{command: j.Command, arguments: j.Arguments, began: began}, func(_ []byte, err error) {
-		began()
+	begun := make(chan struct{}) // closed by end
+	end := sync.OnceFunc(func() { close(begun) })
+	began := func() {
+		end()
+		if j.Yielded != nil {
+			m.loop.Next("job", j.Yielded) // it runs when the command waits for the first time, or has returned
+		}
+	}
+	r := commandRequest{command: j.Command, arguments: j.Arguments, began: began}
+	if j.Unknown != nil {
+		r.job = &j
+	}
+	m.request(ctx, r, func(_ []byte, err error) {
+		end()
 		if errors.Is(err, errArguments) || errors.Is(err, registry.ErrUnknownCommand) {
 			err = permanentError{err}
 		}
@@ -124,7 +151,7 @@ func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
 // waits for the command. When ctx ends, the waits of the command are cancelled.
 func (m *Manager) Command(ctx context.Context, name string, arguments []byte) (result []byte, exc *wire.Exception) {
 	if text := bytes.TrimSpace(arguments); len(text) > 0 && text[0] != '{' {
-		e := wire.InvalidArguments("the arguments are no JSON object")
+		e := wire.InvalidArguments("the arguments must be a JSON object, found " + wire.Kind(text))
 		return nil, &e
 	}
 	ended := make(chan error, 1)

@@ -280,6 +280,7 @@ type application struct {
 	failed func(c script.Client, problem string) error
 	roster func(c script.Client) ([]byte, error)
 	stop   func() error
+	read   func(body []byte, queue string) (script.JobRead, error)
 	rows   int // how often RosterEntry was called
 
 	adopt       func(v wire.Value) (wire.Value, string)
@@ -342,6 +343,13 @@ func (a *application) RosterEntry(c script.Client) ([]byte, error) {
 		return c.AppendJSON(nil)
 	}
 	return a.roster(c)
+}
+
+func (a *application) ReadJob(body []byte, queue string) (script.JobRead, error) {
+	if a.read == nil {
+		return script.JobRead{}, nil
+	}
+	return a.read(body, queue)
 }
 
 func (a *application) OnStop() error {

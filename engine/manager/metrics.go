@@ -12,11 +12,11 @@ import (
 
 // handlerMetrics count what the handlers of a generation do. They belong to the loop.
 type handlerMetrics struct {
-	of                               *metrics.Generation
-	messages                         map[*registry.Message]messageMetrics
-	unknown, invalid                 *metrics.Counter // messages
-	onOpen, onClose, onError, onStop *metrics.Handler
-	timers                           map[string]*metrics.Handler // of functions, by where they are written
+	of                                      *metrics.Generation
+	messages                                map[*registry.Message]messageMetrics
+	unknown, invalid                        *metrics.Counter // messages
+	onOpen, onClose, onError, onStop, onJob *metrics.Handler
+	timers                                  map[string]*metrics.Handler // of functions, by where they are written
 }
 
 // messageMetrics count a message. handler is nil if it has none.
@@ -35,6 +35,7 @@ func newHandlerMetrics(of *metrics.Generation) handlerMetrics {
 		onClose:  of.Handler(metrics.Hook, "close"),
 		onError:  of.Handler(metrics.Hook, "error"),
 		onStop:   of.Handler(metrics.Hook, "stop"),
+		onJob:    of.Handler(metrics.Hook, "job"),
 		timers:   map[string]*metrics.Handler{},
 	}
 }

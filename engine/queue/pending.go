@@ -2,12 +2,9 @@ package queue
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
-
-	"perigee/engine/queue/body"
 )
 
 // activeJob is the worker's state of a job, from the reserve until the service has confirmed its end. It outlives its connection
@@ -18,6 +15,8 @@ type activeJob struct {
 	// Set when the job is accepted, never changed.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	// onProbation is set if the next job is not begun before this one is proven.
+	onProbation bool
 
 	// Owned by Run.
 	done      bool      // the handler has called done, or counts as stuck
@@ -25,11 +24,13 @@ type activeJob struct {
 	doneAt    time.Time // when it called done
 	finishing bool      // the command that deletes, releases or buries it has been sent
 	touching  bool      // a touch has been sent
+	suspect   bool      // it is on probation and has had no outcome suspectCrashes times
 
 	// Guarded by pending.mu, like Body, Command and Attempt.
 	touched  time.Time // when the service last confirmed that it is reserved by this connection
 	admitted bool      // it may begin
 	begun    time.Time // zero until then
+	yielded  bool      // the command has waited
 	returned bool      // the command has returned; its effect is being saved
 	timeout  time.Duration
 	maxTries int // 0 is Options.MaxAttempts
@@ -158,26 +159,34 @@ func (w *Worker) dispatch(ctx context.Context) {
 func (w *Worker) begin(j *activeJob) {
 	text := j.Body
 	j.Body = nil
-	b, err := body.Parse(text)
+	read, err := ReadBody(text, w.options.Map)
 	if err != nil {
-		w.post(func() { w.jobDone(j, fmt.Errorf("%w: %w", errUnreadable, err)) })
+		w.post(func() { w.jobDone(j, err) })
 		return
 	}
 	w.pending.mu.Lock()
-	j.Command = w.options.command(b)
-	if b.Timeout > 0 {
-		j.timeout = b.Timeout
+	j.Command = read.Command
+	if read.timeout > 0 {
+		j.timeout = read.timeout
 	}
-	j.maxTries = b.MaxTries
+	j.maxTries = read.maxTries
 	job := j.Job
 	w.pending.mu.Unlock()
-	job.Arguments = b.Arguments // not kept in j, which may be remembered for long
-	job.Returned = func() {
+	job.Queue = w.options.Name
+	job.Body, job.Arguments, job.Unknown = read.Body, read.Arguments, read.Unknown // not kept in j, which may be remembered for long
+	job.SetCommand = func(command string) {
 		w.pending.mu.Lock()
 		defer w.pending.mu.Unlock()
-		j.returned = true
+		j.Command = command
+		w.monitor.update(func(s *Status) { s.Taken++ })
 	}
-	w.monitor.update(func(s *Status) { s.Taken++ })
+	job.Returned = func() { w.progress(j, &j.returned) }
+	if j.onProbation {
+		job.Yielded = func() { w.progress(j, &j.yielded) }
+	}
+	if read.Unknown == nil {
+		w.monitor.update(func(s *Status) { s.Taken++ })
+	}
 	w.handler.Job(j.ctx, job, func(err error) {
 		w.post(func() { w.jobDone(j, err) })
 	})

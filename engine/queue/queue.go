@@ -13,8 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"perigee/engine/queue/body"
 )
 
 // ErrPermanent is wrapped by errors of jobs that no further attempt can help: an unknown command, an unreadable body.
@@ -23,8 +21,8 @@ var ErrPermanent = errors.New("queue: permanent error")
 // ErrUnknownCommand is wrapped by errors about an unregistered command. Such errors also match ErrPermanent.
 var ErrUnknownCommand = errors.New("queue: unknown command")
 
-// errUnreadable wraps ErrPermanent with the same text; it marks an unreadable body for the counters.
-var errUnreadable = fmt.Errorf("%w", ErrPermanent)
+// ErrUnreadable wraps ErrPermanent with the same text. It is wrapped by errors about an unreadable body.
+var ErrUnreadable = fmt.Errorf("%w", ErrPermanent)
 
 // Causes of the end of a job's context.
 var (
@@ -37,16 +35,25 @@ var (
 // Job is a job, from reserve to delete. A Source and an Admin set ID and Body; a Worker adds the rest for its Handler.
 type Job struct {
 	ID   uint64
-	Body []byte // as it was put; nil for a Handler
+	Body []byte // as it was put; nil for a Handler unless Unknown is set
 
+	Queue     string // its name
 	Command   string // the name in the body, after Options.Map
 	Arguments []byte // JSON text; nil if there are none
 	Attempt   int    // 1 for the first
+	// Unknown is set if the body has no known format. The Handler reads it and calls SetCommand, or fails with this error, which
+	// wraps ErrUnreadable.
+	Unknown error
+	// SetCommand may be called by any goroutine before done. It names the command of a job whose format is unknown, for the log.
+	SetCommand func(command string)
 	// Fingerprint identifies the job after it has run. It is to be kept until Options.Forgotten.
 	Fingerprint Fingerprint
 	// Returned may be called once, by any goroutine and before done, when the command has returned and its effect is being
 	// saved. From then on the job has no timeout. Optional.
 	Returned func()
+	// Yielded may be called, by any goroutine, when the command waits for something, so that other work runs. It tells that the
+	// job did not crash the process at once. It is nil if that does not matter.
+	Yielded func()
 }
 
 // Fingerprint identifies a job that has run, in case the service delivers it again because its deletion was not confirmed.
@@ -90,16 +97,6 @@ type Options struct {
 	Forgotten func(id uint64)
 }
 
-func (o Options) command(b body.Body) string {
-	if command, ok := o.Map[b.Class]; ok && b.Class != "" {
-		return command
-	}
-	if command, ok := o.Map[b.Name]; ok {
-		return command
-	}
-	return b.Name
-}
-
 // Bounds of the worker.
 const (
 	heartbeat  = 200 * time.Millisecond // between two checks of the jobs held
@@ -116,10 +113,11 @@ const (
 
 	stuckAfter = 5 * time.Second // after its context has ended, a handler that has not returned counts as failed
 
-	probationJobs = 64          // first jobs after a start, begun one by one to find one that crashes the process
-	provenAfter   = time.Second // a job on probation that has run so long does not delay the next one
-	maxCrashes    = 5           // times that a job may be reserved without any outcome
-	finalTimeout  = time.Second // for the service to answer to jobs given back at the end
+	probationJobs  = 64          // first jobs after a start, begun one by one to find one that crashes the process
+	provenAfter    = time.Second // a job on probation that has run so long does not delay the next one, even if it never waits
+	suspectCrashes = 3           // times without any outcome after which a job on probation delays the next one although it waits
+	maxCrashes     = 5           // times that a job may be reserved without any outcome
+	finalTimeout   = time.Second // for the service to answer to jobs given back at the end
 
 	buriedWarning  = 1000        // buried jobs above which a warning is logged: they use the service's memory
 	buriedInterval = time.Minute // minimum time between two counts of buried jobs

@@ -69,21 +69,6 @@ func (s *session) room() int {
 	return min(s.w.options.Window-active, s.w.pending.room(), maxOutstanding) - s.outstanding
 }
 
-// probationRoom returns 1 if no other job is about to begin, so that a crash shows that the next one caused it, otherwise 0.
-func (s *session) probationRoom() int {
-	if s.outstanding > 0 || len(s.held) >= s.w.options.Window {
-		return 0
-	}
-	s.w.pending.mu.Lock()
-	defer s.w.pending.mu.Unlock()
-	for j := range s.held {
-		if j.begun.IsZero() || time.Since(j.begun) < provenAfter {
-			return 0
-		}
-	}
-	return 1
-}
-
 func (s *session) reserve(wait time.Duration) {
 	s.outstanding++
 	s.source.Reserve(wait, func(j Job, err error) {
@@ -121,7 +106,7 @@ func (s *session) onReserve(j Job, err error) {
 // accept adds a reserved job.
 func (s *session) accept(job Job) {
 	now := time.Now()
-	j := &activeJob{Job: job, touched: now, timeout: s.w.options.HandlerTimeout}
+	j := &activeJob{Job: job, touched: now, timeout: s.w.options.HandlerTimeout, onProbation: s.w.probation > 0}
 	hash := sha256.Sum256(job.Body)
 	j.Fingerprint = Fingerprint{ID: job.ID, Hash: binary.BigEndian.Uint64(hash[:]), First: now}
 	s.held[j] = true
@@ -130,8 +115,7 @@ func (s *session) accept(job Job) {
 		return
 	}
 	s.w.pending.add(j)
-	onProbation := s.w.probation > 0
-	if s.w.known[j.ID] == nil && !onProbation && j.ID > s.w.highestID {
+	if s.w.known[j.ID] == nil && !j.onProbation && j.ID > s.w.highestID {
 		s.w.highestID = j.ID
 		s.admit(j, 1)
 		return
@@ -139,12 +123,12 @@ func (s *session) accept(job Job) {
 	s.w.highestID = max(s.w.highestID, j.ID)
 	s.w.probation = max(0, s.w.probation-1)
 	s.source.Stats(j.ID, func(stats Stats, err error) {
-		s.w.post(func() { s.examine(j, onProbation, stats, err) })
+		s.w.post(func() { s.examine(j, stats, err) })
 	})
 }
 
 // examine decides whether a job that may have run before is to begin.
-func (s *session) examine(j *activeJob, onProbation bool, stats Stats, err error) {
+func (s *session) examine(j *activeJob, stats Stats, err error) {
 	if s.connectionLost != nil || !s.held[j] || s.w.stopping {
 		return
 	}
@@ -162,11 +146,12 @@ func (s *session) examine(j *activeJob, onProbation bool, stats Stats, err error
 		s.w.confirm(old) // the service has given its ID to another job
 		s.w.forget(old)
 	}
-	if onProbation && stats.crashes() >= maxCrashes*(1+stats.Kicks) {
+	if j.onProbation && stats.crashes() >= maxCrashes*(1+stats.Kicks) {
 		s.w.pending.remove(j)
 		s.bury(j, stats, errCrashes)
 		return
 	}
+	j.suspect = j.onProbation && stats.crashes() >= suspectCrashes*(1+stats.Kicks)
 	s.admit(j, stats.attempt())
 }
 

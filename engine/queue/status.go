@@ -25,7 +25,7 @@ type Status struct {
 
 // Counters count the events of a worker since it started.
 type Counters struct {
-	Taken           uint64              // jobs handed to the handler
+	Taken           uint64              // jobs whose command is known, handed to the handler
 	Done            uint64              // jobs that ran and were deleted
 	Released        uint64              // attempts that failed, after which the job is tried again
 	Buried          uint64              // jobs buried
@@ -85,7 +85,7 @@ func buryReason(err error) BuryReason {
 		return BuryCrashes
 	case errors.Is(err, ErrBuried):
 		return BuryService
-	case errors.Is(err, errUnreadable):
+	case errors.Is(err, ErrUnreadable):
 		return BuryUnreadable
 	case errors.Is(err, ErrUnknownCommand):
 		return BuryUnknownCommand

@@ -161,30 +161,33 @@ func (unknown) Is(target error) bool {
 	return target == queue.ErrUnknownCommand || target == queue.ErrPermanent
 }
 
-// A job with a permanent error is buried at once, and the reason is counted.
+// A job with a permanent error is buried at once, and the reason is counted. The handler gets a body in an unknown format.
 func TestPermanentErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		r := start(t, q, options(), nil, func(_ context.Context, j queue.Job, done func(error)) {
-			if j.Command == "Unknown" {
+			switch {
+			case j.Unknown != nil && len(j.Body) > 0 && j.Queue == "default":
+				done(j.Unknown)
+			case j.Command == "Unknown":
 				done(unknown{})
-				return
+			default:
+				done(fmt.Errorf("%w: it is spoilt", queue.ErrPermanent))
 			}
-			done(fmt.Errorf("%w: it is spoilt", queue.ErrPermanent))
 		})
-		put(t, q, "!", "Unknown", "Spoilt")
+		put(t, q, "!", `{"job":"Wrong","data":x}`, `{"job":"Wrong","data":[7]}`, "Unknown", "Spoilt")
 		pass(time.Second)
 		r.stop()
-		if n := counts(t, q); n.Buried != 3 {
-			t.Errorf("Counts = %+v, want 3 buried", n)
+		if n := counts(t, q); n.Buried != 5 {
+			t.Errorf("Counts = %+v, want 5 buried", n)
 		}
 		s := r.Status()
 		if s.Taken != 2 {
-			t.Errorf("Status = %+v, want 2 taken: the third cannot be read", s)
+			t.Errorf("Status = %+v, want 2 taken: the others cannot be read", s)
 		}
-		for _, why := range []queue.BuryReason{queue.BuryUnreadable, queue.BuryUnknownCommand, queue.BuryPermanent} {
-			if s.BuriedFor[why] != 1 {
-				t.Errorf("%d are buried for %s, want 1", s.BuriedFor[why], why)
+		for why, want := range map[queue.BuryReason]uint64{queue.BuryUnreadable: 3, queue.BuryUnknownCommand: 1, queue.BuryPermanent: 1} {
+			if s.BuriedFor[why] != want {
+				t.Errorf("%d are buried for %s, want %d", s.BuriedFor[why], why, want)
 			}
 		}
 	})

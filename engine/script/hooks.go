@@ -11,6 +11,7 @@ import (
 	"perigee/engine/script/api"
 	"perigee/engine/script/bind"
 	"perigee/engine/script/value"
+	"perigee/engine/wire"
 )
 
 // hookFunctions are the methods of a manager that the server calls; boot is called by Load.
@@ -19,6 +20,10 @@ func hookFunctions() []api.Function {
 		{Name: "open", Signature: "(client: perigee.Client)", Doc: "Runs for a new connection. The base manager's hook sends ConnectionEstablished, so call it first."},
 		{Name: "close", Signature: "(client: perigee.Client, reason: string)", Doc: "Runs after a connection has closed. The client still has its fields; messages to it are dropped."},
 		{Name: "error", Signature: "(client: perigee.Client, problem: string)", Doc: "Runs after a message of the client failed. The log has the problem already."},
+		{
+			Name: "job", Signature: "(body: string, tube: string): string?, table|string|nil",
+			Doc: "Reads a job whose format the server does not know, from the queue of that name. Returns the name of a command and its arguments, a table with names or nil; or nil and a reason, with which the job is buried. May wait. If it raises an error, the job is tried again, as after an error of its command.",
+		},
 		{Name: "stop", Signature: "()", Doc: "Runs before the server stops, while connections are still open."},
 		{
 			Name: "migrate", Signature: "(from: integer)",
@@ -87,6 +92,62 @@ func (h *hooks) OnClose(c Client, reason string) error {
 func (h *hooks) OnError(c Client, problem string) error {
 	_, err := h.call("error", h.clients.Client(c), lua.LString(problem))
 	return err
+}
+
+// JobRead is what the job hook says about a job: the command and its arguments, or why the job cannot be read.
+type JobRead struct {
+	Command   string
+	Arguments wire.Value
+	Reason    string
+}
+
+// ReadJob calls the manager's job hook for a job of a queue whose body has an unknown format. Without that hook, it returns the
+// zero JobRead.
+func (h *hooks) ReadJob(body []byte, queue string) (JobRead, error) {
+	hook, ok := h.functions["job"]
+	if !ok {
+		return JobRead{}, nil
+	}
+	command, second := lua.LNil, lua.LNil
+	fn := h.turns.lifetime.vm.State().NewFunction(func(L *lua.LState) int {
+		for _, v := range []lua.LValue{hook, h.manager, lua.LString(body), lua.LString(queue)} {
+			L.Push(v)
+		}
+		L.Call(3, 2)
+		command, second = L.Get(-2), L.Get(-1)
+		return 0
+	})
+	if _, err := h.turns.call(&api.Call{Name: "manager:job"}, fn); err != nil {
+		return JobRead{}, err
+	}
+	switch command := command.(type) {
+	case *lua.LNilType:
+		if reason, ok := second.(lua.LString); ok && reason != "" {
+			return JobRead{Reason: string(reason)}, nil
+		}
+		return JobRead{Reason: "it returned nil and no reason"}, nil
+	case lua.LString:
+		if second == lua.LNil {
+			second = h.turns.lifetime.vm.State().NewTable()
+		}
+		arguments, err := jobArguments(second)
+		return JobRead{Command: string(command), Arguments: arguments}, err
+	default:
+		return JobRead{}, fmt.Errorf("script: job: the hook returned a %s; it must return the name of a command and its arguments, or nil and a reason",
+			command.Type())
+	}
+}
+
+// jobArguments checks the arguments that the job hook returned.
+func jobArguments(v lua.LValue) (wire.Value, error) {
+	text, err := value.Append(nil, v, value.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("script: job: the arguments: %w", err)
+	}
+	if kind := wire.Kind(text); kind != "an object" {
+		return nil, fmt.Errorf("script: job: the arguments must be a table with names, found %s", kind)
+	}
+	return value.Value{LValue: v}, nil
 }
 
 // OnStop calls the manager's stop hook.

@@ -180,15 +180,25 @@ func setStub(stub *harness.Stub, field string, v lua.LValue) error {
 		field, v.Type())
 }
 
-// jobList () returns the pushed jobs that have not run, in the order of the queue.
+// putJob (body, tube) puts a job as another program does.
+func (f *file) putJob(L *lua.LState) int {
+	f.runningServer(L).PutJob([]byte(L.CheckString(1)), L.OptString(2, f.options.Config.Queue.Name))
+	return 0
+}
+
+// jobList () returns the jobs that have not run, in the order of the queue.
 func (f *file) jobList(L *lua.LState) int {
 	s, list := f.runningServer(L), L.NewTable()
 	for _, j := range s.PendingJobs() {
-		arguments, err := value.Decode(j.Arguments, value.Limits{}, value.Null())
-		raise(L, err)
 		row := L.NewTable()
-		row.RawSetString("command", lua.LString(j.Command))
-		row.RawSetString("arguments", arguments)
+		if j.Body != nil {
+			row.RawSetString("body", lua.LString(j.Body))
+		} else {
+			arguments, err := value.Decode(j.Arguments, value.Limits{}, value.Null())
+			raise(L, err)
+			row.RawSetString("command", lua.LString(j.Command))
+			row.RawSetString("arguments", arguments)
+		}
 		row.RawSetString("delay", lua.LNumber(j.Delay.Milliseconds()))
 		row.RawSetString("priority", lua.LNumber(j.Priority))
 		list.Append(row)

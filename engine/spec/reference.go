@@ -58,8 +58,13 @@ func (f *file) moduleFunctions() []api.Function {
 			Run: f.process,
 		},
 		{
+			Name: "job", Signature: "(body: string, tube?: string)",
+			Doc: "Puts a job as another program does, with any body, on the queue of the settings or on that of the name. spec.work does it.",
+			Run: f.putJob,
+		},
+		{
 			Name: "jobs", Signature: "(): table[]",
-			Doc: "Returns the jobs that the scripts have pushed and that have not been done, in the order of the queue, each with command, arguments, delay and priority.",
+			Doc: "Returns the jobs that have not been done, in the order of the queue, each with command, arguments, delay and priority; one of spec.job has its body instead of command and arguments.",
 			Run: f.jobList,
 		},
 		{Name: "work", Signature: "(): integer", Doc: "Does the jobs that are due, and returns their number. A job that fails is not tried again.", Run: f.runJobs},

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"perigee/engine/auth"
+	"perigee/engine/config"
 	"perigee/engine/script"
 )
 
@@ -141,8 +142,8 @@ func (r *Registry) BindListeners() error {
 		if msg == nil {
 			faults = append(faults, fmt.Errorf("server.listen: at %s: unknown message %q", l.source, l.message))
 		}
-		if _, ok := r.commands[l.command]; !ok {
-			faults = append(faults, fmt.Errorf("server.listen: at %s: %w %q", l.source, ErrUnknownCommand, l.command))
+		if _, err := r.Command(l.command); err != nil {
+			faults = append(faults, fmt.Errorf("server.listen: at %s: %w", l.source, err))
 		}
 		if msg != nil {
 			msg.listeners = append(msg.listeners, l)
@@ -166,4 +167,9 @@ func (r *Registry) Command(name string) (script.Command, error) {
 		return c, fmt.Errorf("%w %q", ErrUnknownCommand, name)
 	}
 	return c, nil
+}
+
+// Similar returns the command whose name is closest to another name, or "" if none is close.
+func (r *Registry) Similar(name string) string {
+	return config.Nearest(name, slices.Sorted(maps.Keys(r.commands)))
 }

@@ -1,9 +1,9 @@
-// Package body owns the formats of job bodies: plain ones, {"job": NAME, "data": ARGUMENTS}, and those of Laravel's queue,
-// which contain a serialized PHP object. It must not know queues, commands or settings: it returns names as the job has them.
+// Package body owns the formats of job bodies: plain ones, {"job": NAME, "data": ARGUMENTS}, those of Laravel's queue, which
+// contain a serialized PHP object, and those of Symfony Messenger, Yii2, Backburner and Stalker. It must not know queues, commands
+// or settings: it returns names as the job has them.
 package body
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -36,8 +36,8 @@ type Body struct {
 	MaxTries int
 }
 
-// Parse parses the body of a job. Its errors say what is wrong, for the operator. They never contain the body, and
-// they are permanent.
+// Parse parses the body of a job. Its errors say what is wrong, for the operator. They never contain values of the body, and
+// they are permanent. One that wraps an [*UnknownFormatError] is not necessarily a fault of the body.
 func Parse(text []byte) (Body, error) {
 	b, err := parse(text)
 	if err != nil {
@@ -46,31 +46,14 @@ func Parse(text []byte) (Body, error) {
 	return b, nil
 }
 
-func parse(text []byte) (Body, error) {
+func parse(text []byte) (b Body, err error) {
 	if len(text) > Limit {
 		return Body{}, fmt.Errorf("the job is longer than %d bytes", Limit)
 	}
 	if !utf8.Valid(text) {
-		return Body{}, errors.New("the job is not UTF-8")
+		return Body{}, &UnknownFormatError{found: "the job is not UTF-8"}
 	}
-	b, job, data, err := envelope(text)
-	if err != nil {
-		return Body{}, err
-	}
-	switch job {
-	case "":
-		return Body{}, errors.New(`the job has no name: its "job" is missing, empty or not a string`)
-	case callQueuedHandler:
-		err = b.callQueuedHandler(data)
-	case callQueuedListener:
-		err = b.callQueuedListener(data)
-	case queueClosure:
-		err = errClosure
-	default:
-		if err = b.setNames(job); err == nil {
-			b.Arguments = plainArguments(data)
-		}
-	}
+	err = b.readFormat(text)
 	return b, err
 }
 
@@ -105,13 +88,4 @@ func (b *Body) setClass(name, method string) error {
 		b.Class = b.Name
 	}
 	return nil
-}
-
-// plainArguments returns the arguments of a plain job. If there are none, PHP writes an empty list and Laravel an empty string.
-func plainArguments(data []byte) []byte {
-	switch string(data) {
-	case "", "null", `""`, "[]":
-		return nil
-	}
-	return data
 }

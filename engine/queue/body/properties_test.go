@@ -67,7 +67,7 @@ func TestIsBroadcastProperty(t *testing.T) {
 
 // A body or a name of the maximum length is accepted, a longer one is not.
 func TestBounds(t *testing.T) {
-	const frame = `{"job":"A","data":""}`
+	const frame = `{"job":"A","other":""}`
 	for length, want := range map[int]bool{Limit: true, Limit + 1: false} {
 		text := strings.Replace(frame, `""`, `"`+strings.Repeat("x", length-len(frame))+`"`, 1)
 		if _, err := Parse([]byte(text)); (err == nil) != want {

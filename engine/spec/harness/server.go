@@ -57,8 +57,9 @@ type Server struct {
 	clients  *publisher
 	stubs    []Stub // written while the loop is idle
 
-	jobs    []Job // pushed by scripts; written by the loop, and while it is idle
-	lastJob uint64
+	jobs     []Job // put by scripts and the spec; written by the loop, and while it is idle
+	lastJob  uint64
+	commands map[string]string // queue.map of the settings; set by Start, never changed
 
 	program     *script.Program // the running one
 	generations script.Generations
@@ -74,7 +75,7 @@ type Server struct {
 // New returns a server without scripts, which Load loads. The caller must call End.
 func New(ctx context.Context, o Options, l *Log) (*Server, error) {
 	c := o.Config
-	s := &Server{clock: &clock{now: startTime()}, store: store.New(), log: l, clients: &publisher{}}
+	s := &Server{clock: &clock{now: startTime()}, store: store.New(), log: l, clients: &publisher{}, commands: c.Queue.Map}
 	log := slog.New(s.log)
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
