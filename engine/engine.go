@@ -29,6 +29,7 @@ import (
 	"perigee/engine/process"
 	"perigee/engine/script"
 	"perigee/engine/script/loader"
+	"perigee/engine/script/store"
 	"perigee/engine/wire"
 )
 
@@ -117,6 +118,7 @@ type Server struct {
 	process  *process.Supervisor
 	http     *http.Server
 	saver    *persist.Saver
+	audit    *store.Audit // of the saver's store; nil if the state is not saved
 	jobs     *jobqueue.Service
 	reloads  *reloads
 	padding  []byte // of the heap; set by Run, never read or written
@@ -195,6 +197,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	}
 	s.jobs = jobqueue.New(c, &s.saver.Applied, o.Log)
 	s.loop = s.newLoop(c)
+	s.audit = s.newAudit(c)
 	s.metrics = metrics.New(s.metricsSnapshot)
 	p.manager.Metrics = s.metrics
 	p.manager.Supervisor = o.Supervisor

@@ -31,6 +31,17 @@ func (s *Server) scriptOptions(c config.Config, l script.Loop) script.Options {
 	return options
 }
 
+// newAudit returns an audit of the state, or nil if the state is not saved.
+func (s *Server) newAudit(c config.Config) *store.Audit {
+	if c.State.File == "" {
+		return nil
+	}
+	return store.NewAudit(s.saver.Store, store.AuditOptions{
+		Report: script.LogFinding(s.log),
+		After:  func(d time.Duration, run func()) { s.loop.After(d, "state", run) },
+	})
+}
+
 // withBootTimeout limits how long scripts may load, waits included. If they hold the loop for too long, the limit of the turn
 // ends them first, with the place in the script.
 func withBootTimeout(ctx context.Context, c config.Config) (limited context.Context, cancel func()) {
@@ -63,7 +74,7 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsalRes
 	options.From = s.manager.Generation()
 	options.Generation = options.From + 1
 	options.Replaces = s.program
-	options.Store = s.saver.Store
+	options.Store, options.Audit = s.saver.Store, s.audit
 	options.Log = s.log
 	options.Push = s.jobs.Push
 	options.OnHang = s.options.OnHang

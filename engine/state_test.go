@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -111,6 +112,43 @@ return app`
 	text, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(text), `"good":{"x":1}`) || strings.Contains(string(text), "bad") {
 		t.Errorf("the file holds %s, %v, want good and nothing of bad", text, err)
+	}
+}
+
+// A handler that stores what cannot be saved is named in the log at once, long before the next save.
+func TestStateNamesTheHandler(t *testing.T) {
+	f := newFolder(t, app(`
+base.boot(self)
+local kept = server.state("kept", {})
+server.message("Keep", { protection = "none" }, function(client)
+  kept.last = client
+  client:send("Kept")
+end)
+server.message("Wait", { protection = "none" }, function(client)
+  kept.last = { [5] = 1 }
+  client:send("Waiting")
+  server.promise(function() end):await()
+end)
+server.message("Run", { protection = "none" }, function(client)
+  kept.last = nil
+  client:send("Ran", { all = server.run("Spoil") })
+end)
+server.command("Spoil", function() kept.list = { 1, 0 / 0 } end)`))
+	server := f.serve(func(c *config.Config) {
+		c.State.File, c.State.Interval = filepath.Join(t.TempDir(), "state.json"), config.Duration(time.Hour)
+	})
+	alice := server.Dial(t, "alice")
+	for _, row := range []struct{ message, answer, fault, handler string }{
+		{"Keep", "Kept", `last: a client is not plain data`, "Keep"},
+		{"Wait", "Waiting", `last: the table has the key [5]`, "Wait"},
+		{"Run", "Ran", `list[2]: NaN has no JSON form`, "Spoil"},
+	} {
+		alice.Send(`{"name":"` + row.message + `"}`)
+		alice.Expect(row.answer)
+		logged(t, server, `msg="script: a value in server.state cannot be saved" error="state \"kept\": `+row.fault, 1)
+		if want := regexp.MustCompile(regexp.QuoteMeta(row.fault) + `.* stored_by=.*` + row.handler + ` \(\S+/app\.lua:\d+\)`); !want.MatchString(server.Log()) {
+			t.Errorf("the log is\n%swant a line that matches %s", server.Log(), want)
+		}
 	}
 }
 

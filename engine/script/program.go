@@ -56,8 +56,9 @@ type Options struct {
 	Schemas *Schemas
 	// Rehearsal means that these scripts will never run: they have no effect outside.
 	Rehearsal bool
-	// Store holds the tables of server.state.
+	// Store holds the tables of server.state. Audit looks for values in them that cannot be saved. Optional.
 	Store *store.Store
+	Audit *store.Audit
 	// CopyState starts to copy a table of the running scripts into the Store of a rehearsal. done is called by any goroutine,
 	// with nil if there is no such table. If CopyState is nil, the Store is complete.
 	CopyState func(name string, done func(l *store.Copy)) (cancel func())
@@ -134,7 +135,7 @@ func newProgram(o Options, host Host) *Program {
 	p.turns = &turns{Loop: o.Loop, host: host, lifetime: p.lifetime, generation: o.Generation, onRun: o.OnRun}
 	p.vm = vm.New(vm.Options{
 		TurnTimeout: o.TurnTimeout, Memory: o.Memory, OnHang: o.OnHang,
-		Print: p.log.Print, Now: o.Loop.Now, Await: p.turns.Await, Stopped: loop.ErrStopped,
+		Print: p.log.Print, Now: o.Loop.Now, Await: p.turns.Await, Stopped: loop.ErrStopped, Ran: ranFunction(o.Audit),
 	})
 	p.promises = promise.New(promise.Options{
 		VM: p.vm, Loop: o.Loop, Turn: p.turns.Next, Timeout: o.AwaitTimeout, Generation: o.Generation, Log: o.Log,

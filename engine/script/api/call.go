@@ -21,13 +21,26 @@ type Call struct {
 	Text []byte // the frame of the message that it handles; nil if it handles none
 	// Limit is the setting that bounds its time; "" means lua.turn_timeout.
 	Limit string
+
+	function *lua.LFunction // that Run calls; nil if it is a function of the server
 }
 
 // Run runs a function of the scripts as one protected call. timeout bounds each slice of it; 0 means the limit of a turn. The
 // error is an *Error.
 func (c *Call) Run(machine *vm.VM, timeout time.Duration, fn lua.LValue, args ...lua.LValue) (lua.LValue, error) {
+	if f, ok := fn.(*lua.LFunction); ok && !f.IsG {
+		c.function = f
+	}
 	v, err := machine.Call(c, timeout, fn, args...)
 	return v, c.wrap(err)
+}
+
+// Defined returns the place of the definition of the function that the call runs; file is "" if that is a function of the server.
+func (c *Call) Defined() (file string, line int) {
+	if c.function == nil {
+		return "", 0
+	}
+	return c.function.Proto.SourceName, c.function.Proto.LineDefined
 }
 
 // Caller returns the call that L's code runs in.

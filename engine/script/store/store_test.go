@@ -12,13 +12,13 @@ import (
 )
 
 // storeWith returns a store with the tables that Lua makes, by name.
-func storeWith(t *testing.T, source string) (*Store, *lua.LState) {
-	t.Helper()
+func storeWith(tb testing.TB, source string) (*Store, *lua.LState) {
+	tb.Helper()
 	l := lua.NewState()
-	t.Cleanup(l.Close)
+	tb.Cleanup(l.Close)
 	s := New()
 	if err := l.DoString(source); err != nil {
-		t.Fatalf("%s: %v", source, err)
+		tb.Fatalf("%s: %v", source, err)
 	}
 	all, _ := l.Get(-1).(*lua.LTable)
 	all.ForEach(func(name, v lua.LValue) {

@@ -117,11 +117,11 @@ func appendUserData(dst []byte, v *lua.LUserData) ([]byte, *PathError) {
 // reached: to compare each table with all levels would double the time, or take seconds if tables occur again and again.
 func (e *encoder) enter(t *lua.LTable) *PathError {
 	if slices.Contains(e.outer[:min(e.level, len(e.outer))], t) {
-		return refuse("the table contains itself")
+		return containsItself()
 	}
 	if e.level+e.tags >= e.depth {
 		if slices.Contains(e.further, t) {
-			return refuse("the table contains itself")
+			return containsItself()
 		}
 		return tooDeep(e.depth)
 	}
@@ -172,7 +172,7 @@ func (e *encoder) list(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 		}
 		v := t.RawGetInt(i)
 		if v == lua.LNil {
-			return dst, refuse("the list has a hole at " + strconv.Itoa(i))
+			return dst, hole(i)
 		}
 		var fault *PathError
 		if dst, fault = e.checked(e.value(dst, v)); fault != nil {
@@ -180,7 +180,7 @@ func (e *encoder) list(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 		}
 	}
 	if other, _ := t.Next(afterList(length)); other != lua.LNil {
-		return dst, refuse("the list also has the key " + pathStep(other))
+		return dst, superfluousKey(other)
 	}
 	return append(dst, ']'), nil
 }
@@ -235,7 +235,7 @@ func (e *encoder) key(dst []byte, t *lua.LTable, key lua.LValue) ([]byte, *PathE
 	switch k := key.(type) {
 	case lua.LString:
 		if e.exact && !utf8.ValidString(string(k)) {
-			return dst, refuse("a key that is not UTF-8 has no JSON form")
+			return dst, badKey(k)
 		}
 		return appendString(dst, string(k)), nil
 	case lua.LNumber:
@@ -243,11 +243,29 @@ func (e *encoder) key(dst []byte, t *lua.LTable, key lua.LValue) ([]byte, *PathE
 			return integerKey(dst, t, int64(k))
 		}
 	}
+	return dst, badKey(key)
+}
+
+// The errors of tables.
+
+func containsItself() *PathError { return refuse("the table contains itself") }
+
+func hole(i int) *PathError { return refuse("the list has a hole at " + strconv.Itoa(i)) }
+
+func superfluousKey(key lua.LValue) *PathError {
+	return refuse("the list also has the key " + pathStep(key))
+}
+
+// badKey returns the error of a key that an object cannot have.
+func badKey(key lua.LValue) *PathError {
 	hint := ""
-	if key.Type() == lua.LTNumber {
+	switch key.Type() {
+	case lua.LTString:
+		return refuse("a key that is not UTF-8 has no JSON form")
+	case lua.LTNumber:
 		hint = "; write tostring(key) if keys are numbers"
 	}
-	return dst, refuse("the table has the key " + pathStep(key) + ": it is neither a list, with the keys 1 to n, nor an object, with strings for keys" + hint)
+	return refuse("the table has the key " + pathStep(key) + ": it is neither a list, with the keys 1 to n, nor an object, with strings for keys" + hint)
 }
 
 // integerKey writes a number as a name. It is an error if the table also has that name.

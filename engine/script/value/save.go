@@ -32,7 +32,7 @@ func Restore(text []byte) (lua.LValue, error) {
 // tagged writes a table, inside its tag if it needs one.
 func (e *encoder) tagged(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 	if !isPlain(t) {
-		return dst, refuse("a table with a metatable is not plain data")
+		return dst, notPlain()
 	}
 	tag := tagOf(t)
 	if tag == "" {
@@ -49,6 +49,8 @@ func (e *encoder) tagged(dst []byte, t *lua.LTable) ([]byte, *PathError) {
 	}
 	return append(dst, '}'), nil
 }
+
+func notPlain() *PathError { return refuse("a table with a metatable is not plain data") }
 
 // tagOf returns the tag that a table needs, or "". An empty list needs none, since Decode marks it.
 func tagOf(t *lua.LTable) string {

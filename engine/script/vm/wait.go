@@ -48,6 +48,9 @@ func (v *VM) suspend(t *thread, start func(wake func())) (started bool, err erro
 		}
 	}()
 	err = v.options.Await(func(wake func()) {
+		if v.options.Ran != nil {
+			v.options.Ran(Caller(t.L), true)
+		}
 		started, timeout = true, v.limits.end()
 		v.setCurrent(nil)
 		start(wake)

@@ -69,6 +69,9 @@ func errorText(message string, attributes map[string]string) string {
 	if !given {
 		text = message
 	}
+	if handler := attributes["stored_by"]; handler != "" {
+		return strings.TrimPrefix(message, "script: ") + ": " + text + ", stored by " + handler
+	}
 	if place := attributes["place"]; place != "" { // of a rejected promise, whose reason need not have one
 		return place + ": " + strings.TrimPrefix(message, "script: ") + ": " + text
 	}

@@ -52,6 +52,7 @@ type Server struct {
 	clock    *clock
 	manager  *manager.Manager
 	store    *store.Store
+	audit    *store.Audit
 	programs *fakePrograms
 	log      *Log
 	clients  *publisher
@@ -77,6 +78,7 @@ func New(ctx context.Context, o Options, l *Log) (*Server, error) {
 	c := o.Config
 	s := &Server{clock: &clock{now: startTime()}, store: store.New(), log: l, clients: &publisher{}, commands: c.Queue.Map}
 	log := slog.New(s.log)
+	s.audit = store.NewAudit(s.store, store.AuditOptions{Report: script.LogFinding(log)})
 	s.loop = loop.New(loop.Options{
 		MaxWaiting: c.Lua.MaxWaiting,
 		Clock:      s.clock,
@@ -176,7 +178,7 @@ func (s *Server) options(o Options, log *slog.Logger) script.Options {
 	options.Builtin = o.Scripts
 	options.From, options.Replaces = s.manager.Generation(), s.program
 	options.Generation = options.From + 1
-	options.Store = s.store
+	options.Store, options.Audit = s.store, s.audit
 	options.Log = log
 	options.Fetch = s.fetch
 	options.Push = s.push
