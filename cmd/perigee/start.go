@@ -97,7 +97,7 @@ func (p *program) logger(c config.Config, level *slog.LevelVar) *slog.Logger {
 	})
 	log := to(p.stderr)
 	for _, warning := range c.Warnings {
-		log.Warn("perigee: an environment variable looks like a misspelt setting", "problem", warning)
+		log.Warn("perigee: the settings look like a mistake", "problem", warning)
 	}
 	return log
 }

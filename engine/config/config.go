@@ -28,7 +28,8 @@ type Config struct {
 	Path string `toml:"-"`
 	// Blank reports that the file sets nothing: it is empty or has only comments.
 	Blank bool `toml:"-"`
-	// Warnings name environment variables that look like a misspelt setting, one sentence each.
+	// Warnings name environment variables that look like a misspelt setting, and settings that are probably not meant, one sentence
+	// each.
 	Warnings []string `toml:"-"`
 
 	origins map[string]origin // by setting name; absent for a default

@@ -17,8 +17,18 @@ func (l *loader) checkConsistency() {
 	if l.config.State.Sync == SyncJob && l.config.State.File == "" && !l.failed["state.file"] {
 		l.errs.add(l.origins["state.sync"], errNoStateFile)
 	}
+	l.warnOfLostJobs()
 	checkAtMost(l, "stop.drain", "stop.timeout", l.config.Stop.Drain, l.config.Stop.Timeout)
 	checkAtMost(l, "limits.send_queue_bytes", "limits.send_memory", l.config.Limits.SendQueueBytes, l.config.Limits.SendMemory)
+}
+
+// warnOfLostJobs warns if jobs are deleted before their effect is saved.
+func (l *loader) warnOfLostJobs() {
+	state := l.config.State
+	if state.File != "" && state.Sync == SyncInterval && l.config.Queue.Driver != DriverOff {
+		l.config.Warnings = append(l.config.Warnings, fmt.Sprintf(`state.sync is "interval": a crash undoes what jobs have changed in server.state `+
+			`in the last %s, although these jobs are done; set it to "job", or queue.driver to "off" if there are no jobs`, state.Interval))
+	}
 }
 
 // checkKey keeps the later of key and key_file, and refuses both from one source. A key with the default value, as in the shipped

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -93,6 +94,30 @@ func TestWarnings(t *testing.T) {
 	}
 	if !slices.Equal(c.Warnings, want) {
 		t.Errorf("Warnings = %q, want %q", c.Warnings, want)
+	}
+}
+
+// There is a warning if the state is saved and jobs are taken, but jobs do not wait for the save.
+func TestWarningOfLostJobs(t *testing.T) {
+	for _, row := range []struct {
+		text string
+		want bool
+	}{
+		{`[state]` + "\n" + `file = "s.json"`, true},
+		{`[state]` + "\n" + `file = "s.json"` + "\n" + `sync = "interval"` + "\n" + `[queue]` + "\n" + `driver = "memory"`, true},
+		{`[state]` + "\n" + `file = "s.json"` + "\n" + `sync = "job"`, false},
+		{`[state]` + "\n" + `file = "s.json"` + "\n" + `[queue]` + "\n" + `driver = "off"`, false},
+		{`[queue]` + "\n" + `driver = "beanstalkd"`, false},
+	} {
+		file := filepath.Join(t.TempDir(), "server.toml")
+		if err := os.WriteFile(file, []byte(row.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := load(t, Source{Path: file})
+		if got := len(c.Warnings) == 1 && strings.HasPrefix(c.Warnings[0], `state.sync is "interval": a crash undoes`) &&
+			strings.Contains(c.Warnings[0], " in the last 10s,"); got != row.want || len(c.Warnings) > 1 {
+			t.Errorf("Warnings of %q = %q, want one: %t", row.text, c.Warnings, row.want)
+		}
 	}
 }
 
