@@ -46,7 +46,7 @@ func layers() map[string]int {
 		"engine/queue/body":            1,
 		"engine/script/stdlib/pattern": 0,
 		"engine/script/store":          1,
-		"engine/script/varinfo":        1,
+		"engine/script/varinfo":        2,
 		"engine/auth":                  0,
 		"engine/config":                0,
 		"cmd/perigee/control":          0,
@@ -58,7 +58,8 @@ func layers() map[string]int {
 		"engine/metrics":               0,
 		"engine/process":               0,
 		"engine/schema":                1,
-		"engine/script/compile":        0,
+		"engine/script/compile":        1,
+		"engine/script/operator":       0,
 		"engine/script/value":          0,
 		"engine/wire":                  0,
 	}

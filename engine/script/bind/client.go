@@ -6,6 +6,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/script/api"
+	"perigee/engine/script/operator"
 	"perigee/engine/script/value"
 	"perigee/engine/wire"
 )
@@ -190,7 +191,7 @@ func stringField(L *lua.LState, field string, v lua.LValue) string {
 		}
 		return string(v)
 	case lua.LNumber:
-		return v.String()
+		return operator.Text(float64(v))
 	}
 	L.RaiseError("client.%s must be a string, not a %s", field, v.Type())
 	return ""

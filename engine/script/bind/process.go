@@ -10,6 +10,7 @@ import (
 	"perigee/engine/loop"
 	"perigee/engine/process"
 	"perigee/engine/script/api"
+	"perigee/engine/script/operator"
 )
 
 // child is a process as scripts see it. Each of its events is a separate turn; the next event is taken when the callback of the
@@ -165,7 +166,7 @@ func (c *child) read(L *lua.LState, request *process.Request, options *lua.LTabl
 		if !lua.LVCanConvToString(arg) {
 			L.RaiseError("args must be a list of strings; there is a %s in it", arg.Type())
 		}
-		request.Args = append(request.Args, arg.String())
+		request.Args = append(request.Args, operator.TextOf(arg))
 	}
 }
 

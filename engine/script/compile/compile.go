@@ -1,7 +1,8 @@
 // Package compile owns the compilation of a script: it turns the source into a function prototype that gopher-lua runs as Lua
 // 5.1 would. It checks the text (scan.go, structure.go), words its syntax errors (message.go), and rewrites the syntax tree
-// wherever gopher-lua's compiler would translate it wrongly (rewrite.go, assign.go, fold.go, loop.go, table.go) or without a
-// limit (concat.go); names.go adds the names of variables for error messages. It must not know LStates, libraries or files.
+// wherever gopher-lua's compiler would translate it wrongly (rewrite.go, assign.go, fold.go, loop.go, table.go) or its machine
+// would compute it wrongly (concat.go, instruction.go); names.go adds the names of variables for error messages. It must not
+// know LStates, libraries or files.
 //
 // It accepts Lua 5.1, with three differences: "goto" is a reserved word, and refused; "[[" may occur in "[[ ]]"; a ";" may
 // be a statement.
@@ -92,6 +93,7 @@ func compile(name string, source []byte) (*lua.FunctionProto, *SyntaxError) {
 		return nil, problem
 	}
 	moveNames(proto, names)
+	replaceInstructions(proto)
 	return proto, nil
 }
 

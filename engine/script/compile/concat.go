@@ -1,25 +1,28 @@
 package compile
 
-import "github.com/yuin/gopher-lua/ast"
+import (
+	"strconv"
 
-// ConcatFunction is the name of the global function that compiled programs call for "..": its arguments are all operands of a chain.
-// No script can have a variable of that name. The VM that runs the prototypes must provide it, and limit its results: the
-// instruction of gopher-lua has no limit.
+	"github.com/yuin/gopher-lua/ast"
+
+	"perigee/engine/script/operator"
+)
+
+// ConcatFunction is the name of the function that compiled programs call for "..": its arguments are all operands of a chain. No
+// script can have a variable of that name, and it is no global either: see replaceInstructions. The instruction of gopher-lua
+// writes numbers as Go does, and has no limit.
 const ConcatFunction = "(concat)"
 
-// concatenation replaces a chain of ".." that could multiply a string by a call. A chain with only one operand that is not
-// a constant cannot: it adds at most the length of the source, and stays the faster instruction.
+// concatenation replaces a chain of ".." by a call, unless all operands are constants.
 func (r *rewriter) concatenation(e *ast.StringConcatOpExpr) ast.Expr {
 	defer func(depth int) { r.depth = depth }(r.depth)
 	var operands []ast.Expr
-	variable := 0
+	variable := false
 	take := func(operand *ast.Expr) {
-		*operand = r.expression(*operand)
+		*operand = constantText(r.expression(*operand))
 		r.noteCopy(*operand)
 		operands = append(operands, *operand)
-		if !isKey(*operand) {
-			variable++
-		}
+		variable = variable || !isKey(*operand)
 	}
 	for link := e; ; {
 		take(&link.Lhs)
@@ -33,7 +36,7 @@ func (r *rewriter) concatenation(e *ast.StringConcatOpExpr) ast.Expr {
 		}
 		link = next
 	}
-	if variable < 2 {
+	if !variable {
 		return e
 	}
 	concat := r.expression(identifier(ConcatFunction, e.Line()))
@@ -41,6 +44,16 @@ func (r *rewriter) concatenation(e *ast.StringConcatOpExpr) ast.Expr {
 	call.SetLastLine(max(e.Line(), e.LastLine()))
 	toSingle(operands[len(operands)-1])
 	return call
+}
+
+// constantText returns a constant number as a string, any other expression unchanged.
+func constantText(e ast.Expr) ast.Expr {
+	number, ok := e.(*ast.NumberExpr)
+	if !ok {
+		return e
+	}
+	value, _ := strconv.ParseFloat(number.Value, 64) // numeral has written it
+	return at(e.Line(), &ast.StringExpr{Value: operator.Text(value)})
 }
 
 // isConcatenation reports whether an expression is a call that concatenation made.

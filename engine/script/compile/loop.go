@@ -10,8 +10,7 @@ func (r *rewriter) loop(statement ast.Stmt) ast.Stmt {
 	case *ast.RepeatStmt:
 		s.Stmts = r.loopBody(s.Stmts, func() { s.Condition = r.expression(s.Condition) })
 	case *ast.NumberForStmt:
-		s.Init, s.Limit, s.Step = r.expression(s.Init), r.expression(s.Limit), r.expression(s.Step)
-		s.Stmts = r.loopBody(s.Stmts, nil)
+		return r.numericFor(s)
 	case *ast.GenericForStmt:
 		return r.genericFor(s)
 	default:
@@ -76,6 +75,53 @@ func beginsWithJump(body []ast.Stmt) bool {
 		return true
 	}
 	return false
+}
+
+// ForBound is the prefix of the note at the conversion of a bound, before what the bound is: "limit".
+const ForBound = "(for) "
+
+// numericFor converts bounds that are strings to numbers:
+//
+//	for i = a, f() do   becomes   do local a1, f1 = a, f(); for i = a1 - 0, f1 - 0 do
+//
+// The variables are needed only if a bound could do something before an earlier one fails.
+func (r *rewriter) numericFor(s *ast.NumberForStmt) ast.Stmt {
+	s.Init, s.Limit, s.Step = r.expression(s.Init), r.expression(s.Limit), r.expression(s.Step)
+	s.Stmts = r.loopBody(s.Stmts, nil)
+	bounds := map[string]*ast.Expr{"initial value": &s.Init, "limit": &s.Limit, "step": &s.Step}
+	var unknown []string
+	acts := false
+	for _, name := range [...]string{"initial value", "limit", "step"} {
+		if e := *bounds[name]; e != nil && !isNumeral(e) {
+			_, reads := e.(*ast.IdentExpr)
+			unknown, acts = append(unknown, name), acts || !reads
+		}
+	}
+	temporary := at(s.Line(), &ast.LocalAssignStmt{})
+	for _, name := range unknown {
+		bound := bounds[name]
+		if acts && len(unknown) > 1 {
+			*bound = saveValue(temporary, *bound)
+		}
+		zero := at(s.Line(), &ast.NumberExpr{Value: "0"})
+		r.numeral(zero)
+		number := at((*bound).Line()&lineMask, &ast.ArithmeticOpExpr{Operator: "-", Lhs: *bound, Rhs: zero})
+		r.attach(number, ForBound+name)
+		*bound = number
+	}
+	if len(temporary.Names) == 0 {
+		return s
+	}
+	return enclose(s, temporary, s)
+}
+
+// isNumeral reports whether an expression is a number, perhaps with a minus.
+func isNumeral(e ast.Expr) bool {
+	if minus, ok := e.(*ast.UnaryMinusOpExpr); ok {
+		e = minus.Expr
+	}
+	_, ok := e.(*ast.NumberExpr)
+	return ok
 }
 
 // genericFor computes iterator, state and control before the loop:

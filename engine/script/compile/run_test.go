@@ -10,6 +10,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/script/compile"
+	"perigee/engine/script/operator"
 )
 
 // run compiles and runs a program and returns its output; an error ends the output with a line "error".
@@ -49,7 +50,12 @@ func execute(proto *lua.FunctionProto) (output string, err error) {
 		printed.WriteByte('\n')
 		return 0
 	}))
-	setConcat(state)
+	operator.Open(state, state.GetGlobal("string"))
+	strings := state.NewTable() // that programs may change
+	for _, event := range []string{"__index", "__add", "__sub", "__mul", "__div", "__mod", "__pow", "__unm"} {
+		strings.RawSetString(event, state.GetMetaField(lua.LString(""), event))
+	}
+	state.SetMetatable(lua.LString(""), strings)
 	// The error of gopher-lua does not find the main chunk at level 2.
 	state.SetGlobal("error", state.NewFunction(func(l *lua.LState) int {
 		where := ""
@@ -69,25 +75,6 @@ func execute(proto *lua.FunctionProto) (output string, err error) {
 	state.Push(state.NewFunctionFromProto(proto))
 	err = state.PCall(0, 0, nil)
 	return "", err
-}
-
-// setConcat sets the function that compiled programs call for "..": gopher-lua's own, for two operands at a time.
-func setConcat(state *lua.LState) {
-	two, err := state.LoadString("local left, right = ... return left .. right")
-	if err != nil {
-		panic(err)
-	}
-	state.SetGlobal(compile.ConcatFunction, state.NewFunction(func(l *lua.LState) int {
-		for l.GetTop() > 1 {
-			left, right := l.Get(-2), l.Get(-1)
-			l.Pop(2)
-			l.Push(two)
-			l.Push(left)
-			l.Push(right)
-			l.Call(2, 1)
-		}
-		return 1
-	}))
 }
 
 func show(v lua.LValue) string {

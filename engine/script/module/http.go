@@ -14,6 +14,7 @@ import (
 	"perigee/engine/fetch"
 	"perigee/engine/loop"
 	"perigee/engine/script/api"
+	"perigee/engine/script/operator"
 	"perigee/engine/script/value"
 )
 
@@ -212,7 +213,7 @@ func setHeaders(header http.Header, given *lua.LTable) error {
 			err = fmt.Errorf("headers must be strings by name, not a %s by a %s", v.Type(), name.Type())
 			return
 		}
-		header.Set(name.String(), v.String())
+		header.Set(name.String(), operator.TextOf(v))
 	})
 	return err
 }

@@ -2,12 +2,15 @@ package module
 
 import (
 	"log/slog"
+	"math"
+	"strconv"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/logging"
 	"perigee/engine/script/api"
+	"perigee/engine/script/operator"
 	"perigee/engine/script/value"
 )
 
@@ -95,12 +98,12 @@ func attributesOf(t *lua.LTable) []slog.Attr {
 			omitted++
 			continue
 		}
-		key := clip(k.String())
+		key := clip(fieldName(k))
 		switch v := v.(type) {
 		case lua.LString:
 			all = append(all, slog.String(key, clip(string(v))))
 		case lua.LNumber:
-			all = append(all, slog.Float64(key, float64(v)))
+			all = append(all, number(key, float64(v)))
 		case lua.LBool:
 			all = append(all, slog.Bool(key, bool(v)))
 		default:
@@ -115,6 +118,26 @@ func attributesOf(t *lua.LTable) []slog.Attr {
 		all = append(all, slog.Int("more_fields", omitted))
 	}
 	return all
+}
+
+// fieldName returns the name of a field, whose key may be any value.
+func fieldName(key lua.LValue) string {
+	if lua.LVCanConvToString(key) {
+		return operator.TextOf(key)
+	}
+	return key.String()
+}
+
+// number returns a number as a script sees it: whole numbers in full, fractions with 14 digits.
+func number(key string, f float64) slog.Attr {
+	text := operator.Text(f)
+	if whole, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return slog.Int64(key, whole)
+	}
+	if shown, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(f, 0) && f == f {
+		return slog.Float64(key, shown)
+	}
+	return slog.String(key, text)
 }
 
 // clip shortens a text for the log.

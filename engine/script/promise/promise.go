@@ -16,6 +16,7 @@ import (
 	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/script/api"
+	"perigee/engine/script/operator"
 	"perigee/engine/script/vm"
 )
 
@@ -241,7 +242,7 @@ func text(reason lua.LValue) string {
 		}
 	}
 	if lua.LVCanConvToString(reason) {
-		return reason.String()
+		return operator.TextOf(reason)
 	}
 	return fmt.Sprintf("(a %s value)", reason.Type())
 }

@@ -5,6 +5,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/script/operator"
 	"perigee/engine/script/stdlib/pattern"
 )
 
@@ -19,7 +20,7 @@ func (l *library) openBase(L *lua.LState) {
 		"assert":       baseAssert,
 		"error":        baseError,
 		"getmetatable": baseGetmetatable,
-		"next":         baseNext,
+		"next":         l.baseNext,
 		"print":        l.basePrint,
 		"rawequal":     baseRawequal,
 		"rawget":       baseRawget,
@@ -59,16 +60,6 @@ func ipairsStep(c call) int {
 	return 2
 }
 
-func baseNext(c call) int {
-	key, value := c.table().Next(c.L.Get(2))
-	c.L.Push(key)
-	if key == lua.LNil {
-		return 1
-	}
-	c.L.Push(value)
-	return 2
-}
-
 // baseAssert raises the message unchanged, whatever its type and without a position (as later versions of Lua do), so
 // that an error value keeps its identity.
 func baseAssert(c call) int {
@@ -87,13 +78,19 @@ func baseError(c call) int {
 	level := c.optInteger(2, 1)
 	message := c.L.Get(1)
 	if level > 0 && lua.LVCanConvToString(message) {
-		message = lua.LString(pattern.Position(c.L, level) + message.String())
+		message = lua.LString(pattern.Position(c.L, level) + operator.TextOf(message))
 	}
 	c.L.Error(message, 0)
 	return 0
 }
 
-func baseGetmetatable(c call) int { return c.push(c.L.GetMetatable(c.value(1))) }
+// baseGetmetatable hides the metatable of numbers, which is ours.
+func baseGetmetatable(c call) int {
+	if c.value(1).Type() == lua.LTNumber {
+		return c.push(lua.LNil)
+	}
+	return c.push(c.L.GetMetatable(c.value(1)))
+}
 
 // baseSetmetatable accepts only tables: the metatable of strings belongs to all scripts.
 func baseSetmetatable(c call) int {
@@ -157,13 +154,7 @@ func baseUnpack(c call) int {
 func baseTonumber(c call) int {
 	base := c.optInteger(2, 10)
 	if base == 10 {
-		switch v := c.value(1).(type) {
-		case lua.LNumber:
-			return c.push(v)
-		case lua.LString:
-			return c.numberOrNil(parseNumber(string(v)))
-		}
-		return c.push(lua.LNil)
+		return c.numberOrNil(operator.Number(c.value(1)))
 	}
 	s := c.text(1)
 	if base < 2 || base > 36 {
@@ -180,7 +171,15 @@ func (c call) numberOrNil(f float64, ok bool) int {
 	return c.numbers(f)
 }
 
-func baseTostring(c call) int { return c.push(c.L.ToStringMeta(c.value(1))) }
+func baseTostring(c call) int { return c.push(c.tostring(c.value(1))) }
+
+// tostring converts any value; the result of a __tostring may be anything.
+func (c call) tostring(v lua.LValue) lua.LValue {
+	if n, ok := v.(lua.LNumber); ok {
+		return lua.LString(operator.Text(float64(n)))
+	}
+	return c.L.ToStringMeta(v)
+}
 
 func baseType(c call) int { return c.result(c.value(1).Type().String()) }
 
@@ -188,14 +187,14 @@ func baseType(c call) int { return c.result(c.value(1).Type().String()) }
 func (l *library) basePrint(c call) int {
 	out := output{call: c, bytes: l.takeBuffer()}
 	for i := range c.L.GetTop() {
-		text := c.L.ToStringMeta(c.L.Get(i + 1))
+		text := c.tostring(c.L.Get(i + 1))
 		if !lua.LVCanConvToString(text) {
 			return c.raise("'tostring' must return a string to 'print'")
 		}
 		if i > 0 {
 			out.addByte('\t')
 		}
-		out.add(text.String())
+		out.add(operator.TextOf(text))
 	}
 	l.print(string(out.bytes))
 	l.returnBuffer(out.bytes)

@@ -6,6 +6,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/script/operator"
 	"perigee/engine/script/stdlib/pattern"
 )
 
@@ -62,7 +63,7 @@ func (c call) text(n int) string {
 	case lua.LString:
 		return string(v)
 	case lua.LNumber:
-		return v.String()
+		return operator.Text(float64(v))
 	}
 	c.wrongType(n, "string")
 	return ""
@@ -77,16 +78,11 @@ func (c call) optText(n int, otherwise string) string {
 
 // number returns a number argument; strings that look like numbers count.
 func (c call) number(n int) float64 {
-	switch v := c.L.Get(n).(type) {
-	case lua.LNumber:
-		return float64(v)
-	case lua.LString:
-		if f, ok := parseNumber(string(v)); ok {
-			return f
-		}
+	f, ok := operator.Number(c.L.Get(n))
+	if !ok {
+		c.wrongType(n, "number")
 	}
-	c.wrongType(n, "number")
-	return 0
+	return f
 }
 
 // integer returns a number argument without its fraction, for counting and indexing: at most 2^53 away from 0, so that

@@ -5,6 +5,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/script/operator"
 	"perigee/engine/script/stdlib/pattern"
 )
 
@@ -71,7 +72,7 @@ func (l *library) stringGsub(c call) int {
 	case lua.LString:
 		r.plain = strings.IndexByte(string(v), '%') < 0
 	case lua.LNumber:
-		r.with, r.plain = lua.LString(v.String()), true
+		r.with, r.plain = lua.LString(operator.Text(float64(v))), true
 	case *lua.LTable, *lua.LFunction:
 	default:
 		return c.argument(3, "string/function/table expected")
@@ -145,7 +146,7 @@ func (r *replacer) value(v lua.LValue, start, end int) {
 	case !lua.LVAsBool(v):
 		r.add(r.subject[start:end])
 	case lua.LVCanConvToString(v):
-		r.add(v.String())
+		r.add(operator.TextOf(v))
 	default:
 		r.raise("invalid replacement value (a %s)", v.Type())
 	}

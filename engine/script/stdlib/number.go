@@ -1,36 +1,9 @@
 package stdlib
 
-import (
-	"errors"
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // spaces are the bytes for which C's isspace is true.
 const spaces = " \t\n\v\f\r"
-
-// parseNumber reads a number in the syntax of Lua 5.1: decimal or hexadecimal, with a fraction or an exponent, between
-// spaces (gopher-lua's reads "010" as octal and refuses "1e5"). Unlike C's strtod it refuses "inf" and "nan": a client's
-// text must not become one by its spelling.
-func parseNumber(s string) (float64, bool) {
-	s = strings.Trim(s, spaces)
-	digits := strings.TrimLeft(s, "+-")
-	allowed := "0123456789.eE+-"
-	if len(digits) > 2 && digits[0] == '0' && digits[1]|0x20 == 'x' {
-		allowed = "0123456789abcdefABCDEFxXpP.+-"
-		if !strings.ContainsAny(digits, "pP") {
-			s += "p0" // strconv wants an exponent
-		}
-	}
-	if strings.Trim(digits, allowed) != "" {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, false
-	}
-	return f, true
-}
 
 // parseBase reads an integer in a base of 2 to 36, with an optional sign, spaces around, and "0x" in base 16.
 func parseBase(s string, base int) (float64, bool) {

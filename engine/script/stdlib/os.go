@@ -8,6 +8,8 @@ import (
 
 	"github.com/ncruces/go-strftime"
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/operator"
 )
 
 // openOS sets the part of os that only reads the clock. gopher-lua's date has "%a" as "mon" and no "%j", and its clock is
@@ -66,13 +68,8 @@ func (l *library) osTime(c call) int {
 
 // fieldNumber returns a number in a table, or a string that looks like one.
 func fieldNumber(t *lua.LTable, name string) (float64, bool) {
-	switch v := t.RawGetString(name).(type) {
-	case lua.LNumber:
-		return float64(v), v == v
-	case lua.LString:
-		return parseNumber(string(v))
-	}
-	return 0, false
+	f, ok := operator.Number(t.RawGetString(name))
+	return f, ok && f == f
 }
 
 func (l *library) osDate(c call) int {

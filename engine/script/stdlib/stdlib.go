@@ -10,11 +10,10 @@
 // they show the function as the caller spelled it, without quotes, and "got nil" for a missing argument; none checks a
 // context. The comments of the open functions say which results are wrong, too.
 //
-// Deliberate differences from Lua 5.1: Numbers print as in gopher-lua (integers in full). assert raises its message
+// Deliberate differences from Lua 5.1: Whole numbers up to 2^53 print in full. assert raises its message
 // unchanged, whatever it is. Patterns may contain zero bytes. Strings such as "inf" and "nan" are not numbers. If C leaves
 // a conversion undefined (math.huge as an index, %d of 1e300), the nearest integer is used, and tonumber("-1", 16) is
-// -1. An error of a method call counts the object as argument 1. next takes a key that the table never had for its first
-// one. There is no string.dump, and os only reads the clock.
+// -1. An error of a method call counts the object as argument 1. There is no string.dump, and os only reads the clock.
 package stdlib
 
 import (
@@ -25,11 +24,12 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/script/operator"
 	"perigee/engine/script/stdlib/pattern"
 )
 
 const (
-	maxString  = 16 << 20 // bytes of a string that a library function or a concatenation builds
+	maxString  = operator.MaxString
 	maxValues  = 4096     // values that one call returns, or accepts to make a string of; far below the registry's size
 	maxScratch = 64 << 10 // bytes of a scratch buffer that is kept for the next call
 )
@@ -48,6 +48,7 @@ type library struct {
 	print  func(text string)
 	now    func() time.Time
 	opened time.Time // when os.clock was 0
+	layout tableLayout
 
 	random   *rand.Rand
 	patterns *pattern.Cache
@@ -60,7 +61,7 @@ type function func(c call) int
 // Open sets the libraries as globals of L, which must be made with SkipOpenLibs, and the methods of strings. Threads that
 // are made from L later share them, and the generator of math.random.
 func Open(L *lua.LState, o Options) {
-	l := &library{print: o.Print, now: o.Now, patterns: pattern.NewCache()}
+	l := &library{print: o.Print, now: o.Now, layout: newTableLayout(), patterns: pattern.NewCache()}
 	if l.print == nil {
 		l.print = func(string) {}
 	}

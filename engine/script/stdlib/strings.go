@@ -6,6 +6,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/script/operator"
 	"perigee/engine/script/stdlib/pattern"
 )
 
@@ -31,10 +32,7 @@ func (l *library) openString(L *lua.LState) {
 		"upper":   stringUpper,
 	})
 	L.SetGlobal("string", t)
-	methods := L.NewTable()
-	methods.RawSetString("__index", t)
-	methods.RawSetString("__metatable", lua.LFalse)
-	L.SetMetatable(lua.LString(""), methods)
+	operator.Open(L, t)
 }
 
 // bounds converts Lua's positions, which count from 1 or from the end, to a range of s.

@@ -5,6 +5,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/script/operator"
 	"perigee/engine/script/stdlib/pattern"
 )
 
@@ -39,10 +40,8 @@ func (l *library) tableConcat(c call) int {
 	for i := from; i <= to; i++ {
 		budget.Spend(1)
 		switch v := rawGet(t, i).(type) {
-		case lua.LString:
-			out.add(string(v))
-		case lua.LNumber:
-			out.add(v.String())
+		case lua.LString, lua.LNumber:
+			out.add(operator.TextOf(v))
 		default:
 			return c.raise("invalid value (%s) at index %d in table for 'concat'", v.Type(), i)
 		}

@@ -9,9 +9,12 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/compile"
+	"perigee/engine/script/operator"
 )
 
-// The errors of gopher-lua, or their beginnings. Package stdlib uses the same error for "..".
+// The errors of gopher-lua, or their beginnings. Package operator uses the same for arithmetic and "..".
 const (
 	noFunction = "attempt to call a non-function object"
 	noTable    = "attempt to index a non-table object("
@@ -19,9 +22,13 @@ const (
 	noText     = "cannot perform concat operation between "
 	noMinus    = "__unm undefined"
 	noLength   = "__len undefined"
+	noOrder    = "attempt to compare " // followed by: table with table
 
 	badArgument = "bad argument #" // followed by: 2 to close (number expected, got string)
 )
+
+// noArithmetic is the beginning of the better error.
+const noArithmetic = "attempt to perform arithmetic on "
 
 // Usage is implemented by the userdata in the first upvalue of a Go function that words errors about its arguments itself.
 type Usage interface {
@@ -29,27 +36,45 @@ type Usage interface {
 	Misused(L *lua.LState, n int, problem string) string
 }
 
-// misused asks the running function to word the error about one of its arguments.
+// misused asks the running function to word the error about one of its arguments. If it cannot, and was called as a method, its
+// arguments are counted without the object, as Lua does.
 func misused(L *lua.LState, text, rest string) string {
+	number, problem, found := strings.Cut(rest, " ")
+	n, err := strconv.Atoi(number)
+	if !found || err != nil {
+		return text
+	}
+	if u := usage(L); u != nil {
+		_, problem, _ = strings.Cut(problem, " (")
+		problem = strings.TrimSuffix(problem, ")")
+		if expected, ok := strings.CutSuffix(problem, "got nil"); ok && n > arguments(L) {
+			problem = expected + "got no value"
+		}
+		return u.Misused(L, n, problem)
+	}
+	caller, ok := failed(L, 1)
+	if !ok || caller.op() != lua.OP_CALL && caller.op() != lua.OP_TAILCALL || !strings.HasPrefix(caller.variable(caller.a(), ""), "method ") {
+		return text
+	}
+	if n == 1 {
+		name, problem, _ := strings.Cut(strings.TrimPrefix(problem, "to "), " ")
+		return "calling " + name + " on bad self " + problem
+	}
+	return fmt.Sprintf("%s%d %s", badArgument, n-1, problem)
+}
+
+// usage returns the Usage of the running function, or nil.
+func usage(L *lua.LState) Usage {
 	fn := function(L, 0)
 	if fn == nil || !fn.IsG || len(fn.Upvalues) == 0 {
-		return text
+		return nil
 	}
 	object, _ := fn.Upvalues[0].Value().(*lua.LUserData)
 	if object == nil {
-		return text
+		return nil
 	}
-	u, ok := object.Value.(Usage)
-	number, problem, found := strings.Cut(rest, " ")
-	n, err := strconv.Atoi(number)
-	if _, problem, _ = strings.Cut(problem, " ("); !ok || !found || err != nil {
-		return text
-	}
-	problem = strings.TrimSuffix(problem, ")")
-	if expected, ok := strings.CutSuffix(problem, "got nil"); ok && n > arguments(L) {
-		problem = expected + "got no value"
-	}
-	return u.Misused(L, n, problem)
+	u, _ := object.Value.(Usage)
+	return u
 }
 
 // AddNames adds the names of variables to the text of an error that gopher-lua has raised in L; text has no position. The frames of
@@ -61,8 +86,11 @@ func AddNames(L *lua.LState, text string) (better string) {
 	if rest, ok := strings.CutPrefix(text, badArgument); ok {
 		return misused(L, text, rest)
 	}
+	if strings.HasPrefix(text, noOrder) {
+		return compared(text)
+	}
 	level := 0
-	if fn := function(L, 0); fn != nil && fn.IsG && strings.HasPrefix(text, noText) {
+	if fn := function(L, 0); fn != nil && fn.IsG && strings.HasPrefix(text, noNumbers) {
 		level = 1
 	}
 	f, ok := failed(L, level)
@@ -80,9 +108,9 @@ func AddNames(L *lua.LState, text string) (better string) {
 	case strings.HasPrefix(text, noNumbers):
 		_, kinds, _ := strings.Cut(text, " between ")
 		left, right, _ := strings.Cut(kinds, " and ")
-		better = "attempt to perform arithmetic on " + f.calculated(left, right)
+		better = f.arithmetic(left, right)
 	case text == noMinus:
-		better = "attempt to perform arithmetic on " + f.single()
+		better = noArithmetic + f.single()
 	case text == noLength:
 		better = "attempt to get length of " + f.single()
 	}
@@ -122,18 +150,32 @@ func (f frame) indexed(kind string) string {
 	return f.value(object, f.operand(0), kind)
 }
 
-// calculated names the operand that is not a number. If both are strings, it cannot know which of them failed.
-func (f frame) calculated(left, right string) string {
-	register, name, kind := f.c(), f.operand(1), right
-	if right == "number" || left != "number" && left != "string" {
-		register, name, kind = f.b(), f.operand(0), left
-	} else if right == "string" && left == "string" {
-		return "a string value"
+// arithmetic words the failure of an operator. The first operand that is not a number is to blame.
+func (f frame) arithmetic(left, right string) string {
+	if bound, ok := strings.CutPrefix(f.operandsAt(f.pc), compile.ForBound); ok {
+		return "'for' " + bound + " must be a number"
 	}
-	if op := f.op(); op < lua.OP_ADD || op > lua.OP_POW {
-		return "a " + kind + " value"
+	switch op := f.op(); {
+	case op < lua.OP_ADD || op > lua.OP_POW:
+		if left == "number" {
+			left = right
+		}
+		return noArithmetic + "a " + left + " value"
+	case operator.IsNegation(f.proto, f.proto.Code[f.pc]):
+		return noArithmetic + f.value(f.c(), f.operand(0), right)
+	case left == "number":
+		return noArithmetic + f.value(f.c(), f.operand(1), right)
 	}
-	return f.value(register, name, kind)
+	return noArithmetic + f.value(f.b(), f.operand(0), left)
+}
+
+// compared words the failure of a comparison: of two values of the same type, Lua says so.
+func compared(text string) string {
+	left, right, _ := strings.Cut(strings.TrimPrefix(text, noOrder), " with ")
+	if left == right {
+		return noOrder + "two " + left + " values"
+	}
+	return text
 }
 
 // joined names the last operand of ".." that is neither a string nor a number. The operands are arguments of a call, or in

@@ -118,17 +118,21 @@ func (v *VM) yieldCoroutine(L *lua.LState) int {
 
 // status (co) returns "running", "normal", "suspended" or "dead".
 func (v *VM) status(L *lua.LState) int {
-	co, word := checkCoroutine(L, "status"), "normal"
+	L.Push(lua.LString(checkCoroutine(L, "status").word(threadOf(L))))
+	return 1
+}
+
+// word returns the status as the code of a thread sees it.
+func (co *coroutine) word(seen *thread) string {
 	switch {
 	case co.over:
-		word = "dead"
+		return "dead"
 	case co.resumer == nil:
-		word = "suspended"
-	case threadOf(L).co == co:
-		word = "running"
+		return "suspended"
+	case seen.co == co:
+		return "running"
 	}
-	L.Push(lua.LString(word))
-	return 1
+	return "normal"
 }
 
 // running () returns the coroutine that calls it, or nil outside of any.
@@ -151,10 +155,9 @@ func (v *VM) resume(L *lua.LState, co *coroutine, first int) *Error {
 		level += t.co.level
 	}
 	switch {
-	case co.over:
-		return errorAt(L, "cannot resume dead coroutine")
-	case co.resumer != nil:
-		return errorAt(L, "cannot resume non-suspended coroutine")
+	case co.over || co.resumer != nil:
+		text := lua.LString("cannot resume " + co.word(t) + " coroutine")
+		return &Error{Value: text, bare: co.traced}
 	case level > maxDepth || t.depth >= maxDepth:
 		return errorAt(L, overflowText)
 	case co.next == nil && !v.coroutines.admit(v, co):

@@ -11,6 +11,7 @@ import (
 
 	"perigee/engine/logging"
 	"perigee/engine/script/compile"
+	"perigee/engine/script/operator"
 	"perigee/engine/script/value"
 	"perigee/engine/script/varinfo"
 )
@@ -164,7 +165,7 @@ func (v *VM) raisedByScript(L *lua.LState) bool {
 // panicText returns the message of a Go panic for scripts. The traceback gets the panic itself.
 func (t *thread) panicText(e *Error, value any) string {
 	// gopher-lua panics with this, or in its own error handling, if a thread is full.
-	if value == "lua callstack overflow" || t.vm.layout.registry(t.L) >= registryMax {
+	if value == "lua callstack overflow" || t.calls.isFull() {
 		return overflowText
 	}
 	text, _, _ := strings.Cut(fmt.Sprint(value), "\n")
@@ -206,7 +207,7 @@ func (v *VM) describe(e *Error, outer *thread, call any) *Error {
 // text returns a raised value as text. It calls __tostring, which may do anything.
 func (v *VM) text(raised lua.LValue, outer *thread, call any) string {
 	if lua.LVCanConvToString(raised) {
-		return raised.String()
+		return operator.TextOf(raised)
 	}
 	plain := fmt.Sprintf("(error object is a %s value)", raised.Type())
 	tostring := v.main.GetMetaField(raised, "__tostring")

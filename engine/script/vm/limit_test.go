@@ -376,7 +376,7 @@ func peak(run func()) uint64 {
 func TestHold(t *testing.T) {
 	l := newLimits()
 	l.begin(0)
-	thread := &thread{limits: l}
+	thread := &thread{limits: l, calls: depth{frames: &frames{}}}
 	for _, trips := range []bool{false, true} {
 		slice := l.state.Load()
 		if !l.hold(slice) {

@@ -10,8 +10,8 @@ func (v *VM) pcall(L *lua.LState) int {
 	return v.protectedCall(L, 2, nil)
 }
 
-// xpcall (f, handler, ...) returns the same as pcall, with the result of handler in place of the error. The handler runs after f
-// has been unwound.
+// xpcall (f, handler, ...) returns the same as pcall, with the result of handler in place of the error, or a fixed text if the
+// handler fails. The handler runs after f has been unwound.
 func (v *VM) xpcall(L *lua.LState) int {
 	if L.GetTop() < 2 {
 		panic(errorAt(L, "bad argument #2 to 'xpcall' (value expected)"))
@@ -47,7 +47,7 @@ func (v *VM) protectedCall(L *lua.LState, first int, handler lua.LValue) int {
 		if v.limits.cause() != nil {
 			panic(err)
 		}
-		value = err.valueFor(L)
+		value = lua.LString("error in error handling")
 	}
 	L.Push(lua.LFalse)
 	L.Push(value)

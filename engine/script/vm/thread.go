@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"reflect"
 	"slices"
 	"time"
 
@@ -15,8 +14,9 @@ const (
 	registryKept = 2048    // values; a thread that has grown beyond is not reused
 
 	// A Go stack holds at most 1 GiB, and a Lua call through a metamethod takes about 1 KiB of it. A pcall within a pcall uses
-	// the same Go stack, so the innermost threads get fewer frames: a stack has at most some 45,000.
-	regularFrames = 1000 // Lua frames of a thread
+	// the same Go stack, so the innermost threads get fewer frames: a stack has at most some 45,000 of such calls. Other calls
+	// take none of it: see depth.
+	regularFrames = 1000 // Lua frames of a new thread
 	shallowFrames = 200  // of a thread at shallowDepth or deeper
 	shallowDepth  = 8
 	maxDepth      = 190 // threads on one Go stack
@@ -31,6 +31,7 @@ type thread struct {
 	limits *limits
 	entry  *lua.LFunction
 	pool   *pool
+	calls  depth
 
 	// Set when it is taken from its pool.
 	call        any        // of the Call that it runs in, unless inCoroutine
@@ -49,7 +50,12 @@ type thread struct {
 func (t *thread) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Done returns a closed channel once a limit has tripped, and nil until then. It waits while the slice is held.
-func (t *thread) Done() <-chan struct{} { return t.limits.done() }
+func (t *thread) Done() <-chan struct{} {
+	if t.calls.hasMoved() {
+		t.calls.check()
+	}
+	return t.limits.done()
+}
 
 // Err returns the cause once a limit has tripped.
 func (t *thread) Err() error {
@@ -110,6 +116,7 @@ func (v *VM) newThread(p *pool) *thread {
 	L, _ := v.main.NewThread() // nothing to cancel: the main thread has no context
 	t := &thread{vm: v, L: L, limits: v.limits, pool: p}
 	t.entry = L.NewFunction(t.entryPoint)
+	t.calls = newDepth(L)
 	L.SetContext(t)
 	clearFrames(L)
 	return t
@@ -134,10 +141,11 @@ func clearFrames(L *lua.LState) {
 // putThread returns a thread to its pool after its results have been taken.
 func (v *VM) putThread(t *thread) {
 	p := t.pool
-	if t.panicked || len(p.idle) >= p.most || v.closed || v.layout.registry(t.L) > registryKept {
+	if t.panicked || len(p.idle) >= p.most || v.closed || t.calls.hasGrown() {
 		return
 	}
 	t.L.SetTop(0)
+	t.calls.reset()
 	t.call, t.co, t.failed = nil, nil, nil
 	p.idle = append(p.idle, t)
 }
@@ -171,7 +179,7 @@ func (t *thread) run(nargs, nret int, trace bool) *Error {
 func (t *thread) entryPoint(L *lua.LState) int {
 	defer t.recoverError()
 	if fn := L.Get(1); !isCallable(L, fn) {
-		panic(errorAt(L, "attempt to call a "+fn.Type().String()+" value"))
+		panic(&Error{Value: lua.LString("attempt to call a " + fn.Type().String() + " value")})
 	}
 	L.Call(L.GetTop()-1, lua.MultRet)
 	return L.GetTop()
@@ -204,27 +212,4 @@ func (t *thread) recoverError() {
 func (t *thread) closeUpvalues() {
 	defer func() { _ = recover() }()
 	t.L.Error(lua.LNil, 0)
-}
-
-// layout has the indexes of the private fields in which gopher-lua keeps the values of a thread. There is no other way to see
-// how much it has grown.
-type layout struct{ reg, array int }
-
-func newLayout() layout {
-	l := layout{-1, -1}
-	if f, ok := reflect.TypeFor[lua.LState]().FieldByName("reg"); ok {
-		l.reg = f.Index[0]
-		if f, ok := f.Type.Elem().FieldByName("array"); ok {
-			l.array = f.Index[0]
-		}
-	}
-	return l
-}
-
-// registry returns the capacity of L for values; the largest one if the fields do not exist.
-func (l layout) registry(L *lua.LState) int {
-	if l.array < 0 {
-		return registryMax
-	}
-	return reflect.ValueOf(L).Elem().Field(l.reg).Elem().Field(l.array).Cap()
 }

@@ -59,7 +59,13 @@ func TestVariableNames(t *testing.T) {
 		{`local s = "x"; return s - 1`, "attempt to perform arithmetic on local 's' (a string value)"},
 		{`local a, b = "1", {}; return a / b`, "attempt to perform arithmetic on local 'b' (a table value)"},
 		{`return "x" * 2`, "attempt to perform arithmetic on a string value"},
-		{`local a, b = "x", "y"; return a % b`, "attempt to perform arithmetic on a string value"},
+		{`local a, b = "x", "y"; return a % b`, "attempt to perform arithmetic on local 'a' (a string value)"},
+		{`local a, b = "0x1", "y"; return a % b`, "attempt to perform arithmetic on local 'b' (a string value)"},
+		{`local a = "y"; return -a`, "attempt to perform arithmetic on local 'a' (a string value)"},
+		{`return 5 - nobody`, "attempt to perform arithmetic on global 'nobody' (a nil value)"},
+		{`for i = {}, 2 do end`, "'for' initial value must be a number"},
+		{`local n; for i = 1, n do end`, "'for' limit must be a number"},
+		{`for i = "1", "2", "x" do end`, "'for' step must be a number"},
 		{`local x; return -x`, "attempt to perform arithmetic on local 'x' (a nil value)"},
 		{`local x; return #x`, "attempt to get length of local 'x' (a nil value)"},
 		{`return #client.list`, "attempt to get length of field 'list' (a nil value)"},
@@ -68,6 +74,7 @@ func TestVariableNames(t *testing.T) {
 		{`local t = {}; return "Hello, " .. t.name`, "attempt to concatenate field 'name' (a nil value)"},
 		{`local t, u = {}, "u"; return t .. u`, "attempt to concatenate local 't' (a table value)"},
 		{`return 1 < "x"`, "attempt to compare number with string"},
+		{`return {} <= {}`, "attempt to compare two table values"},
 		{`error("attempt to call a non-function object")`, "attempt to call a non-function object"},
 	}
 	for _, row := range rows {

@@ -20,7 +20,6 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/script/compile"
 	"perigee/engine/script/stdlib"
 )
 
@@ -73,7 +72,6 @@ type VM struct {
 	// Set by New, never changed.
 	options Options
 	main    *lua.LState
-	layout  layout
 	limits  *limits
 	unwound *lua.ApiError // unwinds the thread of a failed call
 	raisers [2]lua.LValue // error and assert, which raise their argument
@@ -106,7 +104,6 @@ func New(o Options) *VM {
 			SkipOpenLibs:        true,
 			MinimizeStackMemory: true,
 		}),
-		layout:  newLayout(),
 		limits:  newLimits(),
 		unwound: &lua.ApiError{Type: lua.ApiErrorRun, Object: lua.LNil, StackTrace: "vm: see the thread"},
 		regular: pool{frames: regularFrames, most: 256},
@@ -221,7 +218,6 @@ func (v *VM) Close() {
 func (v *VM) open() {
 	stdlib.Open(v.main, stdlib.Options{Print: v.options.Print, Now: v.options.Now})
 	v.raisers = [2]lua.LValue{v.main.GetGlobal("error"), v.main.GetGlobal("assert")}
-	v.main.SetGlobal(compile.ConcatFunction, v.main.NewFunction(stdlib.Concat))
 	v.main.SetGlobal("pcall", v.main.NewFunction(v.pcall))
 	v.main.SetGlobal("xpcall", v.main.NewFunction(v.xpcall))
 	v.main.SetGlobal("coroutine", v.main.SetFuncs(v.main.NewTable(), map[string]lua.LGFunction{

@@ -221,7 +221,7 @@ func TestResumeWaiting(t *testing.T) {
 	m := start(t, Options{})
 	out := m.begin(t, `co = coroutine.create(function() wait() return "end" end) return select(2, coroutine.resume(co))`)
 	o := m.run(t, `return coroutine.status(co) .. " " .. select(2, coroutine.resume(co))`)
-	if want := "normal test.lua:1: cannot resume non-suspended coroutine"; o.String() != want {
+	if want := "normal cannot resume normal coroutine"; o.String() != want {
 		t.Errorf("resume of a coroutine that waits: got %v, want %s", o, want)
 	}
 	m.wake(t)

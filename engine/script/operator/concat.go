@@ -1,0 +1,72 @@
+package operator
+
+import (
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// MaxString is the maximum of bytes of a string that a script makes.
+const MaxString = 16 << 20
+
+// Concat is the operator ".." for all operands of a chain, which are its arguments. It works like gopher-lua's own,
+// metamethods and errors included, but writes numbers as Lua does and limits the result: a chain of 200 operands makes a
+// string 200 times as long, in one step that cannot be interrupted.
+func Concat(L *lua.LState) int {
+	result := L.Get(L.GetTop())
+	for left := L.GetTop() - 1; left > 0; {
+		if first := firstText(L, left, result); first <= left {
+			result = join(L, first, left, result)
+			left = first - 1
+			continue
+		}
+		result = concatWith(L, L.Get(left), result)
+		left--
+	}
+	L.Push(result)
+	return 1
+}
+
+// firstText returns the first operand of the unbroken run of strings and numbers that ends at left; left+1 if there is none,
+// or if last is neither a string nor a number.
+func firstText(L *lua.LState, left int, last lua.LValue) int {
+	first := left + 1
+	for lua.LVCanConvToString(last) && first > 1 && lua.LVCanConvToString(L.Get(first-1)) {
+		first--
+	}
+	return first
+}
+
+// join makes one string of the operands from first to last and the tail.
+func join(L *lua.LState, first, last int, tail lua.LValue) lua.LValue {
+	var few [8]string
+	parts, size := few[:0], 0
+	for i := first; i <= last+1; i++ {
+		v := tail
+		if i <= last {
+			v = L.Get(i)
+		}
+		part := TextOf(v)
+		if len(part) > MaxString-size {
+			L.RaiseError("result of '..' is longer than %d bytes", MaxString)
+		}
+		size += len(part)
+		parts = append(parts, part)
+	}
+	return lua.LString(strings.Join(parts, ""))
+}
+
+// concatWith joins two operands by a metamethod.
+func concatWith(L *lua.LState, left, right lua.LValue) lua.LValue {
+	method := L.GetMetaField(left, "__concat")
+	if method == lua.LNil {
+		method = L.GetMetaField(right, "__concat")
+	}
+	if method == lua.LNil {
+		L.RaiseError("cannot perform concat operation between %v and %v", left.Type(), right.Type())
+	}
+	call(L, method, left, right)
+	result := L.Get(-1)
+	L.Pop(1)
+	return result
+}
