@@ -27,7 +27,7 @@ func Default() Config {
 			Path: "scripts", Manager: "giveaway",
 			TurnTimeout: Duration(time.Second), BootTimeout: Duration(5 * time.Second),
 			SlowTurn: Duration(50 * time.Millisecond), AwaitTimeout: Duration(60 * time.Second),
-			MaxWaiting: 10_000, Memory: 512 * MiB, Drain: Duration(10 * time.Second),
+			MaxWaiting: 10_000, Memory: 512 * MiB, BigIntegers: BigIntegersRefuse, Drain: Duration(10 * time.Second),
 		},
 		HTTP: HTTP{
 			Timeout: Duration(10 * time.Second), MaxBody: 1 * MiB, MaxRequests: 256, RequestsPerConnection: 16, RedirectsToPrivate: false,

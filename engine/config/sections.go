@@ -59,8 +59,15 @@ type Lua struct {
 	AwaitTimeout Duration `toml:"await_timeout" range:"1ms..24h" doc:"Maximum time that a handler may wait for one thing. A longer wait is an error."`
 	MaxWaiting   int      `toml:"max_waiting" range:"1..1000000" restart:"yes" doc:"Maximum number of handlers that wait at the same time. Each takes about 30 KiB. One connection, job or timer may take half of them."`
 	Memory       Size     `toml:"memory" range:"16MiB..1TiB" restart:"yes" doc:"Heap of the whole server, in bytes, above which the running script is stopped."`
+	BigIntegers  string   `toml:"big_integers" one:"refuse text" doc:"What happens to integers beyond 2^53 in JSON, which Lua would round: refuse, with their place, or text, which gives scripts a string with all digits. It applies to messages, jobs, the bodies of HTTP and json.decode, and to other numbers that would lose digits before the point."`
 	Drain        Duration `toml:"drain" range:"0s..24h" doc:"Maximum time that handlers of the previous scripts may go on waiting after a reload. Then they are interrupted."`
 }
+
+// Values of Lua.BigIntegers.
+const (
+	BigIntegersRefuse = "refuse"
+	BigIntegersText   = "text"
+)
 
 // HTTP is the section [http]: requests of scripts to other servers.
 type HTTP struct {

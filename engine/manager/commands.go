@@ -63,7 +63,7 @@ func (m *Manager) request(ctx context.Context, r commandRequest, done func(resul
 	}
 	arguments, err := m.generation.Load().application.Decode(r.arguments)
 	if err != nil {
-		done(nil, fmt.Errorf("%w: %w", errArguments, err))
+		done(nil, fmt.Errorf("%w: %s", errArguments, decodeReason(err)))
 		return
 	}
 	err = m.loop.PostWithin(ctx, r.turn(), func() {

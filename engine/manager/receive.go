@@ -151,8 +151,19 @@ func invalidReason(err error) string {
 	case errors.Is(err, wire.ErrNoName):
 		return "a message has a name"
 	default:
-		return "the message is nested too deeply, has too many keys, or a number that is too large"
+		return "the message cannot be read: " + decodeReason(err)
 	}
+}
+
+// decodeReason returns why a text cannot be decoded: its error may know the place.
+func decodeReason(err error) string {
+	if placed, ok := errors.AsType[interface {
+		error
+		Reason() string
+	}](err); ok {
+		return placed.Reason()
+	}
+	return err.Error()
 }
 
 // fail handles an error of the scripts of a generation: it logs the error, sends the connection, unless it is nil, a reference

@@ -14,7 +14,7 @@ import (
 
 // modules are the modules of the server, in the order in which the documents list them.
 func (p *Program) modules() []api.Module {
-	return []api.Module{p.server.module(), p.log.Module(), module.JSON(), p.requests.Module()}
+	return []api.Module{p.server.module(), p.log.Module(), module.JSON(p.options.JSON.BigText), p.requests.Module()}
 }
 
 // kinds are the kinds of objects that scripts use.

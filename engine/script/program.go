@@ -146,7 +146,8 @@ func newProgram(o Options, host Host) *Program {
 	})
 	p.clients = bind.NewClients(host, p.promises.Wait)
 	p.requests = module.NewHTTP(module.HTTPOptions{
-		Log: o.Log, Depth: o.JSON.Depth, Wait: p.promises.Wait, Owner: o.Loop.Owner, Fetch: o.Fetch,
+		Log: o.Log, Wait: p.promises.Wait, Owner: o.Loop.Owner, Fetch: o.Fetch,
+		JSON: value.Limits{Depth: o.JSON.Depth, BigText: o.JSON.BigText}, // the size of a body already limits the number of keys
 	})
 	p.hooks = &hooks{turns: p.turns, clients: p.clients, log: o.Log, managerName: o.Manager, functions: map[string]lua.LValue{}}
 	p.adoption = &adoption{clients: p.clients}

@@ -22,7 +22,9 @@ func OptionsFor(c config.Config, l Loop) Options {
 		BootWait:       c.Lua.BootTimeout.Std(),
 		AwaitTimeout:   c.Lua.AwaitTimeout.Std(),
 		Memory:         uint64(c.Lua.Memory),
-		JSON:           value.Limits{Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys},
+		JSON: value.Limits{
+			Depth: c.Limits.JSONDepth, Keys: c.Limits.JSONKeys, BigText: c.Lua.BigIntegers == config.BigIntegersText,
+		},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/config"
 	"perigee/engine/script/api"
 	"perigee/engine/script/compile"
 	"perigee/engine/script/module"
@@ -26,7 +27,7 @@ func (f *file) open() {
 	L.SetGlobal("require", L.NewFunction(f.require))
 	f.openCallable("assert", f.assertFunctions()[1:])
 	f.clients = f.clientMetatable()
-	f.modules["json"] = module.JSON().Table(L)
+	f.modules["json"] = module.JSON(f.options.Config.Lua.BigIntegers == config.BigIntegersText).Table(L)
 	f.modules["spec"] = f.table("spec", f.moduleFunctions())
 }
 

@@ -79,7 +79,11 @@ func (w *jsonWriter) float(f float64) error {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return errors.New("it contains an infinite number or NaN")
 	}
-	w.text = append(w.text, jsontext.Float(f).String()...)
+	if math.Abs(f) < 1<<53 {
+		w.text = append(w.text, jsontext.Float(f).String()...)
+	} else { // with an exponent, it is not mistaken for an integer
+		w.text = strconv.AppendFloat(w.text, f, 'e', -1, 64)
+	}
 	return nil
 }
 

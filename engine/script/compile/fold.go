@@ -1,10 +1,14 @@
 package compile
 
 import (
+	"math"
+	"math/big"
 	"strconv"
 	"strings"
 
 	"github.com/yuin/gopher-lua/ast"
+
+	"perigee/engine/script/value"
 )
 
 // truth is the value of a condition, as far as it is known before the program runs.
@@ -74,12 +78,28 @@ func foldNot(e *ast.UnaryNotOpExpr) ast.Expr {
 // numeral rewrites a number so that the compiler reads it correctly. It would read "0010" as octal, and numbers out of range
 // ("1e999", "0xffffffffffffffff") as NaN.
 func (r *rewriter) numeral(e *ast.NumberExpr) {
-	value, ok := numeral(e.Value)
+	f, ok := numeral(e.Value)
 	if !ok {
 		r.fail(e.Line(), "malformed number near '%s'", e.Value)
+	} else if rounds(e.Value, f) {
+		r.fail(e.Line(), "the number %s would be rounded to %s: write it as a string, %q", e.Value, strconv.FormatFloat(f, 'f', 0, 64), e.Value)
 	}
-	e.Value = strconv.FormatFloat(value, 'g', -1, 64)
+	e.Value = strconv.FormatFloat(f, 'g', -1, 64)
 	r.countConstant('n', e.Value)
+}
+
+// rounds reports whether a number in Lua's syntax is not what its digits say: an integer beyond 2^53, or any other number beyond
+// it with more digits than are kept. Nobody writes such digits, of an id for instance, to have them changed.
+func rounds(text string, f float64) bool {
+	if f < 1<<53 || math.IsInf(f, 0) {
+		return false
+	}
+	if digits, ok := strings.CutPrefix(strings.ToLower(text), "0x"); ok {
+		n, ok := new(big.Int).SetString(digits, 16)
+		exact, _ := big.NewFloat(f).Int(nil)
+		return !ok || n.Cmp(exact) != 0
+	}
+	return !value.Exact(text, f)
 }
 
 // numeral returns the value of a number in Lua's syntax; infinity if it is too large.

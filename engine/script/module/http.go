@@ -21,9 +21,9 @@ import (
 // HTTPOptions are the options of NewHTTP.
 type HTTPOptions struct {
 	Log *slog.Logger
-	// Depth limits JSON that is sent and received, as in value.Limits.
-	Depth int
-	Wait  api.Wait
+	// JSON has the limits of JSON that is sent and received.
+	JSON value.Limits
+	Wait api.Wait
 	// Owner returns the owner of the present turn.
 	Owner func() *loop.Owner
 	// Fetch starts a request, as fetch.Client does. cancel is also called once the response has been used.
@@ -189,7 +189,7 @@ func (h *HTTP) requestOf(L *lua.LState, options *lua.LTable) fetch.Request {
 		if options.RawGetString("body") != lua.LNil {
 			L.RaiseError("body and json cannot both be sent")
 		}
-		if r.Body, err = value.Append(nil, given, h.limits()); err != nil {
+		if r.Body, err = value.Append(nil, given, h.options.JSON); err != nil {
 			L.RaiseError("json: %s", api.Sentence(err))
 		}
 		r.Header.Set("Content-Type", "application/json")
@@ -201,9 +201,6 @@ func (h *HTTP) requestOf(L *lua.LState, options *lua.LTable) fetch.Request {
 	}
 	return r
 }
-
-// limits are those of JSON that is sent or received. The size of a body already limits the number of keys.
-func (h *HTTP) limits() value.Limits { return value.Limits{Depth: h.options.Depth} }
 
 // setHeaders sets the headers of the headers option.
 func setHeaders(header http.Header, given *lua.LTable) error {
@@ -235,7 +232,7 @@ func (h *HTTP) methods() []api.Function {
 			if !ok {
 				L.RaiseError("json is a method: write response:json() with a colon")
 			}
-			limits := h.limits()
+			limits := h.options.JSON
 			limits.Turn = L.Context()
 			return pushDecoded(L, string(body), limits)
 		}},

@@ -7,12 +7,12 @@ import (
 	"perigee/engine/script/value"
 )
 
-// JSON is the module json.
-func JSON() api.Module {
-	return api.Module{Name: "json", Doc: "JSON.", Fields: jsonFields(), Functions: jsonFunctions()}
+// JSON is the module json. bigText is that of value.Limits.
+func JSON(bigText bool) api.Module {
+	return api.Module{Name: "json", Doc: "JSON.", Fields: jsonFields(), Functions: jsonFunctions(bigText)}
 }
 
-func jsonFunctions() []api.Function {
+func jsonFunctions(bigText bool) []api.Function {
 	return []api.Function{
 		{
 			Name: "encode", Signature: "(value: any): string",
@@ -23,8 +23,8 @@ func jsonFunctions() []api.Function {
 				return api.Push(L, lua.LString(text))
 			},
 		},
-		{Name: "decode", Signature: "(text: string): any, string?", Doc: "Returns the value of a JSON text, or nil and the reason if it is not JSON.", Run: func(L *lua.LState) int {
-			return pushDecoded(L, L.CheckString(1), value.Limits{Turn: L.Context()})
+		{Name: "decode", Signature: "(text: string): any, string?", Doc: "Returns the value of a JSON text, or nil and the reason if it is not JSON. Integers beyond 2^53 are refused, or strings if lua.big_integers says so.", Run: func(L *lua.LState) int {
+			return pushDecoded(L, L.CheckString(1), value.Limits{BigText: bigText, Turn: L.Context()})
 		}},
 		{Name: "array", Signature: "(list?: table): table", Doc: "Marks a table, or a new one, as a list, so that it is [] even if it is empty. Returns it.", Run: func(L *lua.LState) int {
 			list := L.OptTable(1, L.NewTable())
@@ -44,7 +44,7 @@ func pushDecoded(L *lua.LState, text string, limits value.Limits) int {
 	v, err := value.Decode([]byte(text), limits, value.Null())
 	if err != nil {
 		L.Push(lua.LNil)
-		L.Push(lua.LString(err.Error()))
+		L.Push(lua.LString(api.Sentence(err)))
 		return 2
 	}
 	return api.Push(L, v)

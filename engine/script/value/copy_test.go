@@ -56,7 +56,7 @@ func TestFromGoRefuses(t *testing.T) {
 	}{
 		{struct{}{}, "value: convert: a struct {} is not plain data"},
 		{map[string]any{"a": []any{1, make(chan int)}}, "value: convert a[2]: a chan int is not plain data"},
-		{map[string]any{"a": int64(1)<<53 + 1}, "value: convert a: an integer beyond 2^53"},
+		{map[string]any{"a": int64(1)<<53 + 1}, "value: convert a: an integer beyond 2^53; write it as a string"},
 	} {
 		if got, err := FromGo(c.given); err == nil || err.Error() != c.want {
 			t.Errorf("FromGo(%v) = %v, %v, want %s", c.given, got, err, c.want)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -20,7 +19,7 @@ import (
 // browsers does. An empty list is marked, so that it stays one.
 //
 // The error is a [*PathError]. It wraps [ErrSyntax], or a [*LimitError] if the value exceeds a limit or has a number that
-// Lua cannot represent: an integer beyond 2^53, or one out of the range of a float64.
+// Lua cannot represent, see [Limits.BigText].
 func Decode(text []byte, l Limits, null lua.LValue) (lua.LValue, error) {
 	if !utf8.Valid(text) {
 		return outcome[lua.LValue]("decode", nil, nil, fault(fmt.Errorf("%w: invalid UTF-8", ErrSyntax)))
@@ -38,7 +37,8 @@ type decoder struct {
 	source      bytes.Buffer
 	depth, keys int        // the limits; 0 keys: no limit
 	null        lua.LValue // replaces a null member; nil leaves it out
-	count       int        // members so far
+	bigText     bool
+	count       int // members so far
 	budget      budget
 	names       []string     // of the objects that are being read
 	values      []lua.LValue // of the objects and lists that are being read
@@ -50,7 +50,7 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }} //nolint:goche
 func (d *decoder) reset(text []byte, l Limits, null lua.LValue) {
 	d.source = *bytes.NewBuffer(text)
 	d.Reset(&d.source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	d.depth, d.keys, d.null, d.count = l.depth(), l.Keys, null, 0
+	d.depth, d.keys, d.bigText, d.null, d.count = l.depth(), l.Keys, l.BigText, null, 0
 	d.budget = budget{turn: l.Turn, left: valuesPerCheck}
 }
 
@@ -105,7 +105,7 @@ func (d *decoder) value(token jsontext.Token, depth int) (lua.LValue, *PathError
 	case jsontext.KindString:
 		return lua.LString(token.String()), nil
 	case jsontext.KindNumber:
-		return number(token.String())
+		return d.number(token.String())
 	}
 	if depth == d.depth {
 		return nil, tooDeep(d.depth)
@@ -200,18 +200,6 @@ func (d *decoder) pop(name, value int) {
 	clear(d.names[name:])
 	clear(d.values[value:])
 	d.names, d.values = d.names[:name], d.values[:value]
-}
-
-func number(text string) (lua.LValue, *PathError) {
-	if !strings.ContainsAny(text, ".eE") {
-		n, _ := strconv.ParseInt(text, 10, 64) // the nearest int64 if it is out of range
-		return fromInteger(n)
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return nil, tooMuch("a number out of range")
-	}
-	return lua.LNumber(f), nil
 }
 
 // syntax returns the error of text that is not JSON.

@@ -122,6 +122,11 @@ func TestDecodeRefuses(t *testing.T) {
 		{`-9007199254740993`, "an integer beyond 2^53", ""},
 		{`123456789012345678901234567890`, "an integer beyond 2^53", ""},
 		{`[1,1e999]`, "a number out of range", "[2]"},
+		{`[9007199254740994]`, "an integer beyond 2^53", "[1]"},
+		{`{"price":12345678901234567890.5}`, "a number beyond 2^53 with more digits than Lua keeps", "price"},
+		{`[9007199254740993.0]`, "more digits than Lua keeps", "[1]"},
+		{`[-9007199254740993e0]`, "more digits than Lua keeps", "[1]"},
+		{`[1e300,-1.5e16,9007199254740992.0,0.12345678901234567890,1.7976931348623157e308]`, "", ""},
 	} {
 		_, err := Decode([]byte(c.text), limits, nil)
 		if c.want == "" {
@@ -277,4 +282,23 @@ func measure(v lua.LValue) (depth, keys int) {
 		}
 	})
 	return depth + 1, keys
+}
+
+// Numbers that Lua would change become their text if the limits say so.
+func TestDecodeBigText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]lua.LValue{
+		`9007199254740992`:       lua.LNumber(1 << 53),
+		`9007199254740993`:       lua.LString("9007199254740993"),
+		`9007199254740994`:       lua.LString("9007199254740994"),
+		`-342161316540874753`:    lua.LString("-342161316540874753"),
+		`12345678901234567890.5`: lua.LString("12345678901234567890.5"),
+		`1e999`:                  lua.LString("1e999"),
+		`1e20`:                   lua.LNumber(1e20),
+		`0.1`:                    lua.LNumber(0.1),
+	} {
+		if got, err := Decode([]byte(text), Limits{BigText: true}, nil); got != want || err != nil {
+			t.Errorf("Decode(%s) = %v (%T), %v, want %v (%T)", text, got, got, err, want, want)
+		}
+	}
 }

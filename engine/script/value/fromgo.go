@@ -60,7 +60,7 @@ func fromGo(v any, depth int) (lua.LValue, *PathError) {
 
 func fromInteger(n int64) (lua.LValue, *PathError) {
 	if n > maxInteger || n < -maxInteger {
-		return nil, tooMuch("an integer beyond 2^53")
+		return nil, tooMuch("an integer beyond 2^53; write it as a string")
 	}
 	return lua.LNumber(n), nil
 }
