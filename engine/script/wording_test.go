@@ -71,7 +71,8 @@ func TestWording(t *testing.T) {
 		{`server.command("X")`, "bad argument #2 to server.command (function expected, got no value): write server.command(name, fn)"},
 		{`server.next(print)`, "bad argument #1 to server.next (the name of a command expected, got a function; server.after takes functions): write server.next(command, arguments)"},
 		{`server.delay(5, print)`, "bad argument #2 to server.delay (the name of a command expected, got a function; server.after takes functions): write server.delay(ms, command, arguments)"},
-		{`server.foo = 1`, "server.foo cannot be set: the module is read-only"},
+		{`server.foo = 1`, "server.foo cannot be set: the module is read-only, since all scripts share it; write a function of your own that calls it"},
+		{`require("json").encode = nil`, "json.encode cannot be set: the module is read-only, since all scripts share it; write a function of your own that calls it"},
 
 		{client + `client:send("R", { gone = { [2] = 1 } })`, `send "R": gone: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) if keys are numbers`},
 		{`server.broadcast("R", { run = print })`, `send "R": run: a function has no JSON form`},

@@ -27,24 +27,18 @@ func (f *file) open() {
 	L.SetGlobal("require", L.NewFunction(f.require))
 	f.openCallable("assert", f.assertFunctions()[1:])
 	f.clients = f.clientMetatable()
-	f.modules["json"] = module.JSON(f.options.Config.Lua.BigIntegers == config.BigIntegersText).Table(L)
+	f.modules["json"] = module.JSON(f.options.Config.Lua.BigIntegers == config.BigIntegersText).StrictTable(L)
 	f.modules["spec"] = f.table("spec", f.moduleFunctions())
 }
 
-// table creates a table of functions. Reading another field is an error.
+// table creates a read-only table of functions. Reading another field is an error.
 func (f *file) table(name string, functions []api.Function) *lua.LTable {
 	L := f.vm.State()
-	mt := L.NewTable()
-	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
-		L.RaiseError("there is no %s.%s", name, L.Get(2).String())
-		return 0
-	}))
 	t := L.NewTable()
 	for _, fn := range functions {
 		t.RawSetString(strings.TrimPrefix(fn.Name, name+"."), L.NewFunction(fn.Run))
 	}
-	t.Metatable = mt
-	return t
+	return api.Strict(L, name, t)
 }
 
 // currentSuite returns the suite whose function runs. word is the name of the called function.

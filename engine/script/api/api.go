@@ -9,6 +9,8 @@ import (
 	"fmt"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"perigee/engine/script/stdlib"
 )
 
 // Function is a function of a module or a method of a kind of object.
@@ -55,18 +57,12 @@ func (m Module) Table(L *lua.LState) *lua.LTable {
 
 // StrictTable is Table for scripts: reading a field that does not exist is an error, and no field can be set.
 func (m Module) StrictTable(L *lua.LState) *lua.LTable {
-	t, mt := m.Table(L), L.NewTable()
-	mt.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
-		L.RaiseError("there is no %s.%s", m.Name, L.Get(2).String())
-		return 0
-	}))
-	mt.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
-		L.RaiseError("%s.%s cannot be set: the module is read-only", m.Name, L.Get(2).String())
-		return 0
-	}))
-	mt.RawSetString("__metatable", lua.LString(m.Name))
-	t.Metatable = mt
-	return t
+	return Strict(L, m.Name, m.Table(L))
+}
+
+// Strict returns a read-only table with the contents of a module.
+func Strict(L *lua.LState, name string, contents *lua.LTable) *lua.LTable {
+	return stdlib.Shared{Name: name, Contents: contents, Missing: "there is no " + name + ".%s"}.Table(L)
 }
 
 // functions returns a table of functions by name. owner is their prefix, with the dot or colon.

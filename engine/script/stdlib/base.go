@@ -84,10 +84,15 @@ func baseError(c call) int {
 	return 0
 }
 
-// baseGetmetatable hides the metatable of numbers, which is ours.
+// baseGetmetatable hides the metatables of numbers and of libraries, which are ours.
 func baseGetmetatable(c call) int {
-	if c.value(1).Type() == lua.LTNumber {
+	switch v := c.value(1).(type) {
+	case lua.LNumber:
 		return c.push(lua.LNil)
+	case *lua.LTable:
+		if s, ok := sharedBy(v); ok && s.Missing == "" {
+			return c.push(lua.LNil)
+		}
 	}
 	return c.push(c.L.GetMetatable(c.value(1)))
 }
@@ -108,11 +113,21 @@ func baseSetmetatable(c call) int {
 
 func baseRawequal(c call) int { return c.push(lua.LBool(c.L.RawEqual(c.value(1), c.value(2)))) }
 
-func baseRawget(c call) int { return c.push(c.table().RawGet(c.value(2))) }
+func baseRawget(c call) int {
+	t, key := c.table(), c.value(2)
+	if s, ok := sharedBy(t); ok {
+		return c.push(s.get(t, key))
+	}
+	return c.push(t.RawGet(key))
+}
 
 func baseRawset(c call) int {
-	t := c.table()
-	c.L.RawSet(t, c.value(2), c.value(3))
+	t, key, value := c.table(), c.value(2), c.value(3)
+	if s, ok := sharedBy(t); ok {
+		s.set(c.L, t, key, value)
+	} else {
+		c.L.RawSet(t, key, value)
+	}
 	return c.push(t)
 }
 

@@ -57,6 +57,15 @@ func (c call) table() *lua.LTable {
 	return t
 }
 
+// ownTable returns the first argument, which must be a table that scripts may change as a list.
+func (c call) ownTable() *lua.LTable {
+	t := c.table()
+	if s, ok := sharedBy(t); ok {
+		c.raise("'%s' cannot change %s, since all scripts share it", c.name, s.Name)
+	}
+	return t
+}
+
 // text returns a string argument; numbers count as strings, as everywhere in Lua.
 func (c call) text(n int) string {
 	switch v := c.L.Get(n).(type) {

@@ -37,7 +37,7 @@ func openMath(L *lua.LState, l *library) {
 	register(L, t, functions)
 	t.RawSetString("huge", lua.LNumber(math.Inf(1)))
 	t.RawSetString("pi", lua.LNumber(math.Pi))
-	L.SetGlobal("math", t)
+	L.SetGlobal("math", Shared{Name: "math", Contents: t}.Table(L))
 }
 
 func degrees(x float64) float64 { return x * 180 / math.Pi }

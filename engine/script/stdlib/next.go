@@ -26,10 +26,15 @@ func newTableLayout() tableLayout {
 // baseNext is next. gopher-lua's takes a key that the table never had for its first one.
 func (l *library) baseNext(c call) int {
 	t, key := c.table(), c.L.Get(2)
-	if key != lua.LNil && t.RawGet(key) == lua.LNil {
-		key = l.removedKey(c, t, key)
+	var value lua.LValue
+	if s, ok := sharedBy(t); ok && (key == lua.LNil || s.get(t, key) != lua.LNil) {
+		key, value = s.next(t, key)
+	} else {
+		if key != lua.LNil && t.RawGet(key) == lua.LNil {
+			key = l.removedKey(c, t, key)
+		}
+		key, value = t.Next(key)
 	}
-	key, value := t.Next(key)
 	c.L.Push(key)
 	if key == lua.LNil {
 		return 1

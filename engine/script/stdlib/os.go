@@ -22,7 +22,7 @@ func (l *library) openOS(L *lua.LState) {
 		"difftime": osDifftime,
 		"time":     l.osTime,
 	})
-	L.SetGlobal("os", t)
+	L.SetGlobal("os", Shared{Name: "os", Contents: t}.Table(L))
 }
 
 // osClock returns the seconds since Open.

@@ -87,7 +87,8 @@ func TestGlobals(t *testing.T) {
 		for key, v := t.Next(lua.LNil); key != lua.LNil; key, v = t.Next(key) {
 			got = append(got, prefix+key.String())
 			if library, ok := v.(*lua.LTable); ok && library != t {
-				for name, _ := library.Next(lua.LNil); name != lua.LNil; name, _ = library.Next(name) {
+				s, _ := sharedBy(library)
+				for name, _ := s.Contents.Next(lua.LNil); name != lua.LNil; name, _ = s.Contents.Next(name) {
 					got = append(got, key.String()+"."+name.String())
 				}
 			}

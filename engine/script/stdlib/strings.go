@@ -31,7 +31,7 @@ func (l *library) openString(L *lua.LState) {
 		"sub":     stringSub,
 		"upper":   stringUpper,
 	})
-	L.SetGlobal("string", t)
+	L.SetGlobal("string", Shared{Name: "string", Contents: t}.Table(L))
 	operator.Open(L, t)
 }
 

@@ -21,7 +21,7 @@ func (l *library) openTable(L *lua.LState) {
 		"remove": tableRemove,
 		"sort":   tableSort,
 	})
-	L.SetGlobal("table", t)
+	L.SetGlobal("table", Shared{Name: "table", Contents: t}.Table(L))
 }
 
 // rawGet returns t[i] without metamethods.
@@ -53,7 +53,7 @@ func (l *library) tableConcat(c call) int {
 }
 
 func tableInsert(c call) int {
-	t := c.table()
+	t := c.ownTable()
 	end := t.Len() + 1
 	at, value := end, c.L.Get(2)
 	switch c.L.GetTop() {
@@ -84,7 +84,7 @@ func tableInsert(c call) int {
 }
 
 func tableRemove(c call) int {
-	t := c.table()
+	t := c.ownTable()
 	n := t.Len()
 	at := c.optInteger(2, n)
 	if at < 1 || at > n {
@@ -108,7 +108,7 @@ func tableMaxn(c call) int {
 // tableSort sorts a copy and writes it back at the end: an error of the order function leaves the table unchanged, and
 // an inconsistent order function results in some order.
 func tableSort(c call) int {
-	t := c.table()
+	t := c.ownTable()
 	order := c.L.Get(2)
 	if _, ok := order.(*lua.LFunction); !ok && order != lua.LNil {
 		c.wrongType(2, "function")

@@ -220,14 +220,15 @@ func (v *VM) open() {
 	v.raisers = [2]lua.LValue{v.main.GetGlobal("error"), v.main.GetGlobal("assert")}
 	v.main.SetGlobal("pcall", v.main.NewFunction(v.pcall))
 	v.main.SetGlobal("xpcall", v.main.NewFunction(v.xpcall))
-	v.main.SetGlobal("coroutine", v.main.SetFuncs(v.main.NewTable(), map[string]lua.LGFunction{
+	coroutine := v.main.SetFuncs(v.main.NewTable(), map[string]lua.LGFunction{
 		"create":  v.create,
 		"resume":  v.resumeCoroutine,
 		"running": v.running,
 		"status":  v.status,
 		"wrap":    v.wrap,
 		"yield":   v.yieldCoroutine,
-	}))
+	})
+	v.main.SetGlobal("coroutine", stdlib.Shared{Name: "coroutine", Contents: coroutine}.Table(v.main))
 }
 
 // setCurrent notes the thread whose code runs from now on; nil for none.
