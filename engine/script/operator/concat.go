@@ -13,8 +13,15 @@ const MaxString = 16 << 20
 // metamethods and errors included, but writes numbers as Lua does and limits the result: a chain of 200 operands makes a
 // string 200 times as long, in one step that cannot be interrupted.
 func Concat(L *lua.LState) int {
-	result := L.Get(L.GetTop())
-	for left := L.GetTop() - 1; left > 0; {
+	top := L.GetTop()
+	result := L.Get(top)
+	if first := L.Get(1); top == 2 && lua.LVCanConvToString(first) && lua.LVCanConvToString(result) { // by far the most
+		left, right := TextOf(first), TextOf(result)
+		checkLength(L, len(left), len(right))
+		L.Push(lua.LString(left + right))
+		return 1
+	}
+	for left := top - 1; left > 0; {
 		if first := firstText(L, left, result); first <= left {
 			result = join(L, first, left, result)
 			left = first - 1
@@ -47,13 +54,18 @@ func join(L *lua.LState, first, last int, tail lua.LValue) lua.LValue {
 			v = L.Get(i)
 		}
 		part := TextOf(v)
-		if len(part) > MaxString-size {
-			L.RaiseError("result of '..' is longer than %d bytes", MaxString)
-		}
+		checkLength(L, size, len(part))
 		size += len(part)
 		parts = append(parts, part)
 	}
 	return lua.LString(strings.Join(parts, ""))
+}
+
+// checkLength raises an error if a string would have more bytes than allowed.
+func checkLength(L *lua.LState, size, more int) {
+	if more > MaxString-size {
+		L.RaiseError("result of '..' is longer than %d bytes", MaxString)
+	}
 }
 
 // concatWith joins two operands by a metamethod.

@@ -10,10 +10,8 @@
 // they show the function as the caller spelled it, without quotes, and "got nil" for a missing argument; none checks a
 // context. The comments of the open functions say which results are wrong, too.
 //
-// Deliberate differences from Lua 5.1: Whole numbers up to 2^53 print in full. assert raises its message
-// unchanged, whatever it is. Patterns may contain zero bytes. Strings such as "inf" and "nan" are not numbers. If C leaves
-// a conversion undefined (math.huge as an index, %d of 1e300), the nearest integer is used, and tonumber("-1", 16) is
-// -1. An error of a method call counts the object as argument 1. There is no string.dump, and os only reads the clock.
+// Differences and Missing have what is not as in Lua 5.1. Besides, if C leaves a conversion undefined (math.huge as an index,
+// %d of 1e300), the nearest integer is used, and tonumber("-1", 16) is -1.
 package stdlib
 
 import (

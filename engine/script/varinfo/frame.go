@@ -171,6 +171,27 @@ func (f frame) source(register int, name string) (source, text string) {
 	return from, what
 }
 
+// global returns the name of the global variable that a register was read from, or of the field of one: "os.exit"; "" for any
+// other value.
+func (f frame) global(register int) string {
+	pc := f.writer(register)
+	if pc < 0 {
+		return ""
+	}
+	code := f.proto.Code[pc]
+	switch opOf(code) {
+	case lua.OP_GETGLOBAL:
+		return f.proto.Constants[wideOf(code)].String()
+	case lua.OP_GETTABLE, lua.OP_GETTABLEKS:
+		before := f
+		before.pc = pc
+		if owner := before.global(bOf(code)); owner != "" && f.key(cOf(code)) != "" {
+			return owner + "." + f.key(cOf(code))
+		}
+	}
+	return ""
+}
+
 // key returns a key that is a constant string, or "".
 func (f frame) key(c int) string {
 	if c&constantBit == 0 {

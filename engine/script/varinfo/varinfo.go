@@ -78,8 +78,9 @@ func usage(L *lua.LState) Usage {
 }
 
 // AddNames adds the names of variables to the text of an error that gopher-lua has raised in L; text has no position. The frames of
-// the function that failed must still be on the stack. Any other text is returned unchanged.
-func AddNames(L *lua.LState, text string) (better string) {
+// the function that failed must still be on the stack. Any other text is returned unchanged. instead returns what to write instead
+// of a global variable or a field of one, "os.exit", that does not exist, or "".
+func AddNames(L *lua.LState, text string, instead func(name string) string) (better string) {
 	better = text
 	// A frame may be half-initialised when gopher-lua raises the error; a panic here leaves the text unchanged.
 	defer func() { _ = recover() }()
@@ -99,10 +100,10 @@ func AddNames(L *lua.LState, text string) (better string) {
 	}
 	switch {
 	case text == noFunction:
-		better = f.call()
+		better = f.hinted(f.call(), f.a(), instead)
 	case strings.HasPrefix(text, noTable):
 		kind, _, _ := strings.Cut(text[len(noTable):], ")")
-		better = "attempt to index " + f.indexed(kind)
+		better = f.hinted("attempt to index "+f.indexed(kind), f.object(), instead)
 	case strings.HasPrefix(text, noText):
 		better = "attempt to concatenate " + f.joined(level > 0)
 	case strings.HasPrefix(text, noNumbers):
@@ -115,6 +116,17 @@ func AddNames(L *lua.LState, text string) (better string) {
 		better = "attempt to get length of " + f.single()
 	}
 	return better
+}
+
+// hinted adds what to write instead of the value in a register, if that is nil.
+func (f frame) hinted(text string, register int, instead func(name string) string) string {
+	if !strings.HasSuffix(text, " (a nil value)") {
+		return text
+	}
+	if hint := instead(f.global(register)); hint != "" {
+		return text + ": " + hint
+	}
+	return text
 }
 
 // call words a call of something that is not a function.
@@ -136,18 +148,21 @@ func (f frame) call() string {
 // indexed names the object of an instruction that reads or sets a field. If the value of that kind was reached through
 // __index, it is not the object itself and has no name.
 func (f frame) indexed(kind string) string {
-	object := f.b()
+	if object := f.object(); object >= 0 && f.kind(object) == kind {
+		return f.value(object, f.operand(0), kind)
+	}
+	return "a " + kind + " value"
+}
+
+// object returns the register of the object whose field an instruction reads or sets; -1 for any other instruction.
+func (f frame) object() int {
 	switch f.op() {
 	case lua.OP_GETTABLE, lua.OP_GETTABLEKS, lua.OP_SELF:
+		return f.b()
 	case lua.OP_SETTABLE, lua.OP_SETTABLEKS:
-		object = f.a()
-	default:
-		return "a " + kind + " value"
+		return f.a()
 	}
-	if f.kind(object) != kind {
-		return "a " + kind + " value"
-	}
-	return f.value(object, f.operand(0), kind)
+	return -1
 }
 
 // arithmetic words the failure of an operator. The first operand that is not a number is to blame.
@@ -178,19 +193,27 @@ func compared(text string) string {
 	return text
 }
 
-// joined names the last operand of ".." that is neither a string nor a number. The operands are arguments of a call, or in
-// consecutive registers.
+// joined names the operand of ".." to blame: as in Lua, from the right, in each pair the left one first. The operands are arguments
+// of a call, or in consecutive registers.
 func (f frame) joined(called bool) string {
 	first, last := f.b(), f.c()
 	if called {
 		first, last = f.a()+1, f.a()+f.b()-1
 	}
-	for register := last; register >= first; register-- {
-		if kind := f.kind(register); kind != "string" && kind != "number" {
-			return f.value(register, "", kind)
-		}
+	wrong := last
+	if !f.isText(last - 1) {
+		wrong = last - 1
 	}
-	return "a value"
+	for wrong > first && f.isText(wrong) {
+		wrong--
+	}
+	return f.value(wrong, "", f.kind(wrong))
+}
+
+// isText reports whether the value of a register can be joined without a metamethod.
+func (f frame) isText(register int) bool {
+	kind := f.kind(register)
+	return kind == "string" || kind == "number"
 }
 
 // single names the operand of a unary operator.

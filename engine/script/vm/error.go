@@ -12,6 +12,7 @@ import (
 	"perigee/engine/logging"
 	"perigee/engine/script/compile"
 	"perigee/engine/script/operator"
+	"perigee/engine/script/stdlib"
 	"perigee/engine/script/value"
 	"perigee/engine/script/varinfo"
 )
@@ -147,7 +148,7 @@ func (t *thread) setRaised(e *Error, value lua.LValue) {
 		}
 	}
 	if said, ok := strings.CutPrefix(string(text), e.place+" "); ok && e.place != "" {
-		text = lua.LString(e.place + " " + varinfo.AddNames(t.L, said))
+		text = lua.LString(e.place + " " + varinfo.AddNames(t.L, said, stdlib.Instead))
 	}
 	e.Value = text
 }
