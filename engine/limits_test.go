@@ -158,6 +158,32 @@ func TestMultiplyingCommand(t *testing.T) {
 	}
 }
 
+// A handler that registers topics without end is stopped like any other, and so are the server's own turns after it: there are
+// never more than limits.topics, each of which costs time and memory in every later turn that changes one.
+func TestEndlessTopics(t *testing.T) {
+	server := limited(t, func(c *config.Config) {
+		c.Lua.TurnTimeout = config.Duration(100 * time.Millisecond)
+		c.Limits.Topics = 50
+	})
+	alice, bob := enter(t, server, "alice"), server.Open(t, "bob", nil)
+	for _, way := range []string{"topics", "topics_with_pcall"} {
+		alice.Send(`{"name":"Try ` + way + `"}`)
+		for f := alice.Next(); f.Name() != "MessageException"; f = alice.Next() {
+			topics, _ := f["topics"].(map[string]any)
+			if f.Name() == "Survived" || len(topics) > 50 {
+				t.Errorf("%s: alice < %v with %d topics, want an exception, and at most 50 topics", way, f.Name(), len(topics))
+			}
+		}
+		bob.Send(`{"name":"Ping"}`)
+		for f := bob.Next(); f.Name() != "Pong" && f["exception"] != "HandlerFailed"; f = bob.Next() {
+			continue
+		}
+	}
+	if log := server.Log(); !strings.Contains(log, "there are 50 topics already (limits.topics)") || !strings.Contains(log, "time limit exceeded") {
+		t.Error("the log does not name limits.topics and the time limit")
+	}
+}
+
 // A thousand endless handlers leave nothing behind, and other clients get their replies in between.
 func TestEndlessHandlersLeaveNothing(t *testing.T) {
 	if testing.Short() {

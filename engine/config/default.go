@@ -20,7 +20,7 @@ func Default() Config {
 			PingInterval: Duration(25 * time.Second), PongWait: Duration(10 * time.Second),
 			HandshakeTimeout: Duration(5 * time.Second),
 			ConnectionsPerIP: 32, ConnectsPerSecondPerIP: 10, ConnectsBurstPerIP: 50,
-			Subscriptions: 128, WaitingPerConnection: 64, JSONDepth: 32, JSONKeys: 4096,
+			Subscriptions: 128, Topics: 10_000, WaitingPerConnection: 64, JSONDepth: 32, JSONKeys: 4096,
 			Shards: 0,
 		},
 		Lua: Lua{

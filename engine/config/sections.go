@@ -43,6 +43,7 @@ type Limits struct {
 	ConnectsPerSecondPerIP int      `toml:"connects_per_second_per_ip" range:"0..1000000" restart:"yes" doc:"New connections per second from one address, or one /64 network of IPv6. Further ones are refused with HTTP 429. Loopback addresses are exempt. 0 means no limit."`
 	ConnectsBurstPerIP     int      `toml:"connects_burst_per_ip" range:"1..1000000" restart:"yes" doc:"New connections that one address may open at once before connects_per_second_per_ip applies."`
 	Subscriptions          int      `toml:"subscriptions" range:"0..1000000" doc:"Maximum number of topics that one connection may be subscribed to. 0 allows none."`
+	Topics                 int      `toml:"topics" range:"0..1000000" doc:"Maximum number of topics. Each change of a topic sends all of them to every client. 0 means no limit."`
 	WaitingPerConnection   int      `toml:"waiting_per_connection" range:"0..1000000" doc:"Maximum number of handlers that wait on behalf of one connection: those of its messages, and what they have started. Further messages are refused with TooManyMessages. 0 means no limit."`
 	JSONDepth              int      `toml:"json_depth" range:"1..1000" doc:"Maximum nesting of objects and lists in a message, in levels."`
 	JSONKeys               int      `toml:"json_keys" range:"1..1000000" doc:"Maximum number, in one message, of object keys and of objects and lists inside lists together."`

@@ -20,6 +20,9 @@ func (g *generation) Register(name string, o script.TopicOptions) (script.Topic,
 		}
 		return t, nil
 	}
+	if err := g.manager.hub.CheckTopics(len(g.topics)); err != nil {
+		return nil, err
+	}
 	t := g.manager.hub.NewTopic(name, o, g.do)
 	if g.phase == loading {
 		g.topics = append(g.topics, t)

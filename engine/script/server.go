@@ -244,7 +244,7 @@ func (s *server) state(L *lua.LState) int {
 	s.copyState(L, name)
 	table, err := s.options.Store.Table(name, initial)
 	if err != nil {
-		L.RaiseError("state %q must be plain data: %s", name, api.Sentence(err))
+		L.RaiseError("state %q %s", name, api.Sentence(err))
 	}
 	return api.Push(L, table)
 }

@@ -205,6 +205,18 @@ function ways.promises()
   end
 end
 
+function ways.topics()
+  for i = 1, 1e6 do
+    server.register("topic " .. i)
+  end
+end
+
+function ways.topics_with_pcall()
+  while true do
+    pcall(ways.topics)
+  end
+end
+
 function limits:roster() end
 
 function limits:boot()

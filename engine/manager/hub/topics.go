@@ -65,6 +65,14 @@ func (h *Hub) FindTopic(nameOrUUID string) *Topic {
 // HasTopic reports whether there is a topic of that name.
 func (h *Hub) HasTopic(name string) bool { return h.topics.byName[name] != nil }
 
+// CheckTopics returns an error if there may be no topic besides those of the hub and n others.
+func (h *Hub) CheckTopics(n int) error {
+	if most := h.options.Limits.Topics; most > 0 && len(h.topics.byName)+n >= most {
+		return fmt.Errorf("there are %d topics already (limits.topics)", most)
+	}
+	return nil
+}
+
 // Topics returns all topics, sorted by name. The slice is the caller's.
 func (h *Hub) Topics() []*Topic {
 	return slices.SortedFunc(maps.Values(h.topics.byName), func(a, b *Topic) int { return cmp.Compare(a.name, b.name) })

@@ -217,7 +217,7 @@ func (cs *Clients) Functions() []api.Function {
 		}},
 		{
 			Name: "register", Signature: "(name: string, options?: perigee.TopicOptions): perigee.Topic",
-			Doc: "Creates a topic and tells everybody (UpdateTopics), or returns the topic of that name. Raises an error if that topic has another protection, or if the name is empty or longer than 255 bytes.",
+			Doc: "Creates a topic and tells everybody (UpdateTopics), or returns the topic of that name. Raises an error if that topic has another protection, if the name is empty or longer than 255 bytes, or if there are limits.topics topics already.",
 			Run: cs.registerTopic,
 		},
 		{

@@ -18,6 +18,8 @@ const (
 	// maxText is the maximum of bytes of one table's text. It is made within one turn, so that it is consistent; 10 MB take
 	// a fifth of a second of the loop.
 	maxText = 16 << 20
+	// maxTables is the maximum number of tables. A snapshot takes their names in one turn.
+	maxTables = 100_000
 	// maxTexts is the maximum of bytes of all texts together. They stay in memory, beside the tables.
 	maxTexts = 256 << 20
 	// pieceText is the number of bytes after which one step of a snapshot ends: some 20 ms.
@@ -27,8 +29,9 @@ const (
 	maxRefused = 256 << 20
 )
 
-// bounds are the limits of one store, in bytes. Tests set their own.
+// bounds are the limits of one store, in bytes except for tables. Tests set their own.
 type bounds struct {
+	tables  int // maxTables
 	text    int // maxText
 	texts   int // maxTexts
 	piece   int // pieceText
@@ -52,19 +55,22 @@ type Store struct {
 func New() *Store {
 	return &Store{
 		tables: map[string]*lua.LTable{}, texts: map[string][]byte{}, faults: map[string]error{},
-		bounds: bounds{text: maxText, texts: maxTexts, piece: pieceText, refused: maxRefused},
+		bounds: bounds{tables: maxTables, text: maxText, texts: maxTexts, piece: pieceText, refused: maxRefused},
 	}
 }
 
 // Table returns the table of that name; the first time, it is a copy of initial. The error names the value in initial that is
-// not plain data.
+// not plain data, or says that there are too many tables.
 func (s *Store) Table(name string, initial *lua.LTable) (*lua.LTable, error) {
 	if table, ok := s.tables[name]; ok {
 		return table, nil
 	}
+	if len(s.tables) >= s.bounds.tables {
+		return nil, fmt.Errorf("cannot be added: there are %d states already", s.bounds.tables)
+	}
 	copied, err := value.Copy(initial)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("must be plain data: %w", err)
 	}
 	table, _ := copied.(*lua.LTable)
 	s.tables[name] = table

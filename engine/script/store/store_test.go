@@ -240,3 +240,19 @@ func TestStoreTidyInPieces(t *testing.T) {
 		t.Error("after a round of Tidy the table that had changed was still to be compacted")
 	}
 }
+
+// A store has a limited number of tables. Those that it has can still be read.
+func TestTooManyTables(t *testing.T) {
+	s := New()
+	s.bounds.tables = 2
+	l := lua.NewState()
+	defer l.Close()
+	for _, row := range []struct {
+		name string
+		ok   bool
+	}{{"a", true}, {"b", true}, {"c", false}, {"a", true}} {
+		if _, err := s.Table(row.name, l.NewTable()); (err == nil) != row.ok {
+			t.Errorf("Table(%s) of at most 2 = %v, want success %t", row.name, err, row.ok)
+		}
+	}
+}
