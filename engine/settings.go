@@ -32,9 +32,12 @@ func (s *Server) prepare(c config.Config, log *slog.Logger) (prepared, error) {
 		return prepared{}, err
 	}
 	return prepared{
-		manager: manager.Options{Key: key, Limits: c.Limits, Roster: c.Roster, Drain: c.Lua.Drain.Std()},
-		broker:  brokerOptions,
-		pages:   pages,
+		manager: manager.Options{
+			Key: key, Limits: c.Limits, Roster: c.Roster, Drain: c.Lua.Drain.Std(),
+			SuggestMessages: c.Server.LogLevel == "debug",
+		},
+		broker: brokerOptions,
+		pages:  pages,
 	}, nil
 }
 

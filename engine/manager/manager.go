@@ -42,6 +42,8 @@ type Options struct {
 	// SetWorker is called on the loop when scripts have been installed, with how they take jobs, or nil if they take none. It
 	// must not wait. Optional.
 	SetWorker func(w *module.WorkerOptions)
+	// SuggestMessages has the answer to an unknown message name a similar one, which any client may then learn.
+	SuggestMessages bool
 	// Drain is how long handlers of replaced scripts may go on.
 	Drain time.Duration
 	// Stop begins the graceful end of the server. It is called at most once, on the loop, and must not wait.
@@ -176,11 +178,11 @@ func (m *Manager) load(ctx context.Context, load func(h script.Host) (Applicatio
 	}
 }
 
-// Configure takes over the settings that may change while the server runs: Key, Limits, Roster and Drain.
+// Configure takes over the settings that may change while the server runs: Key, Limits, Roster, SuggestMessages and Drain.
 func (m *Manager) Configure(o Options) {
 	m.key.Store(&o.Key)
 	_ = m.loop.Post("configure", func() { // a stopped loop needs no settings
-		m.options.Drain = o.Drain
+		m.options.Drain, m.options.SuggestMessages = o.Drain, o.SuggestMessages
 		m.hub.Configure(o.Limits, o.Roster)
 	})
 }

@@ -83,7 +83,11 @@ func (m *Manager) receiveFrom(c *hub.Connection, in incoming) {
 	case in.err != nil:
 		c.Refuse(wire.InvalidMessage(invalidReason(in.err)), in.message.ID)
 	case msg == nil:
-		c.Refuse(wire.UnknownMessage(in.message.Name), in.message.ID)
+		similar := ""
+		if m.options.SuggestMessages {
+			similar = g.registry.SimilarMessage(in.message.Name)
+		}
+		c.Refuse(wire.UnknownMessage(in.message.Name, similar), in.message.ID)
 	default:
 		in.check(msg) // again if the scripts were replaced since
 		if err := g.handle(c, msg, in); err != nil {

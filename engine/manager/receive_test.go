@@ -131,6 +131,32 @@ func TestBadMessages(t *testing.T) {
 	})
 }
 
+// The answer to an unknown message names a similar one only if the settings allow it. They can be changed.
+func TestSuggestMessages(t *testing.T) {
+	inBubble(t, defaults(), func(tm *testManager) {
+		register(tm, tm.h, script.Message{Name: "Free", Protection: auth.None})
+	}, func(tm *testManager) {
+		s, _ := tm.open()
+		for _, row := range []struct {
+			suggest    bool
+			name, want string
+		}{
+			{false, "Fre", "unknown message Fre"},
+			{true, "Fre", "unknown message Fre; did you mean Free?"},
+			{true, "Quite different", "unknown message Quite different"},
+			{false, "Fre", "unknown message Fre"},
+		} {
+			o := defaults()
+			o.SuggestMessages = row.suggest
+			tm.m.Configure(o)
+			tm.say(s, fmt.Sprintf(`{"name":%q}`, row.name))
+			if got := s.take()[0].fields()["message"]; got != row.want {
+				tm.Errorf("the answer to %s with SuggestMessages %t = %q, want %q", row.name, row.suggest, got, row.want)
+			}
+		}
+	})
+}
+
 // More than max_bad_messages within a minute close the connection, after the answers. Valid messages and errors of handlers do
 // not count.
 func TestTooManyBadMessages(t *testing.T) {

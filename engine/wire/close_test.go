@@ -80,8 +80,9 @@ func TestExceptions(t *testing.T) {
 		want      string
 	}{
 		{InvalidMessage("no name"), "", `"exception":"InvalidMessage","message":"no name","code":400`},
-		{UnknownMessage("Ring"), "7", `"exception":"UnknownMessage","message":"unknown message Ring","code":404,"previous":"7"`},
-		{UnknownMessage(strings.Repeat("x", 65)), "", `"exception":"UnknownMessage","message":"unknown message ` + strings.Repeat("x", 64) + `...","code":404`},
+		{UnknownMessage("Ring", ""), "7", `"exception":"UnknownMessage","message":"unknown message Ring","code":404,"previous":"7"`},
+		{UnknownMessage("Rign", "Ring"), "", `"exception":"UnknownMessage","message":"unknown message Rign; did you mean Ring?","code":404`},
+		{UnknownMessage(strings.Repeat("x", 65), ""), "", `"exception":"UnknownMessage","message":"unknown message ` + strings.Repeat("x", 64) + `...","code":404`},
 		{InvalidFields("prize is required"), "", `"exception":"InvalidFields","message":"prize is required","code":422`},
 		{TooManyMessages(), "", `"exception":"TooManyMessages","message":"too many messages","code":429`},
 		{HandlerFailed("8f3a"), "", `"exception":"HandlerFailed","message":"internal error (ref 8f3a)","code":500`},

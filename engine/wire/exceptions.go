@@ -19,9 +19,13 @@ type Exception struct {
 // InvalidMessage is for a frame that is not a JSON object with a name, or that exceeds a limit of JSON.
 func InvalidMessage(message string) Exception { return Exception{"InvalidMessage", 400, message} }
 
-// UnknownMessage is for a message that the application has not registered.
-func UnknownMessage(name string) Exception {
-	return Exception{"UnknownMessage", 404, "unknown message " + shorten(name)}
+// UnknownMessage is for a message that the application has not registered. similar is the name of one that it has; optional.
+func UnknownMessage(name, similar string) Exception {
+	e := Exception{"UnknownMessage", 404, "unknown message " + shorten(name)}
+	if similar != "" {
+		e.Message += "; did you mean " + similar + "?"
+	}
+	return e
 }
 
 // shorten returns a name from a client for use in a sentence.

@@ -160,6 +160,11 @@ func (r *Registry) BindListeners() error {
 // Message returns the message of that name, or nil.
 func (r *Registry) Message(name string) *Message { return r.messages[name] }
 
+// SimilarMessage returns the name of a message that hardly differs from a name, or "".
+func (r *Registry) SimilarMessage(name string) string {
+	return config.Nearest(name, slices.Sorted(maps.Keys(r.messages)))
+}
+
 // Command returns the command of that name, or an error that wraps ErrUnknownCommand.
 func (r *Registry) Command(name string) (script.Command, error) {
 	c, ok := r.commands[name]
