@@ -41,12 +41,15 @@ func (s *Server) newFetch(c config.HTTP) *fetch.Client {
 		MaxRequests:        c.MaxRequests,
 		MaxPerConnection:   c.RequestsPerConnection,
 		RedirectsToPrivate: c.RedirectsToPrivate,
-		OnLimit: func(own bool) {
-			setting, limit := "http.max_requests", c.MaxRequests
-			if own {
-				setting, limit = "http.requests_per_connection", c.RequestsPerConnection
+		OnLimit: func(l fetch.Limit) {
+			switch l {
+			case fetch.MaxRequests:
+				s.refusals.Log("http.max_requests", c.MaxRequests)
+			case fetch.MaxPerConnection:
+				s.refusals.Log("http.requests_per_connection", c.RequestsPerConnection)
+			case fetch.MaxBody:
+				s.refusals.Log("http.max_body", c.MaxBody)
 			}
-			s.refusals.Log(setting, limit)
 		},
 	})
 }

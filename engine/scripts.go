@@ -75,7 +75,7 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsalRes
 	options.Generation = options.From + 1
 	options.Replaces = s.program
 	options.Store, options.Audit = s.saver.Store, s.audit
-	options.Log = s.log
+	options.Log, options.Refusals = s.log, s.refusals
 	options.Push = s.jobs.Push
 	options.OnHang = s.options.OnHang
 	options.OnRun = func(generation int) { s.lastGeneration = generation }

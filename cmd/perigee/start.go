@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/pprof"
+	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -134,6 +135,7 @@ func announcement(c config.Config, status engine.Status) string {
 	fmt.Fprintf(&w, "websocket\t%s\n", status.Socket)
 	fmt.Fprintf(&w, "health\t%shealthz, %sreadyz\n", status.Page, status.Page)
 	fmt.Fprintf(&w, "metrics\t%smetrics\n", status.Page)
+	fmt.Fprintf(&w, "clients\t%s (server.max_connections)\n", mostClients(c))
 	fmt.Fprintf(&w, "scripts\t%s, manager %s\n", scriptsDirectory(c), c.Lua.Manager)
 	count := map[auth.Protection]int{}
 	for _, m := range status.Routes.Messages {
@@ -143,6 +145,14 @@ func announcement(c config.Config, status engine.Status) string {
 		len(status.Routes.Messages), count[auth.None], count[auth.Client], count[auth.Admin])
 	w.WriteString(report.Messages(status.Routes))
 	return w.String()
+}
+
+// mostClients describes how many clients may connect.
+func mostClients(c config.Config) string {
+	if c.Server.MaxConnections == 0 {
+		return "any number"
+	}
+	return "at most " + strconv.Itoa(c.Server.MaxConnections)
 }
 
 // scriptsDirectory describes where the scripts come from.

@@ -42,12 +42,21 @@ type Options struct {
 	MaxRequests int
 	// MaxPerConnection is the same for the requests of one owner that is a connection. 0 means no limit.
 	MaxPerConnection int
-	// OnLimit is called by any goroutine when a request fails because it waited for its turn for too long: because of
-	// MaxPerConnection if own is set, and otherwise because of MaxRequests. Optional.
-	OnLimit func(own bool)
+	// OnLimit is called by any goroutine when a limit makes a request fail. Optional.
+	OnLimit func(l Limit)
 	// RedirectsToPrivate allows redirects from public to private addresses.
 	RedirectsToPrivate bool
 }
+
+// Limit is a limit of the Options that makes requests fail.
+type Limit int
+
+// Limits of the Options of that name. MaxRequests and MaxPerConnection fail a request that waits for its turn for too long.
+const (
+	MaxRequests Limit = iota
+	MaxPerConnection
+	MaxBody
+)
 
 // Request is an HTTP request.
 type Request struct {
@@ -141,24 +150,36 @@ func (c *Client) do(ctx context.Context, r Request, take func(Response)) error {
 	defer cancel()
 	request, err := c.newRequest(c.trackRedirects(ctx), r)
 	if err != nil {
-		return failure(err)
+		return c.fail(err)
 	}
-	if own, err := c.slots.acquire(ctx, r); err != nil {
+	if limit, err := c.slots.acquire(ctx, r); err != nil {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			return failure(err)
 		}
-		if c.options.OnLimit != nil {
-			c.options.OnLimit(own)
-		}
+		c.reached(limit)
 		return failure(errTooMany)
 	}
 	defer c.slots.release(r)
 	response, err := c.exchange(request)
 	if err != nil {
-		return failure(err)
+		return c.fail(err)
 	}
 	take(response)
 	return nil
+}
+
+// fail returns the error of a request, and reports a body that is too large.
+func (c *Client) fail(err error) *Error {
+	if errors.Is(err, errRequestTooLarge) || errors.Is(err, errTooLarge) {
+		c.reached(MaxBody)
+	}
+	return failure(err)
+}
+
+func (c *Client) reached(l Limit) {
+	if c.options.OnLimit != nil {
+		c.options.OnLimit(l)
+	}
 }
 
 // exchange sends a request and reads the complete response.

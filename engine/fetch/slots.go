@@ -29,9 +29,9 @@ func newSlots(o Options) *slots {
 	return &slots{most: o.MaxRequests, perConnection: o.MaxPerConnection, owners: map[any]*slotOwner{}}
 }
 
-// acquire waits for a place for a request. The caller must call release unless there is an error, which is that of ctx; own reports
-// whether the request then waited for others of its connection.
-func (s *slots) acquire(ctx context.Context, r Request) (own bool, err error) {
+// acquire waits for a place for a request. The caller must call release unless there is an error, which is that of ctx; then limit is
+// the one that the request waited for.
+func (s *slots) acquire(ctx context.Context, r Request) (limit Limit, err error) {
 	place := make(chan struct{})
 	s.mu.Lock()
 	o := s.owners[r.Owner]
@@ -47,21 +47,24 @@ func (s *slots) acquire(ctx context.Context, r Request) (own bool, err error) {
 	s.mu.Unlock()
 	select {
 	case <-place:
-		return false, nil
+		return 0, nil
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.Index(o.queue, place)
 	if i < 0 {
-		return false, nil // it got its place at the same moment
+		return 0, nil // it got its place at the same moment
 	}
 	o.queue = slices.Delete(o.queue, i, i+1)
 	if len(o.queue) == 0 {
 		s.waiting = slices.DeleteFunc(s.waiting, func(other *slotOwner) bool { return other == o })
 	}
 	s.forget(r.Owner, o)
-	return s.isFull(o), ctx.Err()
+	if s.isFull(o) {
+		return MaxPerConnection, ctx.Err()
+	}
+	return MaxRequests, ctx.Err()
 }
 
 // release returns the place of a request.

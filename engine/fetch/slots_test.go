@@ -77,19 +77,19 @@ func TestPlacesOfOneOwner(t *testing.T) {
 func TestGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(Options{MaxRequests: 3, MaxPerConnection: 2})
-		acquire := func(r Request) (own bool, err error) {
+		acquire := func(r Request) (Limit, error) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			return s.acquire(ctx, r)
 		}
 		a, b := Request{Owner: "a", Connection: true}, Request{Owner: "b", Connection: true}
 		for _, row := range []struct {
-			r    Request
-			own  bool
-			fail bool
-		}{{a, false, false}, {a, false, false}, {a, true, true}, {b, false, false}, {b, false, true}} {
-			if own, err := acquire(row.r); own != row.own || (err != nil) != row.fail {
-				t.Errorf("acquire for %v = %t, %v, want %t, failure %t", row.r.Owner, own, err, row.own, row.fail)
+			r     Request
+			limit Limit
+			fail  bool
+		}{{a, 0, false}, {a, 0, false}, {a, MaxPerConnection, true}, {b, 0, false}, {b, MaxRequests, true}} {
+			if limit, err := acquire(row.r); limit != row.limit || (err != nil) != row.fail {
+				t.Errorf("acquire for %v = %d, %v, want %d, failure %t", row.r.Owner, limit, err, row.limit, row.fail)
 			}
 		}
 		if len(s.waiting) != 0 {

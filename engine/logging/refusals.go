@@ -18,8 +18,11 @@ func NewRefusals(log *slog.Logger) *Refusals {
 }
 
 // Log logs that a setting, such as "server.max_connections", has refused something. value is that of the setting, fields describe
-// what was refused.
+// what was refused. It does nothing on nil.
 func (r *Refusals) Log(setting string, value any, fields ...any) {
+	if r == nil {
+		return
+	}
 	if line := r.throttle.Allow(setting, time.Now()); line.Allowed {
 		r.log.Warn("limit reached", append([]any{"setting", setting, "value", value, "suppressed", line.Suppressed}, fields...)...)
 	}

@@ -6,6 +6,7 @@ package script
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"time"
@@ -13,6 +14,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/fetch"
+	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/script/bind"
 	"perigee/engine/script/loader"
@@ -63,6 +65,8 @@ type Options struct {
 	// with nil if there is no such table. If CopyState is nil, the Store is complete.
 	CopyState func(name string, done func(l *store.Copy)) (cancel func())
 	Log       *slog.Logger
+	// Refusals logs frames that exceed JSON. Optional.
+	Refusals *logging.Refusals
 
 	// TurnTimeout bounds the time for which a turn may hold the loop, BootTimeout the same for loading and boot; 0 means no limit.
 	TurnTimeout, BootTimeout time.Duration
@@ -175,6 +179,11 @@ var _ wire.Object = value.Value{} // so that the text of a frame is parsed once
 func (p *Program) Decode(text []byte) (wire.Value, error) {
 	v, err := value.Decode(text, p.options.JSON, nil)
 	if err != nil {
+		if exceeded, ok := errors.AsType[*value.LimitError](err); ok && exceeded.Depth {
+			p.options.Refusals.Log("limits.json_depth", p.options.JSON.Depth)
+		} else if ok && exceeded.Keys {
+			p.options.Refusals.Log("limits.json_keys", p.options.JSON.Keys)
+		}
 		return nil, err
 	}
 	return value.Value{LValue: v}, nil

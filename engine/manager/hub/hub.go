@@ -13,6 +13,7 @@ import (
 	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
+	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/script/bind"
 	"perigee/engine/wire"
@@ -57,6 +58,7 @@ type Options struct {
 type Hub struct {
 	loop      *loop.Loop
 	log       *slog.Logger
+	refusals  *logging.Refusals
 	publisher Publisher
 	options   Options
 
@@ -75,13 +77,15 @@ type Hub struct {
 // New returns a hub without connections. SetPublisher must be called before the first one is added.
 func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
 	h := &Hub{
-		loop:    l,
-		log:     log,
-		options: o,
-		byConn:  map[broker.Conn]*Connection{},
-		byUUID:  map[string]*Connection{},
-		topics:  topics{byName: map[string]*Topic{}, byUUID: map[string]*Topic{}},
-		updates: updates{turn: 1},
+		loop: l,
+		log:  log,
+
+		refusals: logging.NewRefusals(log),
+		options:  o,
+		byConn:   map[broker.Conn]*Connection{},
+		byUUID:   map[string]*Connection{},
+		topics:   topics{byName: map[string]*Topic{}, byUUID: map[string]*Topic{}},
+		updates:  updates{turn: 1},
 
 		ownerLimits: loop.OwnerLimits{MaxWaiting: o.Limits.WaitingPerConnection},
 	}

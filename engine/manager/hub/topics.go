@@ -68,6 +68,7 @@ func (h *Hub) HasTopic(name string) bool { return h.topics.byName[name] != nil }
 // CheckTopics returns an error if there may be no topic besides those of the hub and n others.
 func (h *Hub) CheckTopics(n int) error {
 	if most := h.options.Limits.Topics; most > 0 && len(h.topics.byName)+n >= most {
+		h.refusals.Log("limits.topics", most)
 		return fmt.Errorf("there are %d topics already (limits.topics)", most)
 	}
 	return nil
@@ -170,6 +171,7 @@ func (t *Topic) Subscribe(client bind.Client) error {
 		return nil
 	}
 	if limit := t.hub.options.Limits.Subscriptions; len(c.subscriptions) >= limit {
+		t.hub.refusals.Log("limits.subscriptions", limit, "uuid", c.uuid)
 		return fmt.Errorf("subscribe to %q: a connection may have %d subscriptions", t.name, limit)
 	}
 	c.subscriptions = slices.Insert(c.subscriptions, i, t)

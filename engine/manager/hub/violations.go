@@ -20,7 +20,9 @@ func (c *Connection) Refuse(e wire.Exception, previous string) {
 	for len(c.badMessages) > 0 && now.Sub(c.badMessages[0]) >= badMessagesWindow {
 		c.badMessages = c.badMessages[1:]
 	}
-	if c.badMessages = append(c.badMessages, now); len(c.badMessages) > c.hub.options.Limits.MaxBadMessages {
+	limit := c.hub.options.Limits.MaxBadMessages
+	if c.badMessages = append(c.badMessages, now); len(c.badMessages) > limit {
+		c.hub.refusals.Log("limits.max_bad_messages", limit, "uuid", c.uuid)
 		c.Close(wire.CloseBadRequest())
 	}
 }

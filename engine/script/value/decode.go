@@ -127,7 +127,7 @@ func (d *decoder) object(depth int) (lua.LValue, *PathError) {
 			break
 		}
 		if d.count++; d.keys > 0 && d.count > d.keys {
-			return nil, tooMuch("more than " + strconv.Itoa(d.keys) + " keys, objects and lists")
+			return nil, tooManyKeys(d.keys)
 		}
 		key := token.String()
 		d.names = append(d.names, key)
@@ -178,7 +178,7 @@ func (d *decoder) list(depth int) (lua.LValue, *PathError) {
 		if v.Type() == lua.LTTable {
 			// Two bytes of text make hundreds of a table.
 			if d.count++; d.keys > 0 && d.count > d.keys {
-				return nil, tooMuch("more than " + strconv.Itoa(d.keys) + " keys, objects and lists").at(lua.LNumber(index))
+				return nil, tooManyKeys(d.keys).at(lua.LNumber(index))
 			}
 		}
 		d.values = append(d.values, v)

@@ -14,8 +14,8 @@ var ErrSyntax = errors.New("not valid JSON")
 // LimitError is wrapped by errors about a value that is well formed but too deep, too large, or a number that Lua cannot
 // represent.
 type LimitError struct {
-	Problem string
-	Text    bool // whether the limit is that of the text's size
+	Problem           string
+	Text, Depth, Keys bool // whether the limit is that of the text's size, of its levels, or of its keys
 }
 
 // Error returns the problem.
@@ -74,7 +74,12 @@ func tooMuch(problem string) *PathError { return fault(&LimitError{Problem: prob
 
 // tooDeep returns the error of a value with too many levels.
 func tooDeep(limit int) *PathError {
-	return tooMuch("nested deeper than " + strconv.Itoa(limit) + " levels")
+	return fault(&LimitError{Problem: "nested deeper than " + strconv.Itoa(limit) + " levels", Depth: true})
+}
+
+// tooManyKeys returns the error of a value with too many keys, objects and lists.
+func tooManyKeys(limit int) *PathError {
+	return fault(&LimitError{Problem: "more than " + strconv.Itoa(limit) + " keys, objects and lists", Keys: true})
 }
 
 // tooLarge returns the error of a text with more bytes than the limit.
