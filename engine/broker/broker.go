@@ -74,6 +74,7 @@ type Broker struct {
 	options    atomic.Pointer[Options]
 	tasks      sync.WaitGroup // requests, readers and rejections in progress
 	throttle   logging.Throttle
+	refusals   *logging.Refusals
 	proxyLog   sync.Once // for the warning of a proxy that is not trusted
 	upgradeLog sync.Once // for the warning of a proxy that drops the header Upgrade
 	buffers    sync.Pool // of *bytes.Buffer, for messages that are being read
@@ -94,15 +95,16 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		clock = time.Now
 	}
 	b := &Broker{
-		handler: h,
-		log:     log,
-		clock:   clock,
-		epoch:   time.Now(),
-		limiter: auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
-		pending: &pendingSockets{removed: make(chan struct{}, 1)},
-		emptied: make(chan struct{}, 1),
-		closed:  zeroCounts(wire.CodeClasses()),
-		refused: zeroCounts([]string{reasonHandshake, reasonHost, reasonOrigin, reasonAddress, reasonFull, reasonStopping}),
+		handler:  h,
+		log:      log,
+		clock:    clock,
+		epoch:    time.Now(),
+		limiter:  auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
+		refusals: logging.NewRefusals(log),
+		pending:  &pendingSockets{removed: make(chan struct{}, 1)},
+		emptied:  make(chan struct{}, 1),
+		closed:   zeroCounts(wire.CodeClasses()),
+		refused:  zeroCounts([]string{reasonHandshake, reasonHost, reasonOrigin, reasonAddress, reasonFull, reasonStopping}),
 	}
 	b.options.Store(&o)
 	b.upgrader = websocket.Upgrader{

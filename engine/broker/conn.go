@@ -6,6 +6,7 @@ import (
 
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
+	"perigee/engine/config"
 	"perigee/engine/wire"
 )
 
@@ -53,6 +54,17 @@ var _ Conn = (*conn)(nil)
 
 func (c *conn) Peer() auth.Peer     { return c.peer }
 func (c *conn) OpenedAt() time.Time { return c.opened }
+
+// logRefused logs that a setting has refused something that the client did.
+func (c *conn) logRefused(setting string, value any) {
+	c.broker.refusals.Log(setting, value, "connection", c.ID(), "peer", c.peer.Addr)
+}
+
+// tooLarge logs that a message exceeds the read limit, and returns the reason to close the connection with.
+func (c *conn) tooLarge(limit config.Size) wire.Close {
+	c.logRefused("limits.read_limit", limit)
+	return wire.CloseTooLarge(int64(limit))
+}
 
 func (c *conn) Close(why wire.Close) {
 	allowed, err := wire.CloseWith(why.Code, why.Reason)

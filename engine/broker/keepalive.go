@@ -24,6 +24,7 @@ func (t *transport) Tick(now time.Duration, idle bool) (ping bool, dead *wire.Cl
 	limits := &c.broker.settings().Limits
 	started := time.Duration(c.messageStart.Load())
 	if deadline := limits.MessageDeadline.Std(); deadline > 0 && started > 0 && now-started > deadline {
+		c.logRefused("limits.message_deadline", limits.MessageDeadline)
 		c.Close(closeTooLong())
 	}
 	if limits.PingInterval <= 0 {
@@ -54,20 +55,16 @@ func (t *transport) Tick(now time.Duration, idle bool) (ping bool, dead *wire.Cl
 }
 
 // TooSlow logs that a client does not read.
-func (t *transport) TooSlow(queued int) {
-	b := t.broker
-	if line := b.throttle.Allow("slow", time.Now()); line.Allowed {
-		b.log.Warn("broker: client too slow", "connection", t.ID(), "peer", t.peer.Addr, "queued_bytes", queued,
-			"suppressed", line.Suppressed)
-	}
+func (t *transport) TooSlow(setting string, value any, queued int) {
+	t.broker.refusals.Log(setting, value, "connection", t.ID(), "peer", t.peer.Addr, "queued_bytes", queued)
 }
 
 // CloseSent limits further reading.
-func (t *transport) CloseSent(outOfSync bool) {
+func (t *transport) CloseSent(outOfSync bool, timeout time.Duration) {
 	if outOfSync {
 		t.socket.closeWrite()
 	}
-	t.socket.limitReading()
+	t.socket.limitReading(timeout)
 }
 
 // firstPing returns when a new connection is pinged first. It is random, so that clients that connected together are not

@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"perigee/engine/broker/outbox"
+	"perigee/engine/config"
 	"perigee/engine/wire"
 )
 
@@ -84,7 +85,7 @@ func (r *reader) readAll() {
 		if err != nil {
 			switch {
 			case errors.Is(err, websocket.ErrReadLimit):
-				r.closeOutOfSync(wire.CloseTooLarge(r.limit))
+				r.closeOutOfSync(r.c.tooLarge(config.Size(r.limit)))
 			case isCorrupt(err):
 				r.closeOutOfSync(wire.CloseCorrupt())
 			}
@@ -143,16 +144,20 @@ func (r *reader) readText(from io.Reader) ([]byte, error) {
 func (r *reader) accept() bool {
 	b := r.c.broker
 	limits := &b.settings().Limits
-	switch r.limiter.decide(limits.MessagesPerSecond, limits.MessagesBurst, b.now()) {
-	case acceptMessage:
+	action := r.limiter.decide(limits.MessagesPerSecond, limits.MessagesBurst, b.now())
+	if action == acceptMessage {
 		return true
+	}
+	r.c.logRefused("limits.messages_per_second", limits.MessagesPerSecond)
+	switch action {
 	case dropAndNotify:
 		if f := b.exceptionFrame(wire.TooManyMessages()); f != nil {
 			r.c.Send(f)
 		}
 	case dropAndClose:
+		r.c.logRefused("limits.messages_burst", limits.MessagesBurst)
 		r.c.Close(wire.CloseTooManyMessages())
-	case dropMessage:
+	case dropMessage, acceptMessage:
 	}
 	return false
 }

@@ -14,8 +14,7 @@ import (
 )
 
 const (
-	// maxAfterClose is how many bytes are still read from a client after the server's close frame, for outbox.CloseTimeout
-	// at most. If the socket were closed at once, unread bytes would make the kernel reset the connection, and the frame
+	// maxAfterClose is how many bytes are still read from a client after the server's close frame, while it may answer. If the socket were closed at once, unread bytes would make the kernel reset the connection, and the frame
 	// might never arrive.
 	maxAfterClose = 64 << 10
 
@@ -112,7 +111,7 @@ func (s *socket) Write(p []byte) (int, error) {
 	}
 	if why, ok := parseClose(p); ok {
 		if why.Code == wire.CodeTooLarge {
-			why = wire.CloseTooLarge(int64(s.broker.settings().Limits.ReadLimit))
+			why = c.tooLarge(s.broker.settings().Limits.ReadLimit)
 		}
 		c.Sender.Close(outbox.CloseRequest{Why: why, OutOfSync: true})
 	}
@@ -145,9 +144,17 @@ func (s *socket) Close() error {
 }
 
 // limitReading limits the time and the bytes of reading after the close frame.
-func (s *socket) limitReading() {
+func (s *socket) limitReading(timeout time.Duration) {
 	s.closeSent.Store(true)
-	_ = s.SetReadDeadline(time.Now().Add(outbox.CloseTimeout)) // fails only on a closed socket
+	_ = s.SetReadDeadline(time.Now().Add(timeout)) // fails only on a closed socket
+}
+
+// limitKernelBuffer limits how many bytes the system holds for the client.
+func (s *socket) limitKernelBuffer() {
+	size := s.broker.settings().Limits.KernelSendBuffer
+	if tcp, ok := s.Conn.(interface{ SetWriteBuffer(bytes int) error }); ok && size > 0 {
+		_ = tcp.SetWriteBuffer(int(size)) // fails only if the client is gone
+	}
 }
 
 // closeWrite tells the client that nothing more will come, if the connection can.

@@ -91,6 +91,9 @@ func (b *Broker) admit(r *http.Request, peer auth.Peer) (full bool, refused *htt
 	if full, refused = b.acquireSlot(); refused != nil {
 		b.releaseAddress(peer)
 	}
+	if full || refused != nil && refused.reason == reasonFull {
+		b.refusals.Log("server.max_connections", b.settings().MaxConnections, "peer", peer.Addr)
+	}
 	return full, refused
 }
 
@@ -189,13 +192,16 @@ func (b *Broker) acquireAddress(peer auth.Peer) *httpError {
 	if !isLimited(peer) {
 		return nil
 	}
+	limits := &b.settings().Limits
 	if !b.limiter.Allow(peer.Addr, b.clock()) {
+		b.refusals.Log("limits.connects_per_second_per_ip", limits.ConnectsPerSecondPerIP, "peer", peer.Addr)
 		return &httpError{
 			reason: reasonAddress, status: http.StatusTooManyRequests, text: "too many new connections from your address",
 			retryAfter: retryAfterRate,
 		}
 	}
-	if !b.limiter.Acquire(peer.Addr, b.settings().Limits.ConnectionsPerIP) {
+	if !b.limiter.Acquire(peer.Addr, limits.ConnectionsPerIP) {
+		b.refusals.Log("limits.connections_per_ip", limits.ConnectionsPerIP, "peer", peer.Addr)
 		return &httpError{
 			reason: reasonAddress, status: http.StatusTooManyRequests, text: "too many connections from your address",
 			retryAfter: retryAfterAddresses,
@@ -250,6 +256,7 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer)
 	}
 	c := &conn{peer: peer, opened: b.clock(), broker: b, socket: s, nextPing: b.firstPing()}
 	s.conn.Store(c)
+	s.limitKernelBuffer()
 	b.pending.remove(s)
 	b.out.Join(&c.Sender, s.Conn, (*transport)(c), compress)
 	b.mu.Lock()
@@ -306,7 +313,7 @@ func (b *Broker) rejectFull(w http.ResponseWriter, r *http.Request, peer auth.Pe
 			return
 		}
 		s.closeWrite()
-		s.limitReading()
+		s.limitReading(outbox.CloseTimeout)
 		s.discard()
 	})
 }

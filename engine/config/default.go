@@ -16,7 +16,7 @@ func Default() Config {
 			BytesPerSecond: 256 * KiB, BytesBurst: 1 * MiB,
 			MessagesPerSecond: 50, MessagesBurst: 100, MaxBadMessages: 10,
 			WriteTimeout:   Duration(5 * time.Second),
-			SendQueueBytes: 1 * MiB, SendQueueMessages: 1024, SendMemory: 256 * MiB,
+			SendQueueBytes: 1 * MiB, SendQueueMessages: 1024, SendMemory: 256 * MiB, KernelSendBuffer: 256 * KiB,
 			PingInterval: Duration(25 * time.Second), PongWait: Duration(10 * time.Second),
 			HandshakeTimeout: Duration(5 * time.Second),
 			ConnectionsPerIP: 32, ConnectsPerSecondPerIP: 10, ConnectsBurstPerIP: 50,

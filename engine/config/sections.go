@@ -36,6 +36,7 @@ type Limits struct {
 	SendQueueBytes         Size     `toml:"send_queue_bytes" range:"1KiB..1GiB" doc:"Bytes that may be queued for one client. If it reads more slowly, its connection is closed with 4408."`
 	SendQueueMessages      int      `toml:"send_queue_messages" range:"1..1000000" doc:"Messages that may be queued for one client. If it reads more slowly, its connection is closed with 4408."`
 	SendMemory             Size     `toml:"send_memory" range:"1KiB..1TiB" doc:"Bytes that may be queued for all clients together. Beyond that, the clients with the longest queues are closed first. A frame that is queued for several clients counts for each of them."`
+	KernelSendBuffer       Size     `toml:"kernel_send_buffer" range:"0B..1GiB" doc:"Bytes that the system may hold for one client, besides send_queue_bytes; Linux doubles the number. A client that reads too slowly gets all of it before its close frame. 0 leaves the size to the system, which takes up to some megabytes."`
 	PingInterval           Duration `toml:"ping_interval" range:"10ms..1h" doc:"Time between two pings to a client. Keep it below the idle timeout of proxies in between (nginx: 60s)."`
 	PongWait               Duration `toml:"pong_wait" range:"10ms..1h" doc:"Maximum time to wait for the answer to a ping. A client that does not answer is considered gone."`
 	HandshakeTimeout       Duration `toml:"handshake_timeout" range:"10ms..1h" restart:"yes" doc:"Maximum time for the request that opens a connection, from its first byte to the upgrade."`

@@ -12,6 +12,10 @@ import (
 // CloseTimeout is how long a client has to answer the server's close frame.
 const CloseTimeout = time.Second
 
+// slowTimeout is how long a client has that is closed because it reads too slowly, to read up to the close frame and to answer. If
+// it reads nothing for limits.write_timeout, it is aborted before.
+const slowTimeout = 30 * time.Second
+
 // CloseAll closes closeBatch connections at a time, with a random pause of up to closePause between: otherwise all clients
 // would come back at the same moment.
 const (
@@ -115,8 +119,12 @@ func (sh *shard) closeSent(s *Sender) {
 		return
 	}
 	s.state = stateCloseSent
-	s.deadline = sh.out.now() + CloseTimeout
-	s.transport.CloseSent(request.OutOfSync)
+	now, timeout := sh.out.now(), CloseTimeout
+	if s.slow {
+		timeout = max(timeout, s.deadline-now)
+	}
+	s.deadline = now + timeout
+	s.transport.CloseSent(request.OutOfSync, timeout)
 }
 
 // readerDone writes what the socket accepts at once, and removes the sender. If the client began to close, the rest of its

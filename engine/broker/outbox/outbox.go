@@ -31,12 +31,12 @@ type Transport interface {
 	// Tick is called periodically while the connection is open; idle reports an empty send queue. It returns whether to ping
 	// the client or, if the client is considered dead, the reason to close the connection with.
 	Tick(now time.Duration, idle bool) (ping bool, dead *wire.Close)
-	// TooSlow is called before the connection is closed because the client does not read; queued is the number of bytes that
-	// wait for it.
-	TooSlow(queued int)
-	// CloseSent is called after the close frame was written. The client has [CloseTimeout] to answer. outOfSync is that of
-	// the [CloseRequest].
-	CloseSent(outOfSync bool)
+	// TooSlow is called before the connection is closed because the client does not read fast enough: the setting with this name
+	// and value was exceeded. queued is the number of bytes that wait for it.
+	TooSlow(setting string, value any, queued int)
+	// CloseSent is called after the close frame was written. The client has timeout to answer. outOfSync is that of the
+	// [CloseRequest].
+	CloseSent(outOfSync bool, timeout time.Duration)
 }
 
 // Outbox owns all senders. It is safe for concurrent use.

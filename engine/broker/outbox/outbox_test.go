@@ -58,8 +58,8 @@ func (c *client) Tick(now time.Duration, idle bool) (ping bool, dead *wire.Close
 	return c.tick(now, idle)
 }
 
-func (c *client) TooSlow(queued int)       { c.slow <- queued }
-func (c *client) CloseSent(outOfSync bool) { c.closeSent <- outOfSync }
+func (c *client) TooSlow(_ string, _ any, queued int)       { c.slow <- queued }
+func (c *client) CloseSent(outOfSync bool, _ time.Duration) { c.closeSent <- outOfSync }
 
 // joinPipe joins a sender over a pipe: nothing is buffered on the way, and in a synctest bubble no time is lost.
 func joinPipe(t *testing.T, o *Outbox) *client {

@@ -27,6 +27,7 @@ type Sender struct {
 	// Owned by the shard.
 	state      state
 	readerDone bool // nothing is read from the client any more
+	slow       bool // it is being closed because its client reads too slowly
 	hasWriter  bool // a goroutine waits to write the first frame of the queue
 	dirty      bool // is in shard.dirty
 	index      int  // in shard.senders
@@ -71,8 +72,8 @@ const (
 // ID returns a number that no other sender of this outbox has had.
 func (s *Sender) ID() uint64 { return s.id }
 
-// Send queues a frame. If the client reads so slowly that its queue exceeds the limits, the connection is closed with
-// 4408. A frame is always accepted while the queue is empty, and a frame that is being written does not count.
+// Send queues a frame. If the client reads so slowly that its queue exceeds the limits, the queue is dropped and the connection
+// closed with 4408. A frame is always accepted while the queue is empty, and a frame that is being written does not count.
 func (s *Sender) Send(f *Frame) { s.shard.post(op{kind: opSend, sender: s, frame: f}) }
 
 // SendLatest queues a frame in place of the last one that was sent this way, if no byte of that has been written;

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"perigee/engine/config"
 	"perigee/engine/wire"
 )
 
@@ -16,19 +17,19 @@ const (
 	minAlone = 16 << 10
 )
 
-// push queues a frame, or aborts the connection if its queue is full.
+// push queues a frame, or closes the connection if its queue is full.
 func (sh *shard) push(s *Sender, f *Frame) {
 	if s.state != stateOpen {
 		return
 	}
 	f = sh.encode(s, f)
-	if sh.isFull(s, f) {
+	if setting, _ := sh.exceeded(s, f); setting != "" {
 		sh.flush(s) // one batch may contain many frames
 		if s.state != stateOpen {
 			return
 		}
-		if sh.isFull(s, f) {
-			sh.abortSlow(s)
+		if setting, value := sh.exceeded(s, f); setting != "" {
+			sh.closeSlow(s, setting, value)
 			return
 		}
 	}
@@ -37,14 +38,17 @@ func (sh *shard) push(s *Sender, f *Frame) {
 	sh.append(s, entry{f, true})
 }
 
-// isFull reports whether a frame would exceed the limits of a queue.
-func (sh *shard) isFull(s *Sender, f *Frame) bool {
-	if s.frames == 0 {
-		return false
-	}
+// exceeded returns the setting that one more frame in a queue would exceed, with its value, or "".
+func (sh *shard) exceeded(s *Sender, f *Frame) (setting string, value any) {
 	limits := sh.out.limits.Load()
-	return limits.SendQueueMessages > 0 && s.frames >= limits.SendQueueMessages ||
-		limits.SendQueueBytes > 0 && int64(s.bytes)+int64(len(f.bytes)) > int64(limits.SendQueueBytes)
+	switch {
+	case s.frames == 0:
+	case limits.SendQueueMessages > 0 && s.frames >= limits.SendQueueMessages:
+		return "limits.send_queue_messages", limits.SendQueueMessages
+	case limits.SendQueueBytes > 0 && int64(s.bytes)+int64(len(f.bytes)) > int64(limits.SendQueueBytes):
+		return "limits.send_queue_bytes", limits.SendQueueBytes
+	}
+	return "", nil
 }
 
 // pushLatest queues a frame in place of the one that pushLatest queued before.
@@ -219,7 +223,8 @@ func (sh *shard) writerDone(s *Sender, n int, err error) {
 	case err == nil:
 		sh.markDirty(s)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		sh.abortSlow(s)
+		sh.closeSlow(s, "limits.write_timeout", sh.out.limits.Load().WriteTimeout)
+		s.deadline = min(s.deadline, sh.out.now()+CloseTimeout) // it reads nothing
 	default:
 		sh.remove(s) // the reader sees the closed socket
 	}
@@ -241,7 +246,7 @@ func (sh *shard) account(s *Sender) {
 	s.accounted = s.total
 }
 
-// enforceMemory adds the queued bytes of this shard to the total of all shards, and aborts the connections with the longest
+// enforceMemory adds the queued bytes of this shard to the total of all shards, and closes the connections with the longest
 // queues while the total exceeds limits.send_memory. It is called after writing.
 //
 // A frame that several queues share counts once for each of them. The total is therefore never less than the memory in use,
@@ -270,7 +275,7 @@ func (sh *shard) enforceMemory() {
 		if s == nil {
 			return
 		}
-		sh.abortSlow(s)
+		sh.closeSlow(s, "limits.send_memory", config.Size(limit))
 		total = o.queued.Add(int64(sh.queued))
 		sh.queued = 0
 	}
@@ -292,10 +297,28 @@ func (sh *shard) longestBlocked() *Sender {
 	return longest
 }
 
-// abortSlow aborts a connection whose client does not read what it is sent.
-func (sh *shard) abortSlow(s *Sender) {
-	s.transport.TooSlow(s.total)
-	sh.abort(s, wire.CloseTooSlow())
+// closeSlow closes a connection whose client does not read fast enough, because of a setting. Of its queue only the rest of a
+// frame that is half written remains, and then the close frame: a client that does read gets it. If the connection is being closed
+// already, it is aborted.
+func (sh *shard) closeSlow(s *Sender, setting string, value any) {
+	if s.state != stateOpen {
+		sh.abort(s, wire.CloseTooSlow())
+		return
+	}
+	s.transport.TooSlow(setting, value, s.total)
+	s.closeRequest.CompareAndSwap(nil, &CloseRequest{Why: wire.CloseTooSlow()})
+	kept := s.head
+	if s.offset > 0 || s.hasWriter {
+		kept++
+	}
+	for _, e := range s.queue[kept:] {
+		s.total -= len(e.frame.bytes)
+	}
+	clear(s.queue[kept:])
+	s.queue, s.latest, s.frames, s.bytes = s.queue[:kept], -1, 0, 0
+	sh.close(s)
+	s.slow, s.deadline = true, sh.out.now()+slowTimeout
+	sh.account(s)
 }
 
 // writeNonBlocking writes what the socket accepts without waiting.

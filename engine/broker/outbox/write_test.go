@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -97,8 +98,8 @@ func TestSendLatest(t *testing.T) {
 	})
 }
 
-// The connection of a client that does not read is aborted with 4408 when its queue is full: by bytes or by messages,
-// whichever comes first. A frame that is being written does not count.
+// The connection of a client that does not read is closed with 4408 when its queue is full: by bytes or by messages, whichever
+// comes first. A frame that is being written does not count; of the queue, the client gets that frame and then the close frame.
 func TestQueueLimits(t *testing.T) {
 	for _, tt := range []struct {
 		name            string
@@ -145,6 +146,11 @@ func TestQueueLimits(t *testing.T) {
 				if got := c.closedWith(); got != wire.CloseTooSlow() {
 					t.Errorf("the connection is closed with %v, want %v", got, wire.CloseTooSlow())
 				}
+				written := make([]byte, tt.sizes[0])
+				if _, err := io.ReadFull(c.in, written); err != nil || strings.Trim(string(written), "x") != "" {
+					t.Errorf("read: got %.80q, %v, want the frame that was being written", written, err)
+				}
+				c.wantClose(wire.CloseTooSlow())
 				c.wantEnd()
 				if got := o.queued.Load(); got != 0 {
 					t.Errorf("after the abort: %d bytes queued, want 0", got)
@@ -214,7 +220,57 @@ func TestWriteTimeout(t *testing.T) {
 	})
 }
 
-// If all queues together are too long, the connection with the longest is aborted, in whichever shard it is.
+// A connection that is being closed because its client is too slow ends soon if the client reads nothing: after a write timeout, or
+// once there has been no progress for that long.
+func TestTooSlowEnds(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		frames int
+		ends   time.Duration // after the call of TooSlow
+	}{
+		{"write timeout", 1, CloseTimeout},
+		{"full queue", 12, config.Default().Limits.WriteTimeout.Std()}, // since the first frame
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := start(t, func(l *config.Limits) { l.SendQueueMessages, l.Shards = 10, 1 })
+				c := joinPipe(t, o)
+				for range row.frames {
+					c.Send(text("never read"))
+				}
+				testkit.Receive(t, c.slow, "TooSlow")
+				left := func() (n int) {
+					on(t, o.shards[0], func() { n = len(o.shards[0].senders) })
+					return n
+				}
+				time.Sleep(row.ends - tick)
+				if left() != 1 {
+					t.Errorf("the connection ended less than %v after TooSlow", row.ends)
+				}
+				time.Sleep(CloseTimeout + 2*tick)
+				if left() != 0 || o.queued.Load() != 0 {
+					t.Errorf("%v after TooSlow: %d connections, %d bytes queued, want none", row.ends+CloseTimeout, left(), o.queued.Load())
+				}
+			})
+		})
+	}
+}
+
+// If what remains of the queues of connections that are being closed is still too much, they are aborted.
+func TestSendMemoryOfHalfWrittenFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := start(t, func(l *config.Limits) { l.SendMemory, l.Shards = 10_000, 1 })
+		for range 5 {
+			joinPipe(t, o).Send(text(strings.Repeat("x", 6000)))
+			synctest.Wait()
+		}
+		if got := o.queued.Load(); got > 10_000 {
+			t.Errorf("%d bytes queued, want 10000 at most", got)
+		}
+	})
+}
+
+// If all queues together are too long, the connection with the longest is closed, in whichever shard it is.
 func TestSendMemory(t *testing.T) {
 	for _, shards := range []int{1, 4} {
 		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
