@@ -27,7 +27,7 @@ func Concat(L *lua.LState) int {
 			left = first - 1
 			continue
 		}
-		result = concatWith(L, L.Get(left), result)
+		result = concatWith(L, left, result)
 		left--
 	}
 	L.Push(result)
@@ -68,14 +68,19 @@ func checkLength(L *lua.LState, size, more int) {
 	}
 }
 
-// concatWith joins two operands by a metamethod.
-func concatWith(L *lua.LState, left, right lua.LValue) lua.LValue {
+// concatWith joins the n-th operand and the value of those behind it by a metamethod. Its error ends with the number of the operand
+// to blame, for package varinfo.
+func concatWith(L *lua.LState, n int, right lua.LValue) lua.LValue {
+	left := L.Get(n)
 	method := L.GetMetaField(left, "__concat")
 	if method == lua.LNil {
 		method = L.GetMetaField(right, "__concat")
 	}
 	if method == lua.LNil {
-		L.RaiseError("cannot perform concat operation between %v and %v", left.Type(), right.Type())
+		if lua.LVCanConvToString(left) {
+			n++
+		}
+		L.RaiseError("cannot perform concat operation between %v and %v: %d", left.Type(), right.Type(), n)
 	}
 	call(L, method, left, right)
 	result := L.Get(-1)

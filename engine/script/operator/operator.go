@@ -36,13 +36,18 @@ func Open(L *lua.LState, methods lua.LValue) {
 	text.RawSetString("__unm", L.NewFunction(func(L *lua.LState) int { return negate(L, L.Get(1)) }))
 	L.SetMetatable(lua.LString(""), text)
 
-	number := L.NewTable()
-	subtract := binary()["__sub"]
+	number, add, subtract := L.NewTable(), binary()["__add"], binary()["__sub"]
 	number.RawSetString("__sub", L.NewFunction(func(L *lua.LState) int {
 		if IsNegation(caller(L)) {
 			return negate(L, L.Get(2))
 		}
 		return arithmetic(L, "__sub", subtract)
+	}))
+	number.RawSetString("__add", L.NewFunction(func(L *lua.LState) int {
+		if proto, instruction := caller(L); isOnZero(proto, instruction, lua.OP_ADD) {
+			return convert(L, L.Get(2))
+		}
+		return arithmetic(L, "__add", add)
 	}))
 	L.SetMetatable(lua.LNumber(0), number)
 }
@@ -77,6 +82,16 @@ func negate(L *lua.LState, operand lua.LValue) int {
 	return fail(L, lua.LNumber(0), operand)
 }
 
+// convert returns the number that a bound of a loop stands for.
+func convert(L *lua.LState, bound lua.LValue) int {
+	x, ok := Number(bound)
+	if !ok {
+		return fail(L, lua.LNumber(0), bound)
+	}
+	L.Push(lua.LNumber(x))
+	return 1
+}
+
 // metamethod returns the metamethod of a value, or nil. That of a string or a number is ours.
 func metamethod(L *lua.LState, v lua.LValue, event string) lua.LValue {
 	if lua.LVCanConvToString(v) {
@@ -106,24 +121,39 @@ func kind(v lua.LValue) string {
 	return v.Type().String()
 }
 
-// Negation returns the instruction for "-x", which is subtracted from the last constant of the function, a negative zero:
-// gopher-lua's own calls __unm with one operand, Lua with two. The result is the same for every number. In a function with
-// too many constants it returns the instruction itself.
+// Negation returns the instruction for "-x": a subtraction of x from the last constant of the function, a negative zero.
+// gopher-lua's own calls __unm with one operand, Lua with two. The result is the same for every number. In a function with too
+// many constants it returns the instruction itself.
 func Negation(proto *lua.FunctionProto, instruction uint32) uint32 {
-	last := uint32(len(proto.Constants) - 1)
-	if last >= constantBit {
-		return instruction
-	}
-	register, operand := instruction&(0xff<<18), instruction&0x1ff
-	return uint32(lua.OP_SUB)<<26 | register | operand<<9 | constantBit | last
+	return onZero(proto, instruction, lua.OP_SUB)
+}
+
+// Conversion returns the instruction that replaces the subtraction of 0 from a bound of a loop: the addition to a negative zero,
+// which calls no metamethod of the bound.
+func Conversion(proto *lua.FunctionProto, instruction uint32) uint32 {
+	return onZero(proto, instruction, lua.OP_ADD)
 }
 
 // constantBit is set in an operand that is the number of a constant, not of a register.
 const constantBit = 0x100
 
+// onZero returns an instruction on the last constant and the first operand of another instruction.
+func onZero(proto *lua.FunctionProto, instruction uint32, op int) uint32 {
+	last := uint32(len(proto.Constants) - 1)
+	if last >= constantBit {
+		return instruction
+	}
+	register, operand := instruction&(0xff<<18), instruction&0x1ff
+	return uint32(op)<<26 | register | operand<<9 | constantBit | last
+}
+
 // IsNegation reports whether an instruction of a function was made by Negation.
 func IsNegation(proto *lua.FunctionProto, instruction uint32) bool {
-	if proto == nil || instruction>>26 != uint32(lua.OP_SUB) || len(proto.Constants) == 0 {
+	return isOnZero(proto, instruction, lua.OP_SUB)
+}
+
+func isOnZero(proto *lua.FunctionProto, instruction uint32, op int) bool {
+	if proto == nil || int(instruction>>26) != op || len(proto.Constants) == 0 {
 		return false
 	}
 	last := len(proto.Constants) - 1

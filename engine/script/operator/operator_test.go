@@ -100,8 +100,8 @@ func TestConcat(t *testing.T) {
 		{`concat("a", "b", m, "c", "d")`, `ab(m)+cd`},
 		{`#concat(big, big, big, big)`, `16777216`},
 		{`concat(big, big, big, big, "x")`, `error: t.lua:1: result of '..' is longer than 16777216 bytes`},
-		{`concat("x", nil)`, `error: t.lua:1: cannot perform concat operation between string and nil`},
-		{`concat(nil, "b", "c")`, `error: t.lua:1: cannot perform concat operation between nil and string`},
+		{`concat("x", nil)`, `error: t.lua:1: cannot perform concat operation between string and nil: 2`},
+		{`concat(nil, "b", "c")`, `error: t.lua:1: cannot perform concat operation between nil and string: 1`},
 	} {
 		if got := evaluate(t, L, row[0]); got != row[1] {
 			t.Errorf("%s\n got %s\nwant %s", row[0], got, row[1])

@@ -105,7 +105,8 @@ func AddNames(L *lua.LState, text string, instead func(name string) string) (bet
 		kind, _, _ := strings.Cut(text[len(noTable):], ")")
 		better = f.hinted("attempt to index "+f.indexed(kind), f.object(), instead)
 	case strings.HasPrefix(text, noText):
-		better = "attempt to concatenate " + f.joined(level > 0)
+		_, kinds, _ := strings.Cut(text, " between ")
+		better = "attempt to concatenate " + f.joined(kinds)
 	case strings.HasPrefix(text, noNumbers):
 		_, kinds, _ := strings.Cut(text, " between ")
 		left, right, _ := strings.Cut(kinds, " and ")
@@ -193,27 +194,19 @@ func compared(text string) string {
 	return text
 }
 
-// joined names the operand of ".." to blame: as in Lua, from the right, in each pair the left one first. The operands are arguments
-// of a call, or in consecutive registers.
-func (f frame) joined(called bool) string {
-	first, last := f.b(), f.c()
-	if called {
-		first, last = f.a()+1, f.a()+f.b()-1
+// joined names the operand of ".." that failed. kinds are those of the two that were to be joined, and the number of the one to
+// blame: "string and nil: 2". The operands are the arguments of a call. One that a metamethod has replaced has no name.
+func (f frame) joined(kinds string) string {
+	kinds, number, _ := strings.Cut(kinds, ": ")
+	kind, right, _ := strings.Cut(kinds, " and ")
+	if kind == "string" || kind == "number" {
+		kind = right
 	}
-	wrong := last
-	if !f.isText(last - 1) {
-		wrong = last - 1
+	n, err := strconv.Atoi(number)
+	if register := f.a() + n; err == nil && f.kind(register) == kind {
+		return f.value(register, "", kind)
 	}
-	for wrong > first && f.isText(wrong) {
-		wrong--
-	}
-	return f.value(wrong, "", f.kind(wrong))
-}
-
-// isText reports whether the value of a register can be joined without a metamethod.
-func (f frame) isText(register int) bool {
-	kind := f.kind(register)
-	return kind == "string" || kind == "number"
+	return "a " + kind + " value"
 }
 
 // single names the operand of a unary operator.
