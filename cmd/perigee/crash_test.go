@@ -23,12 +23,6 @@ import (
 	"perigee/engine/testkit"
 )
 
-// How often the server and beanstalkd are killed, and with how many jobs.
-const (
-	crashes   = 20
-	crashJobs = 10_000
-)
-
 // shownLog is how many bytes of a log a failure shows.
 const shownLog = 16 << 10
 
@@ -54,18 +48,19 @@ func TestCrashesLoseNoJob(t *testing.T) {
 	if testing.Short() {
 		t.Skip("twenty crashes take some seconds")
 	}
+	crashes, jobs := testkit.Scale(20, 200), testkit.Scale(10_000, 40_000)
 	b := beanstalkd.Start(t, beanstalkd.Options{Binlog: true})
 	s := newVictim(t, b.Address)
 	s.start(t)
 	var produced, unsure atomic.Int64
 	var producing sync.WaitGroup
-	producing.Go(func() { produce(t, b.Address, &produced, &unsure) })
+	producing.Go(func() { produce(t, b.Address, jobs, &produced, &unsure) })
 	for i := range crashes {
 		// At some moment while a twentieth of the jobs are put. A job that is begun in too many runs of the server without coming
 		// to an end is buried; so on a machine on which a start takes longer than that, every other run may do something first.
 		testkit.WaitFor(t, "jobs", func() bool {
 			s.checkRunning(t)
-			return produced.Load() >= int64(i*crashJobs/crashes+rand.IntN(crashJobs/crashes)) && (i%4 != 0 || s.hasSaved())
+			return produced.Load() >= int64(i*jobs/crashes+rand.IntN(jobs/crashes)) && (i%4 != 0 || s.hasSaved())
 		})
 		if i%2 == 0 {
 			s.kill()
@@ -76,38 +71,21 @@ func TestCrashesLoseNoJob(t *testing.T) {
 		}
 	}
 	producing.Wait()
-	service, err := jobqueue.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: b.Address})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = service.Close() }()
-	testkit.WaitForNone(t, "jobs in the queue", func() (int, error) {
-		s.checkRunning(t)
-		counts, err := service.Counts(t.Context(), "default")
-		return counts.Ready + counts.Reserved + counts.Delayed, err
-	})
+	s.finishJobs(t, b.Address)
 	s.stop(t)
-	runs := s.runs(t)
-	lost, twice := 0, 0
-	for n := range crashJobs {
-		switch count := runs["n"+strconv.Itoa(n)]; {
-		case count == 0:
-			lost++
-		case count > 1:
-			twice += count - 1
-		}
-	}
-	t.Logf("%d jobs, %d crashes: %d lost, %d run twice, %d put maybe twice", crashJobs, crashes, lost, twice, unsure.Load())
+	lost, twice := s.effects(t, jobs)
+	testkit.Measured(t, "%d kills of the server and beanstalkd in turn, %d jobs: %d lost, %d took effect twice, %d may have been put twice",
+		crashes, jobs, lost, twice, unsure.Load())
 	if lost > 0 {
-		t.Errorf("%d of %d jobs took no effect, want none", lost, crashJobs)
+		t.Errorf("%d of %d jobs took no effect, want none", lost, jobs)
 	}
 	if most := int(unsure.Load()); twice > most {
 		t.Errorf("%d jobs ran twice, want at most the %d that may have been put twice", twice, most)
 	}
 }
 
-// produce puts each job until it is confirmed. It returns the number of jobs and how often one may have been put unconfirmed.
-func produce(t *testing.T, address string, produced, unsure *atomic.Int64) {
+// produce puts jobs, each until it is confirmed. It counts them, and how often one may have been put without being confirmed.
+func produce(t *testing.T, address string, jobs int, produced, unsure *atomic.Int64) {
 	t.Helper()
 	service, err := jobqueue.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: address})
 	if err != nil {
@@ -115,7 +93,7 @@ func produce(t *testing.T, address string, produced, unsure *atomic.Int64) {
 		return
 	}
 	defer func() { _ = service.Close() }()
-	for n := range crashJobs {
+	for n := range jobs {
 		body := fmt.Appendf(nil, `{"job":"Count","data":{"n":%d}}`, n)
 		for {
 			_, err := service.Put(t.Context(), queue.PutRequest{Queue: "default", Body: body, Priority: queue.DefaultPriority})
@@ -139,6 +117,7 @@ type victim struct {
 	program, dir string
 	arguments    []string
 	log          bytes.Buffer
+	banner       *screen       // of the last start
 	cmd          *exec.Cmd     // nil if it does not run
 	ended        chan struct{} // closed when the process has ended, after err was set
 	err          error
@@ -178,7 +157,8 @@ func (v *victim) start(t *testing.T) {
 	t.Helper()
 	v.cmd, v.ended, v.started = exec.Command(v.program, v.arguments...), make(chan struct{}), time.Now()
 	v.cmd.Dir = v.dir
-	v.cmd.Stderr = &v.log
+	v.banner = newScreen()
+	v.cmd.Stdout, v.cmd.Stderr = v.banner, &v.log
 	if err := v.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -228,8 +208,23 @@ func (v *victim) stop(t *testing.T) {
 	v.cmd = nil
 }
 
-// runs returns from the state file how often each job has run.
-func (v *victim) runs(t *testing.T) map[string]int {
+// finishJobs waits until the server has done all jobs in the queue.
+func (v *victim) finishJobs(t *testing.T, queue string) {
+	t.Helper()
+	service, err := jobqueue.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: queue})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = service.Close() }()
+	testkit.WaitForNone(t, "jobs in the queue", func() (int, error) {
+		v.checkRunning(t)
+		counts, err := service.Counts(t.Context(), "default")
+		return counts.Ready + counts.Reserved + counts.Delayed, err
+	})
+}
+
+// effects returns from the state file how many jobs took no effect, and how often one took effect once too often.
+func (v *victim) effects(t *testing.T, jobs int) (lost, twice int) {
 	t.Helper()
 	text, err := os.ReadFile(v.stateFile())
 	if err != nil {
@@ -243,5 +238,13 @@ func (v *victim) runs(t *testing.T) map[string]int {
 	if err := json.Unmarshal(text, &file); err != nil {
 		t.Fatalf("the state file %s: %v", text, err)
 	}
-	return file.State.Runs
+	for n := range jobs {
+		switch count := file.State.Runs["n"+strconv.Itoa(n)]; {
+		case count == 0:
+			lost++
+		case count > 1:
+			twice += count - 1
+		}
+	}
+	return lost, twice
 }

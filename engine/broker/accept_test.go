@@ -84,15 +84,19 @@ func TestSilentConnections(t *testing.T) {
 	}
 	o := newObserver()
 	s := serve(t, nil, o)
-	for range maxPending + 100 {
+	silent := testkit.Scale(maxPending+100, 5000)
+	for range silent {
 		s.connect(t).raw([]byte("GET / HTTP/1.1\r\n"))
 	}
+	began := time.Now()
 	c := s.dial(t)
 	testkit.Receive(t, o.opens, "Open")
 	c.send(textFrame, "made it")
 	testkit.Receive(t, o.messages, "message")
+	took := time.Since(began)
 	s.pending.mu.Lock()
 	defer s.pending.mu.Unlock()
+	testkit.Measured(t, "%d half-open handshakes, %d kept: a new client gets in and is read in %v", silent, s.pending.sockets.Len(), took.Round(100*time.Microsecond))
 	if got := s.pending.sockets.Len(); got > maxPending {
 		t.Errorf("%d connections are pending, want at most %d", got, maxPending)
 	}

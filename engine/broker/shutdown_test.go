@@ -125,7 +125,9 @@ func TestRunEnds(t *testing.T) {
 // Clients that come and go leave no goroutine and no file descriptor behind.
 func TestComingAndGoing(t *testing.T) {
 	o := newObserver()
-	s := serve(t, func(o *Options) { o.MaxConnections = 100 }, o)
+	clients, each := testkit.Scale(20, 200), testkit.Scale(100, 50)
+	o.ends = make(chan wire.Close, clients*each)
+	s := serve(t, func(o *Options) { o.MaxConnections = 2 * clients }, o)
 	o.open = func(c Conn) {
 		c.Send(text("welcome"))
 		c.Subscribe(outbox.TopicID(c.ID() % 3))
@@ -134,7 +136,6 @@ func TestComingAndGoing(t *testing.T) {
 	o.message = func(_ Conn, text []byte) { s.Publish(subscribed, outbox.NewFrame(text)) }
 	s.out.Drain(t.Context(), testkit.Timeout) // so that the outbox runs before goroutines are counted
 	before, files := runtime.NumGoroutine(), openFiles(t)
-	const clients, each = 20, 100
 	done := make(chan struct{})
 	for i := range clients {
 		go func() {
@@ -157,6 +158,7 @@ func TestComingAndGoing(t *testing.T) {
 	for {
 		goroutines, now := runtime.NumGoroutine(), openFiles(t)
 		if goroutines <= before+1 && now <= files+1 {
+			testkit.Measured(t, "%d connections, %d at a time: %+d goroutines, %+d files", clients*each, clients, goroutines-before, now-files)
 			break
 		}
 		select {

@@ -88,7 +88,7 @@ func TestKilledServer(t *testing.T) {
 			mu.Unlock()
 		})
 	}
-	const kills = 20
+	kills := testkit.Scale(20, 100)
 	for range kills {
 		before := w.Status().Done
 		some := before + uint64(rand.N(40))
@@ -110,9 +110,9 @@ func TestKilledServer(t *testing.T) {
 		}
 		ran.mu.Unlock()
 	}
-	all, twice := ran.ran()
-	t.Logf("%d kills: %d jobs confirmed, %d ran, %d of them twice, %d were redelivered and not run, %d connections lost",
-		kills, len(confirmed), all, twice, w.Status().Redelivered, w.Status().ConnectionsLost)
+	_, twice := ran.ran()
+	testkit.Measured(t, "%d kills, %d jobs confirmed: %d lost, %d ran twice, %d came again and were not run",
+		kills, len(confirmed), lost, twice, w.Status().Redelivered)
 	if lost > 0 || twice > 0 {
 		t.Errorf("jobs: %d lost, %d ran twice, want 0 and 0", lost, twice)
 	}
@@ -123,22 +123,24 @@ func TestCutConnections(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
 	p := newProxy(t, s.Address)
-	const jobs = 20_000
+	jobs, most := testkit.Scale(20_000, 100_000), testkit.Scale(60, 300)
 	fillWith(t, s.Address, jobs)
 	var ran runCounter
 	w := work(t, p.address, options(), ran.Job)
 	cuts := 0
-	for cuts < 60 {
+	for cuts < most {
 		before := w.Status().Taken
-		testkit.WaitFor(t, "a job, or the end", func() bool { return w.Status().Taken > before || w.Status().Done == jobs })
-		if w.Status().Done == jobs {
+		testkit.WaitFor(t, "a job, or the end", func() bool { return w.Status().Taken > before || w.Status().Done == uint64(jobs) })
+		if w.Status().Done == uint64(jobs) {
 			break
 		}
 		cuts += p.cut()
 	}
-	testkit.WaitFor(t, "the last jobs", func() bool { n := counts(t, s.Address); return n.Ready+n.Reserved == 0 })
+	lastCut, left := time.Now(), jobs-int(w.Status().Done)
+	testkit.WaitForNone(t, "jobs in the queue", func() (int, error) { n := counts(t, s.Address); return n.Ready + n.Reserved, nil })
 	all, twice := ran.ran()
-	t.Logf("%d cuts: %d jobs ran, %d twice, %d were redelivered and not run", cuts, all, twice, w.Status().Redelivered)
+	testkit.Measured(t, "%d cuts, %d jobs: %d lost, %d ran twice, %d came again and were not run; the last %d done in %v",
+		cuts, jobs, jobs-all, twice, w.Status().Redelivered, left, time.Since(lastCut).Round(time.Millisecond))
 	if all != jobs || twice != 0 {
 		t.Errorf("of %d jobs %d ran, %d of them twice, want all once", jobs, all, twice)
 	}
@@ -213,9 +215,12 @@ func TestStoppedServer(t *testing.T) {
 	}
 	testkit.WaitFor(t, "the connection to count as lost", func() bool { return !w.Status().Connected })
 	s.Continue(t)
+	continued := time.Now()
 	fillWith(t, s.Address, 100)
 	testkit.WaitFor(t, "the jobs after it goes on", func() bool { return counts(t, s.Address).Ready == 0 && w.Status().Done >= 101 })
-	if _, twice := ran.ran(); twice != 0 {
+	_, twice := ran.ran()
+	testkit.Measured(t, "100 jobs put and done %v after SIGCONT, %d ran twice", time.Since(continued).Round(time.Millisecond), twice)
+	if twice != 0 {
 		t.Errorf("%d jobs ran twice, want 0", twice)
 	}
 }
@@ -238,6 +243,7 @@ func runShortJobs(t *testing.T) (timeouts string) {
 	s := beanstalkd.Start(t, beanstalkd.Options{})
 	c := NewClient(s.Address)
 	defer c.Close()
+	began := time.Now()
 	for i := range 3 {
 		if _, err := c.Put(t.Context(), queue.PutRequest{Queue: "default", Body: []byte(job(fmt.Sprint("job-", i))), TTR: time.Second}); err != nil {
 			t.Fatal(err)
@@ -260,6 +266,7 @@ func runShortJobs(t *testing.T) (timeouts string) {
 	if touches, _ := strconv.Atoi(stats["cmd-touch"]); err != nil || touches == 0 || touches > 60 {
 		t.Errorf("Stats: %s touches, %v, want some", stats["cmd-touch"], err)
 	}
+	testkit.Measured(t, "3 jobs, each once: %s timed out, %s touches in %v", stats["job-timeouts"], stats["cmd-touch"], time.Since(began).Round(time.Millisecond))
 	return stats["job-timeouts"]
 }
 

@@ -5,10 +5,12 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/script/value"
+	"perigee/engine/testkit"
 )
 
 // storeWith returns a store with the tables that Lua makes, by name.
@@ -200,12 +202,16 @@ func TestStoreTidy(t *testing.T) {
 				for _, t in ipairs({flat, deep.list[1].players}) do t[key] = {i} t[key] = nil end
 			end`, round))
 	}
-	for round := range 50 {
+	rounds := testkit.Scale(50, 500)
+	for round := range rounds {
 		churn(round)
 		if !s.Tidy() {
 			t.Fatal("Tidy of a handful of tables = false, want a whole round")
 		}
 	}
+	began := time.Now()
+	run(t, l, `for _ in pairs(flat) do end`)
+	testkit.Measured(t, "%d keys set and removed in two tables each: pairs of what is left in %v", rounds*1000, time.Since(began))
 	players := l.GetGlobal("deep").(*lua.LTable).RawGetString("list").(*lua.LTable).RawGetInt(1).(*lua.LTable).RawGetString("players")
 	for name, v := range map[string]lua.LValue{"flat": l.GetGlobal("flat"), "players": players} {
 		if value.Compact(v.(*lua.LTable)) {

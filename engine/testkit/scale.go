@@ -1,0 +1,29 @@
+package testkit
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// FullScaleEnv is the environment variable that, set to "full", makes tests cause their faults at full scale.
+const FullScaleEnv = "PERIGEE_FAULTS"
+
+// MeasuredAttribute is the attribute of a test's output that holds what Measured was called with.
+const MeasuredAttribute = "measured"
+
+// Scale returns how many times, or for how many, a test causes its fault: ordinary, or full at full scale.
+func Scale(ordinary, full int) int {
+	if os.Getenv(FullScaleEnv) == "full" {
+		return full
+	}
+	return ordinary
+}
+
+// Measured logs a figure, and hands it to engine/enginetest/faults, whose table shows it.
+func Measured(tb testing.TB, format string, arguments ...any) {
+	tb.Helper()
+	text := fmt.Sprintf(format, arguments...)
+	tb.Log(text)
+	tb.Attr(MeasuredAttribute, text)
+}
