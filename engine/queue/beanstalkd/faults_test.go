@@ -281,11 +281,13 @@ func TestBadJobs(t *testing.T) {
 	var attempts []int
 	var ran runCounter
 	w := work(t, s.Address, o, func(ctx context.Context, j queue.Job, done func(error)) {
-		switch j.Command {
-		case "fails":
+		switch {
+		case j.Unknown != nil:
+			done(j.Unknown)
+		case j.Command == "fails":
 			attempts = append(attempts, j.Attempt)
 			done(errors.New("it is broken"))
-		case "never":
+		case j.Command == "never":
 			done(fmt.Errorf("there is no command %q: %w", j.Command, queue.ErrPermanent))
 		default:
 			ran.Job(ctx, j, done)
