@@ -18,6 +18,7 @@ import (
 func Check(ctx context.Context, o Options) (Status, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	o.Lint = true
 	s, err := assemble(o, stop)
 	if err != nil {
 		return Status{}, err
@@ -78,11 +79,19 @@ func (w *warnings) Handle(ctx context.Context, r slog.Record) error {
 		return w.Handler.Handle(ctx, r)
 	}
 	var fields []string
+	values := map[string]string{}
 	r.Attrs(func(a slog.Attr) bool {
 		fields = append(fields, a.Key+" "+a.Value.String())
+		values[a.Key] = a.Value.String()
 		return true
 	})
-	if len(fields) > 0 {
+	switch similar := values["did_you_mean"]; {
+	case values["place"] != "" && values["problem"] != "":
+		text = values["place"] + ": " + values["problem"]
+		if similar != "" {
+			text += "; did you mean " + similar + "?"
+		}
+	case len(fields) > 0:
 		text += " (" + strings.Join(fields, ", ") + ")"
 	}
 	w.mu.Lock()

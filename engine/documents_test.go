@@ -184,6 +184,20 @@ func runSection(t *testing.T, directory string, section enginetest.Section) {
 	for _, b := range transcripts {
 		runTranscript(t, server, b.Path, b.Line, b.Text)
 	}
+	checkLint(t, server)
+}
+
+// misspelt is a name of the documents that does not exist.
+const misspelt = `problem="there is no client:sned" did_you_mean=client:send`
+
+// checkLint fails if the log of a server warns of any other name in its scripts that nothing defines.
+func checkLint(t *testing.T, server *enginetest.Server) {
+	t.Helper()
+	for line := range strings.Lines(server.Log()) {
+		if strings.Contains(line, "a name that nothing defines") && !strings.Contains(line, misspelt) {
+			t.Errorf("a false alarm: %s", line)
+		}
+	}
 }
 
 // The chat in the documents is short, and its rooms keep their history over a restart.

@@ -50,6 +50,8 @@ type Options struct {
 	Level *slog.LevelVar
 	// Reload reads the settings again. If it is nil, reloads keep the settings.
 	Reload func() (config.Config, error)
+	// Lint logs a warning for each name in the scripts that nothing defines, at the start and at each reload. Check always does.
+	Lint bool
 	// OnStarted is called once, by the goroutine of Run, when the server accepts clients; the server does not stop before it
 	// returns. The server may be used until Run returns, and returns ErrStopping after that. Optional.
 	OnStarted func(Status, *Server)

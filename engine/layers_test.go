@@ -46,6 +46,7 @@ func layers() map[string]int {
 		"engine/queue/body":            1,
 		"engine/script/stdlib/pattern": 0,
 		"engine/script/store":          1,
+		"engine/script/lint":           2,
 		"engine/script/varinfo":        2,
 		"engine/auth":                  0,
 		"engine/config":                0,

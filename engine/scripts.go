@@ -71,6 +71,7 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsalRes
 	options := s.scriptOptions(c, l)
 	options.Sources, options.Schemas = from.sources, from.schemas
 	options.BootTimeout = slice
+	options.Lint = s.options.Lint && !from.linted
 	options.From = s.manager.Generation()
 	options.Generation = options.From + 1
 	options.Replaces = s.program
@@ -164,6 +165,7 @@ type rehearsalResult struct {
 	routes  manager.Routes
 	sources *loader.Sources
 	schemas *script.Schemas
+	linted  bool // the log has the warnings about the scripts
 }
 
 // rehearse loads and boots scripts on a loop of their own, without clients, processes and a queue. Only HTTP requests of the
@@ -187,7 +189,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsalResult, er
 	options.Sources, options.Schemas = loader.NewSources(), &script.Schemas{}
 	options.TurnTimeout, options.BootTimeout = r.slice, r.slice
 	options.From, options.Generation = r.from, r.from+1
-	options.Rehearsal = true
+	options.Rehearsal, options.Lint = true, s.options.Lint
 	options.Push = func(_ module.Push, done func(id uint64, err error)) (cancel func()) { // discards the job
 		done(0, nil)
 		return func() {}
@@ -204,7 +206,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsalResult, er
 		all.Add(p)
 		return p, p.Load()
 	})
-	return rehearsalResult{routes: routes, sources: options.Sources, schemas: options.Schemas}, err
+	return rehearsalResult{routes: routes, sources: options.Sources, schemas: options.Schemas, linted: true}, err
 }
 
 // noClients is the publisher of a rehearsal.

@@ -37,6 +37,7 @@ func TestTranscripts(t *testing.T) {
 				}
 			})
 			runTranscriptFile(t, server, file)
+			checkLint(t, server)
 		})
 	}
 }

@@ -29,7 +29,8 @@ func (p *program) init() *cli.Command {
 		Name:      "init",
 		Usage:     "create a new application in a directory that is empty or does not exist",
 		ArgsUsage: "DIR",
-		Description: "Writes settings, a random admin password, a manager with its spec and its page, and types for an editor.\n\n" +
+		Description: "Writes settings, a random admin password, a manager with its spec and its page, types for an editor, and settings of " +
+			"luacheck.\n\n" +
 			examples("perigee init app && cd app && perigee start --watch --open"),
 		Action: func(_ context.Context, c *cli.Command) error {
 			dir := c.Args().First()
@@ -69,6 +70,9 @@ func initialize(dir string) error {
 		if err := os.WriteFile(filepath.Join(types, name+".lua"), []byte(text), 0o666); err != nil {
 			return err
 		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".luacheckrc"), []byte(script.Luacheck(spec.Description())), 0o666); err != nil {
+		return err
 	}
 	return os.WriteFile(filepath.Join(types, "perigee.lua"), []byte(script.Types(spec.Description())), 0o666)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,7 +23,7 @@ func TestInit(t *testing.T) {
 		t.Fatalf("init = %d, %q, %q, want a new application, and where its password is", code, stdout, stderr)
 	}
 	for _, name := range []string{
-		".gitignore", ".luarc.json", "README.md", "server.toml", "scripts/app/init.lua",
+		".gitignore", ".luacheckrc", ".luarc.json", "README.md", "server.toml", "scripts/app/init.lua",
 		"scripts/app/public/app.js", "scripts/app/public/index.html", "scripts/app/public/style.css", "types/server.lua",
 	} {
 		if _, err := os.Stat(filepath.Join("new/shop", name)); err != nil {
@@ -68,6 +69,39 @@ func TestInitKey(t *testing.T) {
 	}
 	if keys[0] == keys[1] {
 		t.Error("two applications have the same key")
+	}
+}
+
+// luacheck accepts a new application with the settings that init has written, and finds a misspelt global and function.
+func TestInitLuacheck(t *testing.T) {
+	luacheck, err := exec.LookPath("luacheck")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	t.Chdir(t.TempDir())
+	if code, _, stderr := perigee(t, nil, "init", "shop"); code != 0 {
+		t.Fatalf("init = %d, %q, want a new application", code, stderr)
+	}
+	run := func() (string, error) {
+		cmd := exec.Command(luacheck, "--no-color", ".")
+		cmd.Dir = "shop"
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := run(); err != nil {
+		t.Errorf("luacheck of a new application = %v, %s, want no warning", err, out)
+	}
+	if err := os.WriteFile("shop/scripts/wrong.lua", []byte("prnt(string.fromat('x'), table.unpack({}))\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := run()
+	for _, want := range []string{"undefined variable 'prnt'", "undefined field 'fromat' of global 'string'", "undefined field 'unpack' of global 'table'"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("luacheck of a wrong file = %s, want %s", out, want)
+		}
 	}
 }
 

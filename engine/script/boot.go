@@ -50,6 +50,9 @@ func (p *Program) Load() error {
 		return fmt.Errorf("script: loading took longer than lua.boot_timeout, %s", p.options.BootWait)
 	}
 	loaded = true
+	if err == nil && p.options.Lint {
+		p.lint()
+	}
 	return err
 }
 

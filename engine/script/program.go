@@ -56,6 +56,8 @@ type Options struct {
 	// those that they read and compile. Optional.
 	Sources *loader.Sources
 	Schemas *Schemas
+	// Lint makes Load log a warning for each name in the scripts that nothing defines.
+	Lint bool
 	// Rehearsal means that these scripts will never run: they have no effect outside.
 	Rehearsal bool
 	// Store holds the tables of server.state. Audit looks for values in them that cannot be saved. Optional.

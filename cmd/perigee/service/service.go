@@ -90,6 +90,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if err == nil {
 		err = engine.Run(ctx, engine.Options{
+			Lint:          o.Watch,
 			Config:        o.Settings,
 			Version:       o.Build.Version,
 			Revision:      o.Build.Revision,

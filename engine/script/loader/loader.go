@@ -139,6 +139,9 @@ func (l *Loader) compiled(L *lua.LState, name string) *lua.FunctionProto {
 		// The message has a place in the module, not in the code that requires it.
 		L.Error(lua.LString(err.Error()), 0)
 	}
+	if read.own {
+		read.text = text
+	}
 	l.sources.modules[name] = read
 	return read.proto
 }
