@@ -18,15 +18,15 @@ import (
 func Check(ctx context.Context, o Options) (Status, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	o.Lint = true
 	s, err := assemble(o, stop)
 	if err != nil {
 		return Status{}, err
 	}
 	defer s.close()
 	warnings := &warnings{Handler: s.log.Handler()}
+	log := slog.New(warnings)
 	r, err := s.rehearse(ctx, rehearsal{
-		config: s.config, store: s.saver.Store, slice: s.config.Lua.BootTimeout.Std(), log: slog.New(warnings),
+		config: s.config, store: s.saver.Store, slice: s.config.Lua.BootTimeout.Std(), log: log, lint: log,
 	})
 	if err != nil {
 		return Status{}, err

@@ -188,9 +188,13 @@ func (s *Server) compare(ctx context.Context) (Reload, candidate, error) {
 	if file := n.config.Server.KeyFile; file != "" && file == s.config.Server.KeyFile && n.prepared.manager.Key != s.key {
 		outcome.Settings = append(outcome.Settings, config.Change{Name: "server.key_file"}) // its content has changed
 	}
+	var lint *slog.Logger
+	if s.options.Lint {
+		lint = s.log
+	}
 	r, err := s.rehearse(ctx, rehearsal{
 		config: n.config, from: outcome.Generation, store: store.New(), copyState: s.copyState,
-		slice: n.config.Lua.TurnTimeout.Std(), log: slog.New(errorsOnly{s.log.Handler()}),
+		slice: n.config.Lua.TurnTimeout.Std(), log: slog.New(errorsOnly{s.log.Handler()}), lint: lint,
 	})
 	if err != nil {
 		return outcome, n, err

@@ -71,7 +71,9 @@ func (s *Server) install(ctx context.Context, c config.Config, from rehearsalRes
 	options := s.scriptOptions(c, l)
 	options.Sources, options.Schemas = from.sources, from.schemas
 	options.BootTimeout = slice
-	options.Lint = s.options.Lint && !from.linted
+	if s.options.Lint && !from.linted {
+		options.Lint = s.log
+	}
 	options.From = s.manager.Generation()
 	options.Generation = options.From + 1
 	options.Replaces = s.program
@@ -157,7 +159,7 @@ type rehearsal struct {
 	store     *store.Store
 	copyState func(name string, done func(l *store.Copy)) (cancel func()) // copies what the store lacks; nil: it lacks nothing
 	slice     time.Duration                                               // how long a turn may take
-	log       *slog.Logger
+	log, lint *slog.Logger                                                // lint is for warnings of names that nothing defines; optional
 }
 
 // rehearsalResult has the registrations of scripts in a rehearsal, and the files that they were read from.
@@ -189,7 +191,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsalResult, er
 	options.Sources, options.Schemas = loader.NewSources(), &script.Schemas{}
 	options.TurnTimeout, options.BootTimeout = r.slice, r.slice
 	options.From, options.Generation = r.from, r.from+1
-	options.Rehearsal, options.Lint = true, s.options.Lint
+	options.Rehearsal, options.Lint = true, r.lint
 	options.Push = func(_ module.Push, done func(id uint64, err error)) (cancel func()) { // discards the job
 		done(0, nil)
 		return func() {}
@@ -206,7 +208,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsalResult, er
 		all.Add(p)
 		return p, p.Load()
 	})
-	return rehearsalResult{routes: routes, sources: options.Sources, schemas: options.Schemas, linted: true}, err
+	return rehearsalResult{routes: routes, sources: options.Sources, schemas: options.Schemas, linted: r.lint != nil}, err
 }
 
 // noClients is the publisher of a rehearsal.

@@ -223,6 +223,8 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.stdout.await(t, `50 -> 60`)
+	writeApp(t, `server.message("Ring", { protection = "none" }, function(client) client:sned("Rang") end)`)
+	server.stderr.await(t, `(?m)level=WARN msg="script: a name that nothing defines" place=scripts/app\.lua:6:\d+ problem="there is no client:sned" did_you_mean=client:send$`)
 	writeApp(t, `local function deep() error("deep") end deep()`)
 	server.stderr.await(t, `(?m)^perigee: not reloaded; the previous scripts keep running: scripts/app.lua:6: deep\n    scripts/app.lua:6: in .*\n    scripts/app.lua:6: in .*\n`)
 	log := server.stderr.String()

@@ -50,7 +50,7 @@ func (p *Program) Load() error {
 		return fmt.Errorf("script: loading took longer than lua.boot_timeout, %s", p.options.BootWait)
 	}
 	loaded = true
-	if err == nil && p.options.Lint {
+	if err == nil && p.options.Lint != nil {
 		p.lint()
 	}
 	return err

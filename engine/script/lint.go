@@ -21,7 +21,7 @@ func (p *Program) lint() {
 		if f.Similar != "" {
 			fields = append(fields, "did_you_mean", f.Similar)
 		}
-		p.options.Log.Warn("script: a name that nothing defines", fields...)
+		p.options.Lint.Warn("script: a name that nothing defines", fields...)
 	}
 }
 

@@ -56,8 +56,8 @@ type Options struct {
 	// those that they read and compile. Optional.
 	Sources *loader.Sources
 	Schemas *Schemas
-	// Lint makes Load log a warning for each name in the scripts that nothing defines.
-	Lint bool
+	// Lint is where Load logs a warning for each name in the scripts that nothing defines. If it is nil, Load does not look for them.
+	Lint *slog.Logger
 	// Rehearsal means that these scripts will never run: they have no effect outside.
 	Rehearsal bool
 	// Store holds the tables of server.state. Audit looks for values in them that cannot be saved. Optional.
