@@ -77,11 +77,11 @@ end
 return app
 `
 
-// While the scripts are reloaded again and again, every tenth time with broken scripts, all numbered messages of clients get their
+// While the scripts are reloaded again and again, at times with broken scripts, all numbered messages of clients get their
 // replies and all numbered jobs are done: nothing is lost, duplicated or out of order, no connection ends, and no handler of scripts
 // that have not booted runs.
 func TestReloadUnderLoad(t *testing.T) {
-	clients, reloads := 1000, 100
+	clients, reloads, brokenEvery := 1000, testkit.Scale(100, 200), testkit.Scale(10, 3)
 	if raceEnabled || testing.Short() {
 		clients, reloads = 100, 50
 	}
@@ -118,16 +118,18 @@ func TestReloadUnderLoad(t *testing.T) {
 		}
 	})
 	generation := 1
+	var pause time.Duration // the longest
 	for i := range reloads {
-		broken := i%10 == 9
+		broken := i%brokenEvery == brokenEvery-1
 		text := version(i + 2)
 		if broken {
-			text = []string{"local = 1", strings.Replace(text, "ready = true", "error('broken')", 1)}[i/10%2]
+			text = []string{"local = 1", strings.Replace(text, "ready = true", "error('broken')", 1)}[i/brokenEvery%2]
 		}
 		f.write("app.lua", text)
 		r, err := s.Control.Reload(ctx)
 		if !broken {
 			generation++
+			pause = max(pause, r.Pause)
 		}
 		if broken != (err != nil) || r.Generation != generation {
 			t.Errorf("reload %d, broken %v: generation %d, %v, want generation %d", i, broken, r.Generation, err, generation)
@@ -155,7 +157,8 @@ func TestReloadUnderLoad(t *testing.T) {
 			t.Errorf("job %v of %d was not done, want all done but those that may not have been put: %v", n, jobs, unsure)
 		}
 	}
-	t.Logf("%d clients, %d reloads, %d messages, %d jobs", clients, reloads, sent.Load(), jobs)
+	testkit.Measured(t, "%d clients, %d reloads of which %d with broken scripts, %d messages, %d jobs: all done once and in order; the longest pause %v",
+		clients, reloads, reloads/brokenEvery, sent.Load(), jobs, pause.Round(100*time.Microsecond))
 	if log := s.Log(); strings.Contains(log, "script failed") {
 		t.Error("a handler failed, want none; the server's log follows")
 	}

@@ -31,17 +31,10 @@ func TestStopWhileStandingStill(t *testing.T) {
 		t.Fatal(err)
 	}
 	banner, log := newScreen(), newScreen()
-	v.cmd = exec.Command(v.program, "start", "--port", "0", "--connector", "memory", "--lua-manager", "app", "--control", "off",
+	cmd := exec.Command(v.program, "start", "--port", "0", "--connector", "memory", "--lua-manager", "app", "--control", "off",
 		"--stop-timeout", "1s", "--stop-drain", "1s")
-	v.cmd.Dir, v.cmd.Stdout, v.cmd.Stderr, v.ended = v.dir, banner, log, make(chan struct{})
-	if err := v.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	cmd := v.cmd
-	go func() {
-		defer close(v.ended)
-		v.err = cmd.Wait()
-	}()
+	cmd.Stdout, cmd.Stderr = banner, log
+	v.run(t, cmd)
 	banner.await(t, "websocket")
 	err := cmd.Process.Signal(syscall.SIGTERM)
 	log.await(t, "the stop hook runs")
