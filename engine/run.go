@@ -172,6 +172,9 @@ func (s *Server) saveEarly(ctx context.Context) (saving *sync.WaitGroup) {
 func (s *Server) finish() (err error) {
 	late := s.end.late.Load()
 	s.running.track("final state save", func() { err = s.saver.SaveFinal() })
+	if n := s.loop.Dropped(); n > 0 {
+		s.log.Warn("engine: commands and timers were still put off, and are dropped", "turns", n)
+	}
 	s.log.Info("engine: stopped", "connections", s.end.connections, "forced", s.end.forced)
 	if late {
 		err = errors.Join(err, fmt.Errorf("engine: stopping took longer than stop.timeout, %s", s.config.Stop.Timeout))

@@ -43,6 +43,10 @@ func TestStopWithScripts(t *testing.T) {
 			message + `function(c) c:send("Gone") end)`, ""},
 		{"a command that defers itself", `server.command("Spin", function() server.next("Spin") end) ` +
 			message + `function(c) server.next("Spin") c:send("Gone") end)`, ""},
+		{"a command that defers itself twice", `server.command("Spin", function() for i = 1, 2 do pcall(server.next, "Spin") end end) ` +
+			message + `function(c) server.next("Spin") c:send("Gone") end)`, ""},
+		{"a timer that defers itself twice", `server.command("Spin", function() for i = 1, 2 do pcall(server.after, 1, "Spin") end end) ` +
+			message + `function(c) server.next("Spin") c:send("Gone") end)`, ""},
 		{"an endless close hook", `function app:close() while true do end end ` +
 			message + `function(c) c:send("Gone") end)`, "time limit exceeded"},
 		{"an endless stop hook", `function app:stop() while true do end end ` +

@@ -52,7 +52,7 @@ type Options struct {
 	QueueSize int
 	// MaxWaiting is how many turns may be suspended in Await at once. 0 means 10,000.
 	MaxWaiting int
-	// MaxDeferred is how many turns may be deferred by Next and After before CheckDeferred returns an error; each takes some
+	// MaxDeferred is how many turns may be deferred by Next, Defer and After before CheckDeferred returns an error; each takes some
 	// 400 bytes. 0 means 100,000.
 	MaxDeferred int
 	// Clock is optional. If it is nil, the loop uses RealClock.
@@ -73,7 +73,8 @@ type turn struct {
 	name     string
 	run      func()
 	owner    *Owner
-	deferred bool // by Next
+	counted  bool // among the deferred turns of its owner: by Next or Defer
+	deferred bool // by Defer or After: other turns need not wait for it
 }
 
 // Loop runs turns. Post, PostWithin, Now, Run, Queued and Waiting may be called by any goroutine, the other methods only from
@@ -87,7 +88,8 @@ type Loop struct {
 	// Guarded by mu.
 	mu       sync.Mutex
 	notFull  *sync.Cond   // signalled when inbox was taken or the loop stopped
-	inbox    []turn       // posted by other goroutines
+	inbox    []turn       // posted by other goroutines, or due after a delay
+	posted   int          // how many turns of inbox were posted
 	woken    []*coroutine // coroutines whose waits have ended
 	enqueued int64        // how many turns have been posted and waits have ended, in total
 	stopped  bool
@@ -97,25 +99,23 @@ type Loop struct {
 	waiters  atomic.Int64 // len(waiting)
 
 	// Owned by the loop.
-	current     *coroutine // the coroutine that runs now
-	idle        []*coroutine
-	waiting     map[*coroutine]*wait
-	batch       []turn // taken from inbox and next; batch[begun:] is still to run
-	begun       int
-	ready       []*coroutine // taken from woken
-	next        []turn       // queued by Next
-	delayed     int          // how many turns of After have neither run nor been cancelled
-	name        string       // of the turn that runs now
-	owner       *Owner       // of the turn that runs now; nil for the server itself
-	began       time.Time    // when the turn began, or its last wait ended
-	resume      *coroutine   // the coroutine to switch to when the current one parks
-	ending      bool
-	finalRounds int // how many batches were taken since the loop began to end
+	current   *coroutine // the coroutine that runs now
+	idle      []*coroutine
+	waiting   map[*coroutine]*wait
+	batch     []turn // taken from inbox and next; batch[begun:] is still to run
+	begun     int
+	postponed []turn       // deferred turns that posted ones overtake, oldest first
+	budgetEnd time.Time    // when the remaining deferred turns of this batch are postponed, or dropped if the loop ends; zero before the first
+	dropped   int          // how many deferred turns have been dropped
+	ready     []*coroutine // taken from woken
+	next      []turn       // queued by Next and Defer
+	delayed   int          // how many turns of After have neither run nor been cancelled
+	name      string       // of the turn that runs now
+	owner     *Owner       // of the turn that runs now; nil for the server itself
+	began     time.Time    // when the turn began, or its last wait ended
+	resume    *coroutine   // the coroutine to switch to when the current one parks
+	ending    bool
 }
-
-// maxFinalRounds bounds how often turns may defer others once the loop ends. A turn that always defers another would keep the
-// loop from ending.
-const maxFinalRounds = 100
 
 // New returns a loop that does nothing until Run.
 func New(options Options) *Loop {
@@ -154,20 +154,21 @@ func (l *Loop) Post(name string, run func()) error {
 // Once queued, a turn runs even if ctx has ended.
 func (l *Loop) PostWithin(ctx context.Context, name string, run func()) error {
 	l.mu.Lock()
-	if len(l.inbox) >= l.options.QueueSize {
+	if l.posted >= l.options.QueueSize {
 		defer context.AfterFunc(ctx, func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.notFull.Broadcast()
 		})()
 	}
-	for len(l.inbox) >= l.options.QueueSize && !l.stopped {
+	for l.posted >= l.options.QueueSize && !l.stopped {
 		if ctx.Err() != nil {
 			l.mu.Unlock()
 			return context.Cause(ctx)
 		}
 		l.notFull.Wait()
 	}
+	l.posted++
 	return l.enqueue(turn{name: name, run: run})
 }
 
@@ -185,14 +186,6 @@ func (l *Loop) enqueue(t turn) error {
 		l.signal()
 	}
 	return nil
-}
-
-// Next runs a turn after those that are queued already, and never blocks. Once the loop ends, a turn that deferred turns have
-// deferred again and again, a hundred times over, is dropped.
-func (l *Loop) Next(name string, run func()) {
-	l.next = append(l.next, turn{name, run, l.owner, true})
-	l.owner.addDeferred(1)
-	l.dequeued.Add(-1)
 }
 
 // SetSlowTurn changes Options.SlowTurn.
@@ -215,35 +208,6 @@ func (l *Loop) RunWoken() {
 	l.ready = append(l.ready, l.woken...)
 	l.woken = nil
 	l.mu.Unlock()
-}
-
-// After runs a turn once d has passed. cancel prevents it as long as it has not begun. Both must be called from within a turn.
-func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
-	owner := l.owner
-	count := func(n int) {
-		l.delayed += n
-		owner.addDeferred(n)
-	}
-	count(1)
-	stop := l.clock.AfterFunc(d, func() {
-		l.mu.Lock()
-		// It does not wait while the queue is full: thousands may be due at once, each on a goroutine. If the loop has stopped,
-		// the turn is dropped.
-		_ = l.enqueue(turn{name: name, owner: owner, run: func() {
-			if now := run; now != nil {
-				run = nil
-				count(-1)
-				now()
-			}
-		}})
-	})
-	return func() {
-		if run != nil {
-			run = nil
-			count(-1)
-			stop()
-		}
-	}
 }
 
 // Run runs turns until ctx ends. Turns that were posted by then still run; those that wait are woken with ErrStopped, one after
@@ -282,6 +246,10 @@ func (l *Loop) dequeue() (turn, *coroutine) {
 			t := l.batch[l.begun]
 			l.batch[l.begun] = turn{}
 			l.begun++
+			if t.deferred && l.budgetSpent() {
+				l.postpone(t)
+				continue
+			}
 			l.dequeued.Add(1)
 			return t, nil
 		}
@@ -295,33 +263,38 @@ func (l *Loop) dequeue() (turn, *coroutine) {
 	}
 }
 
-// refill takes what other goroutines posted and what turns deferred, and reports whether there was anything.
+// refill takes what other goroutines posted and what turns deferred, and reports whether there was anything. All deferred turns
+// that run while the loop ends share one budget.
 func (l *Loop) refill() bool {
+	l.batch, l.begun = l.batch[:0], 0
 	l.mu.Lock()
-	l.batch, l.inbox = l.inbox, l.batch[:0]
+	for _, t := range l.inbox {
+		if t.deferred && len(l.postponed) > 0 {
+			l.postponed = append(l.postponed, t)
+		} else {
+			l.batch = append(l.batch, t)
+		}
+	}
+	clear(l.inbox)
+	l.inbox, l.posted = l.inbox[:0], 0
 	l.ready, l.woken = l.woken, nil
+	if !l.ending {
+		l.budgetEnd = time.Time{}
+	}
 	l.ending = l.stopped
 	l.notFull.Broadcast()
 	l.mu.Unlock()
-	l.begun = 0
-	if l.ending {
-		if l.finalRounds++; l.finalRounds > maxFinalRounds {
-			l.dequeued.Add(int64(len(l.next)))
-			clear(l.next)
-			l.next = l.next[:0]
-		}
+	for _, queue := range []*[]turn{&l.postponed, &l.next} {
+		l.batch = append(l.batch, *queue...)
+		clear(*queue)
+		*queue = (*queue)[:0]
 	}
-	l.batch = append(l.batch, l.next...)
-	clear(l.next)
-	l.next = l.next[:0]
 	return len(l.batch) > 0 || len(l.ready) > 0
 }
 
 // runTurn runs a turn, and recovers its panic if there is an OnPanic.
 func (l *Loop) runTurn(t turn) {
-	if t.deferred {
-		t.owner.addDeferred(-1)
-	}
+	t.uncount()
 	l.beginSlice(t.name, t.owner)
 	defer l.endSlice()
 	if l.options.OnPanic != nil {

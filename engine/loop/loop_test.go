@@ -370,23 +370,72 @@ func BenchmarkAwait(b *testing.B) {
 	wg.Wait()
 }
 
-// A turn that calls Next for itself forever does not keep the loop from ending.
-func TestNextForeverAtStop(t *testing.T) {
-	l, stop := start(t, Options{})
-	count, begun := 0, make(chan struct{})
-	var again func()
-	again = func() {
-		if count++; count == 100 {
-			close(begun)
+// Turns that defer others without end hold up a posted turn for SlowTurn at most, keep their order, and do not keep the loop from
+// ending: what is left then is dropped.
+func TestDeferForever(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		t.Run(fmt.Sprintf("after a delay %v", after), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const slow = 50 * time.Millisecond
+				l, stop := start(t, Options{SlowTurn: slow, MaxDeferred: 1000})
+				deferTurn := l.Defer
+				if after {
+					deferTurn = func(name string, run func()) { l.After(0, name, run) }
+				}
+				last, made := 0, 0
+				var spawn func(n int) func()
+				spawn = func(n int) func() {
+					return func() {
+						if n < last && !after { // timers that are due at once come in any order
+							t.Errorf("turn %d ran after turn %d", n, last)
+						}
+						last = n
+						time.Sleep(time.Millisecond)
+						for range 2 {
+							if l.CheckDeferred() == nil {
+								made++
+								deferTurn("spawn", spawn(made))
+							}
+						}
+					}
+				}
+				post(t, l, "spawn", spawn(0))
+				time.Sleep(3 * time.Second) // by then a thousand turns are queued
+				for range 20 {
+					posted, ran := time.Now(), make(chan time.Duration, 1)
+					post(t, l, "posted", func() { ran <- time.Since(posted) })
+					if waited := <-ran; waited > slow+2*time.Millisecond {
+						t.Errorf("a posted turn waited %v, want %v at most", waited, slow)
+					}
+				}
+				ended := time.Now()
+				stop()
+				if took := time.Since(ended); took > 2*slow+2*time.Millisecond || l.Dropped() == 0 || l.Queued() != 0 {
+					t.Errorf("the loop took %v to end, dropped %d turns and left %d, want twice %v at most, some, and none",
+						took, l.Dropped(), l.Queued(), slow)
+				}
+			})
+		})
+	}
+}
+
+// Turns of Next run when the loop ends, however many, and so do deferred ones that take no time.
+func TestNextAtStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, stop := start(t, Options{})
+		next, deferred := 0, 0
+		post(t, l, "many", func() {
+			for range 1000 {
+				l.Next("next", func() { next++; time.Sleep(time.Millisecond) })
+				l.Defer("deferred", func() { deferred++ })
+			}
+		})
+		synctest.Wait()
+		stop()
+		if next != 1000 || deferred+l.Dropped() != 1000 {
+			t.Errorf("%d turns of Next ran, %d deferred ones ran and %d were dropped, want 1000, and 1000 together", next, deferred, l.Dropped())
 		}
-		l.Next("again", again)
-	}
-	post(t, l, "again", again)
-	<-begun
-	stop()
-	if count < 100 {
-		t.Errorf("turns: got %d, want 100 or more", count)
-	}
+	})
 }
 
 // After RunWoken a woken turn continues before those that are queued.

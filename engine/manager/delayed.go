@@ -17,7 +17,7 @@ type delayedCommand struct {
 
 func (g *generation) Next(command string, arguments wire.Value) (abort func(), err error) {
 	return g.deferCommand(command, arguments, func(run func()) func() {
-		g.manager.loop.Next("command "+command, run)
+		g.manager.loop.Defer("command "+command, run)
 		return func() {}
 	})
 }

@@ -28,6 +28,13 @@ import (
 
 // Loop is the loop that runs the scripts.
 type Loop interface {
+	scriptLoop
+	// Next queues a turn of the server, which must run, from within a turn.
+	Next(name string, run func())
+}
+
+// scriptLoop is the part of a loop that runs code of the scripts.
+type scriptLoop interface {
 	promise.Loop
 	// Await suspends the present turn until wake is called, by any goroutine.
 	Await(start func(wake func())) error
@@ -138,13 +145,13 @@ func newProgram(o Options, host Host) *Program {
 		o.Replaces = nil // so that the new program does not keep the old one in memory
 	}
 	p := &Program{options: o, lifetime: &lifetime{}, log: module.NewLog(o.Log, o.Generation, o.Loop.Now)}
-	p.turns = &turns{Loop: o.Loop, host: host, lifetime: p.lifetime, generation: o.Generation, onRun: o.OnRun}
+	p.turns = &turns{scriptLoop: o.Loop, host: host, lifetime: p.lifetime, generation: o.Generation, onRun: o.OnRun}
 	p.vm = vm.New(vm.Options{
 		TurnTimeout: o.TurnTimeout, Memory: o.Memory, OnHang: o.OnHang,
 		Print: p.log.Print, Now: o.Loop.Now, Await: p.turns.Await, Stopped: loop.ErrStopped, Ran: ranFunction(o.Audit),
 	})
 	p.promises = promise.New(promise.Options{
-		VM: p.vm, Loop: o.Loop, Turn: p.turns.Next, Timeout: o.AwaitTimeout, Generation: o.Generation, Log: o.Log,
+		VM: p.vm, Loop: o.Loop, Turn: p.turns.Defer, Timeout: o.AwaitTimeout, Generation: o.Generation, Log: o.Log,
 	})
 	p.processes = bind.NewProcesses(bind.ProcessesOptions{
 		VM: p.vm, Turns: p.turns, Wait: p.promises.Wait, Starter: o.Processes, Previous: previous, Rehearsal: o.Rehearsal,

@@ -9,10 +9,10 @@ import (
 	"perigee/engine/script/vm"
 )
 
-// turns runs the code of one generation on the loop. Its Next, Post and Await are those of the loop, for turns that run code of
+// turns runs the code of one generation on the loop. Its Defer, Post and Await are those of the loop, for turns that run code of
 // the scripts.
 type turns struct {
-	Loop
+	scriptLoop
 
 	host       Host
 	lifetime   *lifetime
@@ -32,13 +32,13 @@ func (t *turns) enter() {
 // Await suspends the present turn.
 func (t *turns) Await(start func(wake func())) error {
 	defer t.enter()
-	return t.Loop.Await(start)
+	return t.scriptLoop.Await(start)
 }
 
-// Next queues a turn from within a turn. The generation lives at least until that turn has run.
-func (t *turns) Next(name string, run func()) {
+// Defer queues a turn from within a turn. The generation lives at least until that turn has run.
+func (t *turns) Defer(name string, run func()) {
 	t.lifetime.deferred++
-	t.Loop.Next(name, func() {
+	t.scriptLoop.Defer(name, func() {
 		t.lifetime.deferred--
 		t.run(run)
 	})
@@ -46,7 +46,7 @@ func (t *turns) Next(name string, run func()) {
 
 // Post queues a turn from another goroutine.
 func (t *turns) Post(name string, run func()) error {
-	return t.Loop.Post(name, func() { t.run(run) })
+	return t.scriptLoop.Post(name, func() { t.run(run) })
 }
 
 // run runs a turn. Every turn of the scripts ends with its changes of the roster sent.

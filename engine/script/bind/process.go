@@ -193,7 +193,7 @@ func (c *child) deliver() {
 			(*wake)()
 		}
 	}
-	c.owner.options.Turns.Next("process "+c.name, c.deliver)
+	c.owner.options.Turns.Defer("process "+c.name, c.deliver)
 }
 
 // call calls a callback, if there is one.

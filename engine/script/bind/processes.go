@@ -32,8 +32,8 @@ type ProcessesOptions struct {
 // Turns queues turns that run code of the scripts.
 type Turns interface {
 	Now() time.Time
-	// Next queues a turn from within a turn, Post from another goroutine.
-	Next(name string, run func())
+	// Defer queues a turn from within a turn, Post from another goroutine.
+	Defer(name string, run func())
 	Post(name string, run func()) error
 	// Owner returns the owner of the present turn; As calls run on behalf of one.
 	Owner() *loop.Owner
@@ -102,7 +102,7 @@ func (ps *Processes) add(c *child, p *process.Process) {
 	}
 	if c.from == nil {
 		ps.alive[c] = struct{}{}
-		ps.options.Turns.Next("process "+c.name, p.DropUnwanted)
+		ps.options.Turns.Defer("process "+c.name, p.DropUnwanted)
 	}
 }
 
@@ -135,7 +135,7 @@ func (c *child) takeOver() {
 	delete(old.owner.alive, old)
 	c.owner.alive[c] = struct{}{}
 	c.process.HandOver(c.request)
-	c.owner.options.Turns.Next("process "+c.name, c.deliver)
+	c.owner.options.Turns.Defer("process "+c.name, c.deliver)
 }
 
 // Alive returns the number of processes whose end has not been delivered.

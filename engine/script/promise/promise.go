@@ -30,8 +30,8 @@ type Loop interface {
 	AfterFunc(d time.Duration, f func()) (stop func() bool)
 	// Post queues a turn. The error says that the loop has ended.
 	Post(name string, run func()) error
-	// Next queues a turn from within a turn.
-	Next(name string, run func())
+	// Defer queues a turn from within a turn. It is dropped if the loop ends before its time.
+	Defer(name string, run func())
 	// CheckDeferred returns an error if the scripts have deferred too many turns.
 	CheckDeferred() error
 	// RunWoken runs the woken turns right after the present one.
@@ -191,7 +191,7 @@ func (p *promise) settle(rejected bool, value lua.LValue) {
 	p.runtime.react(reactions)
 	if rejected && !p.handled && value != lua.LString(cancelledText) {
 		// Code that gets the promise in this turn may still handle it.
-		p.runtime.options.Loop.Next("promise "+p.place, p.logUnhandled)
+		p.runtime.options.Loop.Defer("promise "+p.place, p.logUnhandled)
 	}
 }
 

@@ -22,9 +22,9 @@ type fakeLoop struct {
 	full error // of CheckDeferred
 }
 
-func (l fakeLoop) Now() time.Time          { return *l.now }
-func (fakeLoop) Next(_ string, run func()) { run() }
-func (l fakeLoop) CheckDeferred() error    { return l.full }
+func (l fakeLoop) Now() time.Time           { return *l.now }
+func (fakeLoop) Defer(_ string, run func()) { run() }
+func (l fakeLoop) CheckDeferred() error     { return l.full }
 
 // Unhandled rejections are logged once a second for each place, with the number of those left out.
 func TestUnhandledRejections(t *testing.T) {

@@ -137,7 +137,7 @@ func (r *Runtime) sleep(L *lua.LState) int {
 
 // wakeNext ends a wait after the turns that are queued already. It costs half of what a timer costs.
 func (r *Runtime) wakeNext(name string, wake func()) {
-	r.options.Loop.Next(name, func() { wake(); r.options.Loop.RunWoken() })
+	r.options.Loop.Defer(name, func() { wake(); r.options.Loop.RunWoken() })
 }
 
 // Within calls run. When ctx ends, the wait of a handler that run calls fails, as does every later one, with the cause of
