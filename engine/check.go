@@ -7,10 +7,12 @@ import (
 	"maps"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 
+	"perigee/engine/config"
 	"perigee/engine/script/loader"
 )
 
@@ -32,8 +34,27 @@ func Check(ctx context.Context, o Options) (Status, error) {
 		return Status{}, err
 	}
 	status := s.status(r.routes, nil)
+	status.Notes = platformNotes(runtime.GOOS, s.config)
 	status.Warnings = slices.Concat(s.config.Warnings, s.missingPrograms(), s.unusedScripts(r.sources), warnings.sentences)
 	return status, nil
+}
+
+// platformNotes returns a sentence for everything that an operating system cannot do and that the settings ask for.
+func platformNotes(system string, c config.Config) (notes []string) {
+	windows := system == "windows"
+	if len(c.Processes) > 0 && (windows || system == "darwin") {
+		notes = append(notes, "programs of [processes] go on if the server is killed: this operating system does not end them with it")
+	}
+	if len(c.Processes) > 0 && windows {
+		notes = append(notes, "programs of [processes] are ended without SIGTERM, and what they have started goes on: Windows has neither signals nor process groups")
+	}
+	if windows && c.Server.Control != "" && c.Server.Control != config.ControlOff {
+		notes = append(notes, "the permissions of the directory of server.control decide who can use the control socket: on Windows the server does not check them")
+	}
+	if windows && c.Server.KeyFile != "" {
+		notes = append(notes, "the permissions of server.key_file decide who can read the key: on Windows the server does not check them")
+	}
+	return notes
 }
 
 // missingPrograms returns a sentence for each program in the settings that cannot be run.
@@ -55,7 +76,9 @@ func (s *Server) unusedScripts(sources *loader.Sources) []string {
 	for _, pattern := range []string{"*.lua", filepath.Join("*", "init.lua")} {
 		found, err := filepath.Glob(filepath.Join(s.config.Lua.Path, pattern))
 		if err == nil { // it fails if the name of the directory is a pattern itself
-			others = append(others, found...)
+			for _, file := range found {
+				others = append(others, filepath.ToSlash(file))
+			}
 		}
 	}
 	if len(others) == 0 {

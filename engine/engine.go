@@ -11,9 +11,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"perigee/engine/auth"
@@ -26,6 +26,7 @@ import (
 	"perigee/engine/manager"
 	"perigee/engine/metrics"
 	"perigee/engine/persist"
+	"perigee/engine/platform"
 	"perigee/engine/process"
 	"perigee/engine/script"
 	"perigee/engine/script/loader"
@@ -74,6 +75,8 @@ type Status struct {
 	Port int
 	// Routes are what the scripts registered.
 	Routes manager.Routes
+	// Notes say what this operating system cannot do for the settings, one sentence each. Only Check sets them; Run logs them.
+	Notes []string
 	// Warnings name settings and scripts that Check accepts but that look like mistakes, one sentence each.
 	Warnings []string
 }
@@ -176,6 +179,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	s.padding = make([]byte, heapPadding)
+	for _, note := range platformNotes(runtime.GOOS, o.Config) {
+		s.log.Warn("engine: a limit of this operating system", "note", note)
+	}
 	listener, err := s.listen(ctx)
 	if err != nil {
 		return err
@@ -248,7 +254,7 @@ func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 		return nil, err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.Address, strconv.Itoa(c.Port)))
-	if errors.Is(err, syscall.EADDRINUSE) {
+	if errors.Is(err, platform.AddressInUse) {
 		return nil, fmt.Errorf("engine: %w: another program uses it; choose another port with --port or server.port", err)
 	}
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"perigee/engine/config"
 )
@@ -18,13 +17,13 @@ const filesReserved = 64 + 4*maxProcesses
 
 // checkFiles checks that this process may open enough files for the maximum number of clients.
 func checkFiles(maxConnections int) error {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+	limit, err := openFilesLimit()
+	if err != nil {
 		return fmt.Errorf("engine: reading the limit of open files: %w", err)
 	}
-	if maxConnections > 0 && uint64(maxConnections)+filesReserved > limit.Cur {
+	if maxConnections > 0 && uint64(maxConnections)+filesReserved > limit {
 		return fmt.Errorf("engine: server.max_connections is %d, but this process may open only %d files: allow at least %d (ulimit -n, LimitNOFILE=) or set it lower",
-			maxConnections, limit.Cur, maxConnections+filesReserved)
+			maxConnections, limit, maxConnections+filesReserved)
 	}
 	return nil
 }

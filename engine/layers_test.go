@@ -50,13 +50,14 @@ func layers() map[string]int {
 		"engine/script/varinfo":        2,
 		"engine/auth":                  0,
 		"engine/config":                0,
-		"cmd/perigee/control":          0,
+		"cmd/perigee/control":          1,
 		"cmd/perigee/notify":           0,
 		"cmd/perigee/watch":            0,
-		"engine/fetch":                 0,
+		"engine/fetch":                 1,
 		"engine/logging":               0,
 		"engine/loop":                  0,
 		"engine/metrics":               0,
+		"engine/platform":              0,
 		"engine/process":               0,
 		"engine/schema":                1,
 		"engine/script/compile":        1,
@@ -75,6 +76,7 @@ func importers() map[string][]string {
 		"github.com/coreos/go-systemd/v22":         {"cmd/perigee/notify"},
 		"github.com/fsnotify/fsnotify":             {"cmd/perigee/watch"},
 		"github.com/go-json-experiment/json":       {"engine/wire", "engine/script/value", "engine/queue/body"},
+		"github.com/gofrs/flock":                   {"engine/platform"},
 		"github.com/google/uuid":                   {"engine/wire"},
 		"github.com/gorilla/websocket":             {"engine/broker"},
 		"github.com/klauspost/compress":            {"engine/broker/outbox"},
@@ -83,6 +85,7 @@ func importers() map[string][]string {
 		"github.com/subosito/gotenv":               {"engine/config"},
 		"github.com/urfave/cli/v3":                 {"cmd/perigee"},
 		"github.com/yuin/gopher-lua":               {"engine/script/...", "engine/spec"},
+		"golang.org/x/sys":                         {"engine/platform", "engine/process", "cmd/perigee/control"}, // the system itself
 	}
 }
 

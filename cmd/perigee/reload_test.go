@@ -157,7 +157,7 @@ func TestHangup(t *testing.T) {
 	defer signal.Stop(delivered)
 	hangup := func() {
 		t.Helper()
-		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		if err := hangUp(); err != nil {
 			t.Fatal(err)
 		}
 		receive(t, delivered)
@@ -180,11 +180,20 @@ func TestHangup(t *testing.T) {
 	alice.await("Halted")
 }
 
+// hangUp sends SIGHUP to this process.
+func hangUp() error {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	return self.Signal(syscall.SIGHUP)
+}
+
 // An early SIGHUP does not end the server, but it ends other commands.
 func TestEarlyHangup(t *testing.T) {
 	held := holdHangups([]string{"perigee", "start"})
 	defer signal.Stop(held)
-	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+	if err := hangUp(); err != nil {
 		t.Fatal(err)
 	}
 	receive(t, held)

@@ -7,8 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
+
+	"perigee/engine/testkit"
 )
 
 // A key matches itself and nothing else.
@@ -112,9 +113,7 @@ func TestReadKeyFile(t *testing.T) {
 func TestReadKeyFileNotFile(t *testing.T) {
 	directory := t.TempDir()
 	pipe := filepath.Join(directory, "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.MakePipe(t, pipe)
 	for path, want := range map[string]string{
 		filepath.Join(directory, "none"): "no such file",
 		directory:                        "not a regular file",

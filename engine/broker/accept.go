@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"perigee/engine/platform"
 )
 
 const (
@@ -67,7 +69,7 @@ func (l *listener) Close() error {
 
 // isTemporary reports whether an error of accept(2) may be gone a little later.
 func isTemporary(err error) bool {
-	temporary := []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED}
+	temporary := []error{platform.TooManyFiles, syscall.ENFILE, platform.NoBuffers, syscall.ENOMEM, platform.ConnectionAborted}
 	return slices.ContainsFunc(temporary, func(t error) bool { return errors.Is(err, t) })
 }
 

@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"perigee/engine/testkit"
 )
 
 // write writes a settings file in a directory of its own and returns its path.
@@ -71,6 +72,20 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+// Lines may end as on Windows.
+func TestLineEnds(t *testing.T) {
+	const file = "[server]\nport = 1\nhosts = [\n  \"a.example\",\n]\n[app]\ntext = \"\"\"\none\ntwo\"\"\"\n"
+	unix, windows := load(t, Source{Path: write(t, file)}), load(t, Source{Path: write(t, strings.ReplaceAll(file, "\n", "\r\n"))})
+	if want := map[string]any{"text": "one\ntwo"}; !reflect.DeepEqual(unix.App, want) || !reflect.DeepEqual(windows.App, want) ||
+		!reflect.DeepEqual(unix.Server, windows.Server) {
+		t.Errorf("Load of lines that end with \\r\\n = %+v, %q, want as with \\n: %+v, %q", windows.Server, windows.App, unix.Server, unix.App)
+	}
+	_, err := Load(Source{Path: write(t, "[server]\r\nport = 1\r\nprot = 2\r\n")})
+	if err == nil || !strings.Contains(err.Error(), ":3: ") {
+		t.Errorf("Load = %v, want an error in line 3", err)
+	}
+}
+
 // The default file may be missing, a file that was named may not, and neither may be unreadable.
 func TestLoadFileMissing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "server.toml")
@@ -87,9 +102,7 @@ func TestLoadFileMissing(t *testing.T) {
 		t.Errorf("Load(a directory) = %v, want %s", err, want)
 	}
 	pipe := filepath.Join(dir, "pipe.toml") // which has no writer
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.MakePipe(t, pipe)
 	_, err = Load(Source{Path: pipe})
 	if want := pipe + ": not a regular file"; err == nil || err.Error() != want {
 		t.Errorf("Load(a pipe) = %v, want %s", err, want)

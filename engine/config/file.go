@@ -93,7 +93,8 @@ func fileText(path string) (string, error) {
 
 // parseFile parses TOML. If that fails, at is where: the line and column of a syntax error.
 func parseFile(name, text string) (f *file, at origin, err error) {
-	text = strings.TrimPrefix(text, "\ufeff") // some editors write a byte order mark
+	text = strings.TrimPrefix(text, "\ufeff")     // some editors write a byte order mark
+	text = strings.ReplaceAll(text, "\r\n", "\n") // also in texts of several lines
 	f = &file{name: name, values: map[string]any{}, seen: map[string]bool{}, raw: map[string]map[string]toml.Primitive{}}
 	var root map[string]toml.Primitive
 	f.meta, err = toml.Decode(text, &root)

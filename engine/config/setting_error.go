@@ -36,7 +36,7 @@ func (c Config) remedy(name string, err error) string {
 		remedy = "; " + needs
 	}
 	switch {
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() >= 0: // Windows has no number
 		remedy += fmt.Sprintf("; the user ID is %d", os.Geteuid())
 	case errors.Is(err, fs.ErrNotExist) && c.origins[name].source <= fromFile && c.Path != "":
 		remedy += "; relative paths start at the directory of " + c.Path

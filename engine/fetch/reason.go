@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+
+	"perigee/engine/platform"
 )
 
 // Errors of this package. Their texts are values of Error.Reason.
@@ -84,11 +86,11 @@ func reason(err error) string {
 		return "unknown host"
 	case errors.As(err, &certificate):
 		return "bad certificate"
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, platform.ConnectionRefused):
 		return "refused"
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+	case errors.Is(err, platform.HostUnreachable), errors.Is(err, platform.NetworkUnreachable):
 		return "unreachable"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, platform.ConnectionReset), errors.Is(err, syscall.EPIPE):
 		return "closed"
 	case strings.Contains(err.Error(), "invalid header field"), strings.Contains(err.Error(), "invalid method"):
 		return errRequest.Error() // net/http has no error value for it

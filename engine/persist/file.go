@@ -218,16 +218,6 @@ func removeFile(path string) error {
 	return nil
 }
 
-// syncDirectory syncs the entries of a directory to the disk.
-func syncDirectory(path string) (err error) {
-	directory, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, directory.Close()) }()
-	return directory.Sync()
-}
-
 // wrap adds the operation and the path of the file to an error.
 func (f *File) wrap(doing string, err error) error {
 	return fmt.Errorf("persist: %s %s: %w", doing, f.path, err)

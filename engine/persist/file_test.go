@@ -9,8 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
+
+	"perigee/engine/testkit"
 )
 
 // openFile returns a file in a temporary directory.
@@ -236,9 +237,7 @@ func FuzzRead(f *testing.F) {
 func TestOpenIrregular(t *testing.T) {
 	directory := t.TempDir()
 	pipe := filepath.Join(directory, "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Skipf("Mkfifo = %v", err)
-	}
+	testkit.MakePipe(t, pipe)
 	for _, path := range []string{pipe, directory, os.DevNull} {
 		if f, err := Open(path); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("Open(%s) = %v, %v, want an error that it is not a regular file", path, f, err)

@@ -3,10 +3,9 @@ package persist
 import (
 	"errors"
 	"fmt"
-	"os"
-	"syscall"
 
 	"perigee/engine/config"
+	"perigee/engine/platform"
 )
 
 // ErrLocked is wrapped by the error of Lock if another process holds the lock.
@@ -26,19 +25,15 @@ func Lock(c config.State) (release func() error, err error) {
 }
 
 // Lock locks the file for this process until release is called or the process ends: two processes that save to one file
-// would undo each other's changes. It holds an advisory lock (flock(2)) on a separate file, PATH.lock, which is left behind.
-// On a filesystem without locks it excludes no one. Reading needs no lock.
+// would undo each other's changes. It locks a separate file, PATH.lock, which is left behind. On a filesystem without locks it
+// excludes no one. Reading needs no lock.
 func (f *File) Lock() (release func() error, err error) {
-	lock, err := os.OpenFile(f.path+".lock", os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
-	if err != nil {
+	release, err = platform.TryLock(f.path + ".lock")
+	switch {
+	case errors.Is(err, platform.ErrLocked):
+		return nil, fmt.Errorf("%s: %w", f.path, ErrLocked)
+	case err != nil:
 		return nil, f.wrap("locking", err)
 	}
-	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	switch {
-	case errors.Is(err, syscall.EWOULDBLOCK):
-		return nil, errors.Join(fmt.Errorf("%s: %w", f.path, ErrLocked), lock.Close())
-	case err != nil && !errors.Is(err, syscall.ENOTSUP) && !errors.Is(err, syscall.ENOLCK) && !errors.Is(err, syscall.ENOSYS):
-		return nil, errors.Join(f.wrap("locking", err), lock.Close())
-	}
-	return lock.Close, nil
+	return release, nil
 }

@@ -152,10 +152,10 @@ func (p *Process) kill() {
 	}
 }
 
-// signal sends a signal to the process group. The caller holds mu. While run is set, the ID of the group cannot be reused.
+// signal sends a signal to the processes of the run. The caller holds mu.
 func (p *Process) signal(s syscall.Signal) {
 	if p.run != nil {
-		_ = syscall.Kill(-p.run.pid, s) // it fails only if all of them have ended
+		p.run.signal(s)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 // Limits of reading after a program has ended. The pipes are empty then, unless a child has left the process group.
@@ -37,7 +36,7 @@ func (p *Process) start() (*run, error) {
 		Args:        slices.Concat(program.Command, p.request.Args),
 		Env:         environment(program.Env, p.owner.options.Path),
 		Dir:         program.Cwd,
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+		SysProcAttr: groupAttributes(),
 	}}
 	childEnds, err := r.openPipes()
 	if err == nil {
@@ -116,13 +115,13 @@ func (p *Process) wait(r *run) int {
 	streams.Go(func() { p.read(r, r.stdout, Output) })
 	streams.Go(func() { p.read(r, r.stderr, Errors) })
 	streams.Go(func() { p.feed(r) })
-	waitExit(r.pid)
+	r.awaitExit()
 	p.mu.Lock()
-	p.signal(syscall.SIGKILL) // before the program is reaped, its ID cannot be reused
+	p.signal(syscall.SIGKILL)
 	p.run = nil
 	p.changed.Broadcast()
 	p.mu.Unlock()
-	_ = r.cmd.Wait() // ProcessState has more than the error
+	_ = r.cmd.Wait() // ProcessState has more than the error; awaitExit may have called it
 	r.exited.Store(true)
 	deadline := time.Now().Add(lateRead)
 	_ = r.stdout.SetReadDeadline(deadline)
@@ -133,19 +132,6 @@ func (p *Process) wait(r *run) int {
 		return 128 + int(status.Signal())
 	}
 	return r.cmd.ProcessState.ExitCode()
-}
-
-// waitExit waits until a child has ended, without reaping it.
-func waitExit(pid int) {
-	const byPID = 1         // P_PID
-	var siginfo [128]uint64 // larger than any siginfo_t
-	for {
-		_, _, err := syscall.Syscall6(syscall.SYS_WAITID, byPID, uintptr(pid), uintptr(unsafe.Pointer(&siginfo)),
-			syscall.WEXITED|syscall.WNOWAIT, 0, 0)
-		if err != syscall.EINTR {
-			return
-		}
-	}
 }
 
 // read reads the lines of a pipe and pushes them.

@@ -1,6 +1,8 @@
 package spec_test
 
 import (
+	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,6 +102,38 @@ func TestScripts(t *testing.T) {
 	report, err := spec.Run(t.Context(), o)
 	if err != nil || len(report.Failures) > 0 || report.Passed < 40 {
 		t.Errorf("Run = %v, %v, want at least 40 examples that all pass", report, err)
+	}
+}
+
+// The same scripts and specs pass if their lines end as on Windows.
+func TestLineEnds(t *testing.T) {
+	from := filepath.Join("..", "..", "scripts")
+	dir := filepath.Join(t.TempDir(), "scripts")
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(name) != ".lua" {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(name, bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")), 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := spec.Options{Config: config.Default(), Scripts: scripts.Files, Timeout: testkit.Timeout}
+	o.Config.Lua.Path, o.Config.Lua.TurnTimeout = dir, config.Duration(testkit.Timeout)
+	report, err := spec.Run(t.Context(), o)
+	if err != nil || len(report.Failures) > 0 || report.Passed < 40 {
+		t.Errorf("Run = %v, %v, want at least 40 examples that all pass", report, err)
+	}
+	failed := run(t, "describe(\"lines\", function()\r\n  it(\"end\", function()\r\n    error(\"x\")\r\n  end)\r\nend)\r\n", nil)
+	if len(failed.Failures) != 1 || failed.Failures[0].Place != "scripts/x_spec.lua:3" {
+		t.Errorf("failures = %+v, want one in line 3", failed.Failures)
 	}
 }
 

@@ -1,3 +1,5 @@
+//go:build unix
+
 package testkit
 
 import (
@@ -12,7 +14,12 @@ import (
 // has ended. The port is bound by a socket that does not listen; servers set SO_REUSEADDR (socket(7)).
 func ReservePort(tb testing.TB) (address string) {
 	tb.Helper()
-	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	syscall.ForkLock.RLock()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(socket)
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		tb.Fatalf("socket: %v", err)
 	}
@@ -33,4 +40,12 @@ func ReservePort(tb testing.TB) (address string) {
 		tb.Fatalf("getsockname = %T, want an address of IPv4", bound)
 	}
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(at.Port))
+}
+
+// MakePipe creates a named pipe.
+func MakePipe(tb testing.TB, path string) {
+	tb.Helper()
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		tb.Fatal(err)
+	}
 }

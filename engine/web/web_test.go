@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/fstest"
+
+	"perigee/engine/testkit"
 )
 
 func get(t *testing.T, h http.Handler, method, path string, header http.Header) *httptest.ResponseRecorder {
@@ -36,9 +37,7 @@ func site() fstest.MapFS {
 // Only regular files are opened: opening a pipe would wait for its writer.
 func TestPipeAmongPages(t *testing.T) {
 	directory := t.TempDir()
-	if err := syscall.Mkfifo(filepath.Join(directory, "pipe"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.MakePipe(t, filepath.Join(directory, "pipe"))
 	root, err := os.OpenRoot(directory)
 	if err != nil {
 		t.Fatal(err)

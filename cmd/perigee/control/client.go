@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"perigee/engine/platform"
 )
 
 // Failure is the error of an operation, as the server has sent it.
@@ -100,7 +102,7 @@ func dial(ctx context.Context, path string) (*net.UnixConn, error) {
 	switch {
 	case err == nil:
 		return conn.(*net.UnixConn), nil
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, platform.ConnectionRefused):
 		return nil, ErrNotRunning
 	case errors.Is(err, syscall.EAGAIN): // unix(7): its backlog is full
 		return nil, fmt.Errorf("%w, and accepts no more connections", ErrRunning)

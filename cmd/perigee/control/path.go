@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"perigee/engine/platform"
 )
 
 // ErrRunning is wrapped by errors about a path or a PID file that a running server uses.
@@ -20,7 +22,7 @@ var ErrRunning = errors.New("a server runs there already")
 var ErrNotRunning = errors.New("no server runs there")
 
 // maxPath is the longest path of a socket, in bytes: sun_path of unix(7) less the byte that ends it.
-const maxPath = 107
+const maxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // Path returns the default path of the socket of a server that listens on a TCP port: in the directory perigee of runtime
 // ($XDG_RUNTIME_DIR), or in one of the user's own in temporary if runtime is "".
@@ -44,10 +46,14 @@ func Paths(runtime, temporary string) (paths []string) {
 const extension = ".sock"
 
 func directory(runtime, temporary string) string {
-	if runtime == "" {
-		return filepath.Join(temporary, "perigee-"+strconv.Itoa(os.Geteuid()))
+	user := os.Geteuid()
+	switch {
+	case runtime != "":
+		return filepath.Join(runtime, "perigee")
+	case user < 0: // on Windows, where each user has a directory for temporary files
+		return filepath.Join(temporary, "perigee")
 	}
-	return filepath.Join(runtime, "perigee")
+	return filepath.Join(temporary, "perigee-"+strconv.Itoa(user))
 }
 
 // listen creates the socket, and its directory if that is missing.
@@ -69,7 +75,7 @@ func (s *Server) listen(ctx context.Context) error {
 	}
 	s.listener.SetUnlinkOnClose(false) // remove checks first that the socket is still this one
 	// Other users cannot have connected in between: the directory is closed to them.
-	err = os.Chmod(s.path, 0o600)
+	err = restrict(s.path)
 	if err == nil {
 		s.created, err = os.Lstat(s.path)
 	}
@@ -104,29 +110,19 @@ func lockDirectory(dir string) (unlock func(), err error) {
 	if err := checkPrivate(dir, info); err != nil {
 		return nil, err
 	}
-	file, err := os.Open(dir)
+	release, err := platform.Lock(lockPath(dir))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("locking %s: %w", dir, err)
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(&fs.PathError{Op: "lock", Path: dir, Err: err}, file.Close())
-	}
-	return func() { _ = file.Close() }, nil // closing the file releases the lock
+	return func() { _ = release() }, nil // the end of the process releases it at the latest
 }
 
 // checkPrivate refuses directories that other users can access.
 func checkPrivate(dir string, info fs.FileInfo) error {
-	stat, known := info.Sys().(*syscall.Stat_t)
-	switch {
-	case !info.IsDir():
+	if !info.IsDir() {
 		return fmt.Errorf("%s is not a directory", dir)
-	case !known || int(stat.Uid) != os.Geteuid():
-		return fmt.Errorf("directory %s does not belong to user %d; choose another with server.control", dir, os.Geteuid())
-	case info.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("directory %s is open to other users, its mode is %04o; close it with chmod 700, or choose another with server.control",
-			dir, info.Mode().Perm())
 	}
-	return nil
+	return checkOwner(dir, info)
 }
 
 // removeStale removes the socket of a dead server. The error wraps ErrRunning if the server is alive.
@@ -152,5 +148,8 @@ func removeStale(ctx context.Context, path string) error {
 	if err := errors.Join(err, conn.Close()); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w, as process %d: stop it, or choose another", ErrRunning, server.Pid)
+	if server.process == 0 {
+		return fmt.Errorf("%w: stop it, or choose another", ErrRunning)
+	}
+	return fmt.Errorf("%w, as process %d: stop it, or choose another", ErrRunning, server.process)
 }

@@ -14,8 +14,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
+
+	"perigee/engine/testkit"
 )
 
 // A living server keeps its socket, and the error names its process; the socket of a dead one is replaced.
@@ -177,9 +178,7 @@ func TestWritePID(t *testing.T) {
 		t.Errorf("WritePID over another file = %v, want it refused", err)
 	}
 	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.MakePipe(t, pipe)
 	if _, err := WritePID(pipe); err == nil || !strings.Contains(err.Error(), "does not hold the number of a process, and is kept") {
 		t.Errorf("WritePID over a pipe = %v, want it refused", err)
 	}

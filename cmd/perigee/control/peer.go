@@ -4,24 +4,20 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"syscall"
 )
 
-// peer returns the credentials of the process at the other end of a connection (unix(7), SO_PEERCRED).
-func peer(conn *net.UnixConn) (*syscall.Ucred, error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, err
+// credentials identify the process at the other end of a connection, as far as the system tells.
+type credentials struct {
+	user    int // -1 on Windows, as os.Geteuid there
+	process int // 0 if it is not known
+}
+
+// String describes the process in an error.
+func (c credentials) String() string {
+	if c.process == 0 {
+		return fmt.Sprintf("a process of user %d", c.user)
 	}
-	var credentials *syscall.Ucred
-	var errOption error
-	err = raw.Control(func(fd uintptr) {
-		credentials, errOption = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return credentials, errOption
+	return fmt.Sprintf("process %d of user %d", c.process, c.user)
 }
 
 // checkClient refuses clients of users other than the server's and root.
@@ -30,14 +26,14 @@ func checkClient(conn *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
-	if !clientAllowed(client.Uid, os.Geteuid()) {
-		return fmt.Errorf("process %d of user %d is refused: only user %d and root are allowed", client.Pid, client.Uid, os.Geteuid())
+	if !clientAllowed(client.user, os.Geteuid()) {
+		return fmt.Errorf("%s is refused: only user %d and root are allowed", client, os.Geteuid())
 	}
 	return nil
 }
 
 // clientAllowed reports whether a client of one user may use the server of another.
-func clientAllowed(client uint32, server int) bool { return client == 0 || int(client) == server }
+func clientAllowed(client, server int) bool { return client == 0 || client == server }
 
 // checkServer refuses servers of users other than the client's and root: in a directory for temporary files, anyone could have
 // created the socket first.
@@ -46,13 +42,11 @@ func checkServer(conn *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
-	if !serverTrusted(server.Uid, os.Geteuid()) {
-		return fmt.Errorf("process %d of user %d listens there, which is not trusted", server.Pid, server.Uid)
+	if !serverTrusted(server.user, os.Geteuid()) {
+		return fmt.Errorf("%s listens there, which is not trusted", server)
 	}
 	return nil
 }
 
 // serverTrusted reports whether a client of one user trusts the server of another. root trusts every server.
-func serverTrusted(server uint32, client int) bool {
-	return client == 0 || server == 0 || int(server) == client
-}
+func serverTrusted(server, client int) bool { return client == 0 || server == 0 || server == client }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -90,16 +89,10 @@ func readPID(path string) (int, error) {
 // sameProgram reports whether pid is another, living process of this program. The system reuses PIDs: after a crash the one in
 // the file may be that of any process, in a container even this one's own.
 func sameProgram(pid int) bool {
-	if pid == 0 || pid == os.Getpid() || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+	if pid == 0 || pid == os.Getpid() || !exists(pid) {
 		return false
 	}
-	theirs, errTheirs := commandName(strconv.Itoa(pid))
-	ours, errOurs := commandName("self")
+	theirs, errTheirs := programName(pid)
+	ours, errOurs := programName(os.Getpid())
 	return theirs == ours || errTheirs != nil || errOurs != nil // to be safe
-}
-
-// commandName returns the program name of a process (proc(5), /proc/pid/comm).
-func commandName(process string) (string, error) {
-	text, err := os.ReadFile(filepath.Join("/proc", process, "comm"))
-	return strings.TrimSpace(string(text)), err
 }

@@ -11,6 +11,9 @@ import (
 func Summary(status engine.Status) string {
 	var w strings.Builder
 	w.WriteString(Messages(status.Routes) + "\n")
+	for _, note := range status.Notes {
+		fmt.Fprintf(&w, "note: %s\n", note)
+	}
 	for _, warning := range status.Warnings {
 		fmt.Fprintf(&w, "warning: %s\n", warning)
 	}
@@ -36,6 +39,7 @@ type Check struct {
 	Commands int      `json:"commands"`
 	Problems []string `json:"problems"`
 	Warnings []string `json:"warnings"`
+	Notes    []string `json:"notes,omitempty"` // what this operating system cannot do for the settings
 }
 
 // NewCheck reports the registrations of the scripts, or why they do not load.
@@ -43,6 +47,7 @@ func NewCheck(status engine.Status, err error) Check {
 	return Check{
 		OK: err == nil, Messages: len(status.Routes.Messages), Commands: len(status.Routes.Commands),
 		Problems: problems(err), Warnings: append([]string{}, status.Warnings...),
+		Notes: status.Notes,
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // openPage opens the page in a browser, which may outlive the server.
@@ -21,7 +20,7 @@ func (s *service) openPage(ctx context.Context) {
 	browser.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "SERVER_") // a setting, possibly the key
 	})
-	browser.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C must not end the browser
+	browser.SysProcAttr = detached() // Ctrl-C must not end the browser
 	err := browser.Start()
 	if err == nil {
 		ended := make(chan error, 1)
@@ -44,6 +43,8 @@ func browserCommand(browser, page string) []string {
 		return []string{browser, page}
 	case runtime.GOOS == "darwin":
 		return []string{"open", page}
+	case runtime.GOOS == "windows":
+		return []string{"rundll32", "url.dll,FileProtocolHandler", page}
 	}
 	return []string{"xdg-open", page}
 }

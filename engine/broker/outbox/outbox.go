@@ -15,7 +15,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"perigee/engine/config"
@@ -87,11 +86,7 @@ func (o *Outbox) Join(s *Sender, conn net.Conn, t Transport, compress bool) {
 	s.id = o.lastID.Add(1)
 	s.shard = o.shards[s.id%uint64(len(o.shards))]
 	s.conn, s.transport, s.compress, s.latest = conn, t, compress, -1
-	if system, ok := conn.(syscall.Conn); ok {
-		if raw, err := system.SyscallConn(); err == nil {
-			s.raw = raw
-		}
-	}
+	s.raw = rawConn(conn)
 	s.shard.post(op{kind: opJoin, sender: s})
 }
 

@@ -17,7 +17,7 @@ type Sender struct {
 	id        uint64
 	shard     *shard
 	conn      net.Conn
-	raw       syscall.RawConn // of conn; nil if conn is not a socket of the system
+	raw       syscall.RawConn // of conn; nil if frames cannot be written without waiting
 	transport Transport
 	compress  bool // long frames are sent compressed
 

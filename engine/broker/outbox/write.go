@@ -321,16 +321,6 @@ func (sh *shard) closeSlow(s *Sender, setting string, value any) {
 	sh.account(s)
 }
 
-// writeNonBlocking writes what the socket accepts without waiting.
-func writeNonBlocking(fd uintptr, p []byte) (int, error) {
-	for {
-		n, err := syscall.Write(int(fd), p)
-		if !errors.Is(err, syscall.EINTR) {
-			return max(n, 0), err
-		}
-	}
-}
-
 // writeBlocking waits until the socket accepts some of p. A timeout of 0 means no limit.
 func (s *Sender) writeBlocking(p []byte, timeout time.Duration) (int, error) {
 	if timeout > 0 {

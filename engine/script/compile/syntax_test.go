@@ -135,13 +135,15 @@ func TestRuntimeErrorsNameTheirLine(t *testing.T) {
 		{"while true do\n  while true do break end\n  nothing()\nend", "3:"},
 		{"local f = function()\n  nothing()\nend\nf()", "2:"},
 	} {
-		proto, err := compile.Compile("x.lua", []byte(test.program))
-		if err != nil {
-			t.Fatalf("Compile(%s) = %v, want no error", short(test.program), err)
-		}
-		_, err = execute(proto)
-		if err == nil || !strings.HasPrefix(err.Error(), "x.lua:"+test.line) {
-			t.Errorf("running %s: %v, want an error at line %s", short(test.program), err, test.line)
+		for _, program := range []string{test.program, strings.ReplaceAll(test.program, "\n", "\r\n")} {
+			proto, err := compile.Compile("x.lua", []byte(program))
+			if err != nil {
+				t.Fatalf("Compile(%s) = %v, want no error", short(program), err)
+			}
+			_, err = execute(proto)
+			if err == nil || !strings.HasPrefix(err.Error(), "x.lua:"+test.line) {
+				t.Errorf("running %s: %v, want an error at line %s", short(program), err, test.line)
+			}
 		}
 	}
 }

@@ -4,20 +4,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/fstest"
 
 	"perigee/engine/script/compile"
+	"perigee/engine/testkit"
 )
 
 // A pipe in place of a module is an error at once. Of a file that is far too large no more is read than it takes to refuse
 // it.
 func TestNotAScript(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mkfifo(filepath.Join(dir, "pipe.lua"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.MakePipe(t, filepath.Join(dir, "pipe.lua"))
 	large := filepath.Join(dir, "large.lua")
 	if err := os.WriteFile(large, nil, 0o600); err != nil {
 		t.Fatal(err)
