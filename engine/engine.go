@@ -49,6 +49,10 @@ type Options struct {
 	Supervisor string
 	// Level is the level of Log. A reload sets it to server.log_level. Optional.
 	Level *slog.LevelVar
+	// Listener accepts the clients; its address is server.address and server.port in Config. It outlives the server, so that
+	// clients are told to come back soon when the server stops. Optional: if it is nil, the server listens at that address. Run
+	// closes it.
+	Listener net.Listener
 	// Reload reads the settings again. If it is nil, reloads keep the settings.
 	Reload func() (config.Config, error)
 	// Lint logs a warning for each name in the scripts that nothing defines, at the start and at each reload. Check always does.
@@ -56,12 +60,14 @@ type Options struct {
 	// OnStarted is called once, by the goroutine of Run, when the server accepts clients; the server does not stop before it
 	// returns. The server may be used until Run returns, and returns ErrStopping after that. Optional.
 	OnStarted func(Status, *Server)
-	// OnStopping is called once, by the goroutine of Run, when a server that has started begins to stop. Optional.
-	OnStopping func()
+	// OnStopping is called once, by the goroutine of Run, when a server that has started begins to stop. It may take as long as
+	// allowed until OnStopTimeout is called. Optional.
+	OnStopping func(allowed time.Duration)
 	// OnHang is called once, from another goroutine, if a script holds the loop and cannot be interrupted. Run will not return,
 	// so the process must be ended. Optional.
 	OnHang func(held time.Duration)
-	// OnStopTimeout is called once, from another goroutine, if the server has not stopped 2 s after stop.timeout, with the names
+	// OnStopTimeout is called once, from another goroutine, if the server has not stopped 2 s after stop.timeout, which begins
+	// after stop.lame_duck, with the names
 	// of the components that still run. Run may not return, so the process must be ended. Optional.
 	OnStopTimeout func(running []string)
 }
@@ -143,7 +149,7 @@ type Server struct {
 	counts      counts
 	programs    script.Generations
 	running     running
-	stopTimeout atomic.Int64 // the setting in nanoseconds, for goroutines that must not read config
+	stopAllowed atomic.Int64 // how long a stop may take, in nanoseconds, for goroutines that must not read config
 	ready       atomic.Bool
 
 	stopJobs       func() // takes no more jobs, and waits for those in progress; set by run
@@ -167,6 +173,9 @@ func (s *stopRequest) Error() string { return s.why.Reason }
 // Run serves until ctx ends or a script stops the server, then stops in order, and returns after everything that it started has
 // ended. The error is nil after an orderly stop.
 func Run(ctx context.Context, o Options) (err error) {
+	if o.Listener != nil {
+		defer func() { _ = o.Listener.Close() }() // serving has closed it, unless the start failed
+	}
 	release, err := persist.Lock(o.Config.State)
 	if err != nil {
 		return o.Config.SettingError("state.file", err)
@@ -194,7 +203,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	c := o.Config
 	s := &Server{options: o, config: c, log: o.Log, refusals: logging.NewRefusals(o.Log), stop: stop}
 	s.reloads = &reloads{wake: make(chan struct{}, 1), queued: map[bool]*reloadRequest{}}
-	s.stopTimeout.Store(int64(c.Stop.Timeout))
+	s.allowStop(c.Stop)
 	p, err := s.prepare(c, o.Log)
 	if err != nil {
 		return nil, err
@@ -247,11 +256,14 @@ func (s *Server) status(routes manager.Routes, address net.Addr) Status {
 	return status
 }
 
-// listen opens the address for clients.
+// listen opens the address for clients, unless the options have a listener.
 func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	c := s.config.Server
 	if err := checkFiles(c.MaxConnections); err != nil {
 		return nil, err
+	}
+	if s.options.Listener != nil {
+		return s.broker.Listener(s.options.Listener), nil
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.Address, strconv.Itoa(c.Port)))
 	if errors.Is(err, platform.AddressInUse) {

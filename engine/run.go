@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"perigee/engine/loop"
 	"perigee/engine/queue"
@@ -60,7 +61,7 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	<-ctx.Done()
 	s.ready.Store(false)
 	if s.options.OnStopping != nil {
-		s.running.track("stop notification", s.options.OnStopping)
+		s.running.track("stop notification", func() { s.options.OnStopping(time.Duration(s.stopAllowed.Load())) })
 	}
 	s.running.track("reload", reloading.Wait)
 	return s.shutdown(live, context.Cause(ctx))
@@ -93,12 +94,15 @@ func (s *Server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	})
 }
 
-// shutdown stops the components in order. It refuses new clients and takes no new jobs; jobs in progress finish or are released.
-// Then it runs the scripts' stop hook, saves the state, and sends the clients what is queued for them and a close frame. The
-// processes are stopped from the stop hook on. Each step has a time limit of its own, because queued turns can delay the stop hook
+// shutdown stops the components in order. It refuses new clients, and closes the others one by one within stop.lame_duck. Then it
+// takes no new jobs; jobs in progress finish or are released. It runs the scripts' stop hook, saves the state, and sends the clients
+// that are left what is queued for them and a close frame. The processes are stopped from the stop hook on. Each step has a time limit of its own, because queued turns can delay the stop hook
 // and the save. All other components stop when run returns; finish then logs the result.
 func (s *Server) shutdown(ctx context.Context, cause error) error {
 	why := wire.CloseShutdown()
+	if s.options.Listener != nil { // the next client starts the server again
+		why = wire.CloseRestart()
+	}
 	var request *stopRequest
 	switch {
 	case errors.As(cause, &request):
@@ -107,13 +111,6 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 		cause = nil
 	}
 	s.log.Info("engine: stopping", "reason", why.Reason)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	s.endStopTimeout = loop.AfterRunning(s.config.Stop.Timeout.Std(), func() {
-		s.end.late.Store(true)
-		cancel()
-		s.programs.Abort() // also for the last turns of the loop
-	})
 	s.end.connections = s.broker.Count()
 	// HTTP requests in progress may end. WebSockets belong to the broker.
 	var pages sync.WaitGroup
@@ -125,13 +122,23 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 			_ = s.http.Close() // cuts the requests that have not ended
 		}
 	})
+	if over := s.config.Stop.LameDuck.Std(); over > 0 {
+		s.running.track("closing gradually", func() { s.broker.CloseGradually(ctx, over, why) })
+	}
+	inTime, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.endStopTimeout = loop.AfterRunning(s.config.Stop.Timeout.Std(), func() {
+		s.end.late.Store(true)
+		cancel()
+		s.programs.Abort() // also for the last turns of the loop
+	})
 	s.stopJobs()
-	s.runStopHook(ctx)
+	s.runStopHook(inTime)
 	var processes sync.WaitGroup
-	processes.Go(func() { s.process.Close(ctx) })
-	saving := s.saveEarly(ctx)
+	processes.Go(func() { s.process.Close(inTime) })
+	saving := s.saveEarly(inTime)
 	defer saving.Wait()
-	s.end.forced = s.broker.Shutdown(ctx, s.config.Stop.Drain.Std(), why)
+	s.end.forced = s.broker.Shutdown(inTime, s.config.Stop.Drain.Std(), why)
 	processes.Wait()
 	if turns := s.loop.Queued(); turns > s.end.connections { // each connection leaves one, its close hook
 		s.log.Info("engine: all clients are disconnected, turns remain", "turns", turns)

@@ -73,7 +73,7 @@ func (s *Server) servePages(pages fs.FS) {
 // force.
 func (s *Server) apply(c config.Config, p prepared) {
 	s.config, s.key = c, p.manager.Key
-	s.stopTimeout.Store(int64(c.Stop.Timeout))
+	s.allowStop(c.Stop)
 	s.jobs.Configure(c)
 	s.manager.Configure(p.manager)
 	s.broker.Configure(p.broker)

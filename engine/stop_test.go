@@ -129,6 +129,25 @@ end)`))
 	}
 }
 
+// stop.timeout begins when the time of stop.lame_duck is over.
+func TestLameDuck(t *testing.T) {
+	t.Parallel()
+	server := enginetest.Start(t, func(c *config.Config) {
+		c.Stop.LameDuck, c.Stop.Timeout, c.Stop.Drain = config.Duration(3*time.Second), config.Duration(2500*time.Millisecond), config.Duration(time.Second)
+	})
+	alice := server.Dial(t, "alice")
+	began := time.Now()
+	if err := server.Stop(); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+	if code, _ := alice.ExpectClose(); code != 1001 {
+		t.Errorf("the client is closed with %d, want 1001", code)
+	}
+	if took := time.Since(began); took < 3*time.Second-100*time.Millisecond {
+		t.Errorf("the only client is closed after %v, want 3s: it is the last", took)
+	}
+}
+
 // Scripts that wait forever in their boot do not start, and do not keep the server from stopping.
 func TestBootThatWaits(t *testing.T) {
 	dir := t.TempDir()
@@ -163,7 +182,7 @@ func TestStopTimeout(t *testing.T) {
 		_ = engine.Run(ctx, engine.Options{
 			Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files,
 			OnStarted:     func(engine.Status, *engine.Server) { stop() },
-			OnStopping:    func() { <-release },
+			OnStopping:    func(time.Duration) { <-release },
 			OnStopTimeout: func(held []string) { timedOut <- held },
 		})
 	})

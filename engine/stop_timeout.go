@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"perigee/engine/config"
 	"perigee/engine/loop"
 )
 
@@ -49,6 +50,11 @@ func (r *running) list() []string {
 	return slices.Sorted(maps.Keys(r.names))
 }
 
+// allowStop sets how long a stop may take.
+func (s *Server) allowStop(c config.Stop) {
+	s.stopAllowed.Store(int64(c.LameDuck.Std() + c.Timeout.Std() + stopGrace))
+}
+
 // enforceStopTimeout forces the exit if the server has not stopped some time after ctx has ended. stopped is called when it has.
 func (s *Server) enforceStopTimeout(ctx context.Context) (stopped func()) {
 	done := make(chan struct{}) // closed by stopped
@@ -59,7 +65,7 @@ func (s *Server) enforceStopTimeout(ctx context.Context) (stopped func()) {
 		case <-done:
 			return
 		}
-		limit := time.Duration(s.stopTimeout.Load()) + stopGrace
+		limit := time.Duration(s.stopAllowed.Load())
 		defer loop.AfterRunning(limit, func() { s.forceExit(&watching) })()
 		<-done
 	})

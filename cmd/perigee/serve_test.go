@@ -320,8 +320,8 @@ func TestServiceManager(t *testing.T) {
 	for got == "WATCHDOG=1" {
 		got = heard(t, manager)
 	}
-	if got != "STOPPING=1\nSTATUS=stopping" {
-		t.Errorf("in the end the service manager hears %q, want STOPPING=1", got)
+	if got != "STOPPING=1\nEXTEND_TIMEOUT_USEC=22000000\nSTATUS=stopping" {
+		t.Errorf("in the end the service manager hears %q, want STOPPING=1 and 22 s: stop.timeout and the time to cut what is left", got)
 	}
 }
 

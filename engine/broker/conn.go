@@ -44,6 +44,7 @@ type conn struct {
 	// Written by the reader, read by the shard.
 	messageStart atomic.Int64 // when the message that is being read began; 0 between messages
 	inHandler    atomic.Bool  // the handler is running, so nothing is read
+	received     atomic.Int64 // how many messages have been accepted
 
 	// Owned by the shard.
 	nextPing time.Duration

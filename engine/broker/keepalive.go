@@ -54,6 +54,9 @@ func (t *transport) Tick(now time.Duration, idle bool) (ping bool, dead *wire.Cl
 	return true, nil
 }
 
+// Received returns how many messages have come from the client.
+func (t *transport) Received() int64 { return t.received.Load() }
+
 // TooSlow logs that a client does not read.
 func (t *transport) TooSlow(setting string, value any, queued int) {
 	t.broker.refusals.Log(setting, value, "connection", t.ID(), "peer", t.peer.Addr, "queued_bytes", queued)

@@ -111,6 +111,7 @@ func (r *reader) message(kind int, from io.Reader) error {
 	case !utf8.Valid(text):
 		c.Close(wire.CloseInvalidUTF8())
 	case r.accept():
+		c.received.Add(1)
 		c.inHandler.Store(true)
 		defer c.inHandler.Store(false)
 		c.broker.handler.Message(c, text)

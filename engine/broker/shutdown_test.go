@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"runtime"
 	"testing"
@@ -82,6 +83,52 @@ func TestShutdownOfMany(t *testing.T) {
 			t.Errorf("Closed(%v), want %v", got, wire.CloseShutdown())
 		}
 	}
+}
+
+// CloseGradually closes one connection after the other, those with the fewest messages first, while the others are served. It does
+// not wait for connections that have ended by themselves.
+func TestCloseGradually(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newObserver()
+		s := servePipes(t, nil, o)
+		busy, silent, leaving, gone := s.dial(t), s.dial(t), s.dial(t), s.dial(t)
+		for i, c := range []*client{busy, busy, busy, leaving, leaving, gone, gone, gone, gone} {
+			c.send(textFrame, "message")
+			testkit.Receive(t, o.messages, fmt.Sprintf("message %d", i))
+		}
+		done := make(chan time.Duration, 1)
+		began := time.Now()
+		go func() {
+			s.CloseGradually(t.Context(), 8*time.Second, wire.CloseShutdown())
+			done <- time.Since(began)
+		}()
+		silent.wantClose(wire.CloseShutdown())
+		silent.closes(1001, "")
+		silent.wantEnd()
+		if at := time.Since(began).Round(time.Second); at != 2*time.Second {
+			t.Errorf("the client without a message is closed after %v, want 2s, a quarter of the time for the first of four", at)
+		}
+		if late := s.connect(t).request(); late.StatusCode != 503 {
+			t.Errorf("meanwhile a new client gets %s, want 503", late.Status)
+		}
+		busy.send(textFrame, "still here")
+		if got := testkit.Receive(t, o.messages, "message"); got != "still here" {
+			t.Errorf("meanwhile another client sends %q, want it received", got)
+		}
+		leaving.wantClose(wire.CloseShutdown())
+		leaving.closes(1001, "")
+		leaving.wantEnd()
+		busy.wantClose(wire.CloseShutdown())
+		busy.closes(1001, "")
+		busy.wantEnd()
+		if at := time.Since(began).Round(time.Second); at != 6*time.Second {
+			t.Errorf("the third client is closed after %v, want 6s", at)
+		}
+		gone.closes(1000, "")
+		if took := (<-done).Round(time.Second); took != 6*time.Second {
+			t.Errorf("CloseGradually took %v, want that it ends with the last connection, after 6s", took)
+		}
+	})
 }
 
 // If its context has ended, Shutdown aborts at once.

@@ -121,4 +121,6 @@ const (
 type Stop struct {
 	Timeout Duration `toml:"timeout" range:"10ms..1h" doc:"Maximum time for a graceful stop. After that, whatever is left is cut off."`
 	Drain   Duration `toml:"drain" range:"0s..1h" doc:"Maximum time for finishing current jobs, and again for sending what is queued for clients. Both are part of timeout."`
+
+	LameDuck Duration `toml:"lame_duck" range:"0s..1h" doc:"Time over which a stop spreads the closing of the connections, those of the clients that have sent the fewest messages first, while the application goes on for the others. timeout begins after it. 0s closes all at once."`
 }

@@ -1,6 +1,7 @@
 // Package notify owns the relation to the service manager: which one started the server, what systemd is told, which is that the
-// server is ready, reloading, stopping or alive (sd_notify(3)), and the priority of log lines (sd-daemon(3)). It must not know what
-// these states mean for the server, nor the format of the log. Without a service manager it does nothing.
+// server is ready, reloading, stopping or alive (sd_notify(3)), the priority of log lines (sd-daemon(3)), and the socket that systemd
+// has opened (sd_listen_fds(3)). It must not know what these states mean for the server, nor the format of the log. Without a service
+// manager it does nothing.
 package notify
 
 import (
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -79,12 +81,13 @@ func (n *Notifier) Reloading() (done func(status string)) {
 	}
 }
 
-// Stopping notifies that the server stops. After that only watchdog notifications are sent.
-func (n *Notifier) Stopping() {
+// Stopping notifies that the server stops, and may take as long as allowed, even if the service manager's own limit is shorter.
+// After that only watchdog notifications are sent.
+func (n *Notifier) Stopping(allowed time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.stopping = true
-	n.notify(daemon.SdNotifyStopping, statusLine("stopping"))
+	n.notify(daemon.SdNotifyStopping, "EXTEND_TIMEOUT_USEC="+strconv.FormatInt(allowed.Microseconds(), 10), statusLine("stopping"))
 }
 
 // Watch calls responds twice per watchdog interval of the service manager, and sends a watchdog notification each time it returns

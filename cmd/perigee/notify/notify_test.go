@@ -32,7 +32,7 @@ func TestOrder(t *testing.T) {
 	first("failed")
 	second("failed:\n  scripts/a.lua:3")
 	third := n.Reloading()
-	n.Stopping()
+	n.Stopping(2 * time.Minute)
 	third("generation 2")
 	n.Reloading()("generation 3")
 	for _, want := range []string{
@@ -40,7 +40,7 @@ func TestOrder(t *testing.T) {
 		`RELOADING=1\nMONOTONIC_USEC=[0-9]+\nSTATUS=reloading`,
 		`READY=1\nSTATUS=failed: scripts/a.lua:3`,
 		`RELOADING=1\nMONOTONIC_USEC=[0-9]+\nSTATUS=reloading`,
-		`STOPPING=1\nSTATUS=stopping`,
+		`STOPPING=1\nEXTEND_TIMEOUT_USEC=120000000\nSTATUS=stopping`,
 	} {
 		text := make([]byte, 1024)
 		length, err := manager.Read(text)
@@ -114,7 +114,7 @@ func TestNoServiceManager(t *testing.T) {
 	n.Ready("ready")
 	n.Reloading()("reloaded")
 	n.Watch(t.Context(), nil)
-	n.Stopping()
+	n.Stopping(2 * time.Minute)
 	if log.Len() > 0 {
 		t.Errorf("log = %s, want nothing", log.String())
 	}

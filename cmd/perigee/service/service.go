@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -76,6 +77,14 @@ type service struct {
 
 // Run runs a server until ctx ends or the server is stopped.
 func Run(ctx context.Context, o Options) error {
+	listener, err := notify.Listener()
+	if err != nil {
+		return err
+	}
+	if listener != nil {
+		o = o.at(listener.Addr())
+		o.Log.Info("service: serving at the socket of the service manager instead of server.address and server.port", "address", listener.Addr().String())
+	}
 	s := &service{options: o, log: o.Log, notifier: notify.New(o.Log), ended: make(chan struct{})}
 	// Background services end after the server, not with ctx.
 	background, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -84,7 +93,7 @@ func Run(ctx context.Context, o Options) error {
 	defer end()
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
-	err := s.claim(ctx)
+	err = s.claim(ctx)
 	if err == nil && o.Watch {
 		err = s.watch() // before the scripts are read
 	}
@@ -96,17 +105,34 @@ func Run(ctx context.Context, o Options) error {
 			Revision:      o.Build.Revision,
 			Log:           o.Log,
 			Level:         o.Level,
+			Listener:      listener,
 			Reload:        o.ReadSettings,
 			Scripts:       scripts.Files,
 			Supervisor:    notify.Supervisor(os.Getenv, os.Getpid()),
 			OnHang:        o.OnHang,
 			OnStopTimeout: o.OnStopTimeout,
 			OnStarted:     func(status engine.Status, server *engine.Server) { s.started(background, status, server) },
-			OnStopping:    s.notifier.Stopping,
+			OnStopping:    func(allowed time.Duration) { s.notifier.Stopping(allowed + backgroundTimeout) },
 		})
 	}
 	s.close(err)
 	return err
+}
+
+// at returns the options with the address of a socket in the settings, also in those that a reload reads.
+func (o Options) at(address net.Addr) Options {
+	tcp := address.(*net.TCPAddr) //nolint:forcetypeassert // notify.Listener promises it
+	set := func(c config.Config) config.Config {
+		c.Server.Address, c.Server.Port = tcp.AddrPort().Addr().String(), tcp.Port
+		return c
+	}
+	read := o.ReadSettings
+	o.Settings = set(o.Settings)
+	o.ReadSettings = func() (config.Config, error) {
+		c, err := read()
+		return set(c), err
+	}
+	return o
 }
 
 // claim takes the PID file and the control socket, which only one server can have, before anything else is done. The socket is

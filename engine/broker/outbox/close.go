@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
@@ -38,6 +39,39 @@ func (o *Outbox) Drain(ctx context.Context, timeout time.Duration) {
 			return
 		}
 	}
+}
+
+// LeastActive returns the senders that are open, those from whose clients the fewest messages have come first, as far as they are
+// known when ctx ends.
+func (o *Outbox) LeastActive(ctx context.Context) []*Sender {
+	type ranked struct {
+		sender   *Sender
+		received int64
+	}
+	var all []ranked
+	for _, sh := range o.shards {
+		found := make(chan []ranked, 1) // the shard sends once; never closed
+		sh.post(op{kind: opCall, call: func(sh *shard) {
+			var open []ranked
+			for _, s := range sh.senders {
+				if s.state == stateOpen {
+					open = append(open, ranked{s, s.transport.Received()})
+				}
+			}
+			found <- open
+		}})
+		select {
+		case open := <-found:
+			all = append(all, open...)
+		case <-ctx.Done():
+		}
+	}
+	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Compare(a.received, b.received) })
+	senders := make([]*Sender, len(all))
+	for i, r := range all {
+		senders[i] = r.sender
+	}
+	return senders
 }
 
 // CloseAll closes all connections, some at a time, each after what was sent to it before. It returns when all close frames

@@ -30,6 +30,8 @@ type Transport interface {
 	// Tick is called periodically while the connection is open; idle reports an empty send queue. It returns whether to ping
 	// the client or, if the client is considered dead, the reason to close the connection with.
 	Tick(now time.Duration, idle bool) (ping bool, dead *wire.Close)
+	// Received returns how many messages have come from the client.
+	Received() int64
 	// TooSlow is called before the connection is closed because the client does not read fast enough: the setting with this name
 	// and value was exceeded. queued is the number of bytes that wait for it.
 	TooSlow(setting string, value any, queued int)

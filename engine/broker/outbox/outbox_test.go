@@ -43,7 +43,8 @@ type client struct {
 	in   *bufio.Reader
 
 	// Set before Join, never changed.
-	tick func(now time.Duration, idle bool) (ping bool, dead *wire.Close) // optional
+	tick     func(now time.Duration, idle bool) (ping bool, dead *wire.Close) // optional
+	received int64
 
 	slow      chan int  // how many bytes waited
 	closeSent chan bool // outOfSync
@@ -58,6 +59,7 @@ func (c *client) Tick(now time.Duration, idle bool) (ping bool, dead *wire.Close
 	return c.tick(now, idle)
 }
 
+func (c *client) Received() int64                           { return c.received }
 func (c *client) TooSlow(_ string, _ any, queued int)       { c.slow <- queued }
 func (c *client) CloseSent(outOfSync bool, _ time.Duration) { c.closeSent <- outOfSync }
 
