@@ -24,6 +24,7 @@ require (
 )
 
 require (
+	ahead v0.0.0
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/chromedp/cdproto v0.159.0 // indirect
@@ -38,3 +39,4 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
+replace ahead => ./cmd/perigee/ahead

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	_ "ahead" // see its comment
 )
 
 // exitInterrupted is the exit code that shells report for a program that SIGINT has ended: 128 + 2.
@@ -25,8 +27,9 @@ func main() {
 	os.Exit(run(ctx, os.Args, os.Environ(), os.Stdout, os.Stderr))
 }
 
-// holdHangups keeps a SIGHUP from ending a server that has not read its settings yet: it is about to read them anyway. It returns
-// the channel that receives the signal, or nil for commands other than start, which end with their terminal.
+// holdHangups keeps a SIGHUP from ending a server that has not read its settings yet: it is about to read them anyway. Until here,
+// package ahead has done so. It returns the channel that receives the signal, or nil for commands other than start, which end
+// with their terminal.
 func holdHangups(args []string) chan os.Signal {
 	if len(args) < 2 || args[1] != "start" {
 		return nil
