@@ -58,6 +58,7 @@ type program struct {
 	terminal bool            // standard error is a terminal
 	journal  bool            // standard error is the journal of systemd
 	exit     func(code int)  // ends the process at once
+	keys     []config.Key    // of all settings; set by root
 }
 
 // variable returns the value of an environment variable, or "" if it is not set.
@@ -129,6 +130,7 @@ func (p *program) asError(text string) []byte {
 }
 
 func (p *program) root() *cli.Command {
+	p.keys = config.Keys() // once, since it takes time and most commands list them
 	root := &cli.Command{
 		Name:           "perigee",
 		Usage:          "a realtime WebSocket server with applications in Lua",
@@ -329,7 +331,7 @@ func (p *program) settingFlags(shown string) []cli.Flag {
 		},
 		&cli.BoolFlag{Name: strings.TrimPrefix(helpAll, "--"), Usage: "show this help with the flags of all settings", Hidden: all},
 	}
-	for _, key := range config.Keys() {
+	for _, key := range p.keys {
 		section, _, _ := strings.Cut(key.Name, ".")
 		flags = append(flags, &cli.StringFlag{
 			Name:        key.Flag,
@@ -351,7 +353,7 @@ func (p *program) load(c *cli.Command) (config.Config, error) {
 	if c.IsSet("config") {
 		source.Path, source.Explicit = c.String("config"), true
 	}
-	for _, key := range config.Keys() {
+	for _, key := range p.keys {
 		if c.IsSet(key.Flag) {
 			source.Flags[key.Name] = c.String(key.Flag)
 		}

@@ -42,6 +42,7 @@ type setting struct {
 func settings() []setting {
 	var all []setting
 	defaults := reflect.ValueOf(Default())
+	flag := strings.NewReplacer(".", "-", "_", "-")
 	for i := range defaults.NumField() {
 		section := defaults.Type().Field(i)
 		if section.Type.Kind() != reflect.Struct {
@@ -62,7 +63,7 @@ func settings() []setting {
 			if s.Env == "" {
 				s.Env = strings.Replace(s.regularEnv(), envPrefix+envPrefix, envPrefix, 1)
 			}
-			s.Flag = strings.NewReplacer(".", "-", "_", "-").Replace(strings.TrimPrefix(s.Name, "server."))
+			s.Flag = flag.Replace(strings.TrimPrefix(s.Name, "server."))
 			all = append(all, s)
 		}
 	}
