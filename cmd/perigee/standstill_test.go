@@ -4,6 +4,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,35 +15,43 @@ import (
 	"time"
 )
 
-// stopsSlowly is an application whose stop hook takes a moment.
-const stopsSlowly = `
+// asksAtTheEnd is an application whose stop hook asks another server.
+const asksAtTheEnd = `
 local base = require "manager"
-local log = require "log"
+local http = require "http"
 local server = require "server"
 local app = base:extend()
-function app:stop()
-  log.info("the stop hook runs")
-  server.sleep(200)
-end
+function app:stop() http.get(server.config.url) end
 return app`
 
 // The time in which the process stands still, as in a paused virtual machine, does not count towards stop.timeout.
 func TestStopWhileStandingStill(t *testing.T) {
+	asked, answer := make(chan struct{}, 1), make(chan struct{})
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-answer
+	}))
+	defer other.Close()
 	v := newVictim(t, "")
-	if err := os.WriteFile(filepath.Join(v.dir, "scripts", "app.lua"), []byte(stopsSlowly), 0o600); err != nil {
+	err := errors.Join(
+		os.WriteFile(filepath.Join(v.dir, "scripts", "app.lua"), []byte(asksAtTheEnd), 0o600),
+		os.WriteFile(filepath.Join(v.dir, "server.toml"), fmt.Appendf(nil, "[app]\nurl = %q\n", other.URL), 0o600),
+	)
+	if err != nil {
 		t.Fatal(err)
 	}
-	banner, log := newScreen(), newScreen()
+	banner := newScreen()
 	cmd := exec.Command(v.program, "start", "--port", "0", "--connector", "memory", "--lua-manager", "app", "--control", "off",
 		"--stop-timeout", "1s", "--stop-drain", "1s")
-	cmd.Stdout, cmd.Stderr = banner, log
+	cmd.Stdout, cmd.Stderr = banner, &v.log
 	v.run(t, cmd)
 	banner.await(t, "websocket")
-	err := cmd.Process.Signal(syscall.SIGTERM)
-	log.await(t, "the stop hook runs")
+	err = cmd.Process.Signal(syscall.SIGTERM)
+	<-asked
 	err = errors.Join(err, cmd.Process.Signal(syscall.SIGSTOP))
 	time.Sleep(time.Second + 3*time.Second) // longer than stop.timeout and the time after which the process ends itself
 	err = errors.Join(err, cmd.Process.Signal(syscall.SIGCONT))
+	close(answer)
 	<-v.ended
 	v.cmd = nil
 	if err = errors.Join(err, v.err); err != nil {
