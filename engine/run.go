@@ -127,7 +127,7 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 	}
 	inTime, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s.endStopTimeout = loop.AfterRunning(s.config.Stop.Timeout.Std(), func() {
+	s.endStopTimeout = loop.AfterRunning(s.config.Stop.Timeout.Std(), stopInterval, func() {
 		s.end.late.Store(true)
 		cancel()
 		s.programs.Abort() // also for the last turns of the loop

@@ -15,6 +15,9 @@ import (
 // save of the state.
 const stopGrace = 2 * time.Second
 
+// stopInterval is how often the time of a stop is measured.
+const stopInterval = 200 * time.Millisecond
+
 // forcedSave is how long saving the state may take before a forced exit.
 const forcedSave = time.Second
 
@@ -66,7 +69,7 @@ func (s *Server) enforceStopTimeout(ctx context.Context) (stopped func()) {
 			return
 		}
 		limit := time.Duration(s.stopAllowed.Load())
-		defer loop.AfterRunning(limit, func() { s.forceExit(&watching) })()
+		defer loop.AfterRunning(limit, stopInterval, func() { s.forceExit(&watching) })()
 		<-done
 	})
 	return func() {

@@ -29,11 +29,13 @@ func (r *RunningTime) Tick() time.Duration {
 	return ran
 }
 
-// AfterRunning calls f on a goroutine of its own when the process has run for that long. stop prevents that; it waits until the
-// goroutine has ended. It may be called more than once.
-func AfterRunning(timeout time.Duration, f func()) (stop func()) {
-	// A short interval is precise; a long one counts more of the time of a process that gets little of the processor.
-	interval := min(max(timeout/50, 20*time.Millisecond), 200*time.Millisecond)
+// TurnInterval is how often the time of turns is measured, and of what must take longer than a turn may.
+const TurnInterval = 10 * time.Millisecond
+
+// AfterRunning calls f on a goroutine of its own when the process has run for that long, which is measured at each interval. A
+// long interval counts more of the time of a process that gets little of the processor. stop prevents the call, and waits until
+// the goroutine has ended. It may be called more than once.
+func AfterRunning(timeout, interval time.Duration, f func()) (stop func()) {
 	ctx, end := context.WithCancel(context.Background())
 	var measuring sync.WaitGroup
 	measuring.Go(func() {
@@ -55,11 +57,11 @@ func AfterRunning(timeout time.Duration, f func()) (stop func()) {
 	}
 }
 
-// WithRunningTimeout returns a context that ends with cause when the process has run for that long. cancel waits until the
-// goroutine that measures has ended.
+// WithRunningTimeout returns a context that ends with cause when the process has run for that long, measured as turns are. cancel
+// waits until the goroutine that measures has ended.
 func WithRunningTimeout(ctx context.Context, timeout time.Duration, cause error) (limited context.Context, cancel func()) {
 	limited, end := context.WithCancelCause(ctx)
-	stop := AfterRunning(timeout, func() { end(cause) })
+	stop := AfterRunning(timeout, TurnInterval, func() { end(cause) })
 	return limited, func() {
 		end(nil)
 		stop()

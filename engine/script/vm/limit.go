@@ -13,7 +13,7 @@ import (
 
 // Intervals of the watcher.
 const (
-	watchTime = 10 * time.Millisecond
+	watchTime = loop.TurnInterval
 	watchHeap = 5 * time.Millisecond // a script can make 4 GB of strings a second, or 20 MB in one interval
 )
 
