@@ -127,7 +127,8 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 	}
 	inTime, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s.endStopTimeout = loop.AfterRunning(s.config.Stop.Timeout.Std(), stopInterval, func() {
+	limit := s.config.Stop.Timeout.Std()
+	s.endStopTimeout = loop.AfterRunning(limit, stopInterval(limit), func() {
 		s.end.late.Store(true)
 		cancel()
 		s.programs.Abort() // also for the last turns of the loop
@@ -180,7 +181,7 @@ func (s *Server) finish() (err error) {
 	late := s.end.late.Load()
 	s.running.track("final state save", func() { err = s.saver.SaveFinal() })
 	if n := s.loop.Dropped(); n > 0 {
-		s.log.Warn("engine: commands and timers were still put off, and are dropped", "turns", n)
+		s.log.Warn("engine: deferred commands and timers were dropped", "turns", n)
 	}
 	s.log.Info("engine: stopped", "connections", s.end.connections, "forced", s.end.forced)
 	if late {

@@ -15,9 +15,6 @@ import (
 // save of the state.
 const stopGrace = 2 * time.Second
 
-// stopInterval is how often the time of a stop is measured.
-const stopInterval = 200 * time.Millisecond
-
 // forcedSave is how long saving the state may take before a forced exit.
 const forcedSave = time.Second
 
@@ -58,6 +55,9 @@ func (s *Server) allowStop(c config.Stop) {
 	s.stopAllowed.Store(int64(c.LameDuck.Std() + c.Timeout.Std() + stopGrace))
 }
 
+// stopInterval returns how often the time of a stop is measured. A standstill counts as a tenth of the limit at most.
+func stopInterval(limit time.Duration) time.Duration { return max(limit/50, loop.TurnInterval) }
+
 // enforceStopTimeout forces the exit if the server has not stopped some time after ctx has ended. stopped is called when it has.
 func (s *Server) enforceStopTimeout(ctx context.Context) (stopped func()) {
 	done := make(chan struct{}) // closed by stopped
@@ -69,7 +69,7 @@ func (s *Server) enforceStopTimeout(ctx context.Context) (stopped func()) {
 			return
 		}
 		limit := time.Duration(s.stopAllowed.Load())
-		defer loop.AfterRunning(limit, stopInterval, func() { s.forceExit(&watching) })()
+		defer loop.AfterRunning(limit, stopInterval(limit), func() { s.forceExit(&watching) })()
 		<-done
 	})
 	return func() {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"perigee/engine/testkit"
 )
 
 // asksAtTheEnd is an application whose stop hook asks another server.
@@ -46,10 +48,13 @@ func TestStopWhileStandingStill(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = banner, &v.log
 	v.run(t, cmd)
 	banner.await(t, "websocket")
-	err = cmd.Process.Signal(syscall.SIGTERM)
-	<-asked
-	err = errors.Join(err, cmd.Process.Signal(syscall.SIGSTOP))
-	time.Sleep(time.Second + 3*time.Second) // longer than stop.timeout and the time after which the process ends itself
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Receive(t, asked, "the request of the stop hook")
+	err = cmd.Process.Signal(syscall.SIGSTOP)
+	const stopTimeout, grace = time.Second, 2 * time.Second // after both the process would end itself
+	time.Sleep(stopTimeout + grace + time.Second)
 	err = errors.Join(err, cmd.Process.Signal(syscall.SIGCONT))
 	close(answer)
 	<-v.ended

@@ -74,7 +74,7 @@ func readKeyFile(path string) (string, error) {
 	if err != nil {
 		return "", withoutPath(err)
 	}
-	if mode := info.Mode().Perm(); mode&0o066 != 0 && runtime.GOOS != "windows" { // which keeps permissions elsewhere
+	if mode := info.Mode().Perm(); mode&0o066 != 0 && runtime.GOOS != "windows" { // Windows has no permission bits
 		return "", fmt.Errorf("mode %04o lets users other than its owner read or write it; run chmod 600", mode)
 	}
 	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))

@@ -88,7 +88,7 @@ func (l *loader) readEnvFile(path string) {
 var errNotVariable = errors.New("not a variable: write NAME=value, or NAME=\"value\" if the value has spaces")
 
 // dollar stands for a "$" that does not begin "${NAME}", which alone Laravel replaces; the library would replace $NAME, too. It is
-// a character of private use, so it is in no file.
+// a character of private use; one in a file would become a "$".
 const dollar = "\ue000"
 
 // parseEnvFile returns the variables of an environment file. The error is about the variable that begins at line.

@@ -78,14 +78,14 @@ func (s *slots) release(r Request) {
 	s.handOut()
 }
 
-// forget forgets an owner that neither holds nor waits for a place.
+// forget forgets an owner that neither holds nor waits for a place. The caller holds mu.
 func (s *slots) forget(owner any, o *slotOwner) {
 	if o.held == 0 && len(o.queue) == 0 {
 		delete(s.owners, owner)
 	}
 }
 
-// handOut gives free places to the owners that wait, one each by turns.
+// handOut gives free places to the owners that wait, one each by turns. The caller holds mu.
 func (s *slots) handOut() {
 	for {
 		i := slices.IndexFunc(s.waiting, s.mayHold)
@@ -104,13 +104,13 @@ func (s *slots) handOut() {
 	}
 }
 
-// mayHold reports whether an owner may hold one more place.
+// mayHold reports whether an owner may hold one more place. The caller holds mu.
 func (s *slots) mayHold(o *slotOwner) bool {
 	free := s.most - s.used
 	return free > 0 && o.held <= free && !s.isFull(o)
 }
 
-// isFull reports whether an owner holds as many places as one connection may.
+// isFull reports whether an owner holds as many places as one connection may. The caller holds mu.
 func (s *slots) isFull(o *slotOwner) bool {
 	return o.limited && s.perConnection > 0 && o.held >= s.perConnection
 }

@@ -42,7 +42,7 @@ type Options struct {
 	// SetWorker is called on the loop when scripts have been installed, with how they take jobs, or nil if they take none. It
 	// must not wait. Optional.
 	SetWorker func(w *module.WorkerOptions)
-	// SuggestMessages has the answer to an unknown message name a similar one, which any client may then learn.
+	// SuggestMessages adds the name of a similar message to the answer to an unknown one. Any client can then learn names.
 	SuggestMessages bool
 	// Drain is how long handlers of replaced scripts may go on.
 	Drain time.Duration

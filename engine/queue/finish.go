@@ -132,7 +132,7 @@ func (s *session) onFailed(j *activeJob, o outcome, doing string, err error) {
 	}
 	s.w.logFailure(j, o)
 	s.w.monitor.addFailure(Failure{
-		ID: j.ID, Command: j.Command, Attempt: o.attempt, Reason: o.reason.Error(), Time: time.Now(), Buried: o.buried,
+		ID: j.ID, Command: s.w.command(j), Attempt: o.attempt, Reason: o.reason.Error(), Time: time.Now(), Buried: o.buried,
 	}, buryReason(o.reason))
 	if o.buried {
 		s.checkBuried()
@@ -155,7 +155,8 @@ func (s *session) isFinished(j *activeJob, doing string, err error) bool {
 // logFailure logs that a job failed and how it was ended, at most once a second for each command and reason. If the handler has
 // logged the reason already, only its reference is logged.
 func (w *Worker) logFailure(j *activeJob, o outcome) {
-	line := w.throttle.Allow(fmt.Sprint("failed\x00", o.buried, j.Command, "\x00", o.reason), time.Now())
+	command := w.command(j)
+	line := w.throttle.Allow(fmt.Sprint("failed\x00", o.buried, command, "\x00", o.reason), time.Now())
 	if !line.Allowed {
 		return
 	}
@@ -166,13 +167,20 @@ func (w *Worker) logFailure(j *activeJob, o outcome) {
 	}](o.reason); ok && !errors.Is(o.reason, ErrBuried) {
 		key, reason = "ref", logged.Ref()
 	}
-	log := w.log.With("queue", w.options.Name, "job", j.ID, "command", j.Command, "attempt", o.attempt, key, reason,
+	log := w.log.With("queue", w.options.Name, "job", j.ID, "command", command, "attempt", o.attempt, key, reason,
 		"suppressed", line.Suppressed)
 	if o.buried {
 		log.Error("queue: a job failed and is buried")
 	} else {
 		log.Warn("queue: a job failed and is tried again", "delay", o.delay)
 	}
+}
+
+// command returns the command of a job. The handler of a stuck job may still set it.
+func (w *Worker) command(j *activeJob) string {
+	w.pending.mu.Lock()
+	defer w.pending.mu.Unlock()
+	return j.Command
 }
 
 // giveBack gives back a job that has not begun, or did not end in time.

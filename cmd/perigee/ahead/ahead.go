@@ -11,7 +11,8 @@ import (
 	"syscall"
 )
 
-// Other commands end with their terminal. The server has nothing to reload yet; main receives the signal soon.
+// init ignores SIGHUP for the command start. A server that is starting has nothing to reload; main receives the signal later.
+// Other commands must end with their terminal.
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == "start" {
 		signal.Ignore(syscall.SIGHUP)

@@ -65,7 +65,7 @@ func (h *Hub) FindTopic(nameOrUUID string) *Topic {
 // HasTopic reports whether there is a topic of that name.
 func (h *Hub) HasTopic(name string) bool { return h.topics.byName[name] != nil }
 
-// CheckTopics returns an error if there may be no topic besides those of the hub and n others.
+// CheckTopics returns an error if the hub's topics and n pending ones have reached limits.topics.
 func (h *Hub) CheckTopics(n int) error {
 	if most := h.options.Limits.Topics; most > 0 && len(h.topics.byName)+n >= most {
 		h.refusals.Log("limits.topics", most)

@@ -104,7 +104,7 @@ func (p *program) isGlobal(name string) bool {
 	return known || p.globals[name] || p.anyGlobal
 }
 
-// similarGlobal returns the variable whose name is closest to another one, or "".
+// similarVariable returns the variable whose name is closest to another one, or "".
 func (w *walker) similarVariable(name string) string {
 	candidates := slices.Sorted(maps.Keys(w.known.Globals))
 	candidates = append(candidates, slices.Sorted(maps.Keys(w.globals))...)

@@ -288,7 +288,7 @@ func (s *Server) Stop() error {
 	return s.turn(func() { s.stopping = cmp.Or(s.stopping, &why) })
 }
 
-// errStopped is the error of what a server no longer does.
+// errStopped is returned by methods that need a running server.
 var errStopped = errors.New("the server has stopped")
 
 // Advance advances the clock and runs everything that becomes due, unless the server has stopped.
