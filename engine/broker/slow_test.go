@@ -171,7 +171,7 @@ func TestFloods(t *testing.T) {
 				t.Errorf("a flood of %s: %d bytes, ended after %v, want it ended after %v (0: it goes on), and %d bytes at most",
 					flood.what, sent, took, flood.within, most)
 			}
-			testkit.Measured(t, "%s: %d bytes in %v", flood.what, sent, took)
+			testkit.Measured(t, "%s: %d bytes in %v", flood.what, sent, took.Round(time.Millisecond))
 			_ = c.Close()
 		})
 	}

@@ -22,7 +22,7 @@ func hookFunctions() []api.Function {
 		{Name: "error", Signature: "(client: perigee.Client, problem: string)", Doc: "Runs after a message of the client failed. The log has the problem already."},
 		{
 			Name: "job", Signature: "(body: string, tube: string): string?, table|string|nil",
-			Doc: "Reads a job whose format the server does not know, from the queue of that name. Returns the name of a command and its arguments, a table with names or nil; or nil and a reason, with which the job is buried. May wait. If it raises an error, the job is tried again, as after an error of its command.",
+			Doc: "Reads a job whose format the server does not know, from the queue of that name. Returns the name of a command and its arguments, a table with names or nil; or nil and a reason, with which the job is buried. May wait. If it raises an error or returns anything else, the job is tried again, as after an error of its command.",
 		},
 		{Name: "stop", Signature: "()", Doc: "Runs before the server stops, while connections are still open."},
 		{

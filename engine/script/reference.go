@@ -53,7 +53,7 @@ func Reference(specs api.Description) string {
 
 // lua51 writes what differs from Lua 5.1.
 func lua51(r *api.Reference) {
-	r.WriteString("\n## Lua 5.1\n\nScripts are Lua 5.1. These names are missing; using one is an error that says the same.\n\n| missing | |\n|---|---|\n")
+	r.WriteString("\n## Lua 5.1\n\nScripts are Lua 5.1. These names are missing: reading one gives nil, and calling or indexing it is an error that says the same.\n\n| missing | |\n|---|---|\n")
 	for _, m := range stdlib.Missing() {
 		names := strings.Join(strings.Fields(m.Names), "`, `")
 		r.WriteString("| `" + names + "` | " + m.Instead + " |\n")

@@ -183,7 +183,7 @@ func TestTextThatGopherLuaMisreadsIsReadAsLuaSays(t *testing.T) {
 		"line ends":     {"print(1)\r\nprint(2)\n\rprint(3)\rprint('a\\\r\nb')", "1\n2\n3\na\nb\n"},
 		"comment marks": {`print("--[[", '--', [[--]], "\"--") -- "`, "--[[\t--\t--\t\"--\n"},
 		"escapes": {`print("\65\066\0677\
-x")`, "ABC7\nx\n"},
+x\q")`, "ABC7\nxq\n"},
 		"arguments of a new line": {"local s = 'x'\nprint\n{}\nlocal f = function(...) return ... end\nprint(f 'y'\n, f\n[[z]])", "table\ny\tz\n"},
 		"bracket of a new line":   {"local f\n= function\n(a\n) return a end local x\n;(f or print)('y') print(f\n'z')", "z\n"},
 	}

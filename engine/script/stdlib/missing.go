@@ -11,7 +11,7 @@ type Absent struct {
 // Missing returns the names that scripts do not find.
 func Missing() []Absent {
 	return []Absent{
-		{"load loadstring", "code cannot be made while the server runs; a table of functions can be chosen from"},
+		{"load loadstring", "code cannot be compiled at run time; keep functions in a table and choose one"},
 		{"loadfile dofile", "require loads a file of the scripts"},
 		{"module package", "a file returns its table, and require finds it"},
 		{"getfenv setfenv", "hand a function the values that it needs, or a table of them"},
@@ -53,7 +53,7 @@ func Differences() []string {
 		"Whole numbers up to 2^53 are written in full (`1000000000000000`, where Lua 5.1 has `1e+15`), a zero without its sign, and NaN is `nan`. Other numbers have 14 digits, as in Lua 5.1; [`json.encode`](#jsonencode) writes as many as are needed to read the same number back.",
 		"A number that would be rounded, such as `9007199254740993`, does not load. Strings such as `inf` and `nan` are not numbers.",
 		"The libraries are read-only but for new names, and the metatable of strings is locked.",
-		"`goto` is a reserved word. Zero bytes may stand in patterns and in `%s`. An escape that Lua does not know stays as it is.",
+		"`goto` is a reserved word. Zero bytes may stand in patterns and in `%s`.",
 		"`assert` raises its message unchanged, whatever it is.",
 		"An error of a library function that `pcall` has called directly has the place of the `pcall`, and the name of the function.",
 		"A coroutine may begin with any function, and yield below any: within `pcall`, a metamethod, an iterator or the function of `gsub`.",

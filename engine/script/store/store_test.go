@@ -211,7 +211,7 @@ func TestStoreTidy(t *testing.T) {
 	}
 	began := time.Now()
 	run(t, l, `for _ in pairs(flat) do end`)
-	testkit.Measured(t, "%d keys set and removed in two tables each: pairs of what is left in %v", rounds*1000, time.Since(began))
+	testkit.Measured(t, "%d keys set and removed in two tables each: pairs of what is left in %v", rounds*1000, time.Since(began).Round(time.Microsecond))
 	players := l.GetGlobal("deep").(*lua.LTable).RawGetString("list").(*lua.LTable).RawGetInt(1).(*lua.LTable).RawGetString("players")
 	for name, v := range map[string]lua.LValue{"flat": l.GetGlobal("flat"), "players": players} {
 		if value.Compact(v.(*lua.LTable)) {

@@ -17,7 +17,7 @@ func TestVariableNames(t *testing.T) {
 	rows := []struct{ source, want string }{
 		{`tel("x")`, "attempt to call global 'tel' (a nil value)"},
 		{`return tel("x")`, "attempt to call global 'tel' (a nil value)"},
-		{`loadstring("x")`, "attempt to call global 'loadstring' (a nil value): code cannot be made while the server runs; a table of functions can be chosen from"},
+		{`loadstring("x")`, "attempt to call global 'loadstring' (a nil value): code cannot be compiled at run time; keep functions in a table and choose one"},
 		{`return os.exit(1)`, "attempt to call field 'exit' (a nil value): server.stop stops the server"},
 		{`local f = io.open("x")`, "attempt to index global 'io' (a nil value): print and log write into the log, server.state keeps data, server.execute starts a program"},
 		{`table.foreach({}, print)`, "attempt to call field 'foreach' (a nil value): write for k, v in pairs(t) or ipairs(t)"},
