@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -39,11 +40,16 @@ func TestContradictingLengths(t *testing.T) {
 				c.raw(piece)
 			}
 			c.deadline()
-			for i := range tt.answers {
-				response := c.http("")
-				if i == tt.answers-1 && response.StatusCode != tt.status {
-					t.Errorf("%s, in pieces of %d bytes: answer %d = %s, want %d", tt.name, size, i+1, response.Status, tt.status)
-				}
+			for range tt.answers - 1 {
+				c.http("")
+			}
+			// The body of the last answer is not read: the bytes that a server has refused to read may reset the connection.
+			response, err := http.ReadResponse(c.in, nil)
+			if err != nil {
+				t.Fatalf("%s, in pieces of %d bytes: answer %d: %v", tt.name, size, tt.answers, err)
+			}
+			if response.StatusCode != tt.status {
+				t.Errorf("%s, in pieces of %d bytes: answer %d = %s, want %d", tt.name, size, tt.answers, response.Status, tt.status)
 			}
 		}
 	}
