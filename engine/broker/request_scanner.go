@@ -13,7 +13,8 @@ const (
 
 // requestScanner follows the HTTP requests of a connection. It sees what net/http hides: a request with both Content-Length and
 // Transfer-Encoding. A proxy in front may take the end of its body to be elsewhere, and the rest for a request of another client
-// (RFC 9112, 6.3 and 11.2).
+// (RFC 9112, 6.3 and 11.2). Neither may a field go on in a further line, which net/http joins to the first: a value in a line that
+// is not looked at could say where the body ends (RFC 9112, 5.2).
 //
 // A request with Transfer-Encoding must be the last of its connection, since the end of its body is not looked for.
 type requestScanner struct {
@@ -29,7 +30,8 @@ type requestScanner struct {
 	length                 uint64 // in Content-Length
 }
 
-// scan takes in the next bytes. It removes the colon of a field that contradicts an earlier one, which net/http answers with 400.
+// scan takes in the next bytes. It removes the colon of a field that contradicts an earlier one, and begins a line that continues
+// another with a colon, so that its name is empty: net/http answers both with 400.
 func (s *requestScanner) scan(p []byte) {
 	for i := 0; i < len(p) && !s.chunked; i++ {
 		switch b := p[i]; {
@@ -44,6 +46,9 @@ func (s *requestScanner) scan(p []byte) {
 			if s.endName() {
 				p[i] = ' '
 			}
+		case (b == ' ' || b == '\t') && s.width == 0 && s.lines > 0:
+			p[i] = ':'
+			s.add(':')
 		default:
 			s.add(b)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // A request with Content-Length and Transfer-Encoding is answered with 400 wherever the two stand, and in whatever pieces the
-// request comes; the same words elsewhere do no harm.
+// request comes, and so is one with a folded field; the same words elsewhere do no harm.
 func TestContradictingLengths(t *testing.T) {
 	server := serve(t, nil, nil)
 	const head = "POST / HTTP/1.1\r\nHost: localhost\r\n"
@@ -26,6 +26,13 @@ func TestContradictingLengths(t *testing.T) {
 		{"the second request", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" + head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, 2},
 		{"behind a body", head + "Content-Length: 5\r\n\r\nhello" + head + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400, 2},
 		{"a length of zero", head + "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, 1},
+		{"a folded length", head + "Content-Length:\r\n 0\r\n\r\n", 400, 1},
+		{"a folded encoding", head + "Transfer-Encoding:\r\n\tchunked\r\n\r\n0\r\n\r\n", 400, 1},
+		{"another field folded", head + "A: b\r\n c\r\n\r\n", 400, 1},
+		{"a line of a space", head + "A: b\r\n \r\n\r\n", 400, 1},
+		{"a folded line with a colon", head + "A: b\r\n c: d\r\n\r\n", 400, 1},
+		{"a fold behind the request line", "POST / HTTP/1.1\r\n A: b\r\n\r\n", 400, 1},
+		{"spaces elsewhere", head + "A: \t b\tc \r\nContent-Length:\t 5 \r\n\r\n hel\n", 405, 1},
 		{"only a length", head + "Content-Length: 5\r\n\r\nhello", 405, 1},
 		{"only an encoding", head + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 405, 1},
 		{"a body with the other", head + "Content-Length: 31\r\n\r\n\r\nTransfer-Encoding: chunked\r\n\r\n", 405, 1},
