@@ -18,7 +18,7 @@ func (l *Loop) Defer(name string, run func()) { l.putNext(turn{name: name, run: 
 
 func (l *Loop) putNext(t turn) {
 	t.owner, t.counted = l.owner, true
-	t.owner.addDeferred(1)
+	l.addDeferred(t.owner, 1)
 	l.next = append(l.next, t)
 	l.dequeued.Add(-1)
 }
@@ -26,10 +26,16 @@ func (l *Loop) putNext(t turn) {
 // Dropped returns how many deferred turns were dropped. It must not be called before Run has returned.
 func (l *Loop) Dropped() int { return l.dropped }
 
-// uncount ends the count of a turn among the deferred ones of its owner.
-func (t turn) uncount() {
+// addDeferred changes the count of the deferred turns, and that of an owner.
+func (l *Loop) addDeferred(o *Owner, n int) {
+	l.deferred += n
+	o.addDeferred(n)
+}
+
+// uncount ends the count of a turn of Next or Defer.
+func (l *Loop) uncount(t turn) {
 	if t.counted {
-		t.owner.addDeferred(-1)
+		l.addDeferred(t.owner, -1)
 	}
 }
 
@@ -37,11 +43,7 @@ func (t turn) uncount() {
 // within a turn.
 func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
 	owner := l.owner
-	count := func(n int) {
-		l.delayed += n
-		owner.addDeferred(n)
-	}
-	count(1)
+	l.addDeferred(owner, 1)
 	stop := l.clock.AfterFunc(d, func() {
 		l.mu.Lock()
 		// It does not count against QueueSize: thousands may be due at once, each on a goroutine. If the loop has stopped, the
@@ -49,7 +51,7 @@ func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
 		_ = l.enqueue(turn{name: name, owner: owner, deferred: true, run: func() {
 			if now := run; now != nil {
 				run = nil
-				count(-1)
+				l.addDeferred(owner, -1)
 				now()
 			}
 		}})
@@ -57,7 +59,7 @@ func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
 	return func() {
 		if run != nil {
 			run = nil
-			count(-1)
+			l.addDeferred(owner, -1)
 			stop()
 		}
 	}
@@ -76,7 +78,7 @@ func (l *Loop) budgetSpent() bool {
 // postpone moves a deferred turn to the next batch, or drops it if the loop ends.
 func (l *Loop) postpone(t turn) {
 	if l.ending {
-		t.uncount()
+		l.uncount(t)
 		l.dropped++
 		l.dequeued.Add(1)
 		return

@@ -73,7 +73,7 @@ type turn struct {
 	name     string
 	run      func()
 	owner    *Owner
-	counted  bool // among the deferred turns of its owner: by Next or Defer
+	counted  bool // among the deferred turns while it is queued: by Next or Defer; After counts its turns itself
 	deferred bool // by Defer or After: other turns need not wait for it
 }
 
@@ -109,7 +109,7 @@ type Loop struct {
 	dropped   int          // how many deferred turns have been dropped
 	ready     []*coroutine // taken from woken
 	next      []turn       // queued by Next and Defer
-	delayed   int          // how many turns of After have neither run nor been cancelled
+	deferred  int          // how many turns of Next, Defer and After have neither begun nor been cancelled
 	name      string       // of the turn that runs now
 	owner     *Owner       // of the turn that runs now; nil for the server itself
 	began     time.Time    // when the turn began, or its last wait ended
@@ -294,7 +294,7 @@ func (l *Loop) refill() bool {
 
 // runTurn runs a turn, and recovers its panic if there is an OnPanic.
 func (l *Loop) runTurn(t turn) {
-	t.uncount()
+	l.uncount(t)
 	l.beginSlice(t.name, t.owner)
 	defer l.endSlice()
 	if l.options.OnPanic != nil {

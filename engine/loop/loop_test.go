@@ -526,6 +526,44 @@ func TestCheckDeferred(t *testing.T) {
 	})
 }
 
+// A turn of After takes one place from its call until it begins, whether it is not due, queued or postponed. Posted turns take none.
+func TestDueCountsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := start(t, Options{MaxDeferred: 4, SlowTurn: time.Second})
+		checked := 0
+		expect := func(when string, deferred int) {
+			checked++
+			if free := 4 - deferred; l.options.MaxDeferred-l.deferred != free || (l.CheckDeferred() == nil) != (free > 0) {
+				t.Errorf("%s: %d turns are counted, CheckDeferred() = %v, want %d", when, l.deferred, l.CheckDeferred(), deferred)
+			}
+		}
+		due := 4
+		post(t, l, "hold", func() {
+			for range 4 {
+				l.After(time.Second, "due", func() {
+					due--
+					expect("in a turn that was due", due)
+					time.Sleep(2 * time.Second) // the next one is postponed
+				})
+			}
+			expect("before they are due", 4)
+			time.Sleep(2 * time.Second)
+			expect("when they are due", 4)
+		})
+		for range 4 {
+			time.Sleep(2 * time.Second)
+			for range 4 {
+				post(t, l, "posted", func() { expect("in a posted turn", due) })
+			}
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if checked != 2+4+16 || due != 0 {
+			t.Errorf("%d checks, %d turns left, want 22 and none", checked, due)
+		}
+	})
+}
+
 // However many timers are due at once, none of their goroutines waits for the queue.
 func TestManyDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -99,7 +99,7 @@ func (l *Loop) refuse(e *WaitingError) error {
 // CheckDeferred returns ErrTooManyDeferred if the present turn should not defer others. It is for callers whose turns may defer
 // others without end; Next, Defer and After do not check.
 func (l *Loop) CheckDeferred() error {
-	free := l.options.MaxDeferred - (len(l.batch) - l.begun + len(l.postponed) + len(l.next) + l.delayed)
+	free := l.options.MaxDeferred - l.deferred
 	if free <= 0 || l.owner != nil && l.owner.deferred > free {
 		return ErrTooManyDeferred
 	}
