@@ -96,8 +96,9 @@ func (s *Server) Job(ctx context.Context, j queue.Job, done func(err error)) {
 
 // shutdown stops the components in order. It refuses new clients, and closes the others one by one within stop.lame_duck. Then it
 // takes no new jobs; jobs in progress finish or are released. It runs the scripts' stop hook, saves the state, and sends the clients
-// that are left what is queued for them and a close frame. The processes are stopped from the stop hook on. Each step has a time limit of its own, because queued turns can delay the stop hook
-// and the save. All other components stop when run returns; finish then logs the result.
+// that are left what is queued for them and a close frame. The processes are stopped from the stop hook on. Each step has a time
+// limit of its own, because queued turns can delay the stop hook and the save. All other components stop when run returns; finish
+// then logs the result.
 func (s *Server) shutdown(ctx context.Context, cause error) error {
 	why := wire.CloseShutdown()
 	if s.options.Listener != nil { // the next client starts the server again

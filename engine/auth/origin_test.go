@@ -153,7 +153,7 @@ func TestOriginsBehindProxy(t *testing.T) {
 	}
 }
 
-// A trusted proxy may leave the port out of Host. Nothing else may differ, and nobody else may do that.
+// A Host without the port is accepted from a trusted proxy only, and only if nothing but the port is missing.
 func TestOriginsWithoutPort(t *testing.T) {
 	const trusted, other = "10.0.0.1:4", "10.0.0.2:4"
 	for _, test := range []struct {

@@ -66,15 +66,19 @@ func TestContradictingLengths(t *testing.T) {
 func FuzzRequestScanner(f *testing.F) {
 	f.Add([]byte("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhiGET / HTTP/1.1\nTransfer-Encoding: chunked\nContent-Length: 1\n\n"), uint8(3))
 	f.Add([]byte("\r\n\r\nGET / HTTP/1.1\r\n: \r\nContent-Length: 99999999999999999999999\r\n\r\n"), uint8(1))
-	f.Fuzz(func(t *testing.T, sent []byte, size uint8) {
-		whole, pieces := slices.Clone(sent), slices.Clone(sent)
-		var one, other requestScanner
-		one.scan(whole)
-		for piece := range slices.Chunk(pieces, int(max(size, 1))) {
-			other.scan(piece)
-		}
-		if !bytes.Equal(whole, pieces) || one != other {
-			t.Errorf("scan(%q) at once and in pieces of %d differ", sent, size)
-		}
-	})
+	f.Fuzz(func(t *testing.T, sent []byte, size uint8) { checkPieces(t, (*requestScanner).scan, sent, size) })
+}
+
+// checkPieces checks that a scanner finds the same in bytes that come at once and in bytes that come in pieces of a size.
+func checkPieces[S comparable](t *testing.T, scan func(s *S, p []byte), sent []byte, size uint8) {
+	t.Helper()
+	whole, pieces := slices.Clone(sent), slices.Clone(sent)
+	var one, other S
+	scan(&one, whole)
+	for piece := range slices.Chunk(pieces, int(max(size, 1))) {
+		scan(&other, piece)
+	}
+	if !bytes.Equal(whole, pieces) || one != other {
+		t.Errorf("scan(%q) at once and in pieces of %d differ", sent, size)
+	}
 }

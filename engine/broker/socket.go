@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxAfterClose is how many bytes are still read from a client after the server's close frame, while it may answer. If the socket were closed at once, unread bytes would make the kernel reset the connection, and the frame
-	// might never arrive.
+	// maxAfterClose is how many bytes are still read from a client after the server's close frame, while it may answer. If the
+	// socket were closed at once, unread bytes would make the kernel reset the connection, and the frame might never arrive.
 	maxAfterClose = 64 << 10
 
 	// maxReadPause is about how long a reader sleeps at most because its client sends too fast. A single read takes no more

@@ -122,10 +122,10 @@ func (g *generation) failed(r commandRequest, err error) error {
 
 // Job implements queue.Handler. It blocks until the turn of the job begins, so that the queue knows which jobs have not begun.
 func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
-	begun := make(chan struct{}) // closed by end
-	end := sync.OnceFunc(func() { close(begun) })
+	started := make(chan struct{}) // closed by markStarted
+	markStarted := sync.OnceFunc(func() { close(started) })
 	began := func() {
-		end()
+		markStarted()
 		if j.Yielded != nil {
 			m.loop.Next("job", j.Yielded) // it runs when the command waits for the first time, or has returned
 		}
@@ -135,14 +135,14 @@ func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
 		r.job = &j
 	}
 	m.request(ctx, r, func(_ []byte, err error) {
-		end()
+		markStarted()
 		if errors.Is(err, errArguments) || errors.Is(err, registry.ErrUnknownCommand) {
 			err = permanentError{err}
 		}
 		done(err)
 	})
 	select {
-	case <-begun:
+	case <-started:
 	case <-ctx.Done():
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"perigee/engine/queue/body"
 )
 
-// Read is what a body says about its job.
+// Read holds what the worker reads in the body of a job.
 type Read struct {
 	Job // Body, Command, Arguments and Unknown
 

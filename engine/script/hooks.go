@@ -94,7 +94,7 @@ func (h *hooks) OnError(c Client, problem string) error {
 	return err
 }
 
-// JobRead is what the job hook says about a job: the command and its arguments, or why the job cannot be read.
+// JobRead is the result of the job hook: the command and its arguments, or the reason why it cannot read the job.
 type JobRead struct {
 	Command   string
 	Arguments wire.Value

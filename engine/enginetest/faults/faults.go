@@ -12,11 +12,11 @@ type fault struct {
 	Number string
 	// What goes wrong, and how often at full scale.
 	What string
-	// Pass is what must hold.
+	// Pass describes what the tests require.
 	Pass string
 	// Tests cause it. Each key is a directory relative to the root of the repository, and its value the names of tests in it.
 	Tests map[string][]string
-	// Note is what the tests leave out. Optional.
+	// Note names what the tests do not cover. Optional.
 	Note string
 }
 

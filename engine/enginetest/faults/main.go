@@ -90,7 +90,7 @@ func choose(all []fault, numbers []string) ([]fault, error) {
 	return chosen, nil
 }
 
-// result is what came of a test.
+// result is the outcome of a test.
 type result struct {
 	outcome string   // pass, fail or skip; "" if it did not end
 	figures []string // of testkit.Measured

@@ -56,7 +56,7 @@ func sameTypes(a, b []parameter) bool {
 	return slices.EqualFunc(a, b, func(a, b parameter) bool { return a.typ == b.typ })
 }
 
-// value is what is known about a value: nothing, its members, or how it can be called.
+// value describes a Lua value as far as the walker knows it: its members, or its parameters and results. The zero value is unknown.
 type value struct {
 	table     *Table
 	signature string // "(name: string): perigee.Topic"
