@@ -124,11 +124,13 @@ local function chains()
   end)
 
   scene("Order", function(say)
-    local release
+    local settleFirst, settleSecond
     local first = server.promise(function(resolve)
-      release = resolve
+      settleFirst = resolve
     end)
-    local second = later("second")
+    local second = server.promise(function(resolve)
+      settleSecond = resolve
+    end)
     local words = server.async(function(promise, word)
       say(promise:await() .. " " .. word)
     end)
@@ -145,13 +147,14 @@ local function chains()
       words(second, "c"),
       words(first, "c"),
       second:next(function()
-        release("first")
+        settleFirst("first")
         say("released")
       end),
       second:next(function(value)
         say(value .. " d")
       end),
     }
+    server.async(settleSecond)("second") -- runs after the two calls of words
     say("asked")
     server.all(seen):await()
   end)

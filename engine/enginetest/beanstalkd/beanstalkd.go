@@ -3,6 +3,7 @@
 package beanstalkd
 
 import (
+	"bytes"
 	"net"
 	"os"
 	"os/exec"
@@ -31,6 +32,7 @@ type Server struct {
 	Address string
 
 	arguments []string
+	binlog    string // its directory; "" without a binlog
 	cmd       *exec.Cmd
 }
 
@@ -59,7 +61,8 @@ func Start(tb testing.TB, o Options) *Server {
 		s.arguments = []string{path, "-l", host, "-p", number}
 	}
 	if o.Binlog {
-		s.arguments = append(s.arguments, "-f0", "-b", tb.TempDir())
+		s.binlog = tb.TempDir()
+		s.arguments = append(s.arguments, "-f0", "-b", s.binlog)
 	}
 	if o.MaxJob > 0 {
 		s.arguments = append(s.arguments, "-z", strconv.Itoa(o.MaxJob))
@@ -113,4 +116,29 @@ func (s *Server) Kill() {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
 	s.cmd = nil
+}
+
+// Tear makes the binlog of a killed server as if it had been killed while it stored the job with this body.
+func (s *Server) Tear(tb testing.TB, body string) {
+	tb.Helper()
+	stored := []byte(body + "\r\n")
+	files, err := filepath.Glob(filepath.Join(s.binlog, "binlog.*"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err == nil && bytes.Contains(content, stored) {
+			if err = os.Chmod(file, 0o600); err == nil {
+				err = os.WriteFile(file, bytes.ReplaceAll(content, stored, make([]byte, len(stored))), 0o600)
+			}
+			if err == nil {
+				return
+			}
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	tb.Fatalf("no file of %s contains %q", s.binlog, body)
 }

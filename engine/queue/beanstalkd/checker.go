@@ -49,9 +49,22 @@ type checker struct {
 	next       func() (bodied, ok bool)
 	line       []byte // the current line so far
 	body       int    // remaining bytes of the current body
-	bodyEnded  bool   // a body has ended; its line end follows
+	bodyEnded  bool   // a body has ended; the two bytes of its end follow
 	checked    []byte // what the library has not read yet: whole lines, and a body so far
 	checkedBuf []byte // empty, the buffer in which checked begins
+}
+
+const lineEnd = "\r\n"
+
+// endsBody reports whether the two bytes after a body are its end. beanstalkd stores them with the body; if it is killed meanwhile, what
+// was not written yet is NUL after its next start (filewrjobfull in its file.c).
+func endsBody(end []byte) bool {
+	for i := range end {
+		if end[i] != lineEnd[i] && end[i] != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // check checks the next bytes.
@@ -62,6 +75,20 @@ func (c *checker) check(p []byte) error {
 			c.body -= n
 			c.checked = append(c.checked, p[:n]...)
 			p = p[n:]
+			continue
+		}
+		if c.bodyEnded {
+			n := min(len(lineEnd)-len(c.line), len(p))
+			c.line = append(c.line, p[:n]...)
+			p = p[n:]
+			if len(c.line) < len(lineEnd) {
+				return nil
+			}
+			if !endsBody(c.line) {
+				return c.notBeanstalkd()
+			}
+			c.checked = append(c.checked, c.line...)
+			c.line, c.bodyEnded = c.line[:0], false
 			continue
 		}
 		end := bytes.IndexByte(p, '\n')
@@ -87,13 +114,6 @@ func (c *checker) checkLine() error {
 	text, ok := bytes.CutSuffix(c.line, []byte("\r"))
 	if !ok || len(text) > maxLine {
 		return c.notBeanstalkd()
-	}
-	if c.bodyEnded {
-		c.bodyEnded = false
-		if len(text) > 0 {
-			return c.notBeanstalkd()
-		}
-		return nil
 	}
 	word, rest, more := bytes.Cut(text, []byte(" "))
 	form, known := c.answers[string(word)]

@@ -136,9 +136,9 @@ func TestClosedClient(t *testing.T) {
 func TestManyPutsToSilentServer(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
-	p := newProxy(t, s.Address)
+	p := beanstalkd.NewProxy(t, s)
 	s.Stop(t)
-	c := NewClient(p.address)
+	c := NewClient(p.Address)
 	const many = 20
 	failed := make(chan error, many)
 	var puts sync.WaitGroup
@@ -149,7 +149,7 @@ func TestManyPutsToSilentServer(t *testing.T) {
 		})
 	}
 	puts.Wait()
-	if asked := p.acceptedCount(); asked > many/4 { // on a busy machine some may be too late to fail with the first
+	if asked := p.Accepted(); asked > many/4 { // on a busy machine some may be too late to fail with the first
 		t.Errorf("%d Puts connected %d times, want about once", many, asked)
 	}
 	for range many {

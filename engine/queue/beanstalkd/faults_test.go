@@ -70,12 +70,14 @@ func produce(t *testing.T, address, mark string, stop <-chan struct{}) []string 
 	}
 }
 
-// Of the jobs that beanstalkd confirmed, none is lost and none runs twice if beanstalkd, with a binlog, is killed again and again.
+// Of the jobs that beanstalkd confirmed and did not lose itself, none is lost and none runs twice if beanstalkd, with a binlog, is killed
+// again and again.
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{Binlog: true})
+	p := beanstalkd.NewProxy(t, s)
 	var ran runCounter
-	w := work(t, s.Address, options(), ran.Job)
+	w := work(t, p.Address, options(), ran.Job)
 	stop := make(chan struct{})
 	var producers sync.WaitGroup
 	var mu sync.Mutex
@@ -102,19 +104,42 @@ func TestKilledServer(t *testing.T) {
 		n := counts(t, s.Address)
 		return n.Ready+n.Reserved+n.Delayed == 0 && w.Status().Held == 0
 	})
-	lost := 0
+	lost, lostByServer := 0, 0
 	for _, command := range confirmed {
 		ran.mu.Lock()
-		if ran.runs[command] == 0 {
+		switch {
+		case ran.runs[command] > 0:
+		case p.Ended(job(command)):
 			lost++
+		default:
+			lostByServer++
 		}
 		ran.mu.Unlock()
 	}
 	_, twice := ran.ran()
-	testkit.Measured(t, "%d kills, %d jobs confirmed: %d lost, %d ran twice, %d came again and were not run",
-		kills, len(confirmed), lost, twice, w.Status().Redelivered)
+	testkit.Measured(t, "%d kills, %d jobs confirmed: %d lost, %d ran twice, %d came again and were not run; beanstalkd itself lost %d, and stored %d in part",
+		kills, len(confirmed), lost, twice, w.Status().Redelivered, lostByServer, w.Status().Buried)
 	if lost > 0 || twice > 0 {
 		t.Errorf("jobs: %d lost, %d ran twice, want 0 and 0", lost, twice)
+	}
+}
+
+// A job that beanstalkd stored in part is buried, and those behind it are run.
+func TestJobStoredInPart(t *testing.T) {
+	t.Parallel()
+	s := beanstalkd.Start(t, beanstalkd.Options{Binlog: true})
+	put(t, s.Address, job("first"), job("torn"), job("last"))
+	s.Kill()
+	s.Tear(t, job("torn"))
+	s.Restart(t)
+	var ran runCounter
+	w := work(t, s.Address, options(), ran.Job)
+	testkit.WaitFor(t, "the jobs", func() bool { return w.Status().Done+w.Status().Buried == 3 })
+	if want := []string{"first", "last"}; !slices.Equal(ran.last, want) || w.Status().ConnectionsLost > 0 {
+		t.Errorf("ran %q with %d connections lost, want %q and none", ran.last, w.Status().ConnectionsLost, want)
+	}
+	if lines := w.log.about("only NUL bytes"); len(lines) != 1 {
+		t.Errorf("log: got %q, want one line that says what was found", lines)
 	}
 }
 
@@ -122,11 +147,11 @@ func TestKilledServer(t *testing.T) {
 func TestCutConnections(t *testing.T) {
 	t.Parallel()
 	s := beanstalkd.Start(t, beanstalkd.Options{})
-	p := newProxy(t, s.Address)
+	p := beanstalkd.NewProxy(t, s)
 	jobs, most := testkit.Scale(20_000, 100_000), testkit.Scale(60, 300)
 	fillWith(t, s.Address, jobs)
 	var ran runCounter
-	w := work(t, p.address, options(), ran.Job)
+	w := work(t, p.Address, options(), ran.Job)
 	cuts := 0
 	for cuts < most {
 		before := w.Status().Taken
@@ -134,7 +159,7 @@ func TestCutConnections(t *testing.T) {
 		if w.Status().Done == uint64(jobs) {
 			break
 		}
-		cuts += p.cut()
+		cuts += p.Cut()
 	}
 	lastCut, left := time.Now(), jobs-int(w.Status().Done)
 	testkit.WaitForNone(t, "jobs in the queue", func() (int, error) { n := counts(t, s.Address); return n.Ready + n.Reserved, nil })

@@ -34,7 +34,7 @@ func FuzzAnswers(f *testing.F) {
 		"RESERVED 1 2\r\nab\r\n",
 		"WATCHING 1\r\nTIMED_OUT\r\nDELETED\r\nTOUCHED\r\nOK 10\r\n---\npri: 1\r\nRELEASED\r\nBURIED\r\n",
 		"WATCHING 2\r\nWATCHING 1\r\nRESERVED 1 0\r\n\r\nNOT_FOUND\r\n",
-		"OK 3\r\nabcRESERVED 1 1\r\n",
+		"RESERVED 1 2\r\n\x00\x00\x00\x00RESERVED 2 2\r\n\x00\x00\r\x00", "OK 3\r\nabcRESERVED 1 1\r\n",
 		"RESERVED 1 -7\r\n", "OK 99999999999999999999\r\n", "RESERVED 1 16777217\r\n", "INSERTED 5\r\n", "BURIED 77777777777\r\n",
 		"\r\n\r\n", "\n", "RESERVED\r\n", "RESERVED 1\r\n", "OK \r\n", "USING a\r\nUSING \r\n", "KICKED 3\r\nKICKED\r\n",
 		"DEADLINE_SOON\r\nDRAINING\r\nBAD_FORMAT\r\n", "RESERVED 1 5 5\r\nabcde\r\n", strings.Repeat("A", 300), "\xff\xfe\x00",

@@ -4,6 +4,8 @@
 package body
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -49,6 +51,9 @@ func Parse(text []byte) (Body, error) {
 func parse(text []byte) (b Body, err error) {
 	if len(text) > Limit {
 		return Body{}, fmt.Errorf("the job is longer than %d bytes", Limit)
+	}
+	if len(text) > 0 && len(bytes.Trim(text, "\x00")) == 0 {
+		return Body{}, errors.New("the job has only NUL bytes, as beanstalkd leaves them when it is killed while it stores a job")
 	}
 	if !utf8.Valid(text) {
 		return Body{}, &UnknownFormatError{found: "the job is not UTF-8"}

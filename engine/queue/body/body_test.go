@@ -82,6 +82,7 @@ func TestParseRefuses(t *testing.T) {
 		`{"job":"AddPrize"}{}`:          "body: the job has more text after its JSON value",
 		`{"job":"AddPrize"}x`:           "body: the job has more text after its JSON value",
 		"{\"job\":\"\xff\"}":            "body: the job is not UTF-8",
+		"\x00\x00\x00":                  "body: the job has only NUL bytes, as beanstalkd leaves them when it is killed while it stores a job",
 		`{}`:                            "body: the job has no name: it is an empty object",
 		`{"data":{"job":"AddPrize"}}`:   `body: the job has no name: it has no "job", but "data"`,
 		`{"type":"Order","payload":{}}`: `body: the job has no name: it has no "job", but "type", "payload"`,
