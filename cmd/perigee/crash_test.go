@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -165,15 +166,20 @@ func newVictim(t *testing.T, queue string) *victim {
 
 func (v *victim) start(t *testing.T) {
 	t.Helper()
-	v.banner = newScreen()
-	cmd := exec.Command(v.program, v.arguments...)
-	cmd.Stdout, cmd.Stderr = v.banner, &v.log
-	v.run(t, cmd)
+	v.run(t, exec.Command(v.program, v.arguments...), &v.log)
+}
+
+// address returns the host and port of the server once it has started.
+func (v *victim) address(t *testing.T) string {
+	t.Helper()
+	return v.banner.await(t, `websocket +ws://(\S+)/`)[1]
 }
 
 // run starts a process as the server.
-func (v *victim) run(t *testing.T, cmd *exec.Cmd) {
+func (v *victim) run(t *testing.T, cmd *exec.Cmd, log io.Writer) {
 	t.Helper()
+	v.banner = newScreen()
+	cmd.Stdout, cmd.Stderr = v.banner, log
 	v.cmd, v.ended, v.started = cmd, make(chan struct{}), time.Now()
 	v.cmd.Dir = v.dir
 	if err := v.cmd.Start(); err != nil {
@@ -214,9 +220,10 @@ func (v *victim) kill() {
 	v.cmd = nil
 }
 
-// stop ends it like a service manager.
+// stop ends the server as a service manager does, once it has started: before that, the signal would just end the process.
 func (v *victim) stop(t *testing.T) {
 	t.Helper()
+	v.address(t)
 	err := v.cmd.Process.Signal(syscall.SIGTERM)
 	<-v.ended
 	if err = errors.Join(err, v.err); err != nil {

@@ -12,12 +12,11 @@ import (
 // A server that has no file descriptor left goes on serving its clients, and accepts others as soon as it has one.
 func TestFewOpenFiles(t *testing.T) {
 	v := newVictim(t, "")
-	banner, log := newScreen(), newScreen()
+	log := newScreen()
 	cmd := exec.Command("sh", "-c", `ulimit -n 64 && exec "$@"`, "sh", v.program, "start", "--port", "0", "--connector", "memory",
 		"--lua-manager", "app", "--control", "off", "--max-connections", "0")
-	cmd.Stdout, cmd.Stderr = banner, log
-	v.run(t, cmd)
-	server := &live{address: banner.await(t, `websocket +ws://(\S+)/`)[1]}
+	v.run(t, cmd, log)
+	server := &live{address: v.address(t)}
 	early := server.dial(t)
 	early.await("ConnectionEstablished")
 	var silent []net.Conn

@@ -42,12 +42,10 @@ func TestStopWhileStandingStill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	banner := newScreen()
 	cmd := exec.Command(v.program, "start", "--port", "0", "--connector", "memory", "--lua-manager", "app", "--control", "off",
 		"--stop-timeout", "1s", "--stop-drain", "1s")
-	cmd.Stdout, cmd.Stderr = banner, &v.log
-	v.run(t, cmd)
-	banner.await(t, "websocket")
+	v.run(t, cmd, &v.log)
+	v.address(t)
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

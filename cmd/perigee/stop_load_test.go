@@ -36,7 +36,7 @@ func TestStopsLoseNoJob(t *testing.T) {
 			s.checkRunning(t)
 			return produced.Load() >= int64(i*jobs/stops+rand.IntN(jobs/stops))
 		})
-		address, connected, longest := s.banner.await(t, `websocket +(ws://\S+)`)[1], 0, &alone
+		address, connected, longest := "ws://"+s.address(t), 0, &alone
 		if i%every == 1 {
 			connected, longest = clients, &crowded
 		}
