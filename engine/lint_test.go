@@ -89,3 +89,15 @@ func TestCheckWarnsOfNothing(t *testing.T) {
 		}
 	}
 }
+
+// There is no warning about the members of a script that takes the place of a module.
+func TestCheckOfOwnModule(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "scripts")
+	write(t, dir, map[string]string{
+		"crypto.lua": "return { seal = string.upper }",
+		"app.lua":    "local base = require \"manager\"\nlocal crypto = require \"crypto\"\nlocal app = base:extend()\napp.sealed = crypto.seal(\"text\")\nreturn app",
+	})
+	if got := check(t, dir, "app"); len(got) > 0 {
+		t.Errorf("warnings: %q, want none", got)
+	}
+}

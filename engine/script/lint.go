@@ -35,6 +35,9 @@ func (p *Program) known() lint.Known {
 		k.Hooks[f.Name] = f.Signature
 	}
 	for _, m := range p.modules() {
+		if m.Yields && p.loader != nil && p.loader.Own(m.Name) {
+			continue
+		}
 		k.Modules[m.Name] = &lint.Table{Name: m.Name, Members: members(m.Fields, m.Functions)}
 	}
 	for _, kind := range slices.Concat(p.kinds(), optionClasses()) {

@@ -14,7 +14,7 @@ import (
 
 // modules are the modules of the server, in the order in which the documents list them.
 func (p *Program) modules() []api.Module {
-	return []api.Module{p.server.module(), p.log.Module(), module.JSON(p.options.JSON.BigText), p.requests.Module()}
+	return []api.Module{p.server.module(), p.log.Module(), module.JSON(p.options.JSON.BigText), module.Crypto(), p.requests.Module()}
 }
 
 // kinds are the kinds of objects that scripts use.
@@ -34,7 +34,9 @@ func (p *Program) openModules() error {
 		return fmt.Errorf("script: server.config: %w", err)
 	}
 	for _, m := range p.modules() {
-		l.Set(m.Name, m.StrictTable(L))
+		if !m.Yields || !l.Own(m.Name) {
+			l.Set(m.Name, m.StrictTable(L))
+		}
 	}
 	L.SetGlobal("require", L.NewFunction(func(L *lua.LState) int {
 		return api.Push(L, l.Require(L, L.CheckString(1)))

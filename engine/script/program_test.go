@@ -96,6 +96,17 @@ func loadFor(t *testing.T, on *fakeHost, boot string, files map[string]string) (
 	return h, log.String(), err
 }
 
+// A script named as one of the later modules of the server takes its place: it may be older. The first four cannot be replaced.
+func TestOwnModules(t *testing.T) {
+	own := map[string]string{"crypto.lua": `return { mine = true }`, "json.lua": `error("not loaded")`}
+	if _, _, err := load(t, `assert(require("crypto").mine and require("json").encode)`, own); err != nil {
+		t.Errorf("a script named crypto: %v, want it in place of the module", err)
+	}
+	if _, _, err := load(t, `assert(#require("crypto").sha256("abc") == 64)`, map[string]string{}); err != nil {
+		t.Errorf("without such a script: %v, want the module", err)
+	}
+}
+
 // Modules are loaded once each, from the scripts directory or else from the binary, and from nowhere else.
 func TestRequire(t *testing.T) {
 	rows := []struct{ boot, want string }{

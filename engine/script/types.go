@@ -16,6 +16,7 @@ func Types(specs api.Description) string {
 	var w api.Types
 	w.WriteString("---@meta\n\n-- Written by perigee types: what scripts can do, for editors.\n\n")
 	w.WriteString("---@alias perigee.Protection \"none\"|\"client\"|\"admin\"\n")
+	w.WriteString("---@alias perigee.BytesFormat \"hex\"|\"base64\"|\"base64url\"|\"bytes\"\n")
 	for _, k := range optionClasses() {
 		w.Kind(k)
 	}

@@ -27,8 +27,19 @@ func (f *file) open() {
 	L.SetGlobal("require", L.NewFunction(f.require))
 	f.openCallable("assert", f.assertFunctions()[1:])
 	f.clients = f.clientMetatable()
-	f.modules["json"] = module.JSON(f.options.Config.Lua.BigIntegers == config.BigIntegersText).StrictTable(L)
+	f.set(module.JSON(f.options.Config.Lua.BigIntegers == config.BigIntegersText))
+	f.set(module.Crypto())
 	f.modules["spec"] = f.table("spec", f.moduleFunctions())
+}
+
+// set adds a module of the server, unless a module of the scripts takes its place.
+func (f *file) set(m api.Module) {
+	if m.Yields {
+		if _, _, err := f.read(m.Name); err == nil {
+			return
+		}
+	}
+	f.modules[m.Name] = m.StrictTable(f.vm.State())
 }
 
 // table creates a read-only table of functions. Reading another field is an error.
@@ -97,7 +108,7 @@ func (f *file) around(list func(s *suite) *[]lua.LValue) lua.LGFunction {
 	}
 }
 
-// require (name) returns "spec", "json", or a module of the scripts that does not require "server".
+// require (name) returns "spec", "json", "crypto", or a module of the scripts that does not require "server".
 func (f *file) require(L *lua.LState) int {
 	name := L.CheckString(1)
 	module, known := f.modules[name]
@@ -140,5 +151,5 @@ func (f *file) read(name string) (shown string, source []byte, err error) {
 			}
 		}
 	}
-	return "", nil, fmt.Errorf("module %q not found: a spec can require spec, json, and modules of the scripts that do not need the server", name)
+	return "", nil, fmt.Errorf("module %q not found: a spec can require spec, json, crypto, and modules of the scripts that do not need the server", name)
 }

@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -213,6 +214,25 @@ func TestBroken(t *testing.T) {
 	} {
 		if got := run(t, text, nil).String(); !strings.Contains(got, want) || !strings.HasSuffix(got, "\n0 passed, 1 failed\n") {
 			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// Specs find the modules of the server that need no server, or the scripts that take their place.
+func TestModules(t *testing.T) {
+	t.Parallel()
+	const text = `it("finds it", function() assert.equal(%s, #require("crypto").sha256("abc")) end)`
+	for own, length := range map[string]string{"": "64", "return { sha256 = function() return { 1 } end }": "1"} {
+		report := run(t, fmt.Sprintf(text, length), func(o *spec.Options) {
+			if own == "" {
+				return
+			}
+			if err := os.WriteFile(filepath.Join(o.Config.Lua.Path, "crypto.lua"), []byte(own), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if report.Passed != 1 {
+			t.Errorf("with crypto.lua %q: %s, want it to pass", own, report)
 		}
 	}
 }

@@ -62,6 +62,9 @@ func NewID() string {
 	return id.String()
 }
 
+// NewSecretID returns a new UUID, version 4, from the system's generator: nobody can guess it.
+func NewSecretID() string { return uuid.NewString() }
+
 // random reads the runtime's generator: ChaCha8, seeded by the system, one for each thread. It needs no lock, system call
 // or pool, and every message to a client needs an id.
 type random struct{}

@@ -42,6 +42,8 @@ func Getter[T any](field func(of T) lua.LValue) func(object any) lua.LValue {
 // Module is a module that scripts require and that has no file.
 type Module struct {
 	Name, Doc string
+	// Yields means that a module of the scripts with the same name takes its place: applications may have had one first.
+	Yields    bool
 	Fields    []Field
 	Functions []Function
 }

@@ -68,6 +68,15 @@ func (l *Loader) Has(name string) bool {
 	return ok
 }
 
+// Own reports whether the scripts directory has a module of that name.
+func (l *Loader) Own(name string) bool {
+	if known, ok := l.sources.modules[name]; ok {
+		return known.own
+	}
+	found, _, err := l.read(name)
+	return err == nil && found.own
+}
+
 // Find returns an error that lists the searched files if there is no module of that name.
 func (l *Loader) Find(name string) error {
 	if err := checkModuleName(name); err != nil || l.Has(name) {
