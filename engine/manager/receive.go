@@ -100,7 +100,7 @@ func (m *Manager) receiveFrom(c *hub.Connection, in incoming) {
 // handle runs the handler of a message and the commands that listen to it, if the connection may send it, the fields are valid,
 // and not too many handlers wait on behalf of the connection. The protection is checked first. The first error ends it.
 func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incoming) error {
-	call := script.Incoming{Name: msg.Name, Value: in.value, Text: in.message.Text}
+	call := script.Incoming{Name: msg.Name, ID: in.message.ID, Value: in.value, Text: in.message.Text}
 	if !c.May(msg.Protection, stringField(in.value, msg.Owner)) {
 		return c.Prompt(call.Text)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
+	"perigee/engine/script/api"
 	"perigee/engine/script/bind"
 	"perigee/engine/script/module"
 	"perigee/engine/wire"
@@ -75,10 +76,17 @@ type Message struct {
 // Incoming is a message from a client on its way to a handler.
 type Incoming struct {
 	Name string
+	// ID is the client's id of it; "" if it has none.
+	ID string
 	// Value is the frame as Program.Decode returned it.
 	Value wire.Value
 	// Text is the frame itself.
 	Text []byte
+}
+
+// call describes the message, sent by a client, for a call that handles it.
+func (in Incoming) call(from Client) api.Message {
+	return api.Message{Text: in.Text, ID: in.ID, From: from}
 }
 
 // Command is a command that scripts registered.

@@ -184,7 +184,7 @@ func (s *server) message(L *lua.LState) int {
 	case *lua.LNilType:
 	case *lua.LFunction:
 		m.Authorize = func(c Client, in Incoming) (bool, error) {
-			ok, err := s.turns.call(&api.Call{Name: m.Name + ".authorize", Text: in.Text}, authorize, s.clients.Client(c), api.ToLua(in.Value))
+			ok, err := s.turns.call(&api.Call{Name: m.Name + ".authorize", Message: in.call(c)}, authorize, s.clients.Client(c), api.ToLua(in.Value))
 			return ok == lua.LTrue, err
 		}
 	default:
@@ -194,7 +194,7 @@ func (s *server) message(L *lua.LState) int {
 	check(err)
 	if handler := L.OptFunction(3, nil); handler != nil {
 		m.Handle = func(c Client, in Incoming) error {
-			_, err := s.turns.call(&api.Call{Name: m.Name, Text: in.Text}, handler, s.clients.Client(c), api.ToLua(in.Value))
+			_, err := s.turns.call(&api.Call{Name: m.Name, Message: in.call(c)}, handler, s.clients.Client(c), api.ToLua(in.Value))
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 --- The messages of the give-away, all for admins. Commands do the work, so that jobs and timers can
 --- run it too.
 
-local exceptions = require "manager.exceptions"
 local server = require "server"
 
 local TEXT = { type = { "string", "null" } }
@@ -20,10 +19,10 @@ server.message("AddPrize", {
 end)
 
 --- PickRandomWinner
-server.message("PickRandomWinner", { protection = "admin" }, function(client, message)
+server.message("PickRandomWinner", { protection = "admin" }, function(client)
   local problem = server.run("PickRandomWinner")
   if problem then
-    exceptions.send(client, message, problem)
+    client:fail(problem.exception, problem.message, problem.code)
   end
 end)
 

@@ -1,7 +1,6 @@
 --- Messages about topics: admins register them, clients subscribe. The field with a topic's name is
 --- `topic`, since `name` is the name of the message.
 
-local exceptions = require "manager.exceptions"
 local fields = require "manager.fields"
 local server = require "server"
 
@@ -11,8 +10,7 @@ local function open_topic(client, message)
   local key = fields.text(message, "topic")
   local topic = key and server.topic(key)
   if not topic then
-    local problem = { exception = "UnknownTopic", message = "There is no such topic.", code = 404 }
-    exceptions.send(client, message, problem)
+    client:fail("UnknownTopic", "There is no such topic.", 404)
     return nil
   elseif not topic:allows(client) then
     client:prompt()
@@ -30,8 +28,7 @@ server.message("Subscribe", { protection = "none" }, function(client, message)
   local _, reason = topic:subscribe(client)
   if reason then
     local sentence = "This connection has as many subscriptions as it may have."
-    local problem = { exception = "TooManySubscriptions", message = sentence, code = 429 }
-    exceptions.send(client, message, problem)
+    client:fail("TooManySubscriptions", sentence, 429)
   end
 end)
 
@@ -47,7 +44,7 @@ end)
 server.message("RegisterTopic", { protection = "admin" }, function(client, message)
   local problem = server.run("RegisterTopic", { name = message.topic })
   if problem then
-    exceptions.send(client, message, problem)
+    client:fail(problem.exception, problem.message, problem.code)
   end
 end)
 

@@ -17,12 +17,19 @@ import (
 
 // Call describes the call of a function of the scripts.
 type Call struct {
-	Name string // in the log
-	Text []byte // the frame of the message that it handles; nil if it handles none
+	Name    string // in the log
+	Message Message
 	// Limit is the setting that bounds its time; "" means lua.turn_timeout.
 	Limit string
 
 	function *lua.LFunction // that Run calls; nil if it is a function of the server
+}
+
+// Message is the message of a client that a call handles. It is the zero value if the call handles none.
+type Message struct {
+	Text []byte // the frame
+	ID   string // the client's id of it; "" if it has none
+	From any    // the connection that sent it
 }
 
 // Run runs a function of the scripts as one protected call. timeout bounds each slice of it; 0 means the limit of a turn. The

@@ -191,10 +191,10 @@ func (cs *Clients) Functions() []api.Function {
 		},
 		{
 			Name: "broadcast", Signature: "(name: string, fields?: table)",
-			Doc: "Sends a message to every connection. The fields id, name and timestamp are replaced by the message's own. Raises an error if a field has no JSON form.",
+			Doc: "Sends a message to every connection. Its fields are those of client:send.",
 			Run: func(L *lua.LState) int {
 				name := L.CheckString(1)
-				raiseSend(L, name, cs.host.Broadcast(name, fields(L, 2)))
+				raiseSend(L, name, cs.host.Broadcast(name, fields(L, name, 2)))
 				return 0
 			},
 		},
@@ -232,9 +232,6 @@ func (cs *Clients) Functions() []api.Function {
 		},
 	}
 }
-
-// fields returns an argument as the fields of a message: a table or nothing.
-func fields(L *lua.LState, n int) wire.Fields { return value.Fields{Table: L.OptTable(n, nil)} }
 
 // raiseSend raises the error of sending a message, if there is one.
 func raiseSend(L *lua.LState, name string, err error) {

@@ -201,14 +201,24 @@ func (cs *Clients) clientMethods() []api.Function {
 	return []api.Function{
 		{
 			Name: "send", Signature: "(name: string, fields?: table)",
-			Doc: "Sends it a message. The fields id, name and timestamp are replaced by the message's own; a client or a topic in a field becomes its JSON object. Raises an error if a field has no JSON form, or if the message has more than 16 MiB as JSON. A message to a closed client is dropped.",
+			Doc: "Sends it a message. A client or a topic in a field becomes its JSON object. Raises an error if a field is called id, name or timestamp, which every message has of its own, if one has no JSON form, or if the message has more than 16 MiB as JSON. A message to a closed client is dropped.",
 			Run: func(L *lua.LState) int {
 				c := api.Self[*connection](L, "send").Client
 				name := L.CheckString(2)
 				cs.sentEstablished = cs.sentEstablished || name == established
-				raiseSend(L, name, cs.host.Send([]Client{c}, name, fields(L, 3)))
+				raiseSend(L, name, cs.host.Send([]Client{c}, name, fields(L, name, 3)))
 				return 0
 			},
+		},
+		{
+			Name: "reply", Signature: "(name: string, fields?: table)",
+			Doc: "Sends it a message, as client:send does, in answer to the message that is being handled: the field previous is the id of that message. Without an id, outside of a handler, and for a client that did not send the message, it is client:send.",
+			Run: cs.reply,
+		},
+		{
+			Name: "fail", Signature: "(exception: string, message: string, code: integer)",
+			Doc: "Tells it with a MessageException that the message that is being handled was not carried out. exception is a stable word for programs, message a sentence for people, and code a number like those of HTTP; previous is as in client:reply.",
+			Run: cs.fail,
 		},
 		{
 			Name: "close", Signature: "(code?: integer, reason?: string)",
@@ -223,7 +233,7 @@ func (cs *Clients) clientMethods() []api.Function {
 			Name: "prompt", Signature: "()",
 			Doc: "Asks for a password because of the message that is being handled. The client gets PromptForAuthentication with that message, secrets excepted.",
 			Run: func(L *lua.LState) int {
-				api.Raise(L, api.Self[*connection](L, "prompt").Prompt(api.Caller(L).Text))
+				api.Raise(L, api.Self[*connection](L, "prompt").Prompt(api.Caller(L).Message.Text))
 				return 0
 			},
 		},

@@ -38,7 +38,7 @@ func (cs *Clients) setMethods() []api.Function {
 		},
 		{Name: "send", Signature: "(name: string, fields?: table)", Doc: "Sends a message to all of them, as client:send does.", Run: func(L *lua.LState) int {
 			clients, name := api.Self[*set](L, "send").clients, L.CheckString(2)
-			raiseSend(L, name, cs.host.Send(clients, name, fields(L, 3)))
+			raiseSend(L, name, cs.host.Send(clients, name, fields(L, name, 3)))
 			return 0
 		}},
 		{Name: "close", Signature: "(code?: integer, reason?: string)", Doc: "Closes all of them, as client:close does.", Run: func(L *lua.LState) int {

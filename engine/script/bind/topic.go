@@ -84,7 +84,7 @@ func (cs *Clients) topicMethods() []api.Function {
 			Doc: "Sends a message to all subscribers. The topic stores nothing: later subscribers do not get it.",
 			Run: func(L *lua.LState) int {
 				to, name := api.Self[*topic](L, "send").Topic, L.CheckString(2)
-				raiseSend(L, name, cs.host.Publish(to, name, fields(L, 3)))
+				raiseSend(L, name, cs.host.Publish(to, name, fields(L, name, 3)))
 				return 0
 			},
 		},

@@ -92,7 +92,7 @@ func (r *Runtime) async(L *lua.LState) int {
 		r.CheckDeferred(L)
 		made := r.newPromise(api.CallSite(L))
 		made.task = &task{}
-		c := &api.Call{Name: name, Text: api.Caller(L).Text}
+		c := &api.Call{Name: name, Message: api.Caller(L).Message}
 		args := make([]lua.LValue, L.GetTop())
 		for i := range args {
 			args[i] = L.Get(i + 1)
@@ -128,7 +128,7 @@ func (r *Runtime) call(t *task, c *api.Call, fn *lua.LFunction, args []lua.LValu
 func (r *Runtime) then(L *lua.LState, method string, fulfilled, failed *lua.LFunction) int {
 	r.CheckDeferred(L)
 	place := api.CallSite(L)
-	c := &api.Call{Name: "promise " + place, Text: api.Caller(L).Text}
+	c := &api.Call{Name: "promise " + place, Message: api.Caller(L).Message}
 	return r.push(L, api.Self[*promise](L, method).then(c, place, fulfilled, failed))
 }
 
