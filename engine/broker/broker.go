@@ -37,8 +37,8 @@ type Handler interface {
 	// Closed is called with the reason for which the connection was closed: the server's code and reason if the server began,
 	// otherwise the client's; 1005 if the client gave no code, 1006 if the connection ended without a close frame. After a
 	// close by the server it is called when the client has answered, or a second later; later still while the client does not
-	// read.
-	Closed(c Conn, why wire.Close)
+	// read. end says whether the client may come back to the connection.
+	Closed(c Conn, why wire.Close, end End)
 }
 
 // Options are the settings of a broker.

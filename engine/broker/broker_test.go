@@ -163,7 +163,7 @@ func (h *handler) Message(c Conn, text []byte) {
 	}
 }
 
-func (h *handler) Closed(c Conn, why wire.Close) {
+func (h *handler) Closed(c Conn, why wire.Close, _ End) {
 	if h.closed != nil {
 		h.closed(c, why)
 	}

@@ -29,6 +29,11 @@ type Conn interface {
 	// Subscribe adds the connection to a topic. It is idempotent, and so is Unsubscribe.
 	Subscribe(t outbox.TopicID)
 	Unsubscribe(t outbox.TopicID)
+	// ResumeRequest returns what the handshake said about resuming connections.
+	ResumeRequest() ResumeRequest
+	// Heard returns how many text messages have come from the client, including those that were dropped because the client
+	// exceeded its rate. During [Handler.Message] it is the number of that message, the first being 1.
+	Heard() uint64
 }
 
 // conn implements Conn on a socket.
@@ -40,11 +45,12 @@ type conn struct {
 	opened time.Time
 	broker *Broker
 	socket *socket
+	resume *ResumeRequest // nil if the connection cannot be resumed
 
 	// Written by the reader, read by the shard.
-	messageStart atomic.Int64 // when the message that is being read began; 0 between messages
-	inHandler    atomic.Bool  // the handler is running, so nothing is read
-	received     atomic.Int64 // how many messages have been accepted
+	messageStart atomic.Int64  // when the message that is being read began; 0 between messages
+	inHandler    atomic.Bool   // the handler is running, so nothing is read
+	heard        atomic.Uint64 // how many text messages have been read
 
 	// Owned by the shard.
 	nextPing time.Duration
@@ -55,6 +61,14 @@ var _ Conn = (*conn)(nil)
 
 func (c *conn) Peer() auth.Peer     { return c.peer }
 func (c *conn) OpenedAt() time.Time { return c.opened }
+func (c *conn) Heard() uint64       { return c.heard.Load() }
+
+func (c *conn) ResumeRequest() ResumeRequest {
+	if c.resume == nil {
+		return ResumeRequest{}
+	}
+	return *c.resume
+}
 
 // logRefused logs that a setting has refused something that the client did.
 func (c *conn) logRefused(setting string, value any) {

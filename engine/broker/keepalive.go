@@ -55,7 +55,7 @@ func (t *transport) Tick(now time.Duration, idle bool) (ping bool, dead *wire.Cl
 }
 
 // Received returns how many messages have come from the client.
-func (t *transport) Received() int64 { return t.received.Load() }
+func (t *transport) Received() uint64 { return t.heard.Load() }
 
 // TooSlow logs that a client does not read.
 func (t *transport) TooSlow(setting string, value any, queued int) {

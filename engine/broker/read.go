@@ -54,9 +54,9 @@ func (r *reader) run() {
 	if c.IsClosing() && !r.closeReceived {
 		c.socket.discard() // until the shard, which writes the close frame, ends the reading
 	}
-	why := c.ReaderDone(wire.CloseAbnormal())
-	c.broker.increment(c.broker.closed, wire.CodeClass(why.Code))
-	r.recoverPanic(func() { c.broker.handler.Closed(c, why) })
+	request := c.ReaderDone(wire.CloseAbnormal())
+	c.broker.increment(c.broker.closed, wire.CodeClass(request.Why.Code))
+	r.recoverPanic(func() { c.broker.handler.Closed(c, request.Why, c.endOf(request)) })
 }
 
 // recoverPanic calls f. If it panics, only this connection is closed.
@@ -64,7 +64,7 @@ func (r *reader) recoverPanic(f func()) {
 	defer func() {
 		if value := recover(); value != nil {
 			r.c.broker.log.Error("broker: panic on a connection", "connection", r.c.ID(), "panic", value, "stack", string(debug.Stack()))
-			r.closeOutOfSync(wire.CloseInternal())
+			r.c.Sender.Close(outbox.CloseRequest{Why: wire.CloseInternal(), OutOfSync: true, Resumable: true})
 		}
 	}()
 	f()
@@ -104,14 +104,15 @@ func (r *reader) message(kind int, from io.Reader) error {
 	c.messageStart.Store(max(1, int64(c.broker.now())))
 	text, err := r.readText(from)
 	c.messageStart.Store(0)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	c.heard.Add(1)
+	switch {
 	case c.IsClosing():
 	case !utf8.Valid(text):
 		c.Close(wire.CloseInvalidUTF8())
 	case r.accept():
-		c.received.Add(1)
 		c.inHandler.Store(true)
 		defer c.inHandler.Store(false)
 		c.broker.handler.Message(c, text)
@@ -194,6 +195,6 @@ func (r *reader) onClose(code int, reason string) error {
 		return nil
 	}
 	r.closeReceived = true
-	r.c.Sender.Close(outbox.CloseRequest{Why: wire.Close{Code: code, Reason: reason}, Reply: true})
+	r.c.Sender.Close(outbox.CloseRequest{Why: wire.Close{Code: code, Reason: reason}, Reply: true, Resumable: canComeBack(code)})
 	return nil
 }

@@ -46,7 +46,7 @@ func (b *Broker) CloseGradually(ctx context.Context, over time.Duration, why wir
 		}
 		due := int((b.now() - began + closeInterval) * time.Duration(all) / over)
 		for ; len(left) > 0 && all-len(left) < due; left = left[1:] {
-			left[0].Close(outbox.CloseRequest{Why: why})
+			left[0].Close(outbox.CloseRequest{Why: why, Resumable: true})
 		}
 	}
 }

@@ -57,7 +57,8 @@ func (e *httpError) write(w http.ResponseWriter) {
 }
 
 // ServeHTTP upgrades a request, whatever its path, to a WebSocket. It returns at once; the connection has a goroutine of
-// its own. The request must come through [Broker.Listener]. Subprotocols are not offered, and no extension but compression.
+// its own. The request must come through [Broker.Listener]. Of the subprotocols that a client offers, perigee.v1 is selected, and
+// of the extensions compression.
 //
 // A request is refused, in this order, with 503 while the server stops, 405 for methods other than GET, 426 if it does not
 // ask for a WebSocket, 421 for a foreign host, 403 for a foreign origin, 429 above the limits of an address, and 400 for a
@@ -254,7 +255,9 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer)
 	if compress {
 		s.scanner = &frameScanner{}
 	}
-	c := &conn{peer: peer, opened: b.clock(), broker: b, socket: s, nextPing: b.firstPing()}
+	c := &conn{
+		peer: peer, opened: b.clock(), broker: b, socket: s, resume: readResumeRequest(r.Header), nextPing: b.firstPing(),
+	}
 	s.conn.Store(c)
 	s.limitKernelBuffer()
 	b.pending.remove(s)
@@ -275,7 +278,11 @@ func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request, compress bool) 
 		upgrader.EnableCompression = true
 		r.Header[extensionsHeader] = []string{deflateExtension} // gorilla must find the offer that offersDeflate found
 	}
-	ws, err := upgrader.Upgrade(w, r, nil)
+	answer := http.Header{}
+	if protocol := selectProtocol(offeredProtocols(r.Header)); protocol != "" {
+		answer.Set(protocolHeader, protocol) // gorilla answers what is set here
+	}
+	ws, err := upgrader.Upgrade(w, r, answer)
 	if err != nil {
 		b.increment(b.refused, reasonHandshake)
 		b.log.Debug("broker: the handshake failed", "error", err)

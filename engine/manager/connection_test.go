@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"perigee/engine/auth"
+	"perigee/engine/broker"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -72,7 +73,7 @@ func TestClose(t *testing.T) {
 			}
 		})
 		tm.say(s, `{"name":"Free"}`)
-		tm.m.Closed(s, wire.CloseNormal("peer"))
+		tm.m.Closed(s, wire.CloseNormal("peer"), broker.EndForGood)
 		synctest.Wait()
 		s.hears(tm, "closed", "UpdateTopics", "UpdateSubscriptions", "Last")
 		other.hears(tm, "the others", "UpdateTopics", "UpdateConnections")
@@ -92,8 +93,8 @@ func TestClosedByClient(t *testing.T) {
 			return nil
 		}
 		s, c := tm.open()
-		tm.m.Closed(s, wire.CloseNormal("bye"))
-		tm.m.Closed(s, wire.CloseNormal("bye"))
+		tm.m.Closed(s, wire.CloseNormal("bye"), broker.EndForGood)
+		tm.m.Closed(s, wire.CloseNormal("bye"), broker.EndForGood)
 		synctest.Wait()
 		if len(heard) != 1 || heard[0] != "bye false 0" {
 			tm.Errorf("close hook heard %q, want once: bye, not open, no connection", heard)
@@ -123,7 +124,7 @@ func TestConcurrentReaders(t *testing.T) {
 			for range messages {
 				tm.m.Message(s, []byte(`{"name":"Count"}`))
 			}
-			tm.m.Closed(s, wire.CloseNormal(""))
+			tm.m.Closed(s, wire.CloseNormal(""), broker.EndForGood)
 		})
 	}
 	wg.Wait()

@@ -21,7 +21,7 @@ func (m *Manager) Message(conn broker.Conn, text []byte) {
 
 // Closed implements broker.Handler. If the server has closed the connection, it has been removed already, and its close hook
 // has run or is about to.
-func (m *Manager) Closed(conn broker.Conn, why wire.Close) {
+func (m *Manager) Closed(conn broker.Conn, why wire.Close, _ broker.End) {
 	_ = m.loop.Post("close", func() {
 		if c := m.hub.ByConn(conn); c != nil {
 			c.Remove()

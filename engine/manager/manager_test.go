@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
+	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/loop"
@@ -228,6 +229,9 @@ func (s *socket) subscribed(t outbox.TopicID) bool {
 func (s *socket) ID() uint64          { return s.id }
 func (s *socket) Peer() auth.Peer     { return s.peer }
 func (s *socket) OpenedAt() time.Time { return s.opened }
+func (s *socket) Heard() uint64       { return 0 }
+
+func (s *socket) ResumeRequest() broker.ResumeRequest { return broker.ResumeRequest{} }
 
 func (s *socket) Send(f *outbox.Frame) {
 	s.mu.Lock()

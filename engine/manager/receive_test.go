@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
+	"perigee/engine/broker"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/script"
@@ -187,7 +188,7 @@ func TestTooManyBadMessages(t *testing.T) {
 		s.take()
 		tm.m.Message(s, []byte("nonsense"))
 		tm.m.Message(s, []byte("nonsense"))
-		tm.m.Closed(s, wire.CloseBadRequest())
+		tm.m.Closed(s, wire.CloseBadRequest(), broker.EndForGood)
 		synctest.Wait()
 		s.hears(tm, "the last one", "MessageException")
 		if len(s.ends()) != 1 || s.ends()[0] != wire.CloseBadRequest() {
@@ -309,7 +310,7 @@ func TestHooksFail(t *testing.T) {
 		s.hears(tm, "open hook fails", "MessageException", "UpdateConnections")
 		tm.say(s, `{"name":"Nope"}`)
 		s.hears(tm, "still open", "MessageException")
-		tm.m.Closed(s, wire.CloseNormal(""))
+		tm.m.Closed(s, wire.CloseNormal(""), broker.EndForGood)
 		synctest.Wait()
 		contains(tm, "log", tm.log.String(), "no open", "no close", "no error", "no roster")
 	})
@@ -483,7 +484,7 @@ func TestWaitingHandler(t *testing.T) {
 		tm.say(s, `{"name":"Wait","by":"first"}`)
 		tm.say(gone, `{"name":"Wait","by":"gone"}`)
 		gone.hears(tm, "the one that leaves", "UpdateConnections")
-		tm.m.Closed(gone, wire.CloseNormal(""))
+		tm.m.Closed(gone, wire.CloseNormal(""), broker.EndForGood)
 		tm.say(s, `{"name":"Quick"}`)
 		s.hears(tm, "while it waits", "UpdateConnections", "QuickDone")
 		time.Sleep(time.Second)

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"perigee/engine/auth"
+	"perigee/engine/broker"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -190,7 +191,7 @@ func TestSubscribe(t *testing.T) {
 		contains(tm, "last UpdateSubscriptions", string(heard[3]),
 			fmt.Sprintf(`"subscriptions":{%q:{"name":"one","subscribers":1,"uuid":%q}}`, one.UUID(), one.UUID()))
 		b.hears(tm, "b", "UpdateSubscriptions", "Both", "OnlyB")
-		tm.m.Closed(a, wire.CloseNormal(""))
+		tm.m.Closed(a, wire.CloseNormal(""), broker.EndForGood)
 		tm.turn(func() {
 			if one.Count() != 0 {
 				tm.Errorf("after a has left: %d subscribers, want 0", one.Count())

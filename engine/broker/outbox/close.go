@@ -46,7 +46,7 @@ func (o *Outbox) Drain(ctx context.Context, timeout time.Duration) {
 func (o *Outbox) LeastActive(ctx context.Context) []*Sender {
 	type ranked struct {
 		sender   *Sender
-		received int64
+		received uint64
 	}
 	var all []ranked
 	for _, sh := range o.shards {
@@ -138,7 +138,7 @@ func (sh *shard) closeSome(why wire.Close) (more bool) {
 			return true
 		}
 		n++
-		s.closeRequest.CompareAndSwap(nil, &CloseRequest{Why: why})
+		s.setFailed(why)
 		sh.close(s)
 	}
 	return false
@@ -178,7 +178,7 @@ func (sh *shard) abort(s *Sender, why wire.Close) {
 	if s.state == stateRemoved {
 		return
 	}
-	s.closeRequest.CompareAndSwap(nil, &CloseRequest{Why: why})
+	s.setFailed(why)
 	if s.state != stateCloseSent && !s.hasWriter && s.offset == 0 {
 		_, _ = sh.tryWrite(s, NewClose(s.closeRequest.Load().Why).bytes) // best effort
 	}

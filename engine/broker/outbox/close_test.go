@@ -44,7 +44,7 @@ func TestClose(t *testing.T) {
 			if took := time.Since(began); took < CloseTimeout || took > CloseTimeout+tick {
 				t.Errorf("the connection ended %v after the close frame, want %v and at most a tick", took, CloseTimeout)
 			}
-			if got := c.ReaderDone(wire.CloseAbnormal()); got != first {
+			if got := c.ReaderDone(wire.CloseAbnormal()).Why; got != first {
 				t.Errorf("ReaderDone = %v, want %v", got, first)
 			}
 		})
@@ -62,10 +62,10 @@ func TestReaderDone(t *testing.T) {
 			c.Send(text("still queued"))
 			c.Close(CloseRequest{Why: bye, Reply: true})
 		}
-		if got := answeredLate.ReaderDone(lost); got != bye {
+		if got := answeredLate.ReaderDone(lost).Why; got != bye {
 			t.Errorf("ReaderDone = %v, want %v", got, bye)
 		}
-		if got := disconnected.ReaderDone(lost); got != lost {
+		if got := disconnected.ReaderDone(lost).Why; got != lost {
 			t.Errorf("ReaderDone = %v, want %v", got, lost)
 		}
 		began := time.Now()

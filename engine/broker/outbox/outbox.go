@@ -31,7 +31,7 @@ type Transport interface {
 	// the client or, if the client is considered dead, the reason to close the connection with.
 	Tick(now time.Duration, idle bool) (ping bool, dead *wire.Close)
 	// Received returns how many messages have come from the client.
-	Received() int64
+	Received() uint64
 	// TooSlow is called before the connection is closed because the client does not read fast enough: the setting with this name
 	// and value was exceeded. queued is the number of bytes that wait for it.
 	TooSlow(setting string, value any, queued int)

@@ -44,7 +44,7 @@ type client struct {
 
 	// Set before Join, never changed.
 	tick     func(now time.Duration, idle bool) (ping bool, dead *wire.Close) // optional
-	received int64
+	received uint64
 
 	slow      chan int  // how many bytes waited
 	closeSent chan bool // outOfSync
@@ -59,7 +59,7 @@ func (c *client) Tick(now time.Duration, idle bool) (ping bool, dead *wire.Close
 	return c.tick(now, idle)
 }
 
-func (c *client) Received() int64                           { return c.received }
+func (c *client) Received() uint64                          { return c.received }
 func (c *client) TooSlow(_ string, _ any, queued int)       { c.slow <- queued }
 func (c *client) CloseSent(outOfSync bool, _ time.Duration) { c.closeSent <- outOfSync }
 

@@ -50,6 +50,8 @@ type CloseRequest struct {
 	Reply bool
 	// OutOfSync is set if what the client sends can no longer be parsed, so that its close frame will not be recognized.
 	OutOfSync bool
+	// Resumable is set if the client may come back to the connection, because neither side has ended it on purpose.
+	Resumable bool
 }
 
 // entry is a frame in a queue.
@@ -97,9 +99,17 @@ func (s *Sender) Close(r CloseRequest) {
 func (s *Sender) IsClosing() bool { return s.closeRequest.Load() != nil }
 
 // ReaderDone must be called once, when nothing will be read from the client any more. It closes the connection, with why
-// unless Close was called before, and returns the reason that applies.
-func (s *Sender) ReaderDone(why wire.Close) wire.Close {
-	s.closeRequest.CompareAndSwap(nil, &CloseRequest{Why: why})
+// unless Close was called before, and returns the request that applies.
+func (s *Sender) ReaderDone(why wire.Close) CloseRequest {
+	s.setFailed(why)
 	s.shard.post(op{kind: opReaderDone, sender: s})
-	return s.closeRequest.Load().Why
+	return *s.closeRequest.Load()
+}
+
+// setFailed makes why the reason for which the connection ends without the client's or the application's doing, unless it has a
+// reason.
+func (s *Sender) setFailed(why wire.Close) {
+	if s.closeRequest.Load() == nil {
+		s.closeRequest.CompareAndSwap(nil, &CloseRequest{Why: why, Resumable: true})
+	}
 }

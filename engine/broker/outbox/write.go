@@ -306,7 +306,7 @@ func (sh *shard) closeSlow(s *Sender, setting string, value any) {
 		return
 	}
 	s.transport.TooSlow(setting, value, s.total)
-	s.closeRequest.CompareAndSwap(nil, &CloseRequest{Why: wire.CloseTooSlow()})
+	s.setFailed(wire.CloseTooSlow())
 	kept := s.head
 	if s.offset > 0 || s.hasWriter {
 		kept++

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
+	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/loop"
@@ -30,6 +31,9 @@ func (*sink) SendLatest(*outbox.Frame)   {}
 func (*sink) Close(wire.Close)           {}
 func (*sink) Subscribe(outbox.TopicID)   {}
 func (*sink) Unsubscribe(outbox.TopicID) {}
+func (*sink) Heard() uint64              { return 0 }
+
+func (*sink) ResumeRequest() broker.ResumeRequest { return broker.ResumeRequest{} }
 
 // showAll shows all of a connection in the roster.
 type showAll struct{ testing.TB }

@@ -19,6 +19,7 @@ type Conn struct {
 	received [][]byte // frames that the spec has not taken yet
 	latest   []byte   // the last of received that came by SendLatest
 	topics   map[outbox.TopicID]bool
+	heard    uint64      // messages that the client has sent
 	closed   *wire.Close // nil while it is open
 	detached bool        // the manager has been told that it is closed
 }
@@ -67,6 +68,12 @@ func (s *Conn) Close(why wire.Close) {
 		s.closed = &why
 	}
 }
+
+// ResumeRequest is that of a client that asks for nothing.
+func (s *Conn) ResumeRequest() broker.ResumeRequest { return broker.ResumeRequest{} }
+
+// Heard returns how many messages the client has sent.
+func (s *Conn) Heard() uint64 { return s.heard }
 
 // Closed returns why the connection was closed, or nil while it is open.
 func (s *Conn) Closed() *wire.Close { return s.closed }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
+	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/loop"
@@ -253,7 +254,7 @@ func (s *Server) handleEnded() bool {
 	for _, conn := range s.clients.conns {
 		if conn.closed != nil && !conn.detached {
 			conn.detached, busy = true, true
-			s.manager.Closed(conn, *conn.closed)
+			s.manager.Closed(conn, *conn.closed, broker.EndForGood)
 		}
 	}
 	return busy
@@ -332,6 +333,7 @@ func (s *Server) WithConnection(conn *Conn, do func(c script.Client) error) (err
 
 // Receive passes a message of a client to the manager.
 func (s *Server) Receive(conn *Conn, text []byte) error {
+	conn.heard++
 	s.manager.Message(conn, text)
 	return s.runUntilIdle()
 }

@@ -1,0 +1,123 @@
+package broker
+
+import (
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"perigee/engine/broker/outbox"
+	"perigee/engine/wire"
+)
+
+// Subprotocols that ask for a connection that outlives its socket (RFC 6455, 1.9). Browsers let a page choose nothing else of the
+// handshake but the URL, and proxies write URLs to their logs.
+const (
+	protocolHeader = "Sec-Websocket-Protocol"
+	// resumableProtocol asks for a connection that can be resumed.
+	resumableProtocol = "perigee.v1"
+	// resumeProtocol, followed by token "." count, is offered besides to resume one. The server never selects it.
+	resumeProtocol = "perigee.resume."
+)
+
+// tokenBytes is how many bytes a token encodes, as base64url without padding.
+const tokenBytes = 32
+
+// ResumeRequest is what the handshake of a client says about resuming connections.
+type ResumeRequest struct {
+	// Resumable is whether the client wants a connection that can be resumed.
+	Resumable bool
+	// Token names the connection that the client wants to resume; "" if it wants a new one.
+	Token string
+	// Received is how many text frames the client has received on that connection; -1 if it does not know any more.
+	Received int64
+	// Origin is the origin of the page that has opened the connection; "" if no page has.
+	Origin string
+}
+
+// End says whether the client of a connection that has ended may come back to it.
+type End uint8
+
+const (
+	// EndForGood means that the client or the server has ended the connection on purpose, or that the connection cannot be
+	// resumed.
+	EndForGood End = iota
+	// EndLeft means that the page was left or is loaded anew.
+	EndLeft
+	// EndLost means that the connection failed, or that the server stops.
+	EndLost
+)
+
+// selectProtocol returns which of the subprotocols that a client offers the server selects; "" is none.
+func selectProtocol(offered []string) string {
+	if slices.Contains(offered, resumableProtocol) {
+		return resumableProtocol
+	}
+	return ""
+}
+
+// offeredProtocols returns the subprotocols that a client offers. The header may be given several times (RFC 6455, 11.3.4).
+func offeredProtocols(header http.Header) []string {
+	var offered []string
+	for _, line := range header[protocolHeader] {
+		for name := range strings.SplitSeq(line, ",") {
+			offered = append(offered, strings.TrimSpace(name))
+		}
+	}
+	return offered
+}
+
+// readResumeRequest returns the resume request of a handshake, or nil if the client does not ask for a resumable connection. An
+// offer to resume that is malformed is no error: the client gets a new connection.
+func readResumeRequest(header http.Header) *ResumeRequest {
+	offered := offeredProtocols(header)
+	if selectProtocol(offered) != resumableProtocol {
+		return nil
+	}
+	request := &ResumeRequest{Resumable: true, Received: -1, Origin: strings.Clone(header.Get("Origin"))}
+	for _, name := range offered {
+		if token, received, ok := parseResume(name); ok {
+			request.Token, request.Received = strings.Clone(token), received
+			break
+		}
+	}
+	return request
+}
+
+// parseResume reads a subprotocol that offers to resume a connection.
+func parseResume(protocol string) (token string, received int64, ok bool) {
+	rest, ok := strings.CutPrefix(protocol, resumeProtocol)
+	token, count, found := strings.Cut(rest, ".")
+	if !ok || !found || len(token) != base64.RawURLEncoding.EncodedLen(tokenBytes) {
+		return "", 0, false
+	}
+	if _, err := base64.RawURLEncoding.DecodeString(token); err != nil {
+		return "", 0, false
+	}
+	if count == "-" {
+		return token, -1, true
+	}
+	received, err := strconv.ParseInt(count, 10, 64)
+	if err != nil || strconv.FormatInt(received, 10) != count || received < 0 {
+		return "", 0, false
+	}
+	return token, received, true
+}
+
+// canComeBack reports whether a client that closes with a code may come back: 1001 is sent by a page that is left, and the others
+// by proxies that fail or restart.
+func canComeBack(code int) bool {
+	return slices.Contains([]int{wire.CodeGoingAway, wire.CodeInternal, wire.CodeRestart, wire.CodeTryLater}, code)
+}
+
+// endOf returns where the end of a connection leads that was closed in this way.
+func (c *conn) endOf(r outbox.CloseRequest) End {
+	switch {
+	case c.resume == nil || !r.Resumable:
+		return EndForGood
+	case r.Reply && r.Why.Code == wire.CodeGoingAway:
+		return EndLeft
+	}
+	return EndLost
+}
