@@ -12,8 +12,8 @@ const deferredBudget = 50 * time.Millisecond
 func (l *Loop) Next(name string, run func()) { l.putNext(turn{name: name, run: run}) }
 
 // Defer is Next for turns that may defer others without end, such as those of scripts. Together they hold up all other turns for
-// Options.SlowTurn at most, and then wait until those have run. When the loop ends, deferred turns still run for that long; the
-// rest is dropped.
+// Options.SlowTurn at most, and then wait until those have run; of turns that have waited, the owners take turns. When the loop ends,
+// deferred turns still run for that long; the rest is dropped.
 func (l *Loop) Defer(name string, run func()) { l.putNext(turn{name: name, run: run, deferred: true}) }
 
 func (l *Loop) putNext(t turn) {
@@ -65,7 +65,7 @@ func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
 	}
 }
 
-// budgetSpent reports whether the deferred turns of this batch have held up the others for long enough. The first one always runs.
+// budgetSpent reports whether the deferred turns have held up the others for long enough since refill. The first one always runs.
 func (l *Loop) budgetSpent() bool {
 	now := time.Now()
 	if l.budgetEnd.IsZero() {
@@ -75,13 +75,68 @@ func (l *Loop) budgetSpent() bool {
 	return now.After(l.budgetEnd)
 }
 
-// postpone moves a deferred turn to the next batch, or drops it if the loop ends.
+// postpone lets posted turns overtake a deferred turn, or drops it if the loop ends.
 func (l *Loop) postpone(t turn) {
 	if l.ending {
-		l.uncount(t)
-		l.dropped++
-		l.dequeued.Add(1)
+		l.drop(t)
 		return
 	}
-	l.postponed = append(l.postponed, t)
+	l.postponed.push(t)
+}
+
+// dropPostponed drops all postponed turns.
+func (l *Loop) dropPostponed() {
+	for !l.postponed.isEmpty() {
+		l.drop(l.postponed.pop())
+	}
+}
+
+func (l *Loop) drop(t turn) {
+	l.uncount(t)
+	l.dropped++
+	l.dequeued.Add(1)
+}
+
+// backlog is a queue of turns in which owners take turns, so that no owner's turn waits behind all those of another one. The turns
+// of one owner keep their order. The zero value is empty.
+type backlog struct {
+	owners map[*Owner]*ownerBacklog
+	next   []*ownerBacklog // the owners that have turns, the first one is next
+}
+
+// ownerBacklog is a queue of the turns of one owner.
+type ownerBacklog struct {
+	owner *Owner // nil for the server itself
+	turns []turn
+}
+
+func (b *backlog) isEmpty() bool { return len(b.next) == 0 }
+
+func (b *backlog) push(t turn) {
+	o := b.owners[t.owner]
+	if o == nil {
+		if b.owners == nil {
+			b.owners = map[*Owner]*ownerBacklog{}
+		}
+		o = &ownerBacklog{owner: t.owner}
+		b.owners[t.owner] = o
+		b.next = append(b.next, o)
+	}
+	o.turns = append(o.turns, t)
+}
+
+// pop takes the next turn. The backlog must not be empty.
+func (b *backlog) pop() turn {
+	o := b.next[0]
+	b.next[0] = nil
+	b.next = b.next[1:]
+	t := o.turns[0]
+	o.turns[0] = turn{}
+	o.turns = o.turns[1:]
+	if len(o.turns) > 0 {
+		b.next = append(b.next, o)
+	} else {
+		delete(b.owners, o.owner)
+	}
+	return t
 }

@@ -104,7 +104,7 @@ type Loop struct {
 	waiting   map[*coroutine]*wait
 	batch     []turn // taken from inbox and next; batch[begun:] is still to run
 	begun     int
-	postponed []turn       // deferred turns that posted ones overtake, oldest first
+	postponed backlog      // deferred turns that posted ones overtake
 	budgetEnd time.Time    // when the remaining deferred turns of this batch are postponed, or dropped if the loop ends; zero before the first
 	dropped   int          // how many deferred turns have been dropped
 	ready     []*coroutine // taken from woken
@@ -253,6 +253,10 @@ func (l *Loop) dequeue() (turn, *coroutine) {
 			l.dequeued.Add(1)
 			return t, nil
 		}
+		if !l.postponed.isEmpty() && !l.budgetSpent() {
+			l.dequeued.Add(1)
+			return l.postponed.pop(), nil
+		}
 		if l.refill() {
 			continue
 		}
@@ -263,18 +267,15 @@ func (l *Loop) dequeue() (turn, *coroutine) {
 	}
 }
 
-// refill takes what other goroutines posted and what turns deferred, and reports whether there was anything. All deferred turns
-// that run while the loop ends share one budget.
+// refill takes what other goroutines posted and what turns deferred, and reports whether there is anything to run. Deferred turns
+// line up behind the postponed ones. All deferred turns that run while the loop ends share one budget.
 func (l *Loop) refill() bool {
 	l.batch, l.begun = l.batch[:0], 0
-	l.mu.Lock()
-	for _, t := range l.inbox {
-		if t.deferred && len(l.postponed) > 0 {
-			l.postponed = append(l.postponed, t)
-		} else {
-			l.batch = append(l.batch, t)
-		}
+	if l.ending {
+		l.dropPostponed()
 	}
+	l.mu.Lock()
+	l.take(l.inbox)
 	clear(l.inbox)
 	l.inbox, l.posted = l.inbox[:0], 0
 	l.ready, l.woken = l.woken, nil
@@ -284,12 +285,21 @@ func (l *Loop) refill() bool {
 	l.ending = l.stopped
 	l.notFull.Broadcast()
 	l.mu.Unlock()
-	for _, queue := range []*[]turn{&l.postponed, &l.next} {
-		l.batch = append(l.batch, *queue...)
-		clear(*queue)
-		*queue = (*queue)[:0]
+	l.take(l.next)
+	clear(l.next)
+	l.next = l.next[:0]
+	return len(l.batch) > 0 || len(l.ready) > 0 || !l.postponed.isEmpty()
+}
+
+// take adds turns to the batch, and deferred ones to the postponed turns if there are any.
+func (l *Loop) take(turns []turn) {
+	for _, t := range turns {
+		if t.deferred && !l.postponed.isEmpty() {
+			l.postponed.push(t)
+		} else {
+			l.batch = append(l.batch, t)
+		}
 	}
-	return len(l.batch) > 0 || len(l.ready) > 0
 }
 
 // runTurn runs a turn, and recovers its panic if there is an OnPanic.
