@@ -11,6 +11,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/testkit"
 )
 
 const commandKey = "correct horse battery"
@@ -114,6 +115,36 @@ func TestCommandOverHTTPReachesClients(t *testing.T) {
 	}
 	if frame := alice.Expect("Rang"); frame["by"] != "shop" {
 		t.Errorf("alice < %v, want it by shop", frame)
+	}
+}
+
+// unread is a body that must not be asked for.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body was sent")
+	return 0, io.EOF
+}
+
+// A body that is too large by its header is refused before it is sent.
+func TestLargeCommandIsRefusedByItsHeader(t *testing.T) {
+	server := commandServer(t, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"api/commands/Add", unread{t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ContentLength = 1 << 40
+	r.Header.Set("Authorization", "Bearer "+commandKey)
+	r.Header.Set("Expect", "100-continue")
+	transport := &http.Transport{ExpectContinueTimeout: testkit.Timeout}
+	defer transport.CloseIdleConnections()
+	answer, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("POST of %d bytes = %s, want 413", r.ContentLength, answer.Status)
 	}
 }
 

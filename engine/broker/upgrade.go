@@ -138,6 +138,10 @@ func (b *Broker) check(r *http.Request, peer auth.Peer) *httpError {
 			reason: reasonHandshake, status: http.StatusUpgradeRequired, text: b.whyNoUpgrade(r),
 			header: []string{"Upgrade", "websocket", "Connection", "Upgrade"},
 		}
+	case r.ContentLength != 0: // -1 if it is not known beforehand
+		return &httpError{
+			reason: reasonHandshake, status: http.StatusBadRequest, text: "a handshake has no body", header: []string{"Connection", "close"},
+		}
 	}
 	return b.checkSite(r, peer)
 }

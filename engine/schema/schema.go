@@ -161,9 +161,8 @@ func ignored(document any, envelope []string) []string {
 // Check returns nil for JSON that satisfies the schema. The error is a sentence for the sender, of at most 300 bytes:
 // "prize.name: is missing".
 func (s *Schema) Check(text []byte) error {
-	// Numbers become float64: as exact fractions, a few digits could take all memory.
-	var document any
-	if err := json.Unmarshal(text, &document); err != nil {
+	document, err := decode(text)
+	if err != nil {
 		return err
 	}
 	if object, ok := document.(map[string]any); ok {

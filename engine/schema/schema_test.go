@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -185,4 +186,35 @@ func FuzzCheck(f *testing.F) {
 			t.Errorf("Check(%q) = %q, want a sentence of at most %d bytes", text, said, longest)
 		}
 	})
+}
+
+// Numbers beyond 2^53 are compared exactly, and those beyond float64 as the largest one. A schema that does not mention them accepts
+// them.
+func TestBigNumbers(t *testing.T) {
+	s := compileTest(t, `{"properties":{
+		"even":{"multipleOf":2}, "most":{"maximum":9007199254740992}, "whole":{"type":"integer"}, "text":{"type":"string"}, "set":{"uniqueItems":true},
+		"least":{"minimum":1e300}
+	}}`)
+	for _, c := range []struct{ text, want string }{
+		{`{"even":9007199254740993}`, "even: multipleOf"},
+		{`{"even":9007199254740994}`, ""},
+		{`{"most":9007199254740993}`, "most: maximum"},
+		{`{"most":-1e309}`, ""},
+		{`{"most":1e309}`, "most: maximum"},
+		{`{"least":1e999999999}`, ""},
+		{`{"least":[1e400,{"x":1e400}]}`, ""},
+		{`{"whole":12345678901234567890.5}`, "whole: must be an integer, not a number"},
+		{`{"whole":12345678901234567890}`, ""},
+		{`{"whole":1` + strings.Repeat("0", 60_000) + `}`, ""},
+		{`{"whole":9007199254740993.` + strings.Repeat("0", 60_000) + `}`, ""},
+		{`{"text":1e309}`, "text: must be a string, not a number"},
+		{`{"set":[9007199254740992,9007199254740993]}`, ""},
+		{`{"set":[9007199254740993,9007199254740993]}`, "set: items at 0 and 1 are equal"},
+		{`{"other":1e309,"e":-1e-999999999}`, ""},
+	} {
+		err := s.Check([]byte(c.text))
+		if got := fmt.Sprint(err); c.want == "" && err != nil || c.want != "" && !strings.HasPrefix(got, c.want) {
+			t.Errorf("Check(%.60s) = %.200s, want %q", c.text, got, c.want)
+		}
+	}
 }

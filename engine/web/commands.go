@@ -69,13 +69,17 @@ func (c commands) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // read returns the body of a request. Its content type does not matter: a page of another origin cannot send the key
 // without a preflight request.
 func (c Commands) read(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Exception) {
+	exc := wire.ArgumentsTooLarge(c.MaxBody)
+	if r.ContentLength > c.MaxBody { // the client need not send it first
+		w.Header().Set("Connection", "close")
+		return nil, &exc
+	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, c.MaxBody))
 	if err == nil {
 		return text, nil
 	}
-	exc := wire.InvalidArguments("the arguments could not be read")
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		exc = wire.ArgumentsTooLarge(c.MaxBody)
+	if _, large := errors.AsType[*http.MaxBytesError](err); !large {
+		exc = wire.InvalidArguments("the arguments could not be read")
 	}
 	return nil, &exc
 }

@@ -89,9 +89,9 @@ func (r *rewriter) numeral(e *ast.NumberExpr) {
 }
 
 // rounds reports whether a number in Lua's syntax is not what its digits say: an integer beyond 2^53, or any other number beyond
-// it with more digits than are kept. Nobody writes such digits, of an id for instance, to have them changed.
+// 2^52 with more digits than are kept. Nobody writes such digits, of an id for instance, to have them changed.
 func rounds(text string, f float64) bool {
-	if f < 1<<53 || math.IsInf(f, 0) {
+	if math.IsInf(f, 0) {
 		return false
 	}
 	if digits, ok := strings.CutPrefix(strings.ToLower(text), "0x"); ok {

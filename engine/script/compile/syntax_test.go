@@ -46,6 +46,7 @@ func TestTextIsRefusedBeforeItIsParsed(t *testing.T) {
 		{"x = 3x", "1:5: malformed number near '3x'"},
 		{"x = 1\ny = 9007199254740993", `2: the number 9007199254740993 would be rounded to 9007199254740992: write it as a string, "9007199254740993"`},
 		{"x = 12345678901234567890.5", `1: the number 12345678901234567890.5 would be rounded to 12345678901234567168: write it as a string, "12345678901234567890.5"`},
+		{"x = 4503599627370497.5", `1: the number 4503599627370497.5 would be rounded to 4503599627370498: write it as a string, "4503599627370497.5"`},
 		{"x = 0xffffffffffffffff", `1: the number 0xffffffffffffffff would be rounded to 18446744073709551616: write it as a string, "0xffffffffffffffff"`},
 		{"x = 0x", "1:5: malformed number near '0x'"},
 		{"x = 1..2", "1:5: malformed number near '1..2'"},

@@ -19,9 +19,18 @@ func binary() map[string]func(a, b float64) float64 {
 		"__sub": func(a, b float64) float64 { return a - b },
 		"__mul": func(a, b float64) float64 { return a * b },
 		"__div": func(a, b float64) float64 { return a / b },
-		"__mod": func(a, b float64) float64 { return a - math.Floor(a/b)*b },
+		"__mod": modulo,
 		"__pow": math.Pow,
 	}
+}
+
+// modulo returns the exact remainder with the sign of b, as gopher-lua does for two numbers.
+func modulo(a, b float64) float64 {
+	remainder := math.Mod(a, b)
+	if b > 0 && remainder < 0 || b < 0 && remainder > 0 {
+		remainder += b
+	}
+	return remainder
 }
 
 // Open sets the metatables of strings and numbers in L. methods is the table with the methods of strings. No script can get at

@@ -11,7 +11,7 @@ import (
 // Problems of numbers. Rounding an id in silence would be worse than refusing it.
 const (
 	bigInteger = "an integer beyond 2^53; send it as a string, or see lua.big_integers"
-	manyDigits = "a number beyond 2^53 with more digits than Lua keeps; send it as a string, or see lua.big_integers"
+	manyDigits = "a number beyond 2^52 with more digits than Lua keeps; send it as a string, or see lua.big_integers"
 	outOfRange = "a number out of range"
 )
 
@@ -19,7 +19,7 @@ const (
 func (d *decoder) number(text string) (lua.LValue, *PathError) {
 	f, err := strconv.ParseFloat(text, 64)
 	integer := !strings.ContainsAny(text, ".eE")
-	if err == nil && (math.Abs(f) < maxInteger || Exact(text, f) && (!integer || math.Abs(f) == maxInteger)) {
+	if err == nil && Exact(text, f) && (!integer || math.Abs(f) <= maxInteger) {
 		return lua.LNumber(f), nil
 	}
 	switch {
@@ -33,11 +33,14 @@ func (d *decoder) number(text string) (lua.LValue, *PathError) {
 	return nil, tooMuch(manyDigits)
 }
 
-// Exact reports whether a decimal number of 2^53 or more keeps all its digits as f, the nearest float64. A number with a
-// fraction or an exponent also keeps them if they are the shortest ones that are read as f.
+// Exact reports whether a decimal number keeps all its digits as f, the nearest float64. A number with a fraction or an exponent
+// also keeps them if they are the shortest ones that are read as f, or if f is below 2^52, from which on no fraction is left.
 func Exact(decimal string, f float64) bool {
 	if !strings.ContainsAny(decimal, ".eE") {
-		return strings.TrimLeft(decimal, "+-0") == strconv.FormatFloat(math.Abs(f), 'f', 0, 64)
+		return math.Abs(f) < maxInteger || strings.TrimLeft(decimal, "+-0") == strconv.FormatFloat(math.Abs(f), 'f', 0, 64)
+	}
+	if math.Abs(f) < maxInteger/2 {
+		return true
 	}
 	digits := significant(decimal)
 	return digits == significant(strconv.FormatFloat(f, 'e', -1, 64)) || digits == significant(strconv.FormatFloat(f, 'f', 0, 64))

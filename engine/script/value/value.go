@@ -28,8 +28,8 @@ type Limits struct {
 	Keys int
 	// Text is the maximum of bytes to write. 0 means 16 MiB, which is also the highest possible.
 	Text int
-	// BigText makes numbers that Lua would change strings with their text: integers beyond 2^53, numbers beyond it with more
-	// digits than a float64 keeps, and those out of its range. Otherwise they are an error, since nobody notices a rounded id.
+	// BigText makes numbers that Lua would change strings with their text: integers beyond 2^53, numbers beyond 2^52 with
+	// more digits than a float64 keeps, and those out of its range. Otherwise they are an error, since nobody notices a rounded id.
 	BigText bool
 	// Turn is checked now and then: its error ends the call. It is a context, such as that of a Lua thread. Optional if the
 	// texts are small.
