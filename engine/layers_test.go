@@ -35,6 +35,7 @@ func layers() map[string]int {
 		"engine/queue":                 6,
 		"engine/script":                6,
 		"engine/web":                   6,
+		"engine/web/client":            0,
 		"engine/script/bind":           5,
 		"engine/script/loader":         5,
 		"engine/script/module":         5,

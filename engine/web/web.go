@@ -1,4 +1,4 @@
-// Package web owns plain HTTP: the application's pages, commands, health checks, and the authentication for commands and
+// Package web owns plain HTTP: the application's pages, the client library, commands, health checks, and the authentication for commands and
 // metrics. It passes on requests for a WebSocket, and must not know connections, messages or scripts.
 package web
 
@@ -47,7 +47,11 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
 		methodNotAllowed(w, "GET, HEAD", "only GET and HEAD")
 	})
-	mux.Handle("/", pages(o.Pages))
+	site := pages(o.Pages)
+	mux.Handle("/", site)
+	for _, file := range libraryFiles() {
+		mux.Handle("/"+file.name, file.handler(o.Pages, site))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.TransferEncoding) > 0 {
 			w.Header().Set("Connection", "close") // the broker's listener does not look for the end of such a body
@@ -102,17 +106,27 @@ func pages(files fs.FS) http.Handler {
 	}
 	server := http.FileServerFS(visible{files})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			methodNotAllowed(w, "GET, HEAD", "only GET and HEAD")
-			return
+		if allowsRead(w, r) {
+			setPageHeaders(w.Header())
+			server.ServeHTTP(w, r)
 		}
-		header := w.Header()
-		header.Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'self'")
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Referrer-Policy", "same-origin")
-		header.Set("Cache-Control", "no-cache")
-		server.ServeHTTP(w, r)
 	})
+}
+
+// allowsRead reports whether a request reads; it answers any other.
+func allowsRead(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	methodNotAllowed(w, "GET, HEAD", "only GET and HEAD")
+	return false
+}
+
+func setPageHeaders(header http.Header) {
+	header.Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'self'")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "same-origin")
+	header.Set("Cache-Control", "no-cache")
 }
 
 // isPrivate reports whether a file or directory of this name must not be served: hidden ones except .well-known (RFC 8615), and the

@@ -70,3 +70,28 @@ func typed(t *testing.T, documents []enginetest.Document, server *enginetest.Ser
 	t.Fatal("the documents have no JavaScript for the console")
 	return ""
 }
+
+// The poll of the client library's document: an answer, a refusal, and a result that everybody sees. What connects by hand hears
+// the server too.
+func TestDocumentClient(t *testing.T) {
+	documents := enginetest.Guides(t)
+	directory := filepath.Join(t.TempDir(), "scripts")
+	document, _ := enginetest.Showing(t, documents, "poll/public/index.html")
+	enginetest.WriteScripts(t, directory, document.Sections)
+	server := enginetest.Start(t, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = directory, "poll" })
+	first := open(t)
+	alice := person{t, "alice", first}
+	bob := person{t, "bob", tab(t, first)}
+	alice.do("opens the page", chromedp.Navigate(server.URL))
+	bob.do("opens the page", chromedp.Navigate(server.URL))
+	alice.sees("the connection", `document.querySelector("#state").textContent === "open"`)
+	bob.sees("the connection", `document.querySelector("#state").textContent === "open"`)
+	alice.clicks("button:nth-of-type(2)")
+	alice.sees("her number", `document.querySelector("#answer").textContent === "Yours is number 1."`)
+	bob.sees("the result", `document.querySelector("#results").textContent === "tea 0, coffee 1"`)
+	bob.clicks("button:nth-of-type(3)")
+	bob.sees("the refusal", `document.querySelector("#answer").textContent === "We have no milk."`)
+	bob.do("connects by hand", chromedp.Evaluate[chromedp.Void](
+		`import("/byhand.js").then(({ connect }) => connect(({ name }) => (window.byhand ??= name))); undefined`))
+	bob.sees("the server by hand", `window.byhand === "ConnectionEstablished"`)
+}

@@ -1,0 +1,11 @@
+// Leaves the connection where the tests find it.
+import { connect } from "./perigee.js";
+import { exercise } from "./exercise.js";
+
+window.server = connect();
+window.news = [];
+window.states = [];
+server.on("News", ({ value }) => news.push(value));
+server.onState((link) => states.push(link));
+server.subscribe("news");
+exercise(server).then((result) => (window.result = result));
