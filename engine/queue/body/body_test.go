@@ -63,7 +63,8 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	// A body that is not a job is refused with a reason.
 	for text, want := range map[string]string{
-		``:                              "body: the job is not JSON: it is truncated",
+		``:                              "body: the job is empty",
+		" \n":                           "body: the job is empty",
 		`AddPrize`:                      "body: the job is not JSON: invalid at byte 0",
 		`{"job":"AddPrize"`:             "body: the job is not JSON: invalid at byte 17",
 		`{"job":"AddPrize",}`:           "body: the job is not JSON: invalid at byte 17",

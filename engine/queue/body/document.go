@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -145,6 +146,9 @@ func readEnd(d *jsontext.Decoder, text []byte) error {
 func notJSON(err error) error {
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return fmt.Errorf("the job is not JSON: invalid at byte %d", syntax.ByteOffset)
+	}
+	if errors.Is(err, io.EOF) {
+		return errors.New("the job is empty")
 	}
 	return errors.New("the job is not JSON: it is truncated")
 }

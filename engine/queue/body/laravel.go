@@ -15,6 +15,9 @@ const (
 	queueClosure       = "IlluminateQueueClosure"                   // a closure, before Laravel 5.3
 )
 
+// encrypted is how Laravel's encrypted texts begin: with the Base64 of {".
+const encrypted = "eyJ"
+
 var errClosure = errors.New("the job is a closure, which is PHP code: dispatch an object of a class instead")
 
 // callQueuedHandler reads {"commandName": the class, "command": the serialized object}.
@@ -27,9 +30,12 @@ func (b *Body) callQueuedHandler(data []byte) error {
 	}); err != nil || command == "" {
 		return errors.New(`the job is Laravel's, but its "data" has no "command"`)
 	}
-	if !strings.HasPrefix(command, "O:") && !strings.HasPrefix(command, "C:") {
+	switch {
+	case strings.HasPrefix(command, encrypted):
 		return errors.New("the job is encrypted with the Laravel application's key: " +
 			"dispatch it without ShouldBeEncrypted, or to a queue of Laravel's own worker")
+	case !strings.HasPrefix(command, "O:") && !strings.HasPrefix(command, "C:"):
+		return errors.New(`the job is Laravel's, but its "command" is not a serialized PHP object`)
 	}
 	v, err := unserialize([]byte(command))
 	if err != nil {

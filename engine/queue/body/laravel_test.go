@@ -141,9 +141,11 @@ func TestLaravelRefuses(t *testing.T) {
 		`{"job":"Illuminate\\Events\\CallQueuedHandler@call","data":{}}`:           "body: the job calls a listener, but does not name it",
 		`{"job":"IlluminateQueueClosure","data":{"closure":"eyJpdiI6"}}`:           "body: the job is a closure, which is PHP code: dispatch an object of a class instead",
 
-		wrap("eyJpdiI6Im"):    "body: the job is encrypted with the Laravel application's key: dispatch it without ShouldBeEncrypted, or to a queue of Laravel's own worker",
-		wrap(`O:1:"A":1:{`):   "body: the job's PHP object cannot be read: byte 11: the text ends before a value",
-		wrap(`C:1:"A":1:{?}`): "body: the job's class implements Serializable, so only its PHP code can read the job: use __serialize instead",
+		wrap("eyJpdiI6Im"):     "body: the job is encrypted with the Laravel application's key: dispatch it without ShouldBeEncrypted, or to a queue of Laravel's own worker",
+		wrap("a:1:{i:0;i:1;}"): `body: the job is Laravel's, but its "command" is not a serialized PHP object`,
+		wrap("x"):              `body: the job is Laravel's, but its "command" is not a serialized PHP object`,
+		wrap(`O:1:"A":1:{`):    "body: the job's PHP object cannot be read: byte 11: the text ends before a value",
+		wrap(`C:1:"A":1:{?}`):  "body: the job's class implements Serializable, so only its PHP code can read the job: use __serialize instead",
 
 		wrap(object(`Illuminate\Mail\SendQueuedMailable`)):                                          "body: the job is a mail: dispatch it to a queue of Laravel's own worker",
 		wrap(object(`Illuminate\Notifications\SendQueuedNotifications`)):                            "body: the job is a Laravel notification: dispatch it to a queue of Laravel's own worker",
