@@ -132,11 +132,14 @@ func testBadSockets(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 	defer unix.Close()
+	many := activated(t, program, tcp)
+	many.Env = append(many.Env, "LISTEN_FDS=2000000000000000")
 	for _, row := range []struct {
 		cmd  *exec.Cmd
 		code int
 		want string
 	}{
+		{many, 1, "the service manager has opened 2000000000000000 sockets, want one"},
 		{activated(t, program, tcp, tcp), 1, "the service manager has opened 2 sockets, want one"},
 		{activated(t, program, unix), 1, "the service manager has opened unix, want a TCP socket"},
 		{activated(t, program, listenTCP(t, "0.0.0.0:0")), exitConfig, "refusing to listen on "},

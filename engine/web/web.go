@@ -139,8 +139,11 @@ func isPrivate(name string) bool {
 	if strings.HasSuffix(name, "~") || strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#") {
 		return true // of Emacs and others
 	}
+	if strings.HasSuffix(name, "___jb_tmp___") || strings.HasSuffix(name, "___jb_old___") {
+		return true // of the editors of JetBrains
+	}
 	extensions := []string{
-		".swp", ".swo", ".swn", ".swm", ".swl", ".swk", // of Vim, in this order
+		".swp", ".swo", ".swn", ".swm", ".swl", ".swk", ".swx", // of Vim
 		".bak", ".backup", ".old", ".orig", ".rej", ".save", ".tmp", ".temp", ".part",
 	}
 	return slices.Contains(extensions, strings.ToLower(path.Ext(name)))

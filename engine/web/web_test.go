@@ -92,6 +92,7 @@ func TestPrivateFiles(t *testing.T) {
 		"index.html~", "index.html.swp", ".index.html.swp", "index.html.swo", "index.html.SWN", "index.html.bak", "index.html.BAK",
 		"index.html.orig", "index.html.rej", "index.html.tmp", "index.html.old", "index.html.save", "#index.html#", ".#index.html",
 		".env", ".git/config", "old~/a.html", "js.bak/app.js", ".well-known/.htpasswd", ".well-known/a.txt~", "js/app.js~",
+		"index.html.swx", "index.html___jb_tmp___", "index.html___jb_old___",
 	}
 	files := fstest.MapFS{}
 	for _, name := range slices.Concat(served, private) {

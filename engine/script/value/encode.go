@@ -253,7 +253,16 @@ func containsItself() *PathError { return refuse("the table contains itself") }
 func hole(i int) *PathError { return refuse("the list has a hole at " + strconv.Itoa(i)) }
 
 func superfluousKey(key lua.LValue) *PathError {
-	return refuse("the list also has the key " + pathStep(key))
+	return refuse("the list also has " + keyText(key))
+}
+
+// keyText describes a key of a table. Only that of plain data has a text of its own.
+func keyText(key lua.LValue) string {
+	switch key.(type) {
+	case lua.LString, lua.LNumber, lua.LBool:
+		return "the key " + pathStep(key)
+	}
+	return "a key that is " + kindOf(key)
 }
 
 // badKey returns the error of a key that an object cannot have.
@@ -265,7 +274,7 @@ func badKey(key lua.LValue) *PathError {
 	case lua.LTNumber:
 		hint = "; write tostring(key) if keys are numbers"
 	}
-	return refuse("the table has the key " + pathStep(key) + ": it is neither a list, with the keys 1 to n, nor an object, with strings for keys" + hint)
+	return refuse("the table has " + keyText(key) + ": it is neither a list, with the keys 1 to n, nor an object, with strings for keys" + hint)
 }
 
 // integerKey writes a number as a name. It is an error if the table also has that name.

@@ -129,6 +129,8 @@ func TestAppendRefuses(t *testing.T) {
 		`return array({a = 1})`:                                           `value: encode: the list also has the key .a`,
 		`return array({nil, 2})`:                                          `value: encode: the list has a hole at 1`,
 		`return {a = {nil, 2}}`:                                           `value: encode a: the table has the key [2]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) if keys are numbers`,
+		`return {a = 1, [{}] = 2}`:                                        `value: encode: the table has a key that is a table: it is neither a list, with the keys 1 to n, nor an object, with strings for keys`,
+		`return {1, 2, [{}] = 3}`:                                         `value: encode: the list also has a key that is a table`,
 		`return {a = 1, [true] = 2}`:                                      `value: encode: the table has the key [true]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys`,
 		`return object({[2.5] = 1})`:                                      `value: encode: the table has the key [2.5]: it is neither a list, with the keys 1 to n, nor an object, with strings for keys; write tostring(key) if keys are numbers`,
 		`return object({[1] = "a", ["1"] = "b"})`:                         `value: encode: the object has the key 1 as a number and as a string`,
