@@ -10,7 +10,7 @@ export class AskError extends Error {
 }
 
 export function retryDelay(code, failures) {
-  const random = Math.random(); // not all clients at the same time
+  const random = Math.random(); // not all at once
   if (code === 1001 || code === 1012) return 1000 + 4000 * random;
   if (code === 4429) return 30_000 + 5000 * random;
   if (FINAL.includes(code) || (code >= 3000 && code !== 4408)) return undefined;
@@ -139,13 +139,17 @@ export function connect({
   function heard({ data }) {
     const message = JSON.parse(data);
     const { name, previous } = message;
-    if (message.token && link.state === "connecting") return opened(message);
+    const failed = name === "MessageException";
+    if (link.state === "connecting" && !failed) {
+      opened(message.token ? message : {});
+      if (message.token) return;
+    }
     if (link.state === "open") received++;
-    if (name !== "MessageException") failures = 0;
+    if (!failed) failures = 0;
     const prompt = name === "PromptForAuthentication";
     const asked = asks.get(previous?.id ?? previous);
     if (asked) {
-      if (prompt || name === "MessageException") {
+      if (prompt || failed) {
         asked.reject(new AskError(message.exception ?? name, message.message, message.code));
       } else {
         asked.resolve(message);

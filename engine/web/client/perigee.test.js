@@ -512,6 +512,20 @@ describe("a server that does not resume", () => {
     assert.deepEqual(last().offer, ["perigee.v1"]);
   });
 
+  it("may take the offer up all the same: then it says something else first", () => {
+    const states = [];
+    const heard = [];
+    const server = connect({ url: "ws://server/", WebSocket: FakeSocket });
+    server.onState(({ state, resumable }) => states.push([state, resumable]));
+    server.on("*", ({ name }) => heard.push(name));
+    server.send("A");
+    last().open("perigee.v1");
+    last().says("ConnectionEstablished");
+    assert.deepEqual(states, [["connecting", undefined], ["open", false]]);
+    assert.deepEqual(heard, ["ConnectionEstablished"]);
+    assert.deepEqual(names(last()), ["A"]);
+  });
+
   it("is not suspected if it could not be reached either, or has resumed once", () => {
     connect({ url: "ws://server/", WebSocket: FakeSocket });
     last().ends(1006);
