@@ -14,7 +14,12 @@ import (
 
 // modules are the modules of the server, in the order in which the documents list them.
 func (p *Program) modules() []api.Module {
-	return []api.Module{p.server.module(), p.log.Module(), module.JSON(p.options.JSON.BigText), module.Crypto(), p.requests.Module()}
+	return []api.Module{p.server.module(), p.log.Module(), module.JSON(p.options.JSON.BigText), module.Crypto(), p.tokens(), p.requests.Module()}
+}
+
+// tokens is the module jwt. The length of a token limits the number of keys in its claims.
+func (p *Program) tokens() api.Module {
+	return module.JWT(value.Limits{Depth: p.options.JSON.Depth, BigText: p.options.JSON.BigText}, p.options.Loop.Now)
 }
 
 // kinds are the kinds of objects that scripts use.

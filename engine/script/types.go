@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"slices"
 
 	"perigee/engine/loop"
 	"perigee/engine/script/api"
@@ -103,5 +104,5 @@ func optionClasses() []api.Kind {
 			{Name: "timeout?", Type: "number", Doc: "Ends the timer that many milliseconds after its start. Default: never."},
 		}},
 		bind.ExecuteOptions(),
-	}, append(module.JobOptions(), module.RequestOptions()...)...)
+	}, slices.Concat(module.JobOptions(), module.RequestOptions(), module.JWTOptions())...)
 }

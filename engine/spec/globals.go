@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -13,6 +14,8 @@ import (
 	"perigee/engine/script/api"
 	"perigee/engine/script/compile"
 	"perigee/engine/script/module"
+	"perigee/engine/script/value"
+	"perigee/engine/spec/harness"
 )
 
 // open sets the globals of a spec: the functions of busted, assert, and require.
@@ -29,7 +32,16 @@ func (f *file) open() {
 	f.clients = f.clientMetatable()
 	f.set(module.JSON(f.options.Config.Lua.BigIntegers == config.BigIntegersText))
 	f.set(module.Crypto())
+	f.set(module.JWT(value.Limits{}, f.now))
 	f.modules["spec"] = f.table("spec", f.moduleFunctions())
+}
+
+// now returns the time of the running example's server.
+func (f *file) now() time.Time {
+	if f.server == nil {
+		return harness.StartTime()
+	}
+	return f.server.Now()
 }
 
 // set adds a module of the server, unless a module of the scripts takes its place.
@@ -108,7 +120,7 @@ func (f *file) around(list func(s *suite) *[]lua.LValue) lua.LGFunction {
 	}
 }
 
-// require (name) returns "spec", "json", "crypto", or a module of the scripts that does not require "server".
+// require (name) returns "spec", "json", "crypto", "jwt", or a module of the scripts that does not require "server".
 func (f *file) require(L *lua.LState) int {
 	name := L.CheckString(1)
 	module, known := f.modules[name]
@@ -151,5 +163,5 @@ func (f *file) read(name string) (shown string, source []byte, err error) {
 			}
 		}
 	}
-	return "", nil, fmt.Errorf("module %q not found: a spec can require spec, json, crypto, and modules of the scripts that do not need the server", name)
+	return "", nil, fmt.Errorf("module %q not found: a spec can require spec, json, crypto, jwt, and modules of the scripts that do not need the server", name)
 }

@@ -17,7 +17,7 @@ func Description() api.Description {
 		}},
 		Kinds:        []api.Kind{f.clientKind(), expectOptions(), answerOptions(), programOptions(), programReaction()},
 		GlobalsTitle: "Globals of specs",
-		GlobalsDoc:   "What a spec finds without require. require finds spec, json, crypto, and those scripts that need no server. print writes below an example that fails.",
+		GlobalsDoc:   "What a spec finds without require. require finds spec, json, crypto, jwt, and those scripts that need no server. print writes below an example that fails.",
 		Globals:      slices.Concat(f.structureFunctions(), f.itFunctions(), f.assertFunctions()),
 	}
 }

@@ -1,3 +1,3 @@
-// Package module owns the modules json, crypto, log and http that scripts require, and the functions of the module server that
+// Package module owns the modules json, crypto, jwt, log and http that scripts require, and the functions of the module server that
 // put and take jobs. It must not know clients or topics.
 package module

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// startTime is when every server of a spec starts: a fixed time, so that all runs are the same.
-func startTime() time.Time { return time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC) }
+// StartTime is when every server of a spec starts: a fixed time, so that all runs are the same.
+func StartTime() time.Time { return time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
 // clock is a loop.Clock that only moves when it is advanced.
 type clock struct {

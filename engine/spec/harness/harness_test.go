@@ -11,7 +11,7 @@ import (
 
 // The clock runs alarms in the order of their times, those of the same time in the order in which they were set.
 func TestClock(t *testing.T) {
-	c := &clock{now: startTime()}
+	c := &clock{now: StartTime()}
 	var rang []string
 	alarm := func(name string, after time.Duration) (stop func() bool) {
 		return c.AfterFunc(after, func() { rang = append(rang, name) })
@@ -24,10 +24,10 @@ func TestClock(t *testing.T) {
 	if !stop() || stop() {
 		t.Error("stop of an alarm twice = false, or true, want true and then false")
 	}
-	for c.step(startTime().Add(2 * time.Second)) {
+	for c.step(StartTime().Add(2 * time.Second)) {
 		continue
 	}
-	if want := []string{"now", "first", "second"}; !slices.Equal(rang, want) || !c.Now().Equal(startTime().Add(time.Second)) {
+	if want := []string{"now", "first", "second"}; !slices.Equal(rang, want) || !c.Now().Equal(StartTime().Add(time.Second)) {
 		t.Errorf("in two seconds %q rang, the last at %s, want %q and the first second", rang, c.Now(), want)
 	}
 }

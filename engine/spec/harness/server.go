@@ -77,7 +77,7 @@ type Server struct {
 // New returns a server without scripts, which Load loads. The caller must call End.
 func New(ctx context.Context, o Options, l *Log) (*Server, error) {
 	c := o.Config
-	s := &Server{clock: &clock{now: startTime()}, store: store.New(), log: l, clients: &publisher{}, commands: c.Queue.Map}
+	s := &Server{clock: &clock{now: StartTime()}, store: store.New(), log: l, clients: &publisher{}, commands: c.Queue.Map}
 	log := slog.New(s.log)
 	s.audit = store.NewAudit(s.store, store.AuditOptions{Report: script.LogFinding(log)})
 	s.loop = loop.New(loop.Options{
@@ -303,6 +303,9 @@ func (s *Server) Advance(d time.Duration) error {
 	s.clock.set(end)
 	return s.runUntilIdle()
 }
+
+// Now returns the time of the clock.
+func (s *Server) Now() time.Time { return s.clock.Now() }
 
 // stepClock moves the clock to the next alarm that is due at end or before. It reports whether there was one. A server that has
 // stopped has none.
