@@ -53,6 +53,11 @@ type Options struct {
 	// clients are told to come back soon when the server stops. Optional: if it is nil, the server listens at that address. Run
 	// closes it.
 	Listener net.Listener
+	// Padding is unused heap, which is never read or written. The garbage collector starts when the heap has doubled, and scans the
+	// stacks of all readers each time. If scripts and clients use only a few megabytes, that would be after every thousand or two of
+	// messages, and take a quarter of their time. With 16 MiB of padding, as much garbage accumulates first. The padding uses no
+	// memory. Optional.
+	Padding []byte
 	// Reload reads the settings again. If it is nil, reloads keep the settings.
 	Reload func() (config.Config, error)
 	// Lint logs a warning for each name in the scripts that nothing defines, at the start and at each reload. Check always does.
@@ -110,12 +115,6 @@ const (
 // maxProcesses is how many processes scripts may have at once.
 const maxProcesses = 8
 
-// heapPadding is how many bytes of unused heap a server allocates. The garbage collector starts when the heap has doubled, and
-// scans the stacks of all readers each time. If scripts and clients use only a few megabytes, that would be after every thousand
-// or two of messages, and take a quarter of their time. With the padding at least 16 MiB of garbage accumulates first. It uses no
-// memory, since no page of it is ever written.
-const heapPadding = 16 << 20
-
 // Server holds the components of a server. Its exported methods are safe for concurrent use.
 type Server struct {
 	// Set by assemble, never changed.
@@ -132,7 +131,6 @@ type Server struct {
 	audit    *store.Audit // of the saver's store; nil if the state is not saved
 	jobs     *jobqueue.Service
 	reloads  *reloads
-	padding  []byte // of the heap; set by Run, never read or written
 	metrics  *metrics.Registry
 
 	// Owned by assemble, then by the goroutine that reloads, and in the end by Run.
@@ -187,7 +185,6 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	s.padding = make([]byte, heapPadding)
 	for _, note := range platformNotes(runtime.GOOS, o.Config) {
 		s.log.Warn("engine: a limit of this operating system", "note", note)
 	}

@@ -23,7 +23,7 @@ import (
 func (s *Server) scriptOptions(c config.Config, l script.Loop) script.Options {
 	options := script.OptionsFor(c, l)
 	if options.Memory > 0 {
-		options.Memory += uint64(len(s.padding)) // does not count
+		options.Memory += uint64(len(s.options.Padding)) // does not count
 	}
 	options.Builtin = s.options.Scripts
 	options.Fetch = s.fetch.Start

@@ -17,7 +17,7 @@ func (p *program) status() *cli.Command {
 	return &cli.Command{
 		Name:   "status",
 		Usage:  "show the status of the running server; fails if none runs",
-		Flags:  append(p.settingFlags(callSettings), jsonFlag()),
+		Flags:  append(p.settingFlags("status", callSettings), jsonFlag()),
 		Action: showResult[report.Status](p, service.Status),
 	}
 }
@@ -26,7 +26,7 @@ func (p *program) health() *cli.Command {
 	return &cli.Command{
 		Name:  "health",
 		Usage: "fail unless the running server accepts clients and responds, for health checks of containers",
-		Flags: p.settingFlags(callSettings),
+		Flags: p.settingFlags("health", callSettings),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			var status report.Status
 			if err := p.call(ctx, c, service.Status, nil, &status); err != nil {
@@ -45,7 +45,7 @@ func (p *program) reload() *cli.Command {
 		Name:        "reload",
 		Usage:       "reload scripts and settings of the running server, and show what has changed",
 		Description: "If the scripts or settings have an error, the command fails, and the server keeps running with the previous ones.",
-		Flags:       append(p.settingFlags(callSettings), jsonFlag()),
+		Flags:       append(p.settingFlags("reload", callSettings), jsonFlag()),
 		Action:      showResult[report.Reload](p, service.Reload),
 	}
 }
@@ -54,7 +54,7 @@ func (p *program) queueFailed() *cli.Command {
 	return &cli.Command{
 		Name:   "failed",
 		Usage:  "list the latest failed jobs of the running server, with the reasons",
-		Flags:  append(p.settingFlags(jobSettings), jsonFlag()),
+		Flags:  append(p.settingFlags("failed", jobSettings), jsonFlag()),
 		Action: showResult[report.Failures](p, service.Failed),
 	}
 }
@@ -64,7 +64,7 @@ func (p *program) stop() *cli.Command {
 		Name:        "stop",
 		Usage:       "stop the running server gracefully, and wait until it has ended",
 		Description: "If a service manager restarts the server, use the service manager to stop it.",
-		Flags:       p.settingFlags(callSettings),
+		Flags:       p.settingFlags("stop", callSettings),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := p.call(ctx, c, service.Stop, nil, nil); err != nil {
 				return err

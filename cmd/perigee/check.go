@@ -15,7 +15,7 @@ func (p *program) check() *cli.Command {
 	return &cli.Command{
 		Name:  "check",
 		Usage: "check settings and scripts without starting the server, and list the messages",
-		Flags: append(p.settingFlags(startSettings), jsonFlag(), &cli.BoolFlag{
+		Flags: append(p.settingFlags("check", startSettings), jsonFlag(), &cli.BoolFlag{
 			Name: "strict", Usage: "fail if there are warnings",
 		}, &cli.BoolFlag{
 			Name: "against-running", Usage: "show what reloading the running server would change",

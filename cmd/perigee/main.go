@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	_ "ahead" // see its comment
 )
 
 // exitInterrupted is the exit code that shells report for a program that SIGINT has ended: 128 + 2.

@@ -33,7 +33,7 @@ func (p *program) push() *cli.Command {
 		ArgsUsage: "NAME [JSON|-]",
 		Description: "The arguments of the command are a JSON object; with -, it is read from standard input. Prints the number of the " +
 			"job.\n\n" + examples(`perigee push AddPrize '{"prize": {"name": "Mug"}}'`, "perigee push --delay 10s Announce - <arguments.json"),
-		Flags: append(p.settingFlags(jobSettings),
+		Flags: append(p.settingFlags("push", jobSettings),
 			&cli.StringFlag{Name: "delay", Usage: "time before the job becomes ready, in whole seconds", Value: "0s"},
 			&cli.StringFlag{Name: "priority", Usage: "priority; 0 is the most urgent", Value: fmt.Sprint(queue.DefaultPriority)},
 			&cli.StringFlag{

@@ -24,9 +24,9 @@ func (p *program) queue() *cli.Command {
 	}
 }
 
-// queueFlags returns the flags of commands that use the queue service.
-func (p *program) queueFlags() []cli.Flag {
-	return append(p.settingFlags(jobSettings), jsonFlag(), &cli.StringFlag{Name: "tube", Usage: "use queue `NAME`, like --queue-name"})
+// queueFlags returns the flags of a command that uses the queue service.
+func (p *program) queueFlags(command string) []cli.Flag {
+	return append(p.settingFlags(command, jobSettings), jsonFlag(), &cli.StringFlag{Name: "tube", Usage: "use queue `NAME`, like --queue-name"})
 }
 
 // withQueue returns the action of a command that uses the queue service.
@@ -49,7 +49,7 @@ func (p *program) withQueue(do func(ctx context.Context, c *cli.Command, q jobqu
 
 func (p *program) queueStats() *cli.Command {
 	return &cli.Command{
-		Name: "stats", Usage: "count the jobs of the queue by state", Flags: p.queueFlags(),
+		Name: "stats", Usage: "count the jobs of the queue by state", Flags: p.queueFlags("stats"),
 		Action: p.withQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Client, name string) error {
 			counts, err := q.Counts(ctx, name)
 			if err != nil {
@@ -63,7 +63,7 @@ func (p *program) queueStats() *cli.Command {
 func (p *program) queuePeek() *cli.Command {
 	return &cli.Command{
 		Name: "peek", Usage: "show the next job in a state, or the job with a number", ArgsUsage: "[ready|delayed|buried|NUMBER]",
-		Flags: p.queueFlags(),
+		Flags: p.queueFlags("peek"),
 		Action: p.withQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Client, name string) error {
 			which := cmp.Or(c.Args().Get(0), string(queue.Ready))
 			job, stats, err := peek(ctx, q, name, which)
@@ -102,7 +102,7 @@ func (p *program) queueKick() *cli.Command {
 		Description: "Kicks one job, or up to COUNT. If no job is buried, it makes delayed jobs ready. A job that was buried after its last " +
 			"attempt gets one more attempt; a job that was buried earlier keeps its remaining attempts.\n\n" +
 			examples("perigee queue kick 10", "perigee queue kick --job 4711"),
-		Flags: append(p.queueFlags(), &cli.StringFlag{Name: "job", Usage: "kick only the job with this `NUMBER`"}),
+		Flags: append(p.queueFlags("kick"), &cli.StringFlag{Name: "job", Usage: "kick only the job with this `NUMBER`"}),
 		Action: p.withQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Client, name string) error {
 			if c.IsSet("job") {
 				id, err := wholeNumber(c, "job", math.MaxUint64)
@@ -141,7 +141,7 @@ func (p *program) queueKick() *cli.Command {
 
 func (p *program) queueDelete() *cli.Command {
 	return &cli.Command{
-		Name: "delete", Usage: "delete a job that no worker has reserved", ArgsUsage: "NUMBER", Flags: p.queueFlags(),
+		Name: "delete", Usage: "delete a job that no worker has reserved", ArgsUsage: "NUMBER", Flags: p.queueFlags("delete"),
 		Action: p.withQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Client, _ string) error {
 			id, err := strconv.ParseUint(c.Args().First(), 10, 64)
 			if err != nil {

@@ -17,7 +17,7 @@ func (p *program) routes() *cli.Command {
 	return &cli.Command{
 		Name:  "routes",
 		Usage: "list messages, commands and listeners of the scripts, without starting the server",
-		Flags: append(p.settingFlags(startSettings), jsonFlag()),
+		Flags: append(p.settingFlags("routes", startSettings), jsonFlag()),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			status, err := p.examine(ctx, c)
 			routes := status.Routes

@@ -319,8 +319,13 @@ const (
 	jobSettings   = "server.port server.control queue.driver queue.address queue.name"
 )
 
-// settingFlags returns a flag for the settings file and one for each setting. The help shows those that are named in shown.
-func (p *program) settingFlags(shown string) []cli.Flag {
+// settingFlags returns a flag for the settings file and one for each setting. The help shows those that are named in shown. A
+// command that the command line does not name has none, since making those of all commands would take milliseconds of each
+// start; the command docs describes them all.
+func (p *program) settingFlags(command, shown string) []cli.Flag {
+	if !slices.Contains(p.args, command) && !slices.Contains(p.args, "docs") {
+		return nil
+	}
 	all := slices.Contains(p.args, helpAll)
 	flags := []cli.Flag{
 		&cli.StringFlag{

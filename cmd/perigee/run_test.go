@@ -11,10 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/urfave/cli/v3"
 
 	"perigee/engine/logging"
 )
@@ -120,6 +123,27 @@ func TestExitCodes(t *testing.T) {
 		}
 		if !regexp.MustCompile(row.stderr).MatchString(stderr) {
 			t.Errorf("%s: stderr %q, want %s", row.name, stderr, row.stderr)
+		}
+	}
+}
+
+// Only the commands that the command line names have the flags of settings, and all of them if it asks for the documents.
+func TestSettingFlags(t *testing.T) {
+	for _, row := range []struct {
+		args []string
+		want bool // whether each other command has them, too
+	}{
+		{[]string{"start", "--port", "1"}, false},
+		{[]string{"help", "start"}, false},
+		{[]string{"docs", "man"}, true},
+	} {
+		p := &program{args: append([]string{"perigee"}, row.args...), stdout: io.Discard}
+		for _, c := range p.root().Commands {
+			has := slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "port") })
+			want := c.Name == "start" || row.want && slices.Contains([]string{"check", "health", "push", "reload", "routes", "status", "stop", "test"}, c.Name)
+			if has != want {
+				t.Errorf("%q: %s has the flag --port: %v, want %v", row.args, c.Name, has, want)
+			}
 		}
 	}
 }

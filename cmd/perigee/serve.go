@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 
+	"ahead" // initialised before all other packages
+
 	"perigee/cmd/perigee/control"
 	"perigee/cmd/perigee/service"
 	"perigee/engine"
@@ -33,7 +35,7 @@ func (p *program) serve(ctx context.Context, o service.Options) error {
 		o.PrintError = func(err error) { _, _ = p.stderr.Write(p.asError(errorLines(err) + traceback(err))) } // a logging.Writer returns no error
 	}
 	o.ControlPath = func(port int) string { return p.controlPath(o.Settings, port) }
-	o.Build = build()
+	o.Build, o.Padding = build(), ahead.Padding
 	o.Browser = p.variable("BROWSER")
 	o.OnHang, o.OnStopTimeout = p.exitOnHang, p.exitOnStopTimeout
 	return service.Run(ctx, o)

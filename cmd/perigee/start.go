@@ -32,7 +32,7 @@ func (p *program) start() *cli.Command {
 		Description: "A setting can be set in server.toml, in a file of variables (--env-file), by an environment variable or by a flag. " +
 			"Each overrides those before it.\n\n" +
 			examples("perigee start --watch --open", "perigee start --config /etc/perigee/server.toml --log-level debug"),
-		Flags: append(p.settingFlags(startSettings), &cli.BoolFlag{
+		Flags: append(p.settingFlags("start", startSettings), &cli.BoolFlag{
 			Name: "watch", Aliases: []string{"w"}, Usage: "reload whenever a script or the settings file is saved",
 		}, &cli.BoolFlag{
 			Name: "open", Aliases: []string{"o"}, Usage: "open the page in $BROWSER, or in the default browser",

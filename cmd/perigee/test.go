@@ -18,7 +18,7 @@ func (p *program) test() *cli.Command {
 		ArgsUsage: "[DIR]",
 		Description: "Runs all files *_spec.lua in the directory of the scripts, or in DIR, which may also be one file.\n\n" +
 			examples("perigee test", "perigee test scripts/app/app_spec.lua"),
-		Flags: p.settingFlags(startSettings),
+		Flags: p.settingFlags("test", startSettings),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			settings, err := p.load(c)
 			if err != nil {

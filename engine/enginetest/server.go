@@ -69,6 +69,7 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 			Config:  c,
 			Log:     slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			Scripts: scripts.Files,
+			Padding: make([]byte, 16<<20),
 			Lint:    true,
 			Reload:  s.read,
 			OnStarted: func(status engine.Status, control *engine.Server) {

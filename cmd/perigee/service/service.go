@@ -45,6 +45,7 @@ type Options struct {
 	ControlPath func(port int) string
 	Build       report.Build
 	Browser     string           // command that shows a page, or several separated by colons, of which the first is used. Optional.
+	Padding     []byte           // of the heap, as in engine.Options
 	Hangups     <-chan os.Signal // each triggers a reload; the runtime sends
 	Watch       bool             // reload whenever a script or the settings file is saved
 	Open        bool             // open the page in a browser
@@ -106,6 +107,7 @@ func Run(ctx context.Context, o Options) error {
 			Log:           o.Log,
 			Level:         o.Level,
 			Listener:      listener,
+			Padding:       o.Padding,
 			Reload:        o.ReadSettings,
 			Scripts:       scripts.Files,
 			Supervisor:    notify.Supervisor(os.Getenv, os.Getpid()),
