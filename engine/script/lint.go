@@ -8,6 +8,7 @@ import (
 
 	"perigee/engine/script/api"
 	"perigee/engine/script/lint"
+	"perigee/engine/script/stdlib"
 )
 
 // lint logs a warning for each name in the scripts of the scripts directory that nothing defines.
@@ -29,7 +30,7 @@ func (p *Program) lint() {
 func (p *Program) known() lint.Known {
 	k := lint.Known{
 		Globals: map[string]*lint.Table{}, Modules: map[string]*lint.Table{}, Classes: map[string]*lint.Table{},
-		Manager: "manager", Hooks: map[string]string{},
+		Manager: "manager", Hooks: map[string]string{}, Instead: stdlib.Instead,
 	}
 	for _, f := range hookFunctions() {
 		k.Hooks[f.Name] = f.Signature

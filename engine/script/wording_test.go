@@ -55,7 +55,8 @@ func TestWording(t *testing.T) {
 	rows := []struct{ boot, want string }{
 		{client + `client:sned("X")`, "there is no client:sned"},
 		{`server.connections():cuont()`, "there is no connections:cuont"},
-		{`server.mesage("X")`, "there is no server.mesage"},
+		{`server.mesage("X")`, "there is no server.mesage; did you mean server.message?"},
+		{`server.xyzzy("X")`, "there is no server.xyzzy"},
 		{`tel("X")`, "attempt to call global 'tel' (a nil value)"},
 		{client + `client.frend.name = 1`, "attempt to index field 'frend' (a nil value)"},
 		{`for client in server.connections() do end`, "cannot iterate a connection set directly: write for client in connections:each() do"},

@@ -19,6 +19,8 @@ type Known struct {
 	// Manager is the name of the module that managers extend, and Hooks are their methods that the server calls.
 	Manager string
 	Hooks   map[string]string
+	// Instead returns what to write instead of a name of Lua that scripts do not have, such as "io" or "os.exit"; "" for others.
+	Instead func(name string) string
 }
 
 // Table describes a module, a library or an object.

@@ -26,6 +26,7 @@ func known() Known {
 			"_G": Globals(), "print": nil, "unpack": nil, "require": nil, "pairs": nil, "rawset": nil, "setmetatable": nil,
 			"string": {Name: "string", Members: map[string]string{"format": "", "rep": ""}},
 			"table":  {Name: "table", Members: map[string]string{"insert": ""}},
+			"math":   {Name: "math", Members: map[string]string{"modf": ""}},
 		},
 		Modules: map[string]*Table{"server": {Name: "server", Members: map[string]string{
 			"message":     "(name: string, options: perigee.MessageOptions, handler?: fun(client: perigee.Client, message: table))",
@@ -42,6 +43,11 @@ func known() Known {
 		},
 		Manager: "manager",
 		Hooks:   map[string]string{"open": "(client: perigee.Client)", "close": "(client: perigee.Client, reason: string)"},
+		Instead: func(name string) string {
+			return map[string]string{
+				"table.unpack": "Lua 5.1 has it as unpack", "math.mod": "math.fmod is its name", "setfenv": "hand a function the values that it needs",
+			}[name]
+		},
 	}
 }
 
@@ -74,8 +80,9 @@ func TestFindings(t *testing.T) {
 		"repeat local x = 1 until x print(x)":              "1:34: undefined global x",
 		"string.fromat('x')":                               "1:8: there is no string.fromat; did you mean string.format?",
 		"string['fromat']('x')":                            "1:8: there is no string.fromat; did you mean string.format?",
-		"local f = table.unpack":                           "1:17: there is no table.unpack",
-		"setfenv(1, {})":                                   "1:1: undefined global setfenv",
+		"local f = table.unpack":                           "1:17: there is no table.unpack: Lua 5.1 has it as unpack",
+		"print(math.mod(5, 3))":                            "1:12: there is no math.mod: math.fmod is its name",
+		"setfenv(1, {})":                                   "1:1: undefined global setfenv: hand a function the values that it needs",
 		"x = 1 local y = _G.z":                             "",
 		server + "server.brodcast('X')":                    "2:8: there is no server.brodcast; did you mean server.broadcast?",
 		server + "server\n  .brodcast('X')":                "3:4: there is no server.brodcast; did you mean server.broadcast?",

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -82,11 +81,17 @@ func (w *walker) local(name string) *variable {
 	return nil
 }
 
-// report adds a finding.
-func (w *walker) report(at position, similar, format string, values ...any) {
-	if w.collected {
-		w.findings = append(w.findings, Finding{w.file, at.line, at.column, fmt.Sprintf(format, values...), similar})
+// report adds a finding about a name that does not exist. If it is one of Lua that scripts do not have, the finding says what to
+// write instead, and nothing is similar.
+func (w *walker) report(at position, problem, name, similar string) {
+	if !w.collected {
+		return
 	}
+	problem += " " + name
+	if instead := w.known.Instead(name); instead != "" {
+		problem, similar = problem+": "+instead, ""
+	}
+	w.findings = append(w.findings, Finding{w.file, at.line, at.column, problem, similar})
 }
 
 // read returns what is known about a variable.
@@ -99,7 +104,7 @@ func (w *walker) read(e *ast.IdentExpr) value {
 		return v.value
 	}
 	if !w.isGlobal(e.Value) && !w.guarded[e.Value] {
-		w.report(at, w.similarVariable(e.Value), "undefined global %s", e.Value)
+		w.report(at, "undefined global", e.Value, w.similarVariable(e.Value))
 	}
 	if w.globals[e.Value] {
 		return value{}
@@ -140,7 +145,7 @@ func (w *walker) member(of value, name string, at position, called bool) value {
 	if similar != "" {
 		similar = t.Name + separator + similar
 	}
-	w.report(at, similar, "there is no %s%s%s", t.Name, separator, name)
+	w.report(at, "there is no", t.Name+separator+name, similar)
 	return value{}
 }
 

@@ -31,7 +31,10 @@ func Missing() []Absent {
 		{"table.foreach table.foreachi", "write for k, v in pairs(t) or ipairs(t)"},
 		{"table.unpack", "Lua 5.1 has it as unpack"},
 		{"table.pack", `write { n = select("#", ...), ... }`},
-		{"utf8 bit32 string.pack string.unpack math.type math.tointeger", "Lua 5.1 does not have it"},
+		{
+			"utf8 bit32 string.pack string.unpack math.type math.tointeger math.maxinteger math.mininteger rawlen table.move",
+			"Lua 5.1 does not have it",
+		},
 	}
 }
 

@@ -2,9 +2,11 @@ package stdlib
 
 import (
 	"fmt"
+	"slices"
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/config"
 	"perigee/engine/script/stdlib/pattern"
 )
 
@@ -35,7 +37,7 @@ func (s Shared) Table(L *lua.LState) *lua.LTable {
 	behind.RawSetString(sharedKey, &lua.LUserData{Value: s})
 	contents.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		if s.Missing != "" {
-			L.RaiseError(s.Missing, L.Get(2).String())
+			L.RaiseError("%s", s.missing(L.Get(2).String()))
 		}
 		L.Push(front.RawGet(L.Get(2)))
 		return 1
@@ -67,6 +69,18 @@ func (s Shared) set(L *lua.LState, front *lua.LTable, key, value lua.LValue) {
 		pattern.Raise(L, fmt.Sprintf("%s.%s cannot be changed, since all scripts share it; add a function under another name", s.Name, key))
 	}
 	L.RawSet(front, key, value)
+}
+
+// missing returns the error for a field that does not exist, with the name that is probably meant.
+func (s Shared) missing(name string) string {
+	var known []string
+	s.Contents.ForEach(func(key, _ lua.LValue) { known = append(known, key.String()) })
+	slices.Sort(known) // of several that are equally near, always the same
+	text := fmt.Sprintf(s.Missing, name)
+	if similar := config.Nearest(name, known); similar != "" {
+		text += "; did you mean " + s.Name + "." + similar + "?"
+	}
+	return text
 }
 
 // get returns a field without the error for a missing one.
