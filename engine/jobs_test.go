@@ -280,7 +280,7 @@ func TestWaitingJobHoldsNone(t *testing.T) {
 func TestHopelessJobs(t *testing.T) {
 	for _, row := range []struct{ body, want string }{
 		{`{"job":"Nowhere"}`, `unknown command \"Nowhere\"`},
-		{`nonsense`, "body: "},
+		{`nonsense`, "error=\"the job is not JSON"},
 		{`{"job":"Cuont"}`, `unknown command \"Cuont\"; did you mean \"Count\"?`},
 		{`{"job":"Say","data":[1,2]}`, "data must be an object, found a list"},
 		{`{"name":"Count","item":"tea"}`, `for the command \"Count\", write`},

@@ -22,7 +22,7 @@ func (g *generation) readJob(j queue.Job) (command string, arguments wire.Value,
 	case err != nil:
 		return "", nil, g.failed(commandRequest{job: &j}, err)
 	case read.Reason != "":
-		return "", nil, fmt.Errorf("%w: the manager's job hook: %s", queue.ErrUnreadable, read.Reason)
+		return "", nil, queue.Unreadable(fmt.Errorf("the manager's job hook: %s", read.Reason))
 	case read.Command == "":
 		return "", nil, fmt.Errorf("%w%s; the manager's hook job can read other formats", j.Unknown, g.commandHint(j.Unknown))
 	}

@@ -30,7 +30,7 @@ const (
 var errNoSnapshot = errors.New("persist: the event loop did not take a snapshot of the state in time")
 
 // errUnsaved is the outcome of a job that ran while a part of the state cannot be encoded and so cannot be saved.
-var errUnsaved = errors.New("persist: the job ran, but the state cannot be saved")
+var errUnsaved = errors.New("the job ran, but the state cannot be saved")
 
 // Saver holds the scripts' state and saves it to its file. It encodes the state on the loop and writes it elsewhere.
 type Saver struct {
@@ -170,7 +170,7 @@ func (s *Saver) saveWaiting(ctx context.Context, l *loop.Loop) error {
 	}
 	if err == nil && len(faults) > 0 {
 		// Permanent: another attempt would apply the job twice.
-		err = fmt.Errorf("%w: %w: %w", queue.ErrPermanent, errUnsaved, faults[0])
+		err = queue.Permanent(fmt.Errorf("%w: %w", errUnsaved, faults[0]))
 	}
 	for _, done := range waiting {
 		done(err)

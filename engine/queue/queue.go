@@ -15,14 +15,29 @@ import (
 	"time"
 )
 
-// ErrPermanent is wrapped by errors of jobs that no further attempt can help: an unknown command, an unreadable body.
+// ErrPermanent matches errors of jobs that no further attempt can help: an unknown command, an unreadable body.
 var ErrPermanent = errors.New("queue: permanent error")
 
 // ErrUnknownCommand is wrapped by errors about an unregistered command. Such errors also match ErrPermanent.
 var ErrUnknownCommand = errors.New("queue: unknown command")
 
-// ErrUnreadable wraps ErrPermanent with the same text. It is wrapped by errors about an unreadable body.
-var ErrUnreadable = fmt.Errorf("%w", ErrPermanent)
+// ErrUnreadable matches errors about an unreadable body. It wraps ErrPermanent.
+var ErrUnreadable = fmt.Errorf("queue: unreadable body: %w", ErrPermanent)
+
+// Permanent returns an error with the text of err that also matches ErrPermanent.
+func Permanent(err error) error { return marked{err, ErrPermanent} }
+
+// Unreadable returns an error with the text of err that also matches ErrUnreadable.
+func Unreadable(err error) error { return marked{err, ErrUnreadable} }
+
+// marked is an error that also matches another, which its text leaves out: the author of a script reads it.
+type marked struct {
+	error
+	as error
+}
+
+// Unwrap returns both errors.
+func (m marked) Unwrap() []error { return []error{m.error, m.as} }
 
 // Causes of the end of a job's context.
 var (

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"perigee/engine/queue/body"
@@ -20,7 +19,7 @@ type Read struct {
 func ReadBody(text []byte, commands map[string]string) (Read, error) {
 	b, err := body.Parse(text)
 	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrUnreadable, err)
+		err = Unreadable(err)
 		if _, unknown := errors.AsType[*body.UnknownFormatError](err); unknown {
 			return Read{Job: Job{Body: text, Unknown: err}}, nil
 		}

@@ -43,7 +43,7 @@ type Body struct {
 func Parse(text []byte) (Body, error) {
 	b, err := parse(text)
 	if err != nil {
-		return Body{}, fmt.Errorf("body: %w", err)
+		return Body{}, err
 	}
 	return b, nil
 }
