@@ -175,7 +175,7 @@ func TestEndlessTopics(t *testing.T) {
 			}
 		}
 		bob.Send(`{"name":"Ping"}`)
-		for f := bob.Next(); f.Name() != "Pong" && f["exception"] != "HandlerFailed"; f = bob.Next() {
+		for f := bob.Next(); f.Name() != "Pong"; f = bob.Next() {
 			continue
 		}
 	}
