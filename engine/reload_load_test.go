@@ -123,7 +123,11 @@ func TestReloadUnderLoad(t *testing.T) {
 		broken := i%brokenEvery == brokenEvery-1
 		text := version(i + 2)
 		if broken {
-			text = []string{"local = 1", strings.Replace(text, "ready = true", "error('broken')", 1)}[i/brokenEvery%2]
+			text = []string{
+				"local = 1",
+				strings.Replace(text, "ready = true", "error('broken')", 1),
+				strings.Replace(text, `"Jobs", { protection = "none" }`, `"Jobs", {}`, 1),
+			}[i/brokenEvery%3]
 		}
 		f.write("app.lua", text)
 		r, err := s.Control.Reload(ctx)

@@ -129,7 +129,7 @@ func (s *server) commandFunctions() []api.Function {
 		{Name: "stop", Signature: "()", Doc: "Stops the server after this turn. The manager's stop hook runs first.", Run: func(*lua.LState) int { s.host.Stop(); return 0 }},
 		{
 			Name: "supervisor", Signature: "(): string?",
-			Doc: "Returns the name of the program that started the server and starts it again when it ends, such as systemd, or nil if none was recognized.",
+			Doc: "Returns the name of the program that started the server and starts it again when it ends: \"systemd\", \"Supervisor\", \"pm2\", \"Kubernetes\" or \"the container runtime\". It is nil if none was recognized.",
 			Run: func(L *lua.LState) int {
 				if name := s.host.Supervisor(); name != "" {
 					return api.Push(L, lua.LString(name))

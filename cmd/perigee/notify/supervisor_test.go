@@ -1,10 +1,19 @@
 package notify
 
-import "testing"
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
 
 // A supervisor is recognized by what it puts into the environment of the programs that it starts, and not by what a shell in a
 // session of systemd has there.
 func TestSupervisor(t *testing.T) {
+	reference, err := os.ReadFile("../../../scripts/REFERENCE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, row := range []struct {
 		variable, value string
 		pid             int
@@ -28,6 +37,9 @@ func TestSupervisor(t *testing.T) {
 		}
 		if got := Supervisor(environment, row.pid); got != row.want {
 			t.Errorf("Supervisor(%s=%s, process %d) = %q, want %q", row.variable, row.value, row.pid, got, row.want)
+		}
+		if row.want != "" && !strings.Contains(string(reference), strconv.Quote(row.want)) {
+			t.Errorf("the reference does not name %q as a supervisor", row.want)
 		}
 	}
 }

@@ -93,7 +93,7 @@ func connectionFaults() []fault {
 		},
 		{
 			Number: "F12", What: "floods of empty fragments, pings, messages and close frames by one client; clients whose handlers wait",
-			Pass:  "that client is disconnected or read at the allowed rate; others wait no longer",
+			Pass:  "that client is disconnected, at the latest when the server checks `limits.message_deadline` (10 s) for the first time after it, or read at the allowed rate; others wait no longer",
 			Tests: map[string][]string{broker: {"TestFloods", "TestFloodAfterClose", "TestByteRate"}, "engine": {"TestGreedyClients", "TestGreedyRequests"}},
 		},
 		{
