@@ -24,6 +24,8 @@ func (s *Server) metricsSnapshot() metrics.Snapshot {
 		Version:          s.options.Version,
 		Revision:         s.options.Revision,
 		Connections:      s.broker.Count(),
+		Away:             s.manager.Away(),
+		Resumes:          s.manager.Resumes(),
 		Opened:           connections.Opened,
 		Closed:           connections.Closed,
 		Refused:          connections.Refused,

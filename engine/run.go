@@ -123,6 +123,7 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 			_ = s.http.Close() // cuts the requests that have not ended
 		}
 	})
+	s.manager.BeginStop(false)
 	if over := s.config.Stop.LameDuck.Std(); over > 0 {
 		s.running.track("closing gradually", func() { s.broker.CloseGradually(ctx, over, why) })
 	}

@@ -176,7 +176,7 @@ func (s *Server) rehearse(ctx context.Context, r rehearsal) (rehearsalResult, er
 	l := loop.New(loop.Options{MaxWaiting: r.config.Lua.MaxWaiting, OnPanic: func(turn string, value any, stack []byte) {
 		r.log.Error("loop: turn panicked", "turn", turn, "panic", value, "stack", string(stack))
 	}})
-	m := manager.New(manager.Options{Limits: r.config.Limits, Roster: r.config.Roster}, l, r.log)
+	m := manager.New(manager.Options{Limits: r.config.Limits, Roster: r.config.Roster, Resume: r.config.Resume}, l, r.log)
 	m.SetPublisher(noClients{})
 	var all script.Generations
 	defer all.Close()

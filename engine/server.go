@@ -17,6 +17,9 @@ func (s *Server) Generation() int { return s.manager.Generation() }
 // Connections returns how many clients are connected.
 func (s *Server) Connections() int { return s.broker.Count() }
 
+// Away returns how many connections are away: their clients have lost them and may come back.
+func (s *Server) Away() int { return s.manager.Away() }
+
 // Jobs returns the status of the queue and its jobs.
 func (s *Server) Jobs() jobqueue.Status { return s.jobs.Status() }
 

@@ -33,7 +33,7 @@ func (s *Server) prepare(c config.Config, log *slog.Logger) (prepared, error) {
 	}
 	return prepared{
 		manager: manager.Options{
-			Key: key, Limits: c.Limits, Roster: c.Roster, Drain: c.Lua.Drain.Std(),
+			Key: key, Limits: c.Limits, Roster: c.Roster, Resume: c.Resume, Drain: c.Lua.Drain.Std(),
 			SuggestMessages: c.Server.LogLevel == "debug",
 		},
 		broker: brokerOptions,
@@ -54,12 +54,13 @@ func (s *Server) openPages(c config.Config) (fs.FS, error) {
 func (s *Server) servePages(pages fs.FS) {
 	s.pages = pages
 	site := web.New(web.Options{
-		Socket:  s.broker,
-		Pages:   pages,
-		Ready:   s.ready.Load,
-		Queue:   func() string { return s.jobs.Status().Condition },
-		Metrics: s.metrics,
-		Auth:    web.Authenticator{CheckRequest: s.broker.CheckRequest, Matches: s.manager.CheckPassword},
+		Socket:      s.broker,
+		Pages:       pages,
+		Ready:       s.ready.Load,
+		Queue:       func() string { return s.jobs.Status().Condition },
+		Connections: func() (connected, away int) { return s.Connections(), s.Away() },
+		Metrics:     s.metrics,
+		Auth:        web.Authenticator{CheckRequest: s.broker.CheckRequest, Matches: s.manager.CheckPassword},
 		Commands: web.Commands{
 			Runner:  s.manager,
 			MaxBody: int64(s.config.Limits.ReadLimit),

@@ -58,7 +58,19 @@ function manager:open(client)
   server.roster()
 end
 
---- Runs after a connection has closed; `reason` is the reason of the close frame.
+--- Runs when a connection is lost that may come back. Meanwhile it stays open and keeps what it is
+--- sent.
+function manager:drop(_client) end
+
+--- Runs when a lost connection is back. If the client has not got everything that it missed, or its
+--- page was loaded anew, it gets again what `open` sends.
+function manager:resume(client, complete)
+  if not complete then
+    self:open(client)
+  end
+end
+
+--- Runs after a connection has closed for good; `reason` is the reason of the close frame.
 function manager:close(_client, _reason)
   server.roster()
 end

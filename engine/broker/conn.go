@@ -34,6 +34,13 @@ type Conn interface {
 	// Heard returns how many text messages have come from the client, including those that were dropped because the client
 	// exceeded its rate. During [Handler.Message] it is the number of that message, the first being 1.
 	Heard() uint64
+	// Resume has the connection, which has sent nothing yet, go on where another one stopped, whose client has received that many
+	// frames; a negative number stands for a client that remembers none. If that one is still open, it is closed with 4409. The
+	// client is sent the frame of hello first, which does not count. complete means that everything that it missed follows; sent is
+	// how many frames it had been sent. Both functions are called once, by any goroutine, and must not block.
+	Resume(from Conn, received int64, hello func(complete bool, sent uint64) *outbox.Frame, done func(complete bool))
+	// Forget ends the connection of a client that has lost it and does not come back.
+	Forget()
 }
 
 // conn implements Conn on a socket.
@@ -88,3 +95,12 @@ func (c *conn) Close(why wire.Close) {
 	}
 	c.Sender.Close(outbox.CloseRequest{Why: allowed})
 }
+
+// Resume implements Conn. What the other connection was sent is not kept, so it is never complete.
+func (c *conn) Resume(from Conn, _ int64, hello func(complete bool, sent uint64) *outbox.Frame, done func(complete bool)) {
+	from.Close(wire.CloseTakenOver())
+	c.Send(hello(false, 0))
+	done(false)
+}
+
+func (c *conn) Forget() {}

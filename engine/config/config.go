@@ -16,6 +16,7 @@ type Config struct {
 	Lua    Lua    `toml:"lua"`
 	HTTP   HTTP   `toml:"http"`
 	Roster Roster `toml:"roster"`
+	Resume Resume `toml:"resume"`
 	Queue  Queue  `toml:"queue"`
 	State  State  `toml:"state"`
 	Stop   Stop   `toml:"stop"`

@@ -54,7 +54,7 @@ type Limits struct {
 // Lua is the section [lua]: the scripts and their limits.
 type Lua struct {
 	Path         string   `toml:"path" needs:"it must be a directory that the server's user can read" check:"directory" doc:"Directory of the application's scripts, relative to the directory of the settings file. Modules that are not found there come from the binary."`
-	Manager      string   `toml:"manager" check:"module" doc:"Module whose table holds the application's hooks: boot, migrate, open, close, error, job, stop, roster."`
+	Manager      string   `toml:"manager" check:"module" doc:"Module whose table holds the application's hooks: boot, migrate, open, drop, resume, close, error, job, stop, roster."`
 	TurnTimeout  Duration `toml:"turn_timeout" range:"1ms..1h" doc:"Maximum time that a script may run without waiting. After that it is stopped, and only its message fails."`
 	BootTimeout  Duration `toml:"boot_timeout" range:"1ms..1h" doc:"Maximum time for loading the scripts and running their boot hook."`
 	SlowTurn     Duration `toml:"slow_turn" range:"0s..1h" doc:"Turns that take longer are logged with the name of their handler. 0s disables it."`
@@ -84,6 +84,13 @@ type HTTP struct {
 type Roster struct {
 	Interval       Duration `toml:"interval" range:"1ms..1h" doc:"Minimum time between two rosters. Changes in between are combined."`
 	BytesPerSecond Size     `toml:"bytes_per_second" range:"1KiB..1TiB" doc:"Bytes per second for the rosters of all clients together. Beyond that, clients take turns."`
+}
+
+// Resume is the section [resume]: how clients that lose their connection may come back to it.
+type Resume struct {
+	Lost Duration `toml:"lost" range:"0s..24h" doc:"Time that a client has to come back after its connection was lost. Until then the connection is away: it stays open for the scripts, and what it is sent is kept. 0s closes lost connections at once. Only clients that offer the subprotocol perigee.v1 can come back."`
+	Left Duration `toml:"left" range:"0s..24h" doc:"The same time after a browser left or reloaded the page. 0s closes the connection at once."`
+	Away int      `toml:"away" range:"1..1000000" doc:"Maximum number of connections that are away. One more closes the connection that has been away for the longest time."`
 }
 
 // Queue is the section [queue]: the queue of commands from other programs.

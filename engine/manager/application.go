@@ -15,8 +15,11 @@ type Application interface {
 	// the limits.
 	Decode(text []byte) (wire.Value, error)
 	// OnOpen is called once for each connection, before its first message. OnClose is called once, when the connection has been
-	// removed.
+	// removed. In between, OnDrop is called when a connection is lost that may come back, and OnResume when it is back, before its
+	// next message; complete means that the client misses no frame. OnClose is never called between the two.
 	OnOpen(c script.Client) error
+	OnDrop(c script.Client) error
+	OnResume(c script.Client, complete bool) error
 	OnClose(c script.Client, reason string) error
 	// OnError is called after a handler has failed for a connection, with the text of the error.
 	OnError(c script.Client, problem string) error
@@ -48,6 +51,8 @@ type noApplication struct{}
 
 func (noApplication) Decode(text []byte) (wire.Value, error)               { return wire.Raw(text), nil }
 func (noApplication) OnOpen(script.Client) error                           { return nil }
+func (noApplication) OnDrop(script.Client) error                           { return nil }
+func (noApplication) OnResume(script.Client, bool) error                   { return nil }
 func (noApplication) OnClose(script.Client, string) error                  { return nil }
 func (noApplication) OnError(script.Client, string) error                  { return nil }
 func (noApplication) ReadJob([]byte, string) (script.JobRead, error)       { return script.JobRead{}, nil }

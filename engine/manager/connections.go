@@ -7,10 +7,14 @@ import (
 )
 
 // Open implements broker.Handler, as Message and Closed do. All three block while the queue of the loop is full. After the
-// loop has stopped they are no-ops.
+// loop has stopped they are no-ops. Open also blocks until a client that comes back can be heard on its new socket.
 func (m *Manager) Open(conn broker.Conn) {
 	uuid := wire.NewID()
-	_ = m.loop.Post("open", func() { m.open(conn, uuid) })
+	if conn.ResumeRequest().Token == "" {
+		_ = m.loop.Post("open", func() { m.open(conn, uuid) })
+		return
+	}
+	m.reopen(conn, uuid)
 }
 
 // Message implements broker.Handler.
@@ -21,9 +25,17 @@ func (m *Manager) Message(conn broker.Conn, text []byte) {
 
 // Closed implements broker.Handler. If the server has closed the connection, it has been removed already, and its close hook
 // has run or is about to.
-func (m *Manager) Closed(conn broker.Conn, why wire.Close, _ broker.End) {
+func (m *Manager) Closed(conn broker.Conn, why wire.Close, end broker.End) {
 	_ = m.loop.Post("close", func() {
-		if c := m.hub.ByConn(conn); c != nil {
+		c := m.hub.ByConn(conn)
+		if c != nil && end != broker.EndForGood && c.Drop(end == broker.EndLeft, why.Reason) {
+			m.dropped(c)
+			return
+		}
+		if end != broker.EndForGood {
+			conn.Forget()
+		}
+		if c != nil {
 			c.Remove()
 			m.closed(c, why.Reason)
 		}
@@ -33,21 +45,27 @@ func (m *Manager) Closed(conn broker.Conn, why wire.Close, _ broker.End) {
 // open adds a new connection and runs the open hook.
 func (m *Manager) open(conn broker.Conn, uuid string) {
 	c := m.hub.Add(conn, uuid)
-	m.loop.As(c.Owner(), func() {
-		g := m.generation.Load()
-		if err := runCounted(g.metrics.onOpen, func() error { return g.application.OnOpen(c) }); err != nil {
-			m.fail(g.number, "open", c, "", err)
-		}
-		m.hub.Flush()
+	if request := conn.ResumeRequest(); request.Resumable {
+		c.MakeResumable(request.Origin)
+	}
+	m.runHook("open", c, func(g *generation) error {
+		return runCounted(g.metrics.onOpen, func() error { return g.application.OnOpen(c) })
 	})
 }
 
 // closed runs the close hook for a connection that has been removed.
 func (m *Manager) closed(c *hub.Connection, reason string) {
+	m.runHook("close", c, func(g *generation) error {
+		return runCounted(g.metrics.onClose, func() error { return g.application.OnClose(c, reason) })
+	})
+}
+
+// runHook runs a hook of the scripts for a connection.
+func (m *Manager) runHook(name string, c *hub.Connection, run func(g *generation) error) {
 	m.loop.As(c.Owner(), func() {
 		g := m.generation.Load()
-		if err := runCounted(g.metrics.onClose, func() error { return g.application.OnClose(c, reason) }); err != nil {
-			m.fail(g.number, "close", c, "", err)
+		if err := run(g); err != nil {
+			m.fail(g.number, name, c, "", err)
 		}
 		m.hub.Flush()
 	})

@@ -39,6 +39,7 @@ type Options struct {
 	// Limits has the limits of connections. The manager enforces MaxBadMessages and Subscriptions.
 	Limits config.Limits
 	Roster config.Roster
+	Resume config.Resume
 	// SetWorker is called on the loop when scripts have been installed, with how they take jobs, or nil if they take none. It
 	// must not wait. Optional.
 	SetWorker func(w *module.WorkerOptions)
@@ -79,6 +80,8 @@ type Manager struct {
 	delayed  map[*delayedCommand]struct{} // commands that have not run yet
 	failures logging.Throttle             // of the scripts, by turn and place
 	stopping bool
+
+	resumes resumes // used by any goroutine
 }
 
 var (
@@ -103,7 +106,8 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 		started:  l.Now(),
 	}
 	m.hub = hub.New(hub.Options{
-		Limits: o.Limits, Roster: o.Roster, Closed: m.closed,
+		Limits: o.Limits, Roster: o.Roster, Resume: o.Resume, Closed: m.closed,
+		AwayChanged: func(n int) { m.resumes.away.Store(int64(n)) },
 		CheckPassword: func(peer auth.Peer, password string, logFields ...any) bool {
 			return m.checkPassword(m.clients, peer, password, logFields...)
 		},
@@ -178,12 +182,17 @@ func (m *Manager) load(ctx context.Context, load func(h script.Host) (Applicatio
 	}
 }
 
-// Configure takes over the settings that may change while the server runs: Key, Limits, Roster, SuggestMessages and Drain.
+// Configure takes over the settings that may change while the server runs: Key, Limits, Roster, Resume, SuggestMessages and
+// Drain. If the key changes, admins that are away lose their right.
 func (m *Manager) Configure(o Options) {
-	m.key.Store(&o.Key)
+	before := m.key.Swap(&o.Key)
 	_ = m.loop.Post("configure", func() { // a stopped loop needs no settings
 		m.options.Drain, m.options.SuggestMessages = o.Drain, o.SuggestMessages
-		m.hub.Configure(o.Limits, o.Roster)
+		m.hub.Configure(o.Limits, o.Roster, o.Resume)
+		if *before != o.Key {
+			m.hub.RevokeAway()
+			m.hub.Flush()
+		}
 	})
 }
 

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"perigee/engine/auth"
-	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/loop"
@@ -46,7 +45,7 @@ type testManager struct {
 
 func defaults() Options {
 	c := config.Default()
-	return Options{Key: auth.NewKey(goodKey), Limits: c.Limits, Roster: c.Roster}
+	return Options{Key: auth.NewKey(goodKey), Limits: c.Limits, Roster: c.Roster, Resume: c.Resume}
 }
 
 // inBubble runs a test in a synctest bubble, with a manager whose scripts run load.
@@ -181,6 +180,8 @@ type socket struct {
 	latest int // how many of heard came by SendLatest
 	topics []outbox.TopicID
 	closed []wire.Close
+
+	resumable // of a client that can come back
 }
 
 // frame is the text of a message.
@@ -229,9 +230,6 @@ func (s *socket) subscribed(t outbox.TopicID) bool {
 func (s *socket) ID() uint64          { return s.id }
 func (s *socket) Peer() auth.Peer     { return s.peer }
 func (s *socket) OpenedAt() time.Time { return s.opened }
-func (s *socket) Heard() uint64       { return 0 }
-
-func (s *socket) ResumeRequest() broker.ResumeRequest { return broker.ResumeRequest{} }
 
 func (s *socket) Send(f *outbox.Frame) {
 	s.mu.Lock()
@@ -281,6 +279,8 @@ func (p *publisher) Publish(t outbox.TopicID, f *outbox.Frame) {
 type application struct {
 	open   func(c script.Client) error
 	closed func(c script.Client, reason string) error
+	drop   func(c script.Client) error
+	resume func(c script.Client, complete bool) error
 	failed func(c script.Client, problem string) error
 	roster func(c script.Client) ([]byte, error)
 	stop   func() error
@@ -325,6 +325,20 @@ func (a *application) OnOpen(c script.Client) error {
 		return nil
 	}
 	return a.open(c)
+}
+
+func (a *application) OnDrop(c script.Client) error {
+	if a.drop == nil {
+		return nil
+	}
+	return a.drop(c)
+}
+
+func (a *application) OnResume(c script.Client, complete bool) error {
+	if a.resume == nil {
+		return nil
+	}
+	return a.resume(c, complete)
 }
 
 func (a *application) OnClose(c script.Client, reason string) error {

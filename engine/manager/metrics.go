@@ -16,6 +16,7 @@ type handlerMetrics struct {
 	messages                                map[*registry.Message]messageMetrics
 	unknown, invalid                        *metrics.Counter // messages
 	onOpen, onClose, onError, onStop, onJob *metrics.Handler
+	onDrop, onResume                        *metrics.Handler
 	timers                                  map[string]*metrics.Handler // of functions, by where they are written
 }
 
@@ -32,6 +33,8 @@ func newHandlerMetrics(of *metrics.Generation) handlerMetrics {
 		unknown:  of.Unknown(),
 		invalid:  of.Invalid(),
 		onOpen:   of.Handler(metrics.Hook, "open"),
+		onDrop:   of.Handler(metrics.Hook, "drop"),
+		onResume: of.Handler(metrics.Hook, "resume"),
 		onClose:  of.Handler(metrics.Hook, "close"),
 		onError:  of.Handler(metrics.Hook, "error"),
 		onStop:   of.Handler(metrics.Hook, "stop"),

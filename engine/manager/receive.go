@@ -16,6 +16,7 @@ import (
 // incoming is a message on its way from the reader of its connection to the loop.
 type incoming struct {
 	conn    broker.Conn
+	number  uint64 // in the order of the socket, from 1
 	message wire.Message
 	value   wire.Value        // nil if the message was unknown to the scripts that ran
 	err     error             // of parsing or decoding
@@ -26,7 +27,7 @@ type incoming struct {
 // read decodes and checks a frame for the scripts that run now, on the goroutine of the reader. turn is the name of the turn
 // that handles it.
 func (m *Manager) read(conn broker.Conn, text []byte) (in incoming, turn string) {
-	in.conn, turn = conn, "message"
+	in.conn, in.number, turn = conn, conn.Heard(), "message"
 	g := m.generation.Load()
 	value, err := g.application.Decode(text)
 	hasEnvelope := false
@@ -60,7 +61,8 @@ func (in *incoming) check(msg *registry.Message) {
 
 // receive handles a message of a client.
 func (m *Manager) receive(in incoming) {
-	if c := m.hub.ByConn(in.conn); c != nil { // it may have been closed after the message came
+	if c := m.hub.ByConn(in.conn); c != nil { // it may have been closed, or taken over by another socket, after the message came
+		c.Heard(in.number)
 		m.loop.As(c.Owner(), func() { m.receiveFrom(c, in) })
 	}
 }

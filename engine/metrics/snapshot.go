@@ -17,6 +17,8 @@ type Snapshot struct {
 	Closed         map[string]uint64 // by close code
 	Refused        map[string]uint64 // connections that were never opened, by reason
 	SendQueueBytes int64
+	Away           int               // connections that are lost, and whose clients may come back
+	Resumes        map[string]uint64 // clients that came back, by result
 
 	AuthFailures map[string]uint64 // by sender: "client" or "program"
 
@@ -63,6 +65,8 @@ func (s *Snapshot) families() []*family {
 	each("perigee_connections_closed_total", "Connections that were closed, by close code: 1006 is one that just ended, 3xxx and 4xxx are other codes of applications.", "code", s.Closed)
 	each("perigee_connections_refused_total", "Connections that were refused, by the reason.", "reason", s.Refused)
 	single(gauge, "perigee_send_queue_bytes", "Bytes that wait to be sent to clients that take them slowly.", float64(s.SendQueueBytes))
+	single(gauge, "perigee_connections_away", "Connections that are lost and that their clients may resume.", float64(s.Away))
+	each("perigee_resumes_total", "Clients that came back to a connection, by result: complete, incomplete if they could not be sent all that they had missed, unknown if it was over.", "result", s.Resumes)
 	each("perigee_auth_failures_total", "Keys that were wrong or not even looked at, by who sent them.", "from", s.AuthFailures)
 
 	single(gauge, "perigee_loop_queued_turns", "Turns that are to be taken after the present one.", float64(s.QueuedTurns))

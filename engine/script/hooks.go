@@ -18,7 +18,15 @@ import (
 func hookFunctions() []api.Function {
 	return []api.Function{
 		{Name: "open", Signature: "(client: perigee.Client)", Doc: "Runs for a new connection. The base manager's hook sends ConnectionEstablished, so call it first."},
-		{Name: "close", Signature: "(client: perigee.Client, reason: string)", Doc: "Runs after a connection has closed. The client still has its fields; messages to it are dropped."},
+		{
+			Name: "drop", Signature: "(client: perigee.Client)",
+			Doc: "Runs when a connection is lost and may come back. It stays open, in its topics and in the roster, and what it is sent is kept. The base manager's hook does nothing.",
+		},
+		{
+			Name: "resume", Signature: "(client: perigee.Client, complete: boolean)",
+			Doc: "Runs when a lost connection is back, always after drop. complete is false if the page was loaded anew, or if the client cannot be sent all that it missed. Then the base manager's hook calls open, so that the page gets again what open sends.",
+		},
+		{Name: "close", Signature: "(client: perigee.Client, reason: string)", Doc: "Runs after a connection has closed for good. The client still has its fields; messages to it are dropped."},
 		{Name: "error", Signature: "(client: perigee.Client, problem: string)", Doc: "Runs after a message of the client failed. The log has the problem already."},
 		{
 			Name: "job", Signature: "(body: string, tube: string): string?, table|string|nil",
@@ -79,6 +87,19 @@ func (h *hooks) OnOpen(c Client) error {
 		h.log.Warn("script: a connection was opened and no ConnectionEstablished sent: write base.open(self, client) in manager:open",
 			"manager", h.managerName)
 	}
+	return err
+}
+
+// OnDrop calls the manager's drop hook when a connection is lost that may come back.
+func (h *hooks) OnDrop(c Client) error {
+	_, err := h.call("drop", h.clients.Client(c))
+	return err
+}
+
+// OnResume calls the manager's resume hook when a lost connection is back. complete means that the client has been sent, or will
+// be, all that it missed.
+func (h *hooks) OnResume(c Client, complete bool) error {
+	_, err := h.call("resume", h.clients.Client(c), lua.LBool(complete))
 	return err
 }
 

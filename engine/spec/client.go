@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	lua "github.com/yuin/gopher-lua"
@@ -42,6 +43,8 @@ func (f *file) clientMetatable() *lua.LTable {
 			L.Push(lua.LString(c.uuid))
 		case "connection":
 			return pushJSON(L, c.connection)
+		case "connected":
+			L.Push(lua.LBool(c.conn.Connected()))
 		case "closed":
 			L.Push(closedOf(L, c.conn.Closed()))
 		default:
@@ -111,7 +114,7 @@ func (c *client) setFields(known script.Client, fields *lua.LTable) (err error) 
 
 func setField(known script.Client, name string, v lua.LValue) error {
 	switch name {
-	case "uuid", "resource_id", "ip_address", "timestamp", "notifications", "subscriptions":
+	case "uuid", "open", "connected", "resource_id", "ip_address", "timestamp", "notifications", "subscriptions":
 		return fmt.Errorf("a spec cannot set the %s of a client", name)
 	case "admin":
 		admin, ok := v.(lua.LBool)
@@ -157,11 +160,43 @@ func (f *file) send(L *lua.LState) int {
 	}
 	text, err := value.Append(nil, message, value.Limits{})
 	raise(L, err)
-	if why := c.conn.Closed(); why != nil {
-		L.RaiseError("the client is closed: %s", why)
-	}
+	c.checkConnected(L)
 	raise(L, f.server.Receive(c.conn, bytes.Clone(text)))
 	return 0
+}
+
+// checkConnected raises an error if the client cannot do anything, because it is closed or has lost its connection.
+func (c *client) checkConnected(L *lua.LState) {
+	switch why := c.conn.Closed(); {
+	case why != nil:
+		L.RaiseError("the client is closed: %s", why)
+	case !c.conn.Connected():
+		L.RaiseError("the client has lost its connection: call client:resume() first")
+	}
+}
+
+// drop () loses the connection of the client.
+func (f *file) drop(L *lua.LState) int {
+	c := f.client(L)
+	c.checkConnected(L)
+	raise(L, f.server.Drop(c.conn))
+	return 0
+}
+
+// resume (options) has the client come back to its connection. It returns whether the client misses nothing.
+func (f *file) resume(L *lua.LState) int {
+	c, options := f.client(L), L.OptTable(2, L.NewTable())
+	raise(L, api.CheckOptions(options, "fresh"))
+	fresh, err := api.Option[lua.LBool](options, "fresh", "true or false")
+	raise(L, err)
+	conn, complete, err := f.server.Resume(c.conn, bool(fresh))
+	if errors.Is(err, harness.ErrOver) {
+		L.RaiseError("the client cannot come back: its connection is closed, or it was away for longer than resume.lost")
+	}
+	raise(L, err)
+	c.conn = conn
+	L.Push(lua.LBool(complete))
+	return 1
 }
 
 // read decodes a frame.
@@ -218,6 +253,8 @@ func mismatch(c *client, want string, fields *lua.LTable, name string, frame *lu
 	switch {
 	case frame == nil && c.conn.Closed() != nil:
 		return fmt.Sprintf("expected %s, got nothing: the client was closed with %s", want, c.conn.Closed()), nil
+	case frame == nil && !c.conn.Connected():
+		return fmt.Sprintf("expected %s, got nothing: the client has lost its connection", want), nil
 	case frame == nil:
 		return fmt.Sprintf("expected %s, got nothing", want), nil
 	case name != want:
@@ -239,6 +276,10 @@ func (f *file) expectNothing(L *lua.LState) int {
 
 // closeClient () closes the connection as the client.
 func (f *file) closeClient(L *lua.LState) int {
-	raise(L, f.server.Disconnect(f.client(L).conn))
+	c := f.client(L)
+	if c.conn.Closed() == nil {
+		c.checkConnected(L)
+	}
+	raise(L, f.server.Disconnect(c.conn))
 	return 0
 }

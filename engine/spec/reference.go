@@ -15,7 +15,7 @@ func Description() api.Description {
 		Modules: []api.Module{{
 			Name: "spec", Doc: "Plays clients, the clock and other programs in specs.", Functions: f.moduleFunctions(),
 		}},
-		Kinds:        []api.Kind{f.clientKind(), expectOptions(), answerOptions(), programOptions(), programReaction()},
+		Kinds:        []api.Kind{f.clientKind(), expectOptions(), resumeOptions(), answerOptions(), programOptions(), programReaction()},
 		GlobalsTitle: "Globals of specs",
 		GlobalsDoc:   "What a spec finds without require. require finds spec, json, crypto, jwt, and those scripts that need no server. print writes below an example that fails.",
 		Globals:      slices.Concat(f.structureFunctions(), f.itFunctions(), f.assertFunctions()),
@@ -83,6 +83,7 @@ func (f *file) clientKind() api.Kind {
 		Fields: []api.Field{
 			{Name: "uuid", Type: "string", Doc: "The uuid of its connection."},
 			{Name: "connection", Type: "table", Doc: "The fields of its connection when it was opened."},
+			{Name: "connected", Type: "boolean", Doc: "False after drop, until resume, and once the connection is closed."},
 			{Name: "closed", Type: "table?", Doc: "code and reason once the server has closed it; nil before."},
 		},
 		Methods: []api.Function{
@@ -97,6 +98,16 @@ func (f *file) clientKind() api.Kind {
 				Run: f.expect,
 			},
 			{Name: "expect_nothing", Signature: "()", Doc: "Fails if there is a frame left, except UpdateConnections and CurrentUptime.", Run: f.expectNothing},
+			{
+				Name: "drop", Signature: "()",
+				Doc: "Loses the connection without closing it, as when the network fails. The drop hook runs; what the client is sent from then on is kept. If it does not come back within resume.lost, which spec.advance passes, the close hook runs.",
+				Run: f.drop,
+			},
+			{
+				Name: "resume", Signature: "(options?: perigee.ResumeOptions): boolean",
+				Doc: "Comes back to a lost connection: the resume hook runs. Returns true if the client gets all that it missed, as its next frames; false if its page was loaded anew, so that frames it has not taken are gone. Without drop before, the server notices the loss at the return.",
+				Run: f.resume,
+			},
 			{Name: "close", Signature: "()", Doc: "Closes the connection from the side of the client.", Run: f.closeClient},
 		},
 	}
@@ -105,6 +116,12 @@ func (f *file) clientKind() api.Kind {
 func expectOptions() api.Kind {
 	return api.Kind{Class: "ExpectOptions", Doc: "Options of client:expect in specs.", Fields: []api.Field{
 		{Name: "skip?", Type: "boolean", Doc: "If true, frames that have another name or other fields are passed over. Default: false."},
+	}}
+}
+
+func resumeOptions() api.Kind {
+	return api.Kind{Class: "ResumeOptions", Doc: "Options of client:resume in specs.", Fields: []api.Field{
+		{Name: "fresh?", Type: "boolean", Doc: "If true, the page was loaded anew and has forgotten everything but who it is, as after F5. Default: false."},
 	}}
 }
 

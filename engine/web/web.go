@@ -1,8 +1,10 @@
-// Package web owns plain HTTP: the application's pages, the client library, commands, health checks, and the authentication for commands and
-// metrics. It passes on requests for a WebSocket, and must not know connections, messages or scripts.
+// Package web owns plain HTTP: the application's pages, the client library, commands, health checks, and the authentication for
+// commands and metrics. It passes on requests for a WebSocket, and must not know messages or scripts, nor more of connections than
+// their number.
 package web
 
 import (
+	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
@@ -24,6 +26,9 @@ type Options struct {
 	Auth Authenticator
 	// Ready reports whether new clients are accepted. It must be safe for concurrent use.
 	Ready func() bool
+	// Connections returns how many clients are connected, and how many of the connections are away. It must be safe for concurrent
+	// use.
+	Connections func() (connected, away int)
 	// Queue returns the status of the queue, which does not affect Ready. It must be safe for concurrent use.
 	Queue func() string
 }
@@ -37,7 +42,8 @@ func New(o Options) http.Handler {
 			writeText(w, http.StatusServiceUnavailable, "stopping")
 			return
 		}
-		writeText(w, http.StatusOK, "ready\nqueue: "+o.Queue())
+		connected, away := o.Connections()
+		writeText(w, http.StatusOK, fmt.Sprintf("ready\nqueue: %s\nconnections: %d, %d away", o.Queue(), connected, away))
 	})
 	mux.Handle("POST /api/commands/{name}", commands{o.Commands, o.Auth})
 	mux.HandleFunc("/api/commands/{name}", func(w http.ResponseWriter, _ *http.Request) {

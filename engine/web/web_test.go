@@ -51,7 +51,7 @@ func TestPipeAmongPages(t *testing.T) {
 // Pages are served, hidden files and listings are not, and only reading is allowed.
 func TestPages(t *testing.T) {
 	h := New(Options{
-		Pages: site(), Ready: func() bool { return true }, Queue: func() string { return "away" }, Socket: http.NotFoundHandler(),
+		Pages: site(), Ready: func() bool { return true }, Queue: func() string { return "away" }, Connections: func() (int, int) { return 2, 1 }, Socket: http.NotFoundHandler(),
 	})
 	rows := []struct {
 		method, path string
@@ -68,7 +68,7 @@ func TestPages(t *testing.T) {
 		{"GET", "/missing", 404, ""},
 		{"POST", "/", 405, ""},
 		{"GET", "/healthz", 200, "ok\n"},
-		{"GET", "/readyz", 200, "ready\nqueue: away\n"},
+		{"GET", "/readyz", 200, "ready\nqueue: away\nconnections: 2, 1 away\n"},
 	}
 	for _, row := range rows {
 		w := get(t, h, row.method, row.path, nil)

@@ -24,6 +24,7 @@ const (
 
 	CodeTooManyFailures = 4401
 	CodeTooSlow         = 4408
+	CodeTakenOver       = 4409
 	CodeTooManyMessages = 4429
 )
 
@@ -53,7 +54,7 @@ func CodeClasses() []string {
 func codes() []int {
 	return []int{
 		CodeNormal, CodeGoingAway, CodeProtocol, CodeUnsupported, CodeNoStatus, CodeAbnormal, CodeInvalidData, CodePolicy,
-		CodeTooLarge, CodeInternal, CodeRestart, CodeTryLater, CodeTooManyFailures, CodeTooSlow, CodeTooManyMessages,
+		CodeTooLarge, CodeInternal, CodeRestart, CodeTryLater, CodeTooManyFailures, CodeTooSlow, CodeTakenOver, CodeTooManyMessages,
 	}
 }
 
@@ -148,6 +149,9 @@ func CloseTooManyFailures() Close {
 
 // CloseTooSlow is for a client that does not read what it is sent. Clients reconnect with growing pauses.
 func CloseTooSlow() Close { return Close{CodeTooSlow, "too slow"} }
+
+// CloseTakenOver is for a socket whose client has come back on another one. Clients do not reconnect.
+func CloseTakenOver() Close { return Close{CodeTakenOver, "taken over"} }
 
 // CloseTooManyMessages is for a client that exceeds its rate limit for long. Clients reconnect after 30 s.
 func CloseTooManyMessages() Close { return Close{CodeTooManyMessages, "too many messages"} }

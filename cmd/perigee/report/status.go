@@ -32,6 +32,7 @@ type Status struct {
 	Started     time.Time `json:"started"`
 	Uptime      float64   `json:"uptime"` // seconds
 	Connections int       `json:"connections"`
+	Away        int       `json:"away"`     // lost connections whose clients may come back
 	Ready       bool      `json:"ready"`    // accepts new clients, as in /readyz
 	Responds    bool      `json:"responds"` // no script blocks it
 	Socket      string    `json:"socket"`   // URL
@@ -94,7 +95,7 @@ func (r Status) String() string {
 	uptime := time.Duration(r.Uptime * float64(time.Second)).Truncate(time.Second)
 	fmt.Fprintf(&w, "started\t%s, %s ago\n", r.Started.Format(time.DateTime), uptime)
 	fmt.Fprintf(&w, "websocket\t%s\n", r.Socket)
-	fmt.Fprintf(&w, "connections\t%d\n", r.Connections)
+	fmt.Fprintf(&w, "connections\t%d, %d away\n", r.Connections, r.Away)
 	ready, responds := "yes", "yes"
 	if !r.Ready {
 		ready = "no, " + isStopping

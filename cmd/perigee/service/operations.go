@@ -81,6 +81,7 @@ func (s *service) currentStatus(ctx context.Context) report.Status {
 		Started:     s.startedAt,
 		Uptime:      time.Since(s.startedAt).Seconds(),
 		Connections: s.server.Connections(),
+		Away:        s.server.Away(),
 		Ready:       s.server.Ready(),
 		Socket:      s.status.Socket,
 		Jobs:        report.NewJobs(s.server.Jobs()),

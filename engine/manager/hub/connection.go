@@ -28,6 +28,9 @@ type Connection struct {
 
 	subscriptionsUpdate update
 
+	resumption *resumption // nil if its client cannot resume it
+	absence    *absence    // nil unless it is away
+
 	badMessages []time.Time // when its latest bad messages came
 	failures    int         // wrong passwords since the last right one
 
@@ -40,19 +43,23 @@ type Connection struct {
 
 // profile has what scripts read of a connection, by the methods that bind.Client describes.
 type profile struct {
-	conn              broker.Conn
+	conn              broker.Conn // the present one; while the connection is away, the last one
 	uuid              string
+	resourceID        uint64
+	openedAt          time.Time
 	open, admin       bool
+	connected         bool
 	kind, name, email string
 	slot              any
 }
 
 func (p *profile) UUID() string          { return p.uuid }
 func (p *profile) Open() bool            { return p.open }
+func (p *profile) Connected() bool       { return p.connected }
 func (p *profile) Admin() bool           { return p.admin }
-func (p *profile) ResourceID() uint64    { return p.conn.ID() }
+func (p *profile) ResourceID() uint64    { return p.resourceID }
 func (p *profile) IPAddress() netip.Addr { return p.conn.Peer().Addr }
-func (p *profile) Timestamp() time.Time  { return p.conn.OpenedAt() }
+func (p *profile) Timestamp() time.Time  { return p.openedAt }
 func (p *profile) Type() string          { return p.kind }
 func (p *profile) Name() string          { return p.name }
 func (p *profile) Email() string         { return p.email }
@@ -77,15 +84,23 @@ const maxNotifications = 100
 
 // Add adds a new connection, before its open hook runs.
 func (h *Hub) Add(conn broker.Conn, uuid string) *Connection {
+	c := h.add(conn, profile{
+		conn: conn, uuid: uuid, resourceID: conn.ID(), openedAt: conn.OpenedAt(), open: true, connected: true, kind: "anonymous",
+	})
+	c.changed()
+	return c
+}
+
+// add adds a connection that is the last one in the order of opening.
+func (h *Hub) add(conn broker.Conn, p profile) *Connection {
 	h.lastNumber++
-	c := &Connection{hub: h, number: h.lastNumber, owner: loop.NewOwner(&h.ownerLimits), profile: profile{conn: conn, uuid: uuid, open: true, kind: "anonymous"}}
+	c := &Connection{hub: h, number: h.lastNumber, owner: loop.NewOwner(&h.ownerLimits), profile: p}
 	c.subscriptionsUpdate.send = c.sendSubscriptions
 	h.byConn[conn] = c
-	h.byUUID[uuid] = c
+	h.byUUID[c.uuid] = c
 	h.connections = append(h.connections, c)
 	h.roster.newcomers = append(h.roster.newcomers, c)
 	conn.Subscribe(allConnections)
-	c.changed()
 	return c
 }
 
@@ -95,14 +110,16 @@ func (c *Connection) May(p auth.Protection, owner string) bool {
 	return p.Allows(c.admin, c.uuid, owner)
 }
 
-// Close closes a connection. It is removed at once, so that others do not see it while its peer is slow to close;
+// Close closes a connection, for good. It is removed at once, so that others do not see it while its peer is slow to close;
 // Options.Closed is called in a turn of its own.
 func (c *Connection) Close(why wire.Close) {
 	if !c.open {
 		return
 	}
 	c.hub.sendUpdates()
-	c.conn.Close(why)
+	if c.absence == nil {
+		c.conn.Close(why)
+	}
 	c.Remove()
 	c.hub.loop.Next("close", func() { c.hub.options.Closed(c, why.Reason) })
 }
@@ -110,7 +127,8 @@ func (c *Connection) Close(why wire.Close) {
 // Remove removes a connection from the hub, its topics and the roster.
 func (c *Connection) Remove() {
 	h := c.hub
-	c.open = false
+	c.open, c.connected = false, false
+	c.endResumption()
 	delete(h.byConn, c.conn)
 	delete(h.byUUID, c.uuid)
 	h.connections = remove(h.connections, c)

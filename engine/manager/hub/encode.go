@@ -47,7 +47,7 @@ func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 	if dst, err = notifications(c.notifications).AppendJSON(append(dst, `,"notifications":`...)); err != nil {
 		return nil, err
 	}
-	dst = strconv.AppendUint(append(dst, `,"resource_id":`...), c.conn.ID(), 10)
+	dst = strconv.AppendUint(append(dst, `,"resource_id":`...), c.resourceID, 10)
 	if dst, err = topicObject(c.subscriptions).AppendJSON(append(dst, `,"subscriptions":`...)); err != nil {
 		return nil, err
 	}

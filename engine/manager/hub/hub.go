@@ -46,9 +46,13 @@ type Options struct {
 	// Limits has the limits of connections. The hub enforces MaxBadMessages and Subscriptions, and the loop WaitingPerConnection.
 	Limits config.Limits
 	Roster config.Roster
+	// Resume has how long and how many connections may be away.
+	Resume config.Resume
+	// AwayChanged is called with the number of connections that are away whenever it changes. Optional.
+	AwayChanged func(n int)
 	// Scripts returns the scripts that run.
 	Scripts func() Scripts
-	// Closed is called in a turn of its own after Connection.Close.
+	// Closed is called in a turn of its own after Connection.Close, and when the window of a connection that is away ends.
 	Closed func(c *Connection, reason string)
 	// CheckPassword reports whether a password is the key. If it is not, logFields go into the log.
 	CheckPassword func(peer auth.Peer, password string, logFields ...any) bool
@@ -70,6 +74,7 @@ type Hub struct {
 	lastNumber  uint64        // of the connection added last
 	topics      topics
 	roster      roster
+	away        away
 	updates     updates
 	buffer      []byte // where frames are encoded; nil while it is in use
 }
@@ -86,6 +91,7 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
 		byUUID:   map[string]*Connection{},
 		topics:   topics{byName: map[string]*Topic{}, byUUID: map[string]*Topic{}},
 		updates:  updates{turn: 1},
+		away:     away{byToken: map[tokenHash]*Connection{}},
 
 		ownerLimits: loop.OwnerLimits{MaxWaiting: o.Limits.WaitingPerConnection},
 	}
@@ -97,9 +103,9 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
 // SetPublisher sets the publisher. It is called once, before the loop runs.
 func (h *Hub) SetPublisher(p Publisher) { h.publisher = p }
 
-// Configure changes the limits and the settings of the roster.
-func (h *Hub) Configure(limits config.Limits, r config.Roster) {
-	h.options.Limits = limits
+// Configure changes the limits and the settings of the roster and of connections that are away.
+func (h *Hub) Configure(limits config.Limits, r config.Roster, resume config.Resume) {
+	h.options.Limits, h.options.Resume = limits, resume
 	h.ownerLimits.MaxWaiting = limits.WaitingPerConnection
 	h.roster.configure(r)
 }

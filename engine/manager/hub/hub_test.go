@@ -32,8 +32,13 @@ func (*sink) Close(wire.Close)           {}
 func (*sink) Subscribe(outbox.TopicID)   {}
 func (*sink) Unsubscribe(outbox.TopicID) {}
 func (*sink) Heard() uint64              { return 0 }
+func (*sink) Forget()                    {}
 
 func (*sink) ResumeRequest() broker.ResumeRequest { return broker.ResumeRequest{} }
+
+func (*sink) Resume(_ broker.Conn, _ int64, _ func(complete bool, sent uint64) *outbox.Frame, done func(complete bool)) {
+	done(false)
+}
 
 // showAll shows all of a connection in the roster.
 type showAll struct{ testing.TB }
@@ -47,7 +52,7 @@ func newHub(tb testing.TB, number int) *Hub {
 	tb.Helper()
 	c := config.Default()
 	h := New(Options{
-		Limits: c.Limits, Roster: c.Roster, Scripts: func() Scripts { return showAll{tb} },
+		Limits: c.Limits, Roster: c.Roster, Resume: c.Resume, Scripts: func() Scripts { return showAll{tb} },
 	}, loop.New(loop.Options{}), slog.New(slog.DiscardHandler))
 	for i := range number {
 		h.Add(&sink{id: uint64(i + 1), opened: time.Now()}, wire.NewID())

@@ -60,6 +60,8 @@ type Client interface {
 
 	UUID() string
 	Open() bool
+	// Connected reports whether it is open and not away.
+	Connected() bool
 	Admin() bool
 	ResourceID() uint64
 	IPAddress() netip.Addr

@@ -98,6 +98,11 @@ func clientFields() []api.Field {
 			Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Open()) }),
 		},
 		{
+			Name: "connected", Type: "boolean",
+			Doc: "False while it is away: its connection is lost and may come back. What it is sent meanwhile is kept. Also false once it has closed. Read-only.",
+			Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Connected()) }),
+		},
+		{
 			Name: "type", Type: "string",
 			Doc: "\"anonymous\" until it joins as \"player\" or \"spectator\", or a script sets it. A string that is not empty; everybody sees a change in the next roster.",
 			Get: get(func(c *connection) lua.LValue { return lua.LString(c.Type()) }),

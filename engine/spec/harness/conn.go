@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"encoding/json"
 	"net/netip"
 	"slices"
 	"time"
@@ -22,6 +23,14 @@ type Conn struct {
 	heard    uint64      // messages that the client has sent
 	closed   *wire.Close // nil while it is open
 	detached bool        // the manager has been told that it is closed
+
+	request  broker.ResumeRequest
+	greeted  bool     // it has had its first frame
+	token    string   // with which the client can come back; "" if it cannot
+	complete bool     // it has come back and misses nothing
+	away     bool     // the client has lost it
+	kept     [][]byte // frames since then
+	over     bool     // nobody can come back to it
 }
 
 var (
@@ -46,18 +55,37 @@ func (s *Conn) Peer() auth.Peer {
 	return auth.Peer{Addr: netip.AddrFrom4([4]byte{127, 0, 0, 1}), Direct: true}
 }
 
-// Send keeps a frame until it is taken.
+// Send keeps a frame until it is taken. The first frame, with the token, is for the harness.
 func (s *Conn) Send(f *outbox.Frame) {
-	if s.closed == nil {
+	switch {
+	case s.closed != nil || s.over:
+	case !s.greeted && s.greet(f.Payload()):
+	case s.away:
+		s.kept = append(s.kept, f.Payload())
+	default:
 		s.received = append(s.received, f.Payload())
 	}
 }
 
+// greet takes the token from the first frame. It reports whether there was one.
+func (s *Conn) greet(text []byte) bool {
+	s.greeted = true
+	var first struct {
+		Name     string
+		Token    string
+		Complete bool
+	}
+	if json.Unmarshal(text, &first) != nil || first.Name != "ConnectionResumable" && first.Name != "ConnectionResumed" {
+		return false
+	}
+	s.token, s.complete = first.Token, first.Complete
+	return true
+}
+
 // SendLatest replaces the previous frame of SendLatest if it has not been taken, as the queue of a connection does.
 func (s *Conn) SendLatest(f *outbox.Frame) {
-	s.received = slices.DeleteFunc(s.received, func(text []byte) bool {
-		return s.latest != nil && &text[0] == &s.latest[0]
-	})
+	isPrevious := func(text []byte) bool { return s.latest != nil && &text[0] == &s.latest[0] }
+	s.received, s.kept = slices.DeleteFunc(s.received, isPrevious), slices.DeleteFunc(s.kept, isPrevious)
 	s.Send(f)
 	s.latest = f.Payload()
 }
@@ -69,11 +97,32 @@ func (s *Conn) Close(why wire.Close) {
 	}
 }
 
-// ResumeRequest is that of a client that asks for nothing.
-func (s *Conn) ResumeRequest() broker.ResumeRequest { return broker.ResumeRequest{} }
+// ResumeRequest is what the client asked for. All clients of specs can come back.
+func (s *Conn) ResumeRequest() broker.ResumeRequest { return s.request }
 
-// Heard returns how many messages the client has sent.
+// Heard returns how many messages have come from the client.
 func (s *Conn) Heard() uint64 { return s.heard }
+
+// Resume goes on where another connection stopped, unless the client remembers nothing.
+func (s *Conn) Resume(from broker.Conn, received int64, hello func(complete bool, sent uint64) *outbox.Frame, done func(complete bool)) {
+	complete := received >= 0
+	s.Send(hello(complete, uint64(max(0, received))))
+	if old, ok := from.(*Conn); ok {
+		if complete {
+			s.received, s.latest = slices.Concat(old.received, old.kept), old.latest
+		}
+		s.topics = old.topics
+		old.Close(wire.CloseTakenOver())
+		old.over, old.received, old.kept, old.topics = true, nil, nil, nil
+	}
+	done(complete)
+}
+
+// Forget ends the connection of a client that does not come back.
+func (s *Conn) Forget() { s.over, s.kept, s.topics = true, nil, nil }
+
+// Connected reports whether the client has not lost it, and it is not closed.
+func (s *Conn) Connected() bool { return !s.away && s.closed == nil }
 
 // Closed returns why the connection was closed, or nil while it is open.
 func (s *Conn) Closed() *wire.Close { return s.closed }

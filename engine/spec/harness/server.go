@@ -95,6 +95,7 @@ func New(ctx context.Context, o Options, l *Log) (*Server, error) {
 		Key:    auth.NewKey(key),
 		Limits: c.Limits,
 		Roster: c.Roster,
+		Resume: c.Resume,
 		Drain:  c.Lua.Drain.Std(),
 		Stop:   func(why wire.Close) { s.stopping = &why },
 		Retired: func(a manager.Application) {
@@ -246,6 +247,7 @@ func (s *Server) handleEnded() bool {
 	busy := false
 	if s.stopping != nil && !s.stopped {
 		s.stopped, busy = true, true
+		s.manager.BeginStop(false)
 		s.runStopHook()
 		for _, conn := range s.clients.conns {
 			conn.Close(*s.stopping)
@@ -313,16 +315,47 @@ func (s *Server) stepClock(end time.Time) bool { return !s.stopped && s.clock.st
 
 // Connect opens a new connection.
 func (s *Server) Connect() (*Conn, error) {
+	return s.connect(broker.ResumeRequest{Resumable: true})
+}
+
+func (s *Server) connect(request broker.ResumeRequest) (*Conn, error) {
 	if s.stopped {
 		return nil, errStopped
 	}
-	conn := &Conn{id: uint64(len(s.clients.conns) + 1), opened: s.clock.Now(), topics: map[outbox.TopicID]bool{}}
+	conn := &Conn{id: uint64(len(s.clients.conns) + 1), opened: s.clock.Now(), topics: map[outbox.TopicID]bool{}, request: request}
 	s.clients.conns = append(s.clients.conns, conn)
 	s.manager.Open(conn)
 	return conn, s.runUntilIdle()
 }
 
-// WithConnection calls do on the loop with the client of a connection, if it is still open.
+// Drop loses a connection. Its client can come back with Resume.
+func (s *Server) Drop(conn *Conn) error {
+	conn.away = true
+	s.manager.Closed(conn, wire.CloseAbnormal(), broker.EndLost)
+	return s.runUntilIdle()
+}
+
+// ErrOver is returned by Resume if nobody can come back to the connection.
+var ErrOver = errors.New("the connection is over")
+
+// Resume has the client of a connection come back on a new one. fresh means that its page was loaded anew. complete reports
+// whether the client misses nothing.
+func (s *Server) Resume(conn *Conn, fresh bool) (next *Conn, complete bool, err error) {
+	if conn.over || conn.closed != nil || conn.token == "" {
+		return nil, false, ErrOver
+	}
+	request := broker.ResumeRequest{Resumable: true, Token: conn.token}
+	if fresh {
+		request.Received = -1
+	}
+	next, err = s.connect(request)
+	if err != nil {
+		return nil, false, err
+	}
+	return next, next.complete, nil
+}
+
+// WithConnection calls do on the loop with the client of a new connection, if it is still open.
 func (s *Server) WithConnection(conn *Conn, do func(c script.Client) error) (err error) {
 	errTurn := s.turn(func() {
 		for _, known := range s.manager.Host().Connections() {

@@ -1,0 +1,261 @@
+package hub
+
+import (
+	"container/list"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+	"unique"
+
+	"perigee/engine/broker"
+	"perigee/engine/broker/outbox"
+	"perigee/engine/wire"
+)
+
+// Messages about resumption, which only clients get that ask for it.
+const (
+	connectionResumable = "ConnectionResumable" // the first frame of a new connection
+	connectionResumed   = "ConnectionResumed"   // the first frame on a new socket of an old connection; it does not count
+)
+
+// tokenHash is the SHA-256 of a token. Tokens themselves are never kept.
+type tokenHash [sha256.Size]byte
+
+// away are the connections that can be resumed, and those of them whose client is away.
+type away struct {
+	byToken  map[tokenHash]*Connection
+	order    list.List // of *Connection: those that are away, the longest first
+	stopping stopping
+}
+
+// stopping says what happens to connections that are lost while the server stops.
+type stopping int
+
+const (
+	running  stopping = iota // the server does not stop
+	keeping                  // they are away without end, for the next server
+	dropping                 // they are closed
+)
+
+// resumption is what a client needs to come back to its connection.
+type resumption struct {
+	token    tokenHash
+	previous *tokenHash            // good until the client is heard after a return: it may have missed the new token
+	origin   unique.Handle[string] // of the page, or ""; a token is good for this one only
+	handled  uint64                // messages of the client, on all of its sockets
+	before   uint64                // those of earlier sockets
+}
+
+// absence is the time for which a connection is away.
+type absence struct {
+	reason  string // with which the socket was closed
+	element *list.Element
+	cancel  func() // keeps the window from ending
+}
+
+// windows returns how long lost clients, and those that left their page, have to come back.
+func (h *Hub) windows() (lost, left time.Duration) {
+	return h.options.Resume.Lost.Std(), h.options.Resume.Left.Std()
+}
+
+// MakeResumable lets the client of a new connection come back to it, and sends it the first token.
+func (c *Connection) MakeResumable(origin string) {
+	if lost, left := c.hub.windows(); lost == 0 && left == 0 {
+		return
+	}
+	c.resumption = &resumption{origin: unique.Make(origin)}
+	token := c.renewToken()
+	c.SendOrLog(connectionResumable, wire.Members{{Name: "token", Value: token}, {Name: "window", Value: c.hub.windowSeconds()}})
+}
+
+// windowSeconds is the time for which clients try to come back, in seconds.
+func (h *Hub) windowSeconds() float64 {
+	lost, left := h.windows()
+	return max(lost, left).Seconds()
+}
+
+// renewToken gives a connection a new token, beside the one that it has had.
+func (c *Connection) renewToken() (token string) {
+	var secret [32]byte
+	_, _ = rand.Read(secret[:]) // it never fails
+	token = base64.RawURLEncoding.EncodeToString(secret[:])
+	c.resumption.token = sha256.Sum256([]byte(token))
+	c.hub.away.byToken[c.resumption.token] = c
+	return token
+}
+
+// forgetPrevious ends the token before the present one.
+func (c *Connection) forgetPrevious() {
+	if r := c.resumption; r.previous != nil {
+		delete(c.hub.away.byToken, *r.previous)
+		r.previous = nil
+	}
+}
+
+// ByToken returns the open connection that a token belongs to, or nil. Pages of another origin do not get it.
+func (h *Hub) ByToken(token, origin string) *Connection {
+	c := h.away.byToken[sha256.Sum256([]byte(token))]
+	if c == nil || c.resumption.origin.Value() != origin {
+		return nil
+	}
+	return c
+}
+
+// Heard notes that a message has come from the client, the number-th on its present socket.
+func (c *Connection) Heard(number uint64) {
+	if r := c.resumption; r != nil {
+		r.handled = r.before + number
+		c.forgetPrevious()
+	}
+}
+
+// Drop notes that the socket of a connection is lost. It reports whether the connection is away; if not, it is over. left says
+// that a browser has left the page or loads it anew.
+func (c *Connection) Drop(left bool, reason string) bool {
+	h := c.hub
+	window, ifLeft := h.windows()
+	if left {
+		window = ifLeft
+	}
+	if c.resumption == nil || window == 0 || h.away.stopping == dropping {
+		return false
+	}
+	c.connected = false
+	c.leave(window, reason)
+	return true
+}
+
+// leave makes a connection one that is away, until its window ends or too many others are away.
+func (c *Connection) leave(window time.Duration, reason string) {
+	h := c.hub
+	c.absence = &absence{reason: reason, element: h.away.order.PushBack(c), cancel: func() {}}
+	if h.away.stopping == running {
+		h.loop.As(nil, func() { c.absence.cancel = h.loop.After(window, "close", c.closeAbsent) })
+		if h.away.order.Len() > h.options.Resume.Away {
+			h.refusals.Log("resume.away", h.options.Resume.Away)
+			if longest, ok := h.away.order.Front().Value.(*Connection); ok {
+				longest.closeAbsent()
+			}
+		}
+	}
+	h.awayChanged()
+}
+
+// closeAbsent closes a connection whose client has not come back.
+func (c *Connection) closeAbsent() {
+	reason := c.absence.reason
+	c.Remove()
+	c.hub.loop.Next("close", func() { c.hub.options.Closed(c, reason) })
+}
+
+// endAbsence ends the time for which a connection is away.
+func (c *Connection) endAbsence() {
+	if a := c.absence; a != nil {
+		a.cancel()
+		c.hub.away.order.Remove(a.element)
+		c.absence = nil
+		c.hub.awayChanged()
+	}
+}
+
+// endResumption makes a connection that is over one to which nobody can come back.
+func (c *Connection) endResumption() {
+	if c.absence != nil {
+		c.conn.Forget()
+		c.endAbsence()
+	}
+	if c.resumption != nil {
+		c.forgetPrevious()
+		delete(c.hub.away.byToken, c.resumption.token)
+	}
+}
+
+func (h *Hub) awayChanged() {
+	if h.options.AwayChanged != nil {
+		h.options.AwayChanged(h.away.order.Len())
+	}
+}
+
+// Return gives a connection a new socket, on which the client goes on where its last one stopped. received is how many frames
+// the client has received, or negative if it remembers none. done is called by another goroutine, and must not block; complete
+// means that the client misses nothing. Returned must be called then.
+func (c *Connection) Return(conn broker.Conn, received int64, done func(complete bool)) {
+	h, r := c.hub, c.resumption
+	old := c.conn
+	if old.Peer().Addr != conn.Peer().Addr {
+		c.changed()
+	}
+	delete(h.byConn, old)
+	h.byConn[conn] = c
+	c.conn, c.connected = conn, false
+	c.endAbsence()
+	c.forgetPrevious()
+	previous := r.token
+	r.previous = &previous
+	r.before = r.handled
+	conn.Subscribe(allConnections)
+	for _, t := range c.subscriptions {
+		conn.Subscribe(t.id)
+	}
+	token, window, taken := c.renewToken(), h.windowSeconds(), r.handled
+	conn.Resume(old, received, func(complete bool, sent uint64) *outbox.Frame {
+		from := sent
+		if complete {
+			from = uint64(received)
+		}
+		fields := wire.Members{
+			{Name: "token", Value: token},
+			{Name: "window", Value: window},
+			{Name: "complete", Value: complete},
+			{Name: "from", Value: from},
+			{Name: "taken", Value: taken},
+		}
+		text, _ := wire.Append(nil, connectionResumed, fields, h.loop.Now()) // they always have a JSON form
+		return outbox.NewFrame(text)
+	}, done)
+}
+
+// Returned is called after Return, before the resume hook runs. It reports whether the connection still has that socket. A client
+// that misses something gets the roster again.
+func (c *Connection) Returned(conn broker.Conn, complete bool) bool {
+	if !c.open || c.conn != conn {
+		return false
+	}
+	c.connected = true
+	if !complete {
+		c.rosterVersion = 0
+		c.hub.roster.newcomers = append(c.hub.roster.newcomers, c)
+		c.hub.scheduleRoster()
+	}
+	return true
+}
+
+// RevokeAway takes the admin right of those that are away, whose password is no longer good.
+func (h *Hub) RevokeAway() {
+	for e := h.away.order.Front(); e != nil; e = e.Next() {
+		if c, ok := e.Value.(*Connection); ok {
+			c.SetAdmin(false)
+		}
+	}
+}
+
+// BeginStop is called before the server closes its sockets. If keep is set, connections that can be resumed are away from then on
+// until the server has ended; otherwise they are closed.
+func (h *Hub) BeginStop(keep bool) {
+	h.away.stopping = dropping
+	if keep {
+		h.away.stopping = keeping
+	}
+	for e := h.away.order.Front(); e != nil; {
+		c, ok := e.Value.(*Connection)
+		e = e.Next()
+		switch {
+		case !ok:
+		case keep:
+			c.absence.cancel()
+		default:
+			c.closeAbsent()
+		}
+	}
+}
