@@ -182,7 +182,7 @@ local function several()
   end)
 
   scene("Race", function(say)
-    say(server.race({ never(), later("quick"), later("slow", 5000) }):await())
+    say(server.race({ never(), later("quick"), later("slow", 600000) }):await())
     say(server.race({ never(), "there already" }):await())
     local _, reason = pcall(function()
       server.race({ never(), fail("first to fail") }):await()
@@ -194,8 +194,12 @@ end
 
 local function cancels()
   scene("Cancel", function(say)
-    local wakes
+    local begins, wakes
+    local begun = server.promise(function(resolve)
+      begins = resolve
+    end)
     local work = server.async(function()
+      begins()
       local ok, reason = pcall(server.sleep, 60000)
       say(ok)
       say(reason)
@@ -208,7 +212,7 @@ local function cancels()
       wakes = resolve
     end)
     local promise = work()
-    server.sleep(5)
+    begun:await()
     promise:cancel()
     promise:cancel()
     awake:await()

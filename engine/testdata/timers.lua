@@ -30,8 +30,10 @@ function timers:boot()
     timer:resume()
   end)
   server.message("Timeout", { protection = "none" }, function(client)
-    local timer = server.every(1000, "Never", nil, { timeout = 10 })
-    server.sleep(50)
+    local timer = server.every(600000, "Never", nil, { timeout = 10 })
+    while timer.running do
+      server.sleep(5)
+    end
     client:send("TimedOut", { running = timer.running, resumes = pcall(timer.resume, timer) })
   end)
   server.command("Never", function()

@@ -44,8 +44,6 @@ func (c commands) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	// The deadlines of pages are too short for a command that waits. An error means that there are none.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(c.Timeout + writeTimeout))
 	if !c.auth.authenticate(w, r, peer) {
 		return
 	}
@@ -99,6 +97,8 @@ func writeException(w http.ResponseWriter, e wire.Exception) {
 func writeJSON(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	// The deadline of pages began with the request; it may have passed while the command ran. An error means that there is none.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	w.WriteHeader(status)
 	_, _ = w.Write(append(text, '\n')) // fails only if the client is gone
 }
