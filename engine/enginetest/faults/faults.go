@@ -144,9 +144,9 @@ func serverFaults() []fault {
 			Tests: on("engine", "TestReloadUnderLoad"),
 		},
 		{
-			Number: "F17", What: "a stop during a reload, two reloads at once, scripts that change while they are read, an early SIGHUP",
+			Number: "F17", What: "a stop or a kill during a reload, two reloads at once, scripts that change while they are read, an early SIGHUP",
 			Pass:  "the old scripts or the new ones, never a mix",
-			Tests: map[string][]string{"engine": {"TestStopWhileReloading", "TestConcurrentReloads", "TestReloadFailsAfterRehearsal"}, "cmd/perigee": {"TestHangup", "TestEarlyHangup"}},
+			Tests: map[string][]string{"engine": {"TestStopWhileReloading", "TestConcurrentReloads", "TestReloadFailsAfterRehearsal"}, "cmd/perigee": {"TestHangup", "TestEarlyHangup", "TestKillWhileReloading"}},
 		},
 		{
 			Number: "F18", What: "scripts that never end, exhaust the memory or the stack, or multiply",
