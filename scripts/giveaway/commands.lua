@@ -35,7 +35,7 @@ server.command("PickRandomWinner", function()
     return { exception = "NoPlayers", message = sentence, code = 409 }
   end
 
-  prizes.award(prize, winner.uuid)
+  prizes.award(prize, winner.uuid, winner.name)
   winner.prize = prize
   winner.type = "winner"
   if not prizes.available(pool) then

@@ -20,7 +20,7 @@ describe("the giveaway", function()
   end
 
   it("is for admins only", function()
-    for _, name in ipairs({ "AddPrize", "PickRandomWinner", "ResetPrizes" }) do
+    for _, name in ipairs({ "AddPrize", "AskSupervisor", "PickRandomWinner", "ResetPrizes" }) do
       alice:send(name, { prize = { name = "Mug" } })
       alice:expect("PromptForAuthentication", { previous = { name = name } })
     end
@@ -122,6 +122,13 @@ describe("the giveaway", function()
     end)
   end)
 
+  describe("AskSupervisor", function()
+    it("is answered, also if there is none", function()
+      admin:send({ name = "AskSupervisor", id = "8" })
+      assert.is_nil(admin:expect("Supervisor", { previous = "8" }).supervisor)
+    end)
+  end)
+
   describe("ResetPrizes", function()
     it("removes all prizes and makes winners and losers players again", function()
       add("Mug")
@@ -147,8 +154,9 @@ describe("the pool of prizes", function()
     local mug = prizes.add(pool, { name = "Mug" })
     local cap = prizes.add(pool, { name = "Cap" })
     assert.equal(mug, prizes.available(pool))
-    prizes.award(mug, "somebody")
+    prizes.award(mug, "somebody", "Ada")
     assert.is_true(mug.awarded)
+    assert.equal("Ada", mug.winner_name)
     assert.equal(cap, prizes.available(pool))
     prizes.clear(pool)
     assert.same({}, pool)

@@ -22,7 +22,8 @@ function giveaway:open(client)
   client:send("UpdatePrizes", { prizes = json.array(self.prizes) })
 end
 
---- Shows the whole connection to others, since the page has columns for e-mail and IP address.
+--- Shows the whole connection to others: front ends written for the original have columns for
+--- e-mail and IP address. The page here shows these to the host only.
 function giveaway:roster(client)
   return client
 end

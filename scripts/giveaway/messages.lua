@@ -26,5 +26,11 @@ server.message("PickRandomWinner", { protection = "admin" }, function(client)
   end
 end)
 
+--- AskSupervisor asks which program would start the server again after StopServer, so that the page
+--- can say what will happen.
+server.message("AskSupervisor", { protection = "admin" }, function(client)
+  client:reply("Supervisor", { supervisor = server.supervisor() })
+end)
+
 --- ResetPrizes is handled by the command of that name.
 server.message("ResetPrizes", { protection = "admin" })

@@ -24,10 +24,11 @@ function prizes.available(pool)
   return nil
 end
 
---- Gives a prize to the connection with this uuid.
-function prizes.award(prize, uuid)
+--- Gives a prize to the connection with this uuid. The name stays known after the winner has left.
+function prizes.award(prize, uuid, name)
   prize.awarded = true
   prize.winner = uuid
+  prize.winner_name = name
 end
 
 --- Removes all prizes from the pool.

@@ -49,11 +49,11 @@ func TestPicture(t *testing.T) {
 	}
 
 	alice := person{t, "alice", open(t)}
-	alice.do("opens the page", chromedp.EmulateViewport(1240, 880), chromedp.Navigate(server.URL))
-	alice.join("Ada", "Lovelace", "ada@example.com", "#join-player")
-	alice.sees("six people", `document.querySelectorAll("#roster-rows tr").length === 6`)
-	alice.sees("herself as a player", rosterHas("Ada Lovelace", "player"))
-	alice.sees("the winner", rosterHas("Annie Cannon", "winner"))
+	alice.do("opens the page", chromedp.EmulateViewport(1240, 620), chromedp.Navigate(server.URL))
+	alice.join("Ada Lovelace", "#join-player")
+	alice.sees("six people", `document.querySelectorAll("#people li").length === 6`)
+	alice.sees("herself as a player", listHas("#people", "Ada Lovelace", "player"))
+	alice.sees("the winner", listHas("#people", "Annie Cannon", "winner"))
 	alice.sees("two prizes left", `document.querySelector("#prizes-left").textContent === "2"`)
 	alice.sees("no messages that pass", `document.querySelector("#toasts").children.length === 0`)
 

@@ -1,6 +1,8 @@
 // The page's dialogs. Each function opens or answers one; what the user decides comes back through a callback.
 
-import { find } from "./view.js";
+import { find, setText } from "./view.js";
+
+const NAME = "giveaway.name"; // of the storage: the name that was given the last time
 
 function open(id) {
   const dialog = find(id);
@@ -27,17 +29,11 @@ for (const button of document.querySelectorAll("dialog [data-close]")) {
   button.addEventListener("click", () => button.closest("dialog").close());
 }
 
-// The join form, filled in with what was given the last time.
 export function onJoin(callback) {
-  const inputs = ["first-name", "last-name", "email"].map(find);
-  for (const input of inputs) {
-    input.value = localStorage.getItem(`giveaway.${input.id}`) ?? "";
-  }
-  onSubmit("join-form", ({ first, last, email }, submitter) => {
-    for (const input of inputs) {
-      localStorage.setItem(`giveaway.${input.id}`, input.value);
-    }
-    callback(submitter?.value === "spectator" ? "spectator" : "player", { name: { first, last }, email });
+  find("join-name").value = localStorage.getItem(NAME) ?? "";
+  onSubmit("join-form", ({ name }, submitter) => {
+    localStorage.setItem(NAME, name);
+    callback(submitter?.value === "spectator" ? "spectator" : "player", name);
   });
 }
 
@@ -78,18 +74,14 @@ export function setupPrize(callback) {
 }
 
 // Asks before it calls back.
-export function confirm(question, callback) {
-  find("confirm-text").textContent = question;
+export function confirm({ question, detail = "", answer }, callback) {
+  setText(find("confirm-text"), question);
+  setText(find("confirm-detail"), detail);
+  setText(find("confirm-yes"), answer);
   find("confirm-form").onsubmit = (event) => {
     event.preventDefault();
     close("confirm-dialog");
     callback();
   };
   open("confirm-dialog");
-}
-
-export function congratulate(prize) {
-  find("winner-prize").textContent = prize.name ?? "A surprise";
-  find("winner-sponsor").textContent = prize.sponsor ? ` from ${prize.sponsor}` : "";
-  open("winner-dialog");
 }

@@ -1,18 +1,12 @@
 // Shows the state on the page. Names and everything else that people typed go in as text, never as markup.
 
 const SINCE = { dateStyle: "medium", timeStyle: "short" };
-const UNKNOWN = "Somebody who has left";
+const UNKNOWN = "somebody who has left";
 const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "narrow" });
 
 export const find = (id) => document.getElementById(id);
 
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-function setText(target, text) {
+export function setText(target, text) {
   if (target.textContent !== text) {
     target.textContent = text;
   }
@@ -24,8 +18,9 @@ function setData(target, key, value) {
   }
 }
 
-const nameOf = (connection) => connection?.name || "Anonymous";
+export const nameOf = (connection) => connection?.name || "Anonymous";
 const text = (value, otherwise) => (value === undefined || value === "" ? otherwise : String(value));
+const isLive = (link) => link.state === "open" || link.state === "connecting";
 
 // Seconds since 1970, by the server's clock, as "2 min ago".
 function timeAgo(timestamp, now) {
@@ -48,14 +43,12 @@ function clock(seconds) {
 export function render(state) {
   renderStatus(state);
   renderSelf(state);
-  renderStats(state);
   renderPrizes(state);
-  renderRoster(state);
+  renderPeople(state);
   renderNotifications(state);
 }
 
-function renderStatus({ link, joining }) {
-  const seconds = Math.max(0, Math.ceil((link.until - Date.now()) / 1000));
+function renderStatus({ link, joining, uptime }) {
   const words = {
     connecting: "Connecting…",
     open: "Connected",
@@ -64,100 +57,81 @@ function renderStatus({ link, joining }) {
   };
   setData(document.body, "state", link.state);
   setText(find("connection-status"), words[link.state]);
-  const live = link.state === "open" || link.state === "connecting";
-  setText(find("connection-toggle"), live ? "Disconnect" : "Reconnect");
+  setText(find("connection-toggle"), link.state === "closed" ? "Connect" : "Disconnect");
 
-  find("offline").hidden = live;
+  find("offline").hidden = isLive(link);
   const cause = link.reason ? `: ${link.reason}` : "";
-  setText(
-    find("offline-text"),
-    link.state === "waiting"
-      ? `The connection is lost${cause}. Next attempt in ${seconds} s.`
-      : `You are disconnected${cause}.`,
-  );
-  find("join").hidden = link.state !== "open" || !joining;
+  const seconds = Math.max(0, Math.ceil((link.retryAt - Date.now()) / 1000));
+  const lost = `The connection is lost${cause}. Next attempt in ${seconds} s.`;
+  setText(find("offline-text"), link.state === "waiting" ? lost : `You are disconnected${cause}.`);
+  find("join").hidden = !joining;
+  setText(find("uptime"), clock(uptime.elapsed));
+  setText(find("uptime-since"), uptime.start ? `, since ${dateOf(uptime.start).toLocaleString("en", SINCE)}` : "");
 }
 
-function renderSelf({ self }) {
+function renderSelf({ self, link }) {
   setText(find("me-name"), self?.name ?? "");
   const type = find("me-type");
-  type.hidden = !self;
+  type.hidden = !self || self.type === "anonymous";
   setText(type, self?.type ?? "");
   setData(type, "type", self?.type ?? "");
   find("me-admin").hidden = !self?.admin;
-}
-
-function renderStats({ connections, prizes, uptime, link }) {
-  const count = (type) => connections.filter((connection) => connection.type === type).length;
-  setText(find("connection-count"), String(connections.length));
-  setText(find("player-count"), String(count("player")));
-  setText(find("spectator-count"), String(count("spectator")));
-  setText(find("uptime"), clock(uptime.elapsed));
-  const since = uptime.start ? `since ${dateOf(uptime.start).toLocaleString("en", SINCE)}` : "–";
-  setText(find("uptime-since"), since);
-
-  const left = prizes.filter((prize) => !prize.awarded);
-  setText(find("prizes-left"), String(left.length));
-  find("draw-winner").disabled = left.length === 0;
-  setText(find("prizes-total"), String(prizes.length));
-  const next = left.length > 0 ? `Next: ${text(left[0].name, "a surprise")}` : "All prizes are won";
-  setText(find("prizes-next"), prizes.length > 0 ? next : "No prize to win yet");
-
-  for (const button of document.querySelectorAll(".stat button")) {
+  find("host").hidden = !self?.admin;
+  find("sign-in").hidden = !self || self.admin;
+  for (const button of find("host").querySelectorAll("button")) {
     button.disabled = link.state !== "open";
   }
 }
 
-function renderPrizes({ prizes, people }) {
-  find("prizes-empty").hidden = prizes.length > 0;
-  const next = prizes.find((prize) => !prize.awarded);
-  sync(find("prizes"), prizes, makePrize, (item, prize) => {
+function renderPrizes({ prizes, people, link }) {
+  const all = prizes ?? [];
+  const left = all.filter((prize) => !prize.awarded);
+  setText(find("prizes-left"), String(left.length));
+  setText(find("prizes-total"), String(all.length));
+  find("prizes-count").hidden = all.length === 0;
+  find("prizes-empty").hidden = all.length > 0;
+  find("draw-winner").disabled = left.length === 0 || link.state !== "open";
+  sync(find("prizes"), all, "prize-template", (item, prize) => {
     setText(item.querySelector(".prize-name"), text(prize.name, "A surprise"));
     setText(item.querySelector(".prize-sponsor"), prize.sponsor ? `from ${prize.sponsor}` : "");
-    const winner = people.get(prize.winner);
-    const won = `Won by ${winner ? nameOf(winner) : UNKNOWN.toLowerCase()}`;
+    const winner = prize.winner_name ?? people.get(prize.winner)?.name ?? UNKNOWN;
     setData(item, "awarded", String(Boolean(prize.awarded)));
-    setData(item, "next", String(prize === next));
-    setText(item.querySelector(".prize-state"), prize.awarded ? won : prize === next ? "Up next" : "");
+    setData(item, "next", String(prize === left[0]));
+    setText(item.querySelector(".prize-state"), prize.awarded ? `Won by ${winner}` : prize === left[0] ? "Up next" : "");
   });
 }
 
-function makePrize() {
-  return element(
-    "li",
-    {},
-    element("span", { className: "prize-name" }),
-    element("span", { className: "prize-sponsor" }),
-    element("span", { className: "prize-state" }),
-  );
-}
-
-function renderRoster({ connections, self, now, link }) {
-  find("roster").hidden = connections.length === 0;
-  find("roster-empty").hidden = connections.length > 0;
-  sync(find("roster-rows"), connections, makeRow, (row, connection) => {
+function renderPeople({ connections, self, now, link }) {
+  const count = (type) => String(connections.filter((connection) => connection.type === type).length);
+  setText(find("connection-count"), String(connections.length));
+  setText(find("player-count"), count("player"));
+  setText(find("spectator-count"), count("spectator"));
+  find("people-empty").hidden = connections.length > 0;
+  sync(find("people"), connections, "person-template", (item, connection) => {
     const own = connection.uuid === self?.uuid;
-    const cell = (name) => row.querySelector(`[data-column=${name}]`);
-    setData(row, "self", String(own));
-    setText(row.querySelector(".row-name"), nameOf(connection));
-    row.querySelector(".row-you").hidden = !own;
-    row.querySelector(".row-admin").hidden = !connection.admin;
-    setText(cell("email"), text(connection.email, "–"));
-    setText(cell("uuid"), connection.uuid);
-    setText(cell("ip_address"), text(connection.ip_address, "–"));
+    const part = (name) => item.querySelector(`.${name}`);
+    setData(item, "self", String(own));
+    setText(part("initials"), initials(connection.name));
+    setText(part("person-name"), nameOf(connection));
+    part("person-you").hidden = !own;
+    part("person-admin").hidden = !connection.admin;
 
-    const time = row.querySelector("time");
+    const time = item.querySelector("time");
     setText(time, timeAgo(connection.timestamp, now));
     if (time.dateTime === "" && connection.timestamp) {
       time.dateTime = dateOf(connection.timestamp).toISOString();
       time.title = dateOf(connection.timestamp).toLocaleString();
     }
+    const email = connection.email?.includes("@") ? connection.email : "";
+    const known = [email, connection.ip_address, connection.uuid].filter(Boolean);
+    setText(part("person-detail"), self?.admin ? known.join(" · ") : ""); // for the host only
 
-    const badge = row.querySelector("[data-type]");
+    const badge = part("badge");
+    badge.hidden = connection.type === "anonymous";
     setText(badge, text(connection.type, ""));
     setData(badge, "type", text(connection.type, ""));
 
-    const ping = row.querySelector("[data-ping]");
+    const ping = item.querySelector("[data-ping]");
     ping.hidden = own;
     ping.disabled = link.state !== "open";
     setData(ping, "ping", connection.uuid);
@@ -165,33 +139,11 @@ function renderRoster({ connections, self, now, link }) {
   });
 }
 
-function makeRow() {
-  const cell = (column, label, ...children) => {
-    const made = element("td", { role: "cell" }, ...children);
-    Object.assign(made.dataset, { column, label });
-    return made;
-  };
-  const badge = element("span", { className: "badge" });
-  badge.dataset.type = "";
-  const ping = element("button", { className: "small", type: "button", textContent: "Ping" });
-  ping.dataset.ping = "";
-  return element(
-    "tr",
-    { role: "row" },
-    cell(
-      "name",
-      "Name",
-      element("span", { className: "row-name" }),
-      element("span", { className: "row-you tag", textContent: "you" }),
-      element("span", { className: "row-admin tag", textContent: "admin" }),
-    ),
-    cell("email", "Email"),
-    cell("uuid", "Connection"),
-    cell("ip_address", "IP address"),
-    cell("timestamp", "Time", element("time")),
-    cell("type", "Status", badge),
-    cell("ping", "", ping),
-  );
+// The first letters of the first and the last word of a name.
+function initials(name) {
+  const words = (name ?? "").match(/\S+/g) ?? ["?"];
+  const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
+  return letters.map((word) => [...word][0].toUpperCase()).join("");
 }
 
 function renderNotifications({ notifications, people, now, link }) {
@@ -202,24 +154,14 @@ function renderNotifications({ notifications, people, now, link }) {
   find("bell").ariaLabel = `Notifications: ${count}`;
   find("dismiss").hidden = count === 0 || link.state !== "open";
   find("notification-empty").hidden = count > 0;
-  sync(find("notification-list"), notifications, makeNotification, (item, notification) => {
-    const sender = people.get(notification.sender);
-    setText(item.querySelector("strong"), sender ? nameOf(sender) : UNKNOWN);
+  sync(find("notification-list"), notifications, "notification-template", (item, notification) => {
+    setText(item.querySelector("strong"), people.get(notification.sender)?.name ?? "Somebody");
     setText(item.querySelector("time"), timeAgo(notification.timestamp, now));
   });
 }
 
-function makeNotification() {
-  return element(
-    "li",
-    {},
-    element("span", {}, element("strong"), " pinged you"),
-    element("time"),
-  );
-}
-
 // Makes the children of a list those of the items, known by uuid, and touches only what has changed.
-function sync(list, items, make, update) {
+function sync(list, items, template, update) {
   const wanted = new Set(items.map((item) => String(item.uuid)));
   const known = new Map();
   for (const child of Array.from(list.children)) {
@@ -231,7 +173,7 @@ function sync(list, items, make, update) {
   }
   let place = list.firstElementChild;
   for (const item of items) {
-    const child = known.get(String(item.uuid)) ?? make();
+    const child = known.get(String(item.uuid)) ?? find(template).content.firstElementChild.cloneNode(true);
     setData(child, "uuid", String(item.uuid));
     update(child, item);
     if (child === place) {
@@ -244,9 +186,10 @@ function sync(list, items, make, update) {
 
 // Shows a message for a while; kind is "info" or "error".
 export function toast(message, kind = "info") {
-  const close = element("button", { className: "quiet", type: "button", textContent: "✕" });
+  const close = Object.assign(document.createElement("button"), { className: "quiet", type: "button", textContent: "✕" });
   close.ariaLabel = "Close";
-  const shown = element("div", { className: "toast" }, element("p", { textContent: message }), close);
+  const shown = Object.assign(document.createElement("div"), { className: "toast" });
+  shown.append(Object.assign(document.createElement("p"), { textContent: message }), close);
   shown.dataset.kind = kind;
   if (kind === "error") {
     shown.role = "alert";
