@@ -30,6 +30,7 @@ func (s *Server) metricsSnapshot() metrics.Snapshot {
 		Closed:           connections.Closed,
 		Refused:          connections.Refused,
 		SendQueueBytes:   connections.Queued,
+		ResumeBytes:      connections.Kept,
 		AuthFailures:     map[string]uint64{"client": clients, "program": programs},
 		QueuedTurns:      s.loop.Queued(),
 		SlowTurns:        s.counts.slowTurns.Load(),

@@ -141,6 +141,7 @@ func TestMetrics(t *testing.T) {
 		`perigee_connections_closed_total{code="4xxx"}`:                                               "1",
 		`perigee_connections_closed_total{code="1000"}`:                                               "0",
 		"perigee_send_queue_bytes":                                                                    "0",
+		"perigee_resume_bytes":                                                                        "0",
 		`perigee_auth_failures_total{from="client"}`:                                                  "1",
 		`perigee_auth_failures_total{from="program"}`:                                                 "2",
 		`perigee_messages_received_total{generation="1",name="Click"}`:                                "1",

@@ -144,6 +144,7 @@ func brokerOptions(settings config.Config, log *slog.Logger) (broker.Options, er
 	}
 	return broker.Options{
 		Limits:         settings.Limits,
+		Resume:         settings.Resume,
 		MaxConnections: c.MaxConnections,
 		Compression:    c.Compression,
 		Origins:        origins,

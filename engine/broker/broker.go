@@ -45,6 +45,8 @@ type Handler interface {
 type Options struct {
 	// Limits has the limits of one client and of all clients together. 0 disables a limit.
 	Limits config.Limits
+	// Resume has the limits of what is kept for clients that may come back.
+	Resume config.Resume
 	// Compression is whether messages are compressed if a client offers it.
 	Compression bool
 	// MaxConnections is how many clients may be connected at once. 0 means no limit.
@@ -66,6 +68,7 @@ type Broker struct {
 	epoch    time.Time // now counts from here
 	upgrader websocket.Upgrader
 	limiter  *auth.Limiter
+	away     *auth.Limiter // counts the connections of each address that are away
 	out      *outbox.Outbox
 	pending  *pendingSockets
 	emptied  chan struct{} // capacity 1; sent to when the last connection has ended; never closed
@@ -100,6 +103,7 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		clock:    clock,
 		epoch:    time.Now(),
 		limiter:  auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
+		away:     auth.NewLimiter(0, 0),
 		refusals: logging.NewRefusals(log),
 		pending:  &pendingSockets{removed: make(chan struct{}, 1)},
 		emptied:  make(chan struct{}, 1),
@@ -114,7 +118,7 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		CheckOrigin:      allowOrigin,
 	}
 	b.buffers.New = func() any { return new(bytes.Buffer) }
-	b.out = outbox.New(o.Limits, b.now)
+	b.out = outbox.New(o.Limits, o.Resume, b.now)
 	return b
 }
 
@@ -123,7 +127,7 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 // address may connect cannot be changed.
 func (b *Broker) Configure(o Options) {
 	b.options.Store(&o)
-	b.out.Configure(o.Limits)
+	b.out.Configure(o.Limits, o.Resume)
 }
 
 func (b *Broker) settings() *Options { return b.options.Load() }
@@ -159,6 +163,8 @@ type Counts struct {
 	Refused map[string]uint64
 	// Queued are the bytes in all send queues now; a frame that several share counts for each of them.
 	Queued int64
+	// Kept are the bytes that are kept now for clients that are away, counted in the same way.
+	Kept int64
 }
 
 // Counts returns the totals.
@@ -166,7 +172,7 @@ func (b *Broker) Counts() Counts {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return Counts{
-		Opened: b.out.Joined(), Closed: maps.Clone(b.closed), Refused: maps.Clone(b.refused), Queued: b.out.Queued(),
+		Opened: b.out.Joined(), Closed: maps.Clone(b.closed), Refused: maps.Clone(b.refused), Queued: b.out.Queued(), Kept: b.out.Kept(),
 	}
 }
 

@@ -63,7 +63,7 @@ func servePipes(tb testing.TB, change func(o *Options), h Handler) *server {
 
 func run(tb testing.TB, l net.Listener, change func(o *Options), h Handler) *server {
 	tb.Helper()
-	o := Options{Limits: config.Default().Limits}
+	o := Options{Limits: config.Default().Limits, Resume: config.Default().Resume}
 	if change != nil {
 		change(&o)
 	}

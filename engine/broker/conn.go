@@ -34,13 +34,18 @@ type Conn interface {
 	// Heard returns how many text messages have come from the client, including those that were dropped because the client
 	// exceeded its rate. During [Handler.Message] it is the number of that message, the first being 1.
 	Heard() uint64
-	// Resume has the connection, which has sent nothing yet, go on where another one stopped, whose client has received that many
-	// frames; a negative number stands for a client that remembers none. If that one is still open, it is closed with 4409. The
-	// client is sent the frame of hello first, which does not count. complete means that everything that it missed follows; sent is
-	// how many frames it had been sent. Both functions are called once, by any goroutine, and must not block.
+	// Resume has this connection, which is resumable and has sent nothing yet, go on where another resumable one stopped: its topics
+	// and what its client has missed move here. That one is over then; if its socket is still open, it is
+	// closed with 4409. received is how many text frames the client has received on it, -1 if it does not know. The client is sent the frame that
+	// hello returns, then what it has missed if complete is true, then what is sent after this call. sent is the number of the last
+	// frame before those. Neither the frame of hello nor control frames have a number. done is called after hello. Both are called on
+	// another goroutine and must not block. What is published while another goroutine calls Resume may come twice or not at all.
 	Resume(from Conn, received int64, hello func(complete bool, sent uint64) *outbox.Frame, done func(complete bool))
-	// Forget ends the connection of a client that has lost it and does not come back.
+	// Forget ends a connection whose client may come back: what is sent to it is not kept any longer. Close does the same.
 	Forget()
+	// Sent returns how many text frames have been sent to a resumable connection, including those that are kept for it. It waits, but
+	// not for the client.
+	Sent() uint64
 }
 
 // conn implements Conn on a socket.
@@ -70,6 +75,11 @@ func (c *conn) Peer() auth.Peer     { return c.peer }
 func (c *conn) OpenedAt() time.Time { return c.opened }
 func (c *conn) Heard() uint64       { return c.heard.Load() }
 
+// Resume goes on with a connection of the same broker.
+func (c *conn) Resume(from Conn, received int64, hello func(complete bool, sent uint64) *outbox.Frame, done func(complete bool)) {
+	c.Sender.Resume(&from.(*conn).Sender, received, hello, done) //nolint:forcetypeassert // a broker has no other connections
+}
+
 func (c *conn) ResumeRequest() ResumeRequest {
 	if c.resume == nil {
 		return ResumeRequest{}
@@ -93,14 +103,7 @@ func (c *conn) Close(why wire.Close) {
 	if err != nil {
 		allowed = wire.CloseNormal(why.Reason)
 	}
-	c.Sender.Close(outbox.CloseRequest{Why: allowed})
+	if !c.Sender.Close(outbox.CloseRequest{Why: allowed}) {
+		c.Forget() // it may have ended in a way that leads back
+	}
 }
-
-// Resume implements Conn. What the other connection was sent is not kept, so it is never complete.
-func (c *conn) Resume(from Conn, _ int64, hello func(complete bool, sent uint64) *outbox.Frame, done func(complete bool)) {
-	from.Close(wire.CloseTakenOver())
-	c.Send(hello(false, 0))
-	done(false)
-}
-
-func (c *conn) Forget() {}

@@ -70,6 +70,9 @@ func (t *transport) CloseSent(outOfSync bool, timeout time.Duration) {
 	t.socket.limitReading(timeout)
 }
 
+// Over takes a connection from those of its address that are away.
+func (t *transport) Over() { t.broker.releaseAway(t.peer) }
+
 // firstPing returns when a new connection is pinged first. It is random, so that clients that connected together are not
 // all pinged at the same moments.
 func (b *Broker) firstPing() time.Duration {

@@ -54,9 +54,11 @@ func (r *reader) run() {
 	if c.IsClosing() && !r.closeReceived {
 		c.socket.discard() // until the shard, which writes the close frame, ends the reading
 	}
-	request := c.ReaderDone(wire.CloseAbnormal())
+	request := c.Ended(wire.CloseAbnormal())
+	end := c.endOf(request)
+	c.ReaderDone(end != EndForGood)
 	c.broker.increment(c.broker.closed, wire.CodeClass(request.Why.Code))
-	r.recoverPanic(func() { c.broker.handler.Closed(c, request.Why, c.endOf(request)) })
+	r.recoverPanic(func() { c.broker.handler.Closed(c, request.Why, end) })
 }
 
 // recoverPanic calls f. If it panics, only this connection is closed.
@@ -182,9 +184,11 @@ func (r *reader) onPing(payload string) error {
 	return nil
 }
 
-// onPong counts a pong. socket.lastRead shows that the client is alive.
-func (r *reader) onPong(string) error {
-	r.accept()
+// onPong takes a pong. socket.lastRead shows that the client is alive; what it has received need not be kept.
+func (r *reader) onPong(payload string) error {
+	if r.accept() {
+		r.c.Confirm([]byte(payload))
+	}
 	return nil
 }
 

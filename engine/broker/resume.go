@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/wire"
 )
@@ -111,10 +113,39 @@ func canComeBack(code int) bool {
 	return slices.Contains([]int{wire.CodeGoingAway, wire.CodeInternal, wire.CodeRestart, wire.CodeTryLater}, code)
 }
 
-// endOf returns where the end of a connection leads that was closed in this way.
+// Restore returns a connection that is away, for a client that a previous server has sent a number of text frames. It ends when it is
+// resumed or forgotten; the handler is not told of it.
+func (b *Broker) Restore(peer auth.Peer, opened time.Time, sent uint64) Conn {
+	c := &conn{peer: peer, opened: opened, broker: b, resume: &ResumeRequest{Resumable: true, Received: -1}}
+	b.out.Restore(&c.Sender, (*transport)(c), sent)
+	return c
+}
+
+// acquireAway counts a connection that is away, and reports whether its address has room for it.
+func (b *Broker) acquireAway(peer auth.Peer) bool {
+	limit := b.settings().Limits.ConnectionsPerIP
+	if !isLimited(peer) || b.away.Acquire(peer.Addr, limit) {
+		return true
+	}
+	b.refusals.Log("limits.connections_per_ip", limit, "peer", peer.Addr)
+	return false
+}
+
+// releaseAway undoes acquireAway.
+func (b *Broker) releaseAway(peer auth.Peer) {
+	if isLimited(peer) {
+		b.away.Release(peer.Addr)
+	}
+}
+
+// endOf returns where the end of a connection leads that was closed in this way. An address may have as many connections away as
+// it may have open; those do not count for each other, so that a client can come back. If the end leads back, releaseAway must be
+// called.
 func (c *conn) endOf(r outbox.CloseRequest) End {
 	switch {
 	case c.resume == nil || !r.Resumable:
+		return EndForGood
+	case !c.broker.acquireAway(c.peer):
 		return EndForGood
 	case r.Reply && r.Why.Code == wire.CodeGoingAway:
 		return EndLeft

@@ -4,10 +4,14 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"perigee/engine/auth"
+	"perigee/engine/broker/outbox"
 	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
@@ -175,10 +179,76 @@ func TestEnds(t *testing.T) {
 // ending is an observer that also passes on how connections end.
 type ending struct {
 	*observer
-	ends chan End
+	leads chan End
 }
 
 func (e *ending) Closed(c Conn, why wire.Close, end End) {
 	e.observer.Closed(c, why, end)
-	e.ends <- end
+	e.leads <- end
+}
+
+// Connections that are away count neither for max_connections nor against new connections of their address. An address may have as
+// many away as open; one more cannot be resumed.
+func TestAwayLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		proxies, err := auth.ParseProxies([]string{"127.0.0.1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := &ending{newObserver(), make(chan End, 10)}
+		s := servePipes(t, func(o *Options) {
+			o.Proxies = proxies
+			o.MaxConnections, o.Limits.ConnectionsPerIP = 2, 2
+		}, o)
+		lose := func(want ...End) (lost []Conn) {
+			for _, end := range want {
+				c := s.dial(t, "X-Forwarded-For: 203.0.113.7", "Sec-WebSocket-Protocol: perigee.v1")
+				lost = append(lost, testkit.Receive(t, o.opens, "Open"))
+				_ = c.Close()
+				if got := testkit.Receive(t, o.leads, "Closed"); got != end {
+					t.Errorf("connection %d of the address is lost: the end is %v, want %v", len(lost), got, end)
+				}
+				synctest.Wait()
+			}
+			return lost
+		}
+		lost := lose(EndLost, EndLost, EndForGood)
+		if s.Count() != 0 {
+			t.Errorf("Count() = %d while all are away, want 0", s.Count())
+		}
+		lost[0].Forget()
+		lost[1].Close(wire.CloseNormal("")) // as an application does that does not care whether a client is away
+		synctest.Wait()
+		lose(EndLost, EndLost, EndForGood)
+	})
+}
+
+// What is kept for a client that is away is not kept any longer once the application closes the connection. A connection that was
+// restored is one as well.
+func TestCloseAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &ending{newObserver(), make(chan End, 10)}
+		s := servePipes(t, nil, o)
+		c := s.dial(t, "Sec-WebSocket-Protocol: perigee.v1")
+		lost := testkit.Receive(t, o.opens, "Open")
+		_ = c.Close()
+		testkit.Receive(t, o.leads, "Closed")
+		restored := s.Restore(auth.Peer{Addr: netip.MustParseAddr("192.0.2.1")}, time.Unix(7, 0), 3)
+		for _, conn := range []Conn{lost, restored} {
+			before := conn.Sent()
+			conn.Send(outbox.NewFrame([]byte("kept")))
+			synctest.Wait()
+			if sent, kept := conn.Sent(), s.Counts().Kept; sent != before+1 || kept == 0 {
+				t.Errorf("after one frame to %d: Sent() = %d, %d bytes kept", conn.ID(), sent-before, kept)
+			}
+			conn.Close(wire.CloseNormal(""))
+			synctest.Wait()
+			if kept := s.Counts().Kept; kept != 0 {
+				t.Errorf("after Close: %d bytes kept, want 0", kept)
+			}
+		}
+		if restored.Peer().Addr.String() != "192.0.2.1" || !restored.OpenedAt().Equal(time.Unix(7, 0)) || !restored.ResumeRequest().Resumable {
+			t.Errorf("the restored connection has peer %v and was opened at %v", restored.Peer(), restored.OpenedAt())
+		}
+	})
 }

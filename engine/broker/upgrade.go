@@ -265,7 +265,7 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer)
 	s.conn.Store(c)
 	s.limitKernelBuffer()
 	b.pending.remove(s)
-	b.out.Join(&c.Sender, s.Conn, (*transport)(c), compress)
+	b.out.Join(&c.Sender, s.Conn, (*transport)(c), outbox.Features{Compress: compress, Resumable: c.resume != nil})
 	b.mu.Lock()
 	stopReason := b.stopReason
 	b.mu.Unlock()

@@ -88,9 +88,12 @@ type Roster struct {
 
 // Resume is the section [resume]: how clients that lose their connection may come back to it.
 type Resume struct {
-	Lost Duration `toml:"lost" range:"0s..24h" doc:"Time that a client has to come back after its connection was lost. Until then the connection is away: it stays open for the scripts, and what it is sent is kept. 0s closes lost connections at once. Only clients that offer the subprotocol perigee.v1 can come back."`
-	Left Duration `toml:"left" range:"0s..24h" doc:"The same time after a browser left or reloaded the page. 0s closes the connection at once."`
-	Away int      `toml:"away" range:"1..1000000" doc:"Maximum number of connections that are away. One more closes the connection that has been away for the longest time."`
+	Lost     Duration `toml:"lost" range:"0s..24h" doc:"Time that a client has to come back after its connection was lost. Until then the connection is away: it stays open for the scripts, and what it is sent is kept. 0s closes lost connections at once. Only clients that offer the subprotocol perigee.v1 can come back."`
+	Left     Duration `toml:"left" range:"0s..24h" doc:"The same time after a browser left or reloaded the page. 0s closes the connection at once."`
+	Away     int      `toml:"away" range:"1..1000000" doc:"Maximum number of connections that are away. One more closes the connection that has been away for the longest time."`
+	Messages int      `toml:"messages" range:"1..1000000" doc:"Messages that are kept for a client that may come back, until it has confirmed them. One that has missed more goes on without them, and the application learns that."`
+	Bytes    Size     `toml:"bytes" range:"1KiB..1GiB" doc:"The same limit in bytes."`
+	Memory   Size     `toml:"memory" range:"1KiB..1TiB" doc:"Bytes that are kept for all clients together that are away. Beyond that, nothing is kept any more for the clients with the most; they can still come back. A message that is kept for several clients counts for each of them."`
 }
 
 // Queue is the section [queue]: the queue of commands from other programs.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"perigee/engine/auth"
+	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/loop"
@@ -170,9 +171,10 @@ func (s *socket) hears(tb testing.TB, why string, want ...string) {
 
 // socket is the socket of a client. It records the frames that it is sent.
 type socket struct {
-	id     uint64
-	peer   auth.Peer
-	opened time.Time
+	broker.Conn // nil: what is not defined below is not called
+	id          uint64
+	peer        auth.Peer
+	opened      time.Time
 
 	mu sync.Mutex
 	// Guarded by mu.

@@ -120,11 +120,17 @@ func (o *Outbox) AbortAll(ctx context.Context, why wire.Close) (n int) {
 // close queues the close frame behind everything else.
 func (sh *shard) close(s *Sender) {
 	if s.state != stateOpen {
+		if s.isAway() && !s.leadsBack() {
+			sh.forget(s) // its socket has failed before
+		}
 		return
+	}
+	if s.leadsBack() {
+		sh.leave(s)
 	}
 	s.state = stateClosing
 	s.deadline = sh.out.now() + sh.out.limits.Load().WriteTimeout.Std() + CloseTimeout
-	sh.append(s, entry{NewClose(s.closeRequest.Load().Why), false})
+	sh.append(s, entry{frame: NewClose(s.closeRequest.Load().Why)})
 }
 
 // closeSome closes up to closeBatch open connections, and reports whether there may be more.
@@ -163,8 +169,21 @@ func (sh *shard) closeSent(s *Sender) {
 
 // readerDone writes what the socket accepts at once, and removes the sender. If the client began to close, the rest of its
 // queue is still written, within the deadline that every close has.
-func (sh *shard) readerDone(s *Sender) {
+func (sh *shard) readerDone(s *Sender, keep bool) {
 	s.readerDone = true
+	if m := s.memory; m != nil {
+		switch {
+		case !keep:
+			m.over = true
+			if m.away {
+				sh.forget(s)
+			}
+		case m.over:
+			s.transport.Over()
+		default:
+			m.held = true
+		}
+	}
 	sh.flush(s)
 	if s.state == stateClosing && s.closeRequest.Load().Reply {
 		return
@@ -208,7 +227,7 @@ func (sh *shard) tick(now time.Duration) {
 		case dead != nil:
 			sh.abort(s, *dead)
 		case ping:
-			sh.append(s, entry{newFrame(PingFrame, nil), false})
+			sh.append(s, entry{frame: s.ping()})
 		}
 	}
 }

@@ -44,8 +44,8 @@ func TestClose(t *testing.T) {
 			if took := time.Since(began); took < CloseTimeout || took > CloseTimeout+tick {
 				t.Errorf("the connection ended %v after the close frame, want %v and at most a tick", took, CloseTimeout)
 			}
-			if got := c.ReaderDone(wire.CloseAbnormal()).Why; got != first {
-				t.Errorf("ReaderDone = %v, want %v", got, first)
+			if got := c.ended(wire.CloseAbnormal()); got != first {
+				t.Errorf("ended = %v, want %v", got, first)
 			}
 		})
 	}
@@ -62,11 +62,11 @@ func TestReaderDone(t *testing.T) {
 			c.Send(text("still queued"))
 			c.Close(CloseRequest{Why: bye, Reply: true})
 		}
-		if got := answeredLate.ReaderDone(lost).Why; got != bye {
-			t.Errorf("ReaderDone = %v, want %v", got, bye)
+		if got := answeredLate.ended(lost); got != bye {
+			t.Errorf("ended = %v, want %v", got, bye)
 		}
-		if got := disconnected.ReaderDone(lost).Why; got != lost {
-			t.Errorf("ReaderDone = %v, want %v", got, lost)
+		if got := disconnected.ended(lost); got != lost {
+			t.Errorf("ended = %v, want %v", got, lost)
 		}
 		began := time.Now()
 		disconnected.wantEnd()
@@ -93,7 +93,7 @@ func TestTick(t *testing.T) {
 		c := joinOver(t, start(t, nil), ours, theirs, func(_ time.Duration, idle bool) (bool, *wire.Close) {
 			idles <- idle
 			return idle, dead.Load()
-		})
+		}, Features{})
 		began := time.Now()
 		c.want(PingFrame, "")
 		if took := time.Since(began); took != tick || !<-idles {
@@ -149,7 +149,7 @@ func TestCloseAllAndAbortAll(t *testing.T) {
 		half := len(clients) / 2
 		for _, c := range clients[:half] {
 			c.wantClose(wire.CloseRestart())
-			c.ReaderDone(wire.CloseAbnormal())
+			c.ended(wire.CloseAbnormal())
 			c.wantEnd()
 		}
 		if got, want := o.AbortAll(t.Context(), wire.CloseShutdown()), len(clients)-half; got != want {
@@ -167,7 +167,7 @@ func TestCloseAllAndAbortAll(t *testing.T) {
 // Methods that wait return when their context ends, or at once if it has ended.
 func TestContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := New(config.Default().Limits, func() time.Duration { return 0 }) // it does not run: nothing is ever done
+		o := New(config.Default().Limits, config.Default().Resume, func() time.Duration { return 0 }) // it does not run: nothing is ever done
 		c := joinPipe(t, o)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -186,7 +186,7 @@ func TestContextEnds(t *testing.T) {
 // AbortAll sends the client a close frame if its socket accepts it. The end of Run closes the remaining connections, and after
 // it all calls are no-ops.
 func TestAbortAllAndEnd(t *testing.T) {
-	o := New(config.Default().Limits, func() time.Duration { return 0 })
+	o := New(config.Default().Limits, config.Default().Resume, func() time.Duration { return 0 })
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -296,7 +296,7 @@ func TestComingAndGoing(t *testing.T) {
 		case 3:
 			c.Send(text("this is not read"))
 		}
-		c.ReaderDone(wire.CloseAbnormal())
+		c.ended(wire.CloseAbnormal())
 		c.Subscribe(all)
 		c.SendLatest(text("too late"))
 		c.Unsubscribe(all)

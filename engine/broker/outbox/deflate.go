@@ -23,8 +23,8 @@ func (d *deflater) frame(f *Frame) *Frame {
 	if f.bytes[0] != TextFrame || len(f.bytes) < minDeflate {
 		return f
 	}
-	f.deflate.Do(func() { f.deflated = d.compress(f) })
-	return f.deflated
+	f.deflate.Do(func() { f.twin = d.compress(f) })
+	return f.twin
 }
 
 // compress returns a compressed frame, or f if that is not longer. No frame depends on earlier ones, so that all clients can
@@ -41,6 +41,7 @@ func (d *deflater) compress(f *Frame) *Frame {
 	// RFC 7692, 7.2.1: without the end of the empty block that Flush writes.
 	p := bytes.TrimSuffix(d.out.Bytes(), []byte{0, 0, 0xff, 0xff})
 	if compressed := newFrame(TextFrame|Compressed, p); len(compressed.bytes) < len(f.bytes) {
+		compressed.twin = f
 		return compressed
 	}
 	return f

@@ -23,8 +23,10 @@ const maxControl = 125
 type Frame struct {
 	bytes []byte // header and payload; never changed
 
-	deflate  sync.Once
-	deflated *Frame // set by deflate: the frame for clients that have negotiated compression
+	deflate sync.Once
+	// The same message in the other form: set by deflate, to the frame for clients that have negotiated compression; of such a frame,
+	// if it is compressed, that for all others.
+	twin *Frame
 }
 
 // NewFrame returns the frame of a text message. The payload must be valid UTF-8. It is copied.
@@ -55,6 +57,17 @@ func newFrame(first byte, payload []byte) *Frame {
 		bytes = binary.BigEndian.AppendUint64(append(bytes, 127), uint64(n))
 	}
 	return &Frame{bytes: append(bytes, payload...)}
+}
+
+// isText reports whether a frame is that of a text message, compressed or not.
+func (f *Frame) isText() bool { return f.bytes[0]&^Compressed == TextFrame }
+
+// plain returns a frame as it is before compression.
+func (f *Frame) plain() *Frame {
+	if f.bytes[0] == TextFrame|Compressed {
+		return f.twin
+	}
+	return f
 }
 
 // Bytes returns header and payload, for a connection without a Sender. The caller must not change them.

@@ -8,11 +8,9 @@
 package outbox
 
 import (
-	"cmp"
 	"context"
 	"net"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +36,8 @@ type Transport interface {
 	// CloseSent is called after the close frame was written. The client has timeout to answer. outOfSync is that of the
 	// [CloseRequest].
 	CloseSent(outOfSync bool, timeout time.Duration)
+	// Over is called when a connection is over that [Sender.ReaderDone] was told to keep.
+	Over()
 }
 
 // Outbox owns all senders. It is safe for concurrent use.
@@ -48,16 +48,18 @@ type Outbox struct {
 
 	// Used by any goroutine.
 	limits  atomic.Pointer[config.Limits]
+	resume  atomic.Pointer[config.Resume]
 	lastID  atomic.Uint64
 	queued  atomic.Int64   // bytes in all send queues; a shared frame counts once for each queue
+	kept    atomic.Int64   // bytes kept for all clients that are away, counted alike
 	writers sync.WaitGroup // goroutines that wait for a socket
 }
 
 // New returns an outbox that writes nothing until [Outbox.Run]. Frames that are sent before are queued. It uses the limits for
 // sending; 0 disables a limit. now returns the time since any fixed moment.
-func New(l config.Limits, now func() time.Duration) *Outbox {
+func New(l config.Limits, r config.Resume, now func() time.Duration) *Outbox {
 	o := &Outbox{now: now}
-	o.Configure(l)
+	o.Configure(l, r)
 	shards := l.Shards
 	if shards <= 0 {
 		shards = max(1, runtime.GOMAXPROCS(0)-1)
@@ -69,7 +71,10 @@ func New(l config.Limits, now func() time.Duration) *Outbox {
 }
 
 // Configure replaces the limits. Each applies from the next frame on. Shards cannot be changed.
-func (o *Outbox) Configure(l config.Limits) { o.limits.Store(&l) }
+func (o *Outbox) Configure(l config.Limits, r config.Resume) {
+	o.limits.Store(&l)
+	o.resume.Store(&r)
+}
 
 // Run writes until ctx ends, closes the connections that are left, and returns after every goroutine of the outbox has
 // ended. It must be called once only. tick is the time between two calls of [Transport.Tick].
@@ -82,14 +87,29 @@ func (o *Outbox) Run(ctx context.Context, tick time.Duration) {
 	o.writers.Wait()
 }
 
-// Join opens a sender, once. From then on only the outbox may write to the connection, and the outbox closes it. compress is set if
-// the client has negotiated permessage-deflate (RFC 7692).
-func (o *Outbox) Join(s *Sender, conn net.Conn, t Transport, compress bool) {
+// Features are what a client has negotiated in its handshake.
+type Features struct {
+	// Compress is set for permessage-deflate (RFC 7692).
+	Compress bool
+	// Resumable is set if the connection can be resumed.
+	Resumable bool
+}
+
+// Join opens a sender, once. From then on only the outbox may write to the connection, and the outbox closes it.
+func (o *Outbox) Join(s *Sender, conn net.Conn, t Transport, f Features) {
+	o.assign(s, t)
+	s.conn, s.raw, s.compress = conn, rawConn(conn), f.Compress
+	if f.Resumable {
+		s.memory = &memory{}
+	}
+	s.shard.post(op{kind: opJoin, sender: s})
+}
+
+// assign gives a sender its number and its shard.
+func (o *Outbox) assign(s *Sender, t Transport) {
 	s.id = o.lastID.Add(1)
 	s.shard = o.shards[s.id%uint64(len(o.shards))]
-	s.conn, s.transport, s.compress, s.latest = conn, t, compress, -1
-	s.raw = rawConn(conn)
-	s.shard.post(op{kind: opJoin, sender: s})
+	s.transport, s.latest = t, -1
 }
 
 // Joined returns how many senders were ever opened.
@@ -98,14 +118,12 @@ func (o *Outbox) Joined() uint64 { return o.lastID.Load() }
 // Queued returns how many bytes are in all send queues; a frame that several share counts for each of them.
 func (o *Outbox) Queued() int64 { return o.queued.Load() }
 
+// Kept returns how many bytes are kept for clients that are away, counted in the same way.
+func (o *Outbox) Kept() int64 { return o.kept.Load() }
+
 // Publish sends a frame to the subscribers of a topic.
 func (o *Outbox) Publish(t TopicID, f *Frame) {
 	for _, sh := range o.shards {
 		sh.post(op{kind: opPublish, topic: t, frame: f})
 	}
-}
-
-// shardWithLongestQueue returns the shard that has the sender with the longest queue.
-func (o *Outbox) shardWithLongestQueue() *shard {
-	return slices.MaxFunc(o.shards, func(a, b *shard) int { return cmp.Compare(a.longestQueue.Load(), b.longestQueue.Load()) })
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func start(t *testing.T, change func(l *config.Limits)) *Outbox {
 		change(&l)
 	}
 	began := time.Now()
-	o := New(l, func() time.Duration { return time.Since(began) })
+	o := New(l, config.Default().Resume, func() time.Duration { return time.Since(began) })
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var wg sync.WaitGroup
 	wg.Go(func() { o.Run(ctx, tick) })
@@ -46,28 +47,36 @@ type client struct {
 	tick     func(now time.Duration, idle bool) (ping bool, dead *wire.Close) // optional
 	received uint64
 
+	dead  atomic.Bool // Tick gives it up
+	pings atomic.Bool // Tick pings it
+
 	slow      chan int  // how many bytes waited
 	closeSent chan bool // outOfSync
+	over      chan struct{}
 }
 
 var _ Transport = (*client)(nil)
 
 func (c *client) Tick(now time.Duration, idle bool) (ping bool, dead *wire.Close) {
-	if c.tick == nil {
-		return false, nil
+	switch why := wire.CloseNoPong(); {
+	case c.tick != nil:
+		return c.tick(now, idle)
+	case c.dead.Load():
+		return false, &why
 	}
-	return c.tick(now, idle)
+	return c.pings.Load() && idle, nil
 }
 
 func (c *client) Received() uint64                          { return c.received }
 func (c *client) TooSlow(_ string, _ any, queued int)       { c.slow <- queued }
+func (c *client) Over()                                     { c.over <- struct{}{} }
 func (c *client) CloseSent(outOfSync bool, _ time.Duration) { c.closeSent <- outOfSync }
 
 // joinPipe joins a sender over a pipe: nothing is buffered on the way, and in a synctest bubble no time is lost.
 func joinPipe(t *testing.T, o *Outbox) *client {
 	t.Helper()
 	ours, theirs := net.Pipe()
-	return joinOver(t, o, ours, theirs, nil)
+	return joinOver(t, o, ours, theirs, nil, Features{})
 }
 
 // joinSocket joins a sender over sockets of the system.
@@ -88,20 +97,22 @@ func joinSocket(t *testing.T, o *Outbox) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return joinOver(t, o, ours, theirs, nil)
+	return joinOver(t, o, ours, theirs, nil, Features{})
 }
 
-func joinOver(t *testing.T, o *Outbox, ours, theirs net.Conn, onTick func(now time.Duration, idle bool) (bool, *wire.Close)) *client {
+func joinOver(
+	t *testing.T, o *Outbox, ours, theirs net.Conn, onTick func(now time.Duration, idle bool) (bool, *wire.Close), f Features,
+) *client {
 	t.Helper()
 	c := &client{
 		t: t, conn: ours, in: bufio.NewReader(ours), tick: onTick,
-		slow: make(chan int, 1), closeSent: make(chan bool, 1),
+		slow: make(chan int, 1), closeSent: make(chan bool, 1), over: make(chan struct{}, 1),
 	}
 	t.Cleanup(func() {
 		_ = ours.Close() // either may be closed already
 		_ = theirs.Close()
 	})
-	o.Join(&c.Sender, theirs, c, false)
+	o.Join(&c.Sender, theirs, c, f)
 	return c
 }
 
@@ -148,4 +159,11 @@ func on(t *testing.T, s *shard, f func()) {
 	if !s.callAndWait(t.Context(), f) {
 		t.Fatal("the shard has ended")
 	}
+}
+
+// ended ends the reading from a client, which cannot come back, and returns the reason for which the connection has ended.
+func (c *client) ended(why wire.Close) wire.Close {
+	r := c.Ended(why)
+	c.ReaderDone(false)
+	return r.Why
 }

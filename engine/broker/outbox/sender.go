@@ -19,7 +19,8 @@ type Sender struct {
 	conn      net.Conn
 	raw       syscall.RawConn // of conn; nil if frames cannot be written without waiting
 	transport Transport
-	compress  bool // long frames are sent compressed
+	compress  bool    // long frames are sent compressed
+	memory    *memory // nil if the connection cannot be resumed; what it points to is owned by the shard
 
 	// Used by any goroutine.
 	closeRequest atomic.Pointer[CloseRequest] // the first one; nil while the connection is open
@@ -30,6 +31,7 @@ type Sender struct {
 	slow       bool // it is being closed because its client reads too slowly
 	hasWriter  bool // a goroutine waits to write the first frame of the queue
 	dirty      bool // is in shard.dirty
+	waiting    bool // is in shard.waiting
 	index      int  // in shard.senders
 	latest     int  // in queue: the frame that the next SendLatest replaces; -1 if there is none
 	head       int  // in queue: the first frame that is not written
@@ -56,8 +58,9 @@ type CloseRequest struct {
 
 // entry is a frame in a queue.
 type entry struct {
-	frame   *Frame
-	limited bool // it counts against the limits of the queue
+	frame      *Frame
+	limited    bool // it counts against the limits of the queue
+	unnumbered bool // it is a text frame that the memory of the connection has not numbered yet
 }
 
 // state is the progress of a sender, as its shard sees it.
@@ -88,22 +91,29 @@ func (s *Sender) Subscribe(t TopicID) { s.shard.post(op{kind: opSubscribe, sende
 // Unsubscribe removes the sender from a topic. It is idempotent.
 func (s *Sender) Unsubscribe(t TopicID) { s.shard.post(op{kind: opUnsubscribe, sender: s, topic: t}) }
 
-// Close closes the connection after everything sent before. Additional calls are no-ops.
-func (s *Sender) Close(r CloseRequest) {
-	if s.closeRequest.CompareAndSwap(nil, &r) {
+// Close closes the connection after everything sent before. It reports whether this is the first call; additional calls are no-ops.
+func (s *Sender) Close(r CloseRequest) (first bool) {
+	first = s.closeRequest.CompareAndSwap(nil, &r)
+	if first {
 		s.shard.post(op{kind: opClose, sender: s})
 	}
+	return first
 }
 
 // IsClosing reports whether the connection is being closed, or has been.
 func (s *Sender) IsClosing() bool { return s.closeRequest.Load() != nil }
 
-// ReaderDone must be called once, when nothing will be read from the client any more. It closes the connection, with why
-// unless Close was called before, and returns the request that applies.
-func (s *Sender) ReaderDone(why wire.Close) CloseRequest {
+// Ended must be called once, before ReaderDone. It makes why the reason for which the connection ends, unless Close was called
+// before, and returns the request that applies.
+func (s *Sender) Ended(why wire.Close) CloseRequest {
 	s.setFailed(why)
-	s.shard.post(op{kind: opReaderDone, sender: s})
 	return *s.closeRequest.Load()
+}
+
+// ReaderDone must be called once, when nothing will be read from the client any more. It closes the socket. If keep is set and the
+// connection can be resumed, it is away from then on, and [Transport.Over] is called when it is over; otherwise it is over.
+func (s *Sender) ReaderDone(keep bool) {
+	s.shard.post(op{kind: opReaderDone, sender: s, keep: keep})
 }
 
 // setFailed makes why the reason for which the connection ends without the client's or the application's doing, unless it has a

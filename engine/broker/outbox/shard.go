@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +26,7 @@ const (
 // op is an operation that a shard is to carry out; which fields are used depends on the kind.
 type op struct {
 	kind   opKind
+	keep   bool // of opReaderDone
 	sender *Sender
 	frame  *Frame
 	topic  TopicID
@@ -45,9 +45,8 @@ type shard struct {
 	// Set by newShard, never changed.
 	out       *Outbox
 	wake      chan struct{}             // capacity 1; post sends, run receives; never closed
+	stopped   chan struct{}             // closed when run has ended
 	writeOnce func(socket uintptr) bool // the callback for RawConn.Write in tryWrite
-
-	longestQueue atomic.Int64 // bytes of its longest queue, when enforceMemory looked last
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -60,10 +59,13 @@ type shard struct {
 	topics     map[TopicID]map[*Sender]struct{}
 	dirty      []*Sender            // to be written after this batch
 	blocked    map[*Sender]struct{} // senders with a writer that waits for the socket
+	away       map[*Sender]struct{} // senders for which frames are kept
+	waiting    map[*Sender][]op     // operations on senders whose transfer has not come
 	joined     []byte               // short frames that are written at once
 	freeQueues [][]entry            // queues that are not in use
 	deflater   deflater
-	queued     int               // bytes to add to Outbox.queued
+	queued     budget            // of Outbox.queued
+	kept       budget            // of Outbox.kept
 	drained    []chan<- struct{} // closed once no sender is blocked
 
 	// Owned by run: argument and results of writeOnce.
@@ -77,7 +79,12 @@ func newShard(o *Outbox) *shard {
 		out:     o,
 		wake:    make(chan struct{}, 1),
 		topics:  map[TopicID]map[*Sender]struct{}{},
+		stopped: make(chan struct{}),
 		blocked: map[*Sender]struct{}{},
+		away:    map[*Sender]struct{}{},
+		waiting: map[*Sender][]op{},
+		queued:  budget{total: &o.queued},
+		kept:    budget{total: &o.kept},
 		joined:  make([]byte, 0, maxJoined),
 	}
 	sh.writeOnce = func(fd uintptr) bool {
@@ -126,6 +133,7 @@ func (sh *shard) callAndWait(ctx context.Context, f func()) bool {
 
 // run carries out operations until ctx ends, and checks the deadlines of its senders every tick.
 func (sh *shard) run(ctx context.Context, tick time.Duration) {
+	defer close(sh.stopped)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -176,12 +184,15 @@ func (sh *shard) runBatch() {
 }
 
 func (sh *shard) apply(o *op) {
+	if len(sh.waiting) > 0 && sh.deferred(o) {
+		return
+	}
 	s := o.sender
 	switch o.kind {
 	case opJoin:
 		sh.join(s)
 	case opReaderDone:
-		sh.readerDone(s)
+		sh.readerDone(s, o.keep)
 	case opSend:
 		sh.push(s, o.frame)
 	case opSendLatest:
@@ -207,7 +218,7 @@ func (sh *shard) join(s *Sender) {
 	sh.senders = append(sh.senders, s)
 }
 
-// remove closes the connection of a sender and forgets it.
+// remove closes the socket of a sender and, unless it leads back, forgets it.
 func (sh *shard) remove(s *Sender) {
 	if s.state == stateRemoved || s.state == stateNew {
 		return
@@ -217,8 +228,10 @@ func (sh *shard) remove(s *Sender) {
 	sh.senders[s.index], last.index = last, s.index
 	sh.senders[len(sh.senders)-1] = nil
 	sh.senders = sh.senders[:len(sh.senders)-1]
-	for len(s.topics) > 0 {
-		sh.unsubscribe(s, s.topics[0])
+	if s.leadsBack() {
+		sh.leave(s)
+	} else {
+		sh.forget(s)
 	}
 	delete(sh.blocked, s)
 	s.total = 0
@@ -228,7 +241,7 @@ func (sh *shard) remove(s *Sender) {
 }
 
 func (sh *shard) subscribe(s *Sender, t TopicID) {
-	if s.state != stateOpen || slices.Contains(s.topics, t) {
+	if !s.accepts() || slices.Contains(s.topics, t) {
 		return
 	}
 	s.topics = append(s.topics, t)
@@ -241,11 +254,14 @@ func (sh *shard) subscribe(s *Sender, t TopicID) {
 }
 
 func (sh *shard) unsubscribe(s *Sender, t TopicID) {
-	i := slices.Index(s.topics, t)
-	if i < 0 {
-		return
+	if i := slices.Index(s.topics, t); i >= 0 {
+		s.topics = slices.Delete(s.topics, i, i+1)
+		sh.removeSubscriber(s, t)
 	}
-	s.topics = slices.Delete(s.topics, i, i+1)
+}
+
+// removeSubscriber removes a sender from a topic. It is idempotent.
+func (sh *shard) removeSubscriber(s *Sender, t TopicID) {
 	subscribers := sh.topics[t]
 	delete(subscribers, s)
 	if len(subscribers) == 0 {

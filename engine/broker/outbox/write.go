@@ -6,7 +6,6 @@ import (
 	"syscall"
 	"time"
 
-	"perigee/engine/config"
 	"perigee/engine/wire"
 )
 
@@ -17,8 +16,12 @@ const (
 	minAlone = 16 << 10
 )
 
-// push queues a frame, or closes the connection if its queue is full.
+// push queues a frame, or closes the connection if its queue is full. For a client that is away the frame is kept.
 func (sh *shard) push(s *Sender, f *Frame) {
+	if s.isAway() {
+		sh.keep(s, f, (*memory).add)
+		return
+	}
 	if s.state != stateOpen {
 		return
 	}
@@ -35,7 +38,10 @@ func (sh *shard) push(s *Sender, f *Frame) {
 	}
 	s.frames++
 	s.bytes += len(f.bytes)
-	sh.append(s, entry{f, true})
+	sh.append(s, entry{f, true, s.memory != nil && f.isText()})
+	if m := s.memory; m != nil && m.shouldAsk(sh.out.resume.Load()) {
+		sh.append(s, entry{frame: s.ping()})
+	}
 }
 
 // exceeded returns the setting that one more frame in a queue would exceed, with its value, or "".
@@ -53,6 +59,10 @@ func (sh *shard) exceeded(s *Sender, f *Frame) (setting string, value any) {
 
 // pushLatest queues a frame in place of the one that pushLatest queued before.
 func (sh *shard) pushLatest(s *Sender, f *Frame) {
+	if s.isAway() {
+		sh.keep(s, f, (*memory).addLatest)
+		return
+	}
 	if s.state != stateOpen {
 		return
 	}
@@ -64,7 +74,7 @@ func (sh *shard) pushLatest(s *Sender, f *Frame) {
 		sh.markDirty(s)
 		return
 	}
-	sh.append(s, entry{f, false})
+	sh.append(s, entry{f, false, s.memory != nil})
 	s.latest = len(s.queue) - 1
 }
 
@@ -173,7 +183,7 @@ func (sh *shard) advance(s *Sender, n int) {
 	s.offset += n
 	for s.offset > 0 {
 		e := &s.queue[s.head]
-		s.markStarted(e)
+		sh.markStarted(s, e)
 		size := len(e.frame.bytes)
 		if s.offset < size {
 			return
@@ -186,7 +196,10 @@ func (sh *shard) advance(s *Sender, n int) {
 
 // markStarted records that the first frame of the queue is being written: it no longer counts against the limits, and
 // SendLatest cannot replace it.
-func (s *Sender) markStarted(e *entry) {
+func (sh *shard) markStarted(s *Sender, e *entry) {
+	if e.unnumbered {
+		sh.number(s, e)
+	}
 	if e.limited {
 		e.limited = false
 		s.frames--
@@ -200,7 +213,7 @@ func (s *Sender) markStarted(e *entry) {
 // startWriter starts a goroutine that waits until the socket accepts the first frame of the queue, or a part of it.
 func (sh *shard) startWriter(s *Sender) {
 	e := &s.queue[s.head]
-	s.markStarted(e)
+	sh.markStarted(s, e)
 	s.hasWriter = true
 	sh.blocked[s] = struct{}{}
 	rest := e.frame.bytes[s.offset:]
@@ -240,66 +253,9 @@ func (sh *shard) releaseQueue(s *Sender) {
 	s.frames, s.bytes = 0, 0
 }
 
-// account adds the growth of a sender's queue to the total of the shard.
-func (sh *shard) account(s *Sender) {
-	sh.queued += s.total - s.accounted
-	s.accounted = s.total
-}
-
-// enforceMemory adds the queued bytes of this shard to the total of all shards, and closes the connections with the longest
-// queues while the total exceeds limits.send_memory. It is called after writing.
-//
-// A frame that several queues share counts once for each of them. The total is therefore never less than the memory in use,
-// and dropping one queue always lowers it. Counting a shared frame once would need a counter for each frame, which all
-// shards would change for each client.
-func (sh *shard) enforceMemory() {
-	o := sh.out
-	limit := int64(o.limits.Load().SendMemory)
-	total := o.queued.Load()
-	if sh.queued != 0 {
-		total = o.queued.Add(int64(sh.queued))
-		sh.queued = 0
-	}
-	if limit <= 0 || total <= limit/2 {
-		return
-	}
-	for {
-		s := sh.longestBlocked()
-		if total <= limit {
-			return
-		}
-		if other := o.shardWithLongestQueue(); other != sh {
-			other.post(op{kind: opCall, call: (*shard).enforceMemory})
-			return
-		}
-		if s == nil {
-			return
-		}
-		sh.closeSlow(s, "limits.send_memory", config.Size(limit))
-		total = o.queued.Add(int64(sh.queued))
-		sh.queued = 0
-	}
-}
-
-// longestBlocked returns the blocked sender with the longest queue, or nil, and publishes its length in longestQueue.
-func (sh *shard) longestBlocked() *Sender {
-	var longest *Sender
-	for s := range sh.blocked {
-		if longest == nil || s.total > longest.total {
-			longest = s
-		}
-	}
-	if longest == nil {
-		sh.longestQueue.Store(0)
-	} else {
-		sh.longestQueue.Store(int64(longest.total))
-	}
-	return longest
-}
-
 // closeSlow closes a connection whose client does not read fast enough, because of a setting. Of its queue only the rest of a
-// frame that is half written remains, and then the close frame: a client that does read gets it. If the connection is being closed
-// already, it is aborted.
+// frame that is half written remains, and then the close frame: a client that does read gets it. If the client may come back, the
+// queue is kept for it. If the connection is being closed already, it is aborted.
 func (sh *shard) closeSlow(s *Sender, setting string, value any) {
 	if s.state != stateOpen {
 		sh.abort(s, wire.CloseTooSlow())
@@ -307,6 +263,17 @@ func (sh *shard) closeSlow(s *Sender, setting string, value any) {
 	}
 	s.transport.TooSlow(setting, value, s.total)
 	s.setFailed(wire.CloseTooSlow())
+	if s.leadsBack() {
+		sh.leave(s)
+	}
+	sh.dropUnwritten(s)
+	sh.close(s)
+	s.slow, s.deadline = true, sh.out.now()+slowTimeout
+	sh.account(s)
+}
+
+// dropUnwritten removes all frames from a queue but one that is half written.
+func (sh *shard) dropUnwritten(s *Sender) {
 	kept := s.head
 	if s.offset > 0 || s.hasWriter {
 		kept++
@@ -316,9 +283,6 @@ func (sh *shard) closeSlow(s *Sender, setting string, value any) {
 	}
 	clear(s.queue[kept:])
 	s.queue, s.latest, s.frames, s.bytes = s.queue[:kept], -1, 0, 0
-	sh.close(s)
-	s.slow, s.deadline = true, sh.out.now()+slowTimeout
-	sh.account(s)
 }
 
 // writeBlocking waits until the socket accepts some of p. A timeout of 0 means no limit.

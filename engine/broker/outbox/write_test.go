@@ -171,7 +171,7 @@ func TestConfigure(t *testing.T) {
 		}
 		l := config.Default().Limits
 		l.SendQueueMessages = 2
-		o.Configure(l)
+		o.Configure(l, config.Default().Resume)
 		synctest.Wait()
 		if len(c.slow) != 0 {
 			t.Fatalf("the connection was aborted with %d bytes queued, want it open", <-c.slow)

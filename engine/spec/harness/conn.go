@@ -124,6 +124,9 @@ func (s *Conn) Forget() { s.over, s.kept, s.topics = true, nil, nil }
 // Connected reports whether the client has not lost it, and it is not closed.
 func (s *Conn) Connected() bool { return !s.away && s.closed == nil }
 
+// Sent is not counted: no client of a spec outlives its server.
+func (s *Conn) Sent() uint64 { return 0 }
+
 // Closed returns why the connection was closed, or nil while it is open.
 func (s *Conn) Closed() *wire.Close { return s.closed }
 

@@ -1,0 +1,148 @@
+package outbox
+
+import (
+	"encoding/binary"
+
+	"perigee/engine/config"
+)
+
+// memory is what the outbox keeps of a connection that can be resumed. The text frames of the connection are numbered from 1, on all
+// of its sockets together; client and server count alike, so frames carry no number. A frame gets its number when its writing begins,
+// or when it is sent while the client is away. The last frames are kept until the client has confirmed them.
+type memory struct {
+	sent    uint64   // number of the last frame
+	written uint64   // of the last frame that the client may have received; only valid while it is away
+	asked   uint64   // that the last ping carried, which asks the client to confirm
+	latest  uint64   // of the frame that the next SendLatest replaces while the client is away; 0 is none
+	kept    []*Frame // the last frames up to sent, not compressed
+	first   int      // in kept: those before are removed
+	bytes   int      // of all kept frames
+
+	accounted int  // how much of bytes is in Outbox.kept
+	away      bool // frames are kept instead of being queued for the socket
+	lost      bool // a frame that the client has not received is not kept
+	over      bool // the connection cannot be resumed any more
+	held      bool // Transport.Over is to be called
+}
+
+// length returns how many frames are kept.
+func (m *memory) length() int { return len(m.kept) - m.first }
+
+// confirmed returns the number of the last frame that is not kept any more.
+func (m *memory) confirmed() uint64 { return m.sent - uint64(m.length()) }
+
+// add numbers a text frame and keeps it.
+func (m *memory) add(f *Frame, limits *config.Resume) {
+	m.sent++
+	if m.lost {
+		return
+	}
+	if len(m.kept) == cap(m.kept) && m.first > len(m.kept)/2 {
+		n := copy(m.kept, m.kept[m.first:])
+		clear(m.kept[n:])
+		m.kept, m.first = m.kept[:n], 0
+	}
+	m.kept = append(m.kept, f)
+	m.bytes += len(f.bytes)
+	m.trim(limits)
+}
+
+// addLatest replaces the frame that addLatest has added since the client is away, or adds one.
+func (m *memory) addLatest(f *Frame, limits *config.Resume) {
+	if m.lost || m.latest <= m.confirmed() {
+		m.add(f, limits)
+		m.latest = m.sent
+		return
+	}
+	old := &m.kept[len(m.kept)-1-int(m.sent-m.latest)]
+	m.bytes += len(f.bytes) - len((*old).bytes)
+	*old = f
+	m.trim(limits)
+}
+
+// trim removes the oldest frames until the limits are met. Nothing is kept any more if the client has missed one of them.
+func (m *memory) trim(limits *config.Resume) {
+	n, left := 0, m.bytes
+	for ; m.length()-n > limits.Messages || left > int(limits.Bytes); n++ {
+		left -= len(m.kept[m.first+n].bytes)
+	}
+	m.remove(n)
+	if m.away && m.confirmed() > m.written {
+		m.lose()
+	}
+}
+
+// remove removes the n oldest frames.
+func (m *memory) remove(n int) {
+	for i := range n {
+		m.bytes -= len(m.kept[m.first+i].bytes)
+	}
+	clear(m.kept[m.first : m.first+n])
+	m.first += n
+	if m.length() == 0 {
+		m.kept, m.first = m.kept[:0], 0
+		if cap(m.kept) > maxIdleKept {
+			m.kept = nil
+		}
+	}
+}
+
+// maxIdleKept is the capacity of an empty list of kept frames that is not left to the garbage collector.
+const maxIdleKept = 8
+
+// lose removes all kept frames, and those that come from now on are only counted.
+func (m *memory) lose() {
+	m.lost = true
+	m.kept, m.first, m.bytes = nil, 0, 0
+}
+
+// confirm removes the frames up to a number that the client has received.
+func (m *memory) confirm(number uint64) {
+	if confirmed := m.confirmed(); number > confirmed && number <= m.sent {
+		m.remove(int(number - confirmed))
+	}
+}
+
+// after returns the kept frames after a number, and whether that are all that a client misses that has received up to it. A
+// negative number stands for a client that remembers nothing.
+func (m *memory) after(received int64) (missed []*Frame, complete bool) {
+	if received < 0 || m.lost || uint64(received) < m.confirmed() || uint64(received) > m.sent {
+		return nil, false
+	}
+	return m.kept[len(m.kept)-int(m.sent-uint64(received)):], true
+}
+
+// shouldAsk reports whether so many frames are kept that the client should confirm some, and has not been asked to. An eighth of
+// the limits keeps the memory of clients that receive much small, and the pings few.
+func (m *memory) shouldAsk(limits *config.Resume) bool {
+	const part = 8
+	return m.asked <= m.confirmed() && (m.length() > limits.Messages/part || m.bytes > int(limits.Bytes)/part)
+}
+
+// ping returns a ping. For a connection that can be resumed it carries the number of the last frame before it, which the client
+// confirms by its answer, for that repeats the payload (RFC 6455, 5.5.3).
+func (s *Sender) ping() *Frame {
+	m := s.memory
+	if m == nil {
+		return newFrame(PingFrame, nil)
+	}
+	m.asked = m.sent
+	for _, e := range s.queue[s.head:] {
+		if e.unnumbered {
+			m.asked++
+		}
+	}
+	return newFrame(PingFrame, binary.BigEndian.AppendUint64(nil, m.asked))
+}
+
+// Confirm takes the payload of a pong. The frames that it confirms are not kept any longer.
+func (s *Sender) Confirm(pong []byte) {
+	if s.memory == nil || len(pong) != 8 {
+		return
+	}
+	number := binary.BigEndian.Uint64(pong)
+	s.shard.post(op{kind: opCall, sender: s, call: func(sh *shard) {
+		s.memory.confirm(number)
+		sh.accountKept(s)
+	}})
+}

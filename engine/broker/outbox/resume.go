@@ -1,0 +1,248 @@
+package outbox
+
+import (
+	"slices"
+
+	"perigee/engine/config"
+	"perigee/engine/wire"
+)
+
+// A connection that can be resumed has a memory. When its socket fails or is closed, but neither side has ended the connection on
+// purpose, the connection is away: leave moves what is queued to the memory, and everything that is sent later goes there too.
+// Resume hands the memory and the topics to the sender of a new socket. The connection is over when it is resumed, when Forget is
+// called, or when its socket ends in any other way.
+
+// HelloFunc returns the first frame on a new socket, which is not numbered. complete is whether the client then gets all that it
+// has missed; sent is the number of the last frame before those that follow.
+type HelloFunc func(complete bool, sent uint64) *Frame
+
+// transfer is what a sender hands to the one that resumes its connection.
+type transfer struct {
+	memory memory
+	topics []TopicID
+}
+
+// Resume has a sender, which was joined as resumable and has sent nothing, go on where another one stopped. If the socket of that one
+// is still open, it is closed with 4409. The client has received as many frames as received says; -1 if it remembers nothing. It gets
+// hello, then what it has missed, as far as that is known to be all, and then what is sent after this call; done is called before
+// that. Both functions are called by the goroutine of a shard and must not block.
+func (s *Sender) Resume(from *Sender, received int64, hello HelloFunc, done func(complete bool)) {
+	// The two may belong to different shards. That of s holds back what concerns s until the transfer is there.
+	s.shard.post(op{kind: opCall, call: func(sh *shard) { sh.hold(s) }})
+	posted := from.shard.post(op{kind: opCall, sender: from, call: func(sh *shard) {
+		t := sh.handOver(from)
+		s.shard.post(op{kind: opCall, call: func(sh *shard) { done(sh.resume(s, t, received, hello)) }})
+	}})
+	if !posted { // the outbox has ended
+		done(false)
+	}
+}
+
+// Restore makes a sender that is away from the beginning, after its client was sent a number of frames. It is called in place of
+// [Outbox.Join].
+func (o *Outbox) Restore(s *Sender, t Transport, sent uint64) {
+	o.assign(s, t)
+	s.memory = &memory{sent: sent, written: sent, away: true}
+	s.state = stateRemoved
+	s.shard.post(op{kind: opCall, sender: s, call: func(sh *shard) { sh.away[s] = struct{}{} }})
+}
+
+// Forget makes a connection that is away one that is over: nothing is kept for it any more. A connection that is not away cannot be
+// resumed any more.
+func (s *Sender) Forget() {
+	s.shard.post(op{kind: opCall, sender: s, call: func(sh *shard) {
+		if s.memory != nil {
+			s.memory.over = true
+			if s.memory.away {
+				sh.forget(s)
+			}
+		}
+	}})
+}
+
+// Sent returns the number of the last text frame that was sent to the client, or kept for it; 0 if the connection cannot be
+// resumed. It waits for the shard, until everything that was sent before has been numbered or queued.
+func (s *Sender) Sent() (number uint64) {
+	if s.memory == nil {
+		return 0
+	}
+	done := make(chan struct{})
+	if s.shard.post(op{kind: opCall, sender: s, call: func(*shard) { number = s.memory.sent; close(done) }}) {
+		select {
+		case <-done:
+			return number
+		case <-s.shard.stopped:
+		}
+	}
+	<-s.shard.stopped
+	return s.memory.sent
+}
+
+// leadsBack reports whether the client of a connection that ends may come back to it.
+func (s *Sender) leadsBack() bool {
+	r := s.closeRequest.Load()
+	return s.memory != nil && !s.memory.over && (r == nil || r.Resumable)
+}
+
+// isAway reports whether what is sent to a connection is kept.
+func (s *Sender) isAway() bool { return s.memory != nil && s.memory.away }
+
+// accepts reports whether a sender can be subscribed to topics.
+func (s *Sender) accepts() bool { return s.state == stateOpen || s.isAway() && !s.memory.over }
+
+// number numbers a frame whose writing begins, or that is kept for a client that is away.
+func (sh *shard) number(s *Sender, e *entry) {
+	e.unnumbered = false
+	s.memory.add(e.frame.plain(), sh.out.resume.Load())
+}
+
+// keep keeps a frame for a client that is away. Control frames are of no use to it.
+func (sh *shard) keep(s *Sender, f *Frame, add func(m *memory, f *Frame, limits *config.Resume)) {
+	if f.isText() {
+		add(s.memory, f, sh.out.resume.Load())
+		sh.accountKept(s)
+	}
+}
+
+// leave makes a connection one that is away. What is queued is still written if the socket accepts it, but the client may have to
+// get it again.
+func (sh *shard) leave(s *Sender) {
+	m := s.memory
+	if m.away {
+		return
+	}
+	for i := range s.queue[s.head:] {
+		if e := &s.queue[s.head+i]; e.unnumbered {
+			sh.number(s, e)
+		}
+	}
+	m.away, m.written = true, m.sent
+	sh.away[s] = struct{}{}
+	sh.accountKept(s)
+}
+
+// forget ends a connection for good, whether it can be resumed or not. Its topics are known on, for a resume that comes too late.
+func (sh *shard) forget(s *Sender) {
+	for _, t := range s.topics {
+		sh.removeSubscriber(s, t)
+	}
+	m := s.memory
+	if m == nil {
+		s.topics = nil
+		return
+	}
+	m.over, m.away = true, true
+	m.lose()
+	sh.accountKept(s)
+	delete(sh.away, s)
+	if m.held {
+		m.held = false
+		s.transport.Over()
+	}
+}
+
+// accountKept adds what is kept for a client that is away to the total of the shard.
+func (sh *shard) accountKept(s *Sender) {
+	m, kept := s.memory, 0
+	if m.away {
+		kept = m.bytes
+	}
+	sh.kept.delta += kept - m.accounted
+	m.accounted = kept
+}
+
+// longestKept returns the sender that is away and has most bytes kept, and how many they are.
+func (sh *shard) longestKept() (longest *Sender, bytes int) {
+	for s := range sh.away {
+		if s.memory.bytes > bytes {
+			longest, bytes = s, s.memory.bytes
+		}
+	}
+	return longest, bytes
+}
+
+// handOver ends a connection whose client has come back elsewhere, and returns what its sender has. A socket that is still open is
+// closed; if a frame is half written, after its rest.
+func (sh *shard) handOver(from *Sender) transfer {
+	if from.leadsBack() {
+		sh.leave(from)
+	} else {
+		from.memory.lose()
+	}
+	open := from.state == stateOpen
+	if open {
+		from.closeRequest.CompareAndSwap(nil, &CloseRequest{Why: wire.CloseTakenOver()})
+	}
+	t := transfer{memory: *from.memory, topics: slices.Clone(from.topics)}
+	sh.forget(from)
+	if open {
+		sh.dropUnwritten(from)
+		sh.close(from)
+	}
+	return t
+}
+
+// hold defers all operations on a sender.
+func (sh *shard) hold(s *Sender) {
+	s.waiting = true
+	sh.waiting[s] = nil
+}
+
+// deferred reports whether an operation is deferred because the transfer of its sender has not come. What is published is deferred
+// for all such senders, besides.
+func (sh *shard) deferred(o *op) bool {
+	if o.kind == opPublish {
+		for s := range sh.waiting {
+			sh.waiting[s] = append(sh.waiting[s], *o)
+		}
+		return false
+	}
+	if o.sender == nil || !o.sender.waiting {
+		return false
+	}
+	sh.waiting[o.sender] = append(sh.waiting[o.sender], *o)
+	return true
+}
+
+// resume has a sender go on with what another one has handed over, and then carries out what was deferred. It reports whether the
+// client misses nothing. If the new socket has ended already, the connection is away again.
+func (sh *shard) resume(s *Sender, t transfer, received int64, hello HelloFunc) (complete bool) {
+	m := s.memory
+	missed, complete := t.memory.after(received)
+	m.sent = t.memory.sent - uint64(len(missed))
+	switch {
+	case s.isAway():
+		m.written, m.latest = t.memory.sent, t.memory.latest
+		for _, f := range missed {
+			sh.keep(s, f, (*memory).add)
+		}
+	case s.state == stateOpen:
+		sh.append(s, entry{frame: sh.encode(s, hello(complete, m.sent))})
+		for i, f := range missed {
+			sh.append(s, entry{frame: sh.encode(s, f), unnumbered: true})
+			if m.sent+1+uint64(i) == t.memory.latest {
+				s.latest = len(s.queue) - 1
+			}
+		}
+	}
+	for _, topic := range t.topics {
+		sh.subscribe(s, topic)
+	}
+	sh.release(s)
+	return complete
+}
+
+// release carries out what was deferred for a sender.
+func (sh *shard) release(s *Sender) {
+	ops := sh.waiting[s]
+	delete(sh.waiting, s)
+	s.waiting = false
+	for i := range ops {
+		switch o := &ops[i]; {
+		case o.kind != opPublish:
+			sh.apply(o)
+		case slices.Contains(s.topics, o.topic):
+			sh.push(s, o.frame)
+		}
+	}
+}
