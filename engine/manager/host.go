@@ -36,6 +36,12 @@ func (g *generation) Connection(uuid string) script.Client {
 	return nil
 }
 
+func (g *generation) UserConnections(user string) []script.Client {
+	return g.manager.hub.UserClients(user)
+}
+
+func (g *generation) Users() []string { return g.manager.hub.Users() }
+
 func (g *generation) Send(to []script.Client, name string, fields wire.Fields) error {
 	if !slices.ContainsFunc(to, script.Client.Open) {
 		return nil

@@ -150,7 +150,7 @@ func (m *Manager) adoptConnections(g *generation, from uint64) {
 			break
 		}
 		done++
-		c.MapAttributes(func(name string, v wire.Value) wire.Value {
+		c.MapValues(func(name string, v wire.Value) wire.Value {
 			owner := 0
 			m.warn(g.adopt(&v, &owner, "field "+name+" of client "+c.UUID()))
 			return v

@@ -283,7 +283,10 @@ func TestHandlerOutlivesItsScripts(t *testing.T) {
 	}, func(tm *testManager) {
 		s, c := tm.open()
 		tm.say(s, `{"name":"Wait"}`)
-		tm.turn(func() { tm.must(c.SetAttribute("best", wire.Raw(`"old"`))) })
+		tm.turn(func() {
+			tm.must(c.SetAttribute("best", wire.Raw(`"old"`)))
+			c.SetData(wire.Raw(`"old"`))
+		})
 		_, err := tm.m.Install(tm.Context(), func(script.Host) (Application, error) {
 			return &application{adopt: func(wire.Value) (wire.Value, string) { return wire.Raw(`"new"`), "" }}, nil
 		})
@@ -294,6 +297,9 @@ func TestHandlerOutlivesItsScripts(t *testing.T) {
 		tm.turn(func() {
 			if got, _ := c.Attribute("best").AppendJSON(nil); string(got) != `"new"` {
 				tm.Errorf("the client's field is %s, want it adopted", got)
+			}
+			if got, _ := c.Data().AppendJSON(nil); string(got) != `"new"` {
+				tm.Errorf("the client's data is %s, want it adopted", got)
 			}
 		})
 	})

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"fmt"
 	"log/slog"
 	"strings"
 
@@ -9,17 +8,16 @@ import (
 	"perigee/engine/script/store"
 )
 
-// ranFunction returns what the machine calls when code of the scripts has run; nil without an audit.
-func ranFunction(a *store.Audit) func(call any, sliceEnds bool) {
-	if a == nil {
-		return nil
+// ran is called by the machine when code of the scripts has run. It looks for values that cannot be saved.
+func (p *Program) ran(call any, sliceEnds bool) {
+	h := store.Handler{Name: "?"}
+	if c, ok := call.(*api.Call); ok {
+		h.Name = c.Name
+		h.File, h.Line = c.Defined()
 	}
-	return func(call any, sliceEnds bool) {
-		if c, ok := call.(*api.Call); ok {
-			h := store.Handler{Name: c.Name}
-			h.File, h.Line = c.Defined()
-			a.Ran(h)
-		}
+	p.clients.CheckData(h, sliceEnds)
+	if a := p.options.Audit; a != nil {
+		a.Ran(h)
 		if sliceEnds {
 			a.Continue()
 		}
@@ -31,11 +29,7 @@ func LogFinding(log *slog.Logger) func(f store.Finding) {
 	return func(f store.Finding) {
 		var handlers []string
 		for _, h := range f.Handlers {
-			if h.File == "" {
-				handlers = append(handlers, h.Name)
-			} else {
-				handlers = append(handlers, fmt.Sprintf("%s (%s:%d)", h.Name, h.File, h.Line))
-			}
+			handlers = append(handlers, h.String())
 		}
 		if f.Others {
 			handlers = append(handlers, "others")

@@ -148,7 +148,7 @@ func newProgram(o Options, host Host) *Program {
 	p.turns = &turns{scriptLoop: o.Loop, host: host, lifetime: p.lifetime, generation: o.Generation, onRun: o.OnRun}
 	p.vm = vm.New(vm.Options{
 		TurnTimeout: o.TurnTimeout, Memory: o.Memory, OnHang: o.OnHang,
-		Print: p.log.Print, Now: o.Loop.Now, Await: p.turns.Await, Stopped: loop.ErrStopped, Ran: ranFunction(o.Audit),
+		Print: p.log.Print, Now: o.Loop.Now, Await: p.turns.Await, Stopped: loop.ErrStopped, Ran: p.ran,
 	})
 	p.promises = promise.New(promise.Options{
 		VM: p.vm, Loop: o.Loop, Turn: p.turns.Defer, Timeout: o.AwaitTimeout, Generation: o.Generation, Log: o.Log,
@@ -157,7 +157,7 @@ func newProgram(o Options, host Host) *Program {
 		VM: p.vm, Turns: p.turns, Wait: p.promises.Wait, Starter: o.Processes, Previous: previous, Rehearsal: o.Rehearsal,
 		Generation: o.Generation, Log: o.Log,
 	})
-	p.clients = bind.NewClients(host, p.promises.Wait)
+	p.clients = bind.NewClients(host, p.promises.Wait, o.Log)
 	p.requests = module.NewHTTP(module.HTTPOptions{
 		Log: o.Log, Wait: p.promises.Wait, Owner: o.Loop.Owner, Fetch: o.Fetch,
 		JSON: value.Limits{Depth: o.JSON.Depth, BigText: o.JSON.BigText}, // the size of a body already limits the number of keys

@@ -116,6 +116,13 @@ func setField(known script.Client, name string, v lua.LValue) error {
 	switch name {
 	case "uuid", "open", "connected", "resource_id", "ip_address", "timestamp", "notifications", "subscriptions":
 		return fmt.Errorf("a spec cannot set the %s of a client", name)
+	case "data":
+		if v.Type() != lua.LTTable {
+			return fmt.Errorf("data must be a table, not a %s", v.Type())
+		}
+		there, err := toServer(v)
+		known.SetData(there)
+		return err
 	case "admin":
 		admin, ok := v.(lua.LBool)
 		if ok {
@@ -124,7 +131,7 @@ func setField(known script.Client, name string, v lua.LValue) error {
 		}
 		return fmt.Errorf("admin must be true or false, not a %s", v.Type())
 	}
-	set := map[string]func(string){"type": known.SetType, "name": known.SetName, "email": known.SetEmail}[name]
+	set := map[string]func(string){"type": known.SetType, "name": known.SetName, "email": known.SetEmail, "user": known.SetUser}[name]
 	if set == nil {
 		there, err := toServer(v)
 		if err != nil {

@@ -50,7 +50,14 @@ type profile struct {
 	open, admin       bool
 	connected         bool
 	kind, name, email string
+	person            *person // nil until a script sets something of it
 	slot              any
+}
+
+// person is what scripts know of the person who uses the connection.
+type person struct {
+	user string
+	data wire.Value
 }
 
 func (p *profile) UUID() string          { return p.uuid }
@@ -64,6 +71,33 @@ func (p *profile) Type() string          { return p.kind }
 func (p *profile) Name() string          { return p.name }
 func (p *profile) Email() string         { return p.email }
 func (p *profile) Slot() *any            { return &p.slot }
+
+// User implements bind.Client.
+func (p *profile) User() string {
+	if p.person == nil {
+		return ""
+	}
+	return p.person.user
+}
+
+// Data implements bind.Client.
+func (p *profile) Data() wire.Value {
+	if p.person == nil {
+		return nil
+	}
+	return p.person.data
+}
+
+// SetData implements bind.Client.
+func (p *profile) SetData(v wire.Value) { p.ofPerson().data = v }
+
+// ofPerson returns what is known of the person, to be changed.
+func (p *profile) ofPerson() *person {
+	if p.person == nil {
+		p.person = &person{}
+	}
+	return p.person
+}
 
 // attribute is one field of the application's own data.
 type attribute struct {
@@ -99,6 +133,7 @@ func (h *Hub) add(conn broker.Conn, p profile) *Connection {
 	h.byConn[conn] = c
 	h.byUUID[c.uuid] = c
 	h.connections = append(h.connections, c)
+	h.clients = nil
 	h.roster.newcomers = append(h.roster.newcomers, c)
 	conn.Subscribe(allConnections)
 	return c
@@ -132,6 +167,8 @@ func (c *Connection) Remove() {
 	delete(h.byConn, c.conn)
 	delete(h.byUUID, c.uuid)
 	h.connections = remove(h.connections, c)
+	h.clients = nil
+	h.removeUser(c)
 	for _, t := range c.subscriptions {
 		t.subscribers = remove(t.subscribers, c)
 	}
@@ -184,8 +221,11 @@ func (c *Connection) Number() uint64 { return c.number }
 // Owner is the owner of the turns that run on behalf of the connection, also after it has closed.
 func (c *Connection) Owner() *loop.Owner { return c.owner }
 
-// MapAttributes replaces the value of each attribute by what convert returns for it.
-func (c *Connection) MapAttributes(convert func(name string, v wire.Value) wire.Value) {
+// MapValues replaces the value of each attribute, and the data, by what convert returns for it.
+func (c *Connection) MapValues(convert func(name string, v wire.Value) wire.Value) {
+	if c.Data() != nil {
+		c.SetData(convert("data", c.Data()))
+	}
 	for i, a := range c.attributes {
 		c.attributes[i].value = convert(a.name, a.value)
 	}

@@ -53,6 +53,9 @@ func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 	}
 	dst = strconv.AppendInt(append(dst, `,"timestamp":`...), c.Timestamp().Unix(), 10)
 	dst = wire.AppendString(append(dst, `,"type":`...), c.kind)
+	if user := c.User(); user != "" {
+		dst = wire.AppendString(append(dst, `,"user":`...), user)
+	}
 	dst = wire.AppendString(append(dst, `,"uuid":`...), c.uuid)
 	if len(dst)-start > bind.MaxRow {
 		return nil, errTooLarge

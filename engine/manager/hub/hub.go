@@ -70,8 +70,10 @@ type Hub struct {
 
 	byConn      map[broker.Conn]*Connection
 	byUUID      map[string]*Connection
-	connections []*Connection // the open ones, in the order of opening
-	lastNumber  uint64        // of the connection added last
+	byUser      map[string][]*Connection // the open ones that have a user, in the order of opening
+	connections []*Connection            // the open ones, in the order of opening
+	clients     []bind.Client            // the same as scripts get them; nil if it must be made again
+	lastNumber  uint64                   // of the connection added last
 	topics      topics
 	roster      roster
 	away        away
@@ -89,6 +91,7 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
 		options:  o,
 		byConn:   map[broker.Conn]*Connection{},
 		byUUID:   map[string]*Connection{},
+		byUser:   map[string][]*Connection{},
 		topics:   topics{byName: map[string]*Topic{}, byUUID: map[string]*Topic{}},
 		updates:  updates{turn: 1},
 		away:     away{byToken: map[tokenHash]*Connection{}},
@@ -124,8 +127,13 @@ func (h *Hub) AllFrom(number uint64) []*Connection {
 	return h.connections[indexOf(h.connections, number):]
 }
 
-// Clients returns All as scripts get it. The slice is the caller's.
-func (h *Hub) Clients() []bind.Client { return clients(h.connections) }
+// Clients returns All as scripts get it. The slice must not be changed; it is the same one until a connection opens or closes.
+func (h *Hub) Clients() []bind.Client {
+	if h.clients == nil {
+		h.clients = clients(h.connections)
+	}
+	return h.clients
+}
 
 // Encode makes a frame of a message, once for any number of receivers. Updates that are due are sent before.
 func (h *Hub) Encode(name string, fields wire.Fields) (*outbox.Frame, error) {

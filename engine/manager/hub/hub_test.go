@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,4 +158,54 @@ func BenchmarkRoster(b *testing.B) {
 		h.sendRoster()
 	}
 	b.ReportMetric(float64(len(h.roster.frame.Payload())), "bytes/roster")
+}
+
+// The connections of a user are found in the order of opening, whatever the order in which they got it, until they close or get
+// another one. A closed connection can still be given a user, and is not found.
+func TestUsers(t *testing.T) {
+	h := newHub(t, 4)
+	all := slices.Clone(h.All())
+	found := func(user string) (numbers []uint64) {
+		for _, c := range h.UserClients(user) {
+			numbers = append(numbers, c.ResourceID())
+		}
+		return numbers
+	}
+	check := func(when string, ann, bob []uint64) {
+		t.Helper()
+		if !slices.Equal(found("ann"), ann) || !slices.Equal(found("bob"), bob) {
+			t.Errorf("%s: ann has %v, bob %v, want %v and %v", when, found("ann"), found("bob"), ann, bob)
+		}
+	}
+	for _, i := range []int{3, 0, 2} {
+		all[i].SetUser("ann")
+	}
+	all[1].SetUser("bob")
+	check("after signing in", []uint64{1, 3, 4}, []uint64{2})
+	all[2].SetUser("bob")
+	all[0].SetUser("")
+	check("after a change", []uint64{4}, []uint64{2, 3})
+	all[1].Close(wire.CloseNormal(""))
+	all[2].Close(wire.CloseNormal(""))
+	all[2].SetUser("ann")
+	check("after bob has left", []uint64{4}, nil)
+	if users := h.Users(); !slices.Equal(users, []string{"ann"}) || len(h.byUser) != 1 {
+		t.Errorf("Users = %v, want ann alone", users)
+	}
+	if all[2].User() != "ann" {
+		t.Errorf("the user of a closed connection = %q, want the one that it was given", all[2].User())
+	}
+}
+
+// The list of all connections is made again only after one has opened or closed; an earlier list stays as it was.
+func TestClients(t *testing.T) {
+	h := newHub(t, 3)
+	before := h.Clients()
+	if again := h.Clients(); &again[0] != &before[0] {
+		t.Error("Clients made the list again, want the same one while nothing changes")
+	}
+	h.All()[1].Close(wire.CloseNormal(""))
+	if now := h.Clients(); len(before) != 3 || before[1].Open() || len(now) != 2 {
+		t.Errorf("after a close: %d in the earlier list, %d now, want 3 and 2", len(before), len(now))
+	}
 }

@@ -6,6 +6,7 @@ package bind
 
 import (
 	"errors"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -19,10 +20,15 @@ import (
 
 // Host is the part of script.Host that has the connections and topics.
 type Host interface {
-	// Connections returns all open connections in the order in which they were opened. The slice is the caller's.
+	// Connections returns all open connections in the order in which they were opened. The slice must not be changed; it is the
+	// same one until a connection opens or closes.
 	Connections() []Client
 	// Connection returns the open connection with that UUID, or nil.
 	Connection(uuid string) Client
+	// UserConnections returns the open connections of a user, as Connections does those of all. Users returns all users that have
+	// one, sorted.
+	UserConnections(user string) []Client
+	Users() []string
 	// Send encodes a message once and sends it to those of the clients that are open.
 	Send(to []Client, name string, fields wire.Fields) error
 	// Broadcast encodes a message once and sends it to every connection.
@@ -75,6 +81,12 @@ type Client interface {
 	SetName(n string)
 	Email() string
 	SetEmail(e string)
+	// User is the application's id of the person, "" while unknown. Setting it schedules a roster update.
+	User() string
+	SetUser(id string)
+	// Data is the application's private data of the connection, or nil.
+	Data() wire.Value
+	SetData(v wire.Value)
 	// SetAdmin grants or takes admin rights.
 	SetAdmin(admin bool)
 	// Attribute returns the application's data of that name, or nil. SetAttribute removes it if v is nil. If v exceeds
@@ -135,21 +147,25 @@ const established = "ConnectionEstablished"
 type Clients struct {
 	host Host
 	wait api.Wait
+	log  *slog.Logger
+
+	state *lua.LState // set by Open
 
 	// Metatables, set when the Kinds are opened.
 	clients, sets, topics     *lua.LTable
 	clientMethod, clientField map[string]bool // names that attributes cannot have
 
 	sentEstablished bool // a client has been sent established
+	accesses        dataAccesses
 }
 
 // NewClients returns the bindings of a host's clients and topics.
-func NewClients(host Host, wait api.Wait) *Clients {
-	cs := &Clients{host: host, wait: wait, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
+func NewClients(host Host, wait api.Wait, log *slog.Logger) *Clients {
+	cs := &Clients{host: host, wait: wait, log: log, clientMethod: map[string]bool{}, clientField: map[string]bool{}}
 	for _, f := range cs.clientMethods() {
 		cs.clientMethod[f.Name] = true
 	}
-	for _, f := range clientFields() {
+	for _, f := range cs.clientFields() {
 		cs.clientField[f.Name] = true
 	}
 	return cs
@@ -163,7 +179,7 @@ func (cs *Clients) Kinds() []api.Kind {
 	return []api.Kind{
 		{
 			Name: "client", Class: "Client", Doc: "A connection. It is the same Lua value each time, also as the key of a table.", Metatable: &cs.clients,
-			Fields: clientFields(), Fallback: clientAttribute, Methods: cs.clientMethods(),
+			Fields: cs.clientFields(), Fallback: clientAttribute, Methods: cs.clientMethods(),
 			FallbackDoc: "A field of your own, with plain data; nil removes it. Everybody sees it, unless the roster hook leaves it out. After a change inside a table, set the field again. One field may have 64 KiB as JSON, and all of them 256 KiB.",
 		},
 		{
@@ -180,6 +196,7 @@ func (cs *Clients) Kinds() []api.Kind {
 
 // Open lets scripts set the fields of clients. It is called after the Kinds have been opened.
 func (cs *Clients) Open(L *lua.LState) {
+	cs.state = L
 	cs.clients.RawSetString("__newindex", L.NewFunction(cs.setClientField))
 }
 
@@ -190,6 +207,17 @@ func (cs *Clients) Functions() []api.Function {
 			Name: "connections", Signature: "(): perigee.Connections",
 			Doc: "Returns the set of all open connections.",
 			Run: func(L *lua.LState) int { return cs.pushSet(L, cs.host.Connections()) },
+		},
+		{
+			Name: "users", Signature: "(): string[]",
+			Doc: "Returns the users of all open connections, each once, sorted.",
+			Run: func(L *lua.LState) int {
+				users := L.NewTable()
+				for _, user := range cs.host.Users() {
+					users.Append(lua.LString(user))
+				}
+				return api.Push(L, users)
+			},
 		},
 		{
 			Name: "broadcast", Signature: "(name: string, fields?: table)",

@@ -12,7 +12,10 @@ import (
 )
 
 // connection is the Lua object of a Client. It encodes as the connection's JSON object.
-type connection struct{ Client }
+type connection struct {
+	Client
+	dataAccessed bool // in this slice; see dataAccesses
+}
 
 func (c *connection) String() string { return fmt.Sprintf("client %s (%s)", c.UUID(), c.Type()) }
 
@@ -64,20 +67,20 @@ func (cs *Clients) Replace(v lua.LValue) lua.LValue {
 
 // Client returns the Lua object of a connection.
 func (cs *Clients) Client(c Client) *lua.LUserData {
-	return cs.object(c.Slot(), func() *lua.LUserData { return api.NewObject(&connection{c}, cs.clients) })
+	return cs.object(c.Slot(), func() *lua.LUserData { return api.NewObject(&connection{Client: c}, cs.clients) })
 }
 
 // checkClient returns an argument that must be a client.
-func checkClient(L *lua.LState, n int) Client {
+func checkClient(L *lua.LState, n int) *connection {
 	if c, ok := api.ObjectOf[*connection](L.Get(n)); ok {
-		return c.Client
+		return c
 	}
 	L.ArgError(n, "client expected, got "+L.Get(n).Type().String())
 	return nil
 }
 
 // clientFields are the fields of a client; all others are attributes of the application.
-func clientFields() []api.Field {
+func (cs *Clients) clientFields() []api.Field {
 	get := api.Getter[*connection]
 	return []api.Field{
 		{
@@ -118,6 +121,16 @@ func clientFields() []api.Field {
 			Get: get(func(c *connection) lua.LValue { return stringOrNil(c.Email()) }),
 		},
 		{
+			Name: "user", Type: "string?",
+			Doc: "Your application's id of the person, nil at first. Can be set to a string of up to 255 bytes, a number, or nil; everybody sees a change in the next roster. server.connections():user(id) finds all connections of a person.",
+			Get: get(func(c *connection) lua.LValue { return stringOrNil(c.User()) }),
+		},
+		{
+			Name: "data", Type: "table",
+			Doc: "Your own table for this connection, empty at first. Other clients never see it, and a reload keeps it. It takes plain data only, as server.state does, up to 64 KiB as JSON. If a handler leaves anything else in it, the table gets back what it had before, and the log names the handler; a spec fails.",
+			Get: get(func(c *connection) lua.LValue { return cs.data(c) }),
+		},
+		{
 			Name: "admin", Type: "boolean",
 			Doc: "Whether it is an admin. Can be set: a script may make an admin of a person that it knows by other means.",
 			Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Admin()) }),
@@ -154,6 +167,10 @@ func (cs *Clients) setClientField(L *lua.LState) int {
 		c.SetName(stringField(L, field, v))
 	case "email":
 		c.SetEmail(stringField(L, field, v))
+	case "user":
+		c.SetUser(userField(L, v))
+	case "data":
+		cs.setData(L, c, v)
 	case "admin":
 		admin, ok := v.(lua.LBool)
 		if !ok {
@@ -184,6 +201,17 @@ func (cs *Clients) setAttribute(L *lua.LState, c Client, field string, v lua.LVa
 	if err := c.SetAttribute(field, value.Value{LValue: v, Text: MaxAttribute}); err != nil {
 		L.RaiseError("client.%s: %s", field, api.Sentence(err))
 	}
+}
+
+// MaxUser is how many bytes client.user may have.
+const MaxUser = 255
+
+func userField(L *lua.LState, v lua.LValue) string {
+	user := stringField(L, "user", v)
+	if len(user) > MaxUser {
+		L.RaiseError("client.user must not be longer than %d bytes", MaxUser)
+	}
+	return user
 }
 
 func stringField(L *lua.LState, field string, v lua.LValue) string {

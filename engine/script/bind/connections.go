@@ -70,6 +70,17 @@ func (cs *Clients) filterMethods() []api.Function {
 			}))
 		}},
 		{
+			Name: "user", Signature: "(user: string): perigee.Connections",
+			Doc: "Returns the set of those whose client.user is the given one: all pages that a person has open. Among server.connections(), they are found without a search.",
+			Run: func(L *lua.LState) int {
+				clients, user := api.Self[*set](L, "user").clients, L.CheckString(2)
+				if all := cs.host.Connections(); len(all) > 0 && len(clients) == len(all) && &clients[0] == &all[0] {
+					return cs.pushSet(L, cs.host.UserConnections(user))
+				}
+				return cs.pushSet(L, slices.DeleteFunc(slices.Clone(clients), func(c Client) bool { return c.User() != user }))
+			},
+		},
+		{
 			Name: "where", Signature: "(fn: fun(client: perigee.Client): boolean?): perigee.Connections",
 			Doc: "Returns the set of those for which the function returns true.",
 			Run: func(L *lua.LState) int {

@@ -66,15 +66,15 @@ func (cs *Clients) topicMethods() []api.Function {
 			Name: "subscribe", Signature: "(client: perigee.Client): true?, string?",
 			Doc: "Subscribes a client and tells it (UpdateSubscriptions). Scripts may subscribe any client, whatever the protection. Returns true, or nil and the reason: it has limits.subscriptions subscriptions, it has closed, or the topic was removed.",
 			Run: func(L *lua.LState) int {
-				return api.PushResult(L, lua.LTrue, api.Self[*topic](L, "subscribe").Subscribe(checkClient(L, 2)))
+				return api.PushResult(L, lua.LTrue, api.Self[*topic](L, "subscribe").Subscribe(checkClient(L, 2).Client))
 			},
 		},
 		{Name: "unsubscribe", Signature: "(client: perigee.Client)", Doc: "Ends a subscription and tells the client (UpdateSubscriptions).", Run: func(L *lua.LState) int {
-			api.Self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2))
+			api.Self[*topic](L, "unsubscribe").Unsubscribe(checkClient(L, 2).Client)
 			return 0
 		}},
 		{Name: "allows", Signature: "(client: perigee.Client): boolean", Doc: "Returns whether the topic's protection lets that client subscribe by itself.", Run: func(L *lua.LState) int {
-			return api.Push(L, lua.LBool(api.Self[*topic](L, "allows").Allows(checkClient(L, 2))))
+			return api.Push(L, lua.LBool(api.Self[*topic](L, "allows").Allows(checkClient(L, 2).Client)))
 		}},
 		{Name: "connections", Signature: "(): perigee.Connections", Doc: "Returns the subscribers.", Run: func(L *lua.LState) int {
 			return cs.pushSet(L, api.Self[*topic](L, "connections").Connections())

@@ -26,6 +26,14 @@ type Handler struct {
 	Line int
 }
 
+// String returns the name and, unless the server defines the function, the place of its definition: "Vote (scripts/votes.lua:7)".
+func (h Handler) String() string {
+	if h.File == "" {
+		return h.Name
+	}
+	return fmt.Sprintf("%s (%s:%d)", h.Name, h.File, h.Line)
+}
+
 // Finding is a value that cannot be saved.
 type Finding struct {
 	// Err names the state, the place in it and the problem.
