@@ -88,6 +88,7 @@ function manager:roster(client)
   local row = client:fields()
   row.email = nil
   row.ip_address = nil
+  row.roles = nil
   return row
 end
 

@@ -75,7 +75,7 @@ func TestAuthenticateClosesConnection(t *testing.T) {
 					if i == 4 && !c.Open() {
 						tm.Error("the fifth is answered after the close, want before")
 					}
-					tm.must(c.Prompt(nil))
+					tm.must(c.Prompt(nil, ""))
 				})
 			}
 			c.Authenticate(goodKey, func(ok bool) {

@@ -100,11 +100,14 @@ func (m *Manager) receiveFrom(c *hub.Connection, in incoming) {
 }
 
 // handle runs the handler of a message and the commands that listen to it, if the connection may send it, the fields are valid,
-// and not too many handlers wait on behalf of the connection. The protection is checked first. The first error ends it.
+// and not too many handlers wait on behalf of the connection. The protection and the roles are checked first. The first error ends it.
 func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incoming) error {
 	call := script.Incoming{Name: msg.Name, ID: in.message.ID, Value: in.value, Text: in.message.Text}
 	if !c.May(msg.Protection, stringField(in.value, msg.Owner)) {
-		return c.Prompt(call.Text)
+		return c.Prompt(call.Text, msg.Prompt)
+	}
+	if !c.HasRole(msg.Roles) {
+		return g.deny(c, msg, call, wire.RoleMissing())
 	}
 	if err := g.manager.loop.CheckOwner(); err != nil { // before the handler has done a part of its work
 		return err
@@ -114,11 +117,8 @@ func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incomin
 		ok, err = msg.Authorize(c, call)
 	}
 	switch {
-	case err == nil && !ok && c.Admin():
-		// Another password would not help.
-		return c.Send(wire.MessageException, wire.NotAllowed().Fields(in.message.ID))
 	case err == nil && !ok:
-		return c.Prompt(call.Text)
+		return g.deny(c, msg, call, wire.NotAllowed())
 	case in.invalid != nil:
 		c.Refuse(wire.InvalidFields(in.invalid.Error()), in.message.ID)
 		return nil // an error of authorize may well come from these fields
@@ -137,6 +137,15 @@ func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incomin
 		}
 	}
 	return nil
+}
+
+// deny answers a message that the protection allows and that its roles or its authorize function do not. Signing in again would not
+// help an admin or a user, who gets the exception; anybody else is prompted.
+func (g *generation) deny(c *hub.Connection, msg *registry.Message, call script.Incoming, e wire.Exception) error {
+	if c.Admin() || c.User() != "" {
+		return c.Send(wire.MessageException, e.Fields(call.ID))
+	}
+	return c.Prompt(call.Text, msg.Prompt)
 }
 
 // stringField returns the string field of a decoded message, or "".

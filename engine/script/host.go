@@ -61,7 +61,11 @@ type Message struct {
 	Protection auth.Protection
 	// Owner is the field that names the connection that a message with the protection Client concerns; "" for other protections.
 	Owner string
-	// Authorize narrows the protection. Optional.
+	// Roles narrows the protection to admins and clients that have one of these roles. Optional.
+	Roles []string
+	// Prompt is the sentence with which clients that may not send the message are prompted. Optional.
+	Prompt string
+	// Authorize narrows the protection further. Optional.
 	Authorize func(c Client, m Incoming) (bool, error)
 	// Check checks the fields of a frame. Any goroutine may call it. The error is a sentence for the client. Optional.
 	Check func(text []byte) error

@@ -174,12 +174,17 @@ func (s *server) message(L *lua.LState) int {
 		}
 	}
 	options := L.CheckTable(2)
-	check(api.CheckOptions(options, "protection", "owner", "authorize", "schema"))
+	check(api.CheckOptions(options, "protection", "owner", "roles", "prompt", "authorize", "schema"))
 	var err error
 	m.Protection, err = api.Protection(options)
 	check(err)
 	m.Owner, err = api.Owner(options, m.Protection, `the field with the uuid of the connection it is about`)
 	check(err)
+	m.Roles, err = api.RolesOption(options)
+	check(err)
+	prompt, err := api.Option[lua.LString](options, "prompt", "a string")
+	check(err)
+	m.Prompt = string(prompt)
 	switch authorize := options.RawGetString("authorize").(type) {
 	case *lua.LNilType:
 	case *lua.LFunction:

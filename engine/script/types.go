@@ -75,15 +75,23 @@ func optionClasses() []api.Kind {
 		{Class: "MessageOptions", Doc: "Options of server.message.", Fields: []api.Field{
 			{
 				Name: "protection", Type: protection,
-				Doc: "Required. Who may send it: \"none\" everybody; \"admin\" admins; \"client\" the client that the message is about, or an admin, and owner names the field that has this client's uuid. Everybody else is prompted for a password.",
+				Doc: "Required. Who may send it: \"none\" everybody; \"admin\" admins; \"client\" the client that the message is about, or an admin, and owner names the field that has this client's uuid. Everybody else is prompted.",
 			},
 			{
 				Name: "owner?", Type: "string",
 				Doc: "The name of the field with the uuid of a connection. Required with the protection \"client\", and not allowed otherwise.",
 			},
 			{
+				Name: "roles?", Type: "string[]",
+				Doc: "Narrows the protection to clients with one of these roles in client.roles, and to admins. Checked after the protection, before any Lua runs. Anybody else is prompted, or, if client.user is set, gets the exception NotAllowed.",
+			},
+			{
+				Name: "prompt?", Type: "string",
+				Doc: "The sentence of the prompt, PromptForAuthentication, instead of \"Authorization required.\".",
+			},
+			{
 				Name: "authorize?", Type: "fun(client: perigee.Client, message: table): boolean?",
-				Doc: "Narrows the protection, never widens it. Called after the protection was checked, and before the fields are. If it returns anything but true, the client is prompted for a password; an admin gets the exception NotAllowed.",
+				Doc: "Narrows the protection, never widens it. Called after the protection and the roles were checked, and before the fields are. If it returns anything but true, the client is prompted; an admin, or a client whose client.user is set, gets the exception NotAllowed.",
 			},
 			{
 				Name: "schema?", Type: "table",

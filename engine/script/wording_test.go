@@ -87,7 +87,7 @@ func TestWording(t *testing.T) {
 		{`server.message("X", print)`, `message "X": protection = "none", "client" or "admin" is missing: write server.message(name, { protection = ... }, handler)`},
 		{`server.message("X", {}, print)`, `message "X": protection = "none", "client" or "admin" is missing`},
 		{`server.message("X", { protection = "all" }, print)`, `message "X": protection "all": not one of "none", "client", "admin"`},
-		{`server.message("X", { protect = "none" }, print)`, `message "X": unknown option "protect"; there are: protection, owner, authorize, schema`},
+		{`server.message("X", { protect = "none" }, print)`, `message "X": unknown option "protect"; there are: protection, owner, roles, prompt, authorize, schema`},
 		{`server.push("X", "str")`, `bad argument #2 to server.push (arguments must be a table with names, as { name = "Mug" }, not a string): write server.push(command, arguments, options)`},
 		{`server.push("X", { 1, 2 })`, `bad argument #2 to server.push (arguments must be a table with names, as { name = "Mug" }, not a list): write server.push(command, arguments, options)`},
 		{`server.push("X", 7)`, `bad argument #2 to server.push (arguments must be a table with names, as { name = "Mug" }, not a number): write server.push(command, arguments, options)`},

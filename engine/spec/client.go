@@ -116,6 +116,13 @@ func setField(known script.Client, name string, v lua.LValue) error {
 	switch name {
 	case "uuid", "open", "connected", "resource_id", "ip_address", "timestamp", "notifications", "subscriptions":
 		return fmt.Errorf("a spec cannot set the %s of a client", name)
+	case "roles":
+		roles, err := api.Roles(v)
+		if err != nil {
+			return fmt.Errorf("roles %w", err)
+		}
+		known.SetRoles(roles)
+		return nil
 	case "data":
 		if v.Type() != lua.LTTable {
 			return fmt.Errorf("data must be a table, not a %s", v.Type())

@@ -37,8 +37,11 @@ func shorten(name string) string {
 	return name
 }
 
-// NotAllowed is for an admin whose message is refused by the condition of the message.
+// NotAllowed is for an admin or a user whose message is refused by the condition of the message.
 func NotAllowed() Exception { return Exception{"NotAllowed", 403, "this is not allowed now"} }
+
+// RoleMissing is for a user who has none of the roles that the message asks for.
+func RoleMissing() Exception { return Exception{"NotAllowed", 403, "this needs another role"} }
 
 // InvalidFields is for a message whose fields do not match its declaration.
 func InvalidFields(message string) Exception { return Exception{"InvalidFields", 422, message} }

@@ -60,6 +60,15 @@ describe("closing connections", function()
     assert.is_not_nil(admin.closed)
   end)
 
+  it("shows others neither address nor roles", function()
+    local agent = spec.client({ user = "ann", roles = { "agent" }, email = "ann@example.com" })
+    spec.advance(100)
+    local row = other:expect("UpdateConnections", {}, { skip = true }).connections[agent.uuid]
+    assert.equal("ann", row.user)
+    assert.same({}, { row.roles, row.email, row.ip_address })
+    assert.same({ "agent" }, agent.connection.roles)
+  end)
+
   it("updates the roster of the others", function()
     admin:send("DisconnectPlayers")
     spec.advance(100)

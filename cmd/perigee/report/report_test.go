@@ -3,10 +3,12 @@ package report
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"perigee/engine"
+	"perigee/engine/auth"
 	"perigee/engine/config"
 	"perigee/engine/manager"
 	"perigee/engine/manager/registry"
@@ -77,5 +79,24 @@ func TestProblem(t *testing.T) {
 		if got := s.Problem(); got != want {
 			t.Errorf("Problem of %+v = %q, want %q", s, got, want)
 		}
+	}
+}
+
+// Roles have a column only if some message has roles, and stand in the JSON of those that have.
+func TestMessagesWithRoles(t *testing.T) {
+	routes := manager.Routes{Messages: []registry.MessageRoute{
+		{Name: "Answer", Protection: auth.None, Roles: []string{"agent", "lead"}, Source: "a.lua:1"},
+		{Name: "Ring", Protection: auth.None, Source: "a.lua:2"},
+	}}
+	want := "MESSAGE\tPROTECTION\tOWNER\tROLES\tSCHEMA\tDECLARED AT\nAnswer\tnone\t-\tagent,lead\tno\ta.lua:1\nRing\tnone\t-\t-\tno\ta.lua:2\n"
+	if got := Messages(routes); got != want {
+		t.Errorf("Messages = %q, want %q", got, want)
+	}
+	if got := NewRoutes(routes).Messages; !slices.Equal(got[0].Roles, []string{"agent", "lead"}) || got[1].Roles != nil {
+		t.Errorf("NewRoutes = %+v, want the roles of Answer", got)
+	}
+	routes.Messages = routes.Messages[1:]
+	if want, got := "MESSAGE\tPROTECTION\tOWNER\tSCHEMA\tDECLARED AT\nRing\tnone\t-\tno\ta.lua:2\n", Messages(routes); got != want {
+		t.Errorf("Messages = %q, want %q", got, want)
 	}
 }

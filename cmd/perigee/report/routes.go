@@ -3,9 +3,11 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"perigee/engine/manager"
+	"perigee/engine/manager/registry"
 )
 
 // Tables lists messages, commands and listeners for people.
@@ -22,16 +24,27 @@ func Tables(routes manager.Routes) string {
 	return w.String()
 }
 
-// Messages lists the messages and who may send them.
+// Messages lists the messages and who may send them. Roles have a column if any message has roles.
 func Messages(routes manager.Routes) string {
 	var w strings.Builder
-	w.WriteString("MESSAGE\tPROTECTION\tOWNER\tSCHEMA\tDECLARED AT\n")
+	row := func(name, protection, owner, roles, schema, source string) {
+		fmt.Fprintf(&w, "%s\t%s\t%s\t%s%s\t%s\n", name, protection, owner, roles, schema, source)
+	}
+	hasRoles := slices.ContainsFunc(routes.Messages, func(m registry.MessageRoute) bool { return len(m.Roles) > 0 })
+	roles := ""
+	if hasRoles {
+		roles = "ROLES\t"
+	}
+	row("MESSAGE", "PROTECTION", "OWNER", roles, "SCHEMA", "DECLARED AT")
 	for _, m := range routes.Messages {
 		schema := "no"
 		if m.Schema {
 			schema = "yes"
 		}
-		fmt.Fprintf(&w, "%s\t%s\t%s\t%s\t%s\n", m.Name, m.Protection, cmp.Or(m.Owner, "-"), schema, m.Source)
+		if hasRoles {
+			roles = cmp.Or(strings.Join(m.Roles, ","), "-") + "\t"
+		}
+		row(m.Name, m.Protection.String(), cmp.Or(m.Owner, "-"), roles, schema, m.Source)
 	}
 	return w.String()
 }
@@ -48,9 +61,11 @@ type Message struct {
 	Name       string `json:"name"`
 	Protection string `json:"protection"`
 	Owner      string `json:"owner,omitempty"`
-	Schema     bool   `json:"schema"`
-	Handler    bool   `json:"handler"`
-	Source     string `json:"source"`
+	// Roles are those of which a client needs one; none means that it needs none.
+	Roles   []string `json:"roles,omitempty"`
+	Schema  bool     `json:"schema"`
+	Handler bool     `json:"handler"`
+	Source  string   `json:"source"`
 }
 
 // Command is a command of the scripts.
@@ -71,7 +86,7 @@ func NewRoutes(routes manager.Routes) Routes {
 	r := Routes{Messages: []Message{}, Commands: []Command{}, Listeners: []Listener{}}
 	for _, m := range routes.Messages {
 		r.Messages = append(r.Messages, Message{
-			Name: m.Name, Protection: m.Protection.String(), Owner: m.Owner,
+			Name: m.Name, Protection: m.Protection.String(), Owner: m.Owner, Roles: m.Roles,
 			Schema: m.Schema, Handler: m.Handled, Source: m.Source,
 		})
 	}

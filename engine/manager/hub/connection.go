@@ -56,8 +56,9 @@ type profile struct {
 
 // person is what scripts know of the person who uses the connection.
 type person struct {
-	user string
-	data wire.Value
+	user  string
+	roles []string
+	data  wire.Value
 }
 
 func (p *profile) UUID() string          { return p.uuid }
@@ -78,6 +79,14 @@ func (p *profile) User() string {
 		return ""
 	}
 	return p.person.user
+}
+
+// Roles implements bind.Client.
+func (p *profile) Roles() []string {
+	if p.person == nil {
+		return nil
+	}
+	return p.person.roles
 }
 
 // Data implements bind.Client.
@@ -143,6 +152,11 @@ func (h *Hub) add(conn broker.Conn, p profile) *Connection {
 // messages, topics ask it for subscriptions. owner is the UUID of the connection that the message or topic is about.
 func (c *Connection) May(p auth.Protection, owner string) bool {
 	return p.Allows(c.admin, c.uuid, owner)
+}
+
+// HasRole reports whether the connection has one of these roles, or need not: admins need none, and everybody has one of no roles.
+func (c *Connection) HasRole(roles []string) bool {
+	return len(roles) == 0 || c.admin || slices.ContainsFunc(roles, func(role string) bool { return slices.Contains(c.Roles(), role) })
 }
 
 // Close closes a connection, for good. It is removed at once, so that others do not see it while its peer is slow to close;
@@ -325,8 +339,8 @@ func (c *Connection) SendOrLog(name string, fields wire.Fields) {
 }
 
 // Prompt implements bind.Client.
-func (c *Connection) Prompt(text []byte) error {
-	fields := wire.Members{{Name: "message", Value: "Authorization required."}, {Name: "code", Value: 401}}
+func (c *Connection) Prompt(text []byte, message string) error {
+	fields := wire.Members{{Name: "message", Value: cmp.Or(message, "Authorization required.")}, {Name: "code", Value: 401}}
 	if text != nil {
 		fields = append(wire.Members{{Name: "previous", Value: wire.Raw(wire.Redact(text))}}, fields...)
 	}

@@ -48,6 +48,9 @@ func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 		return nil, err
 	}
 	dst = strconv.AppendUint(append(dst, `,"resource_id":`...), c.resourceID, 10)
+	if roles := c.Roles(); len(roles) > 0 {
+		dst = appendStrings(append(dst, `,"roles":`...), roles)
+	}
 	if dst, err = topicObject(c.subscriptions).AppendJSON(append(dst, `,"subscriptions":`...)); err != nil {
 		return nil, err
 	}
@@ -61,6 +64,17 @@ func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 		return nil, errTooLarge
 	}
 	return append(dst, '}'), nil
+}
+
+func appendStrings(dst []byte, list []string) []byte {
+	dst = append(dst, '[')
+	for i, text := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = wire.AppendString(dst, text)
+	}
+	return append(dst, ']')
 }
 
 // notifications encodes as an object keyed by the sender.

@@ -24,6 +24,14 @@ func (c *Connection) SetUser(id string) {
 	c.changed()
 }
 
+// SetRoles implements bind.Client.
+func (c *Connection) SetRoles(roles []string) {
+	if !slices.Equal(c.Roles(), roles) {
+		c.ofPerson().roles = roles
+		c.changed()
+	}
+}
+
 // removeUser removes a connection from those of its user, if it has one.
 func (h *Hub) removeUser(c *Connection) {
 	user := c.User()

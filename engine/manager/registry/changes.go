@@ -37,7 +37,7 @@ func (r Routes) Changes(next Routes) []Change {
 			if detail := was.differences(is); detail != "" {
 				all = append(all, Change{
 					Kind: "message", Name: name, What: "changed", Detail: detail,
-					Weaker: is.Protection > was.Protection || is.Protection == was.Protection && was.authorized && !is.authorized,
+					Weaker: was.weakened(is),
 				})
 			}
 		}
@@ -46,17 +46,36 @@ func (r Routes) Changes(next Routes) []Change {
 	return append(all, namedChanges("listener", r.listenerNames(), next.listenerNames())...)
 }
 
-// protection returns the protection of a message, and its owner if it has one.
-func (m MessageRoute) protection() string {
-	if m.Protection == auth.Client {
-		return fmt.Sprintf("%s (owner %s)", m.Protection, m.Owner)
+// weakened reports whether next may let clients send the message that m does not.
+func (m MessageRoute) weakened(next MessageRoute) bool {
+	switch {
+	case next.Protection > m.Protection:
+		return true
+	case next.Protection == auth.Admin: // roles do not matter to admins
+	case len(m.Roles) > 0 && (len(next.Roles) == 0 || slices.ContainsFunc(next.Roles, func(role string) bool { return !slices.Contains(m.Roles, role) })):
+		return true
 	}
-	return m.Protection.String()
+	return next.Protection == m.Protection && m.authorized && !next.authorized
+}
+
+// protection returns the protection of a message, with its owner and its roles if it has them.
+func (m MessageRoute) protection() string {
+	var narrowed []string
+	if m.Protection == auth.Client {
+		narrowed = append(narrowed, "owner "+m.Owner)
+	}
+	if len(m.Roles) > 0 {
+		narrowed = append(narrowed, "roles "+strings.Join(m.Roles, ", "))
+	}
+	if narrowed == nil {
+		return m.Protection.String()
+	}
+	return fmt.Sprintf("%s (%s)", m.Protection, strings.Join(narrowed, "; "))
 }
 
 func (m MessageRoute) differences(other MessageRoute) string {
 	var all []string
-	if m.Protection != other.Protection || m.Owner != other.Owner {
+	if m.protection() != other.protection() {
 		all = append(all, fmt.Sprintf("protection %s -> %s", m.protection(), other.protection()))
 	}
 	if m.authorized != other.authorized {

@@ -21,6 +21,8 @@ type MessageRoute struct {
 	Protection auth.Protection
 	// Owner is the field that names the connection a Client message is about.
 	Owner string
+	// Roles are those of which a client needs one, sorted; none means that it needs none.
+	Roles []string
 	// Schema reports whether the fields are checked before the handler runs.
 	Schema bool
 	// Handled reports whether the message has a handler. Commands are those that listen to it, in their order.
@@ -44,7 +46,7 @@ func (r *Registry) Routes(generation int) Routes {
 	all := Routes{Generation: generation}
 	for _, msg := range r.messages {
 		route := MessageRoute{
-			Name: msg.Name, Protection: msg.Protection, Owner: msg.Owner,
+			Name: msg.Name, Protection: msg.Protection, Owner: msg.Owner, Roles: slices.Sorted(slices.Values(msg.Roles)),
 			Schema: msg.Check != nil, Handled: msg.Handle != nil, Source: msg.Source,
 			schema: msg.Schema, authorized: msg.Authorize != nil,
 		}

@@ -84,6 +84,9 @@ type Client interface {
 	// User is the application's id of the person, "" while unknown. Setting it schedules a roster update.
 	User() string
 	SetUser(id string)
+	// Roles are what the person may do, in the order of setting. The slices must not be changed.
+	Roles() []string
+	SetRoles(roles []string)
 	// Data is the application's private data of the connection, or nil.
 	Data() wire.Value
 	SetData(v wire.Value)
@@ -95,7 +98,8 @@ type Client interface {
 	SetAttribute(name string, v wire.Value) error
 
 	// Prompt sends PromptForAuthentication with text, the refused message without its secrets. If there is none, text is nil.
-	Prompt(text []byte) error
+	// message is a sentence for the person; "" means the usual one.
+	Prompt(text []byte, message string) error
 	// Authenticate compares a password with the server's key and calls done on the loop with the result: at once if the
 	// password is right, after a delay if it is wrong. A right password makes the connection an admin before done is called;
 	// too many wrong ones close it.
@@ -211,13 +215,7 @@ func (cs *Clients) Functions() []api.Function {
 		{
 			Name: "users", Signature: "(): string[]",
 			Doc: "Returns the users of all open connections, each once, sorted.",
-			Run: func(L *lua.LState) int {
-				users := L.NewTable()
-				for _, user := range cs.host.Users() {
-					users.Append(lua.LString(user))
-				}
-				return api.Push(L, users)
-			},
+			Run: func(L *lua.LState) int { return api.Push(L, list(cs.host.Users())) },
 		},
 		{
 			Name: "broadcast", Signature: "(name: string, fields?: table)",

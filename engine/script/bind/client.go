@@ -126,6 +126,11 @@ func (cs *Clients) clientFields() []api.Field {
 			Get: get(func(c *connection) lua.LValue { return stringOrNil(c.User()) }),
 		},
 		{
+			Name: "roles", Type: "string[]",
+			Doc: "What the person may do: see the option roles of server.message. A copy, which is empty at first: set the field to change it, to a list of up to 100 strings, or nil. The base manager's roster hook leaves it out.",
+			Get: get(func(c *connection) lua.LValue { return list(c.Roles()) }),
+		},
+		{
 			Name: "data", Type: "table",
 			Doc: "Your own table for this connection, empty at first. Other clients never see it, and a reload keeps it. It takes plain data only, as server.state does, up to 64 KiB as JSON. If a handler leaves anything else in it, the table gets back what it had before, and the log names the handler; a spec fails.",
 			Get: get(func(c *connection) lua.LValue { return cs.data(c) }),
@@ -169,6 +174,12 @@ func (cs *Clients) setClientField(L *lua.LState) int {
 		c.SetEmail(stringField(L, field, v))
 	case "user":
 		c.SetUser(userField(L, v))
+	case "roles":
+		roles, err := api.Roles(v)
+		if err != nil {
+			L.RaiseError("client.roles %s", err)
+		}
+		c.SetRoles(roles)
 	case "data":
 		cs.setData(L, c, v)
 	case "admin":
@@ -201,6 +212,15 @@ func (cs *Clients) setAttribute(L *lua.LState, c Client, field string, v lua.LVa
 	if err := c.SetAttribute(field, value.Value{LValue: v, Text: MaxAttribute}); err != nil {
 		L.RaiseError("client.%s: %s", field, api.Sentence(err))
 	}
+}
+
+// list returns strings as a new table.
+func list(texts []string) lua.LValue {
+	t, err := value.FromGo(texts)
+	if err != nil {
+		return lua.LNil // never: strings have a Lua value
+	}
+	return t
 }
 
 // MaxUser is how many bytes client.user may have.
@@ -263,10 +283,10 @@ func (cs *Clients) clientMethods() []api.Function {
 			},
 		},
 		{
-			Name: "prompt", Signature: "()",
-			Doc: "Asks for a password because of the message that is being handled. The client gets PromptForAuthentication with that message, secrets excepted.",
+			Name: "prompt", Signature: "(message?: string)",
+			Doc: "Asks the person to sign in because of the message that is being handled. The client gets PromptForAuthentication with that message, secrets excepted, and with a sentence for the person: \"Authorization required.\", unless you give another one.",
 			Run: func(L *lua.LState) int {
-				api.Raise(L, api.Self[*connection](L, "prompt").Prompt(api.Caller(L).Message.Text))
+				api.Raise(L, api.Self[*connection](L, "prompt").Prompt(api.Caller(L).Message.Text, L.OptString(2, "")))
 				return 0
 			},
 		},
