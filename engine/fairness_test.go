@@ -135,6 +135,27 @@ func TestGreedyClients(t *testing.T) {
 	}
 }
 
+// A client that closes and comes again gets no more places for handlers that wait, and another client is never refused.
+func TestReconnectingClient(t *testing.T) {
+	server := application(t, greedy, func(c *config.Config) {
+		c.Lua.AwaitTimeout = config.Duration(time.Hour)
+		c.Lua.MaxWaiting = 100
+		c.Limits.WaitingPerConnection = 10
+	})
+	victim := server.Dial(t, "victim")
+	for range 30 {
+		greedy := server.Dial(t, "greedy")
+		for range 11 {
+			greedy.Send(`{"id":"1","name":"Hang"}`)
+		}
+		for !refused(greedy.Next()) {
+		}
+		greedy.Close(1000, "")
+		victim.Send(`{"name":"Count"}`)
+		victim.Expect("Counted")
+	}
+}
+
 // Four clients have requests under way to a server that does not answer. Another client's request does not wait for them.
 func TestGreedyRequests(t *testing.T) {
 	other := otherServer(t)

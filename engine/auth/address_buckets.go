@@ -99,9 +99,9 @@ func (h *bucketHeap) Pop() any {
 	return popped
 }
 
-// network returns what counts as one address: an IPv4 address, or the /64 of an IPv6 one, since that is what one
+// Network returns what counts as one address: an IPv4 address, or the /64 of an IPv6 one, since that is what one
 // subscriber has at least (RFC 6177). Zones do not count.
-func network(addr netip.Addr) netip.Addr {
+func Network(addr netip.Addr) netip.Addr {
 	addr = plain(addr)
 	if !addr.Is6() {
 		return addr

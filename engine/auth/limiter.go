@@ -35,7 +35,7 @@ func (l *Limiter) Allow(addr netip.Addr, now time.Time) bool {
 	if l.off {
 		return true
 	}
-	network := network(addr)
+	network := Network(addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.buckets.hasToken(network, now) {
@@ -48,7 +48,7 @@ func (l *Limiter) Allow(addr netip.Addr, now time.Time) bool {
 // Acquire counts a connection from addr as open and returns true, or returns false when addr has maximum of them
 // already. A maximum of 0 or less is no limit. After each true the caller must call Release once.
 func (l *Limiter) Acquire(addr netip.Addr, maximum int) bool {
-	network := network(addr)
+	network := Network(addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if maximum > 0 && l.open[network] >= maximum {
@@ -60,7 +60,7 @@ func (l *Limiter) Acquire(addr netip.Addr, maximum int) bool {
 
 // Release counts a connection from addr as closed.
 func (l *Limiter) Release(addr netip.Addr) {
-	network := network(addr)
+	network := Network(addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.open[network] <= 1 {

@@ -31,7 +31,7 @@ func NewThrottle() *Throttle {
 func (t *Throttle) Allow(addr netip.Addr, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	allowed := t.buckets.hasToken(network(addr), now)
+	allowed := t.buckets.hasToken(Network(addr), now)
 	if !allowed {
 		t.refused++
 	}
@@ -42,7 +42,7 @@ func (t *Throttle) Allow(addr netip.Addr, now time.Time) bool {
 func (t *Throttle) Fail(addr netip.Addr, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.buckets.take(network(addr), now)
+	t.buckets.take(Network(addr), now)
 	t.refused++
 }
 

@@ -88,13 +88,13 @@ func TestNetwork(t *testing.T) {
 		{"203.0.113.7", "::203.0.113.7", false},
 	}
 	for _, test := range tests {
-		a, b := network(netip.MustParseAddr(test.a)), network(netip.MustParseAddr(test.b))
+		a, b := Network(netip.MustParseAddr(test.a)), Network(netip.MustParseAddr(test.b))
 		if (a == b) != test.same {
-			t.Errorf("network(%s) = %v, network(%s) = %v, want same %v", test.a, a, test.b, b, test.same)
+			t.Errorf("Network(%s) = %v, Network(%s) = %v, want same %v", test.a, a, test.b, b, test.same)
 		}
 	}
-	if got := network(netip.Addr{}); got.IsValid() {
-		t.Errorf("network(no address) = %v, want no address", got)
+	if got := Network(netip.Addr{}); got.IsValid() {
+		t.Errorf("Network(no address) = %v, want no address", got)
 	}
 }
 

@@ -16,8 +16,17 @@ var ErrTooManyDeferred = errors.New("loop: too many turns are deferred")
 // that one owner never takes all places. Turns without an owner are the server's own. Owners belong to the loop.
 type Owner struct {
 	limits            *OwnerLimits
-	waiting, deferred int // turns
+	waiting, deferred int       // turns
+	follows           *Leftover // optional
+	left              *Leftover // once it has left; waiting is counted there, too
 }
+
+// Leftover counts the waiting turns that owners have left behind, such as the closed connections of one address. Owners that follow
+// count them as their own when places are shared, so that nobody gets more places by closing and coming again.
+type Leftover struct{ waiting int }
+
+// IsEmpty reports whether none of these turns waits any more.
+func (l *Leftover) IsEmpty() bool { return l.waiting == 0 }
 
 // OwnerLimits are further limits of an owner. Several owners can share them.
 type OwnerLimits struct {
@@ -27,6 +36,26 @@ type OwnerLimits struct {
 
 // NewOwner returns an owner. limits is optional.
 func NewOwner(limits *OwnerLimits) *Owner { return &Owner{limits: limits} }
+
+// Follow has an owner count what others have left behind.
+func (o *Owner) Follow(l *Leftover) { o.follows = l }
+
+// Leave adds what an owner has waiting to what others have left behind. It must be called only once.
+func (o *Owner) Leave(l *Leftover) {
+	o.left = l
+	l.waiting += o.waiting
+}
+
+// share returns how many waiting turns count when an owner shares the places with others.
+func (o *Owner) share() int {
+	switch o.follows {
+	case nil:
+		return o.waiting
+	case o.left:
+		return o.follows.waiting
+	}
+	return o.waiting + o.follows.waiting
+}
 
 // Limited reports whether an owner has limits of its own.
 func (o *Owner) Limited() bool { return o != nil && o.limits != nil }
@@ -82,7 +111,7 @@ func (l *Loop) refusal() *WaitingError {
 	case o == nil:
 	case o.limits != nil && o.limits.MaxWaiting > 0 && o.waiting >= o.limits.MaxWaiting:
 		return &WaitingError{Owner: o, Limit: o.limits.MaxWaiting, Own: true}
-	case o.waiting > free:
+	case o.share() > free:
 		return &WaitingError{Owner: o, Limit: most}
 	}
 	return nil
@@ -109,8 +138,12 @@ func (l *Loop) CheckDeferred() error {
 // addWaiting and addDeferred change the counts of an owner, unless it is nil.
 
 func (o *Owner) addWaiting(n int) {
-	if o != nil {
-		o.waiting += n
+	if o == nil {
+		return
+	}
+	o.waiting += n
+	if o.left != nil {
+		o.left.waiting += n
 	}
 }
 

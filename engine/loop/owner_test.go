@@ -191,3 +191,35 @@ func TestOwnerDeferred(t *testing.T) {
 		}
 	})
 }
+
+// Owners that come one after the other and leave turns waiting together get no more places than one owner. Owners that do not follow
+// them, and those that have come before, still get places.
+func TestLeftover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all refusals
+		l, _ := start(t, all.options(100))
+		limits := &OwnerLimits{MaxWaiting: 10}
+		var left Leftover
+		victim, other := NewOwner(limits), NewOwner(limits)
+		var last *Owner
+		for range 30 {
+			last = NewOwner(limits)
+			last.Follow(&left)
+			tryWaits(t, l, last, 10)
+			last.Leave(&left)
+		}
+		if n := l.Waiting(); n < 50 || n > 60 || left.waiting != n {
+			t.Errorf("30 owners in turn with 10 turns each have %d waiting, of which %d are left behind, want 50 to 60, and all", n, left.waiting)
+		}
+		if n := tryWaits(t, l, last, 1); n != 1 || last.share() != left.waiting {
+			t.Errorf("a further wait of an owner that has left: %d refused, its share is %d, want 1 and %d", n, last.share(), left.waiting)
+		}
+		if n := tryWaits(t, l, victim, 10) + tryWaits(t, l, other, 10); n != 0 {
+			t.Errorf("20 waits of others: %d refused, want 0", n)
+		}
+		other.Leave(&left)
+		if want := l.Waiting() - victim.waiting; left.waiting != want || left.IsEmpty() {
+			t.Errorf("%d turns are left behind, want %d", left.waiting, want)
+		}
+	})
+}

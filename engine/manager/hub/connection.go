@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -139,6 +140,9 @@ func (h *Hub) add(conn broker.Conn, p profile) *Connection {
 	h.lastNumber++
 	c := &Connection{hub: h, number: h.lastNumber, owner: loop.NewOwner(&h.ownerLimits), profile: p}
 	c.subscriptionsUpdate.send = c.sendSubscriptions
+	if left := h.leftovers[auth.Network(c.IPAddress())]; left != nil {
+		c.owner.Follow(left)
+	}
 	h.byConn[conn] = c
 	h.byUUID[c.uuid] = c
 	h.connections = append(h.connections, c)
@@ -173,11 +177,24 @@ func (c *Connection) Close(why wire.Close) {
 	c.hub.loop.Next("close", func() { c.hub.options.Closed(c, why.Reason) })
 }
 
+// leaveWaiting counts the waiting turns of a closed connection for later connections from its network.
+func (c *Connection) leaveWaiting() {
+	h, network := c.hub, auth.Network(c.IPAddress())
+	left := h.leftovers[network]
+	if left == nil {
+		maps.DeleteFunc(h.leftovers, func(_ netip.Addr, l *loop.Leftover) bool { return l.IsEmpty() })
+		left = &loop.Leftover{}
+		h.leftovers[network] = left
+	}
+	c.owner.Leave(left)
+}
+
 // Remove removes a connection from the hub, its topics and the roster.
 func (c *Connection) Remove() {
 	h := c.hub
 	c.open, c.connected = false, false
 	c.endResumption()
+	c.leaveWaiting()
 	delete(h.byConn, c.conn)
 	delete(h.byUUID, c.uuid)
 	h.connections = remove(h.connections, c)

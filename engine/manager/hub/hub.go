@@ -8,6 +8,7 @@ package hub
 
 import (
 	"log/slog"
+	"net/netip"
 
 	"perigee/engine/auth"
 	"perigee/engine/broker"
@@ -66,7 +67,8 @@ type Hub struct {
 	publisher Publisher
 	options   Options
 
-	ownerLimits loop.OwnerLimits // of all connections
+	ownerLimits loop.OwnerLimits              // of all connections
+	leftovers   map[netip.Addr]*loop.Leftover // by network: the waiting turns of closed connections
 
 	byConn      map[broker.Conn]*Connection
 	byUUID      map[string]*Connection
@@ -97,6 +99,7 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
 		away:     away{byToken: map[tokenHash]*Connection{}},
 
 		ownerLimits: loop.OwnerLimits{MaxWaiting: o.Limits.WaitingPerConnection},
+		leftovers:   map[netip.Addr]*loop.Leftover{},
 	}
 	h.roster.configure(o.Roster)
 	h.topics.update.send = h.sendTopics
