@@ -28,6 +28,17 @@ function app:boot()
   base.boot(self)
   server.command("Add", function(a) return { sum = a.x + a.y } end)
   server.command("Nothing", function() end)
+  server.command("Checked", { schema = {
+    required = { "prize" }, properties = { prize = { required = { "name" }, properties = { name = { type = "string" } } } },
+  } }, function(a) return a.prize.name end)
+  server.command("Refuse", function() server.refuse("the wallet is locked") end)
+  server.command("RefuseLater", function() server.next("Refuse") end)
+  server.command("RefuseInside", function() server.run("Refuse") end)
+  server.command("Caught", function()
+    local ok, refusal = pcall(server.run, "Refuse")
+    return { ok = ok, reason = refusal.reason, text = tostring(refusal) }
+  end)
+  server.command("CheckInside", function() server.run("Checked", { prize = {} }) end)
   server.command("Fail", function() error("the wallet is empty") end)
   server.command("Wait", function() server.sleep(20000) return "late" end)
   server.command("Ring", function(a) server.broadcast("Rang", { by = a.by }) end)
@@ -79,6 +90,13 @@ func TestCommandsOverHTTP(t *testing.T) {
 	}{
 		{"the result is the answer", "Add", `{"x":1,"y":2}`, key, 200, `{"sum":3}`},
 		{"no result is null", "Nothing", "", key, 200, "null"},
+		{"arguments that match the schema", "Checked", `{"prize":{"name":"Mug"}}`, key, 200, `"Mug"`},
+		{"arguments that do not", "Checked", `{"prize":{"name":5}}`, key, 422, `"exception":"InvalidArguments","message":"prize.name: must be a string`},
+		{"arguments that are missing", "Checked", "", key, 422, `"exception":"InvalidArguments","message":"prize: is missing`},
+		{"a refusal", "Refuse", "{}", key, 409, `{"exception":"Refused","message":"the wallet is locked","code":409}`},
+		{"a refusal of a command inside", "RefuseInside", "{}", key, 409, `{"exception":"Refused","message":"the wallet is locked","code":409}`},
+		{"a refusal that is caught", "Caught", "{}", key, 200, `{"ok":false,"reason":"the wallet is locked","text":"the wallet is locked"}`},
+		{"wrong arguments inside are a bug", "CheckInside", "{}", key, 500, `"exception":"HandlerFailed"`},
 		{"no body is an empty object", "Fail", "", key, 500, `"exception":"HandlerFailed","message":"internal error (ref `},
 		{"an unknown command", "Nowhere", "{}", key, 404, `"exception":"UnknownCommand","message":"unknown command Nowhere"`},
 		{"arguments that are no JSON", "Add", "{x}", key, 422, `"exception":"InvalidArguments"`},
@@ -101,8 +119,26 @@ func TestCommandsOverHTTP(t *testing.T) {
 			t.Errorf("the log is %s, want %q in it", log, want)
 		}
 	}
+	if strings.Contains(log, "wallet is locked") {
+		t.Errorf("the log is %s, want no refusal in it: the program has it", log)
+	}
+	if want := `the arguments of command \"Checked\": prize.name: is missing`; !strings.Contains(log, want) {
+		t.Errorf("the log is %s, want %q in it", log, want)
+	}
 	if strings.Contains(log, commandKey) {
 		t.Errorf("the log is %s, want the key nowhere", log)
+	}
+}
+
+// If nobody hears of a refusal, the log has it, as no failure of the scripts.
+func TestRefusalOfADelayedCommand(t *testing.T) {
+	server := commandServer(t, nil)
+	if status, text := post(t, server, "RefuseLater", "", "Authorization", "Bearer "+commandKey); status != http.StatusOK {
+		t.Fatalf("POST RefuseLater = %d %s, want 200", status, text)
+	}
+	logged(t, server, `level=WARN msg="manager: script refused, and nobody hears of it" turn="command Refuse"`, 1)
+	if log := server.Log(); strings.Contains(log, "script failed") {
+		t.Errorf("the log is %s, want no failure", log)
 	}
 }
 

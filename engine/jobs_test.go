@@ -118,6 +118,9 @@ function app:boot()
     server.connections():find(arguments.to):send("Said", { text = arguments.text })
   end)
   server.command("Fail", function() error("the till is locked") end)
+  server.command("Once", { schema = { required = { "item" }, properties = { item = { type = "string" } } } }, function(arguments)
+    server.refuse("there is no " .. arguments.item)
+  end)
   local release
   local released = server.promise(function(resolve) release = resolve end)
   server.command("Wait", function() released:await() server.broadcast("Waited") end)
@@ -281,6 +284,9 @@ func TestHopelessJobs(t *testing.T) {
 	for _, row := range []struct{ body, want string }{
 		{`{"job":"Nowhere"}`, `unknown command \"Nowhere\"`},
 		{`nonsense`, "error=\"the job is not JSON"},
+		{`{"job":"Once","data":{"item":"tea"}}`, `error="there is no tea"`},
+		{`{"job":"Once","data":{"item":7}}`, `the arguments of command \"Once\": item: must be a string`},
+		{`{"job":"Once"}`, `the arguments of command \"Once\": item: is missing`},
 		{`{"job":"Cuont"}`, `unknown command \"Cuont\"; did you mean \"Count\"?`},
 		{`{"job":"Say","data":[1,2]}`, "data must be an object, found a list"},
 		{`{"name":"Count","item":"tea"}`, `for the command \"Count\", write`},
@@ -290,6 +296,7 @@ func TestHopelessJobs(t *testing.T) {
 		id := putBody(t, service, row.body)
 		buried(t, service, id)
 		logged(t, server, row.want, 1)
+		logged(t, server, "attempt=1", 1)
 	}
 }
 

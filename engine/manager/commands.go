@@ -10,6 +10,7 @@ import (
 	"perigee/engine/loop"
 	"perigee/engine/manager/registry"
 	"perigee/engine/queue"
+	"perigee/engine/script"
 	"perigee/engine/wire"
 )
 
@@ -106,10 +107,20 @@ func (g *generation) execute(r commandRequest, arguments wire.Value) (result []b
 			err = fmt.Errorf("the result of command %q: %w", r.command, err)
 		}
 	}
+	if isRefused(err) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, g.failed(r, err)
 	}
 	return result, nil
+}
+
+// isRefused reports whether a command has refused to run, or its schema has: that is no bug of the scripts.
+func isRefused(err error) bool {
+	_, refused := errors.AsType[*script.Refusal](err)
+	_, invalid := errors.AsType[*script.ArgumentsError](err)
+	return refused || invalid
 }
 
 // failed logs the error of a request, and returns it with the reference.
@@ -136,7 +147,7 @@ func (m *Manager) Job(ctx context.Context, j queue.Job, done func(err error)) {
 	}
 	m.request(ctx, r, func(_ []byte, err error) {
 		markStarted()
-		if errors.Is(err, errArguments) || errors.Is(err, registry.ErrUnknownCommand) {
+		if errors.Is(err, errArguments) || errors.Is(err, registry.ErrUnknownCommand) || isRefused(err) {
 			err = permanentError{err}
 		}
 		done(err)
@@ -169,7 +180,13 @@ func (m *Manager) Command(ctx context.Context, name string, arguments []byte) (r
 // exceptionFor returns the exception for the program that asked for a command.
 func exceptionFor(command string, err error) wire.Exception {
 	var failed *failedCommand
+	var refusal *script.Refusal
+	var arguments *script.ArgumentsError
 	switch {
+	case errors.As(err, &refusal):
+		return wire.Refused(refusal.Reason)
+	case errors.As(err, &arguments):
+		return wire.InvalidArguments(arguments.Problem)
 	case errors.Is(err, errArguments):
 		return wire.InvalidArguments(err.Error())
 	case errors.As(err, &failed):

@@ -47,7 +47,7 @@ func newHandlerMetrics(of *metrics.Generation) handlerMetrics {
 func runCounted(h *metrics.Handler, handle func() error) error {
 	start := h.Start()
 	err := handle()
-	h.End(start, err == nil || errors.Is(err, loop.ErrStopped))
+	h.End(start, err == nil || errors.Is(err, loop.ErrStopped) || isRefused(err))
 	return err
 }
 

@@ -191,6 +191,10 @@ func (m *Manager) fail(generation int, turn string, c *hub.Connection, previous 
 		}
 		return
 	}
+	if exc, refused := refusalOf(err); refused && c != nil {
+		c.SendOrLog(wire.MessageException, exc.Fields(previous))
+		return
+	}
 	ref, reported := m.report(generation, turn, c, err)
 	if !reported || c == nil {
 		return
@@ -201,6 +205,17 @@ func (m *Manager) fail(generation int, turn string, c *hub.Connection, previous 
 	if err := runCounted(g.metrics.onError, func() error { return g.application.OnError(c, problem) }); err != nil {
 		m.report(g.number, "error", c, err)
 	}
+}
+
+// refusalOf returns what a client hears whose message was refused, by a script or by the schema of a command.
+func refusalOf(err error) (exc wire.Exception, refused bool) {
+	if refusal, ok := errors.AsType[*script.Refusal](err); ok {
+		return wire.Refused(refusal.Reason), true
+	}
+	if invalid, ok := errors.AsType[*script.ArgumentsError](err); ok {
+		return wire.InvalidFields(invalid.Problem), true
+	}
+	return exc, false
 }
 
 // report logs an error of the scripts of a generation under a short reference. Errors of the same turn with the same place and
@@ -229,6 +244,10 @@ func (m *Manager) report(generation int, turn string, c *hub.Connection, err err
 	}
 	if c != nil {
 		fields = append(fields, "uuid", c.UUID())
+	}
+	if _, refused := errors.AsType[*script.Refusal](err); refused {
+		m.log.Warn("manager: script refused, and nobody hears of it", fields...)
+		return line.Ref, true
 	}
 	if trace != "" {
 		fields = append(fields, "traceback", trace)

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"fmt"
 	"time"
 
 	"perigee/engine/auth"
@@ -24,7 +25,7 @@ type Host interface {
 	// Listen binds a message to a command; silence removes the binding. It returns an error outside of Load.
 	Listen(message, command, source string) (silence func(), err error)
 
-	// Run runs a command within this turn. The error is that of the command, or ErrUnknownCommand.
+	// Run runs a command within this turn. The error is that of the command, an *ArgumentsError, or ErrUnknownCommand.
 	Run(command string, arguments wire.Value) (wire.Value, error)
 	// Next runs a command in the next turn, Delay later. abort prevents that; once the command has run, abort is a no-op.
 	Next(command string, arguments wire.Value) (abort func(), err error)
@@ -95,9 +96,26 @@ func (in Incoming) call(from Client) api.Message {
 
 // Command is a command that scripts registered.
 type Command struct {
-	Name   string
-	Run    func(arguments wire.Value) (wire.Value, error)
+	Name string
+	// Run runs it. The error is an *ArgumentsError if the arguments do not match the schema; nothing has run then.
+	Run func(arguments wire.Value) (wire.Value, error)
+	// Schema is the JSON Schema of the arguments; "" if there is none.
+	Schema string
 	Source string
+}
+
+// Refusal is wrapped by the error of a handler or a command that has refused what it was asked to do, which is no bug.
+type Refusal = api.Refusal
+
+// ArgumentsError is the error of a command whose arguments do not match its schema.
+type ArgumentsError struct {
+	Command string
+	// Problem is a sentence for whoever gave the arguments: "prize.name: is missing".
+	Problem string
+}
+
+func (e *ArgumentsError) Error() string {
+	return fmt.Sprintf("the arguments of command %q: %s", e.Command, e.Problem)
 }
 
 // TimerOptions describe a timer.

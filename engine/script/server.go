@@ -28,6 +28,7 @@ type server struct {
 
 	config                     lua.LValue  // of the scripts
 	timers, listeners, handles *lua.LTable // metatables
+	refusals                   *lua.LTable // a metatable
 }
 
 func (s *server) module() api.Module {
@@ -40,6 +41,10 @@ func (s *server) kinds() []api.Kind {
 		{Name: "timer", Class: "Timer", Doc: "A repeated or delayed run of a command or function.", Metatable: &s.timers, Fields: timerFields(), Methods: timerMethods()},
 		s.promises.Kind(),
 		{Name: "listener", Class: "Listener", Doc: "The binding of a message to a command.", Metatable: &s.listeners, Methods: listenerMethods()},
+		{
+			Name: "refusal", Class: "Refusal", Doc: "The error that server.refuse raises, as pcall and a promise's catch return it. tostring returns its reason.",
+			Metatable: &s.refusals, Fields: refusalFields(),
+		},
 		{Name: "handle", Class: "Handle", Doc: "A command that has yet to run.", Metatable: &s.handles, Methods: handleMethods()},
 	}
 }
@@ -72,9 +77,21 @@ func (s *server) registerFunctions() []api.Function {
 			Run: s.message,
 		},
 		{
-			Name: "command", Signature: "(name: string, fn: fun(arguments: any): any)",
-			Doc: "Registers a command: named work that clients cannot send, but that messages, timers, jobs, the HTTP API and other commands run. The function gets the arguments, and its result is what server.run and the HTTP API return. Arguments are nil if server.run, server.next, server.delay or a timer gives none. For a job or the HTTP API they are a table, which nothing has checked; it is empty if the program gave none. Commands can be registered only while scripts load or boot, each name once. An error in a command that a job runs makes the queue try the job again.",
+			Name: "command", Signature: "(name: string, fn: fun(arguments: any): any)\n(name: string, options: perigee.CommandOptions, fn: fun(arguments: any): any)",
+			Doc: "Registers a command: named work that clients cannot send, but that messages, timers, jobs, the HTTP API and other commands run. The function gets the arguments, and its result is what server.run and the HTTP API return. Arguments are nil if server.run, server.next, server.delay or a timer gives none, or an empty table if the command has a schema. For a job or the HTTP API they are a table, which only the schema has checked; it is empty if the program gave none. Commands can be registered only while scripts load or boot, each name once. An error in a command that a job runs makes the queue try the job again, unless it is that of server.refuse.",
 			Run: s.command,
+		},
+		{
+			Name: "refuse", Signature: "(reason: string)",
+			Doc: "Ends the handler or the command with an error that is no bug: it refuses what it was asked to do. It does not return. A job is buried at once, with the reason. A program gets the status 409 over HTTP, with the exception Refused and the reason as its message; a client whose message ran the command gets the same as a MessageException. server.run raises it in turn. The log has no traceback, and the manager's error hook does not run.",
+			Run: func(L *lua.LState) int {
+				reason := L.CheckString(1)
+				if reason == "" {
+					L.ArgError(1, "a reason is missing")
+				}
+				L.Error(api.NewRefusal(reason, s.refusals), 0)
+				return 0
+			},
 		},
 		{
 			Name: "listen", Signature: "(message: string, command: string): perigee.Listener",
@@ -207,7 +224,7 @@ func (s *server) message(L *lua.LState) int {
 	return 0
 }
 
-// Schemas are the compiled schemas of messages, kept so that the next load of the same scripts does not compile them again.
+// Schemas are the compiled schemas of messages and commands, kept so that the next load of the same scripts does not compile them again.
 // They belong to one program at a time.
 type Schemas struct{ compiler *schema.Compiler } // made when it is first needed
 
@@ -221,7 +238,7 @@ func (s *Schemas) compile(text []byte) (*schema.Schema, error) {
 	return s.compiler.Compile(text)
 }
 
-// check returns the check of a message's fields by its schema option, and the text of the schema; nil without the option.
+// check returns the check by the schema option of a message or a command, and the text of the schema; nil without the option.
 func (s *server) check(option lua.LValue) (check func(text []byte) error, text string, err error) {
 	if option == lua.LNil {
 		return nil, "", nil
@@ -274,9 +291,31 @@ func (s *server) copyState(L *lua.LState, name string) {
 // command is server.command.
 func (s *server) command(L *lua.LState) int {
 	c := Command{Name: api.CheckName(L, "command"), Source: api.CallSite(L)}
-	fn := L.CheckFunction(2)
-	c.Run = func(arguments wire.Value) (wire.Value, error) {
-		result, err := s.turns.call(&api.Call{Name: c.Name}, fn, api.ToLua(arguments))
+	var check func(text []byte) error
+	fn := L.Get(2)
+	if options, ok := fn.(*lua.LTable); ok {
+		err := api.CheckOptions(options, "schema")
+		if err == nil {
+			check, c.Schema, err = s.check(options.RawGetString("schema"))
+		}
+		if err != nil {
+			L.RaiseError("command %q: %s", c.Name, api.Sentence(err))
+		}
+		fn = L.CheckFunction(3)
+	} else {
+		L.CheckFunction(2)
+	}
+	c.Run = func(given wire.Value) (wire.Value, error) {
+		arguments := api.ToLua(given)
+		if check != nil {
+			if arguments == lua.LNil {
+				arguments = L.NewTable()
+			}
+			if err := checkArguments(c.Name, arguments, check); err != nil {
+				return nil, err
+			}
+		}
+		result, err := s.turns.call(&api.Call{Name: c.Name}, fn, arguments)
 		if err != nil {
 			return nil, err
 		}
@@ -284,6 +323,26 @@ func (s *server) command(L *lua.LState) int {
 	}
 	api.Raise(L, s.host.Command(c))
 	return 0
+}
+
+// checkArguments checks the arguments of a command against its schema.
+func checkArguments(command string, arguments lua.LValue, check func(text []byte) error) error {
+	text, err := value.Append(nil, arguments, value.Limits{})
+	if err == nil {
+		err = check(text)
+	}
+	if err != nil {
+		return &ArgumentsError{Command: command, Problem: api.Sentence(err)}
+	}
+	return nil
+}
+
+// refusalFields are the fields of the error of server.refuse.
+func refusalFields() []api.Field {
+	return []api.Field{{
+		Name: "reason", Type: "string", Doc: "The reason.",
+		Get: api.Getter(func(r *api.Refusal) lua.LValue { return lua.LString(r.Reason) }),
+	}}
 }
 
 // listen is server.listen.

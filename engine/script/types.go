@@ -98,6 +98,12 @@ func optionClasses() []api.Kind {
 				Doc: "A JSON Schema of the fields. If a message does not match, neither its handler nor its listeners run, and the client gets the exception InvalidFields, which names the first wrong field. An empty list is json.array({}). The fields id, name and timestamp need not be mentioned.",
 			},
 		}},
+		{Class: "CommandOptions", Doc: "Options of server.command.", Fields: []api.Field{
+			{
+				Name: "schema?", Type: "table",
+				Doc: "A JSON Schema of the arguments. If they do not match, the command does not run: a job is buried at once, a program gets the status 422 over HTTP with the first wrong field, and server.run raises an error. The fields id, name and timestamp need not be mentioned.",
+			},
+		}},
 		{Class: "TopicOptions", Doc: "Options of server.register.", Fields: []api.Field{
 			{
 				Name: "protection?", Type: protection,

@@ -72,6 +72,10 @@ func TestWording(t *testing.T) {
 		{`server.command("X")`, "bad argument #2 to server.command (function expected, got no value): write server.command(name, fn)"},
 		{`server.next(print)`, "bad argument #1 to server.next (the name of a command expected, got a function; server.after takes functions): write server.next(command, arguments)"},
 		{`server.delay(5, print)`, "bad argument #2 to server.delay (the name of a command expected, got a function; server.after takes functions): write server.delay(ms, command, arguments)"},
+		{`server.command("X", { shcema = {} }, print)`, `command "X": unknown option "shcema"; there are: schema`},
+		{`server.command("X", { schema = { typ = "object" } }, print)`, `command "X": schema: unknown keyword "typ"; did you mean "type"?`},
+		{`server.command("X", {})`, "bad argument #3 to server.command (function expected, got no value): write server.command(name, fn)"},
+		{`server.refuse("")`, "bad argument #1 to server.refuse (a reason is missing): write server.refuse(reason)"},
 		{`server.foo = 1`, "server.foo cannot be set: the module is read-only, since all scripts share it; write a function of your own that calls it"},
 		{`require("json").encode = nil`, "json.encode cannot be set: the module is read-only, since all scripts share it; write a function of your own that calls it"},
 

@@ -21,6 +21,20 @@ function commands:boot()
     local ok, problem = pcall(server.run, "Nothing")
     client:send("Failed", { ok = ok, problem = problem })
   end)
+  server.command("Book", {
+    schema = {
+      required = { "seat" },
+      properties = { seat = { type = "integer" } },
+      additionalProperties = false,
+    },
+  }, function(arguments)
+    if arguments.seat == 13 then
+      server.refuse("there is no seat 13")
+    end
+    server.broadcast("Booked", { seat = arguments.seat })
+  end)
+  server.message("Book", { protection = "none" })
+  server.listen("Book", "Book")
   local listener = server.listen("Echo", "Say")
   server.message("Echo", { protection = "none" }, function() end)
   server.message("Silence", { protection = "none" }, function(client)

@@ -51,7 +51,10 @@ func UnknownCommand(name string) Exception {
 	return Exception{"UnknownCommand", 404, "unknown command " + shorten(name)}
 }
 
-// InvalidArguments is for a command whose arguments cannot be parsed.
+// Refused is for a request that the application has refused with server.refuse.
+func Refused(reason string) Exception { return Exception{"Refused", 409, reason} }
+
+// InvalidArguments is for a command whose arguments cannot be parsed, or do not match its schema.
 func InvalidArguments(message string) Exception { return Exception{"InvalidArguments", 422, message} }
 
 // ArgumentsTooLarge is for a command whose arguments have more than limit bytes.

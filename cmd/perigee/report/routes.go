@@ -13,11 +13,11 @@ import (
 // Tables lists messages, commands and listeners for people.
 func Tables(routes manager.Routes) string {
 	var w strings.Builder
-	w.WriteString(Messages(routes) + "\nCOMMAND\tDECLARED AT\n")
+	w.WriteString(Messages(routes) + "\nCOMMAND\tSCHEMA\tDECLARED AT\n")
 	for _, c := range routes.Commands {
-		fmt.Fprintf(&w, "%s\t%s\n", c.Name, c.Source)
+		fmt.Fprintf(&w, "%s\t%s\t%s\n", c.Name, yesOrNo(c.Schema), c.Source)
 	}
-	w.WriteString("\nAFTER MESSAGE\tRUNS COMMAND\tDECLARED AT\n")
+	w.WriteString("\nAFTER MESSAGE\tRUNS COMMAND\tSCHEMA\tDECLARED AT\n")
 	for _, l := range routes.Listeners {
 		fmt.Fprintf(&w, "%s\t%s\t%s\n", l.Message, l.Command, l.Source)
 	}
@@ -37,16 +37,19 @@ func Messages(routes manager.Routes) string {
 	}
 	row("MESSAGE", "PROTECTION", "OWNER", roles, "SCHEMA", "DECLARED AT")
 	for _, m := range routes.Messages {
-		schema := "no"
-		if m.Schema {
-			schema = "yes"
-		}
 		if hasRoles {
 			roles = cmp.Or(strings.Join(m.Roles, ","), "-") + "\t"
 		}
-		row(m.Name, m.Protection.String(), cmp.Or(m.Owner, "-"), roles, schema, m.Source)
+		row(m.Name, m.Protection.String(), cmp.Or(m.Owner, "-"), roles, yesOrNo(m.Schema), m.Source)
 	}
 	return w.String()
+}
+
+func yesOrNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
 }
 
 // Routes is the output of routes --json, a stable format for programs.
@@ -71,6 +74,7 @@ type Message struct {
 // Command is a command of the scripts.
 type Command struct {
 	Name   string `json:"name"`
+	Schema bool   `json:"schema"`
 	Source string `json:"source"`
 }
 
@@ -91,7 +95,7 @@ func NewRoutes(routes manager.Routes) Routes {
 		})
 	}
 	for _, c := range routes.Commands {
-		r.Commands = append(r.Commands, Command(c))
+		r.Commands = append(r.Commands, Command{Name: c.Name, Schema: c.Schema, Source: c.Source})
 	}
 	for _, l := range routes.Listeners {
 		r.Listeners = append(r.Listeners, Listener(l))

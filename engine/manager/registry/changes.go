@@ -15,7 +15,7 @@ type Change struct {
 	Kind, Name string
 	// What is "added", "removed" or "changed".
 	What string
-	// Detail is the protection of a message that was added, or how a message changed: "protection admin -> none".
+	// Detail is the protection of a message that was added, or how a message or a command changed: "protection admin -> none".
 	Detail string
 	// Weaker reports whether more clients may send the message than before.
 	Weaker bool
@@ -42,7 +42,7 @@ func (r Routes) Changes(next Routes) []Change {
 			}
 		}
 	}
-	all = append(all, namedChanges("command", r.commandNames(), next.commandNames())...)
+	all = append(all, namedChanges("command", r.commandSchemas(), next.commandSchemas())...)
 	return append(all, namedChanges("listener", r.listenerNames(), next.listenerNames())...)
 }
 
@@ -81,13 +81,18 @@ func (m MessageRoute) differences(other MessageRoute) string {
 	if m.authorized != other.authorized {
 		all = append(all, addedOrRemoved("authorize", other.authorized))
 	}
-	switch {
-	case m.Schema != other.Schema:
-		all = append(all, addedOrRemoved("schema", other.Schema))
-	case m.schema != other.schema:
-		all = append(all, "schema")
+	if m.schema != other.schema {
+		all = append(all, schemaDifference(m.schema, other.schema))
 	}
 	return strings.Join(all, ", ")
+}
+
+// schemaDifference describes how the text of a schema differs from another; "" means that there is no schema.
+func schemaDifference(before, after string) string {
+	if before != "" && after != "" {
+		return "schema"
+	}
+	return addedOrRemoved("schema", after != "")
 }
 
 // addedOrRemoved returns the text "NAME added" or "NAME removed".
@@ -106,31 +111,37 @@ func (r Routes) byName() map[string]MessageRoute {
 	return messages
 }
 
-func (r Routes) commandNames() map[string]bool {
-	names := map[string]bool{}
+// commandSchemas returns the schemas of commands by name; "" is a command without one.
+func (r Routes) commandSchemas() map[string]string {
+	schemas := map[string]string{}
 	for _, c := range r.Commands {
-		names[c.Name] = true
+		schemas[c.Name] = c.schema
 	}
-	return names
+	return schemas
 }
 
-func (r Routes) listenerNames() map[string]bool {
-	names := map[string]bool{}
+// listenerNames returns the names of listeners, which have no schema.
+func (r Routes) listenerNames() map[string]string {
+	names := map[string]string{}
 	for _, l := range r.Listeners {
-		names[l.Message+" -> "+l.Command] = true
+		names[l.Message+" -> "+l.Command] = ""
 	}
 	return names
 }
 
-// namedChanges returns the changes of things that have only a name.
-func namedChanges(kind string, before, after map[string]bool) []Change {
+// namedChanges returns the changes of things that have a name, and perhaps a schema.
+func namedChanges(kind string, before, after map[string]string) []Change {
 	var all []Change
 	for _, name := range sortedNames(before, after) {
+		was, existed := before[name]
+		is, exists := after[name]
 		switch {
-		case !before[name]:
+		case !existed:
 			all = append(all, Change{Kind: kind, Name: name, What: "added"})
-		case !after[name]:
+		case !exists:
 			all = append(all, Change{Kind: kind, Name: name, What: "removed"})
+		case was != is:
+			all = append(all, Change{Kind: kind, Name: name, What: "changed", Detail: schemaDifference(was, is)})
 		}
 	}
 	return all

@@ -21,7 +21,7 @@ func TestChanges(t *testing.T) {
 			{Name: "Shared", Protection: auth.None, Roles: []string{"agent"}},
 			{Name: "Strict", Protection: auth.None, Schema: true, schema: "{}"},
 		},
-		Commands:  []CommandRoute{{"A", "a.lua:3"}, {"B", "a.lua:4"}},
+		Commands:  []CommandRoute{{"A", false, "a.lua:3", ""}, {"B", false, "a.lua:4", ""}, {"Checked", true, "a.lua:6", "{}"}, {"Same", true, "a.lua:7", "{}"}},
 		Listeners: []ListenerRoute{{"Same", "A", "a.lua:5"}},
 	}
 	after := Routes{
@@ -36,7 +36,7 @@ func TestChanges(t *testing.T) {
 			{Name: "Shared", Protection: auth.None, Roles: []string{"agent", "guest"}},
 			{Name: "Strict", Protection: auth.Admin, Schema: true, schema: `{"type":"object"}`},
 		},
-		Commands:  []CommandRoute{{"A", "b.lua:3"}, {"C", "a.lua:4"}},
+		Commands:  []CommandRoute{{"A", true, "b.lua:3", "{}"}, {"C", false, "a.lua:4", ""}, {"Checked", false, "b.lua:6", ""}, {"Same", true, "b.lua:7", "{}"}},
 		Listeners: []ListenerRoute{{"Same", "C", "a.lua:5"}},
 	}
 	want := []Change{
@@ -49,8 +49,10 @@ func TestChanges(t *testing.T) {
 		{"message", "Raised", "changed", "protection client (owner who; roles agent) -> admin", false},
 		{"message", "Shared", "changed", "protection none (roles agent) -> none (roles agent, guest)", true},
 		{"message", "Strict", "changed", "protection none -> admin, schema", false},
+		{"command", "A", "changed", "schema added", false},
 		{"command", "B", "removed", "", false},
 		{"command", "C", "added", "", false},
+		{"command", "Checked", "changed", "schema removed", false},
 		{"listener", "Same -> A", "removed", "", false},
 		{"listener", "Same -> C", "added", "", false},
 	}

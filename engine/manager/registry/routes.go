@@ -36,7 +36,14 @@ type MessageRoute struct {
 }
 
 // CommandRoute is a command.
-type CommandRoute struct{ Name, Source string }
+type CommandRoute struct {
+	Name string
+	// Schema reports whether the arguments are checked before the command runs.
+	Schema bool
+	Source string
+
+	schema string // its text; "" if there is none
+}
 
 // ListenerRoute says that a command runs after a message.
 type ListenerRoute struct{ Message, Command, Source string }
@@ -56,7 +63,7 @@ func (r *Registry) Routes(generation int) Routes {
 		all.Messages = append(all.Messages, route)
 	}
 	for _, c := range r.commands {
-		all.Commands = append(all.Commands, CommandRoute{c.Name, c.Source})
+		all.Commands = append(all.Commands, CommandRoute{c.Name, c.Schema != "", c.Source, c.Schema})
 	}
 	for _, l := range r.listeners {
 		if !l.silenced {

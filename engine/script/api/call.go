@@ -104,7 +104,10 @@ func (c *Call) wrap(err error) error {
 	}
 	cause := failure.Cause
 	message := failure.Message
+	refusal, refused := ObjectOf[*Refusal](failure.Value)
 	switch {
+	case refused && cause == nil:
+		cause, message = refusal, refusal.Reason
 	case errors.Is(cause, vm.ErrStopped):
 		cause = loop.ErrStopped
 	case errors.Is(cause, vm.ErrMemory):
@@ -116,11 +119,14 @@ func (c *Call) wrap(err error) error {
 }
 
 // Raise raises a Go error in Lua, at the line of the call. An error of a script that a command returned keeps its own place, and
-// its cause if that is a refused wait. It does nothing if err is nil.
+// its cause if that is a refusal or a refused wait. It does nothing if err is nil.
 func Raise(L *lua.LState, err error) {
 	switch failure := err.(type) { //nolint:errorlint // an error that wraps one has no place
 	case nil:
 	case *Error:
+		if r, ok := failure.cause.(*Refusal); ok { //nolint:errorlint // wrap has set it
+			L.Error(r.object, 0)
+		}
 		if errors.Is(failure.cause, loop.ErrTooManyWaiting) {
 			vm.Raise(L, &vm.Error{Value: lua.LString(failure.Message), Cause: failure.cause})
 		}
