@@ -90,6 +90,14 @@ func (p person) sees(what, expression string) {
 // pollingInterval is how often a page is asked again; tabs in the background have no animation frames to wait for.
 const pollingInterval = 20 * time.Millisecond
 
+// loadsAgain loads the page again and waits until the page of before is gone.
+func (p person) loadsAgain() {
+	p.t.Helper()
+	p.do("marks the page", chromedp.Evaluate[chromedp.Void](`window.ofBefore = true; undefined`))
+	p.do("loads the page again", chromedp.Reload())
+	p.sees("the new page", `window.ofBefore === undefined && document.readyState === "complete"`)
+}
+
 // clicks presses a button, once it can be seen.
 func (p person) clicks(selector chromedp.CSS) {
 	p.t.Helper()

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,4 +74,54 @@ func TestClientUnderNode(t *testing.T) {
 	if got := strings.TrimSpace(string(output)); err != nil || got != exercised {
 		t.Errorf("the exercise = %q, %v, want %q", got, err, exercised)
 	}
+}
+
+// A page that loses its connection several times, and a page that is loaded again, stay who they are: everything that was sent
+// meanwhile comes once, in order, in both directions, and nobody else hears of it. A second page like it is somebody else.
+func TestClientResumes(t *testing.T) {
+	server := echo(t, 0)
+	watcher := server.Dial(t, "watcher")
+	first := open(t)
+	alice := person{t, "alice", first}
+	cutter := newCutter(t, server.URL)
+	alice.do("opens the page", chromedp.Navigate(cutter.URL))
+	alice.sees("the answers", `window.result === "`+exercised+`"`)
+	uuid := `window.uuid !== undefined`
+	alice.sees("who she is", uuid)
+	alice.do("keeps that", chromedp.Evaluate[chromedp.Void](`sessionStorage.uuid = uuid; states.length = 0`))
+
+	watcher.Send(`{"name":"Subscribe","topic":"news"}`)
+	watcher.Expect("UpdateSubscriptions")
+	const cuts = 8
+	for n := range cuts {
+		value := strconv.Itoa(n)
+		alice.do("sends and asks", chromedp.Evaluate[chromedp.Void](
+			`server.send("Publish", { value: "sent `+value+`" }); server.ask("Echo", { value: `+value+` }).then(({ value }) => (window.echoed = value)); undefined`))
+		cutter.Cut()
+		watcher.Send(`{"name":"Publish","value":"news ` + value + `"}`)
+		alice.sees("her answer", `window.echoed === `+value)
+		alice.sees("the news", `news.includes("news `+value+`") && news.includes("sent `+value+`")`)
+	}
+	for n := range cuts {
+		got := []string{watcher.Expect("News")["value"].(string), watcher.Expect("News")["value"].(string)}
+		slices.Sort(got)
+		if want := []string{"news " + strconv.Itoa(n), "sent " + strconv.Itoa(n)}; !slices.Equal(got, want) {
+			t.Fatalf("the watcher hears %q, want %q", got, want)
+		}
+	}
+	alice.sees("every message once", `news.length === `+strconv.Itoa(2*cuts))
+	alice.sees("only complete returns", `states.filter(({ state }) => state === "open").length === `+strconv.Itoa(cuts)+` &&
+		states.every(({ state, complete }) => state !== "open" || complete)`)
+
+	alice.loadsAgain()
+	alice.sees("the answers", `window.result === "`+exercised+`"`)
+	alice.sees("that she is the same", `window.uuid === sessionStorage.uuid && states.find(({ state }) => state === "open").complete === false`)
+	watcher.ExpectNothing()
+	watcher.Send(`{"name":"Publish","value":"again"}`)
+	alice.sees("news again", `news.length === 1 && news[0] === "again"`)
+
+	other := person{t, "the other", tab(t, first)}
+	other.do("opens a second page", chromedp.Navigate(cutter.URL))
+	other.sees("who it is", uuid)
+	other.sees("that it is somebody else", `states.find(({ state }) => state === "open").complete === undefined`)
 }

@@ -93,5 +93,11 @@ func TestDocumentClient(t *testing.T) {
 	bob.sees("the refusal", `document.querySelector("#answer").textContent === "We have no milk."`)
 	bob.do("connects by hand", chromedp.Evaluate[chromedp.Void](
 		`import("/byhand.js").then(({ connect }) => connect(({ name }) => (window.byhand ??= name))); undefined`))
+	bob.do("signs in", chromedp.Evaluate[chromedp.Void](`Promise.all([import("/perigee.js"), import("/signin.js")]).then(([{ connect }, { signIn }]) => {
+		const server = connect();
+		server.on("ConnectionRegistered", ({ connection }) => (window.registered = connection.name));
+		signIn(server, "Bob");
+	}); undefined`))
+	bob.sees("his name", `window.registered === "Bob"`)
 	bob.sees("the server by hand", `window.byhand === "ConnectionEstablished"`)
 }

@@ -39,6 +39,9 @@ func TestTemplate(t *testing.T) {
 	alice.clicks("#press")
 	bob.sees("that she pressed", `document.querySelector("#presses").value === "1" && document.querySelector("#by").innerText.includes("Alice")`)
 	screenshot(bob, "template.png")
+	alice.loadsAgain()
+	alice.sees("her name", `document.querySelector("#nickname").value === "<i>Alice</i>" && document.querySelector("#people .me").innerText.includes("<i>Alice</i> (you)")`)
+	bob.sees("still two people", `document.querySelectorAll("#people li").length === 2`)
 
 	bob.clicks("#reset")
 	bob.types("#password", "wrong")
@@ -54,7 +57,7 @@ func TestTemplate(t *testing.T) {
 	}
 	bob.sees("that the server is gone", `document.querySelector("#status").innerText.includes("again")`)
 	server = enginetest.Start(t, settings)
-	bob.sees("her name again", `document.querySelector("#status").innerText === "Connected." && document.querySelector("#people").innerText.includes("Alice")`)
+	bob.sees("her name again", `document.querySelector("#status").innerText === "Connected" && document.querySelector("#people").innerText.includes("Alice")`)
 
 	admin := server.Dial(t, "admin")
 	admin.Expect("UpdateButton")

@@ -1,98 +1,83 @@
 // Sends what the user does, and shows what the server sends.
 
+import { connect } from "./perigee.js"; // the server has it
+
 const find = (id) => document.getElementById(id);
+const server = connect(); // it connects again by itself
 
-const FINAL = [1000, 1002, 1003, 1007, 1008, 1009, 4401]; // reconnecting would not help
-
-let socket;
-let failures = 0; // consecutive failed connections
-let me; // the uuid of this connection
-let refused; // the message to repeat after authentication
+let me; // this connection, as the server knows it
 let nickname; // the name that the user has chosen
+let refused; // the name of the message to repeat after authentication
 
-function send(name, fields = {}) {
-  if (socket.readyState === WebSocket.OPEN) {
-    socket.send(JSON.stringify({ ...fields, name }));
+function rename() {
+  server.send("Rename", { connection: me.uuid, nickname });
+}
+
+function row({ uuid, name }) {
+  const item = document.createElement("li");
+  const isMe = uuid === me?.uuid;
+  item.textContent = (name ?? "Somebody") + (isMe ? " (you)" : "");
+  item.classList.toggle("me", isMe);
+  return item;
+}
+
+server.onState(({ state, code, reason }) => {
+  document.body.dataset.state = state;
+  find("status").textContent = {
+    connecting: "Connecting…",
+    open: "Connected",
+    waiting: "Not connected; trying again…",
+    closed: `Not connected: ${reason || code}. Load the page to connect again.`,
+  }[state];
+});
+
+server.on("ConnectionEstablished", ({ connection }) => {
+  me = connection;
+  if (me.name) {
+    find("nickname").value = nickname = me.name; // the page was loaded again, and the server knows who it is
+  } else if (nickname) {
+    rename(); // the connection is new
   }
-}
+});
 
-// Handlers of messages by name. Other messages are ignored.
-const messages = {
-  ConnectionEstablished({ connection }) {
-    me = connection.uuid;
-    if (nickname) {
-      send("Rename", { connection: me, nickname }); // a new connection has no name
-    }
-  },
-  UpdateButton({ presses, by }) {
-    find("presses").value = presses;
-    find("by").textContent = presses === 0 ? "Nobody has pressed it yet." : `${by ?? "Somebody"} pressed it last.`;
-  },
-  UpdateConnections({ connections }) {
-    const people = Object.values(connections).map(({ uuid, name }) => {
-      const row = document.createElement("li");
-      row.textContent = (name ?? "Somebody") + (uuid === me ? " (you)" : "");
-      return row;
-    });
-    find("people").replaceChildren(...people);
-  },
-  PromptForAuthentication({ previous }) {
-    const wrong = previous?.name === "Authenticate";
-    if (previous && !wrong) {
-      refused = previous.name;
-    }
-    find("wrong").hidden = !wrong;
-    find("password").value = "";
-    if (!find("ask").open) {
-      find("ask").showModal();
-    }
-  },
-  ConnectionAuthenticated() {
-    find("ask").close();
-    if (refused === "Reset") {
-      send("Reset");
-    }
-    refused = undefined;
-  },
-};
+server.on("UpdateButton", ({ presses, by }) => {
+  find("presses").value = presses;
+  find("by").textContent = presses === 0 ? "Nobody has pressed it yet." : `${by ?? "Somebody"} pressed it last.`;
+});
 
-function connect() {
-  // The server has the same base URL as this page, also behind a proxy.
-  const url = new URL(".", location.href);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  socket = new WebSocket(url);
-  socket.onopen = () => {
-    find("status").textContent = "Connected.";
-    failures = 0;
-  };
-  socket.onmessage = (event) => {
-    const message = JSON.parse(event.data);
-    if (Object.hasOwn(messages, message.name)) {
-      messages[message.name](message);
-    }
-  };
-  socket.onclose = ({ code, reason }) => {
-    if (FINAL.includes(code)) {
-      find("status").textContent = `Not connected: ${reason || code}. Load the page to connect again.`;
-      return;
-    }
-    find("status").textContent = "Not connected; trying again…";
-    const seconds = code === 4429 ? 30 : Math.min(2 ** failures++, 30);
-    setTimeout(connect, (seconds + 4 * Math.random()) * 1000); // so that clients do not reconnect at the same time
-  };
-}
+server.on("UpdateConnections", ({ connections }) => {
+  find("people").replaceChildren(...Object.values(connections).map(row));
+});
 
-find("press").addEventListener("click", () => send("Press"));
-find("reset").addEventListener("click", () => send("Reset"));
+server.on("PromptForAuthentication", ({ previous }) => {
+  const wrong = previous?.name === "Authenticate";
+  if (previous && !wrong) {
+    refused = previous.name;
+  }
+  find("wrong").hidden = !wrong;
+  find("password").value = "";
+  if (!find("ask").open) {
+    find("ask").showModal();
+  }
+});
+
+server.on("ConnectionAuthenticated", () => {
+  find("ask").close();
+  if (refused === "Reset") {
+    server.send("Reset");
+  }
+  refused = undefined;
+});
+
+find("press").addEventListener("click", () => server.send("Press"));
+find("reset").addEventListener("click", () => server.send("Reset"));
 find("cancel").addEventListener("click", () => find("ask").close());
 find("rename").addEventListener("submit", (event) => {
   event.preventDefault();
   nickname = find("nickname").value;
-  send("Rename", { connection: me, nickname });
+  rename();
 });
 find("authenticate").addEventListener("submit", (event) => {
   event.preventDefault(); // the dialog closes when the password is accepted
-  send("Authenticate", { password: find("password").value });
+  server.send("Authenticate", { password: find("password").value });
 });
-
-connect();

@@ -7,5 +7,6 @@ window.news = [];
 window.states = [];
 server.on("News", ({ value }) => news.push(value));
 server.onState((link) => states.push(link));
+server.on("ConnectionEstablished", ({ connection }) => (window.uuid = connection.uuid));
 server.subscribe("news");
 exercise(server).then((result) => (window.result = result));
