@@ -16,7 +16,7 @@ import (
 // ready requests /readyz until the line about the queue matches a regular expression.
 func ready(t *testing.T, server *enginetest.Server, queue string) {
 	t.Helper()
-	want := regexp.MustCompile(`^ready\nqueue: ` + queue + `\nconnections: 0, 0 away\n$`)
+	want := regexp.MustCompile(`^ready\nqueue: ` + queue + `\nconnections: [0-9]+, 0 away\n$`)
 	testkit.WaitFor(t, "/readyz to be "+want.String(), func() bool {
 		status, text := fetch(t, server.URL+"readyz")
 		if status != http.StatusOK {

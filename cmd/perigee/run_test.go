@@ -61,11 +61,11 @@ func TestExitCodes(t *testing.T) {
 		{"nothing", nil, nil, 0, "start", ""},
 		{"version as a flag", nil, []string{"--version"}, 0, "^perigee .* go1", ""},
 		{"version", nil, []string{"version"}, 0, "^perigee .* go1", ""},
-		{"check", nil, []string{"check"}, 0, `AddPrize +admin[\s\S]*ok: 16 messages`, "admin key is weak"},
+		{"check", nil, []string{"check"}, 0, `AddPrize +admin[\s\S]*ok: 17 messages`, "admin key is weak"},
 		{"check with a key", []string{"SERVER_KEY=long enough to be good", "SERVER_LUA_SLOW_TURN=0s"}, []string{"check"}, 0, "ok: ", "^$"},
-		{"check for programs", nil, []string{"check", "--json", "--lua-path", "nowhere"}, 0, `^\{\n  "ok": true,\n  "messages": 16,\n  "commands": [0-9]+,\n  "problems": \[\],\n  "warnings": \[\]\n\}\n$`, ""},
+		{"check for programs", nil, []string{"check", "--json", "--lua-path", "nowhere"}, 0, `^\{\n  "ok": true,\n  "messages": 17,\n  "commands": [0-9]+,\n  "problems": \[\],\n  "warnings": \[\]\n\}\n$`, ""},
 		{"failed check for programs", nil, []string{"check", "--json", "-c", "bad.toml"}, 1, `"ok": false,[\s\S]*"problems": \[\n +"bad.toml:2: .*",\n +"bad.toml:3: .*"`, "bad.toml:2"},
-		{"routes", nil, []string{"routes"}, 0, `AddPrize +admin +- +yes +perigee/giveaway/messages.lua:\d+\n[\s\S]*DismissNotifications +client +connection +no +perigee/messages/[\s\S]*COMMAND[\s\S]*BroadcastUptime +perigee/giveaway/commands.lua:\d+\n[\s\S]*ResetPrizes +ResetPrizes +perigee/giveaway/init.lua:\d+\n`, ""},
+		{"routes", nil, []string{"routes"}, 0, `AddPrize +admin +- +yes +perigee/giveaway/messages.lua:\d+\n[\s\S]*DismissNotifications +client +connection +no +perigee/messages/[\s\S]*COMMAND[\s\S]*BroadcastUptime +no +perigee/giveaway/commands.lua:\d+\n[\s\S]*ResetPrizes +ResetPrizes +perigee/giveaway/init.lua:\d+\n`, ""},
 		{"routes of broken script", nil, []string{"routes", "--lua-manager", "broken"}, 1, "^$", `scripts/broken.lua:2: .*protection`},
 		{"types", nil, []string{"types"}, 0, `^---@meta\n[\s\S]*\nfunction server.message\(name, options, handler\) end\n[\s\S]*\n---@class perigee.manager\n`, "^$"},
 		{"types into a file", nil, []string{"types", "--output", "types.lua"}, 0, "^$", "^$"},
@@ -105,7 +105,7 @@ func TestExitCodes(t *testing.T) {
 		{"misspelt environment", []string{"SERVER_PROT=80"}, []string{"check", "--lua-path", "nowhere"}, 0, "warning: SERVER_PROT is not a setting.*\nok: .*, 1 warning\n", ""},
 		{"strict check", []string{"SERVER_PROT=80"}, []string{"check", "--strict"}, 1, "^$", "perigee: SERVER_PROT is not a setting"},
 		{"strict check for programs", nil, []string{"check", "--strict", "--json", "--lua-manager", "bare"}, 1, `"ok": false,[\s\S]*"problems": \[\n +"none of the base messages[\s\S]*"warnings": \[\n +"none of`, ""},
-		{"strict check of what is well", nil, []string{"check", "--strict", "--lua-path", "nowhere"}, 0, "ok: 16 messages, [0-9]+ commands\n$", ""},
+		{"strict check of what is well", nil, []string{"check", "--strict", "--lua-path", "nowhere"}, 0, "ok: 17 messages, [0-9]+ commands\n$", ""},
 		{"scripts that are not read", nil, []string{"check"}, 0, `warning: lua.manager "giveaway" is built in, so none of your scripts was read: scripts/bare.lua, scripts/broken.lua\n`, ""},
 		{"warnings of check", nil, []string{"check", "--json", "--lua-manager", "bare"}, 0, `"ok": true,[\s\S]*"problems": \[\],\n  "warnings": \[\n +"none of the base messages.*base.boot`, ""},
 		{"warnings of routes", nil, []string{"routes", "--lua-manager", "bare"}, 0, "", "perigee: warning: none of the base messages"},
@@ -197,8 +197,8 @@ func TestRoutesJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &got); code != 0 || err != nil {
 		t.Fatalf("routes --json = %d, %q, %v, want JSON", code, stdout, err)
 	}
-	if len(got.Messages) != 16 || len(got.Commands) == 0 || len(got.Listeners) == 0 {
-		t.Errorf("routes --json lists %d messages, %d commands, %d listeners, want 16 and some of each", len(got.Messages), len(got.Commands), len(got.Listeners))
+	if len(got.Messages) != 17 || len(got.Commands) == 0 || len(got.Listeners) == 0 {
+		t.Errorf("routes --json lists %d messages, %d commands, %d listeners, want 17 and some of each", len(got.Messages), len(got.Commands), len(got.Listeners))
 	}
 	for _, m := range got.Messages {
 		if !strings.Contains(m.Source, ".lua:") {

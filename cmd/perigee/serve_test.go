@@ -170,7 +170,7 @@ func TestStatusAndStop(t *testing.T) {
 	server.dial(t)
 	code, stdout, stderr := perigee(t, environ, "status", "-P", server.port)
 	want := `^perigee \S+ is running, generation 1\n\nprocess +` + strconv.Itoa(os.Getpid()) +
-		`\nstarted +\S+ \S+, \d+s ago\nwebsocket +ws://` + server.address + `/\nconnections +1\nready +yes\nresponds +yes\nqueue +\S.*\njobs +0 done, 0 failed and retried, 0 buried, 0 in progress\n$`
+		`\nstarted +\S+ \S+, \d+s ago\nwebsocket +ws://` + server.address + `/\nconnections +1, 0 away\nready +yes\nresponds +yes\nqueue +\S.*\njobs +0 done, 0 failed and retried, 0 buried, 0 in progress\n$`
 	if code != 0 || !regexp.MustCompile(want).MatchString(stdout) {
 		t.Errorf("status = %d, %q, %q, want 0 and %s", code, stdout, stderr, want)
 	}
@@ -305,7 +305,7 @@ func TestServiceManager(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "20000")
 	_, environ := runtimeDir(t)
 	server := start(t, environ)
-	if got, want := heard(t, manager), "READY=1\nSTATUS=generation 1: 16 messages, "; !strings.HasPrefix(got, want) {
+	if got, want := heard(t, manager), "READY=1\nSTATUS=generation 1: 17 messages, "; !strings.HasPrefix(got, want) {
 		t.Errorf("first the service manager hears %q, want %q", got, want)
 	}
 	for range 3 {
