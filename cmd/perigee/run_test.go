@@ -68,6 +68,9 @@ func TestExitCodes(t *testing.T) {
 		{"routes", nil, []string{"routes"}, 0, `AddPrize +admin +- +yes +perigee/giveaway/messages.lua:\d+\n[\s\S]*DismissNotifications +client +connection +no +perigee/messages/[\s\S]*COMMAND[\s\S]*BroadcastUptime +no +perigee/giveaway/commands.lua:\d+\n[\s\S]*ResetPrizes +ResetPrizes +perigee/giveaway/init.lua:\d+\n`, ""},
 		{"routes of broken script", nil, []string{"routes", "--lua-manager", "broken"}, 1, "^$", `scripts/broken.lua:2: .*protection`},
 		{"types", nil, []string{"types"}, 0, `^---@meta\n[\s\S]*\nfunction server.message\(name, options, handler\) end\n[\s\S]*\n---@class perigee.manager\n`, "^$"},
+		{"types of TypeScript", nil, []string{"types", "--language", "typescript"}, 0, `^// Written by [\s\S]*\nexport type Outgoing = \{\n  AddPrize: \{ prize: \{ name\?: string \| null; sponsor\?: string \| null \} \};\n[\s\S]*\n  Authenticate: Record<string, unknown>;\n[\s\S]*\n\};\n$`, ""},
+		{"types of broken scripts", nil, []string{"types", "--language", "typescript", "--lua-manager", "broken"}, 1, "^$", `scripts/broken.lua:2: .*protection`},
+		{"types of no language", nil, []string{"types", "--language", "php"}, 1, "^$", `there is no language "php"; there are: lua, typescript`},
 		{"types into a file", nil, []string{"types", "--output", "types.lua"}, 0, "^$", "^$"},
 		{"types into no directory", nil, []string{"types", "--output", "none/types.lua"}, 1, "^$", "none/types.lua"},
 		{"reference", nil, []string{"docs", "lua"}, 0, `^# Lua reference\n[\s\S]*\n### server.message\n`, "^$"},
@@ -140,7 +143,7 @@ func TestSettingFlags(t *testing.T) {
 		p := &program{args: append([]string{"perigee"}, row.args...), stdout: io.Discard}
 		for _, c := range p.root().Commands {
 			has := slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "port") })
-			want := c.Name == "start" || row.want && slices.Contains([]string{"check", "health", "push", "reload", "routes", "status", "stop", "test"}, c.Name)
+			want := c.Name == "start" || row.want && slices.Contains([]string{"check", "health", "push", "reload", "routes", "status", "stop", "test", "types"}, c.Name)
 			if has != want {
 				t.Errorf("%q: %s has the flag --port: %v, want %v", row.args, c.Name, has, want)
 			}

@@ -35,6 +35,9 @@ type MessageRoute struct {
 	authorized bool   // it has an authorize function
 }
 
+// SchemaText returns the JSON Schema of the fields; "" without Schema.
+func (m MessageRoute) SchemaText() string { return m.schema }
+
 // CommandRoute is a command.
 type CommandRoute struct {
 	Name string
