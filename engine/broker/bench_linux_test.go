@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,10 +22,10 @@ func payload() []byte { return slices.Repeat([]byte("x"), 200) }
 
 // fanOut broadcasts messages with up to window of them in flight, and returns deliveries a second. joined gets
 // one value for each client that broadcasts reach.
-func fanOut(tb testing.TB, address string, joined <-chan struct{}, messages, window int, send func()) float64 {
+func fanOut(tb testing.TB, address string, joined <-chan struct{}, messages, window int, resumable bool, send func()) float64 {
 	tb.Helper()
 	clients := cap(joined)
-	c := startSwarm(tb, address, clients, len(outbox.NewFrame(payload()).Bytes()))
+	c := startSwarm(tb, address, clients, len(outbox.NewFrame(payload()).Bytes()), resumable)
 	defer c.stop(tb)
 	for range clients {
 		<-joined
@@ -50,7 +51,7 @@ func BenchmarkFanOut(b *testing.B) {
 			var ours, usual, ratio []float64
 			for b.Loop() {
 				for range 3 {
-					o := fanOutBroker(b, tt.clients, messages, tt.window)
+					o := fanOutBroker(b, tt.clients, messages, tt.window, false)
 					u := fanOutUsual(b, tt.clients, messages/2, tt.window)
 					ours, usual, ratio = append(ours, o), append(usual, u), append(ratio, o/u)
 				}
@@ -61,6 +62,38 @@ func BenchmarkFanOut(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// Fan-out to clients whose connections can be resumed costs little more than to others.
+func BenchmarkFanOutResumable(b *testing.B) {
+	const clients, messages = 1000, 600
+	cost := func(resumable bool) float64 {
+		before := cpuTime(b)
+		fanOutBroker(b, clients, messages, inFlight, resumable)
+		return float64((cpuTime(b) - before).Nanoseconds()) / (clients * messages)
+	}
+	var plain, resumable, ratio []float64
+	for b.Loop() {
+		for range 5 {
+			p, r := cost(false), cost(true)
+			plain, resumable, ratio = append(plain, p), append(resumable, r), append(ratio, p/r)
+		}
+	}
+	b.ReportMetric(median(resumable), "cpu-ns/delivery")
+	b.ReportMetric(median(plain), "plain-cpu-ns/delivery")
+	b.ReportMetric(median(ratio), "ratio")
+	b.ReportMetric(0, "ns/op")
+}
+
+// cpuTime returns the processor time of this process, on which other processes have less influence than on the time that passes. The
+// clients are another process.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // patient makes the broker ping, but not wait for pongs, which the swarm does not send.
@@ -79,13 +112,13 @@ func median(of []float64) float64 {
 	return of[len(of)/2]
 }
 
-func fanOutBroker(b *testing.B, clients, messages, window int) float64 {
+func fanOutBroker(b *testing.B, clients, messages, window int, resumable bool) float64 {
 	b.Helper()
 	joined := make(chan struct{}, clients)
 	s := serve(b, patient, subscribing(joined))
 	defer s.stop()
 	frame := payload()
-	return fanOut(b, s.address, joined, messages, window, func() { s.Publish(1, outbox.NewFrame(frame)) })
+	return fanOut(b, s.address, joined, messages, window, resumable, func() { s.Publish(1, outbox.NewFrame(frame)) })
 }
 
 func fanOutUsual(b *testing.B, clients, messages, window int) float64 {
@@ -93,7 +126,7 @@ func fanOutUsual(b *testing.B, clients, messages, window int) float64 {
 	u, address, stop := serveUsual(b, clients)
 	defer stop()
 	frame := payload()
-	return fanOut(b, address, u.joined, messages, window, func() { u.broadcast(frame) })
+	return fanOut(b, address, u.joined, messages, window, false, func() { u.broadcast(frame) })
 }
 
 // serveUsual runs a server of the usual pattern: for each client a goroutine that reads, one that writes, and a channel
@@ -184,7 +217,7 @@ func BenchmarkIdle(b *testing.B) {
 			for b.Loop() {
 				s := serve(b, patient, subscribing(make(chan struct{}, clients)))
 				before := memory()
-				c := startSwarm(b, s.address, clients, 1)
+				c := startSwarm(b, s.address, clients, 1, false)
 				heap, stack := memory().less(before)
 				b.ReportMetric(heap/float64(clients)/1024, "heap-KB/conn")
 				b.ReportMetric(stack/float64(clients)/1024, "stack-KB/conn")
@@ -195,6 +228,31 @@ func BenchmarkIdle(b *testing.B) {
 			}
 		})
 	}
+}
+
+// An idle connection that can be resumed uses little more memory than another one.
+func BenchmarkIdleResumable(b *testing.B) {
+	const clients = 10_000
+	idle := func(resumable bool) float64 {
+		s := serve(b, patient, subscribing(make(chan struct{}, clients)))
+		defer s.stop()
+		before := memory()
+		c := startSwarm(b, s.address, clients, 1, resumable)
+		defer c.stop(b)
+		heap, _ := memory().less(before)
+		return heap / clients
+	}
+	idle(false) // allocates what all servers share
+	var plain, extra []float64
+	for b.Loop() {
+		for range 3 {
+			p := idle(false)
+			plain, extra = append(plain, p), append(extra, idle(true)-p)
+		}
+	}
+	b.ReportMetric(median(plain), "plain-heap-B/conn")
+	b.ReportMetric(median(extra), "extra-heap-B/conn")
+	b.ReportMetric(0, "ns/op")
 }
 
 type footprint struct{ heap, stack uint64 }
@@ -216,7 +274,7 @@ func BenchmarkHandshake(b *testing.B) {
 	const clients = 3000
 	dial := func(address string) float64 {
 		began := time.Now()
-		c := startSwarm(b, address, clients, 1)
+		c := startSwarm(b, address, clients, 1, false)
 		defer c.stop(b)
 		return clients / time.Since(began).Seconds()
 	}

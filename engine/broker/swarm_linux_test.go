@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// swarmEnv, if it is set, makes the test binary a swarm of clients instead: "address clients bytes-of-a-frame".
+// swarmEnv, if it is set, makes the test binary a swarm of clients instead: "address clients bytes-of-a-frame resumable".
 const swarmEnv = "BROKER_TEST_SWARM"
 
 // inFlight is how many messages may be in flight in the benchmarks.
@@ -39,15 +39,15 @@ type swarm struct {
 	stdout  *bufio.Reader
 }
 
-// startSwarm starts a swarm and returns when all clients are connected.
-func startSwarm(tb testing.TB, address string, clients, frame int) *swarm {
+// startSwarm starts a swarm and returns when all clients are connected. Those whose connections can be resumed answer pings.
+func startSwarm(tb testing.TB, address string, clients, frame int, resumable bool) *swarm {
 	tb.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	c := &swarm{command: exec.CommandContext(tb.Context(), self)}
-	c.command.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d", swarmEnv, address, clients, frame), "GOMAXPROCS=1")
+	c.command.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d %t", swarmEnv, address, clients, frame, resumable), "GOMAXPROCS=1")
 	c.command.Stderr = os.Stderr
 	stdout, err := c.command.StdoutPipe()
 	if err != nil {
@@ -83,16 +83,17 @@ func (c *swarm) stop(tb testing.TB) {
 func runSwarm(what string, out io.Writer) error {
 	var address string
 	var clients, frame int
-	if _, err := fmt.Sscan(what, &address, &clients, &frame); err != nil {
+	var resumable bool
+	if _, err := fmt.Sscan(what, &address, &clients, &frame, &resumable); err != nil {
 		return err
 	}
 	epoll, err := syscall.EpollCreate1(0)
 	if err != nil {
 		return err
 	}
-	got := map[int32]int{} // bytes, by socket
+	got := map[int32]*stream{} // by socket
 	for range clients {
-		fd, err := dialCheap(address)
+		fd, err := dialCheap(address, resumable)
 		if err != nil {
 			return err
 		}
@@ -100,7 +101,7 @@ func runSwarm(what string, out io.Writer) error {
 		if err := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, fd, &event); err != nil {
 			return err
 		}
-		got[int32(fd)] = 0
+		got[int32(fd)] = &stream{fd: fd}
 	}
 	if _, err := out.Write([]byte{0}); err != nil {
 		return err
@@ -108,7 +109,40 @@ func runSwarm(what string, out io.Writer) error {
 	return countFrames(epoll, got, frame, out)
 }
 
-func countFrames(epoll int, got map[int32]int, frame int, out io.Writer) error {
+// stream is what one client of a swarm has got.
+type stream struct {
+	fd     int
+	frames int    // messages
+	part   []byte // the beginning of a frame that has not come whole
+}
+
+// take counts the messages in bytes that have come, and answers pings.
+func (s *stream) take(p []byte, frame int) error {
+	if len(s.part) > 0 {
+		p = append(s.part, p...)
+	}
+	for len(p) >= 2 {
+		size := frame
+		if p[0] == pingFrame {
+			size = 2 + int(p[1])
+		}
+		if len(p) < size {
+			break
+		}
+		if p[0] == pingFrame {
+			if _, err := syscall.Write(s.fd, masked(pongFrame, p[2:size])); err != nil {
+				return err
+			}
+		} else {
+			s.frames++
+		}
+		p = p[size:]
+	}
+	s.part = append(s.part[:0], p...)
+	return nil
+}
+
+func countFrames(epoll int, got map[int32]*stream, frame int, out io.Writer) error {
 	var have [2 * inFlight]int // clients that have a message, by its number
 	events := make([]syscall.EpollEvent, 512)
 	p := make([]byte, 64<<10)
@@ -126,9 +160,12 @@ func countFrames(epoll int, got map[int32]int, frame int, out io.Writer) error {
 			if err != nil || n <= 0 {
 				return fmt.Errorf("read: %d, %w", n, err)
 			}
-			before := got[event.Fd] / frame
-			got[event.Fd] += n
-			for i := before; i < got[event.Fd]/frame; i++ {
+			s := got[event.Fd]
+			before := s.frames
+			if err := s.take(p[:n], frame); err != nil {
+				return err
+			}
+			for i := before; i < s.frames; i++ {
 				slot := i % len(have)
 				if have[slot]++; have[slot] == len(got) {
 					have[slot] = 0
@@ -146,7 +183,7 @@ func countFrames(epoll int, got map[int32]int, frame int, out io.Writer) error {
 }
 
 // dialCheap opens a WebSocket with no more than a socket of the system.
-func dialCheap(address string) (int, error) {
+func dialCheap(address string, resumable bool) (int, error) {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return 0, err
@@ -158,7 +195,11 @@ func dialCheap(address string) (int, error) {
 	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
 		return 0, err
 	}
-	if _, err := syscall.Write(fd, []byte(handshake(address))); err != nil {
+	request := handshake(address)
+	if resumable {
+		request = strings.Replace(request, "\r\n", "\r\nSec-WebSocket-Protocol: perigee.v1\r\n", 1)
+	}
+	if _, err := syscall.Write(fd, []byte(request)); err != nil {
 		return 0, err
 	}
 	var answer []byte

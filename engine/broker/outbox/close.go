@@ -120,7 +120,7 @@ func (o *Outbox) AbortAll(ctx context.Context, why wire.Close) (n int) {
 // close queues the close frame behind everything else.
 func (sh *shard) close(s *Sender) {
 	if s.state != stateOpen {
-		if s.isAway() && !s.leadsBack() {
+		if s.away && !s.leadsBack() {
 			sh.forget(s) // its socket has failed before
 		}
 		return
@@ -175,7 +175,7 @@ func (sh *shard) readerDone(s *Sender, keep bool) {
 		switch {
 		case !keep:
 			m.over = true
-			if m.away {
+			if s.away {
 				sh.forget(s)
 			}
 		case m.over:

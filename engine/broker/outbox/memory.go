@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"encoding/binary"
+	"math"
 
 	"perigee/engine/config"
 )
@@ -10,20 +11,23 @@ import (
 // of its sockets together; client and server count alike, so frames carry no number. A frame gets its number when its writing begins,
 // or when it is sent while the client is away. The last frames are kept until the client has confirmed them.
 type memory struct {
-	sent    uint64   // number of the last frame
-	written uint64   // of the last frame that the client may have received; only valid while it is away
-	asked   uint64   // that the last ping carried, which asks the client to confirm
-	latest  uint64   // of the frame that the next SendLatest replaces while the client is away; 0 is none
-	kept    []*Frame // the last frames up to sent, not compressed
-	first   int      // in kept: those before are removed
-	bytes   int      // of all kept frames
+	sent  uint64   // number of the last frame
+	kept  []*Frame // the last frames up to sent, not compressed
+	first int      // in kept: those before are removed
+	bytes int      // of all kept frames
+	asked uint64   // number that the last ping carried, which asks the client to confirm
+	lost  bool     // a frame that the client has not received is not kept
+	over  bool     // the connection cannot be resumed any more
+	held  bool     // Transport.Over is to be called
 
-	accounted int  // how much of bytes is in Outbox.kept
-	away      bool // frames are kept instead of being queued for the socket
-	lost      bool // a frame that the client has not received is not kept
-	over      bool // the connection cannot be resumed any more
-	held      bool // Transport.Over is to be called
+	// While the client is away.
+	written   uint64 // number of the last frame that it may have received; neverLost while it is not away
+	latest    uint64 // number of the frame that the next SendLatest replaces; 0 is none
+	accounted int    // how much of bytes is in Outbox.kept
 }
+
+// neverLost is for written while what is not kept any more has been written.
+const neverLost = math.MaxUint64
 
 // length returns how many frames are kept.
 func (m *memory) length() int { return len(m.kept) - m.first }
@@ -67,7 +71,7 @@ func (m *memory) trim(limits *config.Resume) {
 		left -= len(m.kept[m.first+n].bytes)
 	}
 	m.remove(n)
-	if m.away && m.confirmed() > m.written {
+	if m.confirmed() > m.written {
 		m.lose()
 	}
 }
@@ -81,14 +85,8 @@ func (m *memory) remove(n int) {
 	m.first += n
 	if m.length() == 0 {
 		m.kept, m.first = m.kept[:0], 0
-		if cap(m.kept) > maxIdleKept {
-			m.kept = nil
-		}
 	}
 }
-
-// maxIdleKept is the capacity of an empty list of kept frames that is not left to the garbage collector.
-const maxIdleKept = 8
 
 // lose removes all kept frames, and those that come from now on are only counted.
 func (m *memory) lose() {
@@ -112,10 +110,10 @@ func (m *memory) after(received int64) (missed []*Frame, complete bool) {
 	return m.kept[len(m.kept)-int(m.sent-uint64(received)):], true
 }
 
-// shouldAsk reports whether so many frames are kept that the client should confirm some, and has not been asked to. An eighth of
+// shouldAsk reports whether so many frames are kept that the client should confirm some, and has not been asked to. A quarter of
 // the limits keeps the memory of clients that receive much small, and the pings few.
 func (m *memory) shouldAsk(limits *config.Resume) bool {
-	const part = 8
+	const part = 4
 	return m.asked <= m.confirmed() && (m.length() > limits.Messages/part || m.bytes > int(limits.Bytes)/part)
 }
 
@@ -125,6 +123,9 @@ func (s *Sender) ping() *Frame {
 	m := s.memory
 	if m == nil {
 		return newFrame(PingFrame, nil)
+	}
+	if m.length() == 0 {
+		m.kept = nil // little has been sent lately
 	}
 	m.asked = m.sent
 	for _, e := range s.queue[s.head:] {

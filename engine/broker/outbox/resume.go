@@ -42,8 +42,8 @@ func (s *Sender) Resume(from *Sender, received int64, hello HelloFunc, done func
 // [Outbox.Join].
 func (o *Outbox) Restore(s *Sender, t Transport, sent uint64) {
 	o.assign(s, t)
-	s.memory = &memory{sent: sent, written: sent, away: true}
-	s.state = stateRemoved
+	s.memory = &memory{sent: sent, written: sent}
+	s.state, s.away = stateRemoved, true
 	s.shard.post(op{kind: opCall, sender: s, call: func(sh *shard) { sh.away[s] = struct{}{} }})
 }
 
@@ -53,7 +53,7 @@ func (s *Sender) Forget() {
 	s.shard.post(op{kind: opCall, sender: s, call: func(sh *shard) {
 		if s.memory != nil {
 			s.memory.over = true
-			if s.memory.away {
+			if s.away {
 				sh.forget(s)
 			}
 		}
@@ -84,16 +84,15 @@ func (s *Sender) leadsBack() bool {
 	return s.memory != nil && !s.memory.over && (r == nil || r.Resumable)
 }
 
-// isAway reports whether what is sent to a connection is kept.
-func (s *Sender) isAway() bool { return s.memory != nil && s.memory.away }
-
 // accepts reports whether a sender can be subscribed to topics.
-func (s *Sender) accepts() bool { return s.state == stateOpen || s.isAway() && !s.memory.over }
+func (s *Sender) accepts() bool { return s.state == stateOpen || s.away && !s.memory.over }
 
 // number numbers a frame whose writing begins, or that is kept for a client that is away.
 func (sh *shard) number(s *Sender, e *entry) {
 	e.unnumbered = false
-	s.memory.add(e.frame.plain(), sh.out.resume.Load())
+	limits := sh.out.resume.Load()
+	s.memory.add(e.frame.plain(), limits)
+	s.asks = s.memory.shouldAsk(limits)
 }
 
 // keep keeps a frame for a client that is away. Control frames are of no use to it.
@@ -108,7 +107,7 @@ func (sh *shard) keep(s *Sender, f *Frame, add func(m *memory, f *Frame, limits 
 // get it again.
 func (sh *shard) leave(s *Sender) {
 	m := s.memory
-	if m.away {
+	if s.away {
 		return
 	}
 	for i := range s.queue[s.head:] {
@@ -116,7 +115,7 @@ func (sh *shard) leave(s *Sender) {
 			sh.number(s, e)
 		}
 	}
-	m.away, m.written = true, m.sent
+	s.away, m.written = true, m.sent
 	sh.away[s] = struct{}{}
 	sh.accountKept(s)
 }
@@ -131,7 +130,7 @@ func (sh *shard) forget(s *Sender) {
 		s.topics = nil
 		return
 	}
-	m.over, m.away = true, true
+	m.over, s.away = true, true
 	m.lose()
 	sh.accountKept(s)
 	delete(sh.away, s)
@@ -144,7 +143,7 @@ func (sh *shard) forget(s *Sender) {
 // accountKept adds what is kept for a client that is away to the total of the shard.
 func (sh *shard) accountKept(s *Sender) {
 	m, kept := s.memory, 0
-	if m.away {
+	if s.away {
 		kept = m.bytes
 	}
 	sh.kept.delta += kept - m.accounted
@@ -182,8 +181,11 @@ func (sh *shard) handOver(from *Sender) transfer {
 	return t
 }
 
-// hold defers all operations on a sender.
+// hold defers all operations on a sender, also those that topics which it has already would bring.
 func (sh *shard) hold(s *Sender) {
+	for _, t := range s.topics {
+		sh.removeSubscriber(s, t)
+	}
 	s.waiting = true
 	sh.waiting[s] = nil
 }
@@ -211,7 +213,7 @@ func (sh *shard) resume(s *Sender, t transfer, received int64, hello HelloFunc) 
 	missed, complete := t.memory.after(received)
 	m.sent = t.memory.sent - uint64(len(missed))
 	switch {
-	case s.isAway():
+	case s.away:
 		m.written, m.latest = t.memory.sent, t.memory.latest
 		for _, f := range missed {
 			sh.keep(s, f, (*memory).add)
@@ -225,7 +227,9 @@ func (sh *shard) resume(s *Sender, t transfer, received int64, hello HelloFunc) 
 			}
 		}
 	}
-	for _, topic := range t.topics {
+	topics := append(t.topics, s.topics...)
+	s.topics = nil
+	for _, topic := range topics {
 		sh.subscribe(s, topic)
 	}
 	sh.release(s)

@@ -32,6 +32,8 @@ type Sender struct {
 	hasWriter  bool // a goroutine waits to write the first frame of the queue
 	dirty      bool // is in shard.dirty
 	waiting    bool // is in shard.waiting
+	away       bool // frames are kept in memory instead of being queued for the socket
+	asks       bool // the client is to be asked to confirm what it has received
 	index      int  // in shard.senders
 	latest     int  // in queue: the frame that the next SendLatest replaces; -1 if there is none
 	head       int  // in queue: the first frame that is not written

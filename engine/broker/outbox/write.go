@@ -18,7 +18,7 @@ const (
 
 // push queues a frame, or closes the connection if its queue is full. For a client that is away the frame is kept.
 func (sh *shard) push(s *Sender, f *Frame) {
-	if s.isAway() {
+	if s.away {
 		sh.keep(s, f, (*memory).add)
 		return
 	}
@@ -39,7 +39,8 @@ func (sh *shard) push(s *Sender, f *Frame) {
 	s.frames++
 	s.bytes += len(f.bytes)
 	sh.append(s, entry{f, true, s.memory != nil && f.isText()})
-	if m := s.memory; m != nil && m.shouldAsk(sh.out.resume.Load()) {
+	if s.asks {
+		s.asks = false
 		sh.append(s, entry{frame: s.ping()})
 	}
 }
@@ -59,7 +60,7 @@ func (sh *shard) exceeded(s *Sender, f *Frame) (setting string, value any) {
 
 // pushLatest queues a frame in place of the one that pushLatest queued before.
 func (sh *shard) pushLatest(s *Sender, f *Frame) {
-	if s.isAway() {
+	if s.away {
 		sh.keep(s, f, (*memory).addLatest)
 		return
 	}
