@@ -167,7 +167,8 @@ func padded(random *rand.Rand, message string) *Frame {
 
 // Whatever a client and the application do, a client that comes back gets what it was sent exactly once and in order.
 func TestModel(t *testing.T) {
-	for seed := range uint64(testkit.Scale(500, 20_000)) {
+	schedules := testkit.Scale(500, 2000)
+	for seed := range uint64(schedules) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			o := start(t, func(l *config.Limits) { l.Shards = 1 + int(seed%3) })
@@ -195,6 +196,7 @@ func TestModel(t *testing.T) {
 			return
 		}
 	}
+	testkit.Measured(t, "%d schedules of losses, returns and sends: as the model says", schedules)
 }
 
 // step does something at random.

@@ -183,5 +183,9 @@ func serverFaults() []fault {
 			Number: "F29", What: "systemd's view of starts, reloads, stops, and of a loop that is stuck",
 			Pass: "READY, RELOADING, WATCHDOG and STOPPING in order; no WATCHDOG while stuck", Tests: map[string][]string{"cmd/perigee/notify": {"TestOrder", "TestWatch"}, "cmd/perigee": {"TestServiceManager", "TestStuckServer"}},
 		},
+		{
+			Number: "F30", What: "the connections of 500 clients that can resume are cut at any byte, 20 times each, while they send and everybody is sent to",
+			Pass: "nothing lost, doubled or out of order in either direction; no connection closes", Tests: map[string][]string{"engine": {"TestCuts"}, "engine/broker/outbox": {"TestModel"}},
+		},
 	}
 }

@@ -190,14 +190,15 @@ func (c *Connection) Return(conn broker.Conn, received int64, done func(complete
 	h.byConn[conn] = c
 	c.conn, c.connected = conn, false
 	c.endAbsence()
-	c.forgetPrevious()
-	previous := r.token
-	r.previous = &previous
-	r.before = r.handled
-	conn.Subscribe(allConnections)
-	for _, t := range c.subscriptions {
-		conn.Subscribe(t.id)
+	// The token that the client has used is good until it is heard: it may not get the new one, and may not have got the one before.
+	used := tokenHash(sha256.Sum256([]byte(conn.ResumeRequest().Token)))
+	if used == r.token {
+		c.forgetPrevious()
+	} else {
+		delete(h.away.byToken, r.token)
 	}
+	r.previous = &used
+	r.before = r.handled
 	token, window, taken := c.renewToken(), h.windowSeconds(), r.handled
 	conn.Resume(old, received, func(complete bool, sent uint64) *outbox.Frame {
 		from := sent

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"crypto/sha256"
 	"testing"
 
 	"perigee/engine/wire"
@@ -11,11 +12,14 @@ func TestTokensEnd(t *testing.T) {
 	h := newHub(t, 1)
 	c := h.All()[0]
 	c.MakeResumable("")
-	for i := range 3 {
+	for i, token := range []string{"A", "B", "C"} {
+		h.away.byToken[sha256.Sum256([]byte(token))] = c // as if it had been sent that one
+		delete(h.away.byToken, c.resumption.token)
+		c.resumption.token = sha256.Sum256([]byte(token))
 		if !c.Drop(false, "") {
 			t.Fatal("Drop = false, want the connection to be away")
 		}
-		s := &sink{id: uint64(i + 2), opened: c.Timestamp()}
+		s := &sink{id: uint64(i + 2), opened: c.Timestamp(), token: token}
 		c.Return(s, 0, func(bool) {})
 		if !c.Returned(s, true) || len(h.away.byToken) != 2 || h.away.order.Len() != 0 {
 			t.Fatalf("after a return %d tokens are good and %d are away, want 2 and none", len(h.away.byToken), h.away.order.Len())

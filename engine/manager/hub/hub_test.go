@@ -23,6 +23,7 @@ type sink struct {
 	broker.Conn // nil: what is not defined below is not called
 	id          uint64
 	opened      time.Time
+	token       string // with which its client comes back
 }
 
 func (s *sink) ID() uint64               { return s.id }
@@ -34,6 +35,10 @@ func (*sink) Close(wire.Close)           {}
 func (*sink) Subscribe(outbox.TopicID)   {}
 func (*sink) Unsubscribe(outbox.TopicID) {}
 func (*sink) Forget()                    {}
+
+func (s *sink) ResumeRequest() broker.ResumeRequest {
+	return broker.ResumeRequest{Resumable: true, Token: s.token}
+}
 
 func (*sink) Resume(_ broker.Conn, _ int64, _ func(complete bool, sent uint64) *outbox.Frame, done func(complete bool)) {
 	done(false)
