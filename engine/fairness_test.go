@@ -135,24 +135,37 @@ func TestGreedyClients(t *testing.T) {
 	}
 }
 
-// A client that closes and comes again gets no more places for handlers that wait, and another client is never refused.
+// A client that closes and comes again gets no more places for handlers that wait, nor for HTTP requests. Another client is never
+// refused and its requests have places.
 func TestReconnectingClient(t *testing.T) {
-	server := application(t, greedy, func(c *config.Config) {
-		c.Lua.AwaitTimeout = config.Duration(time.Hour)
-		c.Lua.MaxWaiting = 100
-		c.Limits.WaitingPerConnection = 10
-	})
-	victim := server.Dial(t, "victim")
-	for range 30 {
-		greedy := server.Dial(t, "greedy")
-		for range 11 {
-			greedy.Send(`{"id":"1","name":"Hang"}`)
-		}
-		for !refused(greedy.Next()) {
-		}
-		greedy.Close(1000, "")
-		victim.Send(`{"name":"Count"}`)
-		victim.Expect("Counted")
+	other := otherServer(t)
+	for _, row := range []struct {
+		greedy, message, answer string
+		maxWaiting, maxRequests int
+	}{
+		{`{"id":"1","name":"Hang"}`, `{"name":"Count"}`, "Counted", 100, 256},
+		{`{"id":"1","name":"Ask","path":"/wait"}`, `{"name":"Ask","path":"/echo"}`, "Answered", 1000, 20},
+	} {
+		t.Run(row.answer, func(t *testing.T) {
+			server := application(t, greedy, func(c *config.Config) {
+				c.App = map[string]any{"url": other.URL}
+				c.Lua.AwaitTimeout, c.HTTP.Timeout = config.Duration(time.Hour), config.Duration(time.Hour)
+				c.Lua.MaxWaiting, c.HTTP.MaxRequests = row.maxWaiting, row.maxRequests
+				c.Limits.WaitingPerConnection = 10
+			})
+			first := server.Dial(t, "first")
+			for range 30 {
+				greedy := server.Dial(t, "greedy")
+				for range 11 {
+					greedy.Send(row.greedy)
+				}
+				for !refused(greedy.Next()) {
+				}
+				greedy.Close(1000, "")
+				first.Send(row.message)
+				first.Expect(row.answer)
+			}
+		})
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"perigee/engine/quota"
 )
 
 // Limits of a connection. Those of a request are in Options.
@@ -40,7 +42,7 @@ type Options struct {
 	// MaxRequests is how many requests may be in flight at once or have a response that has not been taken yet. Others wait for
 	// their turn; the owners of requests take turns, and none has more in flight than it leaves room for those of others.
 	MaxRequests int
-	// MaxPerConnection is the same for the requests of one owner that is a connection. 0 means no limit.
+	// MaxPerConnection is the same for the requests of one owner that has limits, which is a connection. 0 means no limit.
 	MaxPerConnection int
 	// OnLimit is called by any goroutine when a limit makes a request fail. Optional.
 	OnLimit func(l Limit)
@@ -66,9 +68,8 @@ type Request struct {
 	Body   []byte
 	// Timeout is optional. If it is 0, that of the Options applies.
 	Timeout time.Duration
-	// Owner is on whose behalf the request is made, a connection if Connection is set. Any comparable value; nil is an owner, too.
-	Owner      any
-	Connection bool
+	// Owner is on whose behalf the request is made; nil is the server itself.
+	Owner *quota.Owner
 }
 
 // Response is a complete response with any status.

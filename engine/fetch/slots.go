@@ -4,29 +4,30 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"perigee/engine/quota"
 )
 
 // slots hands out the places of Options.MaxRequests. Owners whose requests wait take turns, so that no request waits behind all
-// those of another owner. An owner holds no more places than it leaves free for others.
+// those of another owner.
 type slots struct {
 	most, perConnection int // perConnection 0 means no limit
 
 	// Guarded by mu.
 	mu      sync.Mutex
 	used    int
-	owners  map[any]*slotOwner // those that hold or wait for places
-	waiting []*slotOwner       // those that wait for places; the first one is next
+	owners  map[*quota.Owner]*waiter
+	waiting []*waiter // all of owners; the first one is next
 }
 
-// slotOwner is an owner that holds places or waits for them.
-type slotOwner struct {
-	limited bool // by perConnection
-	held    int
-	queue   []chan struct{} // closed when the request gets its place
+// waiter is an owner that waits for places.
+type waiter struct {
+	owner *quota.Owner
+	queue []chan struct{} // closed when the request gets its place; not empty
 }
 
 func newSlots(o Options) *slots {
-	return &slots{most: o.MaxRequests, perConnection: o.MaxPerConnection, owners: map[any]*slotOwner{}}
+	return &slots{most: o.MaxRequests, perConnection: o.MaxPerConnection, owners: map[*quota.Owner]*waiter{}}
 }
 
 // acquire waits for a place for a request. The caller must call release unless there is an error, which is that of ctx; then limit is
@@ -34,15 +35,13 @@ func newSlots(o Options) *slots {
 func (s *slots) acquire(ctx context.Context, r Request) (limit Limit, err error) {
 	place := make(chan struct{})
 	s.mu.Lock()
-	o := s.owners[r.Owner]
-	if o == nil {
-		o = &slotOwner{limited: r.Connection}
-		s.owners[r.Owner] = o
+	w := s.owners[r.Owner]
+	if w == nil {
+		w = &waiter{owner: r.Owner}
+		s.owners[r.Owner] = w
+		s.waiting = append(s.waiting, w)
 	}
-	if len(o.queue) == 0 {
-		s.waiting = append(s.waiting, o)
-	}
-	o.queue = append(o.queue, place)
+	w.queue = append(w.queue, place)
 	s.handOut()
 	s.mu.Unlock()
 	select {
@@ -52,16 +51,16 @@ func (s *slots) acquire(ctx context.Context, r Request) (limit Limit, err error)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.Index(o.queue, place)
+	i := slices.Index(w.queue, place)
 	if i < 0 {
 		return 0, nil // it got its place at the same moment
 	}
-	o.queue = slices.Delete(o.queue, i, i+1)
-	if len(o.queue) == 0 {
-		s.waiting = slices.DeleteFunc(s.waiting, func(other *slotOwner) bool { return other == o })
+	w.queue = slices.Delete(w.queue, i, i+1)
+	if len(w.queue) == 0 {
+		s.waiting = slices.DeleteFunc(s.waiting, func(other *waiter) bool { return other == w })
+		delete(s.owners, r.Owner)
 	}
-	s.forget(r.Owner, o)
-	if s.isFull(o) {
+	if s.isFull(r.Owner) {
 		return MaxPerConnection, ctx.Err()
 	}
 	return MaxRequests, ctx.Err()
@@ -71,18 +70,9 @@ func (s *slots) acquire(ctx context.Context, r Request) (limit Limit, err error)
 func (s *slots) release(r Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := s.owners[r.Owner]
-	o.held--
+	r.Owner.Add(quota.Requests, -1)
 	s.used--
-	s.forget(r.Owner, o)
 	s.handOut()
-}
-
-// forget forgets an owner that neither holds nor waits for a place. The caller holds mu.
-func (s *slots) forget(owner any, o *slotOwner) {
-	if o.held == 0 && len(o.queue) == 0 {
-		delete(s.owners, owner)
-	}
 }
 
 // handOut gives free places to the owners that wait, one each by turns. The caller holds mu.
@@ -92,25 +82,26 @@ func (s *slots) handOut() {
 		if i < 0 {
 			return
 		}
-		o := s.waiting[i]
-		close(o.queue[0])
-		o.queue = o.queue[1:]
-		o.held++
+		w := s.waiting[i]
+		close(w.queue[0])
+		w.queue = w.queue[1:]
+		w.owner.Add(quota.Requests, 1)
 		s.used++
 		s.waiting = slices.Delete(s.waiting, i, i+1)
-		if len(o.queue) > 0 {
-			s.waiting = append(s.waiting, o)
+		if len(w.queue) > 0 {
+			s.waiting = append(s.waiting, w)
+		} else {
+			delete(s.owners, w.owner)
 		}
 	}
 }
 
-// mayHold reports whether an owner may hold one more place. The caller holds mu.
-func (s *slots) mayHold(o *slotOwner) bool {
-	free := s.most - s.used
-	return free > 0 && o.held <= free && !s.isFull(o)
+// mayHold reports whether an owner that waits may hold one more place. The caller holds mu.
+func (s *slots) mayHold(w *waiter) bool {
+	return w.owner.MayTake(quota.Requests, s.most-s.used) && !s.isFull(w.owner)
 }
 
-// isFull reports whether an owner holds as many places as one connection may. The caller holds mu.
-func (s *slots) isFull(o *slotOwner) bool {
-	return o.limited && s.perConnection > 0 && o.held >= s.perConnection
+// isFull reports whether an owner holds as many places as one connection may.
+func (s *slots) isFull(o *quota.Owner) bool {
+	return o.Limits() != nil && s.perConnection > 0 && o.Held(quota.Requests) >= s.perConnection
 }

@@ -1,6 +1,10 @@
 package loop
 
-import "iter"
+import (
+	"iter"
+
+	"perigee/engine/quota"
+)
 
 // coroutine is a Go coroutine that runs turns.
 type coroutine struct {
@@ -106,9 +110,9 @@ func (l *Loop) Await(start func(wake func())) error {
 	l.endSlice()
 	l.waiting[c] = w
 	l.waiters.Store(int64(len(l.waiting)))
-	owner.addWaiting(1)
+	owner.Add(quota.Waiting, 1)
 	c.yield(struct{}{})
-	owner.addWaiting(-1)
+	owner.Add(quota.Waiting, -1)
 	delete(l.waiting, c)
 	l.waiters.Store(int64(len(l.waiting)))
 	l.beginSlice(name, owner)

@@ -3,6 +3,8 @@ package loop
 import (
 	"cmp"
 	"time"
+
+	"perigee/engine/quota"
 )
 
 // deferredBudget is how long deferred turns may hold up others if Options.SlowTurn is 0.
@@ -27,9 +29,9 @@ func (l *Loop) putNext(t turn) {
 func (l *Loop) Dropped() int { return l.dropped }
 
 // addDeferred changes the count of the deferred turns, and that of an owner.
-func (l *Loop) addDeferred(o *Owner, n int) {
+func (l *Loop) addDeferred(o *quota.Owner, n int) {
 	l.deferred += n
-	o.addDeferred(n)
+	o.Add(quota.Deferred, n)
 }
 
 // uncount ends the count of a turn of Next or Defer.
@@ -100,13 +102,13 @@ func (l *Loop) drop(t turn) {
 // backlog is a queue of turns in which owners take turns, so that no owner's turn waits behind all those of another one. The turns
 // of one owner keep their order. The zero value is empty.
 type backlog struct {
-	owners map[*Owner]*ownerBacklog
+	owners map[*quota.Owner]*ownerBacklog
 	next   []*ownerBacklog // the owners that have turns, the first one is next
 }
 
 // ownerBacklog is a queue of the turns of one owner.
 type ownerBacklog struct {
-	owner *Owner // nil for the server itself
+	owner *quota.Owner // nil for the server itself
 	turns []turn
 }
 
@@ -116,7 +118,7 @@ func (b *backlog) push(t turn) {
 	o := b.owners[t.owner]
 	if o == nil {
 		if b.owners == nil {
-			b.owners = map[*Owner]*ownerBacklog{}
+			b.owners = map[*quota.Owner]*ownerBacklog{}
 		}
 		o = &ownerBacklog{owner: t.owner}
 		b.owners[t.owner] = o

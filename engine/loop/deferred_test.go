@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"perigee/engine/quota"
 )
 
 // However many turns greedy owners have deferred, that of another owner, and of the server itself, waits for the posted turns and
@@ -21,7 +23,7 @@ func TestOwnersOfDeferredTurns(t *testing.T) {
 					deferTurn = func(name string, run func()) { l.After(0, name, run) }
 				}
 				ran := 0
-				for _, greedy := range []*Owner{NewOwner(nil), NewOwner(nil)} {
+				for _, greedy := range []*quota.Owner{quota.NewOwner(nil), quota.NewOwner(nil)} {
 					next := 0
 					post(t, l, "greedy", func() {
 						l.As(greedy, func() {
@@ -40,7 +42,7 @@ func TestOwnersOfDeferredTurns(t *testing.T) {
 				}
 				for range 20 {
 					time.Sleep(slow)
-					for _, other := range []*Owner{NewOwner(nil), nil} {
+					for _, other := range []*quota.Owner{quota.NewOwner(nil), nil} {
 						waited := make(chan time.Duration, 1)
 						post(t, l, "other", func() {
 							l.As(other, func() {
@@ -64,8 +66,8 @@ func TestOwnersOfDeferredTurns(t *testing.T) {
 // A backlog hands out the turns of its owners by turns, and forgets owners without turns.
 func TestBacklog(t *testing.T) {
 	var b backlog
-	alice, bob := NewOwner(nil), NewOwner(nil)
-	add := func(o *Owner, names ...string) {
+	alice, bob := quota.NewOwner(nil), quota.NewOwner(nil)
+	add := func(o *quota.Owner, names ...string) {
 		for _, name := range names {
 			b.push(turn{name: name, owner: o})
 		}

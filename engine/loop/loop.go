@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"perigee/engine/quota"
 )
 
 // ErrStopped is returned once the loop has ended or is ending: by Post if the turn will not run, and by Await if the loop ends
@@ -72,7 +74,7 @@ type Options struct {
 type turn struct {
 	name     string
 	run      func()
-	owner    *Owner
+	owner    *quota.Owner
 	counted  bool // among the deferred turns while it is queued: by Next or Defer; After counts its turns itself
 	deferred bool // by Defer or After: other turns need not wait for it
 }
@@ -111,7 +113,7 @@ type Loop struct {
 	next      []turn       // queued by Next and Defer
 	deferred  int          // how many turns of Next, Defer and After have neither begun nor been cancelled
 	name      string       // of the turn that runs now
-	owner     *Owner       // of the turn that runs now; nil for the server itself
+	owner     *quota.Owner // of the turn that runs now; nil for the server itself
 	began     time.Time    // when the turn began, or its last wait ended
 	resume    *coroutine   // the coroutine to switch to when the current one parks
 	ending    bool
@@ -318,7 +320,7 @@ func (l *Loop) runTurn(t turn) {
 }
 
 // beginSlice notes that a turn begins, or continues after a wait.
-func (l *Loop) beginSlice(name string, o *Owner) {
+func (l *Loop) beginSlice(name string, o *quota.Owner) {
 	l.name, l.owner = name, o
 	if l.options.SlowTurn > 0 {
 		l.began = time.Now()

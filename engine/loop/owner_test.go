@@ -5,15 +5,17 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"perigee/engine/quota"
 )
 
 // What a turn defers, starts and does after a wait belongs to its owner, whoever else has turns meanwhile.
 func TestOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, stop := start(t, Options{})
-		alice, bob := NewOwner(nil), NewOwner(nil)
+		alice, bob := quota.NewOwner(nil), quota.NewOwner(nil)
 		ran := 0
-		expect := func(turn string, want *Owner) {
+		expect := func(turn string, want *quota.Owner) {
 			ran++
 			if l.Owner() != want {
 				t.Errorf("%s runs as %p, want %p", turn, l.Owner(), want)
@@ -80,7 +82,7 @@ func (r *refusals) options(mostWaiting int) Options {
 }
 
 // tryWaits has an owner try to wait so many times, for good, and returns how many waits were refused.
-func tryWaits(t *testing.T, l *Loop, o *Owner, times int) (refused int) {
+func tryWaits(t *testing.T, l *Loop, o *quota.Owner, times int) (refused int) {
 	t.Helper()
 	for range times {
 		post(t, l, "wait", func() {
@@ -88,8 +90,8 @@ func tryWaits(t *testing.T, l *Loop, o *Owner, times int) (refused int) {
 				switch err := l.Await(func(func()) {}); {
 				case errors.Is(err, ErrTooManyWaiting):
 					refused++
-					if o != nil && RefusedOwner(err) != o.Limited() {
-						t.Errorf("RefusedOwner(%v) = %t, want %t", err, RefusedOwner(err), o.Limited())
+					if RefusedOwner(err) != (o.Limits() != nil) {
+						t.Errorf("RefusedOwner(%v) = %t, want %t", err, RefusedOwner(err), o.Limits() != nil)
 					}
 				case !errors.Is(err, ErrStopped):
 					t.Errorf("Await = %v, want %v or %v", err, ErrTooManyWaiting, ErrStopped)
@@ -106,8 +108,8 @@ func TestOwnerLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all refusals
 		l, _ := start(t, all.options(1000))
-		limits := &OwnerLimits{MaxWaiting: 3}
-		alice, bob := NewOwner(limits), NewOwner(limits)
+		limits := &quota.Limits{MaxWaiting: 3}
+		alice, bob := quota.NewOwner(limits), quota.NewOwner(limits)
 		if n := tryWaits(t, l, alice, 5); n != 2 {
 			t.Errorf("5 waits of alice: %d refused, want 2", n)
 		}
@@ -139,13 +141,13 @@ func TestOwnerShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all refusals
 		l, _ := start(t, all.options(100))
-		limits := &OwnerLimits{MaxWaiting: 64}
-		for _, greedy := range []*Owner{NewOwner(limits), NewOwner(nil), NewOwner(limits), NewOwner(nil)} {
+		limits := &quota.Limits{MaxWaiting: 64}
+		for _, greedy := range []*quota.Owner{quota.NewOwner(limits), quota.NewOwner(nil), quota.NewOwner(limits), quota.NewOwner(nil)} {
 			if n := tryWaits(t, l, greedy, 200); n < 100 {
 				t.Errorf("200 waits of a greedy owner: %d refused, want 100 at least", n)
 			}
 		}
-		if n := tryWaits(t, l, NewOwner(limits), 2); n != 0 {
+		if n := tryWaits(t, l, quota.NewOwner(limits), 2); n != 0 {
 			t.Errorf("2 waits of another owner: %d refused, want 0", n)
 		}
 		free := 100 - l.Waiting()
@@ -162,8 +164,8 @@ func TestOwnerShare(t *testing.T) {
 func TestOwnerDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := start(t, Options{MaxDeferred: 100})
-		alice, bob := NewOwner(nil), NewOwner(nil)
-		fill := func(o *Owner) (n int, cancel []func()) {
+		alice, bob := quota.NewOwner(nil), quota.NewOwner(nil)
+		fill := func(o *quota.Owner) (n int, cancel []func()) {
 			l.As(o, func() {
 				for ; l.CheckDeferred() == nil; n += 2 {
 					l.Next("next", func() {})
@@ -192,34 +194,49 @@ func TestOwnerDeferred(t *testing.T) {
 	})
 }
 
-// Owners that come one after the other and leave turns waiting together get no more places than one owner. Owners that do not follow
-// them, and those that have come before, still get places.
-func TestLeftover(t *testing.T) {
+// Owners that come one after the other and leave turns waiting or deferred together get no more places than one owner. Others still
+// get places.
+func TestOwnersInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all refusals
-		l, _ := start(t, all.options(100))
-		limits := &OwnerLimits{MaxWaiting: 10}
-		var left Leftover
-		victim, other := NewOwner(limits), NewOwner(limits)
-		var last *Owner
+		options := all.options(100)
+		options.MaxDeferred = 100
+		l, _ := start(t, options)
+		limits := &quota.Limits{MaxWaiting: 10}
+		var left quota.Leftover
+		deferred := func(o *quota.Owner, most int) (n int) {
+			post(t, l, "defer", func() {
+				l.As(o, func() {
+					for ; n < most && l.CheckDeferred() == nil; n++ {
+						l.After(time.Second, "later", func() {})
+					}
+				})
+			})
+			synctest.Wait()
+			return n
+		}
+		turns := 0
 		for range 30 {
-			last = NewOwner(limits)
-			last.Follow(&left)
-			tryWaits(t, l, last, 10)
-			last.Leave(&left)
+			o := quota.NewOwner(limits)
+			o.Follow(&left)
+			tryWaits(t, l, o, 10)
+			turns += deferred(o, 10)
+			o.Leave(&left)
 		}
-		if n := l.Waiting(); n < 50 || n > 60 || left.waiting != n {
-			t.Errorf("30 owners in turn with 10 turns each have %d waiting, of which %d are left behind, want 50 to 60, and all", n, left.waiting)
+		if n := l.Waiting(); n < 50 || n > 60 || turns < 50 || turns > 60 {
+			t.Errorf("30 owners in turn have %d turns waiting and %d deferred, want 50 to 60 of each", n, turns)
 		}
-		if n := tryWaits(t, l, last, 1); n != 1 || last.share() != left.waiting {
-			t.Errorf("a further wait of an owner that has left: %d refused, its share is %d, want 1 and %d", n, last.share(), left.waiting)
+		if n := tryWaits(t, l, quota.NewOwner(limits), 10); n != 0 {
+			t.Errorf("10 waits of another owner: %d refused, want 0", n)
 		}
-		if n := tryWaits(t, l, victim, 10) + tryWaits(t, l, other, 10); n != 0 {
-			t.Errorf("20 waits of others: %d refused, want 0", n)
+		if n := deferred(quota.NewOwner(limits), 10); n != 10 {
+			t.Errorf("another owner defers %d turns, want 10", n)
 		}
-		other.Leave(&left)
-		if want := l.Waiting() - victim.waiting; left.waiting != want || left.IsEmpty() {
-			t.Errorf("%d turns are left behind, want %d", left.waiting, want)
+		time.Sleep(2 * time.Second)
+		o := quota.NewOwner(limits)
+		o.Follow(&left)
+		if n := deferred(o, 10); n != 10 {
+			t.Errorf("once all have run, an owner defers %d turns, want 10", n)
 		}
 	})
 }

@@ -3,6 +3,8 @@ package loop
 import (
 	"fmt"
 	"time"
+
+	"perigee/engine/quota"
 )
 
 // TimerOptions describe a timer.
@@ -28,7 +30,7 @@ type Timer struct {
 	loop    *Loop
 	options TimerOptions
 	turn    string
-	owner   *Owner // of its turns
+	owner   *quota.Owner // of its turns
 	began   time.Time
 
 	started   bool          // it does not run before Start
@@ -49,7 +51,7 @@ func NewTimer(l *Loop, o TimerOptions) *Timer {
 	now := l.Now()
 	owner := l.owner
 	if owner == nil {
-		owner = NewOwner(nil)
+		owner = quota.NewOwner(nil)
 	}
 	return &Timer{loop: l, options: o, turn: "timer " + o.Name, owner: owner, began: now, due: now.Add(o.Every), busy: new(bool)}
 }

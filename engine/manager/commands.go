@@ -10,6 +10,7 @@ import (
 	"perigee/engine/loop"
 	"perigee/engine/manager/registry"
 	"perigee/engine/queue"
+	"perigee/engine/quota"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -78,7 +79,7 @@ func (m *Manager) request(ctx context.Context, r commandRequest, done func(resul
 			err = g.failed(r, fmt.Errorf("before its turn came: %w", context.Cause(ctx)))
 			return
 		}
-		m.loop.As(loop.NewOwner(nil), func() {
+		m.loop.As(quota.NewOwner(nil), func() {
 			g.application.RunWithin(ctx, func() { result, err = g.execute(r, arguments) })
 			m.hub.Flush()
 		})

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"perigee/engine/quota"
 	"perigee/engine/testkit"
 )
 
@@ -120,24 +121,44 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// One owner has no more processes than it leaves room for. The server itself may have all.
+// One owner has no more processes than it leaves room for, nor have owners that come one after the other and leave their processes
+// behind. The server itself may have all.
 func TestProcessesOfOneOwner(t *testing.T) {
-	s := supervisor(t, nil)
-	started := map[string]int{}
-	for range 8 {
-		for _, owner := range []string{"greedy", "greedy", "greedy", "victim"} {
-			switch _, err := s.Start(Request{Name: "cat", Owner: owner}); {
-			case err == nil:
-				started[owner]++
-			case !errors.Is(err, ErrTooMany):
-				t.Errorf("Start = %v, want %v", err, ErrTooMany)
+	for _, row := range []struct {
+		name  string
+		comes int // how often the greedy owner comes
+	}{{"one owner", 1}, {"owners in turn", 6}} {
+		t.Run(row.name, func(t *testing.T) {
+			s := supervisor(t, nil)
+			var left quota.Leftover
+			start := func(o *quota.Owner) (started int) {
+				for range 8 {
+					switch _, err := s.Start(Request{Name: "cat", Owner: o}); {
+					case err == nil:
+						started++
+					case !errors.Is(err, ErrTooMany):
+						t.Errorf("Start = %v, want %v", err, ErrTooMany)
+					}
+				}
+				return started
 			}
-		}
+			greedy := 0
+			for range row.comes {
+				o := quota.NewOwner(nil)
+				o.Follow(&left)
+				greedy += start(o)
+				o.Leave(&left)
+			}
+			if other := start(quota.NewOwner(nil)); greedy > 5 || other < 2 {
+				t.Errorf("%d processes of the greedy owner, %d of another, want 5 at most, and 2 at least", greedy, other)
+			}
+			begin(t, s, Request{Name: "cat"})
+			s.Close(t.Context())
+			if !left.IsEmpty() {
+				t.Error("processes are left behind after all have ended, want none")
+			}
+		})
 	}
-	if started["greedy"] > 5 || started["victim"] < 2 {
-		t.Errorf("processes by owner: %v, want 5 of greedy at most, and 2 of victim at least", started)
-	}
-	begin(t, s, Request{Name: "cat"})
 }
 
 // A request that the settings do not allow is refused, and the error says what they allow.

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"perigee/engine/quota"
 )
 
 // Limits of every process.
@@ -69,8 +71,8 @@ type Options struct {
 type Request struct {
 	Name string   // of the program
 	Args []string // after the fixed ones
-	// Owner is on whose behalf the program runs. Any comparable value; nil is the server itself.
-	Owner any
+	// Owner is on whose behalf the program runs; nil is the server itself.
+	Owner *quota.Owner
 	// Restart restarts the program after a pause whenever it ends by itself.
 	Restart bool
 	// Output and Errors are set if its lines of output and of errors are wanted as events. Otherwise they are dropped.
@@ -183,10 +185,11 @@ func (s *Supervisor) add(p *Process) error {
 		return ErrClosed
 	case len(s.processes) >= s.options.Max:
 		return fmt.Errorf("%w: %d run already", ErrTooMany, len(s.processes))
-	case s.ownedBy(p.request.Owner) > s.options.Max-len(s.processes):
-		return fmt.Errorf("%w: %d run already on behalf of the same connection, job or timer", ErrTooMany, s.ownedBy(p.request.Owner))
+	case !p.request.Owner.MayTake(quota.Processes, s.options.Max-len(s.processes)):
+		return fmt.Errorf("%w: the rest is for other connections, jobs and timers", ErrTooMany)
 	}
 	s.processes[p] = true
+	p.request.Owner.Add(quota.Processes, 1)
 	s.running.Add(1)
 	if s.starts == nil {
 		starts := make(chan func())
@@ -196,20 +199,10 @@ func (s *Supervisor) add(p *Process) error {
 	return nil
 }
 
-// ownedBy returns how many processes an owner has; 0 for the server itself. The caller holds mu.
-func (s *Supervisor) ownedBy(owner any) int {
-	n := 0
-	for p := range s.processes {
-		if owner != nil && p.request.Owner == owner {
-			n++
-		}
-	}
-	return n
-}
-
 func (s *Supervisor) remove(p *Process) {
 	s.mu.Lock()
 	delete(s.processes, p)
+	p.request.Owner.Add(quota.Processes, -1)
 	s.mu.Unlock()
 }
 

@@ -11,7 +11,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
-	"perigee/engine/loop"
+	"perigee/engine/quota"
 	"perigee/engine/script/bind"
 	"perigee/engine/wire"
 )
@@ -21,7 +21,7 @@ type Connection struct {
 	profile
 	hub    *Hub
 	number uint64 // in the order of opening, from 1
-	owner  *loop.Owner
+	owner  *quota.Owner
 
 	attributes    []attribute    // in the order of setting
 	notifications []notification // in the order of each sender's first
@@ -138,7 +138,7 @@ func (h *Hub) Add(conn broker.Conn, uuid string) *Connection {
 // add adds a connection that is the last one in the order of opening.
 func (h *Hub) add(conn broker.Conn, p profile) *Connection {
 	h.lastNumber++
-	c := &Connection{hub: h, number: h.lastNumber, owner: loop.NewOwner(&h.ownerLimits), profile: p}
+	c := &Connection{hub: h, number: h.lastNumber, owner: quota.NewOwner(&h.ownerLimits), profile: p}
 	c.subscriptionsUpdate.send = c.sendSubscriptions
 	if left := h.leftovers[auth.Network(c.IPAddress())]; left != nil {
 		c.owner.Follow(left)
@@ -177,13 +177,13 @@ func (c *Connection) Close(why wire.Close) {
 	c.hub.loop.Next("close", func() { c.hub.options.Closed(c, why.Reason) })
 }
 
-// leaveWaiting counts the waiting turns of a closed connection for later connections from its network.
-func (c *Connection) leaveWaiting() {
+// leaveOwner counts the places that a closed connection still holds for later connections from its network.
+func (c *Connection) leaveOwner() {
 	h, network := c.hub, auth.Network(c.IPAddress())
 	left := h.leftovers[network]
 	if left == nil {
-		maps.DeleteFunc(h.leftovers, func(_ netip.Addr, l *loop.Leftover) bool { return l.IsEmpty() })
-		left = &loop.Leftover{}
+		maps.DeleteFunc(h.leftovers, func(_ netip.Addr, l *quota.Leftover) bool { return l.IsEmpty() })
+		left = &quota.Leftover{}
 		h.leftovers[network] = left
 	}
 	c.owner.Leave(left)
@@ -194,7 +194,7 @@ func (c *Connection) Remove() {
 	h := c.hub
 	c.open, c.connected = false, false
 	c.endResumption()
-	c.leaveWaiting()
+	c.leaveOwner()
 	delete(h.byConn, c.conn)
 	delete(h.byUUID, c.uuid)
 	h.connections = remove(h.connections, c)
@@ -250,7 +250,7 @@ func (c *Connection) SetAdmin(admin bool) { set(c, &c.admin, admin) }
 func (c *Connection) Number() uint64 { return c.number }
 
 // Owner is the owner of the turns that run on behalf of the connection, also after it has closed.
-func (c *Connection) Owner() *loop.Owner { return c.owner }
+func (c *Connection) Owner() *quota.Owner { return c.owner }
 
 // MapValues replaces the value of each attribute, and the data, by what convert returns for it.
 func (c *Connection) MapValues(convert func(name string, v wire.Value) wire.Value) {

@@ -16,6 +16,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
+	"perigee/engine/quota"
 	"perigee/engine/script/bind"
 	"perigee/engine/wire"
 )
@@ -67,8 +68,8 @@ type Hub struct {
 	publisher Publisher
 	options   Options
 
-	ownerLimits loop.OwnerLimits              // of all connections
-	leftovers   map[netip.Addr]*loop.Leftover // by network: the waiting turns of closed connections
+	ownerLimits quota.Limits                   // of all connections
+	leftovers   map[netip.Addr]*quota.Leftover // by network: what closed connections still hold
 
 	byConn      map[broker.Conn]*Connection
 	byUUID      map[string]*Connection
@@ -98,8 +99,8 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
 		updates:  updates{turn: 1},
 		away:     away{byToken: map[tokenHash]*Connection{}},
 
-		ownerLimits: loop.OwnerLimits{MaxWaiting: o.Limits.WaitingPerConnection},
-		leftovers:   map[netip.Addr]*loop.Leftover{},
+		ownerLimits: quota.Limits{MaxWaiting: o.Limits.WaitingPerConnection},
+		leftovers:   map[netip.Addr]*quota.Leftover{},
 	}
 	h.roster.configure(o.Roster)
 	h.topics.update.send = h.sendTopics

@@ -9,6 +9,7 @@ import (
 	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/process"
+	"perigee/engine/quota"
 	"perigee/engine/script/api"
 	"perigee/engine/script/operator"
 )
@@ -20,9 +21,9 @@ type child struct {
 	process *process.Process
 	name    string
 	request process.Request
-	behalf  *loop.Owner // on whose behalf it runs; a process of the server itself is an owner of its own
-	from    *child      // the child whose process it takes over when the scripts start to run; nil afterwards, and if it started its own
-	moved   bool        // another child has taken over its process
+	behalf  *quota.Owner // on whose behalf it runs; a process of the server itself is an owner of its own
+	from    *child       // the child whose process it takes over when the scripts start to run; nil afterwards, and if it started its own
+	moved   bool         // another child has taken over its process
 
 	onOutput, onError, onExit *lua.LFunction // optional
 
@@ -132,7 +133,7 @@ func (ps *Processes) execute(L *lua.LState) int {
 	if c.behalf != nil {
 		request.Owner = c.behalf
 	} else {
-		c.behalf = loop.NewOwner(nil)
+		c.behalf = quota.NewOwner(nil)
 	}
 	if options := L.OptTable(2, nil); options != nil {
 		api.Raise(L, api.CheckOptions(options, "args", "on_output", "on_error", "on_exit", "restart"))

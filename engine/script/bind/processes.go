@@ -7,8 +7,8 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/loop"
 	"perigee/engine/process"
+	"perigee/engine/quota"
 	"perigee/engine/script/api"
 	"perigee/engine/script/vm"
 )
@@ -36,8 +36,8 @@ type Turns interface {
 	Defer(name string, run func())
 	Post(name string, run func()) error
 	// Owner returns the owner of the present turn; As calls run on behalf of one.
-	Owner() *loop.Owner
-	As(o *loop.Owner, run func())
+	Owner() *quota.Owner
+	As(o *quota.Owner, run func())
 }
 
 // Starter starts programs; its owner ends them. A process.Supervisor is one.

@@ -12,7 +12,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/fetch"
-	"perigee/engine/loop"
+	"perigee/engine/quota"
 	"perigee/engine/script/api"
 	"perigee/engine/script/operator"
 	"perigee/engine/script/value"
@@ -25,7 +25,7 @@ type HTTPOptions struct {
 	JSON value.Limits
 	Wait api.Wait
 	// Owner returns the owner of the present turn.
-	Owner func() *loop.Owner
+	Owner func() *quota.Owner
 	// Fetch starts a request, as fetch.Client does. cancel is also called once the response has been used.
 	Fetch func(r fetch.Request, done func(fetch.Response, error)) (cancel func())
 }
@@ -128,8 +128,8 @@ func shortOptions(L *lua.LState, n int, known ...string) *lua.LTable {
 
 // request makes a request and waits for the response.
 func (h *HTTP) request(L *lua.LState, options *lua.LTable) int {
-	request, owner := h.requestOf(L, options), h.options.Owner()
-	request.Owner, request.Connection = owner, owner.Limited()
+	request := h.requestOf(L, options)
+	request.Owner = h.options.Owner()
 	var response fetch.Response
 	var failure error
 	release := func() {}

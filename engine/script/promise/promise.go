@@ -15,6 +15,7 @@ import (
 
 	"perigee/engine/logging"
 	"perigee/engine/loop"
+	"perigee/engine/quota"
 	"perigee/engine/script/api"
 	"perigee/engine/script/operator"
 	"perigee/engine/script/vm"
@@ -37,8 +38,8 @@ type Loop interface {
 	// RunWoken runs the woken turns right after the present one.
 	RunWoken()
 	// Owner returns the owner of the present turn, and As calls run on behalf of one.
-	Owner() *loop.Owner
-	As(o *loop.Owner, run func())
+	Owner() *quota.Owner
+	As(o *quota.Owner, run func())
 }
 
 var _ Loop = (*loop.Loop)(nil)
