@@ -73,6 +73,11 @@ func service(t *testing.T) string {
 	return server.URL
 }
 
+// exampleSecrets are the variables that settings in the documents name.
+func exampleSecrets() []string {
+	return []string{"INVITATION_KEY=a long and random text", "TOKEN_KEY=a long and random text of 32 bytes or more"}
+}
+
 // settings returns the settings in the TOML blocks of a section, for a server on a free port with scripts in a directory.
 func settings(t *testing.T, section enginetest.Section, directory string) config.Config {
 	t.Helper()
@@ -84,7 +89,7 @@ func settings(t *testing.T, section enginetest.Section, directory string) config
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(config.Source{Path: file, Explicit: true})
+	c, err := config.Load(config.Source{Path: file, Explicit: true, Env: exampleSecrets()})
 	if err != nil {
 		t.Fatalf("the settings of %q: %v", section.Title, err)
 	}

@@ -91,6 +91,34 @@ end)`))
 	}
 }
 
+// A reload hands the scripts the new values of [app], secrets as the texts that they are, and shows none of them.
+func TestReloadSecrets(t *testing.T) {
+	f := newFolder(t, app(`
+server.message("Length", { protection = "none" }, function(client)
+  client:send("Length", { key = #server.config.key, keys = #server.config.keys[1].key })
+end)`))
+	set := func(secret config.Secret) func(c *config.Config) {
+		return func(c *config.Config) {
+			c.App = map[string]any{"key": secret, "keys": []any{map[string]any{"key": secret}}}
+		}
+	}
+	s := f.serve(set("S3CRET-canary-1"))
+	alice := s.Dial(t, "alice")
+	for _, secret := range []config.Secret{"S3CRET-canary-1", "S3CRET-canary-of-the-reload"} {
+		s.Set(set(secret))
+		if _, err := s.Control.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		alice.Send(`{"name":"Length"}`)
+		if frame, n := alice.Expect("Length"), float64(len(secret)); frame["key"] != n || frame["keys"] != n {
+			t.Errorf("alice < %v, want %v bytes", frame, n)
+		}
+	}
+	if log := s.Log(); strings.Contains(log, "canary") || !strings.Contains(log, "app.keys") {
+		t.Errorf("the log is %s, want the names of what has changed without the values", log)
+	}
+}
+
 // reloadWithin reloads with this limit for a turn, and half as much again for a boot.
 func reloadWithin(s *enginetest.Server, limit time.Duration) error {
 	s.Set(func(c *config.Config) {

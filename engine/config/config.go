@@ -22,7 +22,8 @@ type Config struct {
 	Stop   Stop   `toml:"stop"`
 	// Processes are the tables [processes.NAME]: programs that scripts may start, by name.
 	Processes map[string]Process `toml:"processes"`
-	// App is the table [app] for the application: string, int64, float64, bool, time.Time, []any and map[string]any.
+	// App is the table [app] for the application: string, int64, float64, bool, time.Time, []any and map[string]any, and a Secret
+	// for each table { env = "NAME" } or { file = "path" }.
 	App map[string]any `toml:"app"`
 
 	// Path is the file that was read, or "" if there was none.
@@ -57,6 +58,7 @@ func Load(src Source) (Config, error) {
 	l.readEnvFile(src.EnvFile)
 	l.readEnv(src.Env)
 	l.readFlags(src.Flags)
+	l.resolveApp()
 	l.checkConsistency()
 	if err := l.errs.join(); err != nil {
 		return Config{}, err
@@ -89,10 +91,13 @@ type loader struct {
 	origins  map[string]origin // by setting name; absent for a default
 	failed   map[string]bool   // by setting name: some source has a wrong value
 	errs     loadErrors
+
+	file      *file             // nil if there is none
+	variables map[string]string // of the environment file, then of the environment; not the empty ones
 }
 
 func newLoader() *loader {
-	return &loader{config: Default(), settings: settings(), origins: map[string]origin{}, failed: map[string]bool{}}
+	return &loader{config: Default(), settings: settings(), origins: map[string]origin{}, failed: map[string]bool{}, variables: map[string]string{}}
 }
 
 // set stores a parsed value, or adds an error: that of parsing, or of the setting's check.

@@ -29,6 +29,11 @@ func (l *loader) setVariables(source int, place string, variables map[string]str
 	if place != "" {
 		place += ": "
 	}
+	for name, value := range variables {
+		if value != "" {
+			l.variables[name] = value
+		}
+	}
 	known := map[string]bool{}
 	for _, s := range l.settings {
 		text := variables[s.Env]

@@ -18,7 +18,7 @@ import (
 // of the TOML parser can grow with the square of the size.
 const maxFile = 256 << 10
 
-// errNoFile is the error if the settings file is a pipe, a directory or a device.
+// errNoFile is the error if a file is a pipe, a directory or a device.
 var errNoFile = errors.New("not a regular file")
 
 // file is a parsed settings file. Keys are paths: {"server", "port"}.
@@ -36,7 +36,7 @@ func (l *loader) readFile(path string, explicit bool) {
 	if path == "" {
 		return
 	}
-	text, err := fileText(path)
+	text, err := fileText(path, maxFile, "a settings file")
 	if !explicit && errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -58,6 +58,7 @@ func (l *loader) readText(path, text string) {
 		l.errs.add(at, err)
 		return
 	}
+	l.file = f
 	l.config.Blank = len(f.meta.Keys()) == 0
 	for _, key := range f.meta.Keys() {
 		if len(l.errs) >= maxErrors {
@@ -68,7 +69,8 @@ func (l *loader) readText(path, text string) {
 	}
 }
 
-func fileText(path string) (string, error) {
+// fileText returns the text of a regular file of at most so many bytes, which is a file of that kind.
+func fileText(path string, most int, kind string) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // do not wait for a pipe
 	if err != nil {
 		return "", err
@@ -81,12 +83,12 @@ func fileText(path string) (string, error) {
 	if !info.Mode().IsRegular() {
 		return "", errNoFile
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	text, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
 	if err != nil {
 		return "", err
 	}
-	if len(text) > maxFile {
-		return "", fmt.Errorf("larger than %s, so this is not a settings file", Size(maxFile))
+	if len(text) > most {
+		return "", fmt.Errorf("larger than %s, so this is not %s", Size(most), kind)
 	}
 	return string(text), nil
 }

@@ -16,7 +16,7 @@ func OptionsFor(c config.Config, l Loop) Options {
 		DirName:        filepath.Base(c.Lua.Path),
 		Manager:        c.Lua.Manager,
 		ManagerSetting: c.Origin("lua.manager"),
-		App:            c.App,
+		App:            plain(c.App).(map[string]any), // a map stays one
 		TurnTimeout:    c.Lua.TurnTimeout.Std(),
 		BootTimeout:    c.Lua.BootTimeout.Std(),
 		BootWait:       c.Lua.BootTimeout.Std(),
@@ -39,4 +39,26 @@ func ProcessPrograms(c config.Config) map[string]process.Program {
 		programs[name] = process.Program{Command: p.Command, Args: p.Args, Env: env, Cwd: p.Cwd}
 	}
 	return programs
+}
+
+// plain returns a copy of a value of [app] with strings in place of secrets: scripts may read them.
+func plain(value any) any {
+	switch value := value.(type) {
+	case config.Secret:
+		return string(value)
+	case map[string]any:
+		all := make(map[string]any, len(value))
+		for name, below := range value {
+			all[name] = plain(below)
+		}
+		return all
+	case []any:
+		all := make([]any, len(value))
+		for i, below := range value {
+			all[i] = plain(below)
+		}
+		return all
+	default:
+		return value
+	}
 }
