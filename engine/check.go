@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"perigee/engine/config"
+	"perigee/engine/manager"
 	"perigee/engine/script/loader"
 )
 
@@ -35,7 +36,7 @@ func Check(ctx context.Context, o Options) (Status, error) {
 	}
 	status := s.status(r.routes, nil)
 	status.Notes = platformNotes(runtime.GOOS, s.config)
-	status.Warnings = slices.Concat(s.config.Warnings, s.missingPrograms(), s.unusedScripts(r.sources), warnings.sentences)
+	status.Warnings = slices.Concat(s.config.Warnings, s.missingPrograms(), s.missingCommands(r.routes), s.unusedScripts(r.sources), warnings.sentences)
 	return status, nil
 }
 
@@ -62,6 +63,27 @@ func (s *Server) missingPrograms() (sentences []string) {
 	for _, name := range slices.Sorted(maps.Keys(s.config.Processes)) {
 		if _, err := exec.LookPath(s.config.Processes[name].Command[0]); err != nil {
 			sentences = append(sentences, fmt.Sprintf("processes.%s cannot be started: %v", name, err))
+		}
+	}
+	return sentences
+}
+
+// missingCommands returns a sentence for each command that a key allows and the scripts do not have.
+func (s *Server) missingCommands(routes manager.Routes) (sentences []string) {
+	var known []string
+	for _, c := range routes.Commands {
+		known = append(known, c.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.config.Keys)) {
+		for _, command := range s.config.Keys[name].Commands {
+			if slices.Contains(known, command) {
+				continue
+			}
+			sentence := fmt.Sprintf("keys.%s.commands: the scripts have no command %q", name, command)
+			if similar := config.Nearest(command, known); similar != "" {
+				sentence += fmt.Sprintf("; did you mean %q?", similar)
+			}
+			sentences = append(sentences, sentence)
 		}
 	}
 	return sentences

@@ -2,16 +2,20 @@ package engine_test
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/testkit"
+	"perigee/scripts"
 )
 
 const commandKey = "correct horse battery"
@@ -127,6 +131,88 @@ func TestCommandsOverHTTP(t *testing.T) {
 	}
 	if strings.Contains(log, commandKey) {
 		t.Errorf("the log is %s, want the key nowhere", log)
+	}
+}
+
+// A program with a key of its own runs its commands, and nothing else. A reload reads the key again.
+func TestKeysOfPrograms(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shop.key")
+	put := func(key string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(key+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("the key of the shop")
+	server := commandServer(t, func(c *config.Config) {
+		c.Keys = map[string]config.ProgramKey{"shop": {KeyFile: file, Commands: []string{"Add", "Nowhere"}}}
+	})
+	check := func(key, command string, want int) {
+		t.Helper()
+		status, text := post(t, server, command, `{"x":1,"y":2}`, "Authorization", "Bearer "+key)
+		if status != want || want == 403 && text != `{"exception":"NotAllowed","message":"this key does not allow that","code":403}` {
+			t.Errorf("POST %s = %d %s, want %d", command, status, text, want)
+		}
+	}
+	check("the key of the shop", "Add", 200)
+	check("the key of the shop", "Nowhere", 404)
+	check("the key of the shop", "Nothing", 403)
+	check("the key of the shop", "Missing", 403) // whether it exists or not
+	check(commandKey, "Nothing", 200)
+	alice := server.Dial(t, "alice")
+	alice.Send(`{"name":"Authenticate","password":"the key of the shop"}`)
+	alice.Expect("PromptForAuthentication")
+	put("another key of the shop")
+	r, err := server.Control.Reload(t.Context())
+	if err != nil || len(r.Settings) != 1 || r.Settings[0].Name != "keys.shop" {
+		t.Fatalf("Reload = %+v, %v, want that keys.shop has changed", r, err)
+	}
+	check("another key of the shop", "Add", 200)
+	check("the key of the shop", "Add", 401)
+	if log := server.Log(); strings.Contains(log, "key of the shop") {
+		t.Errorf("the log is %s, want no key in it", log)
+	}
+}
+
+// check warns of a key for a command that the scripts do not have.
+func TestCheckWarnsOfMissingCommands(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shop.key")
+	if err := os.WriteFile(file, []byte("the key of the shop"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := config.Default()
+	c.Keys["shop"] = config.ProgramKey{KeyFile: file, Commands: []string{"StopSever", "StopServer", "Nothing"}}
+	status, err := engine.Check(t.Context(), engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files})
+	want := []string{
+		`keys.shop.commands: the scripts have no command "StopSever"; did you mean "StopServer"?`,
+		`keys.shop.commands: the scripts have no command "Nothing"`,
+	}
+	if err != nil || !slices.Equal(status.Warnings, want) {
+		t.Errorf("Check = %q, %v, want %q", status.Warnings, err, want)
+	}
+}
+
+// Keys of programs that are weak, that are used twice, or that others may read are refused together.
+func TestKeysOfProgramsThatAreRefused(t *testing.T) {
+	c := config.Default()
+	c.Server.Key = commandKey
+	dir := t.TempDir()
+	for name, key := range map[string]string{"a": "a key of a program", "b": "a key of a program", "admin": commandKey, "short": "short", "open": "an open key of a program"} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.Keys[name] = config.ProgramKey{KeyFile: file, KeyFileMode: config.KeyFileModeOwner, Commands: []string{"Add"}}
+	}
+	if err := os.Chmod(filepath.Join(dir, "open"), 0o644); err != nil { //nolint:gosec // that is what is refused
+		t.Fatal(err)
+	}
+	_, err := engine.Check(t.Context(), engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files})
+	want := "keys.admin.key_file: the key is that of the admin key, too\nkeys.b.key_file: the key is that of keys.a, too\n" +
+		"keys.open.key_file: key file " + filepath.Join(dir, "open") + ": mode 0644 lets users other than its owner read it; " +
+		"run chmod 600, or set key_file_mode = \"any\" if it is a mounted secret\nkeys.short.key_file: the key is shorter than 12 bytes"
+	if err == nil || err.Error() != want {
+		t.Errorf("Check = %v\nwant %s", err, want)
 	}
 }
 

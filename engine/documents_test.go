@@ -349,7 +349,7 @@ func TestDocumentDefaults(t *testing.T) {
 func TestDocumentHTTPAnswers(t *testing.T) {
 	text := enginetest.GuideText(t)
 	for _, e := range []wire.Exception{
-		wire.Unauthorized(), wire.UnknownCommand(""), wire.ArgumentsTooLarge(0), wire.InvalidArguments(""), wire.Refused(""), wire.HandlerFailed(""), wire.Stopping(),
+		wire.Unauthorized(), wire.KeyNotAllowed(), wire.UnknownCommand(""), wire.ArgumentsTooLarge(0), wire.InvalidArguments(""), wire.Refused(""), wire.HandlerFailed(""), wire.Stopping(),
 	} {
 		if row := fmt.Sprintf("\n| %d | `%s` | ", e.Code, e.Name); !strings.Contains(text, row) {
 			t.Errorf("no document has the row %q", row)

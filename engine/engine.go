@@ -134,11 +134,12 @@ type Server struct {
 	metrics  *metrics.Registry
 
 	// Owned by assemble, then by the goroutine that reloads, and in the end by Run.
-	config  config.Config
-	program *script.Program // the scripts that run
-	sources *loader.Sources // of the scripts that run
-	pages   fs.FS
-	key     auth.Key // the admin key
+	config      config.Config
+	program     *script.Program // the scripts that run
+	sources     *loader.Sources // of the scripts that run
+	pages       fs.FS
+	key         auth.Key // the admin key
+	programKeys []auth.ProgramKey
 
 	lastGeneration int // of the scripts that ran last; owned by the loop
 
@@ -205,7 +206,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.key = p.manager.Key
+	s.key, s.programKeys = p.manager.Key, p.manager.ProgramKeys
 	if s.saver, err = persist.New(c.State, o.Log); err != nil {
 		return nil, c.SettingError("state.file", err)
 	}

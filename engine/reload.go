@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -187,6 +188,11 @@ func (s *Server) compare(ctx context.Context) (Reload, candidate, error) {
 	}
 	if file := n.config.Server.KeyFile; file != "" && file == s.config.Server.KeyFile && n.prepared.manager.Key != s.key {
 		outcome.Settings = append(outcome.Settings, config.Change{Name: "server.key_file"}) // its content has changed
+	}
+	for _, k := range n.prepared.manager.ProgramKeys {
+		if reflect.DeepEqual(n.config.Keys[k.Name], s.config.Keys[k.Name]) && !slices.ContainsFunc(s.programKeys, k.Same) {
+			outcome.Settings = append(outcome.Settings, config.Change{Name: "keys." + k.Name}) // the content of its file has changed
+		}
 	}
 	var lint *slog.Logger
 	if s.options.Lint {

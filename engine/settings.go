@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 
 	"perigee/engine/auth"
@@ -26,14 +28,15 @@ type prepared struct {
 // are allowed but unsafe are logged to log.
 func (s *Server) prepare(c config.Config, log *slog.Logger) (prepared, error) {
 	key, errKey := adminKey(c, log)
+	programs, errPrograms := programKeys(c, key)
 	brokerOptions, errBroker := brokerOptions(c, log)
 	pages, errPages := s.openPages(c)
-	if err := errors.Join(errKey, errBroker, errPages); err != nil {
+	if err := errors.Join(errKey, errPrograms, errBroker, errPages); err != nil {
 		return prepared{}, err
 	}
 	return prepared{
 		manager: manager.Options{
-			Key: key, Limits: c.Limits, Roster: c.Roster, Resume: c.Resume, Drain: c.Lua.Drain.Std(),
+			Key: key, ProgramKeys: programs, Limits: c.Limits, Roster: c.Roster, Resume: c.Resume, Drain: c.Lua.Drain.Std(),
 			SuggestMessages: c.Server.LogLevel == "debug",
 		},
 		broker: brokerOptions,
@@ -73,7 +76,7 @@ func (s *Server) servePages(pages fs.FS) {
 // apply puts in force the settings that may change while the server runs, except those of the scripts, which install has put in
 // force.
 func (s *Server) apply(c config.Config, p prepared) {
-	s.config, s.key = c, p.manager.Key
+	s.config, s.key, s.programKeys = c, p.manager.Key, p.manager.ProgramKeys
 	s.allowStop(c.Stop)
 	s.jobs.Configure(c)
 	s.manager.Configure(p.manager)
@@ -91,7 +94,7 @@ func adminKey(settings config.Config, log *slog.Logger) (auth.Key, error) {
 	secret := string(c.Key)
 	if c.KeyFile != "" {
 		var err error
-		if secret, err = auth.ReadKeyFile(c.KeyFile); err != nil {
+		if secret, err = auth.ReadKeyFile(c.KeyFile, settings.AnyMayRead(c.KeyFile, c.KeyFileMode)); err != nil {
 			return auth.Key{}, settings.SettingError("server.key_file", err)
 		}
 	}
@@ -112,6 +115,31 @@ func adminKey(settings config.Config, log *slog.Logger) (auth.Key, error) {
 	}
 	log.Warn("engine: admin key is weak: authentication limited to this machine", "setting", "server.key", "key", kind)
 	return key, nil
+}
+
+// programKeys returns the keys of [keys.NAME]. A weak key, and one that has two names, are errors.
+func programKeys(settings config.Config, admin auth.Key) (all []auth.ProgramKey, err error) {
+	names := map[auth.Key]string{admin: "the admin key"}
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(settings.Keys)) {
+		k, setting := settings.Keys[name], "keys."+name+".key_file"
+		secret, err := auth.ReadKeyFile(k.KeyFile, settings.AnyMayRead(k.KeyFile, k.KeyFileMode))
+		key := auth.NewKey(secret)
+		switch other := names[key]; {
+		case err != nil:
+		case key.IsDefault():
+			err = errors.New("the key is shorter than 12 bytes")
+		case other != "":
+			err = fmt.Errorf("the key is that of %s, too", other)
+		}
+		if err != nil {
+			faults = append(faults, settings.SettingError(setting, err))
+			continue
+		}
+		names[key] = "keys." + name
+		all = append(all, auth.ProgramKey{Name: name, Key: key, Commands: k.Commands})
+	}
+	return all, errors.Join(faults...)
 }
 
 // isLoopback reports whether only this machine can connect to an address.

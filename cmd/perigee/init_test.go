@@ -58,7 +58,7 @@ func TestInitKey(t *testing.T) {
 			t.Fatalf("init = %d, %q", code, stderr)
 		}
 		file := filepath.Join(dir, keyFile)
-		key, err := auth.ReadKeyFile(file)
+		key, err := auth.ReadKeyFile(file, false)
 		if err != nil || auth.NewKey(key).IsDefault() {
 			t.Errorf("the key file has %d bytes, %v, want a strong key", len(key), err)
 		}
@@ -190,7 +190,7 @@ func TestInitServes(t *testing.T) {
 	bob.Expect("PromptForAuthentication")
 	bob.Send(`{"name":"Authenticate","password":"password"}`)
 	bob.Expect("PromptForAuthentication")
-	key, err := auth.ReadKeyFile(filepath.Join(dir, keyFile))
+	key, err := auth.ReadKeyFile(filepath.Join(dir, keyFile), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"runtime"
@@ -48,17 +49,17 @@ func (Key) GoString() string { return "[redacted]" }
 // LogValue never shows the key.
 func (Key) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// ReadKeyFile reads the secret of the admin key from a file and drops one newline at its end. It refuses a file that users
-// other than its owner may read or write, an empty one and one above 4 KiB. Errors name the file but not its content.
-func ReadKeyFile(path string) (string, error) {
-	secret, err := readKeyFile(path)
+// ReadKeyFile reads the secret of a key from a file and drops one newline at its end. It refuses a file that users other than its
+// owner may write, or may read unless anyMayRead is set; an empty one, and one above 4 KiB. Errors name the file but not its content.
+func ReadKeyFile(path string, anyMayRead bool) (string, error) {
+	secret, err := readKeyFile(path, anyMayRead)
 	if err != nil {
 		return "", fmt.Errorf("key file %s: %w", path, err)
 	}
 	return secret, nil
 }
 
-func readKeyFile(path string) (string, error) {
+func readKeyFile(path string, anyMayRead bool) (string, error) {
 	// Opening a named pipe would wait for its writer, so check the kind of file first.
 	if info, err := os.Stat(path); err != nil {
 		return "", withoutPath(err)
@@ -74,8 +75,8 @@ func readKeyFile(path string) (string, error) {
 	if err != nil {
 		return "", withoutPath(err)
 	}
-	if mode := info.Mode().Perm(); mode&0o066 != 0 && runtime.GOOS != "windows" { // Windows has no permission bits
-		return "", fmt.Errorf("mode %04o lets users other than its owner read or write it; run chmod 600", mode)
+	if err := checkMode(info.Mode().Perm(), anyMayRead); err != nil && runtime.GOOS != "windows" { // which has no permission bits
+		return "", err
 	}
 	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
 	if err != nil {
@@ -92,6 +93,17 @@ func readKeyFile(path string) (string, error) {
 		return "", errors.New("empty")
 	}
 	return secret, nil
+}
+
+func checkMode(mode fs.FileMode, anyMayRead bool) error {
+	switch {
+	case mode&0o022 != 0:
+		return fmt.Errorf("mode %04o lets users other than its owner write it; run chmod 600", mode)
+	case mode&0o044 != 0 && !anyMayRead:
+		return fmt.Errorf(`mode %04o lets users other than its owner read it; run chmod 600, or set key_file_mode = "any" if it is a mounted secret`, mode)
+	default:
+		return nil
+	}
 }
 
 // withoutPath removes the path from an error of package os, since the caller adds it.

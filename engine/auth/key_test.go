@@ -97,7 +97,7 @@ func TestReadKeyFile(t *testing.T) {
 			if err := os.Chmod(path, test.mode); err != nil {
 				t.Fatal(err)
 			}
-			got, err := ReadKeyFile(path)
+			got, err := ReadKeyFile(path, false)
 			if got != test.want || (err == nil) != (test.problem == "") {
 				t.Fatalf("ReadKeyFile(%q, mode %o) = %q, %v, want %q", test.text, test.mode, got, err, test.want)
 			}
@@ -106,6 +106,22 @@ func TestReadKeyFile(t *testing.T) {
 				t.Errorf("ReadKeyFile = %v, want the path and %q, and not the key", err, test.problem)
 			}
 		})
+	}
+}
+
+// A mounted secret may be readable by everybody, and writable by its owner only.
+func TestReadMountedKeyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, []byte("correct horse battery"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]string{0o444: "", 0o640: "", 0o600: "", 0o660: "mode 0660", 0o602: "mode 0602"} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadKeyFile(path, true); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("ReadKeyFile of mode %o = %v, want %q", mode, err, want)
+		}
 	}
 }
 
@@ -119,7 +135,7 @@ func TestReadKeyFileNotFile(t *testing.T) {
 		directory:                        "not a regular file",
 		pipe:                             "not a regular file",
 	} {
-		if _, err := ReadKeyFile(path); err == nil || !strings.Contains(err.Error(), want) || strings.Count(err.Error(), path) != 1 {
+		if _, err := ReadKeyFile(path, false); err == nil || !strings.Contains(err.Error(), want) || strings.Count(err.Error(), path) != 1 {
 			t.Errorf("ReadKeyFile(%s) = %v, want %q and the path once", path, err, want)
 		}
 	}

@@ -22,6 +22,8 @@ type Config struct {
 	Stop   Stop   `toml:"stop"`
 	// Processes are the tables [processes.NAME]: programs that scripts may start, by name.
 	Processes map[string]Process `toml:"processes"`
+	// Keys are the tables [keys.NAME]: what programs may do, by the name of their key.
+	Keys map[string]ProgramKey `toml:"keys"`
 	// App is the table [app] for the application: string, int64, float64, bool, time.Time, []any and map[string]any, and a Secret
 	// for each table { env = "NAME" } or { file = "path" }.
 	App map[string]any `toml:"app"`
@@ -34,7 +36,8 @@ type Config struct {
 	// each.
 	Warnings []string `toml:"-"`
 
-	origins map[string]origin // by setting name; absent for a default
+	origins     map[string]origin // by setting name; absent for a default
+	credentials string            // CREDENTIALS_DIRECTORY, in which systemd puts secrets; "" if there is none
 }
 
 // Source names the sources of settings. Later ones take precedence: file, environment file, environment, flags.
@@ -49,7 +52,7 @@ type Source struct {
 // Load reads the settings. Its error has a line for each mistake, with the origin (file and line, variable or flag), the
 // setting, and a remedy.
 //
-// Lua.Path, Server.Public, Server.KeyFile, Server.Control, Server.PIDFile, State.File and the Cwd of processes are relative to
+// Lua.Path, Server.Public, Server.KeyFile, Server.Control, Server.PIDFile, State.File, the KeyFile of keys and the Cwd of processes are relative to
 // the directory of the file, or to the working directory if a variable or a flag sets them. At most one of Server.Key and
 // Server.KeyFile is set: a key replaces the key file of an earlier source, and vice versa.
 func Load(src Source) (Config, error) {
@@ -64,7 +67,7 @@ func Load(src Source) (Config, error) {
 		return Config{}, err
 	}
 	l.resolvePaths()
-	l.config.origins = l.origins
+	l.config.origins, l.config.credentials = l.origins, l.variables["CREDENTIALS_DIRECTORY"]
 	return l.config, nil
 }
 
@@ -150,6 +153,12 @@ func (l *loader) resolvePaths() {
 		}
 		if *path != "" && !filepath.IsAbs(*path) && l.origins[name].source <= fromFile {
 			*path = filepath.Join(filepath.Dir(l.config.Path), *path)
+		}
+	}
+	for name, k := range l.config.Keys {
+		if !filepath.IsAbs(k.KeyFile) {
+			k.KeyFile = filepath.Join(filepath.Dir(l.config.Path), k.KeyFile)
+			l.config.Keys[name] = k
 		}
 	}
 	for name, p := range l.config.Processes {

@@ -9,7 +9,7 @@ func Default() Config {
 			Address: "127.0.0.1", Port: 8080, MaxConnections: 100,
 			Key:     defaultKey,
 			Origins: []string{}, Hosts: []string{}, TrustedProxies: []string{},
-			LogLevel: "info",
+			KeyFileMode: KeyFileModeOwner, LogLevel: "info",
 		},
 		Limits: Limits{
 			ReadLimit: 64 * KiB, MessageDeadline: Duration(10 * time.Second),
@@ -44,6 +44,7 @@ func Default() Config {
 		App:   map[string]any{},
 
 		Processes: map[string]Process{},
+		Keys:      map[string]ProgramKey{},
 	}
 }
 

@@ -54,7 +54,7 @@ func (l *loader) setting(section, key string) (setting, bool) {
 
 // unknown returns the error of an unknown section, or of a key outside all sections, with a suggestion.
 func (l *loader) unknown(name string, isTable bool) error {
-	sections := []string{"app", "processes"}
+	sections := []string{"app", "keys", "processes"}
 	for _, s := range l.settings {
 		sections = append(sections, s.section)
 	}

@@ -118,9 +118,9 @@ func parseFile(name, text string) (f *file, at origin, err error) {
 	return f, at, nil
 }
 
-// mayBeSecret reports whether the value of a key must not be shown: the admin key, and the tables [app] and [processes.NAME].
+// mayBeSecret reports whether the value of a key must not be shown: the admin key, and the tables [app], [keys.NAME] and [processes.NAME].
 func mayBeSecret(key string) bool {
-	return strings.HasSuffix(key, "key") || strings.HasPrefix(key, "app.") || strings.HasPrefix(key, "processes.")
+	return strings.HasSuffix(key, "key") || strings.HasPrefix(key, "app.") || strings.HasPrefix(key, "processes.") || strings.HasPrefix(key, "keys.")
 }
 
 // syntaxError returns the error of a text that is not TOML, with line and column.
@@ -158,6 +158,8 @@ func (l *loader) readKey(f *file, key toml.Key) {
 	switch {
 	case key[0] == "processes":
 		l.readProcess(f, key)
+	case key[0] == "keys":
+		l.readProgramKey(f, key)
 	case key[0] != "app" && !l.hasSection(key[0]):
 		if f.first(section) {
 			l.errs.add(f.origin(section, key), l.unknown(key[0], isTable))

@@ -30,43 +30,59 @@ var (
 	errPath      = errors.New(`the path of the program is not absolute; write for example ["/usr/bin/convert", "-strip"]`)
 	errZero      = errors.New("it contains a zero byte")
 	errEnv       = errors.New(`the environment must be a table of strings; write for example { LANG = "C.UTF-8" }`)
-	errNoTable   = errors.New("it is not a table; write [processes.NAME]")
 )
 
 // readProcess takes over a key below processes: the whole table at once, when its first key comes.
 func (l *loader) readProcess(f *file, key toml.Key) {
-	tables, isTable := f.values["processes"].(map[string]any)
+	var p Process
+	if name, ok := l.readNamed(f, key, namedTable{"a process", "command", errNoCommand, p.read}); ok {
+		l.config.Processes[name] = p
+	}
+}
+
+// namedTable describes the tables [SECTION.NAME].
+type namedTable struct {
+	what     string // "a process"
+	required string // a key
+	missing  error  // if the required key is missing
+	read     func(key string, value any) error
+}
+
+// readNamed reads a table [SECTION.NAME] when its first key comes, and returns its name. ok is false for further keys, and if the
+// table cannot be taken over.
+func (l *loader) readNamed(f *file, key toml.Key, t namedTable) (name string, ok bool) {
+	errNoTable := fmt.Errorf("it is not a table; write [%s.NAME]", key[0])
+	tables, isTable := f.values[key[0]].(map[string]any)
 	if !isTable {
 		if f.first(key[:1]) {
 			l.errs.add(f.origin(key[:1], key), errNoTable)
 		}
-		return
+		return "", false
 	}
 	if len(key) < 2 || !f.first(key[:2]) {
-		return
+		return "", false
 	}
 	name, at := key[1], f.origin(key[:2], key)
 	table, isTable := tables[name].(map[string]any)
 	switch {
 	case !isTable:
 		l.errs.add(at, errNoTable)
-		return
+		return "", false
 	case name == "" || !consistsOf(name, "_-"):
-		l.errs.add(at, errors.New("the name of a process may have only letters, digits, _ and -"))
-		return
-	case table["command"] == nil:
-		l.errs.add(at, errNoCommand)
+		l.errs.add(at, fmt.Errorf("the name of %s may have only letters, digits, _ and -", t.what))
+		return "", false
+	case table[t.required] == nil:
+		l.errs.add(at, t.missing)
 	}
-	var p Process
 	for _, field := range slices.Sorted(maps.Keys(table)) {
 		if len(l.errs) >= maxErrors {
-			return
+			return "", false
 		}
-		if err := p.read(field, table[field]); err != nil {
-			l.errs.add(f.origin(toml.Key{"processes", name, field}, key), err)
+		if err := t.read(field, table[field]); err != nil {
+			l.errs.add(f.origin(toml.Key{key[0], name, field}, key), err)
 		}
 	}
-	l.config.Processes[name] = p
+	return name, true
 }
 
 // read reads a field of the table.

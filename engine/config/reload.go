@@ -11,7 +11,7 @@ type Change struct {
 	// Name is the name of the setting: "server.port", "app.motto".
 	Name string
 	// Before and After are its values, which look in JSON as in the file. Both are nil if the values may be secret: the admin key,
-	// and everything in [app] and [processes.NAME].
+	// and everything in [app], [keys.NAME] and [processes.NAME].
 	Before, After any
 }
 
@@ -35,7 +35,8 @@ func (c Config) Reload(next Config) (merged Config, changes, needRestart []Chang
 		needRestart = append(needRestart, Change{Name: "processes"})
 		merged.Processes = c.Processes
 	}
-	return merged, append(changes, appChanges(c.App, next.App)...), needRestart
+	changes = append(changes, namedChanges("keys.", c.Keys, next.Keys)...)
+	return merged, append(changes, namedChanges("app.", c.App, next.App)...), needRestart
 }
 
 func changeOf(name string, before, after any) Change {
@@ -45,15 +46,17 @@ func changeOf(name string, before, after any) Change {
 	return Change{Name: name, Before: before, After: after}
 }
 
-// appChanges compares [app] by key. It shows no values: they may be secrets of other services.
-func appChanges(before, after map[string]any) []Change {
+// namedChanges compares the entries of a section. It shows no values: they may be secrets of other services.
+func namedChanges[V any](section string, before, after map[string]V) []Change {
 	var changes []Change
-	names := map[string]any{}
+	names := map[string]V{}
 	maps.Copy(names, before)
 	maps.Copy(names, after)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if !reflect.DeepEqual(before[name], after[name]) { // a missing key is nil, which no value is
-			changes = append(changes, Change{Name: "app." + name})
+		was, existed := before[name]
+		is, exists := after[name]
+		if existed != exists || !reflect.DeepEqual(was, is) {
+			changes = append(changes, Change{Name: section + name})
 		}
 	}
 	return changes

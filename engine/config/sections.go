@@ -6,7 +6,8 @@ type Server struct {
 	Port           int      `toml:"port" range:"0..65535" check:"port" restart:"yes" doc:"TCP port to listen on. 0 picks any free port, which the log names."`
 	MaxConnections int      `toml:"max_connections" range:"0..1000000" doc:"Maximum number of connected clients. Further ones are refused with close code 1013. 0 means no limit."`
 	Key            Secret   `toml:"key" doc:"Admin key, which clients send as password. The default, and keys shorter than 12 bytes, are accepted on loopback addresses only."`
-	KeyFile        string   `toml:"key_file" needs:"it must exist, belong to the server's user and be readable (chmod 600)" doc:"File with the admin key, instead of key, relative to the directory of the settings file. Only its owner may have permission to read it (chmod 600). Empty means none."`
+	KeyFile        string   `toml:"key_file" needs:"it must exist, belong to the server's user and be readable (chmod 600)" doc:"File with the admin key, instead of key, relative to the directory of the settings file. Only its owner may have permission to read it (chmod 600), unless key_file_mode is any. Empty means none."`
+	KeyFileMode    string   `toml:"key_file_mode" one:"owner any" doc:"Who may have permission to read key_file: owner or any. Nobody else may have permission to write it. any is for secrets that are mounted with mode 0444 or 0640; files in /run/secrets and in $CREDENTIALS_DIRECTORY need no setting."`
 	Origins        []string `toml:"origins" doc:"Origins of pages that may connect besides the server's own: https://app.example.com, or https://*.example.com for any one label. * allows all."`
 	RequireOrigin  bool     `toml:"require_origin" doc:"Refuse clients that send no Origin header. All browsers send one, most other programs do not."`
 	Hosts          []string `toml:"hosts" doc:"Host names under which browsers on this machine may reach the server, besides localhost. Others are refused, to prevent DNS rebinding."`

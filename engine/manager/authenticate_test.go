@@ -133,17 +133,17 @@ func TestCheckPassword(t *testing.T) {
 		if got := tm.tries(c, goodKey); got[0] != "false late" {
 			tm.Errorf("right password from a throttled address: %q, want false late", got)
 		}
-		if !tm.m.CheckPassword(s.peer, goodKey) {
+		if _, ok := tm.m.CheckPassword(s.peer, goodKey); !ok {
 			tm.Error("CheckPassword(right password) after the wrong ones of clients = false, want true")
 		}
 		for range 12 {
 			tm.m.CheckPassword(s.peer, "wrong")
 		}
-		if tm.m.CheckPassword(s.peer, goodKey) {
+		if _, ok := tm.m.CheckPassword(s.peer, goodKey); ok {
 			tm.Error("CheckPassword(right password) after 12 wrong ones = true, want false")
 		}
 		s.peer.Direct = true
-		if !tm.m.CheckPassword(s.peer, goodKey) {
+		if _, ok := tm.m.CheckPassword(s.peer, goodKey); !ok {
 			tm.Error("CheckPassword(right password) of a direct peer after 12 wrong ones = false, want true")
 		}
 	})
@@ -161,6 +161,40 @@ func TestAuthenticateDefaultKey(t *testing.T) {
 		s.peer.Direct = true
 		if got := tm.tries(c, "password"); got[0] != "true at once" || !c.Admin() {
 			tm.Errorf("default key of a direct peer: %q, want true at once", got)
+		}
+	})
+}
+
+// The key of a program allows its commands and nothing else, also if the admin key is weak. It makes no admin of a client.
+func TestProgramKeys(t *testing.T) {
+	o := defaults()
+	o.Key = auth.NewKey("password")
+	o.ProgramKeys = []auth.ProgramKey{
+		{Name: "shop", Key: auth.NewKey("the key of the shop"), Commands: []string{"OrderPaid"}},
+		{Name: "bank", Key: auth.NewKey("the key of the bank"), Commands: []string{"Settled", "OrderPaid"}},
+	}
+	inBubble(t, o, nil, func(tm *testManager) {
+		stranger := auth.Peer{Addr: netip.MustParseAddr("192.0.2.7")}
+		for _, row := range []struct{ password, runs string }{
+			{"the key of the shop", "OrderPaid"},
+			{"the key of the bank", "Settled OrderPaid"},
+			{"password", ""},
+			{"the key of", ""},
+		} {
+			grant, ok := tm.m.CheckPassword(stranger, row.password)
+			var runs []string
+			for _, command := range []string{"Settled", "OrderPaid", "StopServer", ""} {
+				if grant.Runs(command) {
+					runs = append(runs, command)
+				}
+			}
+			if got := strings.Join(runs, " "); got != row.runs || ok != (row.runs != "") || grant.Admin() {
+				t.Errorf("CheckPassword(%q) = %t, commands %q, admin %t, want %q and no admin", row.password, ok, got, grant.Admin(), row.runs)
+			}
+		}
+		tm.m.Configure(defaults())
+		if _, ok := tm.m.CheckPassword(stranger, "the key of the shop"); ok {
+			t.Error("CheckPassword after the key was removed = true, want false")
 		}
 	})
 }

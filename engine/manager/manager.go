@@ -36,6 +36,8 @@ type Routes = registry.Routes
 type Options struct {
 	// Key is the admin key.
 	Key auth.Key
+	// ProgramKeys are the keys with which programs may run some commands.
+	ProgramKeys []auth.ProgramKey
 	// Limits has the limits of connections. The manager enforces MaxBadMessages and Subscriptions.
 	Limits config.Limits
 	Roster config.Roster
@@ -71,7 +73,8 @@ type Manager struct {
 	generation atomic.Pointer[generation]
 
 	// Used by any goroutine.
-	key atomic.Pointer[auth.Key]
+	key         atomic.Pointer[auth.Key]
+	programKeys atomic.Pointer[[]auth.ProgramKey]
 
 	// Owned by the loop.
 	options  Options
@@ -109,11 +112,13 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 		Limits: o.Limits, Roster: o.Roster, Resume: o.Resume, Closed: m.closed,
 		AwayChanged: func(n int) { m.resumes.away.Store(int64(n)) },
 		CheckPassword: func(peer auth.Peer, password string, logFields ...any) bool {
-			return m.checkPassword(m.clients, peer, password, logFields...)
+			_, ok := m.checkPassword(m.clients, nil, peer, password, logFields...)
+			return ok
 		},
 		Scripts: func() hub.Scripts { return m.generation.Load() },
 	}, l, log)
 	m.key.Store(&o.Key)
+	m.programKeys.Store(&o.ProgramKeys)
 	first := newGeneration(m, 0)
 	first.phase = running
 	m.generation.Store(first)
@@ -182,10 +187,11 @@ func (m *Manager) load(ctx context.Context, load func(h script.Host) (Applicatio
 	}
 }
 
-// Configure takes over the settings that may change while the server runs: Key, Limits, Roster, Resume, SuggestMessages and
+// Configure takes over the settings that may change while the server runs: Key, ProgramKeys, Limits, Roster, Resume, SuggestMessages and
 // Drain. If the key changes, admins that are away lose their right.
 func (m *Manager) Configure(o Options) {
 	before := m.key.Swap(&o.Key)
+	m.programKeys.Store(&o.ProgramKeys)
 	_ = m.loop.Post("configure", func() { // a stopped loop needs no settings
 		m.options.Drain, m.options.SuggestMessages = o.Drain, o.SuggestMessages
 		m.hub.Configure(o.Limits, o.Roster, o.Resume)

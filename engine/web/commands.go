@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"perigee/engine/auth"
 	"perigee/engine/wire"
 )
 
@@ -31,7 +32,7 @@ type Commands struct {
 // writeTimeout is how long writing the answer of a command may take.
 const writeTimeout = 10 * time.Second
 
-// commands serves commands to clients with the key.
+// commands serves commands to programs with a key.
 type commands struct {
 	Commands
 	auth Authenticator
@@ -44,7 +45,8 @@ func (c commands) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if !c.auth.authenticate(w, r, peer) {
+	name := r.PathValue("name")
+	if !c.auth.authenticate(w, r, peer, func(g auth.Grant) bool { return g.Runs(name) }) {
 		return
 	}
 	arguments, exc := c.read(w, r)
@@ -56,7 +58,7 @@ func (c commands) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(r.Context()), c.Timeout,
 		fmt.Errorf("the command took longer than queue.handler_timeout, %s", c.Timeout))
 	defer cancel()
-	result, exc := c.Runner.Command(ctx, r.PathValue("name"), arguments)
+	result, exc := c.Runner.Command(ctx, name, arguments)
 	if exc != nil {
 		writeException(w, *exc)
 		return

@@ -47,7 +47,7 @@ func TestLateCommand(t *testing.T) {
 				Socket: http.NotFoundHandler(), Commands: Commands{Runner: slow{}, MaxBody: 100, Timeout: time.Second},
 				Auth: Authenticator{
 					CheckRequest: func(http.ResponseWriter, *http.Request) (auth.Peer, bool) { return auth.Peer{}, true },
-					Matches:      func(auth.Peer, string) bool { return true },
+					Matches:      func(auth.Peer, string) (auth.Grant, bool) { return auth.AdminGrant(), true },
 				},
 			}),
 		}

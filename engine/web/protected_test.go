@@ -32,6 +32,7 @@ func TestProtected(t *testing.T) {
 		{claim: "another machine", method: "GET", peer: stranger, status: 401},
 		{claim: "another machine, with a wrong key", method: "GET", peer: stranger, authorization: "Bearer wrong", status: 401, asked: "wrong"},
 		{claim: "another machine, with the key", method: "GET", peer: stranger, authorization: "bearer right", status: 200, asked: "right"},
+		{claim: "another machine, with the key of a program", method: "GET", peer: stranger, authorization: "Bearer shop", status: 403, asked: "shop"},
 		{claim: "the key in another scheme", method: "GET", peer: stranger, authorization: "Basic right", status: 401},
 		{claim: "another method", method: "POST", peer: direct, status: 405},
 	} {
@@ -47,9 +48,12 @@ func TestProtected(t *testing.T) {
 						}
 						return row.peer, !row.foreign
 					},
-					Matches: func(_ auth.Peer, password string) bool {
+					Matches: func(_ auth.Peer, password string) (auth.Grant, bool) {
 						passwords = append(passwords, password)
-						return password == "right"
+						if password == "shop" {
+							return auth.Grant{}, true
+						}
+						return auth.AdminGrant(), password == "right"
 					},
 				},
 			})

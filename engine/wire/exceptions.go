@@ -65,6 +65,9 @@ func ArgumentsTooLarge(limit int64) Exception {
 // Unauthorized is for a program without the key.
 func Unauthorized() Exception { return Exception{"Unauthorized", 401, "Authorization required."} }
 
+// KeyNotAllowed is for a program whose key does not allow what it asks for.
+func KeyNotAllowed() Exception { return Exception{"NotAllowed", 403, "this key does not allow that"} }
+
 // Stopping is for requests that come while the server shuts down.
 func Stopping() Exception { return Exception{"Stopping", 503, "server shutting down"} }
 
