@@ -17,6 +17,7 @@ function echo:boot()
   server.message("Publish", { protection = "none" }, function(_, message)
     server.topic("news"):send("News", { value = message.value })
   end)
+  server.message("Ignore", { protection = "none" }, function() end)
   server.message("Rule", { protection = "admin" }, function() end)
 end
 

@@ -8,6 +8,6 @@ export async function exercise(server) {
     outcome(server.ask("Echo", { value: "äöü" })),
     outcome(server.ask("Fail")),
     outcome(server.ask("Rule")),
-    outcome(server.ask("Publish", {}, { timeout: 1 })),
+    outcome(server.ask("Ignore", {}, { timeout: 1 })),
   ])).join("; ");
 }
