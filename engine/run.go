@@ -31,9 +31,12 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 	}()
 	defer parts.Wait()
 	defer end()
-	parts.Go(func() { s.running.track("loop", func() { s.loop.Run(live) }) })
-	connected, stopBroker := context.WithCancel(live)
-	defer stopBroker()
+	// The broker outlives the loop, whose last turns send to connections that are kept for the next server.
+	connected, stopBroker := context.WithCancel(context.WithoutCancel(ctx))
+	parts.Go(func() {
+		defer stopBroker()
+		s.running.track("loop", func() { s.loop.Run(live) })
+	})
 	parts.Go(func() { s.running.track("connections", func() { s.broker.Run(connected) }) })
 	installed, err := s.boot(ctx)
 	if err != nil {
@@ -43,6 +46,7 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	booted = true
+	s.restoreConnections(ctx)
 	parts.Go(func() { s.running.track("state saver", func() { s.saver.Run(live, s.loop) }) })
 	s.stopJobs = s.startJobs(live, &parts)
 	defer s.stopJobs()
@@ -123,7 +127,7 @@ func (s *Server) shutdown(ctx context.Context, cause error) error {
 			_ = s.http.Close() // cuts the requests that have not ended
 		}
 	})
-	s.manager.BeginStop(false)
+	s.manager.BeginStop(s.keepsConnections())
 	if over := s.config.Stop.LameDuck.Std(); over > 0 {
 		s.running.track("closing gradually", func() { s.broker.CloseGradually(ctx, over, why) })
 	}
@@ -181,7 +185,10 @@ func (s *Server) saveEarly(ctx context.Context) (saving *sync.WaitGroup) {
 // them; then finish saves the state.
 func (s *Server) finish() (err error) {
 	late := s.end.late.Load()
-	s.running.track("final state save", func() { err = s.saver.SaveFinal() })
+	s.running.track("final state save", func() {
+		s.saveConnections()
+		err = s.saver.SaveFinal()
+	})
 	if n := s.loop.Dropped(); n > 0 {
 		s.log.Warn("engine: deferred commands and timers were dropped", "turns", n)
 	}

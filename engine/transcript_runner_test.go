@@ -20,6 +20,11 @@ import (
 //	alice < close 1000 reason         the server closes alice's connection
 //	alice closes 4000 bye             alice closes it
 //	bob comes                         bob is connected from here on
+//	bob comes resumable               bob is connected, and can come back
+//	bob loses                         bob's connection is lost
+//	bob leaves                        bob's page is left or loaded anew
+//	bob returns                       bob comes back, with what he remembers
+//	bob returns fresh                 bob comes back as a page that was loaded anew
 //
 // A client connects when it is first named, and its ConnectionEstablished is skipped. $alice is alice's uuid in both directions.
 // "*" stands for any value, null also for a member that is missing. The roster and the uptime, which come by the clock, are skipped; a line that expects one waits until
@@ -64,7 +69,11 @@ func (p *transcript) line(line string) error {
 	text = strings.TrimSpace(text)
 	c := p.clients[name]
 	if c == nil {
-		c = p.server.Dial(p.t, name)
+		dial := p.server.Dial
+		if verb == "comes" && text == "resumable" {
+			dial = p.server.DialResumable
+		}
+		c = dial(p.t, name)
 		p.clients[name] = c
 	}
 	c.Where = p.where
@@ -82,10 +91,19 @@ func (p *transcript) line(line string) error {
 		}
 		c.Close(number, reason)
 		return nil
+	case "loses":
+		p.server.Lose(c)
+		return nil
+	case "leaves":
+		p.server.Leave(c)
+		return nil
+	case "returns":
+		p.clients[name] = p.server.Resume(c, text == "fresh")
+		return nil
 	case "", "comes":
 		return nil
 	}
-	return fmt.Errorf("%q is none of >, <, comes, closes", verb)
+	return fmt.Errorf("%q is none of >, <, comes, closes, loses, leaves, returns", verb)
 }
 
 // expand puts UUIDs in the place of $names.

@@ -46,6 +46,9 @@ type Conn interface {
 	// Sent returns how many text frames have been sent to a resumable connection, including those that are kept for it. It waits, but
 	// not for the client.
 	Sent() uint64
+	// Kept returns the texts of the last of those frames that are kept because the client may not have received them. They must not be
+	// changed. It waits as Sent does.
+	Kept() [][]byte
 }
 
 // conn implements Conn on a socket.

@@ -113,11 +113,11 @@ func canComeBack(code int) bool {
 	return slices.Contains([]int{wire.CodeGoingAway, wire.CodeInternal, wire.CodeRestart, wire.CodeTryLater}, code)
 }
 
-// Restore returns a connection that is away, for a client that a previous server has sent a number of text frames. It ends when it is
-// resumed or forgotten; the handler is not told of it.
-func (b *Broker) Restore(peer auth.Peer, opened time.Time, sent uint64) Conn {
+// Restore returns a connection that is away, for a client that a previous server has sent a number of text frames, of which the last ones
+// are kept. It ends when it is resumed or forgotten; the handler is not told of it.
+func (b *Broker) Restore(peer auth.Peer, opened time.Time, sent uint64, kept [][]byte) Conn {
 	c := &conn{peer: peer, opened: opened, broker: b, resume: &ResumeRequest{Resumable: true, Received: -1}}
-	b.out.Restore(&c.Sender, (*transport)(c), sent)
+	b.out.Restore(&c.Sender, (*transport)(c), sent, kept)
 	return c
 }
 

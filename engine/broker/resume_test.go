@@ -233,7 +233,7 @@ func TestCloseAway(t *testing.T) {
 		lost := testkit.Receive(t, o.opens, "Open")
 		_ = c.Close()
 		testkit.Receive(t, o.leads, "Closed")
-		restored := s.Restore(auth.Peer{Addr: netip.MustParseAddr("192.0.2.1")}, time.Unix(7, 0), 3)
+		restored := s.Restore(auth.Peer{Addr: netip.MustParseAddr("192.0.2.1")}, time.Unix(7, 0), 3, nil)
 		for _, conn := range []Conn{lost, restored} {
 			before := conn.Sent()
 			conn.Send(outbox.NewFrame([]byte("kept")))

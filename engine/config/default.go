@@ -33,7 +33,7 @@ func Default() Config {
 			Timeout: Duration(10 * time.Second), MaxBody: 1 * MiB, MaxRequests: 256, RequestsPerConnection: 16, RedirectsToPrivate: false,
 		},
 		Roster: Roster{Interval: Duration(100 * time.Millisecond), BytesPerSecond: 64 * MiB},
-		Resume: Resume{Lost: Duration(60 * time.Second), Left: Duration(5 * time.Second), Away: 1000, Messages: 1000, Bytes: 256 * KiB, Memory: 64 * MiB},
+		Resume: Resume{Lost: Duration(60 * time.Second), Left: Duration(5 * time.Second), Away: 1000, Messages: 1000, Bytes: 256 * KiB, Memory: 64 * MiB, Restarts: true},
 		Queue: Queue{
 			Driver: DriverBeanstalkd, Address: "127.0.0.1:11300", Name: "default",
 			MaxAttempts: 5, Window: 64, HandlerTimeout: Duration(60 * time.Second),

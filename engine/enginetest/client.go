@@ -27,6 +27,8 @@ func (f Frame) Name() string {
 type Client struct {
 	// UUID is the UUID in ConnectionEstablished.
 	UUID string
+	// Token is the newest one with which the client can come back to its connection; "" if it cannot.
+	Token string
 	// Where begins messages of failures. Optional: the line of a transcript.
 	Where string
 
@@ -34,8 +36,11 @@ type Client struct {
 	name   string
 	socket *websocket.Conn
 	frames chan Frame       // sent and closed by read
+	unread []Frame          // of the socket before, to be taken first; owned by the test
 	latest map[string]Frame // of those that come by the clock; owned by the test
 	closed error            // what ended the connection; set before frames is closed
+
+	received int // messages on all sockets of the connection; owned by read, until frames is closed
 }
 
 // Dial opens a connection and takes its first frame, which must be ConnectionEstablished.
@@ -43,18 +48,31 @@ func (s *Server) Dial(tb testing.TB, name string) *Client {
 	tb.Helper()
 	c := s.Open(tb, name, nil)
 	first := c.Next()
-	connection, _ := first["connection"].(map[string]any)
-	c.UUID, _ = connection["uuid"].(string)
-	if first.Name() != "ConnectionEstablished" || c.UUID == "" {
-		tb.Fatalf("first frame to %s = %v, want ConnectionEstablished with a uuid", name, first)
+	if first.Name() != "ConnectionEstablished" {
+		tb.Fatalf("first frame to %s = %v, want ConnectionEstablished", name, first)
 	}
+	c.setUUID(first)
 	return c
+}
+
+// setUUID takes the UUID out of ConnectionEstablished.
+func (c *Client) setUUID(established Frame) {
+	c.t.Helper()
+	connection, _ := established["connection"].(map[string]any)
+	if c.UUID, _ = connection["uuid"].(string); c.UUID == "" {
+		c.t.Fatalf("%s < %v, want a uuid", c.name, established)
+	}
 }
 
 // Open opens a connection with the given header fields and takes nothing from it.
 func (s *Server) Open(tb testing.TB, name string, header http.Header) *Client {
 	tb.Helper()
-	dialer := websocket.Dialer{HandshakeTimeout: testkit.Timeout}
+	return s.open(tb, name, header)
+}
+
+func (s *Server) open(tb testing.TB, name string, header http.Header, protocols ...string) *Client {
+	tb.Helper()
+	dialer := websocket.Dialer{HandshakeTimeout: testkit.Timeout, Subprotocols: protocols}
 	socket, response, err := dialer.DialContext(tb.Context(), s.Socket, header) //nolint:bodyclose // gorilla: the body of an upgrade need not be closed
 	if err != nil {
 		status := "no answer"
@@ -85,6 +103,11 @@ func (c *Client) read() {
 		if err := json.Unmarshal(text, &frame); err != nil {
 			c.closed = fmt.Errorf("frame %q: %w", text, err)
 			return
+		}
+		c.received++
+		if frame.Name() == resumed { // it does not count
+			from, _ := frame["from"].(float64)
+			c.received = int(from)
 		}
 		select {
 		case c.frames <- frame:
@@ -128,6 +151,11 @@ func (c *Client) Close(code int, reason string) {
 // Next returns the next frame, whatever it is.
 func (c *Client) Next() Frame {
 	c.t.Helper()
+	if len(c.unread) > 0 {
+		frame := c.unread[0]
+		c.unread = c.unread[1:]
+		return frame
+	}
 	select {
 	case frame, ok := <-c.frames:
 		if !ok {
@@ -135,6 +163,9 @@ func (c *Client) Next() Frame {
 		}
 		if ComesByClock(frame.Name()) {
 			c.latest[frame.Name()] = frame
+		}
+		if token, ok := frame["token"].(string); ok && (frame.Name() == resumable || frame.Name() == resumed) {
+			c.Token = token
 		}
 		return frame
 	case <-time.After(testkit.Timeout):

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 
+	"perigee/engine/manager/hub"
 	"perigee/engine/script"
 	"perigee/engine/wire"
 )
@@ -14,6 +15,8 @@ type Application interface {
 	// Decode converts a frame to what handlers get, which is never nil. It returns an error if the frame is not JSON or exceeds
 	// the limits.
 	Decode(text []byte) (wire.Value, error)
+	// Values keep the values of clients for the next server.
+	hub.Values
 	// OnOpen is called once for each connection, before its first message. OnClose is called once, when the connection has been
 	// removed. In between, OnDrop is called when a connection is lost that may come back, and OnResume when it is back, before its
 	// next message; complete means that the client misses no frame. OnClose is never called between the two.
@@ -49,7 +52,13 @@ type Application interface {
 // noApplication is the application before the first one is installed. It knows no message and does nothing.
 type noApplication struct{}
 
-func (noApplication) Decode(text []byte) (wire.Value, error)               { return wire.Raw(text), nil }
+func (noApplication) Decode(text []byte) (wire.Value, error) { return wire.Raw(text), nil }
+
+func (noApplication) DecodeField(text []byte) (wire.Value, error) { return wire.Raw(text), nil }
+
+func (noApplication) EncodeData(v wire.Value) ([]byte, error) { return v.AppendJSON(nil) }
+
+func (noApplication) DecodeData(text []byte) (wire.Value, error)           { return wire.Raw(text), nil }
 func (noApplication) OnOpen(script.Client) error                           { return nil }
 func (noApplication) OnDrop(script.Client) error                           { return nil }
 func (noApplication) OnResume(script.Client, bool) error                   { return nil }

@@ -322,6 +322,16 @@ func (a *application) Decode(text []byte) (wire.Value, error) {
 	return m, err
 }
 
+func (a *application) DecodeField(text []byte) (wire.Value, error) {
+	if bytes.Contains(text, []byte("[[[[")) {
+		return nil, errTooDeep
+	}
+	return wire.Raw(text), nil
+}
+
+func (a *application) EncodeData(v wire.Value) ([]byte, error)    { return v.AppendJSON(nil) }
+func (a *application) DecodeData(text []byte) (wire.Value, error) { return a.DecodeField(text) }
+
 func (a *application) OnOpen(c script.Client) error {
 	if a.open == nil {
 		return nil

@@ -21,6 +21,8 @@ type resumable struct {
 	number    uint64 // of the message that comes
 	lost      bool   // what it was sent since it was lost is incomplete
 	forgotten bool
+	sent      uint64 // frames
+	kept      [][]byte
 }
 
 func (s *socket) ResumeRequest() broker.ResumeRequest { return s.request }
@@ -30,6 +32,14 @@ func (s *socket) Heard() uint64 {
 	defer s.mu.Unlock()
 	return s.number
 }
+
+func (s *socket) Sent() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent
+}
+
+func (s *socket) Kept() [][]byte { return s.kept }
 
 func (s *socket) Forget() {
 	s.mu.Lock()

@@ -82,7 +82,9 @@ func (f *File) checkWritable() (err error) {
 }
 
 // temporary returns the path to which Save writes before it renames.
-func (f *File) temporary() string { return f.path + ".tmp" }
+func (f *File) temporary() string { return temporaryOf(f.path) }
+
+func temporaryOf(path string) string { return path + ".tmp" }
 
 type content struct {
 	Version int                        `json:"version"`
@@ -154,18 +156,29 @@ func describe(err error) error {
 // Save replaces the content of the file by texts, each one JSON value. The replacement is atomic: at any moment, and after an
 // error, the file has either its old content or all of the new one. When Save returns nil, the new content is on the disk.
 func (f *File) Save(texts map[string][]byte) error {
-	temporary := f.temporary()
-	err := f.write(temporary, texts)
-	if err == nil {
-		err = os.Rename(temporary, f.path)
+	mode := fs.FileMode(0o600)
+	if info, err := os.Stat(f.path); err == nil {
+		mode = info.Mode().Perm()
 	}
+	err := replaceFile(f.path, mode, func(w *bufio.Writer) { compose(w, texts, f.Jobs) })
 	if err != nil {
-		return errors.Join(f.wrap("saving", err), removeFile(temporary))
-	}
-	if err := syncDirectory(filepath.Dir(f.path)); err != nil {
 		return f.wrap("saving", err)
 	}
 	return nil
+}
+
+// replaceFile replaces the content of a file by what write writes, whose errors are those of w's Flush. It is atomic and durable, as
+// Save says.
+func replaceFile(path string, mode fs.FileMode, write func(w *bufio.Writer)) error {
+	temporary := temporaryOf(path)
+	err := writeFile(temporary, mode, write)
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		return errors.Join(err, removeFile(temporary))
+	}
+	return syncDirectory(filepath.Dir(path))
 }
 
 // compose writes the text of a file, one line for each name, sorted. Write errors are those of w's Flush.
@@ -186,13 +199,9 @@ func compose(w *bufio.Writer, texts map[string][]byte, jobs []byte) {
 	_, _ = w.WriteString("}\n")
 }
 
-// write writes a file with those texts and syncs it to the disk. The file gets the mode of the file that it will replace, or
-// 0600 if there is none.
-func (f *File) write(path string, texts map[string][]byte) (err error) {
-	mode := fs.FileMode(0o600)
-	if info, err := os.Stat(f.path); err == nil {
-		mode = info.Mode().Perm()
-	}
+// writeFile writes a file with that mode and syncs it to the disk. What it holds is written piece by piece: it may take half of the
+// memory.
+func writeFile(path string, mode fs.FileMode, write func(w *bufio.Writer)) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -201,9 +210,8 @@ func (f *File) write(path string, texts map[string][]byte) (err error) {
 	if err := file.Chmod(mode); err != nil {
 		return err
 	}
-	// Written piece by piece: the texts may take half of the memory.
 	w := bufio.NewWriter(file)
-	compose(w, texts, f.Jobs)
+	write(w)
 	if err := w.Flush(); err != nil {
 		return err
 	}

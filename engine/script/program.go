@@ -7,6 +7,7 @@ package script
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"time"
@@ -193,6 +194,33 @@ func (p *Program) Decode(text []byte) (wire.Value, error) {
 		} else if ok && exceeded.Keys {
 			p.options.Refusals.Log("limits.json_keys", p.options.JSON.Keys)
 		}
+		return nil, err
+	}
+	return value.Value{LValue: v}, nil
+}
+
+// DecodeField returns the JSON of a client's field as the value that scripts have set.
+func (p *Program) DecodeField(text []byte) (wire.Value, error) {
+	v, err := value.Decode(text, value.Limits{}, value.Null())
+	if err != nil {
+		return nil, err
+	}
+	return value.Value{LValue: v, Text: bind.MaxAttribute}, nil
+}
+
+// EncodeData returns the JSON of a value that bind.Client.Data holds, from which DecodeData makes the same value.
+func (p *Program) EncodeData(v wire.Value) ([]byte, error) {
+	held, ok := v.(value.Value)
+	if !ok {
+		return nil, fmt.Errorf("script: encode data: a %T is not a value of Lua", v)
+	}
+	return value.Save(nil, held.LValue, bind.MaxData)
+}
+
+// DecodeData returns the value of a text of EncodeData.
+func (p *Program) DecodeData(text []byte) (wire.Value, error) {
+	v, err := value.Restore(text)
+	if err != nil {
 		return nil, err
 	}
 	return value.Value{LValue: v}, nil

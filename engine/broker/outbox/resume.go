@@ -38,13 +38,19 @@ func (s *Sender) Resume(from *Sender, received int64, hello HelloFunc, done func
 	}
 }
 
-// Restore makes a sender that is away from the beginning, after its client was sent a number of frames. It is called in place of
-// [Outbox.Join].
-func (o *Outbox) Restore(s *Sender, t Transport, sent uint64) {
+// Restore makes a sender that is away from the beginning, after its client was sent a number of frames, of which the last ones are
+// kept. It is called in place of [Outbox.Join].
+func (o *Outbox) Restore(s *Sender, t Transport, sent uint64, kept [][]byte) {
 	o.assign(s, t)
-	s.memory = &memory{sent: sent, written: sent}
+	s.memory = &memory{sent: sent - uint64(len(kept)), written: sent}
+	for _, text := range kept {
+		s.memory.add(NewFrame(text), o.resume.Load())
+	}
 	s.state, s.away = stateRemoved, true
-	s.shard.post(op{kind: opCall, sender: s, call: func(sh *shard) { sh.away[s] = struct{}{} }})
+	s.shard.post(op{kind: opCall, sender: s, call: func(sh *shard) {
+		sh.away[s] = struct{}{}
+		sh.accountKept(s)
+	}})
 }
 
 // Forget makes a connection that is away one that is over: nothing is kept for it any more. A connection that is not away cannot be
@@ -63,19 +69,40 @@ func (s *Sender) Forget() {
 // Sent returns the number of the last text frame that was sent to the client, or kept for it; 0 if the connection cannot be
 // resumed. It waits for the shard, until everything that was sent before has been numbered or queued.
 func (s *Sender) Sent() (number uint64) {
+	s.inspect(func(m *memory) { number = m.sent })
+	return number
+}
+
+// Kept returns the texts of the last frames that Sent counts: those that are kept because the client may not have received them. It
+// waits as Sent does. They must not be changed.
+func (s *Sender) Kept() (texts [][]byte) {
+	s.inspect(func(m *memory) {
+		for _, f := range m.kept[m.first:] {
+			texts = append(texts, f.Payload())
+		}
+	})
+	return texts
+}
+
+// inspect calls look with the memory of a connection that can be resumed, and waits until it has returned.
+func (s *Sender) inspect(look func(m *memory)) {
 	if s.memory == nil {
-		return 0
+		return
 	}
 	done := make(chan struct{})
-	if s.shard.post(op{kind: opCall, sender: s, call: func(*shard) { number = s.memory.sent; close(done) }}) {
+	if s.shard.post(op{kind: opCall, sender: s, call: func(*shard) { look(s.memory); close(done) }}) {
 		select {
 		case <-done:
-			return number
+			return
 		case <-s.shard.stopped:
 		}
 	}
 	<-s.shard.stopped
-	return s.memory.sent
+	select {
+	case <-done: // in the last batch
+	default:
+		look(s.memory)
+	}
 }
 
 // leadsBack reports whether the client of a connection that ends may come back to it.

@@ -435,14 +435,27 @@ func TestResumeFails(t *testing.T) {
 	}
 }
 
-// A connection that is restored for a client of a previous server is away from the beginning. It is complete if the client has
-// received everything.
+// A connection that is restored for a client of a previous server is away from the beginning. It is complete if the client gets
+// everything that it has not received.
 func TestRestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := start(t, nil)
+		c := &client{t: t}
+		o.Restore(&c.Sender, c, 7, [][]byte{[]byte("sixth"), []byte("seventh")})
+		c.Subscribe(1)
+		o.Publish(1, text("published"))
+		if kept := c.Kept(); c.Sent() != 8 || len(kept) != 3 || string(kept[0]) != "sixth" || o.Kept() == 0 {
+			t.Errorf("%d frames are sent, %q kept, want 8 and the last three", c.Sent(), kept)
+		}
+		next := c.resume(o, 6, true, 6)
+		next.want(TextFrame, "seventh")
+		next.want(TextFrame, "published")
+	})
 	for _, received := range []int64{7, 6} {
 		synctest.Test(t, func(t *testing.T) {
 			o := start(t, nil)
 			c := &client{t: t}
-			o.Restore(&c.Sender, c, 7)
+			o.Restore(&c.Sender, c, 7, nil)
 			c.Subscribe(1)
 			o.Publish(1, text("published"))
 			if received == 7 {

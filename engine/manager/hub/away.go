@@ -123,21 +123,21 @@ func (c *Connection) Drop(left bool, reason string) bool {
 	}
 	c.connected = false
 	c.leave(window, reason)
+	if most := h.options.Resume.Away; h.away.stopping == running && h.away.order.Len() > most {
+		h.refusals.Log("resume.away", most)
+		if longest, ok := h.away.order.Front().Value.(*Connection); ok {
+			longest.closeAbsent()
+		}
+	}
 	return true
 }
 
-// leave makes a connection one that is away, until its window ends or too many others are away.
+// leave makes a connection one that is away until its window ends.
 func (c *Connection) leave(window time.Duration, reason string) {
 	h := c.hub
 	c.absence = &absence{reason: reason, element: h.away.order.PushBack(c), cancel: func() {}}
 	if h.away.stopping == running {
 		h.loop.As(nil, func() { c.absence.cancel = h.loop.After(window, "close", c.closeAbsent) })
-		if h.away.order.Len() > h.options.Resume.Away {
-			h.refusals.Log("resume.away", h.options.Resume.Away)
-			if longest, ok := h.away.order.Front().Value.(*Connection); ok {
-				longest.closeAbsent()
-			}
-		}
 	}
 	h.awayChanged()
 }

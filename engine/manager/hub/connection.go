@@ -129,7 +129,7 @@ const maxNotifications = 100
 // Add adds a new connection, before its open hook runs.
 func (h *Hub) Add(conn broker.Conn, uuid string) *Connection {
 	c := h.add(conn, profile{
-		conn: conn, uuid: uuid, resourceID: conn.ID(), openedAt: conn.OpenedAt(), open: true, connected: true, kind: "anonymous",
+		conn: conn, uuid: uuid, resourceID: h.firstID + conn.ID(), openedAt: conn.OpenedAt(), open: true, connected: true, kind: "anonymous",
 	})
 	c.changed()
 	return c

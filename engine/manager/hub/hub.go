@@ -77,6 +77,7 @@ type Hub struct {
 	connections []*Connection            // the open ones, in the order of opening
 	clients     []bind.Client            // the same as scripts get them; nil if it must be made again
 	lastNumber  uint64                   // of the connection added last
+	firstID     uint64                   // added to the IDs of sockets: the previous server had connections up to this one
 	topics      topics
 	roster      roster
 	away        away

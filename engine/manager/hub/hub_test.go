@@ -35,6 +35,8 @@ func (*sink) Close(wire.Close)           {}
 func (*sink) Subscribe(outbox.TopicID)   {}
 func (*sink) Unsubscribe(outbox.TopicID) {}
 func (*sink) Forget()                    {}
+func (*sink) Sent() uint64               { return 0 }
+func (*sink) Kept() [][]byte             { return nil }
 
 func (s *sink) ResumeRequest() broker.ResumeRequest {
 	return broker.ResumeRequest{Resumable: true, Token: s.token}

@@ -127,6 +127,9 @@ func (s *Conn) Connected() bool { return !s.away && s.closed == nil }
 // Sent is not counted: no client of a spec outlives its server.
 func (s *Conn) Sent() uint64 { return 0 }
 
+// Kept returns nothing, for the same reason.
+func (s *Conn) Kept() [][]byte { return nil }
+
 // Closed returns why the connection was closed, or nil while it is open.
 func (s *Conn) Closed() *wire.Close { return s.closed }
 

@@ -1,0 +1,163 @@
+package manager
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"perigee/engine/auth"
+	"perigee/engine/broker"
+	"perigee/engine/script"
+	"perigee/engine/wire"
+)
+
+// saveConnections plays the end of a server, in which a connection is kept, and returns what is saved.
+func saveConnections(t *testing.T, act func(tm *testManager, s *socket, c script.Client)) (text bytes.Buffer, token string, err error) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		t.Helper()
+		tm := newTestManager(t, defaults())
+		tm.install(nil)
+		s, c, first := tm.openResumable()
+		s.sent, s.kept, s.number, token = 7, [][]byte{[]byte(`{"name":"<Late>"}`)}, 3, first
+		tm.say(s, `{"name":"Nonsense"}`)
+		tm.turn(func() { act(tm, s, c) })
+		tm.open() // not kept
+		tm.m.BeginStop(true)
+		tm.lose(s, broker.EndLost)
+		tm.halt()
+		err = tm.m.Save(&text)
+	})
+	return text, token, err
+}
+
+// restart plays the start of the next server.
+func (tm *testManager) restart(text string) (restored *socket, err error) {
+	err = tm.m.Restore(tm.Context(), strings.NewReader(text), func(peer auth.Peer, opened time.Time, sent uint64, kept [][]byte) broker.Conn {
+		restored = tm.newSocket()
+		restored.peer, restored.opened, restored.sent, restored.kept = peer, opened, sent, kept
+		return restored
+	})
+	synctest.Wait()
+	return restored, err
+}
+
+// The client of a connection that was kept comes back to it after a restart, with everything but the rights of an admin.
+func TestRestart(t *testing.T) {
+	var before, uuid string
+	text, token, err := saveConnections(t, func(tm *testManager, _ *socket, c script.Client) {
+		c.SetName("Ada")
+		c.SetEmail("ada@example.com")
+		c.SetType("player")
+		c.SetUser("person 7")
+		c.SetRoles([]string{"agent"})
+		c.SetData(wire.Raw(`{"cart":[1]}`))
+		c.SetAdmin(true)
+		tm.must(c.SetAttribute("score", wire.Raw(`{"points":[1,2]}`)))
+		c.Notify("somebody")
+		for _, name := range []string{"news", "gone"} {
+			topic, err := tm.h.Register(name, script.TopicOptions{})
+			tm.must(err)
+			tm.must(topic.Subscribe(c))
+		}
+		fields, err := c.AppendJSON(nil)
+		tm.must(err)
+		before, uuid = string(fields), c.UUID()
+	})
+	if err != nil {
+		t.Fatalf("Save = %v", err)
+	}
+	if strings.Contains(text.String(), token) || strings.Contains(text.String(), "admin") {
+		t.Errorf("Save = %s, want neither the token nor a right", text.String())
+	}
+	inBubble(t, defaults(), func(tm *testManager) {
+		_, err := tm.h.Register("news", script.TopicOptions{})
+		tm.must(err)
+	}, func(tm *testManager) {
+		var ran []string
+		tm.record(&ran)
+		away, err := tm.restart(text.String())
+		tm.must(err)
+		if away.sent != 7 || len(away.kept) != 1 || string(away.kept[0]) != `{"name":"<Late>"}` || !away.subscribed(allConnections) || tm.m.Away() != 1 {
+			tm.Errorf("restored with %d frames, of them %s, %d away, want 7, the kept one and 1", away.sent, away.kept, tm.m.Away())
+		}
+		away.hears(tm, "the one that is away", "UpdateTopics", "UpdateSubscriptions", "UpdateConnections")
+		next := tm.back(token, 7)
+		if hello := next.take()[0].fields(); hello["complete"] != true || hello["taken"] != 3.0 {
+			tm.Errorf("back: %v, want complete, and 3 taken", hello)
+		}
+		c := tm.m.hub.ByConn(next)
+		after := tm.json(c)
+		before = strings.ReplaceAll(before, `"admin":true`, `"admin":false`)
+		cut := func(s string) string { s, _, _ = strings.Cut(s, `"subscriptions"`); return s }
+		if data, err := c.Data().AppendJSON(nil); string(data) != `{"cart":[1]}` || err != nil {
+			tm.Errorf("back: the data is %s, %v, want as before", data, err)
+		}
+		if c.UUID() != uuid || cut(after) != cut(before) || len(c.Subscriptions()) != 1 || c.Subscriptions()[0].Name() != "news" {
+			tm.Errorf("back: %s, want %s with one subscription", after, before)
+		}
+		_, newcomer := tm.open()
+		if newcomer.ResourceID() <= c.ResourceID() {
+			tm.Errorf("a new connection has the number %d, want more than %d", newcomer.ResourceID(), c.ResourceID())
+		}
+		tm.haveRun(&ran, wasResumed+", open")
+	})
+}
+
+// Connections that were kept and to which nobody comes back are closed when the window ends.
+func TestRestartWithoutReturn(t *testing.T) {
+	text, _, err := saveConnections(t, func(*testManager, *socket, script.Client) {})
+	if err != nil {
+		t.Fatalf("Save = %v", err)
+	}
+	inBubble(t, defaults(), nil, func(tm *testManager) {
+		var ran []string
+		tm.record(&ran)
+		away, err := tm.restart(text.String())
+		tm.must(err)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		tm.haveRun(&ran, wasClosed)
+		if !away.isForgotten() {
+			tm.Error("the socket is not forgotten")
+		}
+	})
+}
+
+// What is damaged is an error, and the rest is restored.
+func TestRestartDamaged(t *testing.T) {
+	text, token, err := saveConnections(t, func(tm *testManager, _ *socket, c script.Client) {
+		tm.must(c.SetAttribute("deep", wire.Raw(`"[[[["`)))
+		tm.must(c.SetAttribute("bad", new(broken)))
+	})
+	if err == nil || !strings.Contains(err.Error(), "field bad") {
+		t.Errorf("Save = %v, want an error about the field bad", err)
+	}
+	inBubble(t, defaults(), nil, func(tm *testManager) {
+		for _, damaged := range []string{"", "{", `{"version":2}`, `[]`, strings.ReplaceAll(text.String(), `"token":"`, `"token":"AAAA`)} {
+			if _, err := tm.restart(damaged); err == nil {
+				tm.Errorf("Restore(%q) = nil, want an error", damaged)
+			}
+		}
+		if _, err := tm.restart(text.String()); err == nil || !strings.Contains(err.Error(), "field deep") {
+			tm.Errorf("Restore = %v, want an error about the field deep", err)
+		}
+		if _, err := tm.restart(text.String()); err == nil {
+			tm.Error("Restore of a connection that is there = nil, want an error")
+		}
+		tokenOf(tm, tm.back(token, 7), "ConnectionResumed")
+	})
+}
+
+// broken is a field that can be encoded once, when it is set.
+type broken struct{ encoded bool }
+
+func (b *broken) AppendJSON(dst []byte) ([]byte, error) {
+	if b.encoded {
+		return nil, errTooDeep
+	}
+	b.encoded = true
+	return append(dst, "1"...), nil
+}
