@@ -24,11 +24,9 @@ func isProxied(r *http.Request) bool {
 // requests that they pass on. The headers of tracing, such as Traceparent, are not among them: programs send them too.
 func isProxyHeader(name string) bool {
 	name = strings.ToLower(name)
-	has := func(test func(s, part string) bool) func(part string) bool {
-		return func(part string) bool { return test(name, part) }
-	}
-	return slices.Contains(proxyHeaders(), name) || slices.ContainsFunc(proxyPrefixes(), has(strings.HasPrefix)) ||
-		slices.ContainsFunc(addressSuffixes(), has(strings.HasSuffix))
+	return slices.Contains(proxyHeaders(), name) ||
+		slices.ContainsFunc(proxyPrefixes(), func(prefix string) bool { return strings.HasPrefix(name, prefix) }) ||
+		slices.ContainsFunc(addressSuffixes(), func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }
 
 // proxyHeaders returns single names in lower case.

@@ -161,7 +161,7 @@ func (r *reader) accept() bool {
 	case dropAndClose:
 		r.c.logRefused("limits.messages_burst", limits.MessagesBurst)
 		r.c.Close(wire.CloseTooManyMessages())
-	case dropMessage, acceptMessage:
+	case dropMessage, acceptMessage: // the client has been told already; an accepted message does not come here
 	}
 	return false
 }

@@ -142,6 +142,8 @@ func (b *Broker) check(r *http.Request, peer auth.Peer) *httpError {
 		return &httpError{
 			reason: reasonHandshake, status: http.StatusBadRequest, text: "a handshake has no body", header: []string{"Connection", "close"},
 		}
+	case len(r.Header.Values("Sec-WebSocket-Key")) > 1: // RFC 6455, 11.3.1
+		return &httpError{reason: reasonHandshake, status: http.StatusBadRequest, text: "a handshake has one Sec-WebSocket-Key"}
 	}
 	return b.checkSite(r, peer)
 }

@@ -29,6 +29,7 @@ func TestRefusedRequests(t *testing.T) {
 		{"another version", handshakeWith("Version: 13", "Version: 12"), 400, "Sec-Websocket-Version: 13"},
 		{"no key", handshakeWith("Sec-WebSocket-Key", "X-Key"), 400, ""},
 		{"a short key", handshakeWith("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ="), 400, ""},
+		{"two keys", handshakeWith("Upgrade:", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUpgrade:"), 400, ""},
 		{"a body", handshakeWith("Upgrade:", "Content-Length: 5\r\nUpgrade:") + "hello", 400, ""},
 		{"a body in chunks", handshakeWith("Upgrade:", "Transfer-Encoding: chunked\r\nUpgrade:") + "0\r\n\r\n", 400, ""},
 		{"a foreign host", handshakeWith("localhost", "evil.example"), 421, ""},
@@ -45,7 +46,7 @@ func TestRefusedRequests(t *testing.T) {
 	if len(o.opens) != 0 || len(o.ends) != 0 || s.Count() != 0 {
 		t.Errorf("Open was called %d times, Closed %d times, Count() = %d; want 0", len(o.opens), len(o.ends), s.Count())
 	}
-	refused := map[string]uint64{"handshake": 7, "host": 2, "origin": 1, "address": 0, "full": 0, "stopping": 0}
+	refused := map[string]uint64{"handshake": 8, "host": 2, "origin": 1, "address": 0, "full": 0, "stopping": 0}
 	if got := s.Counts(); got.Opened != 0 || !maps.Equal(got.Refused, refused) {
 		t.Errorf("Counts() = %+v, want none opened and these refused: %v", got, refused)
 	}

@@ -96,6 +96,15 @@ func TestLoadFileMissing(t *testing.T) {
 	if want := path + ": no such file or directory"; !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
 		t.Errorf("Load(no such file, explicit) = %v, want %s", err, want)
 	}
+	if err := os.Symlink("elsewhere.toml", path); err != nil {
+		t.Fatal(err)
+	}
+	for _, explicit := range []bool{false, true} {
+		_, err = Load(Source{Path: path, Explicit: explicit})
+		if want := path + ": it is a link to elsewhere.toml: file does not exist"; !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
+			t.Errorf("Load(a broken link, explicit %t) = %v, want %s", explicit, err, want)
+		}
+	}
 	dir := t.TempDir()
 	_, err = Load(Source{Path: dir})
 	if want := dir + ": not a regular file"; err == nil || err.Error() != want {

@@ -37,8 +37,13 @@ func (l *loader) readFile(path string, explicit bool) {
 		return
 	}
 	text, err := fileText(path, maxFile, "a settings file")
-	if !explicit && errors.Is(err, fs.ErrNotExist) {
-		return
+	if errors.Is(err, fs.ErrNotExist) {
+		target, notLink := os.Readlink(path)
+		if notLink == nil {
+			err = fmt.Errorf("it is a link to %s: %w", target, fs.ErrNotExist)
+		} else if !explicit {
+			return
+		}
 	}
 	if err != nil {
 		if onPath, ok := errors.AsType[*fs.PathError](err); ok {
