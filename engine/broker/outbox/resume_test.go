@@ -127,7 +127,7 @@ func TestTakeOver(t *testing.T) {
 			old := joinResumable(t, o)
 			old.Send(text("read"))
 			old.want(TextFrame, "read")
-			long := strings.Repeat("x", 1000)
+			long := strings.Repeat("x", 10_000) // more than the buffer of the client
 			old.Send(text(long))
 			old.Send(text("queued"))
 			old.SendLatest(text("roster"))
