@@ -187,5 +187,10 @@ func serverFaults() []fault {
 			Number: "F30", What: "the connections of 500 clients that can resume are cut at any byte, 20 times each, while they send and everybody is sent to",
 			Pass: "nothing lost, doubled or out of order in either direction; no connection closes", Tests: map[string][]string{"engine": {"TestCuts"}, "engine/broker/outbox": {"TestModel"}},
 		},
+		{
+			Number: "F31", What: "the server restarts in order, 100 times, while 200 clients that can resume send",
+			Pass:  "everybody comes back complete, each message is answered once, and no connection closes",
+			Tests: on("cmd/perigee", "TestRestartsKeepConnections"),
+		},
 	}
 }
