@@ -31,6 +31,7 @@ func (s *Server) metricsSnapshot() metrics.Snapshot {
 		Refused:          connections.Refused,
 		SendQueueBytes:   connections.Queued,
 		ResumeBytes:      connections.Kept,
+		HistoryBytes:     s.manager.HistoryBytes(),
 		AuthFailures:     map[string]uint64{"client": clients, "program": programs},
 		QueuedTurns:      s.loop.Queued(),
 		SlowTurns:        s.counts.slowTurns.Load(),

@@ -42,6 +42,7 @@ function app:boot()
   server.message("Try", { protection = "none" }, function(client, message)
     for i = 1, 3 do
       pcall(server.register, "topic " .. i)
+      pcall(server.register, "listed topic " .. i, { listed = true })
       pcall(function() server.topic("topic " .. i):subscribe(client) end)
     end
     http.get(server.config.url .. "/large")
@@ -54,7 +55,7 @@ end`, func(c *config.Config) {
 		c.Limits.ConnectionsPerIP, c.Limits.ConnectsPerSecondPerIP, c.Limits.ConnectsBurstPerIP = 1, 1, 2
 		c.Limits.MessagesPerSecond, c.Limits.MessagesBurst, c.Limits.MaxBadMessages = 1, 9, 4
 		c.Limits.ReadLimit, c.Limits.JSONDepth, c.Limits.JSONKeys = 2*config.KiB, 3, 7
-		c.Limits.Subscriptions, c.Limits.Topics = 1, 2
+		c.Limits.Subscriptions, c.Limits.Topics, c.Limits.ListedTopics = 1, 4, 1
 	})
 	expect := func(lines ...string) {
 		t.Helper()
@@ -69,7 +70,7 @@ end`, func(c *config.Config) {
 	for f := alice.Next(); f.Name() != "Tried"; f = alice.Next() {
 		continue
 	}
-	expect("limits.topics value=2", "limits.subscriptions value=1", "http.max_body value=1MiB")
+	expect("limits.topics value=4", "limits.listed_topics value=1", "limits.subscriptions value=1", "http.max_body value=1MiB")
 	for range 2 {
 		alice.Send(`{"name":"Deep","x":[[[[]]]]}`)
 		alice.Send(`{"name":"Keys","x":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1}}`)

@@ -21,6 +21,8 @@ type Conn interface {
 	OpenedAt() time.Time
 	// Send queues a frame.
 	Send(f *outbox.Frame)
+	// SendAll queues frames that do not count against the limits of the send queue.
+	SendAll(frames []*outbox.Frame)
 	// SendLatest queues a frame in place of the last one that was sent this way, unless a part of that has been written.
 	SendLatest(f *outbox.Frame)
 	// Close closes the connection after everything sent before. The first call decides code and reason. A code that must

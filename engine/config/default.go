@@ -20,7 +20,7 @@ func Default() Config {
 			PingInterval: Duration(25 * time.Second), PongWait: Duration(10 * time.Second),
 			HandshakeTimeout: Duration(5 * time.Second),
 			ConnectionsPerIP: 32, ConnectsPerSecondPerIP: 10, ConnectsBurstPerIP: 50,
-			Subscriptions: 128, Topics: 10_000, WaitingPerConnection: 64, JSONDepth: 32, JSONKeys: 4096,
+			Subscriptions: 128, Topics: 100_000, ListedTopics: 10_000, HistoryMemory: 64 * MiB, WaitingPerConnection: 64, JSONDepth: 32, JSONKeys: 4096,
 			Shards: 0,
 		},
 		Lua: Lua{
@@ -32,7 +32,7 @@ func Default() Config {
 		HTTP: HTTP{
 			Timeout: Duration(10 * time.Second), MaxBody: 1 * MiB, MaxRequests: 256, RequestsPerConnection: 16, RedirectsToPrivate: false,
 		},
-		Roster: Roster{Interval: Duration(100 * time.Millisecond), BytesPerSecond: 64 * MiB},
+		Roster: Roster{Mode: RosterFull, Interval: Duration(100 * time.Millisecond), BytesPerSecond: 128 * MiB},
 		Resume: Resume{Lost: Duration(60 * time.Second), Left: Duration(5 * time.Second), Away: 1000, Messages: 1000, Bytes: 256 * KiB, Memory: 64 * MiB, Restarts: true},
 		Queue: Queue{
 			Driver: DriverBeanstalkd, Address: "127.0.0.1:11300", Name: "default",

@@ -45,7 +45,9 @@ type Limits struct {
 	ConnectsPerSecondPerIP int      `toml:"connects_per_second_per_ip" range:"0..1000000" restart:"yes" doc:"New connections per second from one address, or one /64 network of IPv6. Further ones are refused with HTTP 429. Loopback addresses are exempt. 0 means no limit."`
 	ConnectsBurstPerIP     int      `toml:"connects_burst_per_ip" range:"1..1000000" restart:"yes" doc:"New connections that one address may open at once before connects_per_second_per_ip applies."`
 	Subscriptions          int      `toml:"subscriptions" range:"0..1000000" doc:"Maximum number of topics that one connection may be subscribed to. 0 allows none."`
-	Topics                 int      `toml:"topics" range:"0..1000000" doc:"Maximum number of topics. Each change of a topic sends all of them to every client. 0 means no limit."`
+	Topics                 int      `toml:"topics" range:"0..1000000" doc:"Maximum number of topics, each of which takes about 300 bytes, and each subscription as much. 0 means no limit."`
+	ListedTopics           int      `toml:"listed_topics" range:"0..1000000" doc:"Maximum number of listed topics. Each change of one sends all of them to every client. 0 means no limit."`
+	HistoryMemory          Size     `toml:"history_memory" range:"0..1TiB" doc:"Bytes of messages that all topics together keep for later subscribers. Beyond that, the largest history loses its older half. 0 means no limit."`
 	WaitingPerConnection   int      `toml:"waiting_per_connection" range:"0..1000000" doc:"Maximum number of handlers that wait on behalf of one connection: those of its messages, and what they have started. Further messages are refused with TooManyMessages. 0 means no limit."`
 	JSONDepth              int      `toml:"json_depth" range:"1..1000" doc:"Maximum nesting of objects and lists in a message, in levels."`
 	JSONKeys               int      `toml:"json_keys" range:"1..1000000" doc:"Maximum number, in one message, of object keys and of objects and lists inside lists together."`
@@ -83,8 +85,9 @@ type HTTP struct {
 
 // Roster is the section [roster]: the list of connections that every client is sent when it changes.
 type Roster struct {
+	Mode           string   `toml:"mode" one:"full changes off" doc:"What clients are sent: full for the whole list after each change (UpdateConnections), changes for the list once and after that what changes (ConnectionChanged, ConnectionGone), or off for nothing."`
 	Interval       Duration `toml:"interval" range:"1ms..1h" doc:"Minimum time between two rosters. Changes in between are combined."`
-	BytesPerSecond Size     `toml:"bytes_per_second" range:"1KiB..1TiB" doc:"Bytes per second for the rosters of all clients together. Beyond that, clients take turns."`
+	BytesPerSecond Size     `toml:"bytes_per_second" range:"1KiB..1TiB" doc:"Bytes per second for the rosters of all clients together, and in the mode changes as many for the changes. Beyond that, clients take turns, and more changes are combined."`
 }
 
 // Resume is the section [resume]: how clients that lose their connection may come back to it.
@@ -97,6 +100,13 @@ type Resume struct {
 	Memory   Size     `toml:"memory" range:"1KiB..1TiB" doc:"Bytes that are kept for all clients together that are away. Beyond that, nothing is kept any more for the clients with the most; they can still come back. A message that is kept for several clients counts for each of them."`
 	Restarts bool     `toml:"restarts" restart:"yes" doc:"Keep the connections through an orderly restart, in the file FILE.connections beside state.file. Without state.file a restart closes them."`
 }
+
+// Values of Roster.Mode.
+const (
+	RosterFull    = "full"
+	RosterChanges = "changes"
+	RosterOff     = "off"
+)
 
 // Queue is the section [queue]: the queue of commands from other programs.
 type Queue struct {

@@ -204,7 +204,13 @@ func (c *Client) Eventually(name string, matches func(f Frame) bool) Frame {
 }
 
 // ComesByClock reports whether frames of that name are sent at certain times, not in answer to a message.
-func ComesByClock(name string) bool { return name == "UpdateConnections" || name == "CurrentUptime" }
+func ComesByClock(name string) bool {
+	switch name {
+	case "UpdateConnections", "ConnectionChanged", "ConnectionGone", "PresenceChanged", "CurrentUptime":
+		return true
+	}
+	return false
+}
 
 // ExpectNothing proves that no frame is on its way to the client: the answer to a message that does not exist is next.
 func (c *Client) ExpectNothing() {

@@ -14,6 +14,7 @@ import (
 type sink struct{ socket }
 
 func (*sink) Send(*outbox.Frame)       {}
+func (*sink) SendAll([]*outbox.Frame)  {}
 func (*sink) SendLatest(*outbox.Frame) {}
 
 // One message to a handler that replies: from the reader through the loop, and the part of the loop alone, with and without

@@ -50,7 +50,7 @@ func TestClose(t *testing.T) {
 		other, _ := tm.open()
 		tm.quiet()
 		tm.turn(func() {
-			topic, err := tm.h.Register("news", script.TopicOptions{})
+			topic, err := tm.h.Register("news", listed())
 			tm.must(err)
 			tm.must(topic.Subscribe(c))
 			tm.must(tm.send(c, "Last", nil))

@@ -49,6 +49,7 @@ func (m *Manager) open(conn broker.Conn, uuid string) {
 		c.MakeResumable(request.Origin)
 	}
 	m.runHook("open", c, func(g *generation) error {
+		defer m.hub.SendTopics(c)
 		return runCounted(g.metrics.onOpen, func() error { return g.application.OnOpen(c) })
 	})
 }

@@ -122,7 +122,7 @@ func TestHooksFail(t *testing.T) {
 		s := tm.newSocket()
 		tm.m.Open(s)
 		synctest.Wait()
-		s.hears(tm, "open hook fails", "MessageException", "UpdateConnections")
+		s.hears(tm, "open hook fails", "MessageException")
 		tm.say(s, `{"name":"Nope"}`)
 		s.hears(tm, "still open", "MessageException")
 		tm.m.Closed(s, wire.CloseNormal(""), broker.EndForGood)

@@ -3,6 +3,8 @@ package manager
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"perigee/engine/manager/hub"
 	"perigee/engine/manager/registry"
@@ -39,9 +41,9 @@ type generation struct {
 	functionTimers map[*scriptTimer]struct{}
 
 	// Collected while the scripts load, and put in force at the swap.
-	worker *module.WorkerOptions // how jobs are taken; nil if none are
-	topics []*hub.Topic
-	acts   []func()
+	worker  *module.WorkerOptions // how jobs are taken; nil if none are
+	pending pendingTopics
+	acts    []func()
 }
 
 func newGeneration(m *Manager, number int) *generation {
@@ -64,9 +66,9 @@ func (g *generation) validate() error {
 			faults = append(faults, fmt.Errorf("timer at %s: %w", t.options.Source, err))
 		}
 	}
-	for _, t := range g.topics {
-		if g.manager.hub.HasTopic(t.Name()) {
-			faults = append(faults, fmt.Errorf("server.register: the running scripts registered topic %q while these loaded", t.Name()))
+	for _, name := range slices.Sorted(maps.Keys(g.pending.byName)) {
+		if g.manager.hub.HasTopic(name) {
+			faults = append(faults, fmt.Errorf("server.register: the running scripts registered topic %q while these loaded", name))
 		}
 	}
 	return errors.Join(faults...)
@@ -97,10 +99,10 @@ func (g *generation) discard() {
 	for _, t := range g.bootTimers {
 		t.Cancel()
 	}
-	for _, t := range g.topics {
+	for _, t := range g.pending.byName {
 		t.Discard()
 	}
-	g.bootTimers, g.topics, g.acts = nil, nil, nil
+	g.bootTimers, g.pending, g.acts = nil, pendingTopics{}, nil
 }
 
 // RosterEntry and Report implement hub.Scripts.

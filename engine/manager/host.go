@@ -74,7 +74,7 @@ func (g *generation) Broadcast(name string, fields wire.Fields) error {
 
 func (g *generation) Publish(to script.Topic, name string, fields wire.Fields) error {
 	t, ok := to.(*hub.Topic)
-	if !ok || !t.MayHaveSubscribers() {
+	if !ok || !t.TakesMessages() {
 		return nil
 	}
 	f, err := g.manager.hub.Encode(name, fields)

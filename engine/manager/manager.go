@@ -131,6 +131,9 @@ func (m *Manager) SetPublisher(p hub.Publisher) { m.hub.SetPublisher(p) }
 // Host returns the host of the scripts that run now. It is called on the loop, as are the methods of the host.
 func (m *Manager) Host() script.Host { return m.generation.Load() }
 
+// HistoryBytes returns how many bytes of messages topics keep.
+func (m *Manager) HistoryBytes() int64 { return m.hub.HistoryBytes() }
+
 // Generation returns the number of the scripts that run now; 0 means none.
 func (m *Manager) Generation() int { return m.generation.Load().number }
 

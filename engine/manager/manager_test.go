@@ -241,6 +241,12 @@ func (s *socket) Send(f *outbox.Frame) {
 	}
 }
 
+func (s *socket) SendAll(frames []*outbox.Frame) {
+	for _, f := range frames {
+		s.Send(f)
+	}
+}
+
 func (s *socket) SendLatest(f *outbox.Frame) {
 	s.Send(f)
 	s.mu.Lock()

@@ -50,10 +50,10 @@ func (m *Manager) swap(next *generation) Installed {
 	old.phase, next.phase = replaced, running
 	m.generation.Store(next)
 	m.options.Metrics.Register(next.metrics.of)
-	for _, t := range next.topics {
+	for _, t := range next.pending.byName {
 		m.hub.AddTopic(t)
 	}
-	next.topics = nil
+	next.pending = pendingTopics{}
 	outcome.Warnings = append(outcome.Warnings, m.adoptCommands(next)...)
 	outcome.Warnings = append(outcome.Warnings, old.endFunctionTimers(m.options.Drain)...)
 	next.startBootTimers(old)
@@ -120,7 +120,7 @@ func (m *Manager) drain(old *generation) {
 		for _, c := range m.hub.All() {
 			old.application.ClearSlot(c.Slot())
 		}
-		for _, t := range m.hub.Topics() {
+		for t := range m.hub.EachTopic() {
 			old.application.ClearSlot(t.Slot())
 		}
 		if m.options.Retired != nil {

@@ -206,7 +206,7 @@ func TestBootTakesEffectAtSwap(t *testing.T) {
 		load := func(h script.Host) {
 			tm.must(h.Broadcast("All", nil))
 			tm.must(h.Send([]script.Client{c}, "One", nil))
-			news, err := h.Register("news", script.TopicOptions{})
+			news, err := h.Register("news", listed())
 			tm.must(err)
 			tm.must(news.Subscribe(c))
 			tm.must(h.Publish(news, "Headline", nil))

@@ -95,6 +95,9 @@ func (m *Manager) resumed(c *hub.Connection, conn broker.Conn, complete bool) {
 		m.resumes.incomplete.Add(1)
 	}
 	m.runHook("resume", c, func(g *generation) error {
+		if !complete {
+			defer m.hub.SendAgain(c)
+		}
 		return runCounted(g.metrics.onResume, func() error { return g.application.OnResume(c, complete) })
 	})
 }

@@ -39,7 +39,7 @@ func hookFunctions() []api.Function {
 		},
 		{
 			Name: "roster", Signature: "(client: perigee.Client): table|perigee.Client|nil",
-			Doc: "Returns what other clients see of a connection: a table, the client itself for all of its fields, or nil to leave it out. Runs again only if the connection has changed. The base manager's hook returns all fields except email, ip_address and roles.",
+			Doc: "Returns what other clients see of a connection: a table, the client itself for all of its fields, or nil to leave it out. Runs again only if the connection has changed. The base manager's hook returns all fields except email, ip_address and roles. As long as the hook returns nil for every connection, no roster is sent.",
 		},
 	}
 }

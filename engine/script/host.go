@@ -52,7 +52,9 @@ type (
 	Client = bind.Client
 	// Topic is a named set of connections.
 	Topic = bind.Topic
-	// TopicOptions say who may subscribe.
+	// TopicAccess says who may subscribe to a topic.
+	TopicAccess = bind.TopicAccess
+	// TopicOptions are the options of a topic.
 	TopicOptions = bind.TopicOptions
 )
 

@@ -113,6 +113,18 @@ func optionClasses() []api.Kind {
 				Name: "owner?", Type: "string",
 				Doc: "The uuid of the connection that the topic belongs to. Required with the protection \"client\", and not allowed otherwise.",
 			},
+			{
+				Name: "listed?", Type: "boolean",
+				Doc: "Whether every client is told of the topic: those that are connected when it is registered or removed, and later ones when they connect (UpdateTopics). The roster shows who subscribes to a listed topic. Default: false. An admin's RegisterTopic makes a listed topic.",
+			},
+			{
+				Name: "presence?", Type: "boolean",
+				Doc: "Whether subscribers are told which users (client.user) are present: all of them after UpdateSubscriptions (UpdatePresence), and then who has come or left (PresenceChanged). Connections without a user are not shown. Default: false.",
+			},
+			{
+				Name: "history?", Type: "integer",
+				Doc: "How many of its latest messages the topic keeps, 0 to 1000. Whoever subscribes gets them after UpdateSubscriptions, oldest first. Default: 0. A topic keeps at most 1 MiB, and all topics limits.history_memory together. They are lost when the server ends.",
+			},
 		}},
 		{Class: "TimerOptions", Doc: "Options of server.every.", Fields: []api.Field{
 			{Name: "timeout?", Type: "number", Doc: "Ends the timer that many milliseconds after its start. Default: never."},

@@ -23,7 +23,13 @@ type client struct {
 }
 
 // isIgnored reports whether expect skips frames of this name unless they are expected: they depend on the clock.
-func isIgnored(name string) bool { return name == "UpdateConnections" || name == "CurrentUptime" }
+func isIgnored(name string) bool {
+	switch name {
+	case "UpdateConnections", "ConnectionChanged", "ConnectionGone", "PresenceChanged", "CurrentUptime":
+		return true
+	}
+	return false
+}
 
 func (f *file) clientMetatable() *lua.LTable {
 	L := f.vm.State()
@@ -270,14 +276,22 @@ func mismatch(c *client, want string, fields *lua.LTable, name string, frame *lu
 	case frame == nil && !c.conn.Connected():
 		return fmt.Sprintf("expected %s, got nothing: the client has lost its connection", want), nil
 	case frame == nil:
-		return fmt.Sprintf("expected %s, got nothing", want), nil
+		return fmt.Sprintf("expected %s, got nothing", want), remedy(want)
 	case name != want:
-		return fmt.Sprintf("expected %s, got %s", want, name), []string{"the frame: " + show(frame)}
+		return fmt.Sprintf("expected %s, got %s", want, name), append(remedy(want), "the frame: "+show(frame))
 	}
 	if lines := compare(fields, frame, true); len(lines) > 0 {
 		return want + " is not as expected:", append(lines, "the frame: "+show(frame))
 	}
 	return "", nil
+}
+
+// remedy returns what to do if a client does not get a message of that name.
+func remedy(name string) []string {
+	if name == "UpdateTopics" {
+		return []string{"only listed topics are in UpdateTopics: server.register(name, { listed = true })"}
+	}
+	return nil
 }
 
 // expectNothing () fails if there is a frame.

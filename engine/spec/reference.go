@@ -94,10 +94,9 @@ func (f *file) clientKind() api.Kind {
 			},
 			{
 				Name: "expect", Signature: "(name: string, fields?: table, options?: perigee.ExpectOptions): table",
-				Doc: "Takes the next frame and returns it. It must have that name and at least those fields; a list must have as many items as expected. Skips UpdateConnections and CurrentUptime unless it is asked for them, because these depend on the clock; a list of connections that was not read is replaced by the next.",
+				Doc: "Takes the next frame and returns it. It must have that name and at least those fields; a list must have as many items as expected. Skips UpdateConnections, ConnectionChanged, ConnectionGone, PresenceChanged and CurrentUptime unless it is asked for them, because these depend on the clock; a list of connections that was not read is replaced by the next.",
 				Run: f.expect,
 			},
-			{Name: "expect_nothing", Signature: "()", Doc: "Fails if there is a frame left, except UpdateConnections and CurrentUptime.", Run: f.expectNothing},
 			{
 				Name: "drop", Signature: "()",
 				Doc: "Loses the connection without closing it, as when the network fails. The drop hook runs; what the client is sent from then on is kept. If it does not come back within resume.lost, which spec.advance passes, the close hook runs.",
@@ -108,6 +107,7 @@ func (f *file) clientKind() api.Kind {
 				Doc: "Comes back to a lost connection: the resume hook runs. Returns true if the client gets all that it missed, as its next frames; false if its page was loaded anew, so that frames it has not taken are gone. Without drop before, the server notices the loss at the return.",
 				Run: f.resume,
 			},
+			{Name: "expect_nothing", Signature: "()", Doc: "Fails if there is a frame left, except those that expect skips.", Run: f.expectNothing},
 			{Name: "close", Signature: "()", Doc: "Closes the connection from the side of the client.", Run: f.closeClient},
 		},
 	}

@@ -161,6 +161,7 @@ func TestFailures(t *testing.T) {
 		{"endless spec under pcall", `while true do pcall(function() while true do end end) end`, "scripts/x_spec.lua:4: things work: time limit exceeded"},
 		{"endless work", `spec.client():send("Again")`, "x_spec.lua:4: things work: the scripts do not become idle"},
 		{"rejection", `spec.client():send("Reject")`, "the scripts failed: scripts/app.lua:18: unhandled promise rejection: sour"},
+		{"no topics", `spec.client():expect("UpdateTopics")`, "got nothing\n    only listed topics are in UpdateTopics: server.register(name, { listed = true })"},
 		{"roster", `local c = spec.client(); spec.advance(100); c:expect("UpdateConnections", { connections = { x = {} } })`, "connections.x: expected {}, got nothing"},
 		{"no plain data", `spec.client():send("Boom", { f = print })`, "x_spec.lua:4: things work: encode f: a function has no JSON form"},
 		{"unknown server", `spec.client():send("Ask")`, "the scripts failed: the scripts make a request without a stub of spec.http: GET http://weather.test/bern?now"},

@@ -207,7 +207,7 @@ end
 
 function ways.topics()
   for i = 1, 1e6 do
-    server.register("topic " .. i)
+    server.register("topic " .. i, { listed = true })
   end
 end
 

@@ -1,13 +1,13 @@
---- Commands that register and remove topics, which are named sets of connections. The server tells
---- all connections of a change (UpdateTopics).
+--- Commands that register and remove topics, which are named sets of connections. All clients are
+--- told of the listed ones (UpdateTopics).
 
 local fields = require "manager.fields"
 local server = require "server"
 
 local MAX_NAME = 255 -- bytes
 
---- RegisterTopic {name} registers a topic to which all clients may subscribe. An existing topic
---- stays unchanged. Returns nil, or the problem.
+--- RegisterTopic {name} registers a listed topic to which all clients may subscribe. An existing
+--- topic stays unchanged. Returns nil, or the problem.
 server.command("RegisterTopic", function(arguments)
   local name = fields.text(arguments, "name")
   if not name or #name > MAX_NAME then
@@ -15,7 +15,7 @@ server.command("RegisterTopic", function(arguments)
     return { exception = "InvalidFields", message = sentence, code = 422 }
   end
   if not server.topic(name) then
-    server.register(name, { protection = "none" })
+    server.register(name, { protection = "none", listed = true })
   end
 end)
 

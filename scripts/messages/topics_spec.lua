@@ -43,6 +43,12 @@ describe("topics", function()
       alice:expect_nothing()
     end)
 
+    it("tell clients that connect later", function()
+      local uuid = register("news")
+      local topics = spec.client():expect("UpdateTopics").topics
+      assert.equal("news", topics[uuid].name)
+    end)
+
     it("take a uuid, too", function()
       local uuid = register("news")
       admin:send("UnregisterTopic", { uuid = uuid })

@@ -83,6 +83,12 @@ func (s *Sender) ID() uint64 { return s.id }
 // closed with 4408. A frame is always accepted while the queue is empty, and a frame that is being written does not count.
 func (s *Sender) Send(f *Frame) { s.shard.post(op{kind: opSend, sender: s, frame: f}) }
 
+// SendAll queues frames that do not count against the limits of the queue: a client that asks for many frames at once is not too
+// slow. The caller must not change the list.
+func (s *Sender) SendAll(frames []*Frame) {
+	s.shard.post(op{kind: opCall, call: func(sh *shard) { sh.pushAll(s, frames) }})
+}
+
 // SendLatest queues a frame in place of the last one that was sent this way, if no byte of that has been written;
 // otherwise at the end. Such frames do not count against the limits of the queue.
 func (s *Sender) SendLatest(f *Frame) { s.shard.post(op{kind: opSendLatest, sender: s, frame: f}) }

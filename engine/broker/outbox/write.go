@@ -45,6 +45,22 @@ func (sh *shard) push(s *Sender, f *Frame) {
 	}
 }
 
+// pushAll queues frames that do not count against the limits. For a client that is away they are kept.
+func (sh *shard) pushAll(s *Sender, frames []*Frame) {
+	if s.away {
+		for _, f := range frames {
+			sh.keep(s, f, (*memory).add)
+		}
+		return
+	}
+	if s.state != stateOpen {
+		return
+	}
+	for _, f := range frames {
+		sh.append(s, entry{sh.encode(s, f), false, s.memory != nil})
+	}
+}
+
 // exceeded returns the setting that one more frame in a queue would exceed, with its value, or "".
 func (sh *shard) exceeded(s *Sender, f *Frame) (setting string, value any) {
 	limits := sh.out.limits.Load()

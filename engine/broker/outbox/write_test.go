@@ -334,3 +334,24 @@ func TestCompact(t *testing.T) {
 		}
 	})
 }
+
+// Frames of SendAll do not count against the limits of the queue, and keep their place among the others.
+func TestSendAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := start(t, func(l *config.Limits) { l.SendQueueMessages = 2 })
+		c := joinPipe(t, o)
+		c.Send(text("first"))
+		var many []*Frame
+		for range 100 {
+			many = append(many, text("kept"))
+		}
+		c.SendAll(many)
+		c.Send(text("last"))
+		synctest.Wait()
+		c.want(TextFrame, "first")
+		for range many {
+			c.want(TextFrame, "kept")
+		}
+		c.want(TextFrame, "last")
+	})
+}

@@ -225,8 +225,7 @@ func (c *Connection) Returned(conn broker.Conn, complete bool) bool {
 	}
 	c.connected = true
 	if !complete {
-		c.rosterVersion = 0
-		c.hub.roster.newcomers = append(c.hub.roster.newcomers, c)
+		c.hub.addNewcomer(c)
 		c.hub.scheduleRoster()
 	}
 	return true

@@ -28,6 +28,7 @@ type Connection struct {
 	subscriptions []*Topic       // sorted by name
 
 	subscriptionsUpdate update
+	newTopics           []*Topic // subscriptions whose history follows the update
 
 	resumption *resumption // nil if its client cannot resume it
 	absence    *absence    // nil unless it is away
@@ -37,6 +38,7 @@ type Connection struct {
 
 	entry         []byte // in the roster, as JSON; empty if it has none
 	entryOutdated bool   // the connection is in roster.outdated
+	entryChanged  bool   // the connection is in roster.changes.entries
 	rosterVersion uint64 // version of the roster that it was sent last; 0 means none
 
 	encoding bool // AppendJSON is running on it
@@ -147,7 +149,7 @@ func (h *Hub) add(conn broker.Conn, p profile) *Connection {
 	h.byUUID[c.uuid] = c
 	h.connections = append(h.connections, c)
 	h.clients = nil
-	h.roster.newcomers = append(h.roster.newcomers, c)
+	h.addNewcomer(c)
 	conn.Subscribe(allConnections)
 	return c
 }
@@ -202,10 +204,12 @@ func (c *Connection) Remove() {
 	h.removeUser(c)
 	for _, t := range c.subscriptions {
 		t.subscribers = remove(t.subscribers, c)
+		t.countPresence(c.User(), -1)
 	}
 	c.subscriptions = nil
 	if len(c.entry) > 0 {
 		c.entry = nil
+		h.roster.noteGone(c)
 		h.roster.forced = true
 		h.scheduleRoster()
 	}

@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"perigee/engine/script/bind"
@@ -51,7 +52,7 @@ func (c *Connection) AppendJSON(dst []byte) ([]byte, error) {
 	if roles := c.Roles(); len(roles) > 0 {
 		dst = appendStrings(append(dst, `,"roles":`...), roles)
 	}
-	if dst, err = topicObject(c.subscriptions).AppendJSON(append(dst, `,"subscriptions":`...)); err != nil {
+	if dst, err = listedOf(c.subscriptions).AppendJSON(append(dst, `,"subscriptions":`...)); err != nil {
 		return nil, err
 	}
 	dst = strconv.AppendInt(append(dst, `,"timestamp":`...), c.Timestamp().Unix(), 10)
@@ -103,6 +104,20 @@ func (t *Topic) AppendJSON(dst []byte) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
+// listedOf returns the listed ones of some topics: others do not hear of a topic that is not listed.
+func listedOf(topics []*Topic) topicObject {
+	if !slices.ContainsFunc(topics, func(t *Topic) bool { return !t.listed }) {
+		return topics
+	}
+	var listed topicObject
+	for _, t := range topics {
+		if t.listed {
+			listed = append(listed, t)
+		}
+	}
+	return listed
+}
+
 // topicObject encodes as an object keyed by the topics' UUIDs.
 type topicObject []*Topic
 
@@ -116,6 +131,20 @@ func (list topicObject) AppendJSON(dst []byte) ([]byte, error) {
 		dst, _ = t.AppendJSON(dst) // it never fails
 	}
 	return append(dst, '}'), nil
+}
+
+// texts encodes as a list.
+type texts []string
+
+func (list texts) AppendJSON(dst []byte) ([]byte, error) {
+	dst = append(dst, '[')
+	for i, text := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = wire.AppendString(dst, text)
+	}
+	return append(dst, ']'), nil
 }
 
 // rosterFields encodes the connections as others see them, keyed by UUID.

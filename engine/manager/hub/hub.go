@@ -30,6 +30,9 @@ type Publisher interface {
 // the connection already, but the client has not received ConnectionEstablished.
 const allConnections outbox.TopicID = 0
 
+// rosterChanges is the topic of the connections that have been sent a roster, and are now sent its changes.
+const rosterChanges outbox.TopicID = 1
+
 var (
 	_ bind.Client = (*Connection)(nil)
 	_ bind.Topic  = (*Topic)(nil)
@@ -96,14 +99,14 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
 		byConn:   map[broker.Conn]*Connection{},
 		byUUID:   map[string]*Connection{},
 		byUser:   map[string][]*Connection{},
-		topics:   topics{byName: map[string]*Topic{}, byUUID: map[string]*Topic{}},
+		topics:   topics{byName: map[string]*Topic{}, byUUID: map[string]*Topic{}, lastID: rosterChanges},
 		updates:  updates{turn: 1},
 		away:     away{byToken: map[tokenHash]*Connection{}},
 
 		ownerLimits: quota.Limits{MaxWaiting: o.Limits.WaitingPerConnection},
 		leftovers:   map[netip.Addr]*quota.Leftover{},
 	}
-	h.roster.configure(o.Roster)
+	h.configureRoster(o.Roster)
 	h.topics.update.send = h.sendTopics
 	return h
 }
@@ -115,7 +118,7 @@ func (h *Hub) SetPublisher(p Publisher) { h.publisher = p }
 func (h *Hub) Configure(limits config.Limits, r config.Roster, resume config.Resume) {
 	h.options.Limits, h.options.Resume = limits, resume
 	h.ownerLimits.MaxWaiting = limits.WaitingPerConnection
-	h.roster.configure(r)
+	h.configureRoster(r)
 }
 
 // ByConn returns the open connection that has this socket, or nil.

@@ -30,6 +30,7 @@ func (s *sink) ID() uint64               { return s.id }
 func (s *sink) Peer() auth.Peer          { return auth.Peer{Addr: netip.MustParseAddr("192.0.2.7")} }
 func (s *sink) OpenedAt() time.Time      { return s.opened }
 func (*sink) Send(*outbox.Frame)         {}
+func (*sink) SendAll([]*outbox.Frame)    {}
 func (*sink) SendLatest(*outbox.Frame)   {}
 func (*sink) Close(wire.Close)           {}
 func (*sink) Subscribe(outbox.TopicID)   {}
@@ -94,7 +95,7 @@ func TestConnectionJSON(t *testing.T) {
 	c.SetType("player")
 	c.SetAdmin(true)
 	c.Notify("s1")
-	topic := h.NewTopic("news", bind.TopicOptions{}, nil)
+	topic := h.NewTopic("news", bind.TopicOptions{Listed: new(true)}, nil)
 	h.AddTopic(topic)
 	must(t, topic.Subscribe(c))
 	want := fmt.Sprintf(`{"zeal":[2],"age":42,"admin":true,"email":"bo@example.com","ip_address":"192.0.2.7","name":"Bo \"B\"",`+

@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -11,27 +12,36 @@ import (
 	"perigee/engine/wire"
 )
 
-// MaxTopicName is how many bytes the name of a topic may have. UpdateTopics sends all names to every client.
+// MaxTopicName is how many bytes the name of a topic may have. UpdateTopics sends the listed names to every client.
 const MaxTopicName = 255
 
 // topics are all registered topics.
 type topics struct {
 	byName map[string]*Topic
 	byUUID map[string]*Topic
+	listed []*Topic       // those that all clients know, sorted by name
 	lastID outbox.TopicID // of the topic made last
 	update update         // UpdateTopics
+
+	histories          histories
+	withNewSubscribers []*Topic
+	presenceChanged    []*Topic // to be told to their subscribers
 }
 
 // Topic is a named set of connections.
 type Topic struct {
-	hub         *Hub
-	id          outbox.TopicID
-	uuid, name  string
-	options     bind.TopicOptions
-	registered  bool
-	deferAct    func(act func()) // defers subscriptions until AddTopic; nil after that
-	subscribers []*Connection    // in the order of opening
-	slot        any
+	hub            *Hub
+	id             outbox.TopicID
+	uuid, name     string
+	access         bind.TopicAccess
+	registered     bool
+	listed         bool
+	deferAct       func(act func()) // defers subscriptions until AddTopic; nil after that
+	subscribers    []*Connection    // in the order of opening
+	history        *history         // nil if it keeps none
+	presence       *presence        // nil if it has none
+	newSubscribers []*Connection    // those of this turn that have to be sent presence and history
+	slot           any
 }
 
 // TopicList returns a list as scripts get it.
@@ -46,16 +56,63 @@ func TopicList(list []*Topic) []bind.Topic {
 // NewTopic makes a topic that clients do not see before AddTopic. Until then deferAct defers the subscriptions to it.
 func (h *Hub) NewTopic(name string, o bind.TopicOptions, deferAct func(act func())) *Topic {
 	h.topics.lastID++
-	return &Topic{hub: h, id: h.topics.lastID, uuid: wire.NewID(), name: name, options: o, registered: true, deferAct: deferAct}
+	t := &Topic{
+		hub: h, id: h.topics.lastID, uuid: wire.NewID(), name: name, access: o.TopicAccess, registered: true, deferAct: deferAct,
+		listed: o.Listed != nil && *o.Listed,
+	}
+	t.setOptions(o)
+	return t
 }
 
-// AddTopic makes a topic known to all clients.
+// setOptions takes over those options that are set and that do not concern other clients.
+func (t *Topic) setOptions(o bind.TopicOptions) {
+	if o.History != nil {
+		t.keepHistory(*o.History)
+	}
+	if o.Presence != nil {
+		t.setPresence(*o.Presence)
+	}
+}
+
+// AddTopic makes a topic known to scripts, and to all clients if it is listed.
 func (h *Hub) AddTopic(t *Topic) {
 	t.deferAct = nil
 	h.topics.byName[t.name] = t
 	h.topics.byUUID[t.uuid] = t
+	if t.listed {
+		t.listed = false
+		h.setListed(t, true)
+	}
+}
+
+// Change gives a topic those options that are set and that a topic may change.
+func (h *Hub) Change(t *Topic, o bind.TopicOptions) {
+	if !t.registered {
+		return
+	}
+	if o.Listed != nil {
+		h.setListed(t, *o.Listed)
+	}
+	t.setOptions(o)
+}
+
+// setListed adds a topic to the listed ones, or removes it from them, and tells all clients.
+func (h *Hub) setListed(t *Topic, listed bool) {
+	if t.listed == listed {
+		return
+	}
+	t.listed = listed
+	i, _ := slices.BinarySearchFunc(h.topics.listed, t.name, compareName)
+	if listed {
+		h.topics.listed = slices.Insert(h.topics.listed, i, t)
+	} else {
+		h.topics.listed = slices.Delete(h.topics.listed, i, i+1)
+	}
 	h.schedule(&h.topics.update)
 }
+
+// compareName orders topics by name.
+func compareName(t *Topic, name string) int { return cmp.Compare(t.name, name) }
 
 // FindTopic returns the topic that has this name or UUID, or nil.
 func (h *Hub) FindTopic(nameOrUUID string) *Topic {
@@ -67,19 +124,31 @@ func (h *Hub) HasTopic(name string) bool { return h.topics.byName[name] != nil }
 
 // CheckTopics returns an error if the hub's topics and n pending ones have reached limits.topics.
 func (h *Hub) CheckTopics(n int) error {
-	if most := h.options.Limits.Topics; most > 0 && len(h.topics.byName)+n >= most {
-		h.refusals.Log("limits.topics", most)
-		return fmt.Errorf("there are %d topics already (limits.topics)", most)
+	return h.checkTopics("limits.topics", "topics", len(h.topics.byName)+n, h.options.Limits.Topics)
+}
+
+// CheckListed returns an error if the hub's listed topics and n pending ones have reached limits.listed_topics.
+func (h *Hub) CheckListed(n int) error {
+	return h.checkTopics("limits.listed_topics", "listed topics", len(h.topics.listed)+n, h.options.Limits.ListedTopics)
+}
+
+func (h *Hub) checkTopics(setting, what string, n, most int) error {
+	if most > 0 && n >= most {
+		h.refusals.Log(setting, most)
+		return fmt.Errorf("there are %d %s already (%s)", most, what, setting)
 	}
 	return nil
 }
 
 // Topics returns all topics, sorted by name. The slice is the caller's.
 func (h *Hub) Topics() []*Topic {
-	return slices.SortedFunc(maps.Values(h.topics.byName), func(a, b *Topic) int { return cmp.Compare(a.name, b.name) })
+	return slices.SortedFunc(h.EachTopic(), func(a, b *Topic) int { return compareName(a, b.name) })
 }
 
-// Unregister removes a topic. All clients are sent UpdateTopics, its subscribers UpdateSubscriptions.
+// EachTopic returns all topics in any order.
+func (h *Hub) EachTopic() iter.Seq[*Topic] { return maps.Values(h.topics.byName) }
+
+// Unregister removes a topic. Its subscribers are sent UpdateSubscriptions and, if it was listed, all clients UpdateTopics.
 func (h *Hub) Unregister(t *Topic) {
 	if !t.registered {
 		return
@@ -94,19 +163,48 @@ func (h *Hub) Unregister(t *Topic) {
 		c.subscriptionsChanged()
 	}
 	t.subscribers = nil
-	h.schedule(&h.topics.update)
+	t.keepHistory(0)
+	t.setPresence(false)
+	h.setListed(t, false)
 }
 
+// sendTopics sends the listed topics to all clients.
 func (h *Hub) sendTopics() {
 	if len(h.connections) == 0 {
 		return
 	}
-	f, err := h.Encode("UpdateTopics", wire.Members{{Name: "topics", Value: topicObject(h.Topics())}})
+	f, err := h.Encode(updateTopics, h.listedTopics())
 	if err != nil {
-		h.log.Error("hub: a message cannot be encoded", "name", "UpdateTopics", "error", err)
+		h.log.Error("hub: a message cannot be encoded", "name", updateTopics, "error", err)
 		return
 	}
 	h.Broadcast(f)
+}
+
+// SendTopics sends a new connection the listed topics, if there are any.
+func (h *Hub) SendTopics(c *Connection) {
+	if len(h.topics.listed) > 0 && !h.topics.update.due { // one that is due goes to everybody
+		c.SendOrLog(updateTopics, h.listedTopics())
+	}
+}
+
+// SendAgain sends a connection whose page was loaded anew what a page needs of topics: the listed ones, and presence and history
+// of those that it subscribes to.
+func (h *Hub) SendAgain(c *Connection) {
+	h.SendTopics(c)
+	if len(c.subscriptions) == 0 {
+		return
+	}
+	for _, t := range c.subscriptions {
+		t.welcome(c)
+	}
+	h.schedule(&c.subscriptionsUpdate)
+}
+
+const updateTopics = "UpdateTopics"
+
+func (h *Hub) listedTopics() wire.Members {
+	return wire.Members{{Name: "topics", Value: topicObject(h.topics.listed)}}
 }
 
 // UUID implements bind.Topic.
@@ -127,29 +225,54 @@ func (t *Topic) Connections() []bind.Client { return clients(t.subscribers) }
 // Slot implements bind.Topic.
 func (t *Topic) Slot() *any { return &t.slot }
 
-// Options returns who may subscribe.
-func (t *Topic) Options() bind.TopicOptions { return t.options }
+// Access returns who may subscribe.
+func (t *Topic) Access() bind.TopicAccess { return t.access }
+
+// Listed implements bind.Topic.
+func (t *Topic) Listed() bool { return t.listed }
+
+// Kept returns how many messages the topic keeps at most.
+func (t *Topic) Kept() int {
+	if t.history == nil {
+		return 0
+	}
+	return t.history.keep
+}
+
+// HasPresence reports whether the topic has a presence.
+func (t *Topic) HasPresence() bool { return t.presence != nil }
 
 // Discard marks a topic that will not be added as removed.
 func (t *Topic) Discard() { t.registered = false }
 
-// MayHaveSubscribers reports whether the topic has subscribers, or may have some after the deferred subscriptions.
-func (t *Topic) MayHaveSubscribers() bool { return t.deferAct != nil || len(t.subscribers) > 0 }
+// TakesMessages reports whether the topic has subscribers, may have some after the deferred subscriptions, or keeps messages.
+func (t *Topic) TakesMessages() bool {
+	return t.deferAct != nil || len(t.subscribers) > 0 || t.history != nil
+}
 
-// Publish sends a frame of Encode to the subscribers.
-func (t *Topic) Publish(f *outbox.Frame) { t.hub.publisher.Publish(t.id, f) }
+// Publish sends a frame of Encode to the subscribers, and keeps it if the topic has a history. New subscribers are sent the
+// history before the frame.
+func (t *Topic) Publish(f *outbox.Frame) {
+	due := t.newSubscribers
+	t.newSubscribers = nil
+	for _, c := range due {
+		t.hub.sendNow(&c.subscriptionsUpdate)
+	}
+	t.hub.publisher.Publish(t.id, f)
+	if t.history != nil {
+		t.hub.remember(t.history, f)
+	}
+}
 
 // Allows implements bind.Topic.
 func (t *Topic) Allows(client bind.Client) bool {
 	c, ok := client.(*Connection)
-	return ok && c.May(t.options.Protection, t.options.Owner)
+	return ok && c.May(t.access.Protection, t.access.Owner)
 }
 
 // subscription returns the index of a topic in the connection's subscriptions.
 func (c *Connection) subscription(t *Topic) (int, bool) {
-	return slices.BinarySearchFunc(c.subscriptions, t.name, func(other *Topic, name string) int {
-		return cmp.Compare(other.name, name)
-	})
+	return slices.BinarySearchFunc(c.subscriptions, t.name, compareName)
 }
 
 // Subscribe implements bind.Topic. It does not check whether the connection may: that is for Allows.
@@ -179,7 +302,22 @@ func (t *Topic) Subscribe(client bind.Client) error {
 	t.subscribers = slices.Insert(t.subscribers, j, c)
 	c.conn.Subscribe(t.id)
 	c.subscriptionsChanged()
+	t.countPresence(c.User(), 1)
+	t.welcome(c)
 	return nil
+}
+
+// welcome has a subscriber sent presence and history, if there are any, after its UpdateSubscriptions and before the topic's next
+// message.
+func (t *Topic) welcome(c *Connection) {
+	if t.history == nil && t.presence == nil {
+		return
+	}
+	c.newTopics = append(c.newTopics, t)
+	if len(t.newSubscribers) == 0 {
+		t.hub.topics.withNewSubscribers = append(t.hub.topics.withNewSubscribers, t)
+	}
+	t.newSubscribers = append(t.newSubscribers, c)
 }
 
 // Unsubscribe implements bind.Topic.
@@ -194,6 +332,7 @@ func (t *Topic) Unsubscribe(client bind.Client) {
 	}
 	c.subscriptions = slices.Delete(c.subscriptions, i, i+1)
 	t.subscribers = remove(t.subscribers, c)
+	t.countPresence(c.User(), -1)
 	c.conn.Unsubscribe(t.id)
 	c.subscriptionsChanged()
 }
@@ -205,6 +344,20 @@ func (c *Connection) subscriptionsChanged() {
 	c.InvalidateEntry()
 }
 
+// sendSubscriptions sends a connection its subscriptions, and then who is present in the new ones, and their history.
 func (c *Connection) sendSubscriptions() {
 	c.SendOrLog("UpdateSubscriptions", wire.Members{{Name: "subscriptions", Value: topicObject(c.subscriptions)}})
+	topics := c.newTopics
+	c.newTopics = nil
+	for i, t := range topics {
+		if _, subscribed := c.subscription(t); !subscribed || slices.Contains(topics[:i], t) {
+			continue
+		}
+		if t.presence != nil {
+			c.SendFrame(t.wholePresence())
+		}
+		if t.history != nil {
+			c.conn.SendAll(slices.Clone(t.history.frames))
+		}
+	}
 }

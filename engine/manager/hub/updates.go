@@ -4,7 +4,7 @@ package hub
 // each change sent it, a turn with many changes would fill the send queues, each frame longer than the one before.
 //
 // It is sent before the next other frame of the turn, whoever receives that frame, or at the end of the turn. Later changes of
-// the turn are sent at its end, so a turn sends an update twice at most. Clients see the same states in the same order as if
+// the turn are sent at its end, so a turn sends an update twice at most, unless a topic has a history (see Publish). Clients see the same states in the same order as if
 // each change sent one, only fewer of them.
 type update struct {
 	send     func()
@@ -54,11 +54,22 @@ func (h *Hub) flushUpdates() {
 	h.updates.again = nil
 	h.sendAll(due)
 	h.updates.turn++
+	for _, t := range h.topics.withNewSubscribers {
+		t.newSubscribers = nil
+	}
+	h.topics.withNewSubscribers = nil
+}
+
+// sendNow sends an update if it is due, also if that is once more in the same turn.
+func (h *Hub) sendNow(u *update) {
+	if u.due {
+		u.due, u.sentTurn = false, h.updates.turn
+		u.send()
+	}
 }
 
 func (h *Hub) sendAll(due []*update) {
 	for _, u := range due {
-		u.due, u.sentTurn = false, h.updates.turn
-		u.send()
+		h.sendNow(u)
 	}
 }

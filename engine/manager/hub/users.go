@@ -15,6 +15,7 @@ func (c *Connection) SetUser(id string) {
 	h := c.hub
 	if c.open {
 		h.removeUser(c)
+		c.changePresence(c.User(), id)
 	}
 	c.ofPerson().user = id
 	if c.open && id != "" {

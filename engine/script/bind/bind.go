@@ -45,11 +45,11 @@ type Host interface {
 	// Topics returns all topics, sorted by name; Topic finds one by name or UUID, or returns nil.
 	Topics() []Topic
 	Topic(nameOrUUID string) Topic
-	// Register creates a topic and tells every connection (UpdateTopics), or returns the topic of that name. It is an error if
-	// that has other options.
+	// Register creates a topic, or returns the topic of that name. It is an error if that has other options; but scripts that
+	// load may change all except its TopicAccess. If the topic is listed, every connection is told (UpdateTopics).
 	Register(name string, o TopicOptions) (Topic, error)
-	// Unregister removes a topic with its subscriptions and tells its subscribers (UpdateSubscriptions) and every
-	// connection (UpdateTopics).
+	// Unregister removes a topic with its subscriptions and tells its subscribers (UpdateSubscriptions) and, if it was listed,
+	// every connection (UpdateTopics).
 	Unregister(t Topic)
 }
 
@@ -117,12 +117,26 @@ type Client interface {
 	Slot() *any
 }
 
-// TopicOptions say who may subscribe.
-type TopicOptions struct {
+// TopicAccess says who may subscribe to a topic.
+type TopicAccess struct {
 	Protection auth.Protection
 	// Owner is the UUID of the connection that a Client topic belongs to.
 	Owner string
 }
+
+// TopicOptions are the options of a topic. For one that is nil a new topic takes the default, and an existing one keeps its own.
+type TopicOptions struct {
+	TopicAccess
+	// Listed says whether all clients are told of the topic. By default they are not.
+	Listed *bool
+	// Presence says whether the topic tells its subscribers which users are present. By default it does not.
+	Presence *bool
+	// History is how many of its latest messages the topic keeps, 0 to MaxHistory. By default it keeps none.
+	History *int
+}
+
+// MaxHistory is how many messages a topic may keep.
+const MaxHistory = 1000
 
 // Topic is a named set of connections.
 type Topic interface {
@@ -133,6 +147,8 @@ type Topic interface {
 	Count() int
 	// Registered reports whether it has not been removed.
 	Registered() bool
+	// Listed reports whether all clients are told of it.
+	Listed() bool
 	// Allows reports whether a connection may subscribe itself.
 	Allows(c Client) bool
 	// Subscribe and Unsubscribe tell the connection (UpdateSubscriptions) if something has changed. Subscribe returns an error
@@ -141,6 +157,10 @@ type Topic interface {
 	Unsubscribe(c Client)
 	// Connections are in the order in which they were opened.
 	Connections() []Client
+	// Presence returns the users with a connection that subscribes, sorted; nil if the topic has no presence.
+	Presence() []string
+	// History returns the messages that the topic keeps as JSON texts, oldest first. They must not be changed.
+	History() [][]byte
 	Slot() *any
 }
 
@@ -245,12 +265,12 @@ func (cs *Clients) Functions() []api.Function {
 		}},
 		{
 			Name: "register", Signature: "(name: string, options?: perigee.TopicOptions): perigee.Topic",
-			Doc: "Creates a topic and tells everybody (UpdateTopics), or returns the topic of that name. Raises an error if that topic has another protection, if the name is empty or longer than 255 bytes, or if there are limits.topics topics already.",
+			Doc: "Creates a topic, or returns the topic of that name. An option that is left out has its default in a new topic, and leaves an existing one as it is. Raises an error if the topic exists with another protection; if it exists with another of the other options, unless the scripts load or boot, which change it; if the name is empty or longer than 255 bytes; and if there are limits.topics topics already.",
 			Run: cs.registerTopic,
 		},
 		{
 			Name: "unregister", Signature: "(topic: perigee.Topic|string)",
-			Doc: "Removes a topic, given itself, its name or its uuid, with its subscriptions, and tells everybody (UpdateTopics). If there is no such topic, nothing happens.",
+			Doc: "Removes a topic, given itself, its name or its uuid, with its subscriptions, and tells its subscribers (UpdateSubscriptions). If it was listed, everybody is told (UpdateTopics). If there is no such topic, nothing happens.",
 			Run: func(L *lua.LState) int {
 				if t := cs.checkTopic(L, 1); t != nil {
 					cs.host.Unregister(t)

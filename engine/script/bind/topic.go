@@ -7,6 +7,7 @@ import (
 
 	"perigee/engine/auth"
 	"perigee/engine/script/api"
+	"perigee/engine/script/value"
 )
 
 // topic is the Lua object of a Topic. It encodes as the topic's JSON object.
@@ -37,8 +38,8 @@ func (cs *Clients) checkTopic(L *lua.LState, n int) Topic {
 func (cs *Clients) registerTopic(L *lua.LState) int {
 	name := api.CheckName(L, "topic")
 	options := L.OptTable(2, L.NewTable())
-	api.Raise(L, api.CheckOptions(options, "protection", "owner"))
-	o := TopicOptions{Protection: auth.None}
+	api.Raise(L, api.CheckOptions(options, "protection", "owner", "listed", "history", "presence"))
+	o := TopicOptions{TopicAccess: TopicAccess{Protection: auth.None}}
 	var err error
 	if options.RawGetString("protection") != lua.LNil {
 		o.Protection, err = api.Protection(options)
@@ -46,17 +47,45 @@ func (cs *Clients) registerTopic(L *lua.LState) int {
 	}
 	o.Owner, err = api.Owner(options, o.Protection, "the uuid of the connection that it belongs to")
 	api.Raise(L, err)
+	o.Listed, err = flag(options, "listed")
+	api.Raise(L, err)
+	o.Presence, err = flag(options, "presence")
+	api.Raise(L, err)
+	o.History, err = historyOption(options)
+	api.Raise(L, err)
 	t, err := cs.host.Register(name, o)
 	api.Raise(L, err)
 	return cs.pushTopic(L, t)
 }
 
+// flag returns an option that is true or false, or nil if it is left out.
+func flag(options *lua.LTable, name string) (*bool, error) {
+	v, err := api.Option[lua.LBool](options, name, "true or false")
+	if err != nil || options.RawGetString(name) == lua.LNil {
+		return nil, err
+	}
+	return new(bool(v)), nil
+}
+
+// historyOption returns the option history, or nil if it is left out.
+func historyOption(options *lua.LTable) (*int, error) {
+	n, err := api.Option[lua.LNumber](options, "history", "a number")
+	if err != nil || options.RawGetString("history") == lua.LNil {
+		return nil, err
+	}
+	if n < 0 || n > MaxHistory || n != lua.LNumber(int(n)) {
+		return nil, fmt.Errorf("history must be a whole number from 0 to %d", MaxHistory)
+	}
+	return new(int(n)), nil
+}
+
 func topicFields() []api.Field {
 	get := api.Getter[*topic]
 	return []api.Field{
-		{Name: "name", Type: "string", Doc: "Given to server.register. Every client sees it. Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.Name()) })},
+		{Name: "name", Type: "string", Doc: "Given to server.register. Subscribers see it, and every client if the topic is listed. Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.Name()) })},
 		{Name: "uuid", Type: "string", Doc: "Identifies the topic. Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LString(t.UUID()) })},
 		{Name: "count", Type: "integer", Doc: "The number of subscribers. Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LNumber(t.Count()) })},
+		{Name: "listed", Type: "boolean", Doc: "Whether every client is told of the topic. Read-only.", Get: get(func(t *topic) lua.LValue { return lua.LBool(t.Listed()) })},
 	}
 }
 
@@ -81,11 +110,35 @@ func (cs *Clients) topicMethods() []api.Function {
 		}},
 		{
 			Name: "send", Signature: "(name: string, fields?: table)",
-			Doc: "Sends a message to all subscribers. The topic stores nothing: later subscribers do not get it.",
+			Doc: "Sends a message to all subscribers, and keeps it for later ones if the topic has a history.",
 			Run: func(L *lua.LState) int {
 				to, name := api.Self[*topic](L, "send").Topic, L.CheckString(2)
 				raiseSend(L, name, cs.host.Publish(to, name, fields(L, name, 3)))
 				return 0
+			},
+		},
+		{
+			Name: "presence", Signature: "(): string[]",
+			Doc: "Returns the users (client.user) with a connection that subscribes, each once, sorted. The list is empty if the topic has no presence.",
+			Run: func(L *lua.LState) int {
+				users := L.NewTable()
+				for _, user := range api.Self[*topic](L, "presence").Presence() {
+					users.Append(lua.LString(user))
+				}
+				return api.Push(L, users)
+			},
+		},
+		{
+			Name: "history", Signature: "(): table[]",
+			Doc: "Returns copies of the messages that the topic keeps, oldest first, each with its id, name and timestamp. The list is empty if the topic has no history.",
+			Run: func(L *lua.LState) int {
+				messages := L.NewTable()
+				for _, text := range api.Self[*topic](L, "history").History() {
+					message, err := value.Decode(text, value.Limits{BigText: true, Turn: L.Context()}, value.Null())
+					api.Raise(L, err)
+					messages.Append(message)
+				}
+				return api.Push(L, messages)
 			},
 		},
 	}

@@ -82,6 +82,13 @@ func (s *Conn) greet(text []byte) bool {
 	return true
 }
 
+// SendAll keeps frames until they are taken.
+func (s *Conn) SendAll(frames []*outbox.Frame) {
+	for _, f := range frames {
+		s.Send(f)
+	}
+}
+
 // SendLatest replaces the previous frame of SendLatest if it has not been taken, as the queue of a connection does.
 func (s *Conn) SendLatest(f *outbox.Frame) {
 	isPrevious := func(text []byte) bool { return s.latest != nil && &text[0] == &s.latest[0] }
