@@ -231,6 +231,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.site.Load()).ServeHTTP(w, r) }),
+		ConnContext:       s.broker.ConnContext,
 		ReadHeaderTimeout: c.Limits.HandshakeTimeout.Std(),
 		ReadTimeout:       c.Limits.HandshakeTimeout.Std(),
 		WriteTimeout:      max(pageTimeout, c.Limits.WriteTimeout.Std()),

@@ -51,6 +51,7 @@ func layers() map[string]int {
 		"engine/script/varinfo":        2,
 		"engine/auth":                  0,
 		"engine/config":                0,
+		"engine/handshake":             0,
 		"cmd/perigee/ahead":            0,
 		"cmd/perigee/control":          1,
 		"cmd/perigee/notify":           0,

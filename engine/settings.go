@@ -177,6 +177,7 @@ func brokerOptions(settings config.Config, log *slog.Logger) (broker.Options, er
 		Compression:    c.Compression,
 		Origins:        origins,
 		Hosts:          hosts,
+		Protocols:      c.Protocols,
 		Proxies:        proxies,
 	}, nil
 }

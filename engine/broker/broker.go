@@ -19,6 +19,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
+	"perigee/engine/handshake"
 	"perigee/engine/logging"
 	"perigee/engine/wire"
 )
@@ -30,6 +31,11 @@ const readBuffer = 512
 // then Closed once, one after the other and on the connection's own goroutine: while one of them blocks, nothing more is
 // read from this client. A panic closes this connection with 1011. For a connection that is refused, no method is called.
 type Handler interface {
+	// WantsConnect reports whether Connect must be called for requests at present.
+	WantsConnect() bool
+	// Connect decides about a request before it becomes a connection, and returns why it must not. It is called by the request's own
+	// goroutine and may wait until ctx ends: the client has left, the server stops, or limits.handshake_timeout has passed.
+	Connect(ctx context.Context, r *handshake.Request, peer auth.Peer) *handshake.Refusal
 	Open(c Conn)
 	// Message handles a text message: valid UTF-8, within the read limit, possibly empty. The handler owns the text. Message
 	// is not called any more after the server has begun to close the connection.
@@ -51,9 +57,11 @@ type Options struct {
 	Compression bool
 	// MaxConnections is how many clients may be connected at once. 0 means no limit.
 	MaxConnections int
-	Origins        auth.Origins
-	Hosts          auth.Hosts
-	Proxies        auth.Proxies
+	// Protocols are the subprotocols that are selected if a client offers them.
+	Protocols []string
+	Origins   auth.Origins
+	Hosts     auth.Hosts
+	Proxies   auth.Proxies
 	// Now returns the time for OpenedAt, for messages and for the limits of addresses. Optional: if it is nil, time.Now is
 	// used. Everything else uses the time of the machine.
 	Now func() time.Time
@@ -62,33 +70,36 @@ type Options struct {
 // Broker owns all connections. It is safe for concurrent use.
 type Broker struct {
 	// Set by New, never changed.
-	handler  Handler
-	log      *slog.Logger
-	clock    func() time.Time
-	epoch    time.Time // now counts from here
-	upgrader websocket.Upgrader
-	limiter  *auth.Limiter
-	away     *auth.Limiter // counts the connections of each address that are away
-	out      *outbox.Outbox
-	pending  *pendingSockets
-	emptied  chan struct{} // capacity 1; sent to when the last connection has ended; never closed
+	handler    Handler
+	log        *slog.Logger
+	clock      func() time.Time
+	epoch      time.Time // now counts from here
+	upgrader   websocket.Upgrader
+	limiter    *auth.Limiter
+	away       *auth.Limiter // counts the connections of each address that are away
+	out        *outbox.Outbox
+	pending    *pendingSockets
+	connecting chan struct{} // capacity maxConnecting; holds one for each call of Handler.Connect; never closed
+	emptied    chan struct{} // capacity 1; sent to when the last connection has ended; never closed
 
 	// Used by any goroutine.
-	options    atomic.Pointer[Options]
-	tasks      sync.WaitGroup // requests, readers and rejections in progress
-	throttle   logging.Throttle
-	refusals   *logging.Refusals
-	proxyLog   sync.Once // for the warning of a proxy that is not trusted
-	upgradeLog sync.Once // for the warning of a proxy that drops the header Upgrade
-	buffers    sync.Pool // of *bytes.Buffer, for messages that are being read
+	options     atomic.Pointer[Options]
+	tasks       sync.WaitGroup // requests, readers and rejections in progress
+	throttle    logging.Throttle
+	refusals    *logging.Refusals
+	proxyLog    sync.Once // for the warning of a proxy that is not trusted
+	protocolLog sync.Once // for the warning of subprotocols that are not listed
+	upgradeLog  sync.Once // for the warning of a proxy that drops the header Upgrade
+	buffers     sync.Pool // of *bytes.Buffer, for messages that are being read
 
 	// Guarded by mu.
 	mu         sync.Mutex
-	count      int               // connections that are open or being upgraded
-	rejecting  int               // connections that are being told that the server is full
-	stopReason *wire.Close       // why new connections are refused; nil while they are accepted
-	closed     map[string]uint64 // by the class of the close code
-	refused    map[string]uint64 // by the reason
+	count      int                                       // connections that are open or being upgraded
+	asking     map[*handshake.Request]context.CancelFunc // of the calls of Handler.Connect in progress
+	rejecting  int                                       // connections that are being told that the server is full
+	stopReason *wire.Close                               // why new connections are refused; nil while they are accepted
+	closed     map[string]uint64                         // by the class of the close code
+	refused    map[string]uint64                         // by the reason
 }
 
 // New returns a broker that does nothing until [Broker.Run]. Frames that are sent before are queued.
@@ -98,17 +109,19 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		clock = time.Now
 	}
 	b := &Broker{
-		handler:  h,
-		log:      log,
-		clock:    clock,
-		epoch:    time.Now(),
-		limiter:  auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
-		away:     auth.NewLimiter(0, 0),
-		refusals: logging.NewRefusals(log),
-		pending:  &pendingSockets{removed: make(chan struct{}, 1)},
-		emptied:  make(chan struct{}, 1),
-		closed:   zeroCounts(wire.CodeClasses()),
-		refused:  zeroCounts([]string{reasonHandshake, reasonHost, reasonOrigin, reasonAddress, reasonFull, reasonStopping}),
+		handler:    h,
+		log:        log,
+		clock:      clock,
+		epoch:      time.Now(),
+		limiter:    auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
+		away:       auth.NewLimiter(0, 0),
+		refusals:   logging.NewRefusals(log),
+		pending:    &pendingSockets{removed: make(chan struct{}, 1)},
+		connecting: make(chan struct{}, maxConnecting),
+		asking:     map[*handshake.Request]context.CancelFunc{},
+		emptied:    make(chan struct{}, 1),
+		closed:     zeroCounts(wire.CodeClasses()),
+		refused:    zeroCounts([]string{reasonHandshake, reasonHost, reasonOrigin, reasonAddress, reasonFull, reasonConnect, reasonStopping}),
 	}
 	b.options.Store(&o)
 	b.upgrader = websocket.Upgrader{
@@ -159,7 +172,8 @@ type Counts struct {
 	// Closed are those that have ended, by [wire.CodeClass].
 	Closed map[string]uint64
 	// Refused are the requests that did not become a connection, by a word for the reason: "host", "origin", "address" (the
-	// address has too many connections, or opens them too fast), "full", "stopping" or "handshake".
+	// address has too many connections, or opens them too fast), "full", "connect"
+	// (the handler has refused it), "stopping" or "handshake".
 	Refused map[string]uint64
 	// Queued are the bytes in all send queues now; a frame that several share counts for each of them.
 	Queued int64
@@ -197,6 +211,9 @@ func (b *Broker) stopAccepting(why wire.Close) wire.Close {
 	defer b.mu.Unlock()
 	if b.stopReason == nil {
 		b.stopReason = &why
+		for _, cancel := range b.asking {
+			cancel()
+		}
 	}
 	return *b.stopReason
 }

@@ -13,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
+	"perigee/engine/handshake"
 	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
@@ -74,7 +76,7 @@ func run(tb testing.TB, l net.Listener, change func(o *Options), h Handler) *ser
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.Broker = New(o, h, log)
 	front := &http.Server{
-		Handler: s.Broker, ReadHeaderTimeout: 5 * time.Second,
+		Handler: s.Broker, ConnContext: s.ConnContext, ReadHeaderTimeout: 5 * time.Second,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelInfo),
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
@@ -144,12 +146,19 @@ func (pipe) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 
 
 // handler is a Handler of functions; those that are nil do nothing.
 type handler struct {
+	connect func(ctx context.Context, r *handshake.Request) *handshake.Refusal // optional
 	open    func(c Conn)
 	message func(c Conn, text []byte)
 	closed  func(c Conn, why wire.Close)
 }
 
 var _ Handler = (*handler)(nil)
+
+func (h *handler) WantsConnect() bool { return h.connect != nil }
+
+func (h *handler) Connect(ctx context.Context, r *handshake.Request, _ auth.Peer) *handshake.Refusal {
+	return h.connect(ctx, r)
+}
 
 func (h *handler) Open(c Conn) {
 	if h.open != nil {
@@ -232,15 +241,15 @@ func (s *server) dial(tb testing.TB, lines ...string) *client {
 // request asks for a WebSocket and returns the answer.
 func (c *client) request(lines ...string) *http.Response {
 	c.t.Helper()
-	text := handshake("localhost")
+	text := upgradeRequest("localhost")
 	for _, line := range lines {
 		text = strings.Replace(text, "\r\n", "\r\n"+line+"\r\n", 1)
 	}
 	return c.http(text)
 }
 
-// handshake is the request of a WebSocket client (RFC 6455, 1.2).
-func handshake(host string) string {
+// upgradeRequest is the request of a WebSocket client (RFC 6455, 1.2).
+func upgradeRequest(host string) string {
 	return "GET / HTTP/1.1\r\nHost: " + host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 }

@@ -7,6 +7,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
+	"perigee/engine/handshake"
 	"perigee/engine/wire"
 )
 
@@ -31,6 +32,8 @@ type Conn interface {
 	// Subscribe adds the connection to a topic. It is idempotent, and so is Unsubscribe.
 	Subscribe(t outbox.TopicID)
 	Unsubscribe(t outbox.TopicID)
+	// Request returns the request that opened the connection. Its Admission is the handler's.
+	Request() *handshake.Request
 	// ResumeRequest returns what the handshake said about resuming connections.
 	ResumeRequest() ResumeRequest
 	// Heard returns how many text messages have come from the client, including those that were dropped because the client
@@ -58,11 +61,12 @@ type conn struct {
 	outbox.Sender // used by any goroutine
 
 	// Set at the upgrade, never changed.
-	peer   auth.Peer
-	opened time.Time
-	broker *Broker
-	socket *socket
-	resume *ResumeRequest // nil if the connection cannot be resumed
+	request *handshake.Request
+	peer    auth.Peer
+	opened  time.Time
+	broker  *Broker
+	socket  *socket
+	resume  *ResumeRequest // nil if the connection cannot be resumed
 
 	// Written by the reader, read by the shard.
 	messageStart atomic.Int64  // when the message that is being read began; 0 between messages
@@ -84,6 +88,8 @@ func (c *conn) Heard() uint64       { return c.heard.Load() }
 func (c *conn) Resume(from Conn, received int64, hello func(complete bool, sent uint64) *outbox.Frame, done func(complete bool)) {
 	c.Sender.Resume(&from.(*conn).Sender, received, hello, done) //nolint:forcetypeassert // a broker has no other connections
 }
+
+func (c *conn) Request() *handshake.Request { return c.request }
 
 func (c *conn) ResumeRequest() ResumeRequest {
 	if c.resume == nil {

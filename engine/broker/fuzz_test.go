@@ -102,7 +102,7 @@ func faultOf(f, before frame) string {
 // Whatever is sent in place of a handshake, the answer is HTTP, and only a valid handshake becomes a connection.
 func FuzzHandshake(f *testing.F) {
 	s := servePipes(f, unlimited, nil)
-	good := handshake("localhost")
+	good := upgradeRequest("localhost")
 	for _, seed := range []string{
 		good, good[:60], strings.Replace(good, "GET", "POST", 1), strings.Replace(good, "Upgrade", "Up\x00grade", 1),
 		strings.Replace(good, "13", "8", 1), strings.Replace(good, "==", "", 1), strings.Replace(good, "localhost", "", 1),

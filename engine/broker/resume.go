@@ -51,12 +51,23 @@ const (
 	EndLost
 )
 
-// selectProtocol returns which of the subprotocols that a client offers the server selects; "" is none.
-func selectProtocol(offered []string) string {
+// selectProtocol returns which of the subprotocols that a client offers the server selects: that of connections that can be resumed,
+// or else the first one that is listed; "" is none.
+func selectProtocol(offered, listed []string) string {
 	if slices.Contains(offered, resumableProtocol) {
 		return resumableProtocol
 	}
+	for _, name := range offered {
+		if slices.Contains(listed, name) {
+			return name
+		}
+	}
 	return ""
+}
+
+// visibleProtocols returns the offered subprotocols without those that have a token of the server.
+func visibleProtocols(offered []string) []string {
+	return slices.DeleteFunc(slices.Clone(offered), func(name string) bool { return strings.HasPrefix(name, resumeProtocol) })
 }
 
 // offeredProtocols returns the subprotocols that a client offers. The header may be given several times (RFC 6455, 11.3.4).
@@ -74,7 +85,7 @@ func offeredProtocols(header http.Header) []string {
 // offer to resume that is malformed is no error: the client gets a new connection.
 func readResumeRequest(header http.Header) *ResumeRequest {
 	offered := offeredProtocols(header)
-	if selectProtocol(offered) != resumableProtocol {
+	if selectProtocol(offered, nil) != resumableProtocol {
 		return nil
 	}
 	request := &ResumeRequest{Resumable: true, Received: -1, Origin: strings.Clone(header.Get("Origin"))}

@@ -92,7 +92,7 @@ func FuzzResumeRequest(f *testing.F) {
 		r := readResumeRequest(http.Header{protocolHeader: {offer}})
 		switch {
 		case r == nil:
-			if selectProtocol(offeredProtocols(http.Header{protocolHeader: {offer}})) != "" {
+			if selectProtocol(offeredProtocols(http.Header{protocolHeader: {offer}}), nil) != "" {
 				t.Errorf("offer %q: perigee.v1 is selected for a connection that cannot be resumed", offer)
 			}
 		case r.Token == "":

@@ -195,7 +195,7 @@ func dialCheap(address string, resumable bool) (int, error) {
 	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
 		return 0, err
 	}
-	request := handshake(address)
+	request := upgradeRequest(address)
 	if resumable {
 		request = strings.Replace(request, "\r\n", "\r\nSec-WebSocket-Protocol: perigee.v1\r\n", 1)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
+	"perigee/engine/handshake"
 	"perigee/engine/wire"
 )
 
@@ -32,6 +33,7 @@ const (
 	reasonOrigin    = "origin"
 	reasonAddress   = "address"
 	reasonFull      = "full"
+	reasonConnect   = "connect"
 	reasonStopping  = "stopping"
 )
 
@@ -77,7 +79,18 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.rejectFull(w, r, peer)
 		return
 	}
-	b.connect(w, r, peer)
+	offered := offeredProtocols(r.Header)
+	request := handshake.Read(r, visibleProtocols(offered), selectProtocol(offered, b.settings().Protocols))
+	if refused = b.askHandler(w, r, request, peer); refused != nil {
+		b.release(peer)
+		b.increment(b.refused, refused.reason)
+		refused.write(w)
+		return
+	}
+	if request.Protocol == "" && len(offered) > 0 {
+		b.logUnknownProtocols(offered)
+	}
+	b.connect(w, r, request, peer)
 }
 
 // admit counts a request against all limits, or refuses it. If it does not refuse it, the caller must call tasks.Done, and
@@ -251,9 +264,9 @@ func (b *Broker) acquireSlot() (full bool, refused *httpError) {
 func allowOrigin(*http.Request) bool { return true }
 
 // connect upgrades a request and starts the reader.
-func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer) {
+func (b *Broker) connect(w http.ResponseWriter, r *http.Request, request *handshake.Request, peer auth.Peer) {
 	compress := b.settings().Compression && offersDeflate(r.Header)
-	ws, s := b.upgrade(w, r, compress)
+	ws, s := b.upgrade(w, r, request.Protocol, compress)
 	if s == nil {
 		b.release(peer)
 		return
@@ -262,7 +275,7 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer)
 		s.scanner = &frameScanner{}
 	}
 	c := &conn{
-		peer: peer, opened: b.clock(), broker: b, socket: s, resume: readResumeRequest(r.Header), nextPing: b.firstPing(),
+		request: request, peer: peer, opened: b.clock(), broker: b, socket: s, resume: readResumeRequest(r.Header), nextPing: b.firstPing(),
 	}
 	s.conn.Store(c)
 	s.limitKernelBuffer()
@@ -277,15 +290,28 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request, peer auth.Peer)
 	b.tasks.Go(newReader(c, ws, compress).run)
 }
 
-// upgrade answers the handshake, and accepts compression if compress is set. If that fails, the socket is nil.
-func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request, compress bool) (*websocket.Conn, *socket) {
+// logUnknownProtocols logs once that a client offers only subprotocols that the server does not know. Long ones may be secrets.
+func (b *Broker) logUnknownProtocols(offered []string) {
+	const longest = 24 // bytes
+	b.protocolLog.Do(func() {
+		name := offered[0]
+		if len(name) > longest {
+			name = "a long one"
+		}
+		b.log.Warn("broker: a client offers only subprotocols that the server does not select, and browsers then give up the connection",
+			"offered", name, "setting", "server.protocols")
+	})
+}
+
+// upgrade answers the handshake, selects a subprotocol unless that is "", and accepts compression if compress is set. If that fails, the socket is nil.
+func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request, protocol string, compress bool) (*websocket.Conn, *socket) {
 	upgrader := b.upgrader
 	if compress {
 		upgrader.EnableCompression = true
 		r.Header[extensionsHeader] = []string{deflateExtension} // gorilla must find the offer that offersDeflate found
 	}
 	answer := http.Header{}
-	if protocol := selectProtocol(offeredProtocols(r.Header)); protocol != "" {
+	if protocol != "" {
 		answer.Set(protocolHeader, protocol) // gorilla answers what is set here
 	}
 	ws, err := upgrader.Upgrade(w, r, answer)
@@ -306,7 +332,7 @@ func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request, compress bool) 
 
 // rejectFull tells a client that the server is full. The handler does not see it.
 func (b *Broker) rejectFull(w http.ResponseWriter, r *http.Request, peer auth.Peer) {
-	_, s := b.upgrade(w, r, false)
+	_, s := b.upgrade(w, r, selectProtocol(offeredProtocols(r.Header), b.settings().Protocols), false)
 	if s == nil {
 		b.releaseRejected(peer)
 		return

@@ -46,20 +46,20 @@ func TestRefusedRequests(t *testing.T) {
 	if len(o.opens) != 0 || len(o.ends) != 0 || s.Count() != 0 {
 		t.Errorf("Open was called %d times, Closed %d times, Count() = %d; want 0", len(o.opens), len(o.ends), s.Count())
 	}
-	refused := map[string]uint64{"handshake": 8, "host": 2, "origin": 1, "address": 0, "full": 0, "stopping": 0}
+	refused := map[string]uint64{"handshake": 8, "host": 2, "origin": 1, "address": 0, "full": 0, "connect": 0, "stopping": 0}
 	if got := s.Counts(); got.Opened != 0 || !maps.Equal(got.Refused, refused) {
 		t.Errorf("Counts() = %+v, want none opened and these refused: %v", got, refused)
 	}
 }
 
 func handshakeWith(old, replacement string) string {
-	return strings.Replace(handshake("localhost"), old, replacement, 1)
+	return strings.Replace(upgradeRequest("localhost"), old, replacement, 1)
 }
 
 // A handshake is answered as in the example of RFC 6455, 1.3, on any path, without extensions or subprotocols.
 func TestHandshake(t *testing.T) {
 	s := serve(t, nil, nil)
-	request := strings.Replace(handshake("localhost"), "GET / ", "GET /any/path?x=1 ", 1)
+	request := strings.Replace(upgradeRequest("localhost"), "GET / ", "GET /any/path?x=1 ", 1)
 	request = strings.Replace(request, "\r\n", "\r\nOrigin: http://localhost\r\nSec-WebSocket-Protocol: chat\r\n"+
 		"Sec-WebSocket-Extensions: permessage-deflate\r\n", 1)
 	response := s.connect(t).http(request)
@@ -220,7 +220,7 @@ func TestForeignListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.RemoteAddr = "127.0.0.1:1"
-	for _, line := range strings.Split(handshake("localhost"), "\r\n")[2:] {
+	for _, line := range strings.Split(upgradeRequest("localhost"), "\r\n")[2:] {
 		if name, value, ok := strings.Cut(line, ": "); ok {
 			request.Header.Set(name, value)
 		}

@@ -21,6 +21,13 @@ func (s setting) check(value any) error {
 		}
 		return nil
 	}
+	if list, isList := value.([]string); isList {
+		for _, text := range list {
+			if err := checkText(s.field.Tag.Get("check"), text); err != nil {
+				return err
+			}
+		}
+	}
 	text, isText := value.(string)
 	if !isText {
 		return nil
@@ -104,6 +111,10 @@ func checkText(rule, text string) error {
 			if part == "" || !consistsOf(part, "_-") {
 				return fmt.Errorf(`%s is not the name of a module; write for example "giveaway" or "app.manager"`, show(text))
 			}
+		}
+	case "subprotocol":
+		if text == "" || !consistsOf(text, "!#$%&'*+-.^_`|~") || strings.HasPrefix(text, "perigee.") {
+			return fmt.Errorf(`%s is not the name of a subprotocol of yours; write letters, digits and -._+ only, for example "chat"`, show(text))
 		}
 	case "tube":
 		// beanstalkd's protocol.txt, "Tubes": no leading hyphen, at most 200 characters, of which the client library allows

@@ -8,7 +8,7 @@ func Default() Config {
 		Server: Server{
 			Address: "127.0.0.1", Port: 8080, MaxConnections: 100,
 			Key:     defaultKey,
-			Origins: []string{}, Hosts: []string{}, TrustedProxies: []string{},
+			Origins: []string{}, Hosts: []string{}, Protocols: []string{}, TrustedProxies: []string{},
 			KeyFileMode: KeyFileModeOwner, LogLevel: "info",
 		},
 		Limits: Limits{

@@ -11,6 +11,7 @@ type Server struct {
 	Origins        []string `toml:"origins" doc:"Origins of pages that may connect besides the server's own: https://app.example.com, or https://*.example.com for any one label. * allows all."`
 	RequireOrigin  bool     `toml:"require_origin" doc:"Refuse clients that send no Origin header. All browsers send one, most other programs do not."`
 	Hosts          []string `toml:"hosts" doc:"Host names under which browsers on this machine may reach the server, besides localhost. Others are refused, to prevent DNS rebinding."`
+	Protocols      []string `toml:"protocols" check:"subprotocol" doc:"WebSocket subprotocols of the application. The first one that a client offers and that is listed here is selected; scripts read it as client.protocol. Names that begin with perigee. are the server's own."`
 	TrustedProxies []string `toml:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For or X-Real-IP header gives the client's address."`
 	Compression    bool     `toml:"compression" doc:"Compress messages of 256 bytes and more, in both directions, for clients that offer it (permessage-deflate); all browsers do. Saves most of the traffic of large lists, and costs processor time for each message. Applies to new connections."`
 	Public         string   `toml:"public" needs:"it must be a directory that the server's user can read" doc:"Directory of static files to serve at /, relative to the directory of the settings file. Empty means the directory public beside the manager."`
@@ -40,7 +41,7 @@ type Limits struct {
 	KernelSendBuffer       Size     `toml:"kernel_send_buffer" range:"0B..1GiB" doc:"Bytes that the system may hold for one client, besides send_queue_bytes; Linux doubles the number. A client that reads too slowly gets all of it before its close frame. 0 leaves the size to the system, which takes up to some megabytes."`
 	PingInterval           Duration `toml:"ping_interval" range:"10ms..1h" doc:"Time between two pings to a client. Keep it below the idle timeout of proxies in between (nginx: 60s)."`
 	PongWait               Duration `toml:"pong_wait" range:"10ms..1h" doc:"Maximum time to wait for the answer to a ping. A client that does not answer is considered gone."`
-	HandshakeTimeout       Duration `toml:"handshake_timeout" range:"10ms..1h" restart:"yes" doc:"Maximum time for the request that opens a connection, from its first byte to the upgrade."`
+	HandshakeTimeout       Duration `toml:"handshake_timeout" range:"10ms..1h" restart:"yes" doc:"Maximum time for the request that opens a connection, from its first byte to its last, and then for the connect hook of the scripts."`
 	ConnectionsPerIP       int      `toml:"connections_per_ip" range:"0..1000000" doc:"Maximum number of connections from one address, or one /64 network of IPv6. Loopback addresses are exempt. 0 means no limit."`
 	ConnectsPerSecondPerIP int      `toml:"connects_per_second_per_ip" range:"0..1000000" restart:"yes" doc:"New connections per second from one address, or one /64 network of IPv6. Further ones are refused with HTTP 429. Loopback addresses are exempt. 0 means no limit."`
 	ConnectsBurstPerIP     int      `toml:"connects_burst_per_ip" range:"1..1000000" restart:"yes" doc:"New connections that one address may open at once before connects_per_second_per_ip applies."`

@@ -3,6 +3,8 @@ package manager
 import (
 	"context"
 
+	"perigee/engine/auth"
+	"perigee/engine/handshake"
 	"perigee/engine/manager/hub"
 	"perigee/engine/script"
 	"perigee/engine/wire"
@@ -17,6 +19,11 @@ type Application interface {
 	Decode(text []byte) (wire.Value, error)
 	// Values keep the values of clients for the next server.
 	hub.Values
+	// HasConnect reports whether OnConnect may refuse a request or set fields. Any goroutine may call it.
+	HasConnect() bool
+	// OnConnect is called before the upgrade, with a connection that is not open yet. It sets the fields of the connection, or returns
+	// why there must be none.
+	OnConnect(r *handshake.Request, peer auth.Peer, c script.Client) (*handshake.Refusal, error)
 	// OnOpen is called once for each connection, before its first message. OnClose is called once, when the connection has been
 	// removed. In between, OnDrop is called when a connection is lost that may come back, and OnResume when it is back, before its
 	// next message; complete means that the client misses no frame. OnClose is never called between the two.
@@ -58,7 +65,11 @@ func (noApplication) DecodeField(text []byte) (wire.Value, error) { return wire.
 
 func (noApplication) EncodeData(v wire.Value) ([]byte, error) { return v.AppendJSON(nil) }
 
-func (noApplication) DecodeData(text []byte) (wire.Value, error)           { return wire.Raw(text), nil }
+func (noApplication) DecodeData(text []byte) (wire.Value, error) { return wire.Raw(text), nil }
+func (noApplication) HasConnect() bool                           { return false }
+func (noApplication) OnConnect(*handshake.Request, auth.Peer, script.Client) (*handshake.Refusal, error) {
+	return nil, nil
+}
 func (noApplication) OnOpen(script.Client) error                           { return nil }
 func (noApplication) OnDrop(script.Client) error                           { return nil }
 func (noApplication) OnResume(script.Client, bool) error                   { return nil }

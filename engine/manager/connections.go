@@ -44,7 +44,7 @@ func (m *Manager) Closed(conn broker.Conn, why wire.Close, end broker.End) {
 
 // open adds a new connection and runs the open hook.
 func (m *Manager) open(conn broker.Conn, uuid string) {
-	c := m.hub.Add(conn, uuid)
+	c := m.admit(conn, uuid)
 	if request := conn.ResumeRequest(); request.Resumable {
 		c.MakeResumable(request.Origin)
 	}
@@ -52,6 +52,25 @@ func (m *Manager) open(conn broker.Conn, uuid string) {
 		defer m.hub.SendTopics(c)
 		return runCounted(g.metrics.onOpen, func() error { return g.application.OnOpen(c) })
 	})
+}
+
+// admit adds a new connection: the one that the connect hook has admitted, if there was a hook.
+func (m *Manager) admit(conn broker.Conn, uuid string) *hub.Connection {
+	if c := admission(conn); c != nil {
+		conn.Request().Admission = nil
+		m.hub.Admit(c, conn)
+		return c
+	}
+	return m.hub.Add(conn, uuid)
+}
+
+// admission returns the connection that the connect hook has admitted; nil if there was no hook.
+func admission(conn broker.Conn) *hub.Connection {
+	if conn.Request() == nil {
+		return nil
+	}
+	c, _ := conn.Request().Admission.(*hub.Connection)
+	return c
 }
 
 // closed runs the close hook for a connection that has been removed.

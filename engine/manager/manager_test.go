@@ -19,6 +19,7 @@ import (
 	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
+	"perigee/engine/handshake"
 	"perigee/engine/loop"
 	"perigee/engine/manager/hub"
 	"perigee/engine/script"
@@ -172,6 +173,7 @@ func (s *socket) hears(tb testing.TB, why string, want ...string) {
 // socket is the socket of a client. It records the frames that it is sent.
 type socket struct {
 	broker.Conn // nil: what is not defined below is not called
+	http        *handshake.Request
 	id          uint64
 	peer        auth.Peer
 	opened      time.Time
@@ -233,6 +235,8 @@ func (s *socket) ID() uint64          { return s.id }
 func (s *socket) Peer() auth.Peer     { return s.peer }
 func (s *socket) OpenedAt() time.Time { return s.opened }
 
+func (s *socket) Request() *handshake.Request { return s.http }
+
 func (s *socket) Send(f *outbox.Frame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -285,15 +289,16 @@ func (p *publisher) Publish(t outbox.TopicID, f *outbox.Frame) {
 
 // application replaces the scripts in tests. A nil hook does nothing.
 type application struct {
-	open   func(c script.Client) error
-	closed func(c script.Client, reason string) error
-	drop   func(c script.Client) error
-	resume func(c script.Client, complete bool) error
-	failed func(c script.Client, problem string) error
-	roster func(c script.Client) ([]byte, error)
-	stop   func() error
-	read   func(body []byte, queue string) (script.JobRead, error)
-	rows   int // how often RosterEntry was called
+	connect func(r *handshake.Request, c script.Client) (*handshake.Refusal, error)
+	open    func(c script.Client) error
+	closed  func(c script.Client, reason string) error
+	drop    func(c script.Client) error
+	resume  func(c script.Client, complete bool) error
+	failed  func(c script.Client, problem string) error
+	roster  func(c script.Client) ([]byte, error)
+	stop    func() error
+	read    func(body []byte, queue string) (script.JobRead, error)
+	rows    int // how often RosterEntry was called
 
 	adopt       func(v wire.Value) (wire.Value, string)
 	starts      int    // how often Start was called
@@ -337,6 +342,12 @@ func (a *application) DecodeField(text []byte) (wire.Value, error) {
 
 func (a *application) EncodeData(v wire.Value) ([]byte, error)    { return v.AppendJSON(nil) }
 func (a *application) DecodeData(text []byte) (wire.Value, error) { return a.DecodeField(text) }
+
+func (a *application) HasConnect() bool { return a.connect != nil }
+
+func (a *application) OnConnect(r *handshake.Request, _ auth.Peer, c script.Client) (*handshake.Refusal, error) {
+	return a.connect(r, c)
+}
 
 func (a *application) OnOpen(c script.Client) error {
 	if a.open == nil {

@@ -16,7 +16,7 @@ type handlerMetrics struct {
 	messages                                map[*registry.Message]messageMetrics
 	unknown, invalid                        *metrics.Counter // messages
 	onOpen, onClose, onError, onStop, onJob *metrics.Handler
-	onDrop, onResume                        *metrics.Handler
+	onConnect, onDrop, onResume             *metrics.Handler
 	timers                                  map[string]*metrics.Handler // of functions, by where they are written
 }
 
@@ -28,18 +28,19 @@ type messageMetrics struct {
 
 func newHandlerMetrics(of *metrics.Generation) handlerMetrics {
 	return handlerMetrics{
-		of:       of,
-		messages: map[*registry.Message]messageMetrics{},
-		unknown:  of.Unknown(),
-		invalid:  of.Invalid(),
-		onOpen:   of.Handler(metrics.Hook, "open"),
-		onDrop:   of.Handler(metrics.Hook, "drop"),
-		onResume: of.Handler(metrics.Hook, "resume"),
-		onClose:  of.Handler(metrics.Hook, "close"),
-		onError:  of.Handler(metrics.Hook, "error"),
-		onStop:   of.Handler(metrics.Hook, "stop"),
-		onJob:    of.Handler(metrics.Hook, "job"),
-		timers:   map[string]*metrics.Handler{},
+		of:        of,
+		messages:  map[*registry.Message]messageMetrics{},
+		unknown:   of.Unknown(),
+		invalid:   of.Invalid(),
+		onConnect: of.Handler(metrics.Hook, "connect"),
+		onOpen:    of.Handler(metrics.Hook, "open"),
+		onDrop:    of.Handler(metrics.Hook, "drop"),
+		onResume:  of.Handler(metrics.Hook, "resume"),
+		onClose:   of.Handler(metrics.Hook, "close"),
+		onError:   of.Handler(metrics.Hook, "error"),
+		onStop:    of.Handler(metrics.Hook, "stop"),
+		onJob:     of.Handler(metrics.Hook, "job"),
+		timers:    map[string]*metrics.Handler{},
 	}
 }
 

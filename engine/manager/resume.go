@@ -49,7 +49,8 @@ func (m *Manager) Restore(ctx context.Context, from io.Reader,
 	})
 }
 
-// reopen opens a connection for a client that wants to go on with an earlier one. If that is over, the client is new. It returns
+// reopen opens a connection for a client that wants to go on with an earlier one. If that is over, or if the connect hook names another
+// user than before, the client is new. It returns
 // once the messages of the client come after the resume hook.
 func (m *Manager) reopen(conn broker.Conn, uuid string) {
 	request := conn.ResumeRequest()
@@ -57,11 +58,15 @@ func (m *Manager) reopen(conn broker.Conn, uuid string) {
 	// The socket sends once whether the client misses nothing; the turn closes it if the client is new.
 	back := make(chan bool, 1)
 	err := m.loop.Post("open", func() {
-		if c = m.hub.ByToken(request.Token, request.Origin); c == nil {
+		c = m.hub.ByToken(request.Token, request.Origin)
+		if admitted := admission(conn); c == nil || admitted != nil && !c.MayReturnAs(admitted) {
 			close(back)
 			m.resumes.unknown.Add(1)
 			m.open(conn, uuid)
 			return
+		}
+		if r := conn.Request(); r != nil {
+			r.Admission = nil // the connection keeps its own fields
 		}
 		lost := c.Connected() // and nobody has noticed
 		c.Return(conn, request.Received, func(complete bool) { back <- complete })

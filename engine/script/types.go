@@ -59,7 +59,7 @@ func manager() api.Kind {
 	return api.Kind{Class: "manager", Doc: "The base manager, which an application extends.", Methods: append([]api.Function{
 		{
 			Name: "extend", Signature: "(): perigee.manager",
-			Doc: "Returns a new manager, which has the hooks of this one until it defines its own. A hook of your own should call the hook of the base manager, as base.open(self, client); only job has none there.",
+			Doc: "Returns a new manager, which has the hooks of this one until it defines its own. A hook of your own should call the hook of the base manager, as base.open(self, client); only job and connect have none there.",
 		},
 		{
 			Name: "boot", Signature: "()",

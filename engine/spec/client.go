@@ -90,8 +90,18 @@ func (f *file) client(L *lua.LState) *client {
 // openClient (fields) opens a client, and takes its first frame, ConnectionEstablished.
 func (f *file) openClient(L *lua.LState) int {
 	s, fields := f.runningServer(L), L.OptTable(1, L.NewTable())
-	conn, err := s.Connect()
+	request, err := requestOf(fields)
 	raise(L, err)
+	conn, refusal, err := s.Connect(L.Context(), request)
+	raise(L, err)
+	if refusal != nil {
+		refused := L.NewTable()
+		refused.RawSetString("status", lua.LNumber(refusal.Status))
+		refused.RawSetString("reason", lua.LString(refusal.Reason))
+		L.Push(lua.LNil)
+		L.Push(refused)
+		return 2
+	}
 	c := &client{server: s, conn: conn}
 	raise(L, s.WithConnection(conn, func(known script.Client) error { return c.setFields(known, fields) }))
 	if first := conn.Peek(); first != nil {
@@ -110,6 +120,9 @@ func (f *file) openClient(L *lua.LState) int {
 func (c *client) setFields(known script.Client, fields *lua.LTable) (err error) {
 	c.uuid = known.UUID()
 	for key, v := range members(fields) {
+		if key == lua.LString("request") {
+			continue
+		}
 		if err := setField(known, key.String(), v); err != nil {
 			return err
 		}
@@ -209,7 +222,7 @@ func (f *file) resume(L *lua.LState) int {
 	raise(L, api.CheckOptions(options, "fresh"))
 	fresh, err := api.Option[lua.LBool](options, "fresh", "true or false")
 	raise(L, err)
-	conn, complete, err := f.server.Resume(c.conn, bool(fresh))
+	conn, complete, err := f.server.Resume(L.Context(), c.conn, bool(fresh))
 	if errors.Is(err, harness.ErrOver) {
 		L.RaiseError("the client cannot come back: its connection is closed, or it was away for longer than resume.lost")
 	}

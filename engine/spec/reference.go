@@ -40,8 +40,8 @@ func (f *file) moduleFunctions() []api.Function {
 			Run: f.stop,
 		},
 		{
-			Name: "client", Signature: "(fields?: table): perigee.TestClient",
-			Doc: "Opens a client and takes its ConnectionEstablished. Then the connection gets the fields: admin, type, name, email, or fields of your own.",
+			Name: "client", Signature: "(fields?: table): perigee.TestClient, table?",
+			Doc: "Opens a client and takes its ConnectionEstablished. Then the connection gets the fields: admin, type, name, email, user, roles, data, or fields of your own. request is the request with which it connects: { path, query, headers, cookies, origin, user_agent, protocols }. If the connect hook refuses that, it returns nil and a table with status and reason.",
 			Run: f.openClient,
 		},
 		{Name: "advance", Signature: "(ms: number)", Doc: "Moves the clock, and runs everything that falls due on the way. Up to a year at once.", Run: f.advance},

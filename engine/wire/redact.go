@@ -11,20 +11,27 @@ import (
 // Redact returns a copy of JSON text in which the value of every member that is called password, key, token, secret or
 // authorization, in upper or lower case and at any depth, is "[redacted]". Everything else stays as it is written. Text that
 // is not exactly one JSON value becomes null, since it cannot be redacted.
-func Redact(text []byte) []byte {
+func Redact(text []byte) []byte { return redact(text, isSecret) }
+
+// RedactHeaders does the same to members that are called like header fields with secrets: authorization, proxy-authorization, cookie
+// and set-cookie, and cookies.
+func RedactHeaders(text []byte) []byte { return redact(text, IsSecretHeader) }
+
+// redact replaces the values of the members whose names are secret.
+func redact(text []byte, secret func(name string) bool) []byte {
 	if !utf8.Valid(text) {
 		return []byte("null")
 	}
 	s := newScanner(text)
 	defer s.release()
-	clean, err := s.redact(text)
+	clean, err := s.redact(text, secret)
 	if err != nil {
 		return []byte("null")
 	}
 	return clean
 }
 
-func (s *scanner) redact(text []byte) ([]byte, error) {
+func (s *scanner) redact(text []byte, secret func(name string) bool) ([]byte, error) {
 	clean := make([]byte, 0, len(text)+len(`"[redacted]"`))
 	copied := 0 // everything before this offset is in clean or was replaced
 	for first := true; first || s.StackDepth() > 0; first = false {
@@ -32,7 +39,7 @@ func (s *scanner) redact(text []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !s.isName(token) || !isSecret(token.String()) {
+		if !s.isName(token) || !secret(token.String()) {
 			continue
 		}
 		value, err := s.ReadValue()
@@ -61,6 +68,14 @@ func (s *scanner) isName(token jsontext.Token) bool {
 }
 
 func isSecret(name string) bool {
-	secrets := []string{"password", "key", "token", "secret", "authorization"}
-	return slices.ContainsFunc(secrets, func(secret string) bool { return strings.EqualFold(name, secret) })
+	return isOneOf(name, "password", "key", "token", "secret", "authorization")
+}
+
+// IsSecretHeader reports whether RedactHeaders redacts the value of a member.
+func IsSecretHeader(name string) bool {
+	return isOneOf(name, "authorization", "proxy-authorization", "cookie", "cookies", "set-cookie")
+}
+
+func isOneOf(name string, names ...string) bool {
+	return slices.ContainsFunc(names, func(other string) bool { return strings.EqualFold(name, other) })
 }

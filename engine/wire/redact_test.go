@@ -94,3 +94,12 @@ func BenchmarkRedact(b *testing.B) {
 		Redact(text)
 	}
 }
+
+// Header fields with secrets lose their values, and nothing else does.
+func TestRedactHeaders(t *testing.T) {
+	const text = `{"headers":{"Cookie":"a=1","Authorization":"Bearer x","host":"h"},"cookies":{"a":"1"},"Set-Cookie":["a"],"key":"k","cook":1}`
+	const want = `{"headers":{"Cookie":"[redacted]","Authorization":"[redacted]","host":"h"},"cookies":"[redacted]","Set-Cookie":"[redacted]","key":"k","cook":1}`
+	if got := string(RedactHeaders([]byte(text))); got != want {
+		t.Errorf("RedactHeaders(%s) = %s, want %s", text, got, want)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
+	"perigee/engine/handshake"
 	"perigee/engine/quota"
 	"perigee/engine/script/bind"
 	"perigee/engine/wire"
@@ -59,22 +60,24 @@ type profile struct {
 
 // person is what scripts know of the person who uses the connection.
 type person struct {
-	user  string
-	roles []string
-	data  wire.Value
+	user     string
+	admitted string // the user that the connect hook has set; "" if it has set none
+	roles    []string
+	data     wire.Value
 }
 
-func (p *profile) UUID() string          { return p.uuid }
-func (p *profile) Open() bool            { return p.open }
-func (p *profile) Connected() bool       { return p.connected }
-func (p *profile) Admin() bool           { return p.admin }
-func (p *profile) ResourceID() uint64    { return p.resourceID }
-func (p *profile) IPAddress() netip.Addr { return p.conn.Peer().Addr }
-func (p *profile) Timestamp() time.Time  { return p.openedAt }
-func (p *profile) Type() string          { return p.kind }
-func (p *profile) Name() string          { return p.name }
-func (p *profile) Email() string         { return p.email }
-func (p *profile) Slot() *any            { return &p.slot }
+func (p *profile) UUID() string                { return p.uuid }
+func (p *profile) Open() bool                  { return p.open }
+func (p *profile) Connected() bool             { return p.connected }
+func (p *profile) Admin() bool                 { return p.admin }
+func (p *profile) ResourceID() uint64          { return p.resourceID }
+func (p *profile) IPAddress() netip.Addr       { return p.conn.Peer().Addr }
+func (p *profile) Request() *handshake.Request { return p.conn.Request() }
+func (p *profile) Timestamp() time.Time        { return p.openedAt }
+func (p *profile) Type() string                { return p.kind }
+func (p *profile) Name() string                { return p.name }
+func (p *profile) Email() string               { return p.email }
+func (p *profile) Slot() *any                  { return &p.slot }
 
 // User implements bind.Client.
 func (p *profile) User() string {
@@ -127,32 +130,6 @@ type notification struct {
 // maxNotifications is how many notifications a connection keeps, the latest ones. Each sender can leave one, and each change
 // sends all of them.
 const maxNotifications = 100
-
-// Add adds a new connection, before its open hook runs.
-func (h *Hub) Add(conn broker.Conn, uuid string) *Connection {
-	c := h.add(conn, profile{
-		conn: conn, uuid: uuid, resourceID: h.firstID + conn.ID(), openedAt: conn.OpenedAt(), open: true, connected: true, kind: "anonymous",
-	})
-	c.changed()
-	return c
-}
-
-// add adds a connection that is the last one in the order of opening.
-func (h *Hub) add(conn broker.Conn, p profile) *Connection {
-	h.lastNumber++
-	c := &Connection{hub: h, number: h.lastNumber, owner: quota.NewOwner(&h.ownerLimits), profile: p}
-	c.subscriptionsUpdate.send = c.sendSubscriptions
-	if left := h.leftovers[auth.Network(c.IPAddress())]; left != nil {
-		c.owner.Follow(left)
-	}
-	h.byConn[conn] = c
-	h.byUUID[c.uuid] = c
-	h.connections = append(h.connections, c)
-	h.clients = nil
-	h.addNewcomer(c)
-	conn.Subscribe(allConnections)
-	return c
-}
 
 // May reports whether the connection passes a protection. It is the only caller of Protection.Allows: the manager asks it for
 // messages, topics ask it for subscriptions. owner is the UUID of the connection that the message or topic is about.

@@ -13,6 +13,7 @@ import (
 	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
+	"perigee/engine/handshake"
 	"perigee/engine/loop"
 	"perigee/engine/script/bind"
 	"perigee/engine/wire"
@@ -38,6 +39,8 @@ func (*sink) Unsubscribe(outbox.TopicID) {}
 func (*sink) Forget()                    {}
 func (*sink) Sent() uint64               { return 0 }
 func (*sink) Kept() [][]byte             { return nil }
+
+func (*sink) Request() *handshake.Request { return nil }
 
 func (s *sink) ResumeRequest() broker.ResumeRequest {
 	return broker.ResumeRequest{Resumable: true, Token: s.token}

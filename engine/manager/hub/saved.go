@@ -34,6 +34,7 @@ type savedConnection struct {
 	Name          string              `json:"name,omitempty"`
 	Email         string              `json:"email,omitempty"`
 	User          string              `json:"user,omitempty"`
+	Admitted      string              `json:"admitted,omitempty"` // the user that the connect hook has set
 	Roles         []string            `json:"roles,omitempty"`
 	Data          json.RawMessage     `json:"data,omitempty"`
 	Fields        []savedField        `json:"fields,omitempty"`
@@ -86,7 +87,7 @@ func (c *Connection) save(scripts Values) (kept savedConnection, err error) {
 	r := c.resumption
 	kept = savedConnection{
 		UUID: c.uuid, ResourceID: c.resourceID, OpenedAt: c.openedAt, Address: c.IPAddress(), Type: c.kind, Name: c.name, Email: c.email,
-		User: c.User(), Roles: c.Roles(), Token: r.token[:], Origin: r.origin.Value(), Sent: c.conn.Sent(), Handled: r.handled,
+		User: c.User(), Admitted: c.admitted(), Roles: c.Roles(), Token: r.token[:], Origin: r.origin.Value(), Sent: c.conn.Sent(), Handled: r.handled,
 	}
 	if r.previous != nil {
 		kept.Previous = r.previous[:]
@@ -165,10 +166,11 @@ func (h *Hub) restore(kept *savedConnection, o RestoreOptions) (err error) {
 		frames[i] = text
 	}
 	conn := o.Conn(auth.Peer{Addr: kept.Address}, kept.OpenedAt, kept.Sent, frames)
-	c := h.add(conn, profile{
+	c := h.make(profile{
 		conn: conn, uuid: kept.UUID, resourceID: kept.ResourceID, openedAt: kept.OpenedAt, open: true,
 		kind: kept.Type, name: kept.Name, email: kept.Email,
 	})
+	h.insert(c)
 	c.resumption = &resumption{origin: unique.Make(kept.Origin), token: tokenHash(kept.Token), handled: kept.Handled}
 	h.away.byToken[c.resumption.token] = c
 	if len(kept.Previous) == sha256.Size {
@@ -177,6 +179,7 @@ func (h *Hub) restore(kept *savedConnection, o RestoreOptions) (err error) {
 		h.away.byToken[previous] = c
 	}
 	c.SetUser(kept.User)
+	c.setAdmitted(kept.Admitted)
 	c.SetRoles(kept.Roles)
 	if len(kept.Data) > 0 {
 		data, fault := o.Scripts.DecodeData(kept.Data)

@@ -18,11 +18,30 @@ func (c *Connection) SetUser(id string) {
 		c.changePresence(c.User(), id)
 	}
 	c.ofPerson().user = id
-	if c.open && id != "" {
-		list := h.byUser[id]
-		h.byUser[id] = slices.Insert(list, indexOf(list, c.number), c)
+	if c.open {
+		h.addUser(c)
 	}
 	c.changed()
+}
+
+// MayReturnAs reports whether the client of a connection that can be resumed may come back to it, if the connect hook has admitted it
+// now with the fields of another connection: only as the user that the hook named before.
+func (c *Connection) MayReturnAs(admitted *Connection) bool {
+	return admitted.User() == c.admitted()
+}
+
+// admitted returns the user that the connect hook has set; "" if it has set none.
+func (c *Connection) admitted() string {
+	if c.person == nil {
+		return ""
+	}
+	return c.person.admitted
+}
+
+func (c *Connection) setAdmitted(user string) {
+	if user != "" {
+		c.ofPerson().admitted = user
+	}
 }
 
 // SetRoles implements bind.Client.
@@ -30,6 +49,14 @@ func (c *Connection) SetRoles(roles []string) {
 	if !slices.Equal(c.Roles(), roles) {
 		c.ofPerson().roles = roles
 		c.changed()
+	}
+}
+
+// addUser adds a connection to those of its user, if it has one.
+func (h *Hub) addUser(c *Connection) {
+	if user := c.User(); user != "" {
+		list := h.byUser[user]
+		h.byUser[user] = slices.Insert(list, indexOf(list, c.number), c)
 	}
 }
 

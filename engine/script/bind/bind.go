@@ -13,6 +13,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/auth"
+	"perigee/engine/handshake"
 	"perigee/engine/script/api"
 	"perigee/engine/script/value"
 	"perigee/engine/wire"
@@ -71,6 +72,8 @@ type Client interface {
 	Admin() bool
 	ResourceID() uint64
 	IPAddress() netip.Addr
+	// Request is the request that opened the connection; nil if it is unknown.
+	Request() *handshake.Request
 	// Timestamp is when the connection was opened.
 	Timestamp() time.Time
 
@@ -177,6 +180,7 @@ type Clients struct {
 
 	// Metatables, set when the Kinds are opened.
 	clients, sets, topics     *lua.LTable
+	requests                  *lua.LTable
 	clientMethod, clientField map[string]bool // names that attributes cannot have
 
 	sentEstablished bool // a client has been sent established
@@ -215,6 +219,7 @@ func (cs *Clients) Kinds() []api.Kind {
 			},
 		},
 		{Name: "topic", Class: "Topic", Doc: "A named set of connections.", Metatable: &cs.topics, Fields: topicFields(), Methods: cs.topicMethods()},
+		cs.requestKind(),
 	}
 }
 

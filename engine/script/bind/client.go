@@ -106,6 +106,21 @@ func (cs *Clients) clientFields() []api.Field {
 			Get: get(func(c *connection) lua.LValue { return lua.LBool(c.Connected()) }),
 		},
 		{
+			Name: "request", Type: "perigee.Request?",
+			Doc: "The HTTP request that opened the connection. Other clients never see it. Read-only.",
+			Get: get(func(c *connection) lua.LValue { return cs.Request(c.Request(), c.IPAddress()) }),
+		},
+		{
+			Name: "protocol", Type: "string?",
+			Doc: "The WebSocket subprotocol: the first one that the client offers and server.protocols lists, or the one of connections that can be resumed. Read-only.",
+			Get: get(func(c *connection) lua.LValue {
+				if r := c.Request(); r != nil {
+					return stringOrNil(r.Protocol)
+				}
+				return lua.LNil
+			}),
+		},
+		{
 			Name: "type", Type: "string",
 			Doc: "\"anonymous\" until it joins as \"player\" or \"spectator\", or a script sets it. A string that is not empty; everybody sees a change in the next roster.",
 			Get: get(func(c *connection) lua.LValue { return lua.LString(c.Type()) }),
@@ -161,7 +176,27 @@ func stringOrNil(s string) lua.LValue {
 
 // setClientField is the __newindex of clients.
 func (cs *Clients) setClientField(L *lua.LState) int {
-	c, field, v := checkClient(L, 1), L.CheckString(2), L.Get(3)
+	cs.setField(L, checkClient(L, 1), L.CheckString(2), L.Get(3))
+	return 0
+}
+
+// SetFields sets the fields of a client from a table, as scripts set them.
+func (cs *Clients) SetFields(L *lua.LState, c Client, fields *lua.LTable) {
+	object, ok := cs.Client(c).Value.(*connection)
+	if !ok {
+		return
+	}
+	for key, v := fields.Next(lua.LNil); key != lua.LNil; key, v = fields.Next(key) {
+		name, ok := key.(lua.LString)
+		if !ok {
+			L.RaiseError("the fields of a client have names; found the key %s", key)
+		}
+		cs.setField(L, object, string(name), v)
+	}
+}
+
+// setField sets a field of a client.
+func (cs *Clients) setField(L *lua.LState, c *connection, field string, v lua.LValue) {
 	switch field {
 	case "type":
 		if v == lua.LNil || v == lua.LString("") {
@@ -194,7 +229,6 @@ func (cs *Clients) setClientField(L *lua.LState) int {
 		}
 		cs.setAttribute(L, c, field, v)
 	}
-	return 0
 }
 
 // setAttribute sets an attribute of a client. It must be plain data, which can be sent to clients.

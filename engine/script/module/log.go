@@ -12,6 +12,7 @@ import (
 	"perigee/engine/script/api"
 	"perigee/engine/script/operator"
 	"perigee/engine/script/value"
+	"perigee/engine/wire"
 )
 
 // maxLogFields is the number of fields that a log line may have.
@@ -58,7 +59,7 @@ func (l *Log) allows(turn, source string) bool {
 func (l *Log) Module() api.Module {
 	at := func(name string, level slog.Level) api.Function {
 		doc := "Logs a fixed sentence and a table of fields at this level, with the place in the script. Fields that are tables are " +
-			"shown as JSON. A line shows 4 KiB of each text at most, and scripts may log 1,000 lines a second; the rest is dropped."
+			"shown as JSON. Values of the names authorization, cookie and cookies are redacted. A line shows 4 KiB of each text at most, and scripts may log 1,000 lines a second; the rest is dropped."
 		return api.Function{Name: name, Signature: "(text: string, fields?: table)", Doc: doc, Run: func(L *lua.LState) int {
 			text, attributes := L.CheckString(1), L.OptTable(2, nil)
 			if !l.log.Enabled(L.Context(), level) {
@@ -99,6 +100,10 @@ func attributesOf(t *lua.LTable) []slog.Attr {
 			continue
 		}
 		key := clip(fieldName(k))
+		if wire.IsSecretHeader(key) {
+			all = append(all, slog.String(key, "[redacted]"))
+			continue
+		}
 		switch v := v.(type) {
 		case lua.LString:
 			all = append(all, slog.String(key, clip(string(v))))
@@ -110,6 +115,8 @@ func attributesOf(t *lua.LTable) []slog.Attr {
 			text, err := value.Append(nil, v, value.Limits{})
 			if err != nil {
 				text = []byte(v.Type().String())
+			} else if v.Type() == lua.LTTable {
+				text = wire.RedactHeaders(text)
 			}
 			all = append(all, slog.String(key, clip(string(text))))
 		}

@@ -9,6 +9,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
+	"perigee/engine/handshake"
 	"perigee/engine/manager/hub"
 	"perigee/engine/wire"
 )
@@ -16,6 +17,7 @@ import (
 // Conn is the fake connection of a client. Its methods are called by the loop, and by the spec while the loop is idle.
 type Conn struct {
 	id       uint64
+	request  *handshake.Request
 	opened   time.Time
 	received [][]byte // frames that the spec has not taken yet
 	latest   []byte   // the last of received that came by SendLatest
@@ -24,7 +26,7 @@ type Conn struct {
 	closed   *wire.Close // nil while it is open
 	detached bool        // the manager has been told that it is closed
 
-	request  broker.ResumeRequest
+	resume   broker.ResumeRequest
 	greeted  bool     // it has had its first frame
 	token    string   // with which the client can come back; "" if it cannot
 	complete bool     // it has come back and misses nothing
@@ -105,7 +107,10 @@ func (s *Conn) Close(why wire.Close) {
 }
 
 // ResumeRequest is what the client asked for. All clients of specs can come back.
-func (s *Conn) ResumeRequest() broker.ResumeRequest { return s.request }
+func (s *Conn) ResumeRequest() broker.ResumeRequest { return s.resume }
+
+// Request is the request that the spec has opened it with.
+func (s *Conn) Request() *handshake.Request { return s.request }
 
 // Heard returns how many messages have come from the client.
 func (s *Conn) Heard() uint64 { return s.heard }

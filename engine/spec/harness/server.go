@@ -17,7 +17,6 @@ import (
 
 	"perigee/engine/auth"
 	"perigee/engine/broker"
-	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
@@ -59,9 +58,10 @@ type Server struct {
 	clients  *publisher
 	stubs    []Stub // written while the loop is idle
 
-	jobs     []Job // put by scripts and the spec; written by the loop, and while it is idle
-	lastJob  uint64
-	commands map[string]string // queue.map of the settings; set by Start, never changed
+	jobs             []Job // put by scripts and the spec; written by the loop, and while it is idle
+	lastJob          uint64
+	commands         map[string]string // queue.map of the settings; set by Start, never changed
+	handshakeTimeout time.Duration     // limits.handshake_timeout; set by New, never changed
 
 	program     *script.Program // the running one
 	generations script.Generations
@@ -77,7 +77,7 @@ type Server struct {
 // New returns a server without scripts, which Load loads. The caller must call End.
 func New(ctx context.Context, o Options, l *Log) (*Server, error) {
 	c := o.Config
-	s := &Server{clock: &clock{now: StartTime()}, store: store.New(), log: l, clients: &publisher{}, commands: c.Queue.Map}
+	s := &Server{clock: &clock{now: StartTime()}, store: store.New(), log: l, clients: &publisher{}, commands: c.Queue.Map, handshakeTimeout: c.Limits.HandshakeTimeout.Std()}
 	log := slog.New(s.log)
 	s.audit = store.NewAudit(s.store, store.AuditOptions{Report: script.LogFinding(log)})
 	s.loop = loop.New(loop.Options{
@@ -313,21 +313,6 @@ func (s *Server) Now() time.Time { return s.clock.Now() }
 // stopped has none.
 func (s *Server) stepClock(end time.Time) bool { return !s.stopped && s.clock.step(end) }
 
-// Connect opens a new connection.
-func (s *Server) Connect() (*Conn, error) {
-	return s.connect(broker.ResumeRequest{Resumable: true})
-}
-
-func (s *Server) connect(request broker.ResumeRequest) (*Conn, error) {
-	if s.stopped {
-		return nil, errStopped
-	}
-	conn := &Conn{id: uint64(len(s.clients.conns) + 1), opened: s.clock.Now(), topics: map[outbox.TopicID]bool{}, request: request}
-	s.clients.conns = append(s.clients.conns, conn)
-	s.manager.Open(conn)
-	return conn, s.runUntilIdle()
-}
-
 // Drop loses a connection. Its client can come back with Resume.
 func (s *Server) Drop(conn *Conn) error {
 	conn.away = true
@@ -340,7 +325,7 @@ var ErrOver = errors.New("the connection is over")
 
 // Resume has the client of a connection come back on a new one. fresh means that its page was loaded anew. complete reports
 // whether the client misses nothing.
-func (s *Server) Resume(conn *Conn, fresh bool) (next *Conn, complete bool, err error) {
+func (s *Server) Resume(ctx context.Context, conn *Conn, fresh bool) (next *Conn, complete bool, err error) {
 	if conn.over || conn.closed != nil || conn.token == "" {
 		return nil, false, ErrOver
 	}
@@ -348,9 +333,12 @@ func (s *Server) Resume(conn *Conn, fresh bool) (next *Conn, complete bool, err 
 	if fresh {
 		request.Received = -1
 	}
-	next, err = s.connect(request)
-	if err != nil {
+	next, refusal, err := s.connect(ctx, conn.request, request)
+	switch {
+	case err != nil:
 		return nil, false, err
+	case refusal != nil:
+		return nil, false, fmt.Errorf("the connect hook has refused it with the status %d", refusal.Status)
 	}
 	return next, next.complete, nil
 }

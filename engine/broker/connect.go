@@ -1,0 +1,80 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"perigee/engine/auth"
+	"perigee/engine/broker/outbox"
+	"perigee/engine/handshake"
+)
+
+// maxConnecting limits the requests that the handler decides about at once. Further ones wait for their turn.
+const maxConnecting = 1024
+
+// errConnecting is the cause of the end of the context of Handler.Connect if that has taken too long.
+var errConnecting = errors.New("it takes longer than limits.handshake_timeout")
+
+type socketKey struct{}
+
+// ConnContext is for the http.Server that serves with the broker: it lets the broker find the socket of a request.
+func (b *Broker) ConnContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, socketKey{}, c)
+}
+
+// askHandler asks the handler whether a request may become a connection. It returns why not.
+func (b *Broker) askHandler(w http.ResponseWriter, r *http.Request, request *handshake.Request, peer auth.Peer) *httpError {
+	if !b.handler.WantsConnect() {
+		return nil
+	}
+	if s, ok := r.Context().Value(socketKey{}).(*socket); ok {
+		b.pending.remove(s) // now the client waits for the server
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{}) // the context ends if the client leaves
+	timeout, cancelTimeout := context.WithTimeoutCause(r.Context(), b.settings().Limits.HandshakeTimeout.Std(), errConnecting)
+	defer cancelTimeout()
+	ctx, cancel := context.WithCancel(timeout)
+	defer cancel()
+	if !b.setAsking(request, cancel) {
+		cancel()
+	}
+	refusal := &handshake.Refusal{Status: http.StatusServiceUnavailable, Reason: "the server is busy"}
+	select {
+	case b.connecting <- struct{}{}:
+		refusal = b.handler.Connect(ctx, request, peer)
+		<-b.connecting
+	case <-ctx.Done():
+	}
+	_ = control.SetWriteDeadline(time.Now().Add(outbox.CloseTimeout)) // fails only if the client is gone
+	switch {
+	case !b.setAsking(request, nil):
+		return errorStopping()
+	case refusal == nil:
+		return nil
+	}
+	e := &httpError{reason: reasonConnect, status: refusal.Status, text: refusal.Reason, header: []string{"Connection", "close"}}
+	if e.text == "" {
+		e.text = http.StatusText(e.status)
+	}
+	if e.status == http.StatusTooManyRequests || e.status == http.StatusServiceUnavailable {
+		e.retryAfter = retryAfterFull
+	}
+	return e
+}
+
+// setAsking notes how the call of the handler for a request is given up if the server stops; nil at its end. It reports whether the
+// server goes on.
+func (b *Broker) setAsking(request *handshake.Request, cancel context.CancelFunc) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if cancel != nil {
+		b.asking[request] = cancel
+	} else {
+		delete(b.asking, request)
+	}
+	return b.stopReason == nil
+}
