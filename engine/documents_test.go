@@ -15,6 +15,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
+	"perigee/engine/jwt"
 	"perigee/engine/spec"
 	"perigee/engine/wire"
 	"perigee/scripts"
@@ -39,7 +40,7 @@ func guides(t *testing.T) []enginetest.Document {
 }
 
 // service starts the other server and returns its address: POST /clean replaces "darn" by stars, GET /greeting?name= greets,
-// GET /member returns Alice for her token, GET /rates has rates, POST /sales accepts anything.
+// GET /member returns Alice for her token and GET /whoami for her session, GET /rates has rates, POST /sales accepts anything.
 func service(t *testing.T) string {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -65,6 +66,13 @@ func service(t *testing.T) string {
 			return
 		}
 		_, _ = io.WriteString(w, `{"name":"Alice"}`)
+	})
+	mux.HandleFunc("GET /whoami", func(w http.ResponseWriter, r *http.Request) {
+		if session, err := r.Cookie("laravel_session"); err != nil || session.Value != "of Alice" || r.Header.Get("Accept") != "application/json" {
+			http.Error(w, "no session", http.StatusUnauthorized)
+			return
+		}
+		_, _ = io.WriteString(w, `{"id":7,"name":"Alice"}`)
 	})
 	mux.HandleFunc("GET /rates", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"chf":1.06}`) })
 	mux.HandleFunc("POST /sales", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
@@ -230,6 +238,62 @@ carol < {"name":"History","room":"tea","lines":[{"text":"It is **** hot."},"*","
 carol > {"name":"Join","room":"garden"}
 carol < {"name":"UpdateSubscriptions"}
 carol < {"name":"History","room":"garden","lines":[]}`)
+}
+
+// The recipes for who connects, with real handshakes: a session, a token as a cookie and as a subprotocol, and a ticket name the
+// client, and others do not connect.
+func TestDocumentSignIn(t *testing.T) {
+	key := "a long and random text of 32 bytes or more" // of exampleSecrets
+	k, err := jwt.ParseKey(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.Sign([]byte(`{"iss":"https://shop.example","sub":"7","name":"Alice"}`), k, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents := guides(t)
+	start := func(file string) *enginetest.Server {
+		_, section := enginetest.Showing(t, documents, file)
+		directory := filepath.Join(t.TempDir(), "scripts")
+		enginetest.WriteScripts(t, directory, []enginetest.Section{section})
+		c := settings(t, section, directory)
+		c.Lua.Manager, c.Server.Key = strings.TrimSuffix(file, ".lua"), commandKey
+		return enginetest.Start(t, func(changed *config.Config) { *changed = c })
+	}
+	connects := func(server *enginetest.Server, header http.Header, user any) {
+		t.Helper()
+		first := server.Open(t, "alice", header).Expect("ConnectionEstablished")
+		if connection, _ := first["connection"].(map[string]any); connection["user"] != user {
+			t.Errorf("%v connects as %v, want the user %v", header, connection, user)
+		}
+	}
+	session := start("session.lua")
+	connects(session, http.Header{"Cookie": {"theme=dark; laravel_session=of Alice"}}, "7")
+	connects(session, http.Header{"Cookie": {"laravel_session=over"}}, nil)
+	connects(session, nil, nil)
+	bearer := start("bearer.lua")
+	connects(bearer, http.Header{"Cookie": {"token=" + token}}, "7")
+	connects(bearer, http.Header{"Sec-Websocket-Protocol": {"chat, bearer." + token}}, "7")
+	connects(bearer, nil, nil)
+	if status := ask(t, bearer, "/", "; token="+token[:len(token)-1]+"%"); status != http.StatusUnauthorized {
+		t.Errorf("a forged token: %d, want 401", status)
+	}
+	tickets := start("tickets.lua")
+	var issued struct {
+		Ticket string `json:"ticket"`
+	}
+	_, text := post(t, tickets, "IssueTicket", `{"user":"7"}`, "Authorization", "Bearer "+commandKey)
+	if err := json.Unmarshal([]byte(text), &issued); err != nil || issued.Ticket == "" {
+		t.Fatalf("IssueTicket = %s, %v, want a ticket", text, err)
+	}
+	page := tickets.Socket
+	tickets.Socket = strings.TrimSuffix(page, "/") + "/?ticket=" + issued.Ticket
+	connects(tickets, nil, "7")
+	tickets.Socket = page
+	if status := ask(t, tickets, "/?ticket="+issued.Ticket, ""); status != http.StatusUnauthorized {
+		t.Errorf("a ticket that was used: %d, want 401", status)
+	}
 }
 
 // Pages in the documents (public/ beside a manager's init.lua) are served unchanged.
