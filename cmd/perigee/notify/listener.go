@@ -22,6 +22,9 @@ func Listener() (net.Listener, error) {
 		return nil, nil //nolint:nilnil // having no socket is not an error
 	}
 	listener, err := net.FileListener(files[0])
+	if err != nil {
+		err = fmt.Errorf("notify: what the service manager has opened is no TCP socket that listens: %w", err)
+	}
 	if err = errors.Join(err, files[0].Close()); err == nil { // the listener has a copy
 		if _, tcp := listener.Addr().(*net.TCPAddr); tcp {
 			return listener, nil
