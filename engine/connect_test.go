@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -38,14 +40,12 @@ function app:boot()
   end)
 end`
 
-// ask asks for a WebSocket at a path, and returns the status of the answer; 0 if there was none.
-func ask(t *testing.T, server *enginetest.Server, path, session string) int {
-	t.Helper()
+// ask asks for a WebSocket at a path, and returns the status of the answer.
+func ask(ctx context.Context, server *enginetest.Server, path, session string) (status int, err error) {
 	url := "http" + strings.TrimPrefix(strings.TrimSuffix(server.Socket, "/"), "ws") + path
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		t.Error(err)
-		return 0
+		return 0, err
 	}
 	for name, value := range map[string]string{
 		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
@@ -55,13 +55,9 @@ func ask(t *testing.T, server *enginetest.Server, path, session string) int {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		t.Error(err)
-		return 0
+		return 0, err
 	}
-	if err := response.Body.Close(); err != nil {
-		t.Error(err)
-	}
-	return response.StatusCode
+	return response.StatusCode, response.Body.Close()
 }
 
 // A connect hook that waits for ever, loops, fails or returns nonsense costs only the client that it is called for. Others connect, with
@@ -69,16 +65,18 @@ func ask(t *testing.T, server *enginetest.Server, path, session string) int {
 func TestConnectHook(t *testing.T) {
 	server := application(t, gate, func(c *config.Config) {
 		c.Server.Protocols = []string{"chat"}
-		c.Limits.HandshakeTimeout = config.Duration(5 * time.Second)
 		c.Lua.TurnTimeout = config.Duration(200 * time.Millisecond)
 		c.Server.LogLevel = "debug"
 	})
 	const secret = "hidden-session"
 	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
 	for range 50 {
 		waiting.Go(func() {
-			if status := ask(t, server, "/waits", secret); status != http.StatusServiceUnavailable {
-				t.Errorf("/waits: status %d, want 503", status)
+			if status, err := ask(ctx, server, "/waits", secret); !errors.Is(err, context.Canceled) {
+				t.Errorf("/waits: status %d, %v, want no answer before the client leaves", status, err)
 			}
 		})
 	}
@@ -86,8 +84,8 @@ func TestConnectHook(t *testing.T) {
 		"/loops": http.StatusInternalServerError, "/errors": http.StatusInternalServerError, "/nonsense": http.StatusInternalServerError,
 		"/refused": http.StatusUnauthorized,
 	} {
-		if status := ask(t, server, path, secret); status != want {
-			t.Errorf("%s: status %d, want %d", path, status, want)
+		if status, err := ask(t.Context(), server, path, secret); status != want {
+			t.Errorf("%s: status %d, %v, want %d", path, status, err, want)
 		}
 	}
 	alice := server.Open(t, "alice", http.Header{
@@ -99,13 +97,23 @@ func TestConnectHook(t *testing.T) {
 	if f["user"] != secret || f["session"] != secret || f["path"] != "/" || f["protocol"] != "chat" || f["kind"] != "test" {
 		t.Errorf("the connection has %v, want what the hook gave it, and its request", f)
 	}
-	waiting.Wait()
-	for _, want := range []string{"broken", "the connect hook returned a number", "lua.turn_timeout", "limits.handshake_timeout"} {
+	for _, want := range []string{"broken", "the connect hook returned a number", "lua.turn_timeout"} {
 		if !strings.Contains(server.Log(), want) {
 			t.Errorf("the log lacks %q", want)
 		}
 	}
 	if strings.Contains(server.Log(), secret) {
 		t.Error("the log has the cookie")
+	}
+}
+
+// A client whose connect hook takes too long hears 503, and the log names the limit.
+func TestSlowConnectHook(t *testing.T) {
+	server := application(t, gate, func(c *config.Config) { c.Limits.HandshakeTimeout = config.Duration(2 * time.Second) })
+	if status, err := ask(t.Context(), server, "/waits", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("/waits: status %d, %v, want 503", status, err)
+	}
+	if log := server.Log(); !strings.Contains(log, "limits.handshake_timeout") {
+		t.Errorf("the log is %s, want the limit in it", log)
 	}
 }

@@ -276,8 +276,8 @@ func TestDocumentSignIn(t *testing.T) {
 	connects(bearer, http.Header{"Cookie": {"token=" + token}}, "7")
 	connects(bearer, http.Header{"Sec-Websocket-Protocol": {"chat, bearer." + token}}, "7")
 	connects(bearer, nil, nil)
-	if status := ask(t, bearer, "/", "; token="+token[:len(token)-1]+"%"); status != http.StatusUnauthorized {
-		t.Errorf("a forged token: %d, want 401", status)
+	if status, err := ask(t.Context(), bearer, "/", "; token="+token[:len(token)-1]+"%"); status != http.StatusUnauthorized {
+		t.Errorf("a forged token: %d, %v, want 401", status, err)
 	}
 	tickets := start("tickets.lua")
 	var issued struct {
@@ -291,8 +291,8 @@ func TestDocumentSignIn(t *testing.T) {
 	tickets.Socket = strings.TrimSuffix(page, "/") + "/?ticket=" + issued.Ticket
 	connects(tickets, nil, "7")
 	tickets.Socket = page
-	if status := ask(t, tickets, "/?ticket="+issued.Ticket, ""); status != http.StatusUnauthorized {
-		t.Errorf("a ticket that was used: %d, want 401", status)
+	if status, err := ask(t.Context(), tickets, "/?ticket="+issued.Ticket, ""); status != http.StatusUnauthorized {
+		t.Errorf("a ticket that was used: %d, %v, want 401", status, err)
 	}
 }
 

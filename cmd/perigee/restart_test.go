@@ -167,9 +167,6 @@ func TestRestartsKeepConnections(t *testing.T) {
 			})
 		}
 		doing.Wait()
-		if t.Failed() {
-			t.FailNow()
-		}
 	}
 	address := s.address(t)
 	each("connect", func(v *visitor) error { return v.connect(t.Context(), address) })
@@ -186,6 +183,9 @@ func TestRestartsKeepConnections(t *testing.T) {
 		})
 		s.stop(t)
 		ending.Wait()
+		if t.Failed() {
+			t.FailNow()
+		}
 		s.start(t)
 		address := s.address(t)
 		each("come back", func(v *visitor) error { return v.connect(t.Context(), address) })

@@ -29,13 +29,14 @@ const readBuffer = 512
 
 // Handler handles the events of connections. For one connection, Open is called once, then Message any number of times,
 // then Closed once, one after the other and on the connection's own goroutine: while one of them blocks, nothing more is
-// read from this client. A panic closes this connection with 1011. For a connection that is refused, no method is called.
+// read from this client. A panic closes this connection with 1011. For a connection that is refused, none of them is called.
 type Handler interface {
 	// WantsConnect reports whether Connect must be called for requests at present.
 	WantsConnect() bool
 	// Connect decides about a request before it becomes a connection, and returns why it must not. It is called by the request's own
 	// goroutine and may wait until ctx ends: the client has left, the server stops, or limits.handshake_timeout has passed.
 	Connect(ctx context.Context, r *handshake.Request, peer auth.Peer) *handshake.Refusal
+	// Open is called before anything is read from the client.
 	Open(c Conn)
 	// Message handles a text message: valid UTF-8, within the read limit, possibly empty. The handler owns the text. Message
 	// is not called any more after the server has begun to close the connection.

@@ -58,13 +58,13 @@ func (e *httpError) write(w http.ResponseWriter) {
 	http.Error(w, e.text, e.status)
 }
 
-// ServeHTTP upgrades a request, whatever its path, to a WebSocket. It returns at once; the connection has a goroutine of
-// its own. The request must come through [Broker.Listener]. Of the subprotocols that a client offers, perigee.v1 is selected, and
-// of the extensions compression.
+// ServeHTTP upgrades a request, whatever its path, to a WebSocket. It returns once Handler.Connect has decided; the connection has a
+// goroutine of its own. The request must come through [Broker.Listener]. Of the subprotocols that a client offers, perigee.v1 is
+// selected, or else the first of Options.Protocols, and of the extensions compression.
 //
 // A request is refused, in this order, with 503 while the server stops, 405 for methods other than GET, 426 if it does not
-// ask for a WebSocket, 421 for a foreign host, 403 for a foreign origin, 429 above the limits of an address, and 400 for a
-// bad handshake. If the server is full the client is upgraded, told so, and closed with 1013; if too many clients are being
+// ask for a WebSocket, 421 for a foreign host, 403 for a foreign origin, 429 above the limits of an address, 400 for a bad
+// handshake, and as Handler.Connect says. If the server is full the client is upgraded, told so, and closed with 1013; if too many clients are being
 // told, the answer is 503.
 func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer := b.peer(r)

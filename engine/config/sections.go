@@ -58,7 +58,7 @@ type Limits struct {
 // Lua is the section [lua]: the scripts and their limits.
 type Lua struct {
 	Path         string   `toml:"path" needs:"it must be a directory that the server's user can read" check:"directory" doc:"Directory of the application's scripts, relative to the directory of the settings file. Modules that are not found there come from the binary."`
-	Manager      string   `toml:"manager" check:"module" doc:"Module whose table holds the application's hooks: boot, migrate, open, drop, resume, close, error, job, stop, roster."`
+	Manager      string   `toml:"manager" check:"module" doc:"Module whose table holds the application's hooks: boot, migrate, connect, open, drop, resume, close, error, job, stop, roster."`
 	TurnTimeout  Duration `toml:"turn_timeout" range:"1ms..1h" doc:"Maximum time that a script may run without waiting. After that it is stopped, and only its message fails."`
 	BootTimeout  Duration `toml:"boot_timeout" range:"1ms..1h" doc:"Maximum time for loading the scripts and running their boot hook."`
 	SlowTurn     Duration `toml:"slow_turn" range:"0s..1h" doc:"Turns that take longer are logged with the name of their handler. 0s disables it."`

@@ -129,7 +129,7 @@ func (r *Request) Cookies() map[string]string {
 	return all
 }
 
-// Protocols returns the subprotocols that the client offers, without those of the server.
+// Protocols returns the subprotocols that the client offers, without those that carry a token of the server.
 func (r *Request) Protocols() []string {
 	if offered := r.Header(protocolHeader); offered != "" {
 		return strings.Split(offered, ",")

@@ -3,6 +3,7 @@ package loop
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,7 @@ func TestOwnersOfDeferredTurns(t *testing.T) {
 				if after {
 					deferTurn = func(name string, run func()) { l.After(0, name, run) }
 				}
-				ran := 0
+				var ran atomic.Int64
 				for _, greedy := range []*quota.Owner{quota.NewOwner(nil), quota.NewOwner(nil)} {
 					next := 0
 					post(t, l, "greedy", func() {
@@ -33,7 +34,7 @@ func TestOwnersOfDeferredTurns(t *testing.T) {
 										t.Errorf("turn %d of an owner ran as the %d-th", i, next)
 									}
 									next++
-									ran++
+									ran.Add(1)
 									time.Sleep(one)
 								})
 							}
@@ -55,7 +56,7 @@ func TestOwnersOfDeferredTurns(t *testing.T) {
 						}
 					}
 				}
-				if ran == 10000 {
+				if ran.Load() == 10000 {
 					t.Error("the greedy owners were done before the others came: the test has shown nothing")
 				}
 			})

@@ -36,9 +36,11 @@ func (m *Manager) PostConnect(ctx context.Context, r *handshake.Request, peer au
 	return m.loop.PostWithin(ctx, "connect", func() {
 		refusal := connectFailed("unknown") // if the turn panics, which the loop logs
 		defer func() { done(refusal) }()
-		c := m.hub.New(uuid)
+		c := m.hub.New(uuid, peer.Addr)
 		if refusal = m.runConnectHook(ctx, c, r, peer); refusal == nil {
 			r.Admission = c
+		} else {
+			m.hub.Refuse(c, peer.Addr)
 		}
 	})
 }

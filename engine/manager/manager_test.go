@@ -149,6 +149,8 @@ func (tm *testManager) newSocket() *socket {
 		peer:   auth.Peer{Addr: netip.MustParseAddr("192.0.2.7")},
 		opened: time.Now(),
 	}
+	tm.clients.mu.Lock()
+	defer tm.clients.mu.Unlock()
 	tm.clients.sockets = append(tm.clients.sockets, s)
 	return s
 }
@@ -277,9 +279,14 @@ func (s *socket) Unsubscribe(t outbox.TopicID) {
 }
 
 // publisher sends to the sockets of a test.
-type publisher struct{ sockets []*socket }
+type publisher struct {
+	mu      sync.Mutex
+	sockets []*socket // added by the test; guarded by mu, for the loop reads them
+}
 
 func (p *publisher) Publish(t outbox.TopicID, f *outbox.Frame) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, s := range p.sockets {
 		if s.subscribed(t) {
 			s.Send(f)

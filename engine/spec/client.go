@@ -133,7 +133,7 @@ func (c *client) setFields(known script.Client, fields *lua.LTable) (err error) 
 
 func setField(known script.Client, name string, v lua.LValue) error {
 	switch name {
-	case "uuid", "open", "connected", "resource_id", "ip_address", "timestamp", "notifications", "subscriptions":
+	case "uuid", "open", "connected", "resource_id", "ip_address", "timestamp", "notifications", "subscriptions", "protocol":
 		return fmt.Errorf("a spec cannot set the %s of a client", name)
 	case "roles":
 		roles, err := api.Roles(v)

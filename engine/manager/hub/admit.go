@@ -1,17 +1,29 @@
 package hub
 
 import (
+	"net/netip"
+
 	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/quota"
 )
 
-// New returns a connection without a socket, whose fields can be set. Until Admit it is not open.
-func (h *Hub) New(uuid string) *Connection { return h.make(profile{uuid: uuid, kind: "anonymous"}) }
+// New returns a connection without a socket, whose fields can be set. Until Admit it is not open; if it never will be, Refuse must be
+// called.
+func (h *Hub) New(uuid string, address netip.Addr) *Connection {
+	c := h.make(profile{uuid: uuid, kind: "anonymous"})
+	if left := h.leftovers[auth.Network(address)]; left != nil {
+		c.owner.Follow(left)
+	}
+	return c
+}
+
+// Refuse ends a connection of New that will not open: what its connect hook still has under way counts for its network.
+func (h *Hub) Refuse(c *Connection, address netip.Addr) { h.leave(c.owner, address) }
 
 // Add adds a new connection, before its open hook runs.
 func (h *Hub) Add(conn broker.Conn, uuid string) *Connection {
-	c := h.New(uuid)
+	c := h.New(uuid, conn.Peer().Addr)
 	h.Admit(c, conn)
 	return c
 }
@@ -34,9 +46,6 @@ func (h *Hub) make(p profile) *Connection {
 func (h *Hub) insert(c *Connection) {
 	h.lastNumber++
 	c.number = h.lastNumber
-	if left := h.leftovers[auth.Network(c.IPAddress())]; left != nil {
-		c.owner.Follow(left)
-	}
 	h.byConn[c.conn] = c
 	h.byUUID[c.uuid] = c
 	h.connections = append(h.connections, c)

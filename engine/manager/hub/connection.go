@@ -156,16 +156,16 @@ func (c *Connection) Close(why wire.Close) {
 	c.hub.loop.Next("close", func() { c.hub.options.Closed(c, why.Reason) })
 }
 
-// leaveOwner counts the places that a closed connection still holds for later connections from its network.
-func (c *Connection) leaveOwner() {
-	h, network := c.hub, auth.Network(c.IPAddress())
+// leave counts the places that an owner still holds for later connections from its network.
+func (h *Hub) leave(o *quota.Owner, address netip.Addr) {
+	network := auth.Network(address)
 	left := h.leftovers[network]
 	if left == nil {
 		maps.DeleteFunc(h.leftovers, func(_ netip.Addr, l *quota.Leftover) bool { return l.IsEmpty() })
 		left = &quota.Leftover{}
 		h.leftovers[network] = left
 	}
-	c.owner.Leave(left)
+	o.Leave(left)
 }
 
 // Remove removes a connection from the hub, its topics and the roster.
@@ -173,7 +173,7 @@ func (c *Connection) Remove() {
 	h := c.hub
 	c.open, c.connected = false, false
 	c.endResumption()
-	c.leaveOwner()
+	h.leave(c.owner, c.IPAddress())
 	delete(h.byConn, c.conn)
 	delete(h.byUUID, c.uuid)
 	h.connections = remove(h.connections, c)

@@ -72,7 +72,7 @@ type Client interface {
 	Admin() bool
 	ResourceID() uint64
 	IPAddress() netip.Addr
-	// Request is the request that opened the connection; nil if it is unknown.
+	// Request is the request of the present socket, or of the last one; nil if it is unknown, as after a restart.
 	Request() *handshake.Request
 	// Timestamp is when the connection was opened.
 	Timestamp() time.Time

@@ -107,7 +107,7 @@ func (cs *Clients) clientFields() []api.Field {
 		},
 		{
 			Name: "request", Type: "perigee.Request?",
-			Doc: "The HTTP request that opened the connection. Other clients never see it. Read-only.",
+			Doc: "The HTTP request with which the client came, or came back. Other clients never see it. After a restart it is nil until the client is back. Read-only.",
 			Get: get(func(c *connection) lua.LValue { return cs.Request(c.Request(), c.IPAddress()) }),
 		},
 		{

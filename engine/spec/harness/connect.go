@@ -38,13 +38,19 @@ var errConnecting = errors.New("it takes longer than limits.handshake_timeout")
 func (s *Server) runConnectHook(ctx context.Context, conn *Conn) (refusal *handshake.Refusal, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ended := false // the loop's
-	err = s.manager.PostConnect(ctx, conn.request, conn.Peer(), func(r *handshake.Refusal) { refusal, ended = r, true })
+	decided := make(chan *handshake.Refusal, 1)
+	err = s.manager.PostConnect(ctx, conn.request, conn.Peer(), func(r *handshake.Refusal) { decided <- r })
 	end := s.clock.Now().Add(s.handshakeTimeout)
-	for err == nil && !ended {
-		if err = s.drain(); err == nil && !ended && !s.programs.step() && !s.clock.step(end) {
+	for err == nil {
+		err = s.drain()
+		select {
+		case refusal = <-decided:
+			return refusal, errors.Join(err, s.runUntilIdle())
+		default:
+		}
+		if err == nil && !s.programs.step() && !s.clock.step(end) {
 			cancel(errConnecting)
 		}
 	}
-	return refusal, errors.Join(err, s.runUntilIdle())
+	return nil, errors.Join(err, s.runUntilIdle())
 }
