@@ -57,11 +57,7 @@ func TestRestart(t *testing.T) {
 		c.SetAdmin(true)
 		tm.must(c.SetAttribute("score", wire.Raw(`{"points":[1,2]}`)))
 		c.Notify("somebody")
-		for _, name := range []string{"news", "gone"} {
-			topic, err := tm.h.Register(name, script.TopicOptions{})
-			tm.must(err)
-			tm.must(topic.Subscribe(c))
-		}
+		tm.subscribe(c, "news")
 		fields, err := c.AppendJSON(nil)
 		tm.must(err)
 		before, uuid = string(fields), c.UUID()
@@ -103,6 +99,39 @@ func TestRestart(t *testing.T) {
 			tm.Errorf("a new connection has the number %d, want more than %d", newcomer.ResourceID(), c.ResourceID())
 		}
 		tm.haveRun(&ran, wasResumed+", open")
+	})
+}
+
+// subscribe registers topics and subscribes a client to them.
+func (tm *testManager) subscribe(c script.Client, names ...string) {
+	tm.Helper()
+	for _, name := range names {
+		topic, err := tm.h.Register(name, script.TopicOptions{})
+		tm.must(err)
+		tm.must(topic.Subscribe(c))
+	}
+}
+
+// A connection with a topic that the next server does not have is kept as one whose client has missed a frame, so that its scripts hear
+// that the return is incomplete.
+func TestRestartWithoutTopic(t *testing.T) {
+	text, _, err := saveConnections(t, func(tm *testManager, _ *socket, c script.Client) { tm.subscribe(c, "news", "gone") })
+	if err != nil {
+		t.Fatalf("Save = %v", err)
+	}
+	news := func(tm *testManager) {
+		_, err := tm.h.Register("news", script.TopicOptions{})
+		tm.must(err)
+	}
+	inBubble(t, defaults(), news, func(tm *testManager) {
+		away, err := tm.restart(text.String())
+		tm.must(err)
+		if away.sent != 8 || len(away.kept) != 0 {
+			tm.Errorf("restored with %d frames, of them %s, want one more than the 7 that were sent, and none kept", away.sent, away.kept)
+		}
+		if subscriptions := tm.m.hub.ByConn(away).Subscriptions(); len(subscriptions) != 1 || subscriptions[0].Name() != "news" {
+			tm.Errorf("restored with the subscriptions %v, want news", subscriptions)
+		}
 	})
 }
 

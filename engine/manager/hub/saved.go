@@ -165,7 +165,12 @@ func (h *Hub) restore(kept *savedConnection, o RestoreOptions) (err error) {
 	for i, text := range kept.Kept {
 		frames[i] = text
 	}
-	conn := o.Conn(auth.Peer{Addr: kept.Address}, kept.OpenedAt, kept.Sent, frames)
+	sent := kept.Sent
+	if slices.ContainsFunc(kept.Topics, func(name string) bool { return h.topics.byName[name] == nil }) {
+		// As if the client had missed a frame: it has missed that the topic has gone, so the scripts set the connection up anew.
+		sent, frames = sent+1, nil
+	}
+	conn := o.Conn(auth.Peer{Addr: kept.Address}, kept.OpenedAt, sent, frames)
 	c := h.make(profile{
 		conn: conn, uuid: kept.UUID, resourceID: kept.ResourceID, openedAt: kept.OpenedAt, open: true,
 		kind: kept.Type, name: kept.Name, email: kept.Email,
