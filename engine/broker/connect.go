@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -14,9 +13,6 @@ import (
 
 // maxConnecting limits the requests that the handler decides about at once. Further ones wait for their turn.
 const maxConnecting = 1024
-
-// errConnecting is the cause of the end of the context of Handler.Connect if that has taken too long.
-var errConnecting = errors.New("it takes longer than limits.handshake_timeout")
 
 type socketKey struct{}
 
@@ -35,14 +31,14 @@ func (b *Broker) askHandler(w http.ResponseWriter, r *http.Request, request *han
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // the context ends if the client leaves
-	timeout, cancelTimeout := context.WithTimeoutCause(r.Context(), b.settings().Limits.HandshakeTimeout.Std(), errConnecting)
+	timeout, cancelTimeout := context.WithTimeoutCause(r.Context(), b.settings().Limits.HandshakeTimeout.Std(), handshake.ErrTimeout)
 	defer cancelTimeout()
 	ctx, cancel := context.WithCancel(timeout)
 	defer cancel()
 	if !b.setAsking(request, cancel) {
 		cancel()
 	}
-	refusal := &handshake.Refusal{Status: http.StatusServiceUnavailable, Reason: "the server is busy"}
+	refusal := handshake.Busy()
 	select {
 	case b.connecting <- struct{}{}:
 		refusal = b.handler.Connect(ctx, request, peer)

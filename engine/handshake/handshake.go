@@ -3,6 +3,7 @@
 package handshake
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -26,6 +27,14 @@ type Refusal struct {
 	Status int
 	Reason string
 }
+
+// Busy returns the refusal of a request that the application has not decided about in time.
+func Busy() *Refusal {
+	return &Refusal{Status: http.StatusServiceUnavailable, Reason: "the server is busy"}
+}
+
+// ErrTimeout is the cause of the end of a connect hook's context if the hook has taken too long.
+var ErrTimeout = errors.New("it takes longer than limits.handshake_timeout")
 
 // protocolHeader is a header field whose value Protocols returns.
 const protocolHeader = "sec-websocket-protocol"

@@ -20,13 +20,13 @@ func (m *Manager) WantsConnect() bool { return m.generation.Load().application.H
 func (m *Manager) Connect(ctx context.Context, r *handshake.Request, peer auth.Peer) *handshake.Refusal {
 	decided := make(chan *handshake.Refusal, 1)
 	if err := m.PostConnect(ctx, r, peer, func(refusal *handshake.Refusal) { decided <- refusal }); err != nil {
-		return errBusy()
+		return handshake.Busy()
 	}
 	select {
 	case refusal := <-decided:
 		return refusal
 	case <-ctx.Done():
-		return errBusy()
+		return handshake.Busy()
 	}
 }
 
@@ -47,7 +47,7 @@ func (m *Manager) PostConnect(ctx context.Context, r *handshake.Request, peer au
 
 func (m *Manager) runConnectHook(ctx context.Context, c *hub.Connection, r *handshake.Request, peer auth.Peer) (refusal *handshake.Refusal) {
 	if ctx.Err() != nil { // nobody waits for the answer
-		return errBusy()
+		return handshake.Busy()
 	}
 	g := m.generation.Load()
 	m.loop.As(c.Owner(), func() {
@@ -61,20 +61,16 @@ func (m *Manager) runConnectHook(ctx context.Context, c *hub.Connection, r *hand
 		switch {
 		case err == nil:
 		case errors.Is(err, loop.ErrTooManyWaiting), errors.Is(context.Cause(ctx), context.Canceled):
-			refusal = errBusy() // the loop has reported the first; of the second nobody hears
+			refusal = handshake.Busy() // the loop has reported the first; of the second nobody hears
 		default:
 			ref, _ := m.report(g.number, "connect", nil, err)
 			refusal = connectFailed(ref)
 			if ctx.Err() != nil {
-				refusal = errBusy()
+				refusal = handshake.Busy()
 			}
 		}
 	})
 	return refusal
-}
-
-func errBusy() *handshake.Refusal {
-	return &handshake.Refusal{Status: http.StatusServiceUnavailable, Reason: "the server is busy"}
 }
 
 func connectFailed(ref string) *handshake.Refusal {

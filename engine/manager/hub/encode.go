@@ -136,16 +136,7 @@ func (list topicObject) AppendJSON(dst []byte) ([]byte, error) {
 // texts encodes as a list.
 type texts []string
 
-func (list texts) AppendJSON(dst []byte) ([]byte, error) {
-	dst = append(dst, '[')
-	for i, text := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = wire.AppendString(dst, text)
-	}
-	return append(dst, ']'), nil
-}
+func (list texts) AppendJSON(dst []byte) ([]byte, error) { return appendStrings(dst, list), nil }
 
 // rosterFields encodes the connections as others see them, keyed by UUID.
 type rosterFields []*Connection

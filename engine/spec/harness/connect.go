@@ -31,9 +31,6 @@ func (s *Server) connect(ctx context.Context, r *handshake.Request, resume broke
 	return conn, nil, s.runUntilIdle()
 }
 
-// errConnecting ends a connect hook that waits longer than limits.handshake_timeout.
-var errConnecting = errors.New("it takes longer than limits.handshake_timeout")
-
 // runConnectHook runs the connect hook. While it waits, the clock is advanced, at most by limits.handshake_timeout.
 func (s *Server) runConnectHook(ctx context.Context, conn *Conn) (refusal *handshake.Refusal, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -49,7 +46,7 @@ func (s *Server) runConnectHook(ctx context.Context, conn *Conn) (refusal *hands
 		default:
 		}
 		if err == nil && !s.programs.step() && !s.clock.step(end) {
-			cancel(errConnecting)
+			cancel(handshake.ErrTimeout)
 		}
 	}
 	return nil, errors.Join(err, s.runUntilIdle())
