@@ -3,8 +3,10 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 
@@ -78,16 +80,26 @@ func (p person) fail(what string, err error) {
 	p.t.Fatalf("%s: %s: %v\nthe page shows:\n%s", p.name, what, err, text)
 }
 
-// sees waits until a JavaScript expression is true.
+// sees waits until a JavaScript expression is true. The test asks, rather than a function in the page as of chromedp.Poll,
+// which would end if the page is loaded meanwhile.
 func (p person) sees(what, expression string) {
 	p.t.Helper()
-	_, err := chromedp.Run(p.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(pollingInterval), chromedp.WithPollingTimeout(testkit.Timeout)))
-	if err != nil {
-		p.fail("sees "+what, err)
+	holds := chromedp.Evaluate[bool]("Boolean(" + expression + ")")
+	for deadline := time.Now().Add(testkit.Timeout); ; time.Sleep(pollingInterval) {
+		seen, err := chromedp.Run(p.ctx, holds)
+		if err == nil && !seen && time.Now().After(deadline) {
+			err = errors.New("not within " + testkit.Timeout.String())
+		}
+		if err != nil {
+			p.fail("sees "+what, err)
+		}
+		if seen {
+			return
+		}
 	}
 }
 
-// pollingInterval is how often a page is asked again; tabs in the background have no animation frames to wait for.
+// pollingInterval is how often a page is asked again.
 const pollingInterval = 20 * time.Millisecond
 
 // loadsAgain loads the page again and waits until the page of before is gone.
@@ -98,9 +110,18 @@ func (p person) loadsAgain() {
 	p.sees("the new page", `window.ofBefore === undefined && document.readyState === "complete"`)
 }
 
-// clicks presses a button, once it can be seen.
+// clicks presses a button once a person could: it is enabled, stands still, and nothing covers it.
 func (p person) clicks(selector chromedp.CSS) {
 	p.t.Helper()
+	p.sees(string(selector)+" to click on", `(() => {
+		const element = document.querySelector(`+strconv.Quote(string(selector))+`);
+		if (!element || element.matches(":disabled")) return false;
+		element.scrollIntoView({ block: "nearest", behavior: "instant" });
+		const { x, y, width, height } = element.getBoundingClientRect();
+		const before = window.clickable;
+		window.clickable = [x, y, width, height].join();
+		return before === window.clickable && element.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+	})()`)
 	p.do("clicks "+string(selector), chromedp.Click(selector, chromedp.NodeVisible))
 }
 
