@@ -2,11 +2,11 @@ package spec
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/handshake"
 	"perigee/engine/script"
 	"perigee/engine/script/api"
 	"perigee/engine/script/value"
@@ -95,12 +95,7 @@ func (f *file) openClient(L *lua.LState) int {
 	conn, refusal, err := s.Connect(L.Context(), request)
 	raise(L, err)
 	if refusal != nil {
-		refused := L.NewTable()
-		refused.RawSetString("status", lua.LNumber(refusal.Status))
-		refused.RawSetString("reason", lua.LString(refusal.Reason))
-		L.Push(lua.LNil)
-		L.Push(refused)
-		return 2
+		return pushRefusal(L, refusal)
 	}
 	c := &client{server: s, conn: conn}
 	raise(L, s.WithConnection(conn, func(known script.Client) error { return c.setFields(known, fields) }))
@@ -116,9 +111,18 @@ func (f *file) openClient(L *lua.LState) int {
 	return 1
 }
 
+// pushRefusal pushes nil and the status and reason with which the connect hook has refused a client.
+func pushRefusal(L *lua.LState, r *handshake.Refusal) int {
+	refused := L.NewTable()
+	refused.RawSetString("status", lua.LNumber(r.Status))
+	refused.RawSetString("reason", lua.LString(r.Reason))
+	L.Push(lua.LNil)
+	L.Push(refused)
+	return 2
+}
+
 // setFields sets the fields that the spec has given. It runs on the loop, while the spec waits.
-func (c *client) setFields(known script.Client, fields *lua.LTable) (err error) {
-	c.uuid = known.UUID()
+func (c *client) setFields(known script.Client, fields *lua.LTable) error {
 	for key, v := range members(fields) {
 		if key == lua.LString("request") {
 			continue
@@ -127,6 +131,12 @@ func (c *client) setFields(known script.Client, fields *lua.LTable) (err error) 
 			return err
 		}
 	}
+	return c.identify(known)
+}
+
+// identify notes which connection the client has. It runs on the loop, while the spec waits.
+func (c *client) identify(known script.Client) (err error) {
+	c.uuid = known.UUID()
 	c.connection, err = known.AppendJSON(nil)
 	return err
 }
@@ -208,27 +218,44 @@ func (c *client) checkConnected(L *lua.LState) {
 	}
 }
 
-// drop () loses the connection of the client.
+// drop (options) loses the connection of the client.
 func (f *file) drop(L *lua.LState) int {
-	c := f.client(L)
+	c, options := f.client(L), L.OptTable(2, L.NewTable())
+	raise(L, api.CheckOptions(options, "left"))
+	left, err := api.Option[lua.LBool](options, "left", "true or false")
+	raise(L, err)
 	c.checkConnected(L)
-	raise(L, f.server.Drop(c.conn))
+	raise(L, f.server.Drop(c.conn, bool(left)))
 	return 0
 }
 
-// resume (options) has the client come back to its connection. It returns whether the client misses nothing.
+// resume (options) has the client come back. It returns whether the client misses nothing, or nil if its connection is a new one or
+// the connect hook has refused it.
 func (f *file) resume(L *lua.LState) int {
 	c, options := f.client(L), L.OptTable(2, L.NewTable())
-	raise(L, api.CheckOptions(options, "fresh"))
+	raise(L, api.CheckOptions(options, "fresh", "request"))
 	fresh, err := api.Option[lua.LBool](options, "fresh", "true or false")
 	raise(L, err)
-	conn, complete, err := f.server.Resume(L.Context(), c.conn, bool(fresh))
-	if errors.Is(err, harness.ErrOver) {
-		L.RaiseError("the client cannot come back: its connection is closed, or it was away for longer than resume.lost")
+	request := c.conn.Request()
+	if options.RawGetString("request") != lua.LNil {
+		request, err = requestOf(options)
+		raise(L, err)
 	}
+	if why := c.conn.Closed(); why != nil {
+		L.RaiseError("the client is closed: %s", why)
+	}
+	conn, refusal, err := f.server.Resume(L.Context(), c.conn, request, bool(fresh))
 	raise(L, err)
+	if refusal != nil {
+		return pushRefusal(L, refusal)
+	}
 	c.conn = conn
-	L.Push(lua.LBool(complete))
+	if resumed, complete := conn.Resumed(); resumed {
+		L.Push(lua.LBool(complete))
+		return 1
+	}
+	raise(L, f.server.WithConnection(conn, c.identify))
+	L.Push(lua.LNil)
 	return 1
 }
 

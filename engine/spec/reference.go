@@ -15,7 +15,7 @@ func Description() api.Description {
 		Modules: []api.Module{{
 			Name: "spec", Doc: "Plays clients, the clock and other programs in specs.", Functions: f.moduleFunctions(),
 		}},
-		Kinds:        []api.Kind{f.clientKind(), expectOptions(), resumeOptions(), answerOptions(), programOptions(), programReaction()},
+		Kinds:        []api.Kind{f.clientKind(), expectOptions(), dropOptions(), resumeOptions(), answerOptions(), programOptions(), programReaction()},
 		GlobalsTitle: "Globals of specs",
 		GlobalsDoc:   "What a spec finds without require. require finds spec, json, crypto, jwt, and those scripts that need no server. print writes below an example that fails.",
 		Globals:      slices.Concat(f.structureFunctions(), f.itFunctions(), f.assertFunctions()),
@@ -82,7 +82,7 @@ func (f *file) clientKind() api.Kind {
 		Name: "client", Class: "TestClient", Doc: "A client that a spec plays.",
 		Fields: []api.Field{
 			{Name: "uuid", Type: "string", Doc: "The uuid of its connection."},
-			{Name: "connection", Type: "table", Doc: "The fields of its connection when it was opened."},
+			{Name: "connection", Type: "table", Doc: "The fields that its connection had when it was new."},
 			{Name: "connected", Type: "boolean", Doc: "False after drop, until resume, and once the connection is closed."},
 			{Name: "closed", Type: "table?", Doc: "code and reason once the server has closed it; nil before."},
 		},
@@ -98,13 +98,13 @@ func (f *file) clientKind() api.Kind {
 				Run: f.expect,
 			},
 			{
-				Name: "drop", Signature: "()",
-				Doc: "Loses the connection without closing it, as when the network fails. The drop hook runs; what the client is sent from then on is kept. If it does not come back within resume.lost, which spec.advance passes, the close hook runs.",
+				Name: "drop", Signature: "(options?: perigee.DropOptions)",
+				Doc: "Loses the connection without closing it, as when the network fails. The drop hook runs; what the client is sent from then on is kept. If it does not come back within resume.lost, or resume.left, which spec.advance passes, the close hook runs.",
 				Run: f.drop,
 			},
 			{
-				Name: "resume", Signature: "(options?: perigee.ResumeOptions): boolean",
-				Doc: "Comes back to a lost connection: the resume hook runs. Returns true if the client gets all that it missed, as its next frames; false if its page was loaded anew, so that frames it has not taken are gone. Without drop before, the server notices the loss at the return.",
+				Name: "resume", Signature: "(options?: perigee.ResumeOptions): boolean?, table?",
+				Doc: "Comes back. If it gets its connection back, the resume hook runs, and it returns true if the client gets all that it missed, as its next frames; false if its page was loaded anew, so that frames it has not taken are gone. It returns nil if the connection is a new one, with another uuid: the client was away for too long, or connect names another user. If connect refuses the client, it returns nil and a table with status and reason. Without drop before, the server notices the loss at the return.",
 				Run: f.resume,
 			},
 			{Name: "expect_nothing", Signature: "()", Doc: "Fails if there is a frame left, except those that expect skips.", Run: f.expectNothing},
@@ -119,9 +119,16 @@ func expectOptions() api.Kind {
 	}}
 }
 
+func dropOptions() api.Kind {
+	return api.Kind{Class: "DropOptions", Doc: "Options of client:drop in specs.", Fields: []api.Field{
+		{Name: "left?", Type: "boolean", Doc: "If true, the page was left or is loaded anew, so that resume.left counts instead of resume.lost. Default: false."},
+	}}
+}
+
 func resumeOptions() api.Kind {
 	return api.Kind{Class: "ResumeOptions", Doc: "Options of client:resume in specs.", Fields: []api.Field{
 		{Name: "fresh?", Type: "boolean", Doc: "If true, the page was loaded anew and has forgotten everything but who it is, as after F5. Default: false."},
+		{Name: "request?", Type: "table", Doc: "The request with which it comes back, as for spec.client. Default: the one with which it connected."},
 	}}
 }
 

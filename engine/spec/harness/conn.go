@@ -29,7 +29,8 @@ type Conn struct {
 	resume   broker.ResumeRequest
 	greeted  bool     // it has had its first frame
 	token    string   // with which the client can come back; "" if it cannot
-	complete bool     // it has come back and misses nothing
+	resumed  bool     // it goes on where another connection stopped
+	complete bool     // and its client misses nothing
 	away     bool     // the client has lost it
 	kept     [][]byte // frames since then
 	over     bool     // nobody can come back to it
@@ -80,7 +81,7 @@ func (s *Conn) greet(text []byte) bool {
 	if json.Unmarshal(text, &first) != nil || first.Name != "ConnectionResumable" && first.Name != "ConnectionResumed" {
 		return false
 	}
-	s.token, s.complete = first.Token, first.Complete
+	s.token, s.resumed, s.complete = first.Token, first.Name == "ConnectionResumed", first.Complete
 	return true
 }
 
@@ -132,6 +133,9 @@ func (s *Conn) Resume(from broker.Conn, received int64, hello func(complete bool
 
 // Forget ends the connection of a client that does not come back.
 func (s *Conn) Forget() { s.over, s.kept, s.topics = true, nil, nil }
+
+// Resumed reports whether the client has come back to its connection, and then whether it misses nothing.
+func (s *Conn) Resumed() (resumed, complete bool) { return s.resumed, s.complete }
 
 // Connected reports whether the client has not lost it, and it is not closed.
 func (s *Conn) Connected() bool { return !s.away && s.closed == nil }

@@ -313,36 +313,6 @@ func (s *Server) Now() time.Time { return s.clock.Now() }
 // stopped has none.
 func (s *Server) stepClock(end time.Time) bool { return !s.stopped && s.clock.step(end) }
 
-// Drop loses a connection. Its client can come back with Resume.
-func (s *Server) Drop(conn *Conn) error {
-	conn.away = true
-	s.manager.Closed(conn, wire.CloseAbnormal(), broker.EndLost)
-	return s.runUntilIdle()
-}
-
-// ErrOver is returned by Resume if nobody can come back to the connection.
-var ErrOver = errors.New("the connection is over")
-
-// Resume has the client of a connection come back on a new one. fresh means that its page was loaded anew. complete reports
-// whether the client misses nothing.
-func (s *Server) Resume(ctx context.Context, conn *Conn, fresh bool) (next *Conn, complete bool, err error) {
-	if conn.over || conn.closed != nil || conn.token == "" {
-		return nil, false, ErrOver
-	}
-	request := broker.ResumeRequest{Resumable: true, Token: conn.token}
-	if fresh {
-		request.Received = -1
-	}
-	next, refusal, err := s.connect(ctx, conn.request, request)
-	switch {
-	case err != nil:
-		return nil, false, err
-	case refusal != nil:
-		return nil, false, fmt.Errorf("the connect hook has refused it with the status %d", refusal.Status)
-	}
-	return next, next.complete, nil
-}
-
 // WithConnection calls do on the loop with the client of a new connection, if it is still open.
 func (s *Server) WithConnection(conn *Conn, do func(c script.Client) error) (err error) {
 	errTurn := s.turn(func() {
