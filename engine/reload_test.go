@@ -142,7 +142,7 @@ func TestReloadFails(t *testing.T) {
 		{"endless boot", app(`while true do end`), "app.lua:5: time limit exceeded (lua.turn_timeout"},
 		{
 			"a message of Perigee again", app(`base.boot(self) server.message("StopServer", { protection = "none" }, print)`),
-			"at perigee/messages/server.lua:7 and at " + filepath.Base(f.path) + "/app.lua:5; to replace a built-in module, put your own messages/server.lua into the scripts directory",
+			"at perigee/messages/server.lua:7 and at " + filepath.Base(f.path) + "/app.lua:5; to replace a built-in message, call server.remove_message(\"StopServer\") first",
 		},
 		{"boot that waits", app(`server.promise(function() end):await()`), "app.lua:5: loading takes longer than lua.boot_timeout"},
 		{"boot that waits for ever", app(`while true do pcall(server.sleep, 50) end`), "time limit exceeded"},

@@ -140,10 +140,13 @@ func TestConnectOfResumed(t *testing.T) {
 	})
 }
 
-// After a restart, too, a client comes back only as the user that the connect hook named before.
+// After a restart, too, a client comes back only as the user that the connect hook named before, and the fields that the hook returned
+// are known. The right of an admin ends with the server, so that the hook has said nothing about it.
 func TestConnectAfterRestart(t *testing.T) {
 	hook := func(r *handshake.Request, c script.Client) (*handshake.Refusal, error) {
 		c.SetUser(strings.TrimPrefix(r.Path(), "/"))
+		c.SetAdmin(true)
+		c.SetFromConnect([]string{"admin", "name", "user"})
 		return nil, nil
 	}
 	for path, want := range map[string]bool{"/ann": true, "/bob": false} {
@@ -169,6 +172,8 @@ func TestConnectAfterRestart(t *testing.T) {
 			tm.turn(func() {
 				if c := tm.m.hub.ByConn(s); (c.UUID() == uuid) != want || c.User() != strings.TrimPrefix(path, "/") {
 					tm.Errorf("%s comes back to %s as %q, its own is %s", path, c.UUID(), c.User(), uuid)
+				} else if !c.FromConnect("name") || c.FromConnect("email") || c.FromConnect("admin") != c.Admin() || c.Admin() == want {
+					tm.Errorf("%s comes back with the name from connect %t, admin %t, from connect %t", path, c.FromConnect("name"), c.Admin(), c.FromConnect("admin"))
 				}
 			})
 		})

@@ -19,6 +19,8 @@ func (g *generation) Listen(message, command, source string) (silence func(), er
 	return g.registry.Listen(message, command, source)
 }
 
+func (g *generation) RemoveMessage(name string) error { return g.registry.RemoveMessage(name) }
+
 func (g *generation) Run(command string, arguments wire.Value) (wire.Value, error) {
 	c, err := g.registry.Command(command)
 	if err != nil {

@@ -23,6 +23,7 @@ func TestRegistrationFaults(t *testing.T) {
 	inBubble(t, defaults(), func(tm *testManager) {
 		register(tm, tm.h, script.Message{Name: "A", Protection: auth.None, Source: "a.lua:1"})
 		register(tm, tm.h, script.Message{Name: "A", Protection: auth.None, Source: "a.lua:1"}) // the same line again
+		register(tm, tm.h, script.Message{Name: "Abcd", Protection: auth.None, Handle: handle, Source: "perigee/messages/a.lua:1"})
 		if err := tm.h.Command(script.Command{Name: "C", Run: run, Source: "a.lua:2"}); err != nil {
 			tm.Fatalf("Command(C) = %v, want nil", err)
 		}
@@ -36,6 +37,10 @@ func TestRegistrationFaults(t *testing.T) {
 			{tm.h.Message(script.Message{Name: "B", Owner: "x", Handle: handle, Source: "b.lua:8"}), []string{"B", "b.lua:8", "owner"}},
 			{tm.h.Command(script.Command{Name: "C", Run: run, Source: "b.lua:7"}), []string{"C", "a.lua:2", "b.lua:7"}},
 			{tm.h.Command(script.Command{Name: "D", Source: "b.lua:6"}), []string{"D", "b.lua:6"}},
+			{tm.h.RemoveMessage("Abc"), []string{`server.remove_message: unknown message "Abc"`, `did you mean "Abcd"?`}},
+			{tm.h.Message(script.Message{Name: "Abcd", Handle: handle, Source: "b.lua:5"}), []string{"b.lua:5", `call server.remove_message("Abcd") first`}},
+			{tm.h.Command(script.Command{Name: "C", Run: run, Source: "perigee/commands/c.lua:1"}), []string{"a.lua:2", "put your own commands/c.lua into"}},
+			{tm.h.RemoveMessage(""), []string{"server.remove_message: the name is empty"}},
 		} {
 			if row.err == nil {
 				tm.Errorf("registering = nil, want an error with %q", row.parts)
@@ -49,6 +54,7 @@ func TestRegistrationFaults(t *testing.T) {
 			for _, err := range []error{
 				tm.h.Message(script.Message{Name: "Late", Handle: handle}),
 				tm.h.Command(script.Command{Name: "Late", Run: run}),
+				tm.h.RemoveMessage("A"),
 				listen,
 			} {
 				if !errors.Is(err, registry.ErrNotLoading) {

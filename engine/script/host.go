@@ -22,6 +22,8 @@ type Host interface {
 	// both sources.
 	Message(m Message) error
 	Command(c Command) error
+	// RemoveMessage removes a message with its listeners. It returns an error outside of Load, and for an unknown name.
+	RemoveMessage(name string) error
 	// Listen binds a message to a command; silence removes the binding. It returns an error outside of Load.
 	Listen(message, command, source string) (silence func(), err error)
 

@@ -1,13 +1,11 @@
 package script
 
 import (
-	"fmt"
 	"slices"
 	"unicode/utf8"
 
 	lua "github.com/yuin/gopher-lua"
 
-	"perigee/engine/schema"
 	"perigee/engine/script/api"
 	"perigee/engine/script/bind"
 	"perigee/engine/script/module"
@@ -75,6 +73,14 @@ func (s *server) registerFunctions() []api.Function {
 			Name: "message", Signature: "(name: string, options: perigee.MessageOptions, handler?: fun(client: perigee.Client, message: table))",
 			Doc: "Registers a message that clients may send. The handler gets the client and a table of everything that the client sent, the field name included. It may be omitted if a command listens to the message. Messages can be registered only while scripts load or boot, each name once. If the handler raises an error, the log has it with its traceback, the client gets the exception HandlerFailed, the manager's error hook runs, and the connection stays open.",
 			Run: s.message,
+		},
+		{
+			Name: "remove_message", Signature: "(name: string)",
+			Doc: "Removes a message that is registered, such as one of the base manager's, with the listeners that it has. To clients it is unknown then, and the name can be registered anew. Can be called only while scripts load or boot. An unknown name is an error.",
+			Run: func(L *lua.LState) int {
+				api.Raise(L, s.host.RemoveMessage(L.CheckString(1)))
+				return 0
+			},
 		},
 		{
 			Name: "command", Signature: "(name: string, fn: fun(arguments: any): any)\n(name: string, options: perigee.CommandOptions, fn: fun(arguments: any): any)",
@@ -224,39 +230,6 @@ func (s *server) message(L *lua.LState) int {
 	return 0
 }
 
-// Schemas are the compiled schemas of messages and commands, kept so that the next load of the same scripts does not compile them again.
-// They belong to one program at a time.
-type Schemas struct{ compiler *schema.Compiler } // made when it is first needed
-
-func (s *Schemas) compile(text []byte) (*schema.Schema, error) {
-	if s.compiler == nil {
-		var err error
-		if s.compiler, err = schema.NewCompiler("id", "name", "timestamp"); err != nil {
-			return nil, err
-		}
-	}
-	return s.compiler.Compile(text)
-}
-
-// check returns the check by the schema option of a message or a command, and the text of the schema; nil without the option.
-func (s *server) check(option lua.LValue) (check func(text []byte) error, text string, err error) {
-	if option == lua.LNil {
-		return nil, "", nil
-	}
-	if option.Type() != lua.LTTable {
-		return nil, "", fmt.Errorf("schema is a %s; it must be a table", option.Type())
-	}
-	written, err := value.Append(nil, option, value.Limits{})
-	if err != nil {
-		return nil, "", fmt.Errorf("schema: %s", api.Sentence(err))
-	}
-	compiled, err := s.options.Schemas.compile(written)
-	if err != nil {
-		return nil, "", err
-	}
-	return compiled.Check, string(written), nil
-}
-
 // state is server.state.
 func (s *server) state(L *lua.LState) int {
 	name, initial := api.CheckName(L, "state"), L.OptTable(2, L.NewTable())
@@ -323,18 +296,6 @@ func (s *server) command(L *lua.LState) int {
 	}
 	api.Raise(L, s.host.Command(c))
 	return 0
-}
-
-// checkArguments checks the arguments of a command against its schema.
-func checkArguments(command string, arguments lua.LValue, check func(text []byte) error) error {
-	text, err := value.Append(nil, arguments, value.Limits{})
-	if err == nil {
-		err = check(text)
-	}
-	if err != nil {
-		return &ArgumentsError{Command: command, Problem: api.Sentence(err)}
-	}
-	return nil
 }
 
 // refusalFields are the fields of the error of server.refuse.

@@ -25,8 +25,10 @@ local function full_name(registration)
   return #parts > 0 and table.concat(parts, " ") or "Anonymous"
 end
 
---- RegisterConnection {connection = {uuid, first_name, last_name, email, type}} sets the name and
---- type that others see of a connection. An unknown uuid has no effect.
+--- RegisterConnection {connection = {uuid, first_name, last_name, email, type}, by_client} sets the
+--- name, the email and the type of a connection. With by_client it is the client itself that asks
+--- for that: the fields that the connect hook has returned stay as they are. An unknown uuid has no
+--- effect.
 server.command("RegisterConnection", function(arguments)
   local registration = fields.get(arguments, "connection")
   local uuid = fields.text(registration, "uuid")
@@ -35,9 +37,17 @@ server.command("RegisterConnection", function(arguments)
     return
   end
 
-  client.name = fields.clip(full_name(registration), MAX_NAME)
-  client.email = fields.clip(fields.text(registration, "email") or "Not Available", MAX_EMAIL)
-  client.type = fields.clip(fields.text(registration, "type") or "anonymous", MAX_TYPE)
+  local values = {
+    name = fields.clip(full_name(registration), MAX_NAME),
+    email = fields.clip(fields.text(registration, "email") or "Not Available", MAX_EMAIL),
+    type = fields.clip(fields.text(registration, "type") or "anonymous", MAX_TYPE),
+  }
+  local by_client = fields.get(arguments, "by_client")
+  for field, value in pairs(values) do
+    if not (by_client and client:from_connect(field)) then
+      client[field] = value
+    end
+  end
 
   client:send("ConnectionRegistered", { connection = client })
   server.roster()

@@ -1,12 +1,21 @@
---- Messages with which an anonymous connection becomes a player or a spectator.
+--- Messages with which a connection becomes a player or a spectator. They change no field that the
+--- connect hook has returned, and are refused if it has returned another type.
 
 local fields = require "manager.fields"
 local server = require "server"
 
--- Converts the registration of a client to the arguments of RegisterConnection.
-local function join_as(kind)
-  return function(client, message)
+-- Registers the message that converts the registration of a client to the arguments of
+-- RegisterConnection.
+local function join_as(kind, name)
+  server.message(name, {
+    protection = "none",
+    prompt = "Sign in to join as a " .. kind .. ".",
+    authorize = function(client)
+      return client.type == kind or not client:from_connect("type")
+    end,
+  }, function(client, message)
     server.run("RegisterConnection", {
+      by_client = true,
       connection = {
         uuid = client.uuid,
         first_name = fields.get(message, "registration", "name", "first"),
@@ -15,11 +24,11 @@ local function join_as(kind)
         type = kind,
       },
     })
-  end
+  end)
 end
 
 --- JoinAsPlayer {registration = {name = {first, last}, email}}
-server.message("JoinAsPlayer", { protection = "none" }, join_as("player"))
+join_as("player", "JoinAsPlayer")
 
 --- JoinAsSpectator {registration = {name = {first, last}, email}}
-server.message("JoinAsSpectator", { protection = "none" }, join_as("spectator"))
+join_as("spectator", "JoinAsSpectator")

@@ -61,7 +61,8 @@ type profile struct {
 // person is what scripts know of the person who uses the connection.
 type person struct {
 	user     string
-	admitted string // the user that the connect hook has set; "" if it has set none
+	admitted string   // the user that the connect hook has set; "" if it has set none
+	given    []string // the fields that the connect hook has returned, sorted
 	roles    []string
 	data     wire.Value
 }

@@ -35,6 +35,7 @@ type savedConnection struct {
 	Email         string              `json:"email,omitempty"`
 	User          string              `json:"user,omitempty"`
 	Admitted      string              `json:"admitted,omitempty"` // the user that the connect hook has set
+	Given         []string            `json:"given,omitempty"`    // the fields that the connect hook has returned
 	Roles         []string            `json:"roles,omitempty"`
 	Data          json.RawMessage     `json:"data,omitempty"`
 	Fields        []savedField        `json:"fields,omitempty"`
@@ -87,7 +88,10 @@ func (c *Connection) save(scripts Values) (kept savedConnection, err error) {
 	r := c.resumption
 	kept = savedConnection{
 		UUID: c.uuid, ResourceID: c.resourceID, OpenedAt: c.openedAt, Address: c.IPAddress(), Type: c.kind, Name: c.name, Email: c.email,
-		User: c.User(), Admitted: c.admitted(), Roles: c.Roles(), Token: r.token[:], Origin: r.origin.Value(), Sent: c.conn.Sent(), Handled: r.handled,
+		User: c.User(), Admitted: c.admitted(), Given: c.given(), Roles: c.Roles(), Token: r.token[:], Origin: r.origin.Value(), Sent: c.conn.Sent(), Handled: r.handled,
+	}
+	if c.admin { // the right ends with the server, and the key can give it again
+		kept.Given = slices.DeleteFunc(slices.Clone(kept.Given), func(field string) bool { return field == "admin" })
 	}
 	if r.previous != nil {
 		kept.Previous = r.previous[:]
@@ -185,6 +189,7 @@ func (h *Hub) restore(kept *savedConnection, o RestoreOptions) (err error) {
 	}
 	c.SetUser(kept.User)
 	c.setAdmitted(kept.Admitted)
+	c.SetFromConnect(kept.Given)
 	c.SetRoles(kept.Roles)
 	if len(kept.Data) > 0 {
 		data, fault := o.Scripts.DecodeData(kept.Data)

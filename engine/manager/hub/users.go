@@ -44,6 +44,24 @@ func (c *Connection) setAdmitted(user string) {
 	}
 }
 
+// FromConnect implements bind.Client.
+func (c *Connection) FromConnect(field string) bool { return slices.Contains(c.given(), field) }
+
+// SetFromConnect implements bind.Client.
+func (c *Connection) SetFromConnect(fields []string) {
+	if len(fields) > 0 {
+		c.ofPerson().given = fields
+	}
+}
+
+// given returns the fields that the connect hook has returned.
+func (c *Connection) given() []string {
+	if c.person == nil {
+		return nil
+	}
+	return c.person.given
+}
+
 // SetRoles implements bind.Client.
 func (c *Connection) SetRoles(roles []string) {
 	if !slices.Equal(c.Roles(), roles) {

@@ -90,6 +90,23 @@ func (r *Registry) AddMessage(msg script.Message) error {
 	return nil
 }
 
+// RemoveMessage removes a message and the listeners that it has so far, as if nobody had registered them.
+func (r *Registry) RemoveMessage(name string) error {
+	if err := r.checkName("remove_message", name); err != nil {
+		return err
+	}
+	if r.messages[name] == nil {
+		problem := fmt.Sprintf("server.remove_message: unknown message %q", name)
+		if similar := r.SimilarMessage(name); similar != "" {
+			problem += fmt.Sprintf("; did you mean %q?", similar)
+		}
+		return errors.New(problem)
+	}
+	delete(r.messages, name)
+	r.listeners = slices.DeleteFunc(r.listeners, func(l *listener) bool { return l.message == name })
+	return nil
+}
+
 // AddCommand registers a command. If the name is registered already, the error has both sources.
 func (r *Registry) AddCommand(c script.Command) error {
 	if err := r.checkName("command", c.Name); err != nil {
@@ -108,7 +125,12 @@ func (r *Registry) AddCommand(c script.Command) error {
 func errTwice(kind, name, first, second string) error {
 	hint := ""
 	for _, source := range []string{first, second} {
-		if file, ok := strings.CutPrefix(source, "perigee/"); ok && hint == "" {
+		file, isBuiltin := strings.CutPrefix(source, "perigee/")
+		switch {
+		case !isBuiltin || hint != "":
+		case kind == "message":
+			hint = fmt.Sprintf("; to replace a built-in message, call server.remove_message(%q) first", name)
+		default:
 			file, _, _ = strings.Cut(file, ":")
 			hint = fmt.Sprintf("; to replace a built-in module, put your own %s into the scripts directory", file)
 		}

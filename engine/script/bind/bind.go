@@ -90,6 +90,9 @@ type Client interface {
 	// Roles are what the person may do, in the order of setting. The slices must not be changed.
 	Roles() []string
 	SetRoles(roles []string)
+	// FromConnect reports whether the connect hook has returned a field. SetFromConnect names all that it has returned.
+	FromConnect(field string) bool
+	SetFromConnect(fields []string)
 	// Data is the application's private data of the connection, or nil.
 	Data() wire.Value
 	SetData(v wire.Value)

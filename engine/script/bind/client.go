@@ -2,6 +2,7 @@ package bind
 
 import (
 	"fmt"
+	"slices"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -180,19 +181,23 @@ func (cs *Clients) setClientField(L *lua.LState) int {
 	return 0
 }
 
-// SetFields sets the fields of a client from a table, as scripts set them.
+// SetFields sets the fields of a client that the connect hook has returned, as scripts set them.
 func (cs *Clients) SetFields(L *lua.LState, c Client, fields *lua.LTable) {
 	object, ok := cs.Client(c).Value.(*connection)
 	if !ok {
 		return
 	}
+	var names []string
 	for key, v := fields.Next(lua.LNil); key != lua.LNil; key, v = fields.Next(key) {
 		name, ok := key.(lua.LString)
 		if !ok {
 			L.RaiseError("the fields of a client have names; found the key %s", key)
 		}
 		cs.setField(L, object, string(name), v)
+		names = append(names, string(name))
 	}
+	slices.Sort(names)
+	c.SetFromConnect(names)
 }
 
 // setField sets a field of a client.
@@ -338,6 +343,13 @@ func (cs *Clients) clientMethods() []api.Function {
 			},
 		},
 		{Name: "dismiss", Signature: "()", Doc: "Removes all of its notifications.", Run: api.Action("dismiss", (*connection).Dismiss)},
+		{
+			Name: "from_connect", Signature: "(field: string): boolean",
+			Doc: "Reports whether the connect hook has returned that field for it. No built-in message lets the client change such a field; a script may.",
+			Run: func(L *lua.LState) int {
+				return api.Push(L, lua.LBool(api.Self[*connection](L, "from_connect").FromConnect(L.CheckString(2))))
+			},
+		},
 		{
 			Name: "fields", Signature: "(): table",
 			Doc: "Returns a copy of all fields, as ConnectionEstablished shows them. A good start for a row of the roster.",
