@@ -68,7 +68,7 @@ func putBody(t *testing.T, service jobqueue.Client, body string) uint64 {
 func gone(t *testing.T, service jobqueue.Client, id uint64) {
 	t.Helper()
 	testkit.WaitFor(t, "the job to be gone", func() bool {
-		_, _, err := service.PeekJob(t.Context(), id)
+		_, _, err := service.PeekJob(t.Context(), "default", id)
 		if err != nil && !errors.Is(err, queue.ErrNotFound) {
 			t.Fatalf("PeekJob(%d) = %v, want it to be gone", id, err)
 		}
@@ -80,7 +80,7 @@ func gone(t *testing.T, service jobqueue.Client, id uint64) {
 func buried(t *testing.T, service jobqueue.Client, id uint64) {
 	t.Helper()
 	testkit.WaitFor(t, "the job to be buried", func() bool {
-		_, stats, err := service.PeekJob(t.Context(), id)
+		_, stats, err := service.PeekJob(t.Context(), "default", id)
 		if err != nil {
 			t.Fatalf("PeekJob(%d) = %v, want it to be buried", id, err)
 		}
@@ -332,7 +332,7 @@ func TestJobsWhileTheDiskIsFull(t *testing.T) {
 	say := putJob(t, service, "Say", `{"to":"`+alice.UUID+`","text":"hello"}`)
 	alice.Expect("Said")
 	for _, id := range []uint64{count, say} {
-		if _, stats, err := service.PeekJob(t.Context(), id); err != nil || stats.State != "reserved" {
+		if _, stats, err := service.PeekJob(t.Context(), "default", id); err != nil || stats.State != "reserved" {
 			t.Errorf("job %d has run and cannot be saved: %+v, %v, want it to be reserved", id, stats, err)
 		}
 	}
@@ -395,7 +395,7 @@ server.command("Free", function() server.broadcast("Freed") end)`)
 	}
 	putJob(t, service, "Free", "")
 	alice.Expect("Freed")
-	if _, stats, err := service.PeekJob(t.Context(), id); err != nil || stats.State != "reserved" || stats.Reserves != 1 {
+	if _, stats, err := service.PeekJob(t.Context(), "default", id); err != nil || stats.State != "reserved" || stats.Reserves != 1 {
 		t.Errorf("PeekJob(%d) after the reload = %+v, %v, want it reserved for the first time", id, stats, err)
 	}
 }

@@ -38,7 +38,7 @@ func (p *program) push() *cli.Command {
 			&cli.StringFlag{Name: "priority", Usage: "priority; 0 is the most urgent", Value: fmt.Sprint(queue.DefaultPriority)},
 			&cli.StringFlag{
 				Name: "ttr", Usage: "time after which the queue gives the job to another worker, in whole seconds, at least 1s",
-				Value: config.Duration(queue.DefaultTTR).String(),
+				DefaultText: config.Duration(queue.DefaultTTR).String(),
 			},
 			&cli.StringFlag{Name: "tube", Usage: "use queue `NAME`, like --queue-name"},
 		),
@@ -79,7 +79,9 @@ func (p *program) job(c *cli.Command) (queue.PutRequest, error) {
 	put.Priority = uint32(priority)
 	var errDelay, errTTR error
 	put.Delay, errDelay = wholeSeconds("delay", c.String("delay"), 0)
-	put.TTR, errTTR = wholeSeconds("ttr", c.String("ttr"), time.Second)
+	if c.IsSet("ttr") {
+		put.TTR, errTTR = wholeSeconds("ttr", c.String("ttr"), time.Second)
+	}
 	name, arguments := c.Args().Get(0), []byte(c.Args().Get(1))
 	switch {
 	case name == "":

@@ -89,7 +89,7 @@ func peek(ctx context.Context, q jobqueue.Client, name, which string) (job queue
 	if err != nil {
 		return job, stats, usageError{fmt.Errorf("queue peek: %q is neither ready, delayed, buried nor a number", which), "perigee queue peek"}
 	}
-	job, stats, err = q.PeekJob(ctx, id)
+	job, stats, err = q.PeekJob(ctx, name, id)
 	if errors.Is(err, queue.ErrNotFound) {
 		err = fmt.Errorf("queue peek: there is no job %s", which)
 	}
@@ -112,7 +112,7 @@ func (p *program) queueKick() *cli.Command {
 				if count := c.Args().First(); count != "" {
 					return wrongUsage(c, fmt.Errorf("use either --job %d or the count %q", id, count))
 				}
-				switch err := q.KickJob(ctx, id); {
+				switch err := q.KickJob(ctx, name, id); {
 				case errors.Is(err, queue.ErrNotFound):
 					return fmt.Errorf("queue kick: there is no job %d that is buried or delayed", id)
 				case err != nil:
@@ -142,12 +142,12 @@ func (p *program) queueKick() *cli.Command {
 func (p *program) queueDelete() *cli.Command {
 	return &cli.Command{
 		Name: "delete", Usage: "delete a job that no worker has reserved", ArgsUsage: "NUMBER", Flags: p.queueFlags("delete"),
-		Action: p.withQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Client, _ string) error {
+		Action: p.withQueue(func(ctx context.Context, c *cli.Command, q jobqueue.Client, name string) error {
 			id, err := strconv.ParseUint(c.Args().First(), 10, 64)
 			if err != nil {
 				return wrongUsage(c, errors.New("the number of the job is missing"))
 			}
-			switch err := q.Delete(ctx, id); {
+			switch err := q.Delete(ctx, name, id); {
 			case errors.Is(err, queue.ErrNotFound):
 				return fmt.Errorf("queue delete: there is no job %d, or a worker has reserved it", id)
 			case err != nil:

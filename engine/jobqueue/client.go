@@ -4,17 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"perigee/engine/config"
-	"perigee/engine/queue"
-	"perigee/engine/queue/beanstalkd"
 )
-
-// Client puts jobs and inspects the queue. The caller must close it.
-type Client interface {
-	queue.Producer
-	queue.Admin
-}
 
 // errOwnMemory is returned by Open for a queue that only the server's process can reach.
 var errOwnMemory = errors.New(`queue.driver is "memory": the queue is inside the running server, ` +
@@ -25,14 +18,14 @@ var errNoQueue = errors.New(`queue.driver is "off": there is no queue; set it to
 
 // Open returns a client for the queue that the settings name. It connects when it is first used.
 func Open(c config.Queue) (Client, error) {
-	switch c.Driver {
-	case config.DriverMemory:
+	if c.Driver == config.DriverMemory {
 		return nil, errOwnMemory
-	case config.DriverOff:
-		return nil, errNoQueue
-	default:
-		return beanstalkd.NewClient(c.Dialed()), nil
 	}
+	_, client := connect(c, slog.New(slog.DiscardHandler))
+	if client == nil {
+		return nil, errNoQueue
+	}
+	return client, nil
 }
 
 // Body returns the body of a job that runs a command. arguments is JSON text, or nil if there are none.

@@ -12,10 +12,8 @@ import (
 	"time"
 
 	"perigee/engine/config"
-	"perigee/engine/loop"
 	"perigee/engine/persist"
 	"perigee/engine/queue"
-	"perigee/engine/queue/beanstalkd"
 	"perigee/engine/queue/memory"
 	"perigee/engine/script/module"
 )
@@ -52,15 +50,10 @@ func New(c config.Config, applied *persist.AppliedJobs, log *slog.Logger) *Servi
 		settings: c.Queue, applied: applied, log: log, requests: make(chan *module.WorkerOptions, 1), running: map[*queue.Worker]struct{}{},
 	}
 	s.Configure(c)
-	switch c.Queue.Driver {
-	case config.DriverMemory:
+	if c.Queue.Driver == config.DriverMemory {
 		applied.Clear() // they are of another queue, or one that is lost
-		q := memory.New(loop.RealClock{})
-		s.driver, s.client = q, q
-	case config.DriverOff:
-	default:
-		s.driver, s.client = beanstalkd.New(c.Queue.Dialed(), log), beanstalkd.NewClient(c.Queue.Dialed())
 	}
+	s.driver, s.client = connect(c.Queue, log)
 	return s
 }
 
@@ -130,6 +123,7 @@ func (s *Service) newWorker(w module.WorkerOptions, h queue.Handler) *queue.Work
 	name := cmp.Or(w.Queue, c.Name)
 	worker := queue.NewWorker(queue.Options{
 		Name:           name,
+		Service:        c.Driver,
 		Window:         cmp.Or(w.Window, c.Window),
 		MaxAttempts:    c.MaxAttempts,
 		HandlerTimeout: c.HandlerTimeout.Std(),

@@ -38,10 +38,11 @@ func (c *connectionLog) update(w *Worker, now time.Time) {
 	case c.connected:
 		w.log.Warn("queue: connection lost; reconnecting", "queue", w.options.Name, "error", s.Reason)
 	case !c.logged && w.options.OptionalHint != "":
-		w.log.Info("queue: beanstalkd is not reachable yet; will connect when it is", "queue", w.options.Name, "error", s.Reason,
-			"hint", w.options.OptionalHint)
+		w.log.Info("queue: the service is not reachable yet; will connect when it is", "service", w.options.Service, "queue", w.options.Name,
+			"error", s.Reason, "hint", w.options.OptionalHint)
 	default:
-		w.log.Warn("queue: beanstalkd is not reachable; trying again", "queue", w.options.Name, "error", s.Reason)
+		w.log.Warn("queue: the service is not reachable; trying again", "service", w.options.Service, "queue", w.options.Name,
+			"error", s.Reason)
 	}
 	*c = connectionLog{logged: true, connected: s.Connected, reason: s.Reason}
 }

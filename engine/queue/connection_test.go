@@ -165,7 +165,7 @@ func TestStatsFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(loop.RealClock{})
 		var well atomic.Bool
-		d := &stubDriver{Queue: q, stats: func(s queue.Source, id uint64, answer func(queue.Stats, error)) {
+		d := &stubDriver{Queue: q, stats: func(s queue.StatsSource, id uint64, answer func(queue.Stats, error)) {
 			if id == 1 && !well.Load() {
 				answer(queue.Stats{}, queue.ErrNotFound)
 				return

@@ -18,7 +18,7 @@ type stubDriver struct {
 	touch  func(id uint64, answer func(error))
 	del    func(s queue.Source, id uint64, answer func(error))
 	back   func(answer func(error))
-	stats  func(s queue.Source, id uint64, answer func(queue.Stats, error))
+	stats  func(s queue.StatsSource, id uint64, answer func(queue.Stats, error))
 	buried func(answer func(int, error))
 	late   atomic.Bool // reserves are answered a second late
 
@@ -27,7 +27,7 @@ type stubDriver struct {
 }
 
 type stubSource struct {
-	queue.Source
+	queue.StatsSource
 	d *stubDriver
 
 	mu   sync.Mutex
@@ -42,7 +42,7 @@ func (d *stubDriver) Open(ctx context.Context, name string) (queue.Source, error
 		}
 	}
 	source, err := d.Queue.Open(ctx, name)
-	s := &stubSource{Source: source, d: d}
+	s := &stubSource{StatsSource: source.(queue.StatsSource), d: d}
 	d.last.Store(s)
 	return s, err
 }
@@ -68,7 +68,7 @@ func (s *stubSource) Reserve(wait time.Duration, answer func(queue.Job, error)) 
 		return
 	}
 	s.wait = answerOnce
-	s.Source.Reserve(wait, func(r queue.Job, err error) {
+	s.StatsSource.Reserve(wait, func(r queue.Job, err error) {
 		if err == nil && s.d.late.Load() {
 			time.AfterFunc(time.Second, func() { answerOnce(r, err) })
 			return
@@ -79,7 +79,7 @@ func (s *stubSource) Reserve(wait time.Duration, answer func(queue.Job, error)) 
 
 func (s *stubSource) Touch(id uint64, answer func(error)) {
 	if s.d.touch == nil {
-		s.Source.Touch(id, answer)
+		s.StatsSource.Touch(id, answer)
 		return
 	}
 	s.d.touch(id, answer)
@@ -87,15 +87,15 @@ func (s *stubSource) Touch(id uint64, answer func(error)) {
 
 func (s *stubSource) Delete(id uint64, answer func(error)) {
 	if s.d.del == nil {
-		s.Source.Delete(id, answer)
+		s.StatsSource.Delete(id, answer)
 		return
 	}
-	s.d.del(s.Source, id, answer)
+	s.d.del(s.StatsSource, id, answer)
 }
 
 func (s *stubSource) GiveBack(id uint64, priority uint32, answer func(error)) {
 	if s.d.back == nil {
-		s.Source.GiveBack(id, priority, answer)
+		s.StatsSource.GiveBack(id, priority, answer)
 		return
 	}
 	s.d.back(answer)
@@ -103,15 +103,15 @@ func (s *stubSource) GiveBack(id uint64, priority uint32, answer func(error)) {
 
 func (s *stubSource) Stats(id uint64, answer func(queue.Stats, error)) {
 	if s.d.stats == nil {
-		s.Source.Stats(id, answer)
+		s.StatsSource.Stats(id, answer)
 		return
 	}
-	s.d.stats(s.Source, id, answer)
+	s.d.stats(s.StatsSource, id, answer)
 }
 
 func (s *stubSource) Buried(answer func(int, error)) {
 	if s.d.buried == nil {
-		s.Source.Buried(answer)
+		s.StatsSource.Buried(answer)
 		return
 	}
 	s.d.buried(answer)
@@ -119,7 +119,7 @@ func (s *stubSource) Buried(answer func(int, error)) {
 
 func (s *stubSource) Close() {
 	s.d.closed.Add(1)
-	s.Source.Close()
+	s.StatsSource.Close()
 }
 
 // runs counts runs by command.

@@ -51,17 +51,15 @@ func (s *session) finish(j *activeJob) {
 
 // withStats calls then with the stats of a held job.
 func (s *session) withStats(j *activeJob, then func(stats Stats)) {
-	s.source.Stats(j.ID, func(stats Stats, err error) {
-		s.w.post(func() {
-			switch {
-			case s.connectionLost != nil || !s.held[j]:
-			case err != nil:
-				s.forget(j)
-				s.handleError("reading its stats", j.ID, err)
-			default:
-				then(stats)
-			}
-		})
+	s.askStats(j, func(stats Stats, err error) {
+		switch {
+		case s.connectionLost != nil || !s.held[j]:
+		case err != nil:
+			s.forget(j)
+			s.handleError("reading its stats", j.ID, err)
+		default:
+			then(stats)
+		}
 	})
 }
 
@@ -117,7 +115,7 @@ func (s *session) releaseOrBury(j *activeJob, stats Stats) {
 func (s *session) bury(j *activeJob, stats Stats, reason error) {
 	j.finishing = true
 	o := outcome{reason: reason, attempt: stats.attempt(), buried: true}
-	s.source.Bury(j.ID, stats.Priority, func(err error) {
+	s.source.Bury(j.ID, stats.Priority, reason.Error(), func(err error) {
 		s.w.post(func() { s.onFailed(j, o, "burying it", err) })
 	})
 }

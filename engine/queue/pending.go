@@ -38,8 +38,9 @@ type activeJob struct {
 
 // pending is the FIFO of reserved jobs that have not begun. Run fills it, dispatch empties it.
 type pending struct {
-	max  int           // upper bound of limit
-	wake chan struct{} // capacity 1; any goroutine sends, dispatch receives
+	max        int           // upper bound of limit
+	staleAfter time.Duration // since the last touch: the service may have given the job to another worker
+	wake       chan struct{} // capacity 1; any goroutine sends, dispatch receives
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -108,7 +109,7 @@ func (p *pending) next(now time.Time) *activeJob {
 		return nil
 	}
 	j := p.jobs[0]
-	if !j.admitted || now.Sub(j.touched) > staleAfter {
+	if !j.admitted || now.Sub(j.touched) > p.staleAfter {
 		return nil
 	}
 	p.jobs[0] = nil

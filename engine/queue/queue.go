@@ -47,10 +47,13 @@ var (
 	ErrStopping = errors.New("queue: the worker is stopping")
 )
 
-// Job is a job, from reserve to delete. A Source and an Admin set ID and Body; a Worker adds the rest for its Handler.
+// Job is a job, from reserve to delete. An Admin sets ID and Body. A Source may also set Stats and the hash of the Fingerprint. A
+// Worker adds the rest for its Handler.
 type Job struct {
 	ID   uint64
 	Body []byte // as it was put; nil for a Handler unless Unknown is set
+	// Stats are those of the reserve. Optional: a Source that does not set them is a StatsSource.
+	Stats *Stats
 
 	Queue     string // its name
 	Command   string // the name in the body, after Options.Map
@@ -74,7 +77,7 @@ type Job struct {
 // Fingerprint identifies a job that has run, in case the service delivers it again because its deletion was not confirmed.
 type Fingerprint struct {
 	ID    uint64    `json:"id"`
-	Hash  uint64    `json:"hash"`  // of its body: a service that lost its jobs assigns the same IDs to other jobs
+	Hash  uint64    `json:"hash"`  // of its body, unless the Source sets another: a service that lost its jobs assigns the same IDs to other jobs
 	First time.Time `json:"first"` // when it was first reserved; it was put before
 }
 
@@ -93,6 +96,10 @@ type Handler interface {
 type Options struct {
 	// Name is the queue's name.
 	Name string
+	// Service is the name of the service, for the log.
+	Service string
+	// TTR is how long a job stays reserved without being touched. 0 means that each job has its own, of at least 1 s. Optional.
+	TTR time.Duration
 	// Window is the maximum number of jobs held at once: those that run and those that wait to begin.
 	Window int
 	// MaxAttempts is how often a failing job is tried before it is buried, unless its body says otherwise.
@@ -114,9 +121,10 @@ type Options struct {
 
 // Bounds of the worker.
 const (
-	heartbeat  = 200 * time.Millisecond // between two checks of the jobs held
-	touchAfter = 400 * time.Millisecond // since the last touch; the shortest time to run that a service allows is 1 s
-	staleAfter = 800 * time.Millisecond // since the last touch: the service may have given the job to another worker
+	heartbeat   = 200 * time.Millisecond // between two checks of the jobs held
+	shortestTTR = time.Second            // that a service allows
+	touchAfter  = 0.4                    // of the time to run since the last touch: the job is touched
+	staleAfter  = 0.8                    // of the time to run since the last touch: the service may have given the job to another worker
 
 	pollInterval   = 20 * time.Millisecond // between two reserves on an empty queue while jobs are held
 	reserveTimeout = 5 * time.Second       // of a reserve that waits; it bounds how late a lost connection is noticed
@@ -139,7 +147,7 @@ const (
 	MaxFailures    = 100         // kept for Failed
 
 	maxUnconfirmed  = 4096             // jobs remembered that ran and whose deletion is not confirmed
-	unconfirmedTime = 10 * time.Minute // how long they are remembered
+	unconfirmedTime = 10 * time.Minute // how long they are remembered after their time to run
 
 	minReconnectDelay = 50 * time.Millisecond // doubled each time; half of it is random
 	maxReconnectDelay = 2 * time.Second       // upper bound of that

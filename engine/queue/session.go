@@ -107,23 +107,35 @@ func (s *session) onReserve(j Job, err error) {
 func (s *session) accept(job Job) {
 	now := time.Now()
 	j := &activeJob{Job: job, touched: now, timeout: s.w.options.HandlerTimeout, onProbation: s.w.probation > 0}
-	hash := sha256.Sum256(job.Body)
-	j.Fingerprint = Fingerprint{ID: job.ID, Hash: binary.BigEndian.Uint64(hash[:]), First: now}
+	j.Fingerprint.ID, j.Fingerprint.First = job.ID, now
+	if j.Fingerprint.Hash == 0 {
+		hash := sha256.Sum256(job.Body)
+		j.Fingerprint.Hash = binary.BigEndian.Uint64(hash[:])
+	}
 	s.held[j] = true
 	if s.w.stopping {
 		s.giveBack(j)
 		return
 	}
 	s.w.pending.add(j)
-	if s.w.known[j.ID] == nil && !j.onProbation && j.ID > s.w.highestID {
+	if j.Stats == nil && s.w.known[j.ID] == nil && !j.onProbation && j.ID > s.w.highestID {
 		s.w.highestID = j.ID
 		s.admit(j, 1)
 		return
 	}
 	s.w.highestID = max(s.w.highestID, j.ID)
 	s.w.probation = max(0, s.w.probation-1)
-	s.source.Stats(j.ID, func(stats Stats, err error) {
-		s.w.post(func() { s.examine(j, stats, err) })
+	s.askStats(j, func(stats Stats, err error) { s.examine(j, stats, err) })
+}
+
+// askStats calls then with the stats of a reserved job, at once if they came with it.
+func (s *session) askStats(j *activeJob, then func(stats Stats, err error)) {
+	if j.Stats != nil {
+		then(*j.Stats, nil)
+		return
+	}
+	s.source.(StatsSource).Stats(j.ID, func(stats Stats, err error) {
+		s.w.post(func() { then(stats, err) })
 	})
 }
 
@@ -139,7 +151,7 @@ func (s *session) examine(j *activeJob, stats Stats, err error) {
 		return
 	}
 	if old := s.w.known[j.ID]; old != nil {
-		if old.Fingerprint.Hash == j.Fingerprint.Hash && stats.Age+time.Second >= j.Fingerprint.First.Sub(old.Fingerprint.First) {
+		if old.Fingerprint.Hash == j.Fingerprint.Hash && stats.mayHaveRun(j.Fingerprint.First.Sub(old.Fingerprint.First)) {
 			s.resume(old, j)
 			return
 		}
@@ -169,7 +181,7 @@ func (s *session) resume(old, again *activeJob) {
 	s.w.pending.remove(again)
 	delete(s.held, again)
 	s.held[old] = true
-	old.finishing, old.touching = false, false
+	old.finishing, old.touching, old.Stats = false, false, again.Stats
 	s.w.pending.touch(old, time.Now())
 	s.w.confirm(old)
 	if old.done {
@@ -198,7 +210,7 @@ func (s *session) needsTouch(j *activeJob, now time.Time) bool {
 	s.w.pending.mu.Lock()
 	defer s.w.pending.mu.Unlock()
 	expired := !j.begun.IsZero() && !j.returned && now.Sub(j.begun) > j.timeout
-	return now.Sub(j.touched) > touchAfter && !expired
+	return now.Sub(j.touched) > s.w.partOfTTR(touchAfter) && !expired
 }
 
 // onTouch handles the answer to a touch that was sent at a time.

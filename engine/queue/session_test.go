@@ -26,7 +26,7 @@ type flakyDriver struct {
 }
 
 type flakySource struct {
-	queue.Source
+	queue.StatsSource
 	m       *flakyDriver
 	mu      sync.Mutex
 	pending []func(error)
@@ -41,7 +41,7 @@ func (m *flakyDriver) Open(ctx context.Context, name string) (queue.Source, erro
 		return nil, errCut
 	}
 	s, err := m.Queue.Open(ctx, name)
-	source := &flakySource{Source: s, m: m}
+	source := &flakySource{StatsSource: s.(queue.StatsSource), m: m}
 	m.sources = append(m.sources, source)
 	return source, err
 }
@@ -52,7 +52,7 @@ func (s *flakySource) Delete(id uint64, answer func(error)) {
 	loses := s.m.loses
 	s.m.mu.Unlock()
 	if !loses {
-		s.Source.Delete(id, answer)
+		s.StatsSource.Delete(id, answer)
 		return
 	}
 	s.mu.Lock()
@@ -66,16 +66,16 @@ func (s *flakySource) GiveBack(id uint64, priority uint32, answer func(error)) {
 		answer(errCut)
 		return
 	}
-	s.Source.GiveBack(id, priority, answer)
+	s.StatsSource.GiveBack(id, priority, answer)
 }
 
 // Release buries the job if m.refuses is set.
 func (s *flakySource) Release(id uint64, priority uint32, delay time.Duration, answer func(error)) {
 	if s.m.refuses == nil {
-		s.Source.Release(id, priority, delay, answer)
+		s.StatsSource.Release(id, priority, delay, answer)
 		return
 	}
-	s.Bury(id, priority, func(error) { answer(s.m.refuses) })
+	s.Bury(id, priority, "", func(error) { answer(s.m.refuses) })
 }
 
 // cut cuts the connection.
@@ -245,7 +245,7 @@ func TestOptionalService(t *testing.T) {
 
 // earlySource is a source that answers every reserve at once, as beanstalkd does (DEADLINE_SOON) while a job is near its TTR.
 type earlySource struct {
-	queue.Source
+	queue.StatsSource
 	asked *int
 }
 
@@ -261,7 +261,7 @@ type earlyDriver struct {
 
 func (d *earlyDriver) Open(ctx context.Context, name string) (queue.Source, error) {
 	s, err := d.Queue.Open(ctx, name)
-	return earlySource{s, &d.asked}, err
+	return earlySource{s.(queue.StatsSource), &d.asked}, err
 }
 
 // A service that answers every reserve at once is not flooded with reserves.

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,7 @@ type Worker struct {
 	driver  Driver
 	handler Handler
 	log     *slog.Logger
+	ttr     time.Duration // how long a job is reserved at least
 	pending *pending
 	monitor *monitor
 	wake    chan struct{}      // capacity 1; post sends, Run receives
@@ -46,13 +48,14 @@ type Worker struct {
 func NewWorker(o Options, d Driver, h Handler, log *slog.Logger) *Worker {
 	w := &Worker{
 		options: o, driver: d, handler: h, log: log,
-		pending:   &pending{max: o.Window, limit: min(o.Window, maxOutstanding), wake: make(chan struct{}, 1)},
+		ttr:       cmp.Or(o.TTR, shortestTTR),
 		monitor:   &monitor{status: Status{Since: time.Now(), Reason: notAsked, Summary: connecting}},
 		wake:      make(chan struct{}, 1),
 		retire:    make(chan time.Duration, 1),
 		known:     map[uint64]*activeJob{},
 		probation: probationJobs,
 	}
+	w.pending = &pending{max: o.Window, limit: min(o.Window, maxOutstanding), staleAfter: w.partOfTTR(staleAfter), wake: make(chan struct{}, 1)}
 	for _, f := range o.Applied {
 		j := &activeJob{Job: Job{ID: f.ID, Fingerprint: f}, done: true, doneAt: time.Now()}
 		j.setContext()
@@ -61,6 +64,9 @@ func NewWorker(o Options, d Driver, h Handler, log *slog.Logger) *Worker {
 	}
 	return w
 }
+
+// partOfTTR returns a part of the time to run.
+func (w *Worker) partOfTTR(part float64) time.Duration { return time.Duration(part * float64(w.ttr)) }
 
 // post makes Run call f. It never blocks.
 func (w *Worker) post(f func()) {
@@ -218,7 +224,7 @@ func (w *Worker) beat() {
 	for _, j := range w.known {
 		w.checkTimeout(j, now)
 	}
-	for len(w.unconfirmed) > 0 && now.Sub(w.unconfirmed[0].doneAt) > unconfirmedTime {
+	for len(w.unconfirmed) > 0 && now.Sub(w.unconfirmed[0].doneAt) > unconfirmedTime+w.options.TTR {
 		w.forgetOldest()
 	}
 	if w.session != nil {

@@ -17,7 +17,7 @@ type Queue struct {
 	Delayed  int    `json:"delayed"`
 	Reserved int    `json:"reserved"`
 	Buried   int    `json:"buried"`
-	Waiting  int    `json:"waiting"` // workers that wait for jobs
+	Waiting  int    `json:"waiting"` // workers that wait for jobs; -1 if the service does not count them
 }
 
 // NewQueue reports how many jobs a queue has in each state.
@@ -27,8 +27,11 @@ func NewQueue(name string, c queue.Counts) Queue {
 
 // String is the output for people.
 func (r Queue) String() string {
-	text := fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nreserved\t%d\nburied\t%d\nwaiting\t%d\n",
-		r.Queue, r.Ready, r.Delayed, r.Reserved, r.Buried, r.Waiting)
+	text := fmt.Sprintf("queue\t%s\nready\t%d\ndelayed\t%d\nreserved\t%d\nburied\t%d\n",
+		r.Queue, r.Ready, r.Delayed, r.Reserved, r.Buried)
+	if r.Waiting != queue.UnknownWaiting {
+		text += fmt.Sprintf("waiting\t%d\n", r.Waiting)
+	}
 	if r == (Queue{Queue: r.Queue}) {
 		text += "note\tno server or worker uses a queue with this name\n"
 	}
@@ -41,9 +44,10 @@ type Job struct {
 	Queue    string `json:"queue"`
 	State    string `json:"state"`
 	Priority uint32 `json:"priority"`
-	Age      int    `json:"age"`      // seconds
+	Age      int    `json:"age"`      // seconds; -1 if the service does not keep it
 	Reserves int    `json:"reserves"` // how often a worker has reserved it
 	Releases int    `json:"releases"`
+	Reason   string `json:"reason,omitempty"` // why it is buried, if the service keeps that
 	Body     string `json:"body"`
 }
 
@@ -51,15 +55,21 @@ type Job struct {
 func NewJob(job queue.Job, stats queue.Stats) Job {
 	return Job{
 		Job: job.ID, Queue: stats.Queue, State: stats.State, Priority: stats.Priority, Age: int(stats.Age / time.Second),
-		Reserves: stats.Reserves, Releases: stats.Releases, Body: string(job.Body),
+		Reserves: stats.Reserves, Releases: stats.Releases, Reason: stats.Reason, Body: string(job.Body),
 	}
 }
 
 // String is the output for people. It escapes a body that is not safe for terminals.
 func (r Job) String() string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "job\t%d\nqueue\t%s\nstate\t%s\npriority\t%d\nage\t%s\n", r.Job, r.Queue, r.State, r.Priority, time.Duration(r.Age)*time.Second)
+	fmt.Fprintf(&w, "job\t%d\nqueue\t%s\nstate\t%s\npriority\t%d\n", r.Job, r.Queue, r.State, r.Priority)
+	if age := time.Duration(r.Age) * time.Second; age != queue.UnknownAge {
+		fmt.Fprintf(&w, "age\t%s\n", age)
+	}
 	fmt.Fprintf(&w, "reserves\t%d\nreleases\t%d\n", r.Reserves, r.Releases)
+	if r.Reason != "" {
+		fmt.Fprintf(&w, "reason\t%s\n", strconv.Quote(r.Reason))
+	}
 	body := r.Body
 	if !json.Valid([]byte(body)) {
 		body = strconv.Quote(body)

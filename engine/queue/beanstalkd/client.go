@@ -165,7 +165,7 @@ func (c *Client) Peek(ctx context.Context, tube string, state queue.State) (queu
 }
 
 // PeekJob implements queue.Admin.
-func (c *Client) PeekJob(ctx context.Context, id uint64) (queue.Job, queue.Stats, error) {
+func (c *Client) PeekJob(ctx context.Context, _ string, id uint64) (queue.Job, queue.Stats, error) {
 	return c.peek(ctx, func(conn *beanstalk.Conn) (uint64, []byte, error) {
 		body, err := conn.Peek(id)
 		return id, body, err
@@ -207,13 +207,13 @@ func (c *Client) Kick(ctx context.Context, tube string, n int) (int, error) {
 }
 
 // KickJob implements queue.Admin.
-func (c *Client) KickJob(ctx context.Context, id uint64) error {
+func (c *Client) KickJob(ctx context.Context, _ string, id uint64) error {
 	_, err := c.do(ctx, lineOnly, func(conn *beanstalk.Conn) error { return conn.KickJob(id) })
 	return err
 }
 
 // Delete implements queue.Admin.
-func (c *Client) Delete(ctx context.Context, id uint64) error {
+func (c *Client) Delete(ctx context.Context, _ string, id uint64) error {
 	_, err := c.do(ctx, lineOnly, func(conn *beanstalk.Conn) error { return conn.Delete(id) })
 	return err
 }

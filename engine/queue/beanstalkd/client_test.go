@@ -56,19 +56,19 @@ func TestClient(t *testing.T) {
 	if _, _, err := c.Peek(ctx, "orders", queue.Buried); !errors.Is(err, queue.ErrNotFound) {
 		t.Errorf("Peek(buried) = %v, want %v", err, queue.ErrNotFound)
 	}
-	if err := c.KickJob(ctx, later); err != nil {
+	if err := c.KickJob(ctx, "default", later); err != nil {
 		t.Errorf("KickJob = %v, want nil", err)
 	}
-	if _, stats, err := c.PeekJob(ctx, later); err != nil || stats.State != "ready" || stats.Kicks != 1 {
+	if _, stats, err := c.PeekJob(ctx, "default", later); err != nil || stats.State != "ready" || stats.Kicks != 1 {
 		t.Errorf("PeekJob after the kick = %+v, %v, want it ready", stats, err)
 	}
 	if n, err := c.Kick(ctx, "orders", 10); err != nil || n != 0 {
 		t.Errorf("Kick if nothing is buried = %d, %v, want 0, nil", n, err)
 	}
-	if err := c.Delete(ctx, id); err != nil {
+	if err := c.Delete(ctx, "default", id); err != nil {
 		t.Errorf("Delete = %v, want nil", err)
 	}
-	if err := c.Delete(ctx, id); !errors.Is(err, queue.ErrNotFound) {
+	if err := c.Delete(ctx, "default", id); !errors.Is(err, queue.ErrNotFound) {
 		t.Errorf("Delete again = %v, want %v", err, queue.ErrNotFound)
 	}
 }
@@ -108,7 +108,7 @@ func TestManyPut(t *testing.T) {
 					t.Errorf("Put = %v, want nil", err)
 					return
 				}
-				if j, _, err := c.PeekJob(t.Context(), id); err != nil || string(j.Body) != body {
+				if j, _, err := c.PeekJob(t.Context(), "default", id); err != nil || string(j.Body) != body {
 					t.Errorf("PeekJob(%d) = %q, %v, want %q", id, j.Body, err, body)
 				}
 			}

@@ -67,7 +67,7 @@ func FuzzAnswers(f *testing.F) {
 		s.Stats(1, func(_ queue.Stats, err error) { end(err) })
 		s.Flush()
 		s.Release(1, 2, time.Second, end)
-		s.Bury(1, 2, end)
+		s.Bury(1, 2, "", end)
 		s.Buried(func(_ int, err error) { end(err) })
 		s.Flush()
 		lost := false
@@ -128,11 +128,11 @@ func FuzzTubeName(f *testing.F) {
 		if err != nil {
 			return
 		}
-		j, stats, err := c.PeekJob(t.Context(), id)
+		j, stats, err := c.PeekJob(t.Context(), "default", id)
 		if err != nil || stats.Queue != name || string(j.Body) != name {
 			t.Errorf("the job in %q is %q in %q, %v", name, j.Body, stats.Queue, err)
 		}
-		if err := c.Delete(t.Context(), id); err != nil {
+		if err := c.Delete(t.Context(), "default", id); err != nil {
 			t.Errorf("Delete = %v, want nil", err)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 	"perigee/engine/queue"
 )
 
-var _ queue.Source = (*source)(nil)
+var _ queue.StatsSource = (*source)(nil)
 
 // source is a queue.Source, which describes its methods. It sends its commands without waiting for their answers: waiting would make the worker several times slower.
 type source struct {
@@ -53,8 +53,8 @@ func (s *source) GiveBack(id uint64, priority uint32, answer func(error)) {
 	})
 }
 
-// To the library, the answer BURIED is an error of other commands only.
-func (s *source) Bury(id uint64, priority uint32, answer func(error)) {
+// Bury leaves out the reason, for which beanstalkd has no place. To the library, the answer BURIED is an error of other commands only.
+func (s *source) Bury(id uint64, priority uint32, _ string, answer func(error)) {
 	s.conn.send(0, lineOnly, func(c *beanstalk.Conn) error { return c.Bury(id, priority) }, answer)
 }
 

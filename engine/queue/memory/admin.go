@@ -84,7 +84,7 @@ func (q *Queue) peek(j *job) (queue.Job, queue.Stats, error) {
 }
 
 // PeekJob implements queue.Admin.
-func (q *Queue) PeekJob(_ context.Context, id uint64) (queue.Job, queue.Stats, error) {
+func (q *Queue) PeekJob(_ context.Context, _ string, id uint64) (queue.Job, queue.Stats, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j := q.jobs[id]
@@ -110,7 +110,7 @@ func (q *Queue) Kick(_ context.Context, name string, n int) (int, error) {
 }
 
 // KickJob implements queue.Admin.
-func (q *Queue) KickJob(_ context.Context, id uint64) error {
+func (q *Queue) KickJob(_ context.Context, _ string, id uint64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j := q.jobs[id]
@@ -125,11 +125,12 @@ func (q *Queue) KickJob(_ context.Context, id uint64) error {
 func (q *Queue) kick(j *job) {
 	q.remove(j)
 	j.stats.Kicks++
+	j.stats.Reason = ""
 	q.enqueue(j, 0)
 }
 
 // Delete implements queue.Admin.
-func (q *Queue) Delete(_ context.Context, id uint64) error {
+func (q *Queue) Delete(_ context.Context, _ string, id uint64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j := q.jobs[id]

@@ -82,7 +82,7 @@ func TestDelay(t *testing.T) {
 		if got.ID != id {
 			t.Errorf("Reserve that waits = job %d, want %d", got.ID, id)
 		}
-		if err := q.KickJob(t.Context(), kicked); err != nil {
+		if err := q.KickJob(t.Context(), "default", kicked); err != nil {
 			t.Errorf("KickJob = %v, want nil", err)
 		}
 		if r, err := take(); err != nil || r.ID != kicked {
@@ -112,7 +112,7 @@ func TestStates(t *testing.T) {
 		if r, err := take(); err != nil || !bytes.Equal(r.Body, []byte("body")) {
 			t.Errorf("Reserve = %q, %v, want the body", r.Body, err)
 		}
-		if err := q.Delete(t.Context(), id); !errors.Is(err, queue.ErrNotFound) {
+		if err := q.Delete(t.Context(), "default", id); !errors.Is(err, queue.ErrNotFound) {
 			t.Errorf("Delete of a job that is reserved = %v, want %v", err, queue.ErrNotFound)
 		}
 		if s.Release(id, 7, time.Second, note); err != nil {
@@ -126,7 +126,7 @@ func TestStates(t *testing.T) {
 		if _, err := take(); err != nil {
 			t.Errorf("Reserve after the release = %v, want nil", err)
 		}
-		if s.Bury(id, 7, note); err != nil {
+		if s.Bury(id, 7, "it is broken", note); err != nil {
 			t.Errorf("Bury = %v, want nil", err)
 		}
 		if _, err := q.Put(t.Context(), queue.PutRequest{Queue: "other", Delay: time.Hour}); err != nil {
@@ -152,10 +152,10 @@ func TestStates(t *testing.T) {
 		if n, _ := q.Counts(t.Context(), "default"); n != (queue.Counts{Ready: 1, Urgent: 1}) {
 			t.Errorf("Counts after the source ended = %+v, want 1 ready", n)
 		}
-		if err := q.Delete(t.Context(), id); err != nil {
+		if err := q.Delete(t.Context(), "default", id); err != nil {
 			t.Errorf("Delete = %v, want nil", err)
 		}
-		if _, _, err := q.PeekJob(t.Context(), id); !errors.Is(err, queue.ErrNotFound) {
+		if _, _, err := q.PeekJob(t.Context(), "default", id); !errors.Is(err, queue.ErrNotFound) {
 			t.Errorf("PeekJob after Delete = %v, want %v", err, queue.ErrNotFound)
 		}
 	})
@@ -182,7 +182,7 @@ func TestBounds(t *testing.T) {
 	if _, err := full.Put(t.Context(), queue.PutRequest{Queue: "default", Body: body}); !errors.Is(err, ErrFull) {
 		t.Errorf("Put beyond 64 MiB = %v, want %v", err, ErrFull)
 	}
-	if err := full.Delete(t.Context(), last); err != nil {
+	if err := full.Delete(t.Context(), "default", last); err != nil {
 		t.Errorf("Delete = %v, want nil", err)
 	}
 	put(t, full, queue.PutRequest{Body: body})

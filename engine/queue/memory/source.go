@@ -8,7 +8,7 @@ import (
 	"perigee/engine/queue"
 )
 
-var _ queue.Source = (*source)(nil)
+var _ queue.StatsSource = (*source)(nil)
 
 // source is a queue.Source, which describes its methods. Its fields are guarded by the mutex of the queue.
 type source struct {
@@ -106,9 +106,9 @@ func (s *source) GiveBack(id uint64, priority uint32, answer func(error)) {
 	})
 }
 
-func (s *source) Bury(id uint64, priority uint32, answer func(error)) {
+func (s *source) Bury(id uint64, priority uint32, reason string, answer func(error)) {
 	s.finish(id, answer, func(j *job) {
-		j.stats.Priority = priority
+		j.stats.Priority, j.stats.Reason = priority, reason
 		j.stats.Buries++
 		j.state = queue.Buried
 		n := s.q.named(j.queue)
