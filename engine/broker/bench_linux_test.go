@@ -22,15 +22,28 @@ func payload() []byte { return slices.Repeat([]byte("x"), 200) }
 
 // fanOut broadcasts messages with up to window of them in flight, and returns deliveries a second. joined gets
 // one value for each client that broadcasts reach.
-func fanOut(tb testing.TB, address string, joined <-chan struct{}, messages, window int, resumable bool, send func()) float64 {
+func fanOut(tb testing.TB, address string, joined <-chan struct{}, messages, window int, send func()) float64 {
 	tb.Helper()
-	clients := cap(joined)
-	c := startSwarm(tb, address, clients, len(outbox.NewFrame(payload()).Bytes()), resumable)
+	c := joinSwarm(tb, address, joined, false)
 	defer c.stop(tb)
-	for range clients {
+	began := time.Now()
+	c.broadcast(tb, messages, window, send)
+	return float64(cap(joined)*messages) / time.Since(began).Seconds()
+}
+
+// joinSwarm starts a swarm for messages of payload, and returns when broadcasts reach all of its clients.
+func joinSwarm(tb testing.TB, address string, joined <-chan struct{}, resumable bool) *swarm {
+	tb.Helper()
+	c := startSwarm(tb, address, cap(joined), len(outbox.NewFrame(payload()).Bytes()), resumable)
+	for range cap(joined) {
 		<-joined
 	}
-	began := time.Now()
+	return c
+}
+
+// broadcast calls send for each message, with up to window messages in flight, and returns when all of them have come.
+func (c *swarm) broadcast(tb testing.TB, messages, window int, send func()) {
+	tb.Helper()
 	for i := range messages {
 		if i >= window {
 			c.await(tb)
@@ -40,7 +53,6 @@ func fanOut(tb testing.TB, address string, joined <-chan struct{}, messages, win
 	for range window {
 		c.await(tb)
 	}
-	return float64(clients*messages) / time.Since(began).Seconds()
 }
 
 // Fan-out to many clients costs a fraction of the cost with gorilla alone, and a single message costs no more.
@@ -51,7 +63,7 @@ func BenchmarkFanOut(b *testing.B) {
 			var ours, usual, ratio []float64
 			for b.Loop() {
 				for range 3 {
-					o := fanOutBroker(b, tt.clients, messages, tt.window, false)
+					o := fanOutBroker(b, tt.clients, messages, tt.window)
 					u := fanOutUsual(b, tt.clients, messages/2, tt.window)
 					ours, usual, ratio = append(ours, o), append(usual, u), append(ratio, o/u)
 				}
@@ -64,18 +76,27 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 }
 
-// Fan-out to clients whose connections can be resumed costs little more than to others.
+// Fan-out to clients whose connections can be resumed costs little more than to others. Both kinds are connected from the beginning
+// and take turns, so that other processes slow both down alike.
 func BenchmarkFanOutResumable(b *testing.B) {
-	const clients, messages = 1000, 600
-	cost := func(resumable bool) float64 {
-		before := cpuTime(b)
-		fanOutBroker(b, clients, messages, inFlight, resumable)
-		return float64((cpuTime(b) - before).Nanoseconds()) / (clients * messages)
+	const clients, messages, rounds = 1000, 600, 15
+	connect := func(resumable bool) (cost func() float64) {
+		joined := make(chan struct{}, clients)
+		s := serve(b, patient, subscribing(joined))
+		b.Cleanup(s.stop)
+		c := joinSwarm(b, s.address, joined, resumable)
+		b.Cleanup(func() { c.stop(b) })
+		return func() float64 {
+			before := cpuTime(b)
+			c.broadcast(b, messages, inFlight, func() { s.Publish(1, outbox.NewFrame(payload())) })
+			return float64((cpuTime(b) - before).Nanoseconds()) / (clients * messages)
+		}
 	}
+	costPlain, costResumable := connect(false), connect(true)
 	var plain, resumable, ratio []float64
 	for b.Loop() {
-		for range 5 {
-			p, r := cost(false), cost(true)
+		for range rounds {
+			p, r := costPlain(), costResumable()
 			plain, resumable, ratio = append(plain, p), append(resumable, r), append(ratio, p/r)
 		}
 	}
@@ -112,13 +133,13 @@ func median(of []float64) float64 {
 	return of[len(of)/2]
 }
 
-func fanOutBroker(b *testing.B, clients, messages, window int, resumable bool) float64 {
+func fanOutBroker(b *testing.B, clients, messages, window int) float64 {
 	b.Helper()
 	joined := make(chan struct{}, clients)
 	s := serve(b, patient, subscribing(joined))
 	defer s.stop()
 	frame := payload()
-	return fanOut(b, s.address, joined, messages, window, resumable, func() { s.Publish(1, outbox.NewFrame(frame)) })
+	return fanOut(b, s.address, joined, messages, window, func() { s.Publish(1, outbox.NewFrame(frame)) })
 }
 
 func fanOutUsual(b *testing.B, clients, messages, window int) float64 {
@@ -126,7 +147,7 @@ func fanOutUsual(b *testing.B, clients, messages, window int) float64 {
 	u, address, stop := serveUsual(b, clients)
 	defer stop()
 	frame := payload()
-	return fanOut(b, address, u.joined, messages, window, false, func() { u.broadcast(frame) })
+	return fanOut(b, address, u.joined, messages, window, func() { u.broadcast(frame) })
 }
 
 // serveUsual runs a server of the usual pattern: for each client a goroutine that reads, one that writes, and a channel

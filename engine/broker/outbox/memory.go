@@ -2,87 +2,86 @@ package outbox
 
 import (
 	"encoding/binary"
-	"math"
 
 	"perigee/engine/config"
 )
 
 // memory is what the outbox keeps of a connection that can be resumed. The text frames of the connection are numbered from 1, on all
-// of its sockets together; client and server count alike, so frames carry no number. A frame gets its number when its writing begins,
+// of its sockets together. Client and server count alike, so frames carry no number. A frame gets its number when its writing begins,
 // or when it is sent while the client is away. The last frames are kept until the client has confirmed them.
+//
+// A memory fits into one cache line. The shard uses the memories of all clients of a broadcast in turn, with a system call between
+// two of them that uses the processor's cache, so each line costs a cache miss.
 type memory struct {
-	sent  uint64   // number of the last frame
-	kept  []*Frame // the last frames up to sent, not compressed
-	first int      // in kept: those before are removed
-	bytes int      // of all kept frames
-	asked uint64   // number that the last ping carried, which asks the client to confirm
-	lost  bool     // a frame that the client has not received is not kept
-	over  bool     // the connection cannot be resumed any more
-	held  bool     // Transport.Over is to be called
-
-	// While the client is away.
-	written   uint64 // number of the last frame that it may have received; neverLost while it is not away
-	latest    uint64 // number of the frame that the next SendLatest replaces; 0 is none
-	accounted int    // how much of bytes is in Outbox.kept
+	sent    uint64   // number of the last frame
+	kept    []*Frame // the last frames up to sent, not compressed
+	bytes   int      // of all kept frames
+	asked   uint64   // number that the last ping carried, which asks the client to confirm
+	absence *absence // nil while the client is connected
+	first   uint32   // in kept: those before are removed
+	lost    bool     // a frame that the client has not received is not kept
+	over    bool     // the connection cannot be resumed any more
+	held    bool     // Transport.Over is to be called
 }
 
-// neverLost is for written while what is not kept any more has been written.
-const neverLost = math.MaxUint64
+// absence is the part of a memory that is used only while the client is away.
+type absence struct {
+	written   uint64 // number of the last frame that the client may have received
+	latest    uint64 // number of the frame that the next SendLatest replaces; 0 is none
+	accounted int    // bytes of the memory that are in Outbox.kept
+}
 
 // length returns how many frames are kept.
-func (m *memory) length() int { return len(m.kept) - m.first }
+func (m *memory) length() int { return len(m.kept) - int(m.first) }
 
 // confirmed returns the number of the last frame that is not kept any more.
 func (m *memory) confirmed() uint64 { return m.sent - uint64(m.length()) }
 
-// add numbers a text frame and keeps it.
-func (m *memory) add(f *Frame, limits *config.Resume) {
+// add numbers a text frame and keeps it. The caller trims the memory afterwards.
+func (m *memory) add(f *Frame) {
 	m.sent++
 	if m.lost {
 		return
 	}
-	if len(m.kept) == cap(m.kept) && m.first > len(m.kept)/2 {
+	if len(m.kept) == cap(m.kept) && int(m.first) > len(m.kept)/2 {
 		n := copy(m.kept, m.kept[m.first:])
 		clear(m.kept[n:])
 		m.kept, m.first = m.kept[:n], 0
 	}
 	m.kept = append(m.kept, f)
 	m.bytes += len(f.bytes)
-	m.trim(limits)
 }
 
 // addLatest replaces the frame that addLatest has added since the client is away, or adds one.
-func (m *memory) addLatest(f *Frame, limits *config.Resume) {
-	if m.lost || m.latest <= m.confirmed() {
-		m.add(f, limits)
-		m.latest = m.sent
+func (m *memory) addLatest(f *Frame) {
+	if m.lost || m.absence.latest <= m.confirmed() {
+		m.add(f)
+		m.absence.latest = m.sent
 		return
 	}
-	old := &m.kept[len(m.kept)-1-int(m.sent-m.latest)]
+	old := &m.kept[len(m.kept)-1-int(m.sent-m.absence.latest)]
 	m.bytes += len(f.bytes) - len((*old).bytes)
 	*old = f
-	m.trim(limits)
 }
 
 // trim removes the oldest frames until the limits are met. Nothing is kept any more if the client has missed one of them.
 func (m *memory) trim(limits *config.Resume) {
-	n, left := 0, m.bytes
-	for ; m.length()-n > limits.Messages || left > int(limits.Bytes); n++ {
-		left -= len(m.kept[m.first+n].bytes)
+	for m.length() > limits.Messages || m.bytes > int(limits.Bytes) {
+		m.remove(1)
 	}
-	m.remove(n)
-	if m.confirmed() > m.written {
+	if m.absence != nil && m.confirmed() > m.absence.written {
 		m.lose()
 	}
 }
 
 // remove removes the n oldest frames.
 func (m *memory) remove(n int) {
-	for i := range n {
-		m.bytes -= len(m.kept[m.first+i].bytes)
+	removed := m.kept[m.first:][:n]
+	for _, f := range removed {
+		m.bytes -= len(f.bytes)
 	}
-	clear(m.kept[m.first : m.first+n])
-	m.first += n
+	clear(removed)
+	m.first += uint32(n)
 	if m.length() == 0 {
 		m.kept, m.first = m.kept[:0], 0
 	}

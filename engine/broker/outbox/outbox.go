@@ -100,7 +100,7 @@ func (o *Outbox) Join(s *Sender, conn net.Conn, t Transport, f Features) {
 	o.assign(s, t)
 	s.conn, s.raw, s.compress = conn, rawConn(conn), f.Compress
 	if f.Resumable {
-		s.memory = &memory{written: neverLost}
+		s.memory = &memory{}
 	}
 	s.shard.post(op{kind: opJoin, sender: s})
 }

@@ -3,7 +3,6 @@ package outbox
 import (
 	"slices"
 
-	"perigee/engine/config"
 	"perigee/engine/wire"
 )
 
@@ -18,7 +17,8 @@ type HelloFunc func(complete bool, sent uint64) *Frame
 
 // transfer is what a sender hands to the one that resumes its connection.
 type transfer struct {
-	memory memory
+	memory memory // its absence is still used by the shard of the previous sender
+	latest uint64 // of that absence
 	topics []TopicID
 }
 
@@ -42,11 +42,13 @@ func (s *Sender) Resume(from *Sender, received int64, hello HelloFunc, done func
 // kept. It is called in place of [Outbox.Join].
 func (o *Outbox) Restore(s *Sender, t Transport, sent uint64, kept [][]byte) {
 	o.assign(s, t)
-	s.memory = &memory{sent: sent - uint64(len(kept)), written: sent}
+	s.memory = &memory{sent: sent - uint64(len(kept))}
 	for _, text := range kept {
-		s.memory.add(NewFrame(text), o.resume.Load())
+		s.memory.add(NewFrame(text))
 	}
-	s.state, s.away = stateRemoved, true
+	s.setAway()
+	s.memory.trim(o.resume.Load())
+	s.state = stateRemoved
 	s.shard.post(op{kind: opCall, sender: s, call: func(sh *shard) {
 		sh.away[s] = struct{}{}
 		sh.accountKept(s)
@@ -115,34 +117,47 @@ func (s *Sender) leadsBack() bool {
 func (s *Sender) accepts() bool { return s.state == stateOpen || s.away && !s.memory.over }
 
 // number numbers a frame whose writing begins, or that is kept for a client that is away.
-func (sh *shard) number(s *Sender, e *entry) {
+func (s *Sender) number(e *entry) {
 	e.unnumbered = false
+	s.memory.add(e.frame.plain())
+}
+
+// trimKept applies the limits to what is kept of a connection whose frames were numbered.
+func (sh *shard) trimKept(s *Sender) {
 	limits := sh.out.resume.Load()
-	s.memory.add(e.frame.plain(), limits)
+	s.memory.trim(limits)
 	s.asks = s.memory.shouldAsk(limits)
 }
 
 // keep keeps a frame for a client that is away. Control frames are of no use to it.
-func (sh *shard) keep(s *Sender, f *Frame, add func(m *memory, f *Frame, limits *config.Resume)) {
+func (sh *shard) keep(s *Sender, f *Frame, add func(m *memory, f *Frame)) {
 	if f.isText() {
-		add(s.memory, f, sh.out.resume.Load())
+		add(s.memory, f)
+		s.memory.trim(sh.out.resume.Load())
 		sh.accountKept(s)
+	}
+}
+
+// setAway has all frames that are sent from now on kept in the memory. It is idempotent.
+func (s *Sender) setAway() {
+	if !s.away {
+		s.away, s.memory.absence = true, &absence{written: s.memory.sent}
 	}
 }
 
 // leave makes a connection one that is away. What is queued is still written if the socket accepts it, but the client may have to
 // get it again.
 func (sh *shard) leave(s *Sender) {
-	m := s.memory
 	if s.away {
 		return
 	}
 	for i := range s.queue[s.head:] {
 		if e := &s.queue[s.head+i]; e.unnumbered {
-			sh.number(s, e)
+			s.number(e)
 		}
 	}
-	s.away, m.written = true, m.sent
+	sh.trimKept(s)
+	s.setAway()
 	sh.away[s] = struct{}{}
 	sh.accountKept(s)
 }
@@ -157,7 +172,8 @@ func (sh *shard) forget(s *Sender) {
 		s.topics = nil
 		return
 	}
-	m.over, s.away = true, true
+	s.setAway()
+	m.over = true
 	m.lose()
 	sh.accountKept(s)
 	delete(sh.away, s)
@@ -169,12 +185,11 @@ func (sh *shard) forget(s *Sender) {
 
 // accountKept adds what is kept for a client that is away to the total of the shard.
 func (sh *shard) accountKept(s *Sender) {
-	m, kept := s.memory, 0
-	if s.away {
-		kept = m.bytes
+	m := s.memory
+	if m.absence != nil {
+		sh.kept.delta += m.bytes - m.absence.accounted
+		m.absence.accounted = m.bytes
 	}
-	sh.kept.delta += kept - m.accounted
-	m.accounted = kept
 }
 
 // longestKept returns the sender that is away and has most bytes kept, and how many they are.
@@ -193,13 +208,14 @@ func (sh *shard) handOver(from *Sender) transfer {
 	if from.leadsBack() {
 		sh.leave(from)
 	} else {
+		from.setAway()
 		from.memory.lose()
 	}
 	open := from.state == stateOpen
 	if open {
 		from.closeRequest.CompareAndSwap(nil, &CloseRequest{Why: wire.CloseTakenOver()})
 	}
-	t := transfer{memory: *from.memory, topics: slices.Clone(from.topics)}
+	t := transfer{memory: *from.memory, latest: from.memory.absence.latest, topics: slices.Clone(from.topics)}
 	sh.forget(from)
 	if open {
 		sh.dropUnwritten(from)
@@ -241,7 +257,7 @@ func (sh *shard) resume(s *Sender, t transfer, received int64, hello HelloFunc) 
 	m.sent = t.memory.sent - uint64(len(missed))
 	switch {
 	case s.away:
-		m.written, m.latest = t.memory.sent, t.memory.latest
+		m.absence.written, m.absence.latest = t.memory.sent, t.latest
 		for _, f := range missed {
 			sh.keep(s, f, (*memory).add)
 		}
@@ -249,7 +265,7 @@ func (sh *shard) resume(s *Sender, t transfer, received int64, hello HelloFunc) 
 		sh.append(s, entry{frame: sh.encode(s, hello(complete, m.sent))})
 		for i, f := range missed {
 			sh.append(s, entry{frame: sh.encode(s, f), unnumbered: true})
-			if m.sent+1+uint64(i) == t.memory.latest {
+			if m.sent+1+uint64(i) == t.latest {
 				s.latest = len(s.queue) - 1
 			}
 		}

@@ -200,22 +200,25 @@ func (sh *shard) advance(s *Sender, n int) {
 	s.offset += n
 	for s.offset > 0 {
 		e := &s.queue[s.head]
-		sh.markStarted(s, e)
+		s.markStarted(e)
 		size := len(e.frame.bytes)
 		if s.offset < size {
-			return
+			break
 		}
 		s.offset -= size
 		*e = entry{}
 		s.head++
 	}
+	if s.memory != nil {
+		sh.trimKept(s)
+	}
 }
 
 // markStarted records that the first frame of the queue is being written: it no longer counts against the limits, and
 // SendLatest cannot replace it.
-func (sh *shard) markStarted(s *Sender, e *entry) {
+func (s *Sender) markStarted(e *entry) {
 	if e.unnumbered {
-		sh.number(s, e)
+		s.number(e)
 	}
 	if e.limited {
 		e.limited = false
@@ -230,7 +233,7 @@ func (sh *shard) markStarted(s *Sender, e *entry) {
 // startWriter starts a goroutine that waits until the socket accepts the first frame of the queue, or a part of it.
 func (sh *shard) startWriter(s *Sender) {
 	e := &s.queue[s.head]
-	sh.markStarted(s, e)
+	s.markStarted(e)
 	s.hasWriter = true
 	sh.blocked[s] = struct{}{}
 	rest := e.frame.bytes[s.offset:]
