@@ -94,7 +94,7 @@ func (g *generation) Close(c script.Client, code int, reason string) error {
 	return err
 }
 
-func (g *generation) Roster() { g.do(g.manager.hub.FlushRoster) }
+func (g *generation) Roster() { g.do(g.manager.hub.Roster().Flush) }
 
 func (g *generation) SetWorker(w module.WorkerOptions) error {
 	if g.phase != loading {

@@ -161,7 +161,7 @@ func (m *Manager) adoptConnections(g *generation, from uint64) {
 		next := rest[done].Number()
 		m.loop.Next("reload", func() { m.adoptConnections(g, next) })
 	}
-	m.hub.RefreshRoster()
+	m.hub.Roster().Refresh()
 }
 
 // warn logs the values that could not be adopted after the swap.

@@ -45,7 +45,7 @@ func (m *Manager) Restore(ctx context.Context, from io.Reader,
 ) error {
 	return m.runTurn(ctx, "restore", func() error {
 		defer m.hub.Flush()
-		return m.hub.Restore(from, hub.RestoreOptions{Conn: conn, Scripts: m.generation.Load().application})
+		return m.hub.Restore(from, hub.RestoreOptions{Conn: conn, Values: m.generation.Load().application})
 	})
 }
 

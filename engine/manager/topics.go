@@ -65,8 +65,8 @@ func (g *generation) registerAgain(t *hub.Topic, o script.TopicOptions) error {
 	switch {
 	case o.Listed != nil && *o.Listed != t.Listed():
 		difference = fmt.Sprintf("listed = %t", t.Listed())
-	case o.History != nil && *o.History != t.Kept():
-		difference = fmt.Sprintf("history = %d", t.Kept())
+	case o.History != nil && *o.History != t.HistoryLimit():
+		difference = fmt.Sprintf("history = %d", t.HistoryLimit())
 	case o.Presence != nil && *o.Presence != t.HasPresence():
 		difference = fmt.Sprintf("presence = %t", t.HasPresence())
 	default:

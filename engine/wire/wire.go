@@ -41,3 +41,20 @@ func AppendString(dst []byte, s string) []byte {
 	dst, _ = jsontext.AppendQuote(dst, s)
 	return dst
 }
+
+// Texts are strings as a list.
+type Texts []string
+
+var _ Value = Texts(nil)
+
+// AppendJSON appends the list.
+func (list Texts) AppendJSON(dst []byte) ([]byte, error) {
+	dst = append(dst, '[')
+	for i, text := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendString(dst, text)
+	}
+	return append(dst, ']'), nil
+}

@@ -5,13 +5,14 @@ import (
 
 	"perigee/engine/auth"
 	"perigee/engine/broker"
+	"perigee/engine/manager/hub/profile"
 	"perigee/engine/quota"
 )
 
 // New returns a connection without a socket, whose fields can be set. Until Admit it is not open; if it never will be, Refuse must be
 // called.
 func (h *Hub) New(uuid string, address netip.Addr) *Connection {
-	c := h.make(profile{uuid: uuid, kind: "anonymous"})
+	c := h.make(identity{uuid: uuid}, profile.New())
 	if left := h.leftovers[auth.Network(address)]; left != nil {
 		c.owner.Follow(left)
 	}
@@ -31,14 +32,14 @@ func (h *Hub) Add(conn broker.Conn, uuid string) *Connection {
 // Admit opens a connection of New, before its open hook runs.
 func (h *Hub) Admit(c *Connection, conn broker.Conn) {
 	c.conn, c.resourceID, c.openedAt, c.open, c.connected = conn, h.firstID+conn.ID(), conn.OpenedAt(), true, true
-	c.setAdmitted(c.User())
+	c.SetAdmitted(c.User())
 	h.insert(c)
-	c.changed()
+	c.changed(true)
 }
 
-func (h *Hub) make(p profile) *Connection {
-	c := &Connection{hub: h, owner: quota.NewOwner(&h.ownerLimits), profile: p}
-	c.subscriptionsUpdate.send = c.sendSubscriptions
+func (h *Hub) make(i identity, p profile.Profile) *Connection {
+	c := &Connection{hub: h, owner: quota.NewOwner(&h.ownerLimits), identity: i, Profile: p}
+	c.subscriptionsUpdate.Send = c.sendSubscriptions
 	return c
 }
 
@@ -50,7 +51,7 @@ func (h *Hub) insert(c *Connection) {
 	h.byUUID[c.uuid] = c
 	h.connections = append(h.connections, c)
 	h.clients = nil
-	h.addNewcomer(c)
+	h.roster.Add(&c.entry, c)
 	c.conn.Subscribe(allConnections)
 	h.addUser(c)
 }

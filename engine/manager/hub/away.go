@@ -2,14 +2,12 @@ package hub
 
 import (
 	"container/list"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"time"
 	"unique"
 
 	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
+	"perigee/engine/manager/hub/token"
 	"perigee/engine/wire"
 )
 
@@ -19,12 +17,9 @@ const (
 	connectionResumed   = "ConnectionResumed"   // the first frame on a new socket of an old connection; it does not count
 )
 
-// tokenHash is the SHA-256 of a token. Tokens themselves are never kept.
-type tokenHash [sha256.Size]byte
-
 // away are the connections that can be resumed, and those of them whose client is away.
 type away struct {
-	byToken  map[tokenHash]*Connection
+	tokens   token.Tokens[*Connection]
 	order    list.List // of *Connection: those that are away, the longest first
 	stopping stopping
 }
@@ -40,11 +35,10 @@ const (
 
 // resumption is what a client needs to come back to its connection.
 type resumption struct {
-	token    tokenHash
-	previous *tokenHash            // good until the client is heard after a return: it may have missed the new token
-	origin   unique.Handle[string] // of the page, or ""; a token is good for this one only
-	handled  uint64                // messages of the client, on all of its sockets
-	before   uint64                // those of earlier sockets
+	tokens  token.Pair
+	origin  unique.Handle[string] // of the page, or ""; a token is good for this one only
+	handled uint64                // messages of the client, on all of its sockets
+	before  uint64                // those of earlier sockets
 }
 
 // absence is the time for which a connection is away.
@@ -65,8 +59,8 @@ func (c *Connection) MakeResumable(origin string) {
 		return
 	}
 	c.resumption = &resumption{origin: unique.Make(origin)}
-	token := c.renewToken()
-	c.SendOrLog(connectionResumable, wire.Members{{Name: "token", Value: token}, {Name: "window", Value: c.hub.windowSeconds()}})
+	first := c.hub.away.tokens.Renew(&c.resumption.tokens, c)
+	c.SendOrLog(connectionResumable, wire.Members{{Name: "token", Value: first}, {Name: "window", Value: c.hub.windowSeconds()}})
 }
 
 // windowSeconds is the time for which clients try to come back, in seconds.
@@ -75,27 +69,9 @@ func (h *Hub) windowSeconds() float64 {
 	return max(lost, left).Seconds()
 }
 
-// renewToken gives a connection a new token, beside the one that it has had.
-func (c *Connection) renewToken() (token string) {
-	var secret [32]byte
-	_, _ = rand.Read(secret[:]) // it never fails
-	token = base64.RawURLEncoding.EncodeToString(secret[:])
-	c.resumption.token = sha256.Sum256([]byte(token))
-	c.hub.away.byToken[c.resumption.token] = c
-	return token
-}
-
-// forgetPrevious ends the token before the present one.
-func (c *Connection) forgetPrevious() {
-	if r := c.resumption; r.previous != nil {
-		delete(c.hub.away.byToken, *r.previous)
-		r.previous = nil
-	}
-}
-
 // ByToken returns the open connection that a token belongs to, or nil. Pages of another origin do not get it.
-func (h *Hub) ByToken(token, origin string) *Connection {
-	c := h.away.byToken[sha256.Sum256([]byte(token))]
+func (h *Hub) ByToken(text, origin string) *Connection {
+	c := h.away.tokens.Find(text)
 	if c == nil || c.resumption.origin.Value() != origin {
 		return nil
 	}
@@ -106,7 +82,7 @@ func (h *Hub) ByToken(token, origin string) *Connection {
 func (c *Connection) Heard(number uint64) {
 	if r := c.resumption; r != nil {
 		r.handled = r.before + number
-		c.forgetPrevious()
+		c.hub.away.tokens.EndPrevious(&r.tokens)
 	}
 }
 
@@ -122,7 +98,7 @@ func (c *Connection) Drop(left bool, reason string) bool {
 		return false
 	}
 	c.connected = false
-	c.leave(window, reason)
+	c.beginAbsence(window, reason)
 	if most := h.options.Resume.Away; h.away.stopping == running && h.away.order.Len() > most {
 		h.refusals.Log("resume.away", most)
 		if longest, ok := h.away.order.Front().Value.(*Connection); ok {
@@ -132,8 +108,8 @@ func (c *Connection) Drop(left bool, reason string) bool {
 	return true
 }
 
-// leave makes a connection one that is away until its window ends.
-func (c *Connection) leave(window time.Duration, reason string) {
+// beginAbsence makes a connection one that is away until its window ends.
+func (c *Connection) beginAbsence(window time.Duration, reason string) {
 	h := c.hub
 	c.absence = &absence{reason: reason, element: h.away.order.PushBack(c), cancel: func() {}}
 	if h.away.stopping == running {
@@ -166,8 +142,7 @@ func (c *Connection) endResumption() {
 		c.endAbsence()
 	}
 	if c.resumption != nil {
-		c.forgetPrevious()
-		delete(c.hub.away.byToken, c.resumption.token)
+		c.hub.away.tokens.End(&c.resumption.tokens)
 	}
 }
 
@@ -184,29 +159,22 @@ func (c *Connection) Return(conn broker.Conn, received int64, done func(complete
 	h, r := c.hub, c.resumption
 	old := c.conn
 	if old.Peer().Addr != conn.Peer().Addr {
-		c.changed()
+		c.changed(true)
 	}
 	delete(h.byConn, old)
 	h.byConn[conn] = c
 	c.conn, c.connected = conn, false
 	c.endAbsence()
-	// The token that the client has used is good until it is heard: it may not get the new one, and may not have got the one before.
-	used := tokenHash(sha256.Sum256([]byte(conn.ResumeRequest().Token)))
-	if used == r.token {
-		c.forgetPrevious()
-	} else {
-		delete(h.away.byToken, r.token)
-	}
-	r.previous = &used
 	r.before = r.handled
-	token, window, taken := c.renewToken(), h.windowSeconds(), r.handled
+	renewed := h.away.tokens.Use(&r.tokens, conn.ResumeRequest().Token, c)
+	window, taken := h.windowSeconds(), r.handled
 	conn.Resume(old, received, func(complete bool, sent uint64) *outbox.Frame {
 		from := sent
 		if complete {
 			from = uint64(received)
 		}
 		fields := wire.Members{
-			{Name: "token", Value: token},
+			{Name: "token", Value: renewed},
 			{Name: "window", Value: window},
 			{Name: "complete", Value: complete},
 			{Name: "from", Value: from},
@@ -225,8 +193,7 @@ func (c *Connection) Returned(conn broker.Conn, complete bool) bool {
 	}
 	c.connected = true
 	if !complete {
-		c.hub.addNewcomer(c)
-		c.hub.scheduleRoster()
+		c.entry.SendAgain()
 	}
 	return true
 }

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -12,6 +11,9 @@ import (
 	"perigee/engine/broker"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/handshake"
+	"perigee/engine/manager/hub/profile"
+	"perigee/engine/manager/hub/roster"
+	"perigee/engine/manager/hub/updates"
 	"perigee/engine/quota"
 	"perigee/engine/script/bind"
 	"perigee/engine/wire"
@@ -19,16 +21,15 @@ import (
 
 // Connection is what the server knows of one client. Once closed it can still be read; all other methods are no-ops.
 type Connection struct {
-	profile
+	identity
+	profile.Profile
 	hub    *Hub
 	number uint64 // in the order of opening, from 1
 	owner  *quota.Owner
+	entry  roster.Entry
 
-	attributes    []attribute    // in the order of setting
-	notifications []notification // in the order of each sender's first
-	subscriptions []*Topic       // sorted by name
-
-	subscriptionsUpdate update
+	subscriptions       []*Topic // sorted by name
+	subscriptionsUpdate updates.Update
 	newTopics           []*Topic // subscriptions whose history follows the update
 
 	resumption *resumption // nil if its client cannot resume it
@@ -37,110 +38,32 @@ type Connection struct {
 	badMessages []time.Time // when its latest bad messages came
 	failures    int         // wrong passwords since the last right one
 
-	entry         []byte // in the roster, as JSON; empty if it has none
-	entryOutdated bool   // the connection is in roster.outdated
-	entryChanged  bool   // the connection is in roster.changes.entries
-	rosterVersion uint64 // version of the roster that it was sent last; 0 means none
-
 	encoding bool // AppendJSON is running on it
 }
 
-// profile has what scripts read of a connection, by the methods that bind.Client describes.
-type profile struct {
-	conn              broker.Conn // the present one; while the connection is away, the last one
-	uuid              string
-	resourceID        uint64
-	openedAt          time.Time
-	open, admin       bool
-	connected         bool
-	kind, name, email string
-	person            *person // nil until a script sets something of it
-	slot              any
+// identity is what the server itself knows of a connection; scripts read it by the methods that bind.Client describes.
+type identity struct {
+	conn            broker.Conn // the present one; while the connection is away, the last one
+	uuid            string
+	resourceID      uint64
+	openedAt        time.Time
+	open, connected bool
+	slot            any
 }
 
-// person is what scripts know of the person who uses the connection.
-type person struct {
-	user     string
-	admitted string   // the user that the connect hook has set; "" if it has set none
-	given    []string // the fields that the connect hook has returned, sorted
-	roles    []string
-	data     wire.Value
-}
-
-func (p *profile) UUID() string                { return p.uuid }
-func (p *profile) Open() bool                  { return p.open }
-func (p *profile) Connected() bool             { return p.connected }
-func (p *profile) Admin() bool                 { return p.admin }
-func (p *profile) ResourceID() uint64          { return p.resourceID }
-func (p *profile) IPAddress() netip.Addr       { return p.conn.Peer().Addr }
-func (p *profile) Request() *handshake.Request { return p.conn.Request() }
-func (p *profile) Timestamp() time.Time        { return p.openedAt }
-func (p *profile) Type() string                { return p.kind }
-func (p *profile) Name() string                { return p.name }
-func (p *profile) Email() string               { return p.email }
-func (p *profile) Slot() *any                  { return &p.slot }
-
-// User implements bind.Client.
-func (p *profile) User() string {
-	if p.person == nil {
-		return ""
-	}
-	return p.person.user
-}
-
-// Roles implements bind.Client.
-func (p *profile) Roles() []string {
-	if p.person == nil {
-		return nil
-	}
-	return p.person.roles
-}
-
-// Data implements bind.Client.
-func (p *profile) Data() wire.Value {
-	if p.person == nil {
-		return nil
-	}
-	return p.person.data
-}
-
-// SetData implements bind.Client.
-func (p *profile) SetData(v wire.Value) { p.ofPerson().data = v }
-
-// ofPerson returns what is known of the person, to be changed.
-func (p *profile) ofPerson() *person {
-	if p.person == nil {
-		p.person = &person{}
-	}
-	return p.person
-}
-
-// attribute is one field of the application's own data.
-type attribute struct {
-	name  string
-	value wire.Value
-	size  int // of both as JSON when it was set, in bytes
-}
-
-// notification says that a sender pinged the connection.
-type notification struct {
-	uuid, sender string
-	at           time.Time
-}
-
-// maxNotifications is how many notifications a connection keeps, the latest ones. Each sender can leave one, and each change
-// sends all of them.
-const maxNotifications = 100
+func (i *identity) UUID() string                { return i.uuid }
+func (i *identity) Open() bool                  { return i.open }
+func (i *identity) Connected() bool             { return i.connected }
+func (i *identity) ResourceID() uint64          { return i.resourceID }
+func (i *identity) IPAddress() netip.Addr       { return i.conn.Peer().Addr }
+func (i *identity) Request() *handshake.Request { return i.conn.Request() }
+func (i *identity) Timestamp() time.Time        { return i.openedAt }
+func (i *identity) Slot() *any                  { return &i.slot }
 
 // May reports whether the connection passes a protection. It is the only caller of Protection.Allows: the manager asks it for
 // messages, topics ask it for subscriptions. owner is the UUID of the connection that the message or topic is about.
 func (c *Connection) May(p auth.Protection, owner string) bool {
-	return p.Allows(c.admin, c.uuid, owner)
-}
-
-// HasRole reports whether the connection has one of these roles, or need not: admins need none, and everybody has one of no roles.
-func (c *Connection) HasRole(roles []string) bool {
-	return len(roles) == 0 || c.admin || slices.ContainsFunc(roles, func(role string) bool { return slices.Contains(c.Roles(), role) })
+	return p.Allows(c.Admin(), c.uuid, owner)
 }
 
 // Close closes a connection, for good. It is removed at once, so that others do not see it while its peer is slow to close;
@@ -149,7 +72,7 @@ func (c *Connection) Close(why wire.Close) {
 	if !c.open {
 		return
 	}
-	c.hub.sendUpdates()
+	c.hub.updates.SendFirst()
 	if c.absence == nil {
 		c.conn.Close(why)
 	}
@@ -185,12 +108,7 @@ func (c *Connection) Remove() {
 		t.countPresence(c.User(), -1)
 	}
 	c.subscriptions = nil
-	if len(c.entry) > 0 {
-		c.entry = nil
-		h.roster.noteGone(c)
-		h.roster.forced = true
-		h.scheduleRoster()
-	}
+	c.entry.Remove()
 }
 
 // indexOf returns the index of a number, or that at which it would be inserted, in a list in the order of opening.
@@ -217,16 +135,36 @@ func clients(list []*Connection) []bind.Client {
 }
 
 // SetType implements bind.Client.
-func (c *Connection) SetType(t string) { set(c, &c.kind, t) }
+func (c *Connection) SetType(t string) { c.changed(c.Profile.SetType(t)) }
 
 // SetName implements bind.Client.
-func (c *Connection) SetName(n string) { set(c, &c.name, n) }
+func (c *Connection) SetName(n string) { c.changed(c.Profile.SetName(n)) }
 
 // SetEmail implements bind.Client.
-func (c *Connection) SetEmail(e string) { set(c, &c.email, e) }
+func (c *Connection) SetEmail(e string) { c.changed(c.Profile.SetEmail(e)) }
 
 // SetAdmin implements bind.Client.
-func (c *Connection) SetAdmin(admin bool) { set(c, &c.admin, admin) }
+func (c *Connection) SetAdmin(admin bool) { c.changed(c.Profile.SetAdmin(admin)) }
+
+// SetRoles implements bind.Client.
+func (c *Connection) SetRoles(roles []string) { c.changed(c.Profile.SetRoles(roles)) }
+
+// SetAttribute implements bind.Client.
+func (c *Connection) SetAttribute(name string, v wire.Value) error {
+	changed, err := c.Profile.SetAttribute(name, v)
+	c.changed(changed)
+	return err
+}
+
+// changed notes that others may see something else of the connection in the roster, if it is open and something has changed.
+func (c *Connection) changed(differs bool) {
+	if differs && c.open {
+		c.entry.Change()
+	}
+}
+
+// InvalidateEntry marks what others see of the connection as outdated: see roster.Entry.Invalidate.
+func (c *Connection) InvalidateEntry() { c.entry.Invalidate() }
 
 // Number is the number of the connection in the order of opening, from 1.
 func (c *Connection) Number() uint64 { return c.number }
@@ -234,87 +172,11 @@ func (c *Connection) Number() uint64 { return c.number }
 // Owner is the owner of the turns that run on behalf of the connection, also after it has closed.
 func (c *Connection) Owner() *quota.Owner { return c.owner }
 
-// MapValues replaces the value of each attribute, and the data, by what convert returns for it.
-func (c *Connection) MapValues(convert func(name string, v wire.Value) wire.Value) {
-	if c.Data() != nil {
-		c.SetData(convert("data", c.Data()))
-	}
-	for i, a := range c.attributes {
-		c.attributes[i].value = convert(a.name, a.value)
-	}
-}
-
 // SendFrame sends a frame of Encode. It is a no-op on a closed connection.
 func (c *Connection) SendFrame(f *outbox.Frame) {
 	if c.open {
 		c.conn.Send(f)
 	}
-}
-
-// set changes a field that others may see in the roster.
-func set[T comparable](c *Connection, field *T, v T) {
-	if *field != v {
-		*field = v
-		c.changed()
-	}
-}
-
-func (c *Connection) attributeIndex(name string) int {
-	return slices.IndexFunc(c.attributes, func(a attribute) bool { return a.name == name })
-}
-
-// Attribute implements bind.Client.
-func (c *Connection) Attribute(name string) wire.Value {
-	if i := c.attributeIndex(name); i >= 0 {
-		return c.attributes[i].value
-	}
-	return nil
-}
-
-// SetAttribute implements bind.Client.
-func (c *Connection) SetAttribute(name string, v wire.Value) error {
-	i := c.attributeIndex(name)
-	if v == nil {
-		if i >= 0 {
-			c.attributes = slices.Delete(c.attributes, i, i+1)
-			c.changed()
-		}
-		return nil
-	}
-	a := attribute{name: name, value: v}
-	if err := c.measure(&a, i); err != nil {
-		return err
-	}
-	if i >= 0 {
-		c.attributes[i] = a
-	} else {
-		c.attributes = append(c.attributes, a)
-	}
-	c.changed()
-	return nil
-}
-
-// measure sets the size of an attribute that will replace the one at i, or be added if i is negative. It returns an error if
-// the attribute, or all of them together, would be too large.
-func (c *Connection) measure(a *attribute, i int) error {
-	text, err := a.value.AppendJSON(nil)
-	if err != nil {
-		return err
-	}
-	a.size = len(a.name) + len(text) + len(`"":,`)
-	if a.size > bind.MaxAttribute {
-		return fmt.Errorf("a field of a client may have %d KiB as JSON", bind.MaxAttribute>>10)
-	}
-	size := a.size
-	for other, set := range c.attributes {
-		if other != i {
-			size += set.size
-		}
-	}
-	if size > bind.MaxAttributes {
-		return fmt.Errorf("the fields of a client may have %d KiB as JSON together", bind.MaxAttributes>>10)
-	}
-	return nil
 }
 
 // Send implements bind.Client.
@@ -348,32 +210,18 @@ func (c *Connection) Prompt(text []byte, message string) error {
 
 // Notify implements bind.Client.
 func (c *Connection) Notify(sender string) {
-	if !c.open {
-		return
+	if c.open {
+		c.Profile.Notify(sender, c.hub.loop.Now())
+		c.entry.Invalidate()
 	}
-	n := notification{uuid: wire.NewID(), sender: sender, at: c.hub.loop.Now()}
-	i := slices.IndexFunc(c.notifications, func(old notification) bool { return old.sender == sender })
-	if i >= 0 {
-		c.notifications[i] = n
-	} else {
-		c.notifications = append(c.notifications, n)
-	}
-	if over := len(c.notifications) - maxNotifications; over > 0 {
-		c.notifications = slices.Delete(c.notifications, 0, over)
-	}
-	c.InvalidateEntry()
 }
 
 // Dismiss implements bind.Client.
 func (c *Connection) Dismiss() {
-	if len(c.notifications) > 0 {
-		c.notifications = nil
-		c.InvalidateEntry()
+	if c.Profile.Dismiss() {
+		c.entry.Invalidate()
 	}
 }
-
-// Notifications implements bind.Client.
-func (c *Connection) Notifications() wire.Value { return notifications(c.notifications) }
 
 // Subscriptions implements bind.Client.
 func (c *Connection) Subscriptions() []bind.Topic { return TopicList(c.subscriptions) }

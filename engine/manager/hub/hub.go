@@ -1,7 +1,7 @@
-// Package hub owns the connections with their fields, the topics with their subscriptions, the notifications and the roster,
-// which shows the connections to one another. It must not know what a message does, nor that scripts are ever replaced: it
-// reaches those that run through Options. It must not know sockets either: a client's socket is a broker.Conn, and all of them
-// together are a Publisher.
+// Package hub owns the connections and the topics with their subscriptions, and decides what clients are told of them. The packages
+// below it own parts that stand alone: a connection's profile and tokens, the roster, histories, presences, and the saved form. It
+// must not know what a message does, nor that scripts are ever replaced: it reaches those that run through Options. It must not
+// know sockets either: a client's socket is a broker.Conn, and all of them together are a Publisher.
 //
 // Everything in it belongs to the loop.
 package hub
@@ -16,6 +16,10 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
+	"perigee/engine/manager/hub/history"
+	"perigee/engine/manager/hub/roster"
+	"perigee/engine/manager/hub/token"
+	"perigee/engine/manager/hub/updates"
 	"perigee/engine/quota"
 	"perigee/engine/script/bind"
 	"perigee/engine/wire"
@@ -82,9 +86,9 @@ type Hub struct {
 	lastNumber  uint64                   // of the connection added last
 	firstID     uint64                   // added to the IDs of sockets: the previous server had connections up to this one
 	topics      topics
-	roster      roster
+	roster      *roster.Roster
 	away        away
-	updates     updates
+	updates     *updates.Queue
 	buffer      []byte // where frames are encoded; nil while it is in use
 }
 
@@ -100,14 +104,15 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
 		byUUID:   map[string]*Connection{},
 		byUser:   map[string][]*Connection{},
 		topics:   topics{byName: map[string]*Topic{}, byUUID: map[string]*Topic{}, lastID: rosterChanges},
-		updates:  updates{turn: 1},
-		away:     away{byToken: map[tokenHash]*Connection{}},
+		away:     away{tokens: token.New[*Connection]()},
 
 		ownerLimits: quota.Limits{MaxWaiting: o.Limits.WaitingPerConnection},
 		leftovers:   map[netip.Addr]*quota.Leftover{},
 	}
-	h.configureRoster(o.Roster)
-	h.topics.update.send = h.sendTopics
+	h.topics.histories = history.New(o.Limits.HistoryMemory, h.refusals)
+	h.roster = roster.New(rosterHost{h}, l, rosterChanges, o.Roster)
+	h.updates = updates.New(l, h.flushUpdates)
+	h.topics.update.Send = h.sendTopics
 	return h
 }
 
@@ -118,7 +123,8 @@ func (h *Hub) SetPublisher(p Publisher) { h.publisher = p }
 func (h *Hub) Configure(limits config.Limits, r config.Roster, resume config.Resume) {
 	h.options.Limits, h.options.Resume = limits, resume
 	h.ownerLimits.MaxWaiting = limits.WaitingPerConnection
-	h.configureRoster(r)
+	h.topics.histories.SetLimit(limits.HistoryMemory)
+	h.roster.Configure(r)
 }
 
 // ByConn returns the open connection that has this socket, or nil.
@@ -145,7 +151,7 @@ func (h *Hub) Clients() []bind.Client {
 
 // Encode makes a frame of a message, once for any number of receivers. Updates that are due are sent before.
 func (h *Hub) Encode(name string, fields wire.Fields) (*outbox.Frame, error) {
-	h.sendUpdates()
+	h.updates.SendFirst()
 	buffer := h.buffer
 	h.buffer = nil
 	text, err := wire.Append(buffer[:0], name, fields, h.loop.Now())
@@ -159,8 +165,17 @@ func (h *Hub) Encode(name string, fields wire.Fields) (*outbox.Frame, error) {
 // Broadcast sends a frame of Encode to every connection.
 func (h *Hub) Broadcast(f *outbox.Frame) { h.publisher.Publish(allConnections, f) }
 
+// flushUpdates sends all updates at the end of a turn.
+func (h *Hub) flushUpdates() {
+	h.updates.Flush()
+	for _, t := range h.topics.withNewSubscribers {
+		t.newSubscribers = nil
+	}
+	h.topics.withNewSubscribers = nil
+}
+
 // Flush ends a turn: it sends what the turn changed of topics, subscriptions and the roster.
 func (h *Hub) Flush() {
 	h.flushUpdates()
-	h.FlushRoster()
+	h.roster.Flush()
 }

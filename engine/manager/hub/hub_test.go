@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -98,77 +97,21 @@ func TestConnectionJSON(t *testing.T) {
 	c.SetType("player")
 	c.SetAdmin(true)
 	c.Notify("s1")
+	notifications, err := c.Notifications().AppendJSON(nil)
+	must(t, err)
 	topic := h.NewTopic("news", bind.TopicOptions{Listed: new(true)}, nil)
 	h.AddTopic(topic)
 	must(t, topic.Subscribe(c))
 	want := fmt.Sprintf(`{"zeal":[2],"age":42,"admin":true,"email":"bo@example.com","ip_address":"192.0.2.7","name":"Bo \"B\"",`+
-		`"notifications":{"s1":{"sender":"s1","timestamp":%d,"uuid":%q}},"resource_id":1,`+
+		`"notifications":%s,"resource_id":1,`+
 		`"subscriptions":{%q:{"name":"news","subscribers":1,"uuid":%q}},"timestamp":%d,"type":"player","uuid":%q}`,
-		c.notifications[0].at.Unix(), c.notifications[0].uuid, topic.UUID(), topic.UUID(), at, c.UUID())
+		notifications, topic.UUID(), topic.UUID(), at, c.UUID())
 	if got, err := c.AppendJSON(nil); string(got) != want || err != nil {
 		t.Errorf("connection = %s, %v, want %s", got, err, want)
 	}
 	if c.Attribute("gone") != nil || c.Attribute("age") == nil {
 		t.Errorf("Attribute: gone = %v, age = %v, want only age", c.Attribute("gone"), c.Attribute("age"))
 	}
-}
-
-// A connection keeps one notification a sender, and only the latest hundred.
-func TestNotifications(t *testing.T) {
-	h := newHub(t, 1)
-	c := h.All()[0]
-	c.Notify("a")
-	first := c.notifications[0].uuid
-	c.Notify("b")
-	c.Notify("a")
-	if len(c.notifications) != 2 || c.notifications[0].uuid == first {
-		t.Errorf("after a, b, a: %v, want two, a's a new one", c.notifications)
-	}
-	for i := range maxNotifications {
-		c.Notify(fmt.Sprint(i))
-	}
-	if len(c.notifications) != maxNotifications || c.notifications[0].sender != "0" {
-		t.Errorf("after many: %d from %s on, want %d from 0 on", len(c.notifications), c.notifications[0].sender, maxNotifications)
-	}
-	c.Dismiss()
-	if got, err := c.Notifications().AppendJSON(nil); string(got) != "{}" || err != nil {
-		t.Errorf("after Dismiss: %s, %v, want {}", got, err)
-	}
-}
-
-// The size of a client's fields is limited, that of each and of all together; a field that is refused changes nothing. A table
-// that grows after it was set is refused when the client is encoded.
-func TestAttributeBounds(t *testing.T) {
-	c := newHub(t, 1).All()[0]
-	text := func(size int) wire.Value { return wire.Raw(`"` + strings.Repeat("x", size) + `"`) }
-	if err := c.SetAttribute("a", text(64<<10)); err == nil || !strings.Contains(err.Error(), "64 KiB") || c.Attribute("a") != nil {
-		t.Errorf("SetAttribute of more than 64 KiB = %v, kept %t, want an error, and nothing kept", err, c.Attribute("a") != nil)
-	}
-	for _, name := range []string{"a", "b", "c", "d"} {
-		must(t, c.SetAttribute(name, text(60<<10)))
-	}
-	must(t, c.SetAttribute("a", text(61<<10))) // replaces the first
-	if err := c.SetAttribute("e", text(60<<10)); err == nil || !strings.Contains(err.Error(), "256 KiB") || c.Attribute("e") != nil {
-		t.Errorf("SetAttribute of the fifth 60 KiB = %v, kept %t, want an error, and nothing kept", err, c.Attribute("e") != nil)
-	}
-	must(t, c.SetAttribute("b", nil))
-	must(t, c.SetAttribute("e", text(60<<10)))
-	c.attributes[0].value = text(bind.MaxRow)
-	if _, err := c.AppendJSON(nil); err == nil || !strings.Contains(err.Error(), "1024 KiB") {
-		t.Errorf("AppendJSON of a field that has grown = %v, want that it is more than 1024 KiB", err)
-	}
-}
-
-// One change among a thousand connections, and the roster to all of them.
-func BenchmarkRoster(b *testing.B) {
-	h := newHub(b, 1000)
-	h.roster.scheduled = true // no timer sends meanwhile
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		h.connections[i%1000].SetName(fmt.Sprint(i))
-		h.sendRoster()
-	}
-	b.ReportMetric(float64(len(h.roster.frame.Payload())), "bytes/roster")
 }
 
 // The connections of a user are found in the order of opening, whatever the order in which they got it, until they close or get

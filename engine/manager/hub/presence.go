@@ -1,25 +1,16 @@
 package hub
 
 import (
-	"slices"
-	"strings"
-
 	"perigee/engine/broker/outbox"
+	"perigee/engine/manager/hub/presence"
 	"perigee/engine/wire"
 )
 
-// presence says which users are present in a topic: those with a connection that subscribes to it.
-type presence struct {
-	users   []presentUser   // sorted by user
-	before  map[string]bool // users that came or left since the last PresenceChanged: whether they were present then
-	whole   *outbox.Frame   // UpdatePresence; nil if users have changed since
-	changed bool            // the topic is in topics.presenceChanged
-}
-
-// presentUser is a user with the number of its connections.
-type presentUser struct {
-	user        string
-	connections int
+// topicPresence is the presence of a topic, and what its subscribers have to be told.
+type topicPresence struct {
+	*presence.Presence
+	whole     *outbox.Frame // UpdatePresence; nil if users have changed since
+	scheduled bool          // the topic is in topics.presenceChanged
 }
 
 // setPresence starts or ends the presence of a topic. Its subscribers are sent those who are present.
@@ -31,38 +22,22 @@ func (t *Topic) setPresence(on bool) {
 		t.presence = nil
 		return
 	}
-	t.presence = &presence{before: map[string]bool{}}
+	t.presence = &topicPresence{Presence: presence.New()}
 	for _, c := range t.subscribers {
-		t.countPresence(c.User(), 1)
+		t.presence.Count(c.User(), 1)
 	}
-	clear(t.presence.before) // the subscribers are sent the whole
+	t.presence.TakeChanges() // the subscribers are sent the whole
 	if f := t.wholePresence(); f != nil && len(t.subscribers) > 0 {
 		t.hub.publisher.Publish(t.id, f)
 	}
 }
 
-// countPresence adds n connections of a user, "" for connections without one. A user is present with the first, and gone with the
-// last.
+// countPresence adds n connections of a user, and schedules PresenceChanged if the user has come or gone.
 func (t *Topic) countPresence(user string, n int) {
-	p := t.presence
-	if p == nil || user == "" {
-		return
+	if p := t.presence; p != nil && p.Count(user, n) {
+		p.whole = nil
+		t.hub.schedulePresence(t)
 	}
-	i, present := p.find(user)
-	if present {
-		p.users[i].connections += n
-		if p.users[i].connections > 0 {
-			return
-		}
-		p.users = slices.Delete(p.users, i, i+1)
-	} else {
-		p.users = slices.Insert(p.users, i, presentUser{user, n})
-	}
-	p.whole = nil
-	if _, noted := p.before[user]; !noted {
-		p.before[user] = present
-	}
-	t.hub.schedulePresence(t)
 }
 
 // changePresence counts the subscriptions of a connection whose user changes.
@@ -75,13 +50,13 @@ func (c *Connection) changePresence(from, to string) {
 
 // schedulePresence has the subscribers of a topic told, together with further changes of the next interval of the roster.
 func (h *Hub) schedulePresence(t *Topic) {
-	if t.presence.changed {
+	if t.presence.scheduled {
 		return
 	}
-	t.presence.changed = true
+	t.presence.scheduled = true
 	h.topics.presenceChanged = append(h.topics.presenceChanged, t)
 	if len(h.topics.presenceChanged) == 1 {
-		h.loop.After(h.roster.interval, "presence", h.sendPresence)
+		h.loop.After(h.roster.Interval(), "presence", h.sendPresence)
 	}
 }
 
@@ -91,40 +66,26 @@ func (h *Hub) sendPresence() {
 	h.topics.presenceChanged = nil
 	for _, t := range topics {
 		p := t.presence
-		if p == nil || !p.changed || !t.registered {
+		if p == nil || !p.scheduled || !t.registered {
 			continue
 		}
-		p.changed = false
-		var joined, left texts
-		for user, before := range p.before {
-			_, present := p.find(user)
-			if present && !before {
-				joined = append(joined, user)
-			} else if before && !present {
-				left = append(left, user)
-			}
-		}
-		clear(p.before)
+		p.scheduled = false
+		joined, left := p.TakeChanges()
 		if len(joined) == 0 && len(left) == 0 {
 			continue
 		}
-		slices.Sort(joined)
-		slices.Sort(left)
-		if f := t.encodePresence("PresenceChanged", wire.Member{Name: "joined", Value: joined}, wire.Member{Name: "left", Value: left}); f != nil {
+		f := t.encodePresence("PresenceChanged",
+			wire.Member{Name: "joined", Value: wire.Texts(joined)}, wire.Member{Name: "left", Value: wire.Texts(left)})
+		if f != nil {
 			h.publisher.Publish(t.id, f)
 		}
 	}
 }
 
-// find returns the index of a user who is present, or that at which it would be inserted.
-func (p *presence) find(user string) (i int, present bool) {
-	return slices.BinarySearchFunc(p.users, user, func(u presentUser, user string) int { return strings.Compare(u.user, user) })
-}
-
 // wholePresence returns the frame that lists all who are present.
 func (t *Topic) wholePresence() *outbox.Frame {
 	if p := t.presence; p.whole == nil {
-		p.whole = t.encodePresence("UpdatePresence", wire.Member{Name: "users", Value: texts(t.Presence())})
+		p.whole = t.encodePresence("UpdatePresence", wire.Member{Name: "users", Value: wire.Texts(p.Users())})
 	}
 	return t.presence.whole
 }
@@ -143,9 +104,5 @@ func (t *Topic) Presence() []string {
 	if t.presence == nil {
 		return nil
 	}
-	users := make([]string, len(t.presence.users))
-	for i, u := range t.presence.users {
-		users[i] = u.user
-	}
-	return users
+	return t.presence.Users()
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"perigee/engine/broker/outbox"
+	"perigee/engine/manager/hub/history"
+	"perigee/engine/manager/hub/updates"
 	"perigee/engine/script/bind"
 	"perigee/engine/wire"
 )
@@ -21,9 +23,9 @@ type topics struct {
 	byUUID map[string]*Topic
 	listed []*Topic       // those that all clients know, sorted by name
 	lastID outbox.TopicID // of the topic made last
-	update update         // UpdateTopics
+	update updates.Update // UpdateTopics
 
-	histories          histories
+	histories          *history.Histories
 	withNewSubscribers []*Topic
 	presenceChanged    []*Topic // to be told to their subscribers
 }
@@ -38,8 +40,8 @@ type Topic struct {
 	listed         bool
 	deferAct       func(act func()) // defers subscriptions until AddTopic; nil after that
 	subscribers    []*Connection    // in the order of opening
-	history        *history         // nil if it keeps none
-	presence       *presence        // nil if it has none
+	history        *history.History // nil if it keeps none
+	presence       *topicPresence   // nil if it has none
 	newSubscribers []*Connection    // those of this turn that have to be sent presence and history
 	slot           any
 }
@@ -67,7 +69,7 @@ func (h *Hub) NewTopic(name string, o bind.TopicOptions, deferAct func(act func(
 // setOptions takes over those options that are set and that do not concern other clients.
 func (t *Topic) setOptions(o bind.TopicOptions) {
 	if o.History != nil {
-		t.keepHistory(*o.History)
+		t.setHistory(*o.History)
 	}
 	if o.Presence != nil {
 		t.setPresence(*o.Presence)
@@ -108,7 +110,7 @@ func (h *Hub) setListed(t *Topic, listed bool) {
 	} else {
 		h.topics.listed = slices.Delete(h.topics.listed, i, i+1)
 	}
-	h.schedule(&h.topics.update)
+	h.updates.Schedule(&h.topics.update)
 }
 
 // compareName orders topics by name.
@@ -163,7 +165,7 @@ func (h *Hub) Unregister(t *Topic) {
 		c.subscriptionsChanged()
 	}
 	t.subscribers = nil
-	t.keepHistory(0)
+	t.setHistory(0)
 	t.setPresence(false)
 	h.setListed(t, false)
 }
@@ -183,7 +185,7 @@ func (h *Hub) sendTopics() {
 
 // SendTopics sends a new connection the listed topics, if there are any.
 func (h *Hub) SendTopics(c *Connection) {
-	if len(h.topics.listed) > 0 && !h.topics.update.due { // one that is due goes to everybody
+	if len(h.topics.listed) > 0 && !h.topics.update.Due() { // one that is due goes to everybody
 		c.SendOrLog(updateTopics, h.listedTopics())
 	}
 }
@@ -198,7 +200,7 @@ func (h *Hub) SendAgain(c *Connection) {
 	for _, t := range c.subscriptions {
 		t.welcome(c)
 	}
-	h.schedule(&c.subscriptionsUpdate)
+	h.updates.Schedule(&c.subscriptionsUpdate)
 }
 
 const updateTopics = "UpdateTopics"
@@ -231,13 +233,42 @@ func (t *Topic) Access() bind.TopicAccess { return t.access }
 // Listed implements bind.Topic.
 func (t *Topic) Listed() bool { return t.listed }
 
-// Kept returns how many messages the topic keeps at most.
-func (t *Topic) Kept() int {
+// HistoryLimit returns how many messages the topic keeps at most.
+func (t *Topic) HistoryLimit() int {
 	if t.history == nil {
 		return 0
 	}
-	return t.history.keep
+	return t.history.Limit()
 }
+
+// setHistory sets how many messages the topic keeps from now on. 0 drops all of them.
+func (t *Topic) setHistory(n int) {
+	if t.history == nil && n > 0 {
+		t.history = t.hub.topics.histories.Start(t.name)
+	}
+	if t.history != nil {
+		t.history.SetLimit(n)
+		if n == 0 {
+			t.history = nil
+		}
+	}
+}
+
+// History implements bind.Topic.
+func (t *Topic) History() [][]byte {
+	if t.history == nil {
+		return nil
+	}
+	frames := t.history.Frames()
+	texts := make([][]byte, len(frames))
+	for i, f := range frames {
+		texts[i] = f.Payload()
+	}
+	return texts
+}
+
+// HistoryBytes returns how many bytes the histories of all topics take. It may be called by any goroutine.
+func (h *Hub) HistoryBytes() int64 { return h.topics.histories.Bytes() }
 
 // HasPresence reports whether the topic has a presence.
 func (t *Topic) HasPresence() bool { return t.presence != nil }
@@ -256,11 +287,11 @@ func (t *Topic) Publish(f *outbox.Frame) {
 	due := t.newSubscribers
 	t.newSubscribers = nil
 	for _, c := range due {
-		t.hub.sendNow(&c.subscriptionsUpdate)
+		t.hub.updates.SendNow(&c.subscriptionsUpdate)
 	}
 	t.hub.publisher.Publish(t.id, f)
 	if t.history != nil {
-		t.hub.remember(t.history, f)
+		t.history.Add(f)
 	}
 }
 
@@ -340,8 +371,8 @@ func (t *Topic) Unsubscribe(client bind.Client) {
 // subscriptionsChanged schedules UpdateSubscriptions. In the roster only the entry of this connection is refreshed: other
 // subscribers show there the number of subscribers of their own last change.
 func (c *Connection) subscriptionsChanged() {
-	c.hub.schedule(&c.subscriptionsUpdate)
-	c.InvalidateEntry()
+	c.hub.updates.Schedule(&c.subscriptionsUpdate)
+	c.entry.Invalidate()
 }
 
 // sendSubscriptions sends a connection its subscriptions, and then who is present in the new ones, and their history.
@@ -357,7 +388,7 @@ func (c *Connection) sendSubscriptions() {
 			c.SendFrame(t.wholePresence())
 		}
 		if t.history != nil {
-			c.conn.SendAll(slices.Clone(t.history.frames))
+			c.conn.SendAll(t.history.Frames())
 		}
 	}
 }

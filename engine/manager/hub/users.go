@@ -9,65 +9,25 @@ import (
 
 // SetUser implements bind.Client.
 func (c *Connection) SetUser(id string) {
-	if c.User() == id {
+	before := c.User()
+	if before == id {
 		return
 	}
-	h := c.hub
 	if c.open {
-		h.removeUser(c)
-		c.changePresence(c.User(), id)
+		c.hub.removeUser(c)
+		c.changePresence(before, id)
 	}
-	c.ofPerson().user = id
+	c.Profile.SetUser(id)
 	if c.open {
-		h.addUser(c)
+		c.hub.addUser(c)
 	}
-	c.changed()
+	c.changed(true)
 }
 
 // MayReturnAs reports whether the client of a connection that can be resumed may come back to it, if the connect hook has admitted it
 // now with the fields of another connection: only as the user that the hook named before.
 func (c *Connection) MayReturnAs(admitted *Connection) bool {
-	return admitted.User() == c.admitted()
-}
-
-// admitted returns the user that the connect hook has set; "" if it has set none.
-func (c *Connection) admitted() string {
-	if c.person == nil {
-		return ""
-	}
-	return c.person.admitted
-}
-
-func (c *Connection) setAdmitted(user string) {
-	if user != "" {
-		c.ofPerson().admitted = user
-	}
-}
-
-// FromConnect implements bind.Client.
-func (c *Connection) FromConnect(field string) bool { return slices.Contains(c.given(), field) }
-
-// SetFromConnect implements bind.Client.
-func (c *Connection) SetFromConnect(fields []string) {
-	if len(fields) > 0 {
-		c.ofPerson().given = fields
-	}
-}
-
-// given returns the fields that the connect hook has returned.
-func (c *Connection) given() []string {
-	if c.person == nil {
-		return nil
-	}
-	return c.person.given
-}
-
-// SetRoles implements bind.Client.
-func (c *Connection) SetRoles(roles []string) {
-	if !slices.Equal(c.Roles(), roles) {
-		c.ofPerson().roles = roles
-		c.changed()
-	}
+	return admitted.User() == c.Admitted()
 }
 
 // addUser adds a connection to those of its user, if it has one.

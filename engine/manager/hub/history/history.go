@@ -1,0 +1,142 @@
+// Package history owns the latest messages of topics, and limits the memory of all of them together. It must not know topics.
+//
+// Everything in it belongs to the loop, except Histories.Bytes.
+package history
+
+import (
+	"container/heap"
+	"sync/atomic"
+
+	"perigee/engine/broker/outbox"
+	"perigee/engine/config"
+	"perigee/engine/logging"
+)
+
+// Limits of the history of one topic, besides the number of messages that its options give.
+const (
+	maxBytes = 1 << 20
+	// frameOverhead is how many bytes a kept message takes besides its text.
+	frameOverhead = 128
+)
+
+// Histories are the histories of all topics.
+type Histories struct {
+	refusals *logging.Refusals
+	limit    config.Size // of all together
+	largest  histories
+	bytes    atomic.Int64 // written by the loop
+}
+
+// History has the latest messages of a topic.
+type History struct {
+	all    *Histories
+	topic  string
+	limit  int             // the maximum number of frames
+	frames []*outbox.Frame // oldest first
+	bytes  int
+	index  int // in Histories.largest; -1 if it is empty
+}
+
+// New returns no histories. All together take at most limit bytes; 0 means any number.
+func New(limit config.Size, r *logging.Refusals) *Histories {
+	return &Histories{limit: limit, refusals: r}
+}
+
+// SetLimit changes the limit, which counts from the next message on.
+func (all *Histories) SetLimit(limit config.Size) { all.limit = limit }
+
+// Bytes returns how many bytes all histories take. Any goroutine may call it.
+func (all *Histories) Bytes() int64 { return all.bytes.Load() }
+
+// Start returns an empty history of a topic. It keeps no message before SetLimit.
+func (all *Histories) Start(topic string) *History {
+	return &History{all: all, topic: topic, index: -1}
+}
+
+// Limit returns how many messages the history keeps at most.
+func (h *History) Limit() int { return h.limit }
+
+// SetLimit sets how many messages the history keeps from now on. 0 drops all of them.
+func (h *History) SetLimit(n int) {
+	h.limit = n
+	h.drop(len(h.frames) - n)
+}
+
+// Frames returns the messages, oldest first. The slice is the caller's.
+func (h *History) Frames() []*outbox.Frame { return append([]*outbox.Frame(nil), h.frames...) }
+
+// Add adds a message, and drops the oldest ones if there are too many.
+func (h *History) Add(f *outbox.Frame) {
+	h.frames = append(h.frames, f)
+	h.resize(h.bytes + size(f))
+	for len(h.frames) > h.limit || h.bytes > maxBytes {
+		h.drop(1)
+	}
+	h.all.enforceLimit()
+}
+
+func size(f *outbox.Frame) int { return len(f.Payload()) + frameOverhead }
+
+// drop drops the n oldest messages.
+func (h *History) drop(n int) {
+	if n <= 0 {
+		return
+	}
+	bytes := h.bytes
+	for _, f := range h.frames[:n] {
+		bytes -= size(f)
+	}
+	clear(h.frames[:n])
+	h.frames = h.frames[n:]
+	h.resize(bytes)
+}
+
+// resize sets the size of a history and keeps the sum and the order of all.
+func (h *History) resize(bytes int) {
+	all := h.all
+	all.bytes.Add(int64(bytes - h.bytes))
+	h.bytes = bytes
+	switch {
+	case h.index < 0 && bytes > 0:
+		heap.Push(&all.largest, h)
+	case h.index >= 0 && bytes == 0:
+		heap.Remove(&all.largest, h.index)
+	case h.index >= 0:
+		heap.Fix(&all.largest, h.index)
+	}
+}
+
+// enforceLimit has the largest history drop its older half, until all have no more bytes than limits.history_memory.
+func (all *Histories) enforceLimit() {
+	for all.limit > 0 && all.bytes.Load() > int64(all.limit) {
+		largest := all.largest[0]
+		all.refusals.Log("limits.history_memory", all.limit, "topic", largest.topic)
+		largest.drop((len(largest.frames) + 1) / 2)
+	}
+}
+
+// histories are a heap of those with messages, the largest first.
+type histories []*History
+
+func (list histories) Len() int           { return len(list) }
+func (list histories) Less(i, j int) bool { return list[i].bytes > list[j].bytes }
+
+func (list histories) Swap(i, j int) {
+	list[i], list[j] = list[j], list[i]
+	list[i].index, list[j].index = i, j
+}
+
+// Push is called by package heap, as is Pop.
+func (list *histories) Push(of any) {
+	added := of.(*History)
+	added.index = len(*list)
+	*list = append(*list, added)
+}
+
+func (list *histories) Pop() any {
+	last := len(*list) - 1
+	removed := (*list)[last]
+	(*list)[last], removed.index = nil, -1
+	*list = (*list)[:last]
+	return removed
+}
