@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -104,6 +105,30 @@ func TestConnectHook(t *testing.T) {
 	}
 	if strings.Contains(server.Log(), secret) {
 		t.Error("the log has the cookie")
+	}
+}
+
+// A field that the connect hook returns under almost the name of one of the server's is logged once, with the place.
+func TestConnectFields(t *testing.T) {
+	server := application(t, `
+function app:connect()
+  return {
+    user = "7", roles = {}, data = {}, -- right
+    role = "agent", users = "7", rolls = {}, Roles = {}, user_id = 7, -- wrong
+    date = 1, score = 2, used = 3, room = "tea", name = "Ann", id = 4, -- fields of its own
+  }
+end`, nil)
+	for range 2 {
+		server.Open(t, "alice", nil).Expect("ConnectionEstablished")
+	}
+	const warning = "whose name is similar"
+	for field, similar := range map[string]string{"role": "roles", "users": "user", "rolls": "roles", "Roles": "roles", "user_id": "user"} {
+		if want := fmt.Sprintf("field=%s did_you_mean=%s", field, similar); strings.Count(server.Log(), want) != 1 {
+			t.Errorf("the log has not once %q:\n%s", want, server.Log())
+		}
+	}
+	if log := server.Log(); strings.Count(log, warning) != 5 || !strings.Contains(log, "app.lua:8 field=users") {
+		t.Errorf("the log is\n%s\nwant five warnings with their place", log)
 	}
 }
 

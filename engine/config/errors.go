@@ -101,15 +101,15 @@ func Nearest(name string, known []string) string {
 		if len(name)-len(candidate) > most || len(candidate)-len(name) > most {
 			continue // needs more edits than that
 		}
-		if d := distance(name, candidate); d < edits && d < len(candidate) {
+		if d := Distance(name, candidate); d < edits && d < len(candidate) {
 			best, edits = candidate, d
 		}
 	}
 	return best
 }
 
-// distance returns the number of bytes to change, add or remove to turn a into b (Levenshtein distance).
-func distance(a, b string) int {
+// Distance returns the number of bytes to change, add or remove to turn a into b (Levenshtein distance).
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

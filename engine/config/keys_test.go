@@ -127,8 +127,8 @@ func TestDistance(t *testing.T) {
 		a, b string
 		want int
 	}{{"", "", 0}, {"port", "port", 0}, {"prot", "port", 2}, {"por", "port", 1}, {"", "key", 3}, {"kitten", "sitting", 3}} {
-		if got, back := distance(test.a, test.b), distance(test.b, test.a); got != test.want || back != test.want {
-			t.Errorf("distance(%q, %q) = %d, back %d, want %d", test.a, test.b, got, back, test.want)
+		if got, back := Distance(test.a, test.b), Distance(test.b, test.a); got != test.want || back != test.want {
+			t.Errorf("Distance(%q, %q) = %d, back %d, want %d", test.a, test.b, got, back, test.want)
 		}
 	}
 }

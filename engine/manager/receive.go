@@ -107,7 +107,7 @@ func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incomin
 		return c.Prompt(call.Text, msg.Prompt)
 	}
 	if !c.HasRole(msg.Roles) {
-		return g.deny(c, msg, call, wire.RoleMissing())
+		return g.deny(c, msg, call, wire.RoleMissing(msg.Name))
 	}
 	if err := g.manager.loop.CheckOwner(); err != nil { // before the handler has done a part of its work
 		return err
@@ -118,7 +118,7 @@ func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incomin
 	}
 	switch {
 	case err == nil && !ok:
-		return g.deny(c, msg, call, wire.NotAllowed())
+		return g.deny(c, msg, call, wire.NotAllowed(msg.Name))
 	case in.invalid != nil:
 		c.Refuse(wire.InvalidFields(in.invalid.Error()), in.message.ID)
 		return nil // an error of authorize may well come from these fields

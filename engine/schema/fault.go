@@ -3,6 +3,7 @@ package schema
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ func sentence(err error, document any, words func(e *jsonschema.ValidationError,
 		return cmp.Or(slices.Compare(a.path, b.path), cmp.Compare(a.text, b.text))
 	})
 	if n := len(first.path); words != nil && first.unknown && n > 0 { // a keyword of a schema
-		text := unknownKeyword(first.path[n-1])
+		text := unknownKeyword(first.path[n-1], find(document, first.path[:n-1]))
 		if place := show(first.path[:n-1], document); place != "" {
 			text = place + ": " + text
 		}
@@ -175,13 +176,55 @@ func ofSchema(e *jsonschema.ValidationError, at any) string {
 	return ""
 }
 
-// unknownKeyword returns what is wrong with a keyword of a schema that does not exist.
-func unknownKeyword(name string) string {
+// unknownKeyword returns what is wrong with a keyword of a schema that does not exist. at is the schema.
+func unknownKeyword(name string, at any) string {
+	schema, _ := at.(map[string]any)
 	text := "unknown keyword " + strconv.Quote(name)
-	if similar := config.Nearest(name, keywords()); similar != "" {
-		text += "; did you mean " + strconv.Quote(similar) + "?"
+	similar := similarKeyword(name, schema["type"])
+	if isField(schema[name], similar) {
+		return text + fmt.Sprintf("; fields belong in properties: { properties = { %s = ... } }", name)
+	}
+	if similar != "" {
+		text += "; did you mean " + similar + "?"
 	}
 	return text
+}
+
+// similarKeyword returns the quoted keyword that a name in a schema of a type resembles; of "min" and "max", which several keywords
+// begin with, that of the type.
+func similarKeyword(name string, kind any) string {
+	if name == "min" || name == "max" {
+		switch kind {
+		case "string":
+			return strconv.Quote(name + "Length")
+		case "number", "integer":
+			return strconv.Quote(name + "imum")
+		case "array":
+			return strconv.Quote(name + "Items")
+		case "object":
+			return strconv.Quote(name + "Properties")
+		}
+		return strconv.Quote(name+"Length") + " or " + strconv.Quote(name+"imum")
+	}
+	if similar := config.Nearest(name, keywords()); similar != "" {
+		return strconv.Quote(similar)
+	}
+	return ""
+}
+
+// isField reports whether an unknown keyword with this value is rather a field than the quoted keyword that it resembles, if any: its
+// value is a schema, or a type, which that keyword does not take.
+func isField(v any, similar string) bool {
+	switch v := v.(type) {
+	case string:
+		return similar == "" && slices.Contains(types(), v)
+	case map[string]any:
+		name := strings.Trim(similar, `"`)
+		return name == "" || slices.Contains([]string{
+			"const", "default", "deprecated", "description", "enum", "format", "pattern", "required", "title", "type",
+		}, name)
+	}
+	return false
 }
 
 // wrongType returns the fault of a wrong value of the keyword type.

@@ -12,13 +12,33 @@ import (
 	"perigee/engine/script/api"
 )
 
+// connectPlace returns where the connect hook is defined; "" if that is not known.
+func (h *hooks) connectPlace() string {
+	if hook, ok := h.functions["connect"].(*lua.LFunction); ok && !hook.IsG {
+		return fmt.Sprintf("%s:%d", hook.Proto.SourceName, hook.Proto.LineDefined)
+	}
+	return ""
+}
+
 // raiseConnect raises an error about what the connect hook did, at the place of its definition.
 func (h *hooks) raiseConnect(L *lua.LState, format string, args ...any) {
-	place := ""
-	if hook, ok := h.functions["connect"].(*lua.LFunction); ok && !hook.IsG {
-		place = fmt.Sprintf("%s:%d: ", hook.Proto.SourceName, hook.Proto.LineDefined)
+	problem := "the connect hook " + fmt.Sprintf(format, args...)
+	if place := h.connectPlace(); place != "" {
+		problem = place + ": " + problem
 	}
-	L.Error(lua.LString(place+"the connect hook "+fmt.Sprintf(format, args...)), 0)
+	L.Error(lua.LString(problem), 0)
+}
+
+// warnOfFields warns once of each field that the connect hook has returned under almost the name of one that decides who a client is.
+func (h *hooks) warnOfFields(fields *lua.LTable) {
+	fields.ForEach(func(k, _ lua.LValue) {
+		name := k.String()
+		if similar := similarField(name); similar != "" && !slices.Contains(h.warnedOfFields, name) {
+			h.warnedOfFields = append(h.warnedOfFields, name)
+			h.log.Warn("script: the connect hook returned a field whose name is similar to one of the server's",
+				"place", h.connectPlace(), "field", name, "did_you_mean", similar)
+		}
+	})
 }
 
 // maxRefusal is how many bytes the reason of a refusal may have.
@@ -47,6 +67,7 @@ func (h *hooks) OnConnect(r *handshake.Request, peer auth.Peer, c Client) (*hand
 		case *lua.LNilType:
 		case *lua.LTable:
 			h.clients.SetFields(L, c, v)
+			h.warnOfFields(v)
 		case lua.LBool:
 			if !bool(v) {
 				refusal = h.refusal(L, L.Get(-2), L.Get(-1))

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"perigee/engine/config"
 	"perigee/engine/script/api"
 )
 
@@ -37,6 +38,23 @@ func similarHook(name string) string {
 	for _, h := range all {
 		if h.Name == plain || h.Name == strings.TrimPrefix(plain, "on") || isMisspelt(plain, h.Name) {
 			return h.Name
+		}
+	}
+	return ""
+}
+
+// similarField returns the field user, roles or data of a client that a name resembles, such as roles for "role", "rolls" and "Roles", and
+// user for "users" and "user_id". It returns "" for these fields themselves and for any other name.
+func similarField(name string) string {
+	fields := []string{"user", "roles", "data"}
+	if slices.Contains(fields, name) {
+		return ""
+	}
+	plain := strings.TrimSuffix(strings.ReplaceAll(strings.ToLower(name), "_", ""), "id")
+	for _, field := range fields {
+		// A short name of the same length, such as "date", is a word of its own.
+		if d := config.Distance(plain, field); d == 0 || d == 1 && (len(plain) != len(field) || len(field) >= minMisspelt) {
+			return field
 		}
 	}
 	return ""

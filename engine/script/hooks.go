@@ -55,9 +55,10 @@ type hooks struct {
 	log         *slog.Logger
 	managerName string
 
-	manager      *lua.LTable
-	functions    map[string]lua.LValue // by name; only functions
-	warnedOfOpen bool
+	manager        *lua.LTable
+	functions      map[string]lua.LValue // by name; only functions
+	warnedOfOpen   bool
+	warnedOfFields []string
 }
 
 // readHooks reads the hooks of the manager and raises errors. It warns of functions that are probably misspelt hooks.

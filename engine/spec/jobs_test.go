@@ -17,6 +17,11 @@ it("does the jobs of other programs", function()
   assert.same({ body = [[{"job":"Keep","data":{"value":3}}]], delay = 0, priority = 1024 }, spec.jobs()[1])
   assert.equal(2, spec.work())
   assert.same({ value = 4 }, spec.state("kept"))
+  for _, wrong in ipairs({ { "Keep", { value = 4 } }, { { job = "Keep" } } }) do
+    local ok, problem = pcall(spec.job, unpack(wrong))
+    assert.is_false(ok)
+    assert.matches("write spec.job%(json.encode%({ job = ", problem)
+  end
   spec.job([[{"job":"Keep","data":[5]}]])
   spec.job("Keep 6")
   assert.equal(2, spec.work())

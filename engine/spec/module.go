@@ -182,6 +182,9 @@ func setStub(stub *harness.Stub, field string, v lua.LValue) error {
 
 // putJob (body, tube) puts a job as another program does.
 func (f *file) putJob(L *lua.LState) int {
+	if L.Get(1).Type() == lua.LTTable || L.Get(2).Type() == lua.LTTable {
+		L.RaiseError(`spec.job takes the body of a job as text: write spec.job(json.encode({ job = "Ring", data = { by = "ann" } }))`)
+	}
 	f.runningServer(L).PutJob([]byte(L.CheckString(1)), L.OptString(2, f.options.Config.Queue.Name))
 	return 0
 }

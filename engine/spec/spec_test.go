@@ -175,7 +175,7 @@ func TestFailures(t *testing.T) {
 		{"said", `print("a", 1); spec.client():send("Say"); assert.equal(1, 2)`, "x_spec.lua:4: things work: expected 1, got 2\n    | a\t1\n    | printed\n    | scripts/app.lua:26: WARN logged by=Ada\n0 passed"},
 		{"closed client", `local c = spec.client(); c:close(); c:send("Boom")`, "the client is closed: 1000"},
 		{"no module", `require("server")`, `module "server" not found: a spec can require`},
-		{"unknown option", `spec.client():expect("Rang", {}, { skipp = true })`, `unknown option "skipp"; there are: skip`},
+		{"unknown option", `spec.client():expect("Rang", {}, { skipp = true })`, `unknown option "skipp"; did you mean "skip"? There are: skip`},
 		{"passed over", `local c = spec.client(); c:send("Nope"); c:expect("Rang", {}, { skip = true })`, "expected Rang, got nothing\n    passed over: {"},
 		{"slip of it", `it.pend("x")`, "there is no it.pend"},
 		{"broken on_input", `spec.process("touch", { on_input = function() return { outptu = {} } end }); local c = spec.client(); c:send("Start"); c:send("Write", { text = "x" })`, "x_spec.lua:4: things work: on_input returns output and errors"},

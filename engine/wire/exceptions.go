@@ -37,11 +37,15 @@ func shorten(name string) string {
 	return name
 }
 
-// NotAllowed is for an admin or a user whose message is refused by the condition of the message.
-func NotAllowed() Exception { return Exception{"NotAllowed", 403, "this is not allowed now"} }
+// NotAllowed is for an admin or a user whose message of this name is refused by the condition of the message.
+func NotAllowed(name string) Exception {
+	return Exception{"NotAllowed", 403, shorten(name) + " is not allowed now"}
+}
 
-// RoleMissing is for a user who has none of the roles that the message asks for.
-func RoleMissing() Exception { return Exception{"NotAllowed", 403, "this needs another role"} }
+// RoleMissing is for a user who has none of the roles that the message of this name asks for.
+func RoleMissing(name string) Exception {
+	return Exception{"NotAllowed", 403, shorten(name) + " needs another role"}
+}
 
 // InvalidFields is for a message whose fields do not match its declaration.
 func InvalidFields(message string) Exception { return Exception{"InvalidFields", 422, message} }

@@ -8,6 +8,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"perigee/engine/config"
 	"perigee/engine/script/value"
 	"perigee/engine/wire"
 )
@@ -63,7 +64,11 @@ func CheckOptions(options *lua.LTable, known ...string) error {
 	var err error
 	options.ForEach(func(k, _ lua.LValue) {
 		if key, ok := k.(lua.LString); (!ok || !slices.Contains(known, string(key))) && err == nil {
-			err = fmt.Errorf("unknown option %q; there are: %s", k.String(), strings.Join(known, ", "))
+			begin := "; there are: "
+			if similar := config.Nearest(k.String(), known); similar != "" {
+				begin = fmt.Sprintf("; did you mean %q? There are: ", similar)
+			}
+			err = fmt.Errorf("unknown option %q%s%s", k.String(), begin, strings.Join(known, ", "))
 		}
 	})
 	return err

@@ -37,25 +37,37 @@ func (cs *Clients) checkTopic(L *lua.LState, n int) Topic {
 // registerTopic is server.register.
 func (cs *Clients) registerTopic(L *lua.LState) int {
 	name := api.CheckName(L, "topic")
-	options := L.OptTable(2, L.NewTable())
-	api.Raise(L, api.CheckOptions(options, "protection", "owner", "listed", "history", "presence"))
-	o := TopicOptions{TopicAccess: TopicAccess{Protection: auth.None}}
-	var err error
-	if options.RawGetString("protection") != lua.LNil {
-		o.Protection, err = api.Protection(options)
-		api.Raise(L, err)
+	o, err := topicOptions(L.OptTable(2, L.NewTable()))
+	if err != nil {
+		L.RaiseError("topic %q: %s", name, err)
 	}
-	o.Owner, err = api.Owner(options, o.Protection, "the uuid of the connection that it belongs to")
-	api.Raise(L, err)
-	o.Listed, err = flag(options, "listed")
-	api.Raise(L, err)
-	o.Presence, err = flag(options, "presence")
-	api.Raise(L, err)
-	o.History, err = historyOption(options)
-	api.Raise(L, err)
 	t, err := cs.host.Register(name, o)
 	api.Raise(L, err)
 	return cs.pushTopic(L, t)
+}
+
+// topicOptions returns the options of server.register.
+func topicOptions(options *lua.LTable) (o TopicOptions, err error) {
+	if err = api.CheckOptions(options, "protection", "owner", "listed", "history", "presence"); err != nil {
+		return o, err
+	}
+	o.Protection = auth.None
+	if options.RawGetString("protection") != lua.LNil {
+		o.Protection, err = api.Protection(options)
+	}
+	if err == nil {
+		o.Owner, err = api.Owner(options, o.Protection, "the uuid of the connection that it belongs to")
+	}
+	if err == nil {
+		o.Listed, err = flag(options, "listed")
+	}
+	if err == nil {
+		o.Presence, err = flag(options, "presence")
+	}
+	if err == nil {
+		o.History, err = historyOption(options)
+	}
+	return o, err
 }
 
 // flag returns an option that is true or false, or nil if it is left out.
