@@ -8,8 +8,8 @@ import (
 	"perigee/engine/script/store"
 )
 
-// ran is called by the machine when code of the scripts has run. It looks for values that cannot be saved.
-func (p *Program) ran(call any, sliceEnds bool) {
+// noteRun is called by the machine when code of the scripts has run. It looks for values that cannot be saved.
+func (p *Program) noteRun(call any, sliceEnds bool) {
 	h := store.Handler{Name: "?"}
 	if c, ok := call.(*api.Call); ok {
 		h.Name = c.Name
@@ -17,7 +17,7 @@ func (p *Program) ran(call any, sliceEnds bool) {
 	}
 	p.clients.CheckData(h, sliceEnds)
 	if a := p.options.Audit; a != nil {
-		a.Ran(h)
+		a.NoteRun(h)
 		if sliceEnds {
 			a.Continue()
 		}

@@ -149,7 +149,7 @@ func newProgram(o Options, host Host) *Program {
 	p.turns = &turns{scriptLoop: o.Loop, host: host, lifetime: p.lifetime, generation: o.Generation, onRun: o.OnRun}
 	p.vm = vm.New(vm.Options{
 		TurnTimeout: o.TurnTimeout, Memory: o.Memory, OnHang: o.OnHang,
-		Print: p.log.Print, Now: o.Loop.Now, Await: p.turns.Await, Stopped: loop.ErrStopped, Ran: p.ran,
+		Print: p.log.Print, Now: o.Loop.Now, Await: p.turns.Await, Stopped: loop.ErrStopped, OnRun: p.noteRun,
 	})
 	p.promises = promise.New(promise.Options{
 		VM: p.vm, Loop: o.Loop, Turn: p.turns.Defer, Timeout: o.AwaitTimeout, Generation: o.Generation, Log: o.Log,

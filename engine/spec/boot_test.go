@@ -45,24 +45,24 @@ func runHooks(t *testing.T, text string) spec.Report {
 	})
 }
 
-// What boot meets can be played for the file, for a group, or by an example before it uses the server.
-func TestBootIsPlayed(t *testing.T) {
+// Fakes that boot meets can be added for the file, for a group, or by an example before it uses the server.
+func TestBootHasFakes(t *testing.T) {
 	t.Parallel()
 	report := runHooks(t, `local spec = require "spec"
 spec.http("http://weather.test/*", { body = "sun" })
 spec.process("touch", { output = { "ready" } })
-it("has what the file plays", function()
+it("has what the file adds", function()
   local known = spec.state("weather")
   assert.equal("sun", known.text)
   assert.equal("ready", known.line)
 end)
-it("has what it plays itself", function()
+it("has what it adds itself", function()
   spec.http("http://weather.test/bern", { body = "snow" })
   assert.equal("snow", spec.state("weather").text)
 end)
 describe("a group", function()
   before_each(function() spec.http("http://weather.test/bern", { body = "rain" }) end)
-  it("has what before_each plays", function() assert.equal("rain", spec.state("weather").text) end)
+  it("has what before_each adds", function() assert.equal("rain", spec.state("weather").text) end)
 end)
 describe("an outage", function()
   spec.http("http://weather.test/bern", { reason = "timeout" })
@@ -82,7 +82,7 @@ it("has the answer of the file again", function() spec.start(); assert.equal("su
 
 // Without a stub for the boot, each example fails for itself, and the failure names the request. A program that the settings do
 // not have fails with its place.
-func TestBootIsNotPlayed(t *testing.T) {
+func TestBootWithoutFakes(t *testing.T) {
 	t.Parallel()
 	got := runHooks(t, `local spec = require "spec"
 it("needs a stub", function() end)

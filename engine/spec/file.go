@@ -38,7 +38,7 @@ type file struct {
 type suite struct {
 	outer         *suite
 	name          string
-	played        []func(s *harness.Server) error // before the scripts of each example load
+	fakes         []func(s *harness.Server) error // made before the scripts of each example load
 	before, after []lua.LValue
 }
 
@@ -52,9 +52,9 @@ type example struct {
 
 // loading is the loading of the scripts of an example, at its first call that needs them.
 type loading struct {
-	done   bool
-	err    error
-	played bool // the spec plays something that the scripts may meet while they load
+	done  bool
+	err   error
+	faked bool // the spec has a fake that the scripts may meet while they load
 }
 
 func newFile(o Options, shown string) *file {
@@ -165,7 +165,7 @@ func (f *file) try(ctx context.Context, e *example) error {
 		}
 	}
 	failures := f.log.TakeErrors()
-	if err != nil && f.loading.err != nil && !f.loading.played && len(failures) == 0 {
+	if err != nil && f.loading.err != nil && !f.loading.faked && len(failures) == 0 {
 		return fmt.Errorf("%w: %w", errAllFail, f.loading.err)
 	}
 	for _, failure := range failures {
@@ -186,7 +186,7 @@ func (f *file) loadScripts() error {
 	return nil
 }
 
-// before plays what a suite declares and runs its before_each functions, those of the outermost suite first.
+// before makes the fakes that a suite declares and runs its before_each functions, those of the outermost suite first.
 func (f *file) before(s *suite) error {
 	if s == nil {
 		return nil
@@ -194,9 +194,9 @@ func (f *file) before(s *suite) error {
 	if err := f.before(s.outer); err != nil {
 		return err
 	}
-	for _, play := range s.played {
-		f.loading.played = true
-		if err := play(f.server); err != nil {
+	for _, add := range s.fakes {
+		f.loading.faked = true
+		if err := add(f.server); err != nil {
 			return err
 		}
 	}

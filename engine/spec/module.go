@@ -30,16 +30,16 @@ func (f *file) runningServer(L *lua.LState) *harness.Server {
 	return f.server
 }
 
-// play makes the server of the running example play something, or that of each example of the suite whose function runs.
-func (f *file) play(L *lua.LState, do func(s *harness.Server) error) {
+// addFake adds a fake to the server of the running example, or to that of each example of the suite whose function runs.
+func (f *file) addFake(L *lua.LState, add func(s *harness.Server) error) {
 	if f.server != nil {
-		f.loading.played = true
-		raise(L, do(f.server))
+		f.loading.faked = true
+		raise(L, add(f.server))
 		return
 	}
 	place := api.CallSite(L)
-	f.suite.played = append(f.suite.played, func(s *harness.Server) error {
-		if err := do(s); err != nil {
+	f.suite.fakes = append(f.suite.fakes, func(s *harness.Server) error {
+		if err := add(s); err != nil {
 			return fmt.Errorf("%s: %w", place, err)
 		}
 		return nil
@@ -136,7 +136,7 @@ func (f *file) http(L *lua.LState) int {
 			L.ArgError(2, err.Error())
 		}
 	}
-	f.play(L, func(s *harness.Server) error {
+	f.addFake(L, func(s *harness.Server) error {
 		s.AddStub(stub)
 		return nil
 	})

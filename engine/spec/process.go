@@ -19,7 +19,7 @@ func (f *file) process(L *lua.LState) int {
 			L.ArgError(2, err.Error())
 		}
 	}
-	f.play(L, func(s *harness.Server) error { return s.AddFake(name, fake) })
+	f.addFake(L, func(s *harness.Server) error { return s.AddFake(name, fake) })
 	return 0
 }
 

@@ -13,7 +13,7 @@ func Description() api.Description {
 	f := (*file)(nil) // no function is called
 	return api.Description{
 		Modules: []api.Module{{
-			Name: "spec", Doc: "Plays clients, the clock and other programs in specs.", Functions: f.moduleFunctions(),
+			Name: "spec", Doc: "Clients, a clock and fakes of other programs for specs.", Functions: f.moduleFunctions(),
 		}},
 		Kinds:        []api.Kind{f.clientKind(), expectOptions(), dropOptions(), resumeOptions(), answerOptions(), programOptions(), programReaction()},
 		GlobalsTitle: "Globals of specs",
@@ -31,7 +31,7 @@ func (f *file) moduleFunctions() []api.Function {
 		},
 		{
 			Name: "start", Signature: "()",
-			Doc: "Loads the scripts and runs their boot, as the first call of an example that needs the server does by itself. Raises an error if they do not load. What boot meets must be played before.",
+			Doc: "Loads the scripts and runs their boot, as the first call of an example that needs the server does by itself. Raises an error if they do not load. Fakes that boot meets must be added before.",
 			Run: f.start,
 		},
 		{
@@ -54,7 +54,7 @@ func (f *file) moduleFunctions() []api.Function {
 		},
 		{
 			Name: "process", Signature: "(name: string, program?: perigee.ProgramOptions)",
-			Doc: "Plays a program that the settings name, since specs start none. It prints its lines once everything else at that moment has happened, and ends. It is never restarted. Outside of examples it plays the program in each example of the group, or of the file, from its boot on. A program that is not played fails the example.",
+			Doc: "Adds a fake of a program that the settings name, since specs start none. It prints its lines once everything else at that moment has happened, and ends. It is never restarted. Outside of examples it is added in each example of the group, or of the file, from its boot on. A program without a fake fails the example.",
 			Run: f.process,
 		},
 		{
@@ -79,7 +79,7 @@ func (f *file) moduleFunctions() []api.Function {
 
 func (f *file) clientKind() api.Kind {
 	return api.Kind{
-		Name: "client", Class: "TestClient", Doc: "A client that a spec plays.",
+		Name: "client", Class: "TestClient", Doc: "A client in a spec.",
 		Fields: []api.Field{
 			{Name: "uuid", Type: "string", Doc: "The uuid of its connection."},
 			{Name: "connection", Type: "table", Doc: "The fields that its connection had when it was new."},
@@ -157,7 +157,7 @@ func programOptions() api.Kind {
 }
 
 func programReaction() api.Kind {
-	return api.Kind{Class: "ProgramReaction", Doc: "What a program that a spec plays does with its input.", Fields: []api.Field{
+	return api.Kind{Class: "ProgramReaction", Doc: "What the fake of a program does with its input.", Fields: []api.Field{
 		{Name: "output?", Type: "string[]", Doc: "Lines of the standard output."},
 		{Name: "errors?", Type: "string[]", Doc: "Lines of the standard error."},
 		{Name: "exit_code?", Type: "integer", Doc: "0 to 255, if the program ends now. Default: it goes on."},

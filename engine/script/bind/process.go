@@ -21,7 +21,7 @@ type child struct {
 	process *process.Process
 	name    string
 	request process.Request
-	behalf  *quota.Owner // on whose behalf it runs; a process of the server itself is an owner of its own
+	account *quota.Owner // on whose behalf it runs; a process of the server itself is an owner of its own
 	from    *child       // the child whose process it takes over when the scripts start to run; nil afterwards, and if it started its own
 	moved   bool         // another child has taken over its process
 
@@ -125,15 +125,15 @@ func (c *child) exitCode() lua.LValue {
 // execute is server.execute.
 func (ps *Processes) execute(L *lua.LState) int {
 	turns := ps.options.Turns
-	c := &child{owner: ps, name: L.CheckString(1), behalf: turns.Owner(), waiting: map[*func()]bool{}}
+	c := &child{owner: ps, name: L.CheckString(1), account: turns.Owner(), waiting: map[*func()]bool{}}
 	request := process.Request{Name: c.name, Ready: func() {
 		// If the loop has ended no event is delivered.
-		_ = turns.Post("process "+c.name, func() { turns.As(c.behalf, c.deliver) })
+		_ = turns.Post("process "+c.name, func() { turns.As(c.account, c.deliver) })
 	}}
-	if c.behalf != nil {
-		request.Owner = c.behalf
+	if c.account != nil {
+		request.Owner = c.account
 	} else {
-		c.behalf = quota.NewOwner(nil)
+		c.account = quota.NewOwner(nil)
 	}
 	if options := L.OptTable(2, nil); options != nil {
 		api.Raise(L, api.CheckOptions(options, "args", "on_output", "on_error", "on_exit", "restart"))

@@ -109,7 +109,11 @@ func metamethod(L *lua.LState, v lua.LValue, event string) lua.LValue {
 	return L.GetMetaField(v, event)
 }
 
+// call calls a metamethod, and fails as Lua does if it is neither a function nor an object that can be called.
 func call(L *lua.LState, method, a, b lua.LValue) int {
+	if method.Type() != lua.LTFunction && L.GetMetaField(method, "__call") == lua.LNil {
+		L.RaiseError("attempt to call a %s value", method.Type())
+	}
 	L.Push(method)
 	L.Push(a)
 	L.Push(b)

@@ -12,9 +12,9 @@ import (
 const (
 	// auditEntries is how many entries one step of an audit visits: some 300 microseconds.
 	auditEntries = 2000
-	// auditRest is how long an audit pauses after a step, as a multiple of the time that the step took: it may take 1 % of the time.
-	auditRest = 100
-	minRest   = time.Millisecond // the shortest pause, since a turn that continues the audit costs something, too
+	// pauseFactor is how long an audit pauses after a step, as a multiple of the time that the step took: it may take 1 % of the time.
+	pauseFactor = 100
+	minPause    = time.Millisecond // since a turn that continues the audit costs something, too
 	// maxSuspects bounds how many handlers a finding names.
 	maxSuspects = 8
 )
@@ -73,8 +73,8 @@ func NewAudit(s *Store, o AuditOptions) *Audit {
 	return &Audit{store: s, options: o, reported: map[string]string{}}
 }
 
-// Ran notes that code of a handler has run. Continue must be called before a turn of another handler.
-func (a *Audit) Ran(h Handler) {
+// NoteRun notes that code of a handler has run. Continue must be called before a turn of another handler.
+func (a *Audit) NoteRun(h Handler) {
 	if len(a.current) <= maxSuspects && !slices.Contains(a.current, h) {
 		a.current = append(a.current, h)
 	}
@@ -101,7 +101,7 @@ func (a *Audit) continueNow() {
 	if !began.Before(a.resume) {
 		more = a.step()
 		now := time.Now()
-		a.resume = now.Add(max(minRest, auditRest*now.Sub(began)))
+		a.resume = now.Add(max(minPause, pauseFactor*now.Sub(began)))
 	}
 	if more {
 		a.waiting = true

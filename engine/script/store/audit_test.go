@@ -36,7 +36,7 @@ func TestAudit(t *testing.T) {
 		{"Worse", `bad.y = nil bad.z = 0/0`},
 	} {
 		run(t, l, turn.source)
-		audit.Ran(Handler{Name: turn.handler})
+		audit.NoteRun(Handler{Name: turn.handler})
 		audit.Continue()
 	}
 	want := []string{
@@ -64,12 +64,12 @@ func TestAuditInSteps(t *testing.T) {
 		steps = nil
 		next()
 	}
-	audit.Ran(Handler{Name: "Before"}) // the first step
+	audit.NoteRun(Handler{Name: "Before"}) // the first step
 	audit.Continue()
 	run(t, l, `small.x = print`)
-	audit.Ran(Handler{Name: "Ring"})
+	audit.NoteRun(Handler{Name: "Ring"})
 	audit.Continue()
-	audit.Ran(Handler{Name: "Ring"})
+	audit.NoteRun(Handler{Name: "Ring"})
 	audit.Continue()
 	for range 4 {
 		continueAudit()
@@ -79,7 +79,7 @@ func TestAuditInSteps(t *testing.T) {
 	}
 	run(t, l, `big[1] = print`) // behind the audit
 	for i := range maxSuspects + 1 {
-		audit.Ran(Handler{Name: fmt.Sprint("H", i)})
+		audit.NoteRun(Handler{Name: fmt.Sprint("H", i)})
 		audit.Continue()
 	}
 	for len(steps) > 0 {
@@ -102,7 +102,7 @@ func BenchmarkAudit(b *testing.B) {
 			audit := NewAudit(s, AuditOptions{After: func(time.Duration, func()) {}})
 			h := Handler{Name: "Ring", File: "scripts/app.lua", Line: 1}
 			for b.Loop() {
-				audit.Ran(h)
+				audit.NoteRun(h)
 				audit.Continue()
 				audit.waiting = false
 			}

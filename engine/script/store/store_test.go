@@ -180,7 +180,7 @@ func TestStoreRestoreRefuses(t *testing.T) {
 	if err == nil {
 		t.Fatal("Restore = nil, want errors")
 	}
-	for _, want := range []string{`state "a": a number; a state is a table`, `state "b": value: decode x[1]: a number out of range`, `state "d"`} {
+	for _, want := range []string{`state "a": a number; a state is a table`, `state "b": value: decode x[0]: a number out of range`, `state "d"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("Restore = %v, want also %s", err, want)
 		}

@@ -170,7 +170,7 @@ func (d *decoder) list(depth int) (lua.LValue, *PathError) {
 		}
 		v, fault := d.value(token, depth)
 		if fault != nil {
-			return nil, fault.at(lua.LNumber(index))
+			return nil, fault.at(lua.LNumber(index - 1))
 		}
 		if v == lua.LNil {
 			v = marks.null
@@ -178,7 +178,7 @@ func (d *decoder) list(depth int) (lua.LValue, *PathError) {
 		if v.Type() == lua.LTTable {
 			// Two bytes of text make hundreds of a table.
 			if d.count++; d.keys > 0 && d.count > d.keys {
-				return nil, tooManyKeys(d.keys).at(lua.LNumber(index))
+				return nil, tooManyKeys(d.keys).at(lua.LNumber(index - 1))
 			}
 		}
 		d.values = append(d.values, v)

@@ -30,7 +30,8 @@ type PathError struct {
 	steps []string // from the inside out
 }
 
-// Path returns the place as Lua would write it: prizes[3].winner. Lists count from 1. The path of the value itself is "".
+// Path returns the place: prizes[3].winner. Lists count from 1 as in Lua, but those of a JSON text from 0. The path of the value itself
+// is "".
 func (e *PathError) Path() string {
 	const shown = 6 // steps at each end; deeper paths lose their middle
 	var b strings.Builder

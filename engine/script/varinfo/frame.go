@@ -201,42 +201,38 @@ func (f frame) key(c int) string {
 	return string(text)
 }
 
-// writer returns the position of the last instruction before the current one that has written the register, or -1.
+// writer returns the position of the instruction before the current one that has written the register, or -1 if that depends on a
+// jump.
 func (f frame) writer(register int) int {
-	last := -1
+	last, target := -1, 0 // instructions before target may have been jumped over
 	for pc := 0; pc < f.pc; pc++ {
 		code := f.proto.Code[pc]
+		at, written, size := pc, writes(code, register), 0
 		switch opOf(code) {
-		case lua.OP_JMP, lua.OP_FORPREP:
-			if to := pc + 1 + jump(code); opOf(code) == lua.OP_JMP && to > pc && to <= f.pc {
-				pc = to - 1
+		case lua.OP_JMP:
+			if to := pc + 1 + jump(code); to <= f.pc {
+				target = max(target, to)
 			}
-			continue
 		case lua.OP_CLOSURE: // followed by one pseudo-instruction for each upvalue
-			if aOf(code) == register {
-				last = pc
-			}
-			pc += int(f.proto.FunctionPrototypes[wideOf(code)].NumUpvalues)
-			continue
+			written, size = aOf(code) == register, int(f.proto.FunctionPrototypes[wideOf(code)].NumUpvalues)
 		case lua.OP_SETLIST:
 			if cOf(code) == 0 {
-				pc++
+				size = 1
 			}
-			continue
 		case lua.OP_MOVEN: // includes the next C instructions
-			for end := pc + cOf(code); ; pc++ {
-				if aOf(f.proto.Code[pc]) == register {
-					last = pc
-				}
-				if pc == end {
-					break
+			size = cOf(code)
+			for n := range size + 1 {
+				if aOf(f.proto.Code[pc+n]) == register {
+					at, written = pc+n, true
 				}
 			}
-			continue
 		}
-		if writes(code, register) {
-			last = pc
+		if written && at < target {
+			last = -1
+		} else if written {
+			last = at
 		}
+		pc += size
 	}
 	return last
 }

@@ -41,9 +41,9 @@ type Options struct {
 	// an error without having called start, it refuses the wait, which a script may handle. Any other error means that the wait
 	// was aborted, which ends the call.
 	Await func(start func(wake func())) error
-	// Ran is called with the call argument of a Call whose code may have changed values: when it has ended, before it begins another
+	// OnRun is called with the call argument of a Call whose code may have changed values: when it has ended, before it begins another
 	// Call, and before it waits. sliceEnds is false if other code of the slice follows. Optional.
-	Ran func(call any, sliceEnds bool)
+	OnRun func(call any, sliceEnds bool)
 	// Stopped is the error of Await if no wait will be fulfilled any more. It ends the call even if start was not called.
 	// Optional.
 	Stopped error
@@ -137,8 +137,8 @@ func (v *VM) Call(call any, timeout time.Duration, fn lua.LValue, args ...lua.LV
 		defer v.endCall()
 	} else if outer.depth >= maxDepth {
 		return lua.LNil, v.describe(errorAt(outer.L, overflowText), outer, call)
-	} else if v.options.Ran != nil {
-		v.options.Ran(Caller(outer.L), false)
+	} else if v.options.OnRun != nil {
+		v.options.OnRun(Caller(outer.L), false)
 	}
 	t := v.getThread(outer)
 	t.call, t.inCoroutine = call, false
@@ -147,8 +147,8 @@ func (v *VM) Call(call any, timeout time.Duration, fn lua.LValue, args ...lua.LV
 		t.L.Push(arg)
 	}
 	err := t.run(len(args), 1, true)
-	if v.options.Ran != nil {
-		v.options.Ran(call, outer == nil)
+	if v.options.OnRun != nil {
+		v.options.OnRun(call, outer == nil)
 	}
 	if err != nil {
 		return lua.LNil, v.describe(err, outer, call)

@@ -48,8 +48,8 @@ func (v *VM) suspend(t *thread, start func(wake func())) (started bool, err erro
 		}
 	}()
 	err = v.options.Await(func(wake func()) {
-		if v.options.Ran != nil {
-			v.options.Ran(Caller(t.L), true)
+		if v.options.OnRun != nil {
+			v.options.OnRun(Caller(t.L), true)
 		}
 		started, timeout = true, v.limits.end()
 		v.setCurrent(nil)
