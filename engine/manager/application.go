@@ -33,9 +33,9 @@ type Application interface {
 	OnClose(c script.Client, reason string) error
 	// OnError is called after a handler has failed for a connection, with the text of the error.
 	OnError(c script.Client, problem string) error
-	// ReadJob returns what the manager's job hook says about the body of a job in an unknown format. The zero JobRead means that
+	// ParseJob returns what the manager's job hook says about the body of a job in an unknown format. The zero ParsedJob means that
 	// there is no such hook.
-	ReadJob(body []byte, queue string) (script.JobRead, error)
+	ParseJob(body []byte, queue string) (script.ParsedJob, error)
 	// OnStop is called once, before the server ends.
 	OnStop() error
 	// RosterEntry returns the JSON of what others see of a connection. If it is nil, the roster leaves the connection out.
@@ -70,12 +70,14 @@ func (noApplication) HasConnect() bool                           { return false 
 func (noApplication) OnConnect(*handshake.Request, auth.Peer, script.Client) (*handshake.Refusal, error) {
 	return nil, nil
 }
-func (noApplication) OnOpen(script.Client) error                           { return nil }
-func (noApplication) OnDrop(script.Client) error                           { return nil }
-func (noApplication) OnResume(script.Client, bool) error                   { return nil }
-func (noApplication) OnClose(script.Client, string) error                  { return nil }
-func (noApplication) OnError(script.Client, string) error                  { return nil }
-func (noApplication) ReadJob([]byte, string) (script.JobRead, error)       { return script.JobRead{}, nil }
+func (noApplication) OnOpen(script.Client) error          { return nil }
+func (noApplication) OnDrop(script.Client) error          { return nil }
+func (noApplication) OnResume(script.Client, bool) error  { return nil }
+func (noApplication) OnClose(script.Client, string) error { return nil }
+func (noApplication) OnError(script.Client, string) error { return nil }
+func (noApplication) ParseJob([]byte, string) (script.ParsedJob, error) {
+	return script.ParsedJob{}, nil
+}
 func (noApplication) OnStop() error                                        { return nil }
 func (noApplication) RosterEntry(script.Client) ([]byte, error)            { return nil, nil }
 func (noApplication) RunWithin(_ context.Context, run func())              { run() }

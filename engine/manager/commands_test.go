@@ -97,15 +97,15 @@ func TestJobInUnknownFormat(t *testing.T) {
 func TestJobHook(t *testing.T) {
 	var ran []string
 	inBubble(t, defaults(), func(tm *testManager) { commands(tm, tm.h, &ran, "Order", "Fail") }, func(tm *testManager) {
-		tm.app.read = func(text []byte, queue string) (script.JobRead, error) {
+		tm.app.read = func(text []byte, queue string) (script.ParsedJob, error) {
 			name, arguments, _ := strings.Cut(string(text), " ")
 			switch name {
 			case "refuse":
-				return script.JobRead{Reason: "it is refused"}, nil
+				return script.ParsedJob{Reason: "it is refused"}, nil
 			case "break":
-				return script.JobRead{}, errors.New("the hook is broken")
+				return script.ParsedJob{}, errors.New("the hook is broken")
 			}
-			return script.JobRead{Command: name, Arguments: wire.Raw(fmt.Sprintf("%q of %s", arguments, queue))}, nil
+			return script.ParsedJob{Command: name, Arguments: wire.Raw(fmt.Sprintf("%q of %s", arguments, queue))}, nil
 		}
 		named, outcomes := []string{}, map[string]error{}
 		for _, text := range []string{"Order tea", "refuse", "break", "Fail", "Ordr"} {

@@ -13,9 +13,9 @@ import (
 
 // readJob has the manager's job hook read a job in an unknown format.
 func (g *generation) readJob(j queue.Job) (command string, arguments wire.Value, err error) {
-	var read script.JobRead
+	var read script.ParsedJob
 	err = runCounted(g.metrics.onJob, func() (err error) {
-		read, err = g.application.ReadJob(j.Body, j.Queue)
+		read, err = g.application.ParseJob(j.Body, j.Queue)
 		return err
 	})
 	switch {

@@ -304,7 +304,7 @@ type application struct {
 	failed  func(c script.Client, problem string) error
 	roster  func(c script.Client) ([]byte, error)
 	stop    func() error
-	read    func(body []byte, queue string) (script.JobRead, error)
+	read    func(body []byte, queue string) (script.ParsedJob, error)
 	rows    int // how often RosterEntry was called
 
 	adopt       func(v wire.Value) (wire.Value, string)
@@ -399,9 +399,9 @@ func (a *application) RosterEntry(c script.Client) ([]byte, error) {
 	return a.roster(c)
 }
 
-func (a *application) ReadJob(body []byte, queue string) (script.JobRead, error) {
+func (a *application) ParseJob(body []byte, queue string) (script.ParsedJob, error) {
 	if a.read == nil {
-		return script.JobRead{}, nil
+		return script.ParsedJob{}, nil
 	}
 	return a.read(body, queue)
 }

@@ -120,19 +120,19 @@ func (h *hooks) OnError(c Client, problem string) error {
 	return err
 }
 
-// JobRead is the result of the job hook: the command and its arguments, or the reason why it cannot read the job.
-type JobRead struct {
+// ParsedJob is the result of the job hook: the command and its arguments, or the reason why it cannot read the job.
+type ParsedJob struct {
 	Command   string
 	Arguments wire.Value
 	Reason    string
 }
 
-// ReadJob calls the manager's job hook for a job of a queue whose body has an unknown format. Without that hook, it returns the
-// zero JobRead.
-func (h *hooks) ReadJob(body []byte, queue string) (JobRead, error) {
+// ParseJob calls the manager's job hook for a job of a queue whose body has an unknown format. Without that hook, it returns the
+// zero ParsedJob.
+func (h *hooks) ParseJob(body []byte, queue string) (ParsedJob, error) {
 	hook, ok := h.functions["job"]
 	if !ok {
-		return JobRead{}, nil
+		return ParsedJob{}, nil
 	}
 	command, second := lua.LNil, lua.LNil
 	fn := h.turns.lifetime.vm.State().NewFunction(func(L *lua.LState) int {
@@ -144,22 +144,22 @@ func (h *hooks) ReadJob(body []byte, queue string) (JobRead, error) {
 		return 0
 	})
 	if _, err := h.turns.call(&api.Call{Name: "manager:job"}, fn); err != nil {
-		return JobRead{}, err
+		return ParsedJob{}, err
 	}
 	switch command := command.(type) {
 	case *lua.LNilType:
 		if reason, ok := second.(lua.LString); ok && reason != "" {
-			return JobRead{Reason: string(reason)}, nil
+			return ParsedJob{Reason: string(reason)}, nil
 		}
-		return JobRead{Reason: "it returned nil and no reason"}, nil
+		return ParsedJob{Reason: "it returned nil and no reason"}, nil
 	case lua.LString:
 		if second == lua.LNil {
 			second = h.turns.lifetime.vm.State().NewTable()
 		}
 		arguments, err := jobArguments(second)
-		return JobRead{Command: string(command), Arguments: arguments}, err
+		return ParsedJob{Command: string(command), Arguments: arguments}, err
 	default:
-		return JobRead{}, fmt.Errorf("script: job: the hook returned a %s; it must return the name of a command and its arguments, or nil and a reason",
+		return ParsedJob{}, fmt.Errorf("script: job: the hook returned a %s; it must return the name of a command and its arguments, or nil and a reason",
 			command.Type())
 	}
 }
