@@ -35,33 +35,3 @@ func TestWordingOfTheLog(t *testing.T) {
 		}
 	}
 }
-
-// A wrong call of exceptions.send is an error at the line of the call, and the client gets no partial message.
-func TestWordingOfExceptions(t *testing.T) {
-	const usage = `: write exceptions.send(client, message, { exception = "NoItem", message = "Say what you would like.", code = 422 })`
-	for call, want := range map[string]string{
-		`exceptions.send(client, message, "text")`:                                    "problem is a string",
-		`exceptions.send(client, message)`:                                            "problem is a nil",
-		`exceptions.send(client, message, { exception = "X", message = "x" })`:        "problem.code is a nil",
-		`exceptions.send(client, { exception = "X", message = "x", code = 1 })`:       "problem is a nil",
-		`exceptions.send(message, client, {})`:                                        "client is a table",
-		`exceptions.send(client, "Go", { exception = "X", message = "x", code = 1 })`: "message is a string",
-		`exceptions.send(client, message, { exception = 5, message = "", code = 1 })`: "problem.exception is a number",
-	} {
-		server := application(t, `local exceptions = require "manager.exceptions"
-function app:boot()
-  base.boot(self)
-  server.message("Go", { protection = "none" }, function(client, message)
-    `+call+`
-  end)
-end`, nil)
-		alice := server.Dial(t, "alice")
-		alice.Send(`{"name":"Go"}`)
-		if frame := alice.Expect("MessageException"); frame["exception"] != "HandlerFailed" {
-			t.Errorf("%s: alice < %v, want HandlerFailed", call, frame)
-		}
-		if log, want := strings.ReplaceAll(server.Log(), `\"`, `"`), "app.lua:11: "+want+usage; !strings.Contains(log, want) {
-			t.Errorf("%s\nthe log says\n%swant %s", call, log, want)
-		}
-	}
-}

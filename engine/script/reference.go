@@ -64,7 +64,7 @@ func lua51(r *api.Reference) {
 	}
 }
 
-// managerModules describes the Lua files of the binary that scripts require to read messages and answer them.
+// managerModules describes the Lua files of the binary that scripts require to read messages.
 func managerModules() []api.Module {
 	return []api.Module{
 		{Name: "manager.fields", Doc: "Reads fields of messages and arguments, which may hold anything.", Functions: []api.Function{
@@ -77,12 +77,6 @@ func managerModules() []api.Module {
 				Doc: "Returns the string at the end of a path, or nil if it is missing, empty or of another type. Never raises an error.",
 			},
 			{Name: "clip", Signature: "(text: string, bytes: integer): string", Doc: "Returns the first bytes of a text, at most that many, without cutting a character in two."},
-		}},
-		{Name: "manager.exceptions", Doc: "Tells clients that a request was not carried out.", Functions: []api.Function{
-			{
-				Name: "send", Signature: "(client: perigee.Client, message: table, problem: table)",
-				Doc: "Sends a MessageException about a message, with the message's id as previous. The problem has exception, a stable word for programs; message, a sentence for people; and code, a number like those of HTTP. Raises an error if one of them is missing.",
-			},
 		}},
 	}
 }

@@ -1,5 +1,6 @@
 -- Answers to messages, and the fields that a message cannot have.
 local base = require("manager")
+local exceptions = require("manager.exceptions")
 local server = require("server")
 
 local replies = base:extend()
@@ -36,6 +37,12 @@ function replies:boot()
       client:reply("AfterTheHandler")
     end)
   end)
+  server.message("AskLater", { protection = "none" }, function(client, message)
+    server.after(5, function()
+      client:fail("NoItem", "There is none.", 404, message)
+      exceptions.send(client, message, { exception = "NoRoll", message = "Nor one.", code = 404 })
+    end)
+  end)
   server.message("Lose", { protection = "none" }, function(client, message)
     local all, topic = server.connections(), server.register("news")
     local fields = message.fields
@@ -49,6 +56,7 @@ function replies:boot()
     refused(client, "Text", client.fail, client, "NoItem", 404)
     refused(client, "Code", client.fail, client, "NoItem", "There is none.", "404 or so")
     refused(client, "Table", client.fail, client, { exception = "NoItem" })
+    refused(client, "Problem", exceptions.send, client, {}, { exception = "NoItem" })
   end)
 end
 

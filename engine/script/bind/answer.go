@@ -6,6 +6,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/script/api"
+	"perigee/engine/script/operator"
 	"perigee/engine/script/value"
 	"perigee/engine/wire"
 )
@@ -78,7 +79,23 @@ func (cs *Clients) fail(L *lua.LState) int {
 	if !isString || !areStrings || !isNumber {
 		L.RaiseError(`write client:fail("NoItem", "Say what you would like.", 422)`)
 	}
-	problem := wire.Exception{Name: string(word), Message: string(sentence), Code: int(code)}
-	api.Raise(L, cs.host.Send([]Client{c}, wire.MessageException, answerTo(L, c, problem.Fields(""))))
+	fields := wire.Exception{Name: string(word), Message: string(sentence), Code: int(code)}.Fields("")
+	if answered := L.OptTable(5, nil); answered == nil {
+		fields = answerTo(L, c, fields)
+	} else if id := messageID(answered); id != "" {
+		fields = answer{fields, id}
+	}
+	api.Raise(L, cs.host.Send([]Client{c}, wire.MessageException, fields))
 	return 0
+}
+
+// messageID returns the id of a message that a handler has got; "" if it has none.
+func messageID(message *lua.LTable) string {
+	switch id := message.RawGetString("id").(type) {
+	case lua.LString:
+		return string(id)
+	case lua.LNumber:
+		return operator.Text(float64(id))
+	}
+	return ""
 }

@@ -308,8 +308,8 @@ func (cs *Clients) clientMethods() []api.Function {
 			Run: cs.reply,
 		},
 		{
-			Name: "fail", Signature: "(exception: string, message: string, code: integer)",
-			Doc: "Tells it with a MessageException that the message that is being handled was not carried out. exception is a stable word for programs, message a sentence for people, and code a number like those of HTTP; previous is as in client:reply.",
+			Name: "fail", Signature: "(exception: string, message: string, code: integer, answered?: table)",
+			Doc: "Tells it with a MessageException that the message that is being handled was not carried out. exception is a stable word for programs, message a sentence for people, and code a number like those of HTTP; previous is as in client:reply, or the id of the message that you give as answered.",
 			Run: cs.fail,
 		},
 		{
