@@ -97,7 +97,7 @@ type Broker struct {
 	mu         sync.Mutex
 	count      int                                       // connections that are open or being upgraded
 	asking     map[*handshake.Request]context.CancelFunc // of the calls of Handler.Connect in progress
-	rejecting  int                                       // connections that are being told that the server is full
+	rejecting  int                                       // connections that are being told why they are refused
 	stopReason *wire.Close                               // why new connections are refused; nil while they are accepted
 	closed     map[string]uint64                         // by the class of the close code
 	refused    map[string]uint64                         // by the reason
@@ -231,6 +231,11 @@ func (b *Broker) release(peer auth.Peer) {
 	b.releaseAddress(peer)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.uncount()
+}
+
+// uncount takes a connection from the count. mu must be held.
+func (b *Broker) uncount() {
 	b.count--
 	if b.count == 0 {
 		select {

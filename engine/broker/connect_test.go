@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"perigee/engine/broker/outbox"
 	"perigee/engine/handshake"
 	"perigee/engine/wire"
 )
@@ -59,6 +60,58 @@ func TestConnect(t *testing.T) {
 	if counts := s.Counts(); counts.Refused["connect"] != 2 || counts.Opened != 1 || s.Count() != 1 {
 		t.Errorf("counts %+v, %d connections, want 2 refused and 1 open", counts, s.Count())
 	}
+}
+
+// A client that can resume connections hears by a close code and the reason why the handler refuses it: a page in a browser never sees an
+// HTTP status. It is never opened and does not count as a connection, and no more are told at once than are told that the server is full.
+func TestConnectRefusesResumable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refusal := &handshake.Refusal{}
+		o := asking(func(context.Context, *handshake.Request) *handshake.Refusal { return refusal })
+		s := servePipes(t, nil, o)
+		offer := "Sec-WebSocket-Protocol: perigee.v1, perigee.resume." + token + ".3"
+		var told []*client
+		for _, tt := range []struct {
+			refusal handshake.Refusal
+			want    wire.Close
+		}{
+			{handshake.Refusal{Status: 401, Reason: "sign in"}, wire.Close{Code: 4401, Reason: "sign in"}},
+			{handshake.Refusal{Status: 403}, wire.Close{Code: 4403, Reason: "Forbidden"}},
+			{handshake.Refusal{Status: 404, Reason: strings.Repeat("ö", 100)}, wire.Close{Code: 4404, Reason: strings.Repeat("ö", 61)}},
+			{handshake.Refusal{Status: 429, Reason: "later"}, wire.Close{Code: 4429, Reason: "later"}},
+			{handshake.Refusal{Status: 500, Reason: "broken"}, wire.Close{Code: 1011, Reason: "broken"}},
+			{*handshake.Busy(), wire.Close{Code: 1013, Reason: "the server is busy"}},
+		} {
+			*refusal = tt.refusal
+			c := s.connect(t)
+			if response := c.request(offer); response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get(protocolHeader) != resumableProtocol {
+				t.Fatalf("%v: answer %s, want an upgrade", tt.refusal, response.Status)
+			}
+			c.wantClose(tt.want)
+			told = append(told, c)
+		}
+		for len(told) < minRejecting {
+			told = append(told, s.connect(t))
+			told[len(told)-1].request(offer)
+		}
+		if response := s.connect(t).request(offer); response.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("one more than can be told over WebSockets: answer %s, want 503", response.Status)
+		}
+		if s.Count() != 0 {
+			t.Errorf("Count() = %d while clients are told, want 0", s.Count())
+		}
+		time.Sleep(outbox.CloseTimeout)
+		synctest.Wait()
+		told[0].wantEnd()
+		c := s.connect(t)
+		c.request(offer)
+		c.wantClose(wire.Close{Code: 1013, Reason: "the server is busy"})
+		c.closes(1013, "")
+		c.wantEnd()
+		if counts := s.Counts(); counts.Refused["connect"] != minRejecting+2 || counts.Opened != 0 || len(o.opens) != 0 {
+			t.Errorf("counts %+v, want %d refused and none opened", counts, minRejecting+2)
+		}
+	})
 }
 
 // A handler that never decides is given up after limits.handshake_timeout, or as soon as its client leaves. Meanwhile others connect.

@@ -12,7 +12,6 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
 	"perigee/engine/handshake"
-	"perigee/engine/wire"
 )
 
 // Retry-After of refused requests, in seconds.
@@ -22,9 +21,6 @@ const (
 	retryAfterFull      = 5
 	retryAfterAddresses = 30 // an address has too many connections
 )
-
-// minRejecting is how many clients at least may be told at once, over WebSockets, that the server is full.
-const minRejecting = 16
 
 // Reasons why requests are refused, as in Counts.Refused.
 const (
@@ -64,7 +60,7 @@ func (e *httpError) write(w http.ResponseWriter) {
 //
 // A request is refused, in this order, with 503 while the server stops, 405 for methods other than GET, 426 if it does not
 // ask for a WebSocket, 421 for a foreign host, 403 for a foreign origin, 429 above the limits of an address, 400 for a bad
-// handshake, and as Handler.Connect says. If the server is full the client is upgraded, told so, and closed with 1013; if too many clients are being
+// handshake, and as Handler.Connect says; a client that can resume connections hears what that says as a close code. If the server is full the client is upgraded, told so, and closed with 1013; if too many clients are being
 // told, the answer is 503.
 func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer := b.peer(r)
@@ -82,9 +78,7 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	offered := offeredProtocols(r.Header)
 	request := handshake.Read(r, visibleProtocols(offered), selectProtocol(offered, b.settings().Protocols))
 	if refused = b.askHandler(w, r, request, peer); refused != nil {
-		b.release(peer)
-		b.increment(b.refused, refused.reason)
-		refused.write(w)
+		b.refuse(w, r, request, peer, refused)
 		return
 	}
 	if request.Protocol == "" && len(offered) > 0 {
@@ -248,7 +242,7 @@ func (b *Broker) acquireSlot() (full bool, refused *httpError) {
 		return false, errorStopping()
 	case limit <= 0 || b.count < limit:
 		b.count++
-	case b.rejecting < max(minRejecting, limit/10):
+	case b.mayReject():
 		b.rejecting++
 		full = true
 	default:
@@ -328,39 +322,4 @@ func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request, protocol string
 	}
 	s.scanner = nil
 	return ws, s
-}
-
-// rejectFull tells a client that the server is full. The handler does not see it.
-func (b *Broker) rejectFull(w http.ResponseWriter, r *http.Request, peer auth.Peer) {
-	_, s := b.upgrade(w, r, selectProtocol(offeredProtocols(r.Header), b.settings().Protocols), false)
-	if s == nil {
-		b.releaseRejected(peer)
-		return
-	}
-	b.increment(b.refused, reasonFull)
-	b.tasks.Go(func() {
-		defer b.releaseRejected(peer)
-		defer func() { _ = s.Close() }() // the client has been told, or is gone
-		f := b.exceptionFrame(wire.TooManyConnections())
-		if f == nil {
-			return
-		}
-		if err := s.SetWriteDeadline(time.Now().Add(outbox.CloseTimeout)); err != nil {
-			return
-		}
-		if _, err := s.Write(slices.Concat(f.Bytes(), outbox.NewClose(wire.CloseFull()).Bytes())); err != nil {
-			return
-		}
-		s.closeWrite()
-		s.limitReading(outbox.CloseTimeout)
-		s.discard()
-	})
-}
-
-// releaseRejected undoes acquireAddress and acquireSlot for a client that was told that the server is full.
-func (b *Broker) releaseRejected(peer auth.Peer) {
-	b.releaseAddress(peer)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.rejecting--
 }

@@ -19,7 +19,7 @@ func hookFunctions() []api.Function {
 	return []api.Function{
 		{
 			Name: "connect", Signature: "(request: perigee.Request): boolean|table|nil, integer?, string?",
-			Doc: "Runs before a request becomes a connection, and may wait, at most for limits.handshake_timeout. Returns nothing or true to accept the client; a table of fields to accept it and set them: user, roles, data, name, type, email, admin, and your own, which no built-in message lets the client change; or false, an HTTP status (401, 403, 404, 429 or 503; 403 by default) and a reason to refuse it. After an error, or any other result, the client gets the status 500.",
+			Doc: "Runs before a request becomes a connection, and may wait, at most for limits.handshake_timeout. Returns nothing or true to accept the client; a table of fields to accept it and set them: user, roles, data, name, type, email, admin, and your own, which no built-in message lets the client change; or false, an HTTP status (401, 403, 404, 429 or 503; 403 by default) and a reason to refuse it, of which the client library hears by a close code. After an error, or any other result, the client gets the status 500.",
 		},
 		{Name: "open", Signature: "(client: perigee.Client)", Doc: "Runs for a new connection. The base manager's hook sends ConnectionEstablished, so call it first."},
 		{

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,6 +142,19 @@ func CloseInternal() Close { return Close{CodeInternal, "internal error"} }
 // CloseFull is for a client that connects while the server is full, after a [TooManyConnections]. Clients reconnect with
 // growing pauses.
 func CloseFull() Close { return Close{CodeTryLater, "server is full"} }
+
+// CloseRefused is for a client whose request the application has refused with an HTTP status. Of 401, 403 and 404 the code is 4000 and the
+// status, after which clients do not reconnect; after those of 429, 500 and 503 they do.
+func CloseRefused(status int, reason string) Close {
+	code := 4000 + status
+	switch status {
+	case http.StatusServiceUnavailable:
+		code = CodeTryLater
+	case http.StatusInternalServerError:
+		code = CodeInternal
+	}
+	return Close{code, ClampReason(reason)}
+}
 
 // CloseTooManyFailures is for a client that keeps guessing the password.
 func CloseTooManyFailures() Close {

@@ -129,3 +129,14 @@ func TestClientResumes(t *testing.T) {
 	alice.sees("news again", `news.length === 1 && news[0] === "again"`)
 	other.sees("that and nothing else", `heard.length === 1 && heard[0].value === "again"`)
 }
+
+// A page that the connect hook refuses hears the reason. It stays closed if the refusal is final, and otherwise tries again by itself.
+func TestPageIsRefused(t *testing.T) {
+	server := enginetest.Start(t, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = "testdata/client", "refuses" })
+	alice := person{t, "alice", open(t)}
+	alice.do("opens the page", chromedp.Navigate(server.URL))
+	alice.sees("that she must sign in", `window.states?.join() === "connecting,closed 4401 Sign in first."`)
+	alice.do("signs in", chromedp.Evaluate[chromedp.Void](`states.length = 0; document.cookie = "ticket=busy"; server.open()`))
+	alice.sees("who she is", `window.user === "busy"`)
+	alice.sees("that she was refused once", `states.join() === "connecting,waiting 1013 Too many people.,connecting,open"`)
+}

@@ -215,7 +215,7 @@ describe("ask", () => {
 
 describe("a lost connection", () => {
   it("comes back after codes that are not final", () => {
-    for (const code of [1000, 1002, 1003, 1007, 1008, 1009, 1010, 3000, 4000, 4401, 4409]) {
+    for (const code of [1000, 1002, 1003, 1007, 1008, 1009, 1010, 3000, 4000, 4401, 4403, 4404, 4409]) {
       assert.equal(retryDelay(code, 0), undefined, String(code));
     }
     for (const [code, failures, least, most] of [
@@ -264,6 +264,20 @@ describe("a lost connection", () => {
     server.open();
     assert.equal(states.length, 6);
     assert.equal(server.state, "connecting");
+  });
+
+  it("stays closed if the application refuses it as soon as it opens, and tries again if the server is busy", () => {
+    const states = [];
+    const server = connect({ url: "ws://server/", WebSocket: FakeSocket });
+    server.onState(({ state, code, reason }) => states.push([state, code, reason].filter(Boolean).join(" ")));
+    last().open("perigee.v1");
+    last().ends(1013, "busy");
+    mock.timers.tick(1000);
+    last().open("perigee.v1");
+    last().ends(4403, "closed today");
+    mock.timers.tick(60_000);
+    assert.deepEqual(states, ["connecting", "waiting 1013 busy", "connecting", "closed 4403 closed today"]);
+    assert.equal(sockets.length, 2);
   });
 
   it("waits longer after each failure, until the server has said something else than that it failed", () => {
