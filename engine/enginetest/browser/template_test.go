@@ -13,7 +13,7 @@ import (
 )
 
 // On the page that perigee init writes, two people see who they are and what the other one does, also after
-// the server has been restarted. A client that an admin disconnects does not reconnect.
+// the server has been restarted; what they do meanwhile is theirs. A client that an admin disconnects does not reconnect.
 func TestTemplate(t *testing.T) {
 	_, number, err := net.SplitHostPort(testkit.ReservePort(t)) // which two servers have, one after the other
 	if err != nil {
@@ -55,8 +55,12 @@ func TestTemplate(t *testing.T) {
 	if err := server.Stop(); err != nil {
 		t.Errorf("Run = %v, want nil", err)
 	}
-	bob.sees("that the server is gone", `document.querySelector("#status").innerText.includes("again")`)
+	const gone = `document.querySelector("#status").innerText.includes("again")`
+	bob.sees("that the server is gone", gone)
+	alice.sees("that the server is gone", gone)
+	alice.clicks("#press")
 	server = enginetest.Start(t, settings)
+	bob.sees("that she, and nobody else, has pressed meanwhile", `document.querySelector("#presses").value === "1" && document.querySelector("#by").innerText.includes("Alice")`)
 	bob.sees("her name again", `document.querySelector("#status").innerText === "Connected" && document.querySelector("#people").innerText.includes("Alice")`)
 
 	admin := server.Dial(t, "admin")

@@ -10,7 +10,7 @@ export class AskError extends Error {
 }
 
 export function retryDelay(code, failures) {
-  const random = Math.random(); // not all at once
+  const random = Math.random();
   if (code === 1001 || code === 1012) return 1000 + 4000 * random;
   if (code === 4429) return 30_000 + 5000 * random;
   if (FINAL.includes(code) || (code >= 3000 && code !== 4408)) return undefined;
@@ -55,8 +55,9 @@ export function connect({
   let received = "-"; // number of messages; unknown after F5
   let resumable = false; // the server is
   let plain = false; // this attempt does not offer to resume
+  let held = false; // a new connection waits for its first message
 
-  // Keeps a token for the next page, and returns that of the last one.
+  // Keeps a token for the next page and returns that of the last.
   function stored(value) {
     try {
       const { href } = address;
@@ -64,7 +65,7 @@ export function connect({
       delete sessionStorage[href];
       if (value) sessionStorage[href] = value;
       return was;
-    } catch {} // there is none, or it is forbidden
+    } catch {} // there is none
   }
 
   function on(name, fn) {
@@ -78,7 +79,7 @@ export function connect({
     call(handlers.get(), link);
   }
 
-  const tooMany = (list) => list.length > queue || list.reduce((sum, { text }) => sum + text.length, 0) > 2 ** 18;
+  const tooMany = (list) => list.length > queue || list.map(({ text }) => text).join("").length > 2 ** 18;
 
   const topics = () => new Set(Array.from(subscriptions, ({ topic }) => topic));
 
@@ -99,12 +100,14 @@ export function connect({
   }
 
   function flush() {
+    clearTimeout(timer);
+    held = false;
     while (waiting.length) write(waiting.shift());
   }
 
   function submit(message) {
     if (link.state === "closed") return false;
-    if (link.state === "open") write(message);
+    if (link.state === "open" && !held) write(message);
     else if (tooMany([...waiting, message])) return false;
     else waiting.push(message);
     return true;
@@ -154,10 +157,12 @@ export function connect({
       } else {
         asked.resolve(message);
       }
-      if (!prompt) return; // a page asks for the password in one place
+      if (!prompt) return; // a page asks for it in one place
     }
+    held = false;
     call(handlers.get(name), message);
     call(handlers.get("*"), message);
+    if (link.state === "open") flush();
   }
 
   function opened(hello) {
@@ -177,7 +182,8 @@ export function connect({
     if (!complete) lose("Lost");
     if (back) flush();
     change({ state: "open", complete, resumable: Boolean(token) });
-    flush();
+    held = !back;
+    if (held) timer = setTimeout(flush, 1000);
   }
 
   function drop() {
@@ -198,7 +204,7 @@ export function connect({
   }
 
   function closed({ code, reason }) {
-    // Browsers refuse servers that do not take up the offer: one attempt goes without it.
+    // Browsers refuse servers that ignore the offer: one attempt goes without it.
     plain = resume && !resumable && !plain && code === 1006;
     if (plain) return begin();
     const delay = retry(code, failures++);
@@ -221,7 +227,7 @@ export function connect({
       if (socket.protocol !== offer[0]) opened({});
     };
     socket.onmessage = heard;
-    socket.onerror = fail; // Node 20 says no more
+    socket.onerror = fail;
     socket.onclose = closed;
     change({ state: "connecting" });
   }

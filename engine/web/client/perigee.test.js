@@ -26,9 +26,13 @@ class FakeSocket {
     Object.assign(this, { isOpen: true, protocol });
     this.onopen?.();
   }
-  resumable(token = TOKEN) {
+  hello(token = TOKEN) {
     this.open("perigee.v1");
     this.says("ConnectionResumable", { token, window: 60 });
+  }
+  resumable(token) {
+    this.hello(token);
+    this.says("ConnectionEstablished");
   }
   resumed(fields) {
     this.open("perigee.v1");
@@ -97,6 +101,35 @@ describe("messages", () => {
     assert.deepEqual(names(last()), ["A", "B", "C"]);
     assert.equal(last().sent[0].a, 1);
     assert.equal(new Set(last().sent.map(({ id }) => id)).size, 3);
+  });
+
+  it("wait until the page has said to a new connection who it is", () => {
+    const server = connect({ url: "ws://server/", WebSocket: FakeSocket });
+    server.onState(({ state, complete }) => state === "open" && complete === undefined && server.send("First"));
+    server.on("ConnectionEstablished", () => server.send("Second"));
+    for (const ends of [() => {}, () => last().ends(1006)]) {
+      ends();
+      server.send("A");
+      server.subscribe("news");
+      mock.timers.tick(1000);
+      last().hello();
+      server.send("B");
+      assert.deepEqual(names(last()), ["First"]);
+      last().says("ConnectionEstablished");
+      server.send("C");
+      assert.deepEqual(names(last()), ["First", "Second", "Subscribe", "A", "B", "C"]);
+    }
+  });
+
+  it("wait at most a second for a new connection on which nothing is said", () => {
+    const server = connect({ url: "ws://server/", WebSocket: FakeSocket });
+    server.send("A");
+    last().hello();
+    mock.timers.tick(999);
+    assert.deepEqual(names(last()), []);
+    mock.timers.tick(1);
+    server.send("B");
+    assert.deepEqual(names(last()), ["A", "B"]);
   });
 
   it("wait up to a limit of number and size", () => {
@@ -201,12 +234,14 @@ describe("ask", () => {
   it("is lost with a connection that cannot be resumed, unless its message still waits", async () => {
     const server = connect({ url: "ws://server/", WebSocket: FakeSocket, resume: false });
     last().open();
+    last().says("ConnectionEstablished");
     const lost = rejection(server.ask("Lost"));
     last().ends(1006);
     const waits = server.ask("Waits");
     assert.equal((await lost).exception, "Lost");
     mock.timers.tick(5000);
     last().open();
+    last().says("ConnectionEstablished");
     assert.deepEqual(names(last()), ["Waits"]);
     last().says("Answer", { previous: last().sent[0].id });
     assert.equal((await waits).name, "Answer");
@@ -291,7 +326,7 @@ describe("a lost connection", () => {
       },
     });
     for (const hello of ["MessageException", "MessageException", "Welcome"]) {
-      last().resumable();
+      last().hello();
       last().says(hello);
       last().ends(1013);
       mock.timers.tick(1);
@@ -365,7 +400,6 @@ describe("resuming", () => {
   it("offers the token and the number of messages that were received", () => {
     const server = opened({ protocols: ["chat"] });
     assert.deepEqual(last().offer, ["perigee.v1", "chat"]);
-    last().says("ConnectionEstablished");
     last().says("News");
     comesBack({ token: "u", from: 3 });
     assert.deepEqual(last().offer, ["perigee.v1", `perigee.resume.${TOKEN}.3`, "chat"]);
@@ -457,7 +491,7 @@ describe("resuming", () => {
     last().says("MessageException", { exception: "TooManyConnections" });
     last().ends(1013);
     mock.timers.tick(5000);
-    assert.deepEqual(last().offer, ["perigee.v1", `perigee.resume.${TOKEN}.1`]);
+    assert.deepEqual(last().offer, ["perigee.v1", `perigee.resume.${TOKEN}.2`]);
   });
 
   it("hands the token to the next page, and keeps it out of the storage meanwhile", () => {
@@ -520,6 +554,7 @@ describe("a server that does not resume", () => {
     last().open();
     assert.deepEqual(states.at(-1), { state: "open", complete: undefined, resumable: false });
     server.send("A");
+    last().says("ConnectionEstablished");
     assert.deepEqual(names(last()), ["A"]);
     last().ends(1006);
     mock.timers.tick(5000);
@@ -579,6 +614,7 @@ describe("subscriptions", () => {
     server.subscribe("cake");
     mock.timers.tick(5000);
     last().open();
+    last().says("ConnectionEstablished");
     assert.deepEqual(
       last().sent.map(({ name, topic }) => name + topic).sort(),
       ["Subscribecake", "Subscribenews"],
