@@ -30,6 +30,7 @@ func layers() map[string]int {
 		"engine/manager/hub":           7,
 		"engine/manager/hub/history":   2,
 		"engine/manager/hub/presence":  0,
+		"engine/manager/hub/previous":  6,
 		"engine/manager/hub/profile":   6,
 		"engine/manager/hub/roster":    2,
 		"engine/manager/hub/saved":     0,

@@ -38,6 +38,7 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 		s.running.track("loop", func() { s.loop.Run(live) })
 	})
 	parts.Go(func() { s.running.track("connections", func() { s.broker.Run(connected) }) })
+	s.restoreTopics(ctx)
 	installed, err := s.boot(ctx)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -186,7 +187,7 @@ func (s *Server) saveEarly(ctx context.Context) (saving *sync.WaitGroup) {
 func (s *Server) finish() (err error) {
 	late := s.end.late.Load()
 	s.running.track("final state save", func() {
-		s.saveConnections()
+		s.saveParts()
 		err = s.saver.SaveFinal()
 	})
 	if n := s.loop.Dropped(); n > 0 {

@@ -129,7 +129,7 @@ const (
 
 // State is the section [state]: how server.state is kept across restarts.
 type State struct {
-	File     string   `toml:"file" needs:"its directory must exist, and the server's user must be able to write to it" restart:"yes" doc:"File that keeps server.state across restarts, relative to the directory of the settings file. Its directory must exist, and the server must be able to write to it. Empty means that the state is kept in memory only."`
+	File     string   `toml:"file" needs:"its directory must exist, and the server's user must be able to write to it" restart:"yes" doc:"File that keeps server.state across restarts, relative to the directory of the settings file. Its directory must exist, and the server must be able to write to it. Empty means that the state is kept in memory only. Histories of topics are kept in FILE.topics through an orderly restart."`
 	Interval Duration `toml:"interval" range:"10ms..24h" restart:"yes" doc:"Time between two saves. If nothing has changed, nothing is written. A regular stop saves, too."`
 	Sync     string   `toml:"sync" one:"interval job" restart:"yes" doc:"When the state is saved. interval: only at each interval. job: also before a job is deleted, so that its effect is not lost; it requires file."`
 }

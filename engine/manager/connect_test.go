@@ -162,7 +162,7 @@ func TestConnectAfterRestart(t *testing.T) {
 			tm.m.BeginStop(true)
 			tm.lose(s, broker.EndLost)
 			tm.halt()
-			tm.must(tm.m.Save(&text))
+			tm.must(tm.m.SaveConnections(&text))
 		})
 		inBubble(t, defaults(), nil, func(tm *testManager) {
 			tm.app.connect = hook

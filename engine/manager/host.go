@@ -86,6 +86,14 @@ func (g *generation) Publish(to script.Topic, name string, fields wire.Fields) e
 	return err
 }
 
+func (g *generation) Remember(in script.Topic, name string, fields wire.Fields) error {
+	f, err := g.manager.hub.Encode(name, fields)
+	if t, ok := in.(*hub.Topic); ok && err == nil {
+		g.do(func() { t.Remember(f) })
+	}
+	return err
+}
+
 func (g *generation) Close(c script.Client, code int, reason string) error {
 	why, err := wire.CloseWith(code, reason)
 	if own, ok := c.(*hub.Connection); ok && err == nil {

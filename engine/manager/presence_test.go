@@ -125,3 +125,24 @@ func TestPresenceAndReload(t *testing.T) {
 		s.hears(tm, "presence has ended")
 	})
 }
+
+// A subscriber that was sent who is present hears that one of these has left, also if the user had only just come.
+func TestPresenceOfShortVisit(t *testing.T) {
+	inBubble(t, rosterMode(config.RosterOff), nil, func(tm *testManager) {
+		_, bob := tm.open()
+		ann, c := tm.open()
+		var room script.Topic
+		tm.turn(func() {
+			var err error
+			room, err = tm.h.Register("room", script.TopicOptions{Presence: new(true)})
+			tm.must(err)
+			bob.SetUser("bob")
+			tm.must(room.Subscribe(bob))
+		})
+		tm.turn(func() { tm.must(room.Subscribe(c)) })
+		tm.told("at once", ann.take(), [2]string{"UpdateSubscriptions", "room"}, [2]string{"UpdatePresence", `"users":["bob"]`})
+		tm.turn(func() { room.Unsubscribe(bob) })
+		tm.interval()
+		tm.told("within the interval", ann.take(), [2]string{"PresenceChanged", `"joined":[],"left":["bob"]`})
+	})
+}

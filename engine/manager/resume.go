@@ -1,12 +1,8 @@
 package manager
 
 import (
-	"context"
-	"io"
 	"sync/atomic"
-	"time"
 
-	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/manager/hub"
 )
@@ -25,28 +21,6 @@ func (m *Manager) Away() int { return int(m.resumes.away.Load()) }
 func (m *Manager) Resumes() map[string]uint64 {
 	r := &m.resumes
 	return map[string]uint64{"complete": r.complete.Load(), "incomplete": r.incomplete.Load(), "unknown": r.unknown.Load()}
-}
-
-// BeginStop is called before the sockets are closed at the end of the server. If keep is set, connections that clients can resume
-// stay open for the next server; otherwise they are closed like all others.
-func (m *Manager) BeginStop(keep bool) {
-	_ = m.loop.Post("stop", func() { m.hub.BeginStop(keep) }) // a stopped loop has closed everything
-}
-
-// Save writes the connections that are away, for the Restore of the next server. It is called after the loop and the broker have
-// ended. The error names fields that are left out.
-func (m *Manager) Save(w io.Writer) error { return m.hub.Save(w, m.generation.Load().application) }
-
-// Restore adds the connections that the server before has saved, which are away. It is called after Install and before the first
-// connection, and waits for its turn at most until ctx ends. conn returns the socket, which is away, of a client that was sent that
-// many frames, of which the last ones are kept. The error names what is left out.
-func (m *Manager) Restore(ctx context.Context, from io.Reader,
-	conn func(peer auth.Peer, opened time.Time, sent uint64, kept [][]byte) broker.Conn,
-) error {
-	return m.runTurn(ctx, "restore", func() error {
-		defer m.hub.Flush()
-		return m.hub.Restore(from, hub.RestoreOptions{Conn: conn, Values: m.generation.Load().application})
-	})
 }
 
 // reopen opens a connection for a client that wants to go on with an earlier one. If that is over, or if the connect hook names another

@@ -85,7 +85,7 @@ func (h *Hub) sendPresence() {
 // wholePresence returns the frame that lists all who are present.
 func (t *Topic) wholePresence() *outbox.Frame {
 	if p := t.presence; p.whole == nil {
-		p.whole = t.encodePresence("UpdatePresence", wire.Member{Name: "users", Value: wire.Texts(p.Users())})
+		p.whole = t.encodePresence("UpdatePresence", wire.Member{Name: "users", Value: wire.Texts(p.Show())})
 	}
 	return t.presence.whole
 }

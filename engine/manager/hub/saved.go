@@ -18,10 +18,10 @@ import (
 // Values are how the scripts keep their values for the next server.
 type Values = profile.Values
 
-// Save writes the connections that are away, for the Restore of the next server. It is called after the loop and the broker have
+// SaveConnections writes the connections that are away, for the RestoreConnections of the next server. It is called after the loop and the broker have
 // ended. A field that has no JSON form is left out and named in the error.
-func (h *Hub) Save(to io.Writer, values Values) error {
-	w, err := saved.NewWriter(to)
+func (h *Hub) SaveConnections(to io.Writer, values Values) error {
+	w, err := saved.NewWriter[saved.Connection](to)
 	faults := []error{err}
 	for _, c := range h.connections {
 		if c.absence != nil {
@@ -52,23 +52,21 @@ func (c *Connection) save(values Values) (form *saved.Connection, err error) {
 	return form, c.Save(form, values)
 }
 
-// RestoreOptions are what Restore needs of others.
+// RestoreOptions are what RestoreConnections needs of others.
 type RestoreOptions struct {
 	// Conn returns the socket, which is away, of a client that was sent that many frames, of which the last ones are kept.
 	Conn   func(peer auth.Peer, opened time.Time, sent uint64, kept [][]byte) broker.Conn
 	Values Values
 }
 
-// Restore adds the connections of Save. They are away from then on. A field that cannot be decoded is left out. The error names what
+// RestoreConnections adds the connections of SaveConnections. They are away from then on. A field that cannot be decoded is left out. The error names what
 // is left out; if the text is damaged, that is everything from there on.
-func (h *Hub) Restore(from io.Reader, o RestoreOptions) error {
-	r, err := saved.NewReader(from)
+func (h *Hub) RestoreConnections(from io.Reader, o RestoreOptions) error {
+	r, err := saved.NewReader[saved.Connection](from)
 	if err != nil {
 		return err
 	}
-	if len(h.topics.byName) > 0 {
-		h.updates.Schedule(&h.topics.update) // they have other UUIDs than those of the previous server
-	}
+	h.beginRestore()
 	var faults []error
 	for {
 		form, err := r.Read()
@@ -107,16 +105,4 @@ func (h *Hub) restore(form *saved.Connection, o RestoreOptions) error {
 	c.beginAbsence(max(lost, left), "")
 	c.changed(true)
 	return err
-}
-
-// subscribeRestored subscribes a connection to the topics of these names that there are, and tells its client if it had any.
-func (h *Hub) subscribeRestored(c *Connection, names []string) {
-	for _, name := range slices.Sorted(slices.Values(names)) {
-		if t := h.topics.byName[name]; t != nil {
-			_ = t.Subscribe(c) // the limit of subscriptions may have become lower
-		}
-	}
-	if len(names) > 0 {
-		c.subscriptionsChanged()
-	}
 }

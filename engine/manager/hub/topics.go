@@ -9,6 +9,7 @@ import (
 
 	"perigee/engine/broker/outbox"
 	"perigee/engine/manager/hub/history"
+	"perigee/engine/manager/hub/previous"
 	"perigee/engine/manager/hub/updates"
 	"perigee/engine/script/bind"
 	"perigee/engine/wire"
@@ -26,6 +27,7 @@ type topics struct {
 	update updates.Update // UpdateTopics
 
 	histories          *history.Histories
+	previous           previous.Topics // of the previous server
 	withNewSubscribers []*Topic
 	presenceChanged    []*Topic // to be told to their subscribers
 }
@@ -42,6 +44,7 @@ type Topic struct {
 	subscribers    []*Connection    // in the order of opening
 	history        *history.History // nil if it keeps none
 	presence       *topicPresence   // nil if it has none
+	previous       *previous.Topic  // the topic of the previous server that it continues; or nil
 	newSubscribers []*Connection    // those of this turn that have to be sent presence and history
 	slot           any
 }
@@ -62,6 +65,9 @@ func (h *Hub) NewTopic(name string, o bind.TopicOptions, deferAct func(act func(
 		hub: h, id: h.topics.lastID, uuid: wire.NewID(), name: name, access: o.TopicAccess, registered: true, deferAct: deferAct,
 		listed: o.Listed != nil && *o.Listed,
 	}
+	if t.previous = h.topics.previous.Take(name, o.TopicAccess); t.previous != nil {
+		t.uuid = t.previous.UUID
+	}
 	t.setOptions(o)
 	return t
 }
@@ -79,6 +85,10 @@ func (t *Topic) setOptions(o bind.TopicOptions) {
 // AddTopic makes a topic known to scripts, and to all clients if it is listed.
 func (h *Hub) AddTopic(t *Topic) {
 	t.deferAct = nil
+	if t.previous != nil {
+		t.previous.DropHistory()
+	}
+	h.topics.previous.Drop(t.name)
 	h.topics.byName[t.name] = t
 	h.topics.byUUID[t.uuid] = t
 	if t.listed {
@@ -244,7 +254,12 @@ func (t *Topic) HistoryLimit() int {
 // setHistory sets how many messages the topic keeps from now on. 0 drops all of them.
 func (t *Topic) setHistory(n int) {
 	if t.history == nil && n > 0 {
-		t.history = t.hub.topics.histories.Start(t.name)
+		if t.previous != nil {
+			t.history = t.previous.TakeHistory()
+		}
+		if t.history == nil {
+			t.history = t.hub.topics.histories.Start(t.name)
+		}
 	}
 	if t.history != nil {
 		t.history.SetLimit(n)
@@ -274,7 +289,12 @@ func (h *Hub) HistoryBytes() int64 { return h.topics.histories.Bytes() }
 func (t *Topic) HasPresence() bool { return t.presence != nil }
 
 // Discard marks a topic that will not be added as removed.
-func (t *Topic) Discard() { t.registered = false }
+func (t *Topic) Discard() {
+	t.registered = false
+	if t.previous != nil {
+		t.hub.topics.previous.Return(t.name, t.previous, t.history)
+	}
+}
 
 // TakesMessages reports whether the topic has subscribers, may have some after the deferred subscriptions, or keeps messages.
 func (t *Topic) TakesMessages() bool {
@@ -290,6 +310,11 @@ func (t *Topic) Publish(f *outbox.Frame) {
 		t.hub.updates.SendNow(&c.subscriptionsUpdate)
 	}
 	t.hub.publisher.Publish(t.id, f)
+	t.Remember(f)
+}
+
+// Remember keeps a frame of Encode for later subscribers, without sending it, if the topic has a history.
+func (t *Topic) Remember(f *outbox.Frame) {
 	if t.history != nil {
 		t.history.Add(f)
 	}
@@ -299,96 +324,4 @@ func (t *Topic) Publish(f *outbox.Frame) {
 func (t *Topic) Allows(client bind.Client) bool {
 	c, ok := client.(*Connection)
 	return ok && c.May(t.access.Protection, t.access.Owner)
-}
-
-// subscription returns the index of a topic in the connection's subscriptions.
-func (c *Connection) subscription(t *Topic) (int, bool) {
-	return slices.BinarySearchFunc(c.subscriptions, t.name, compareName)
-}
-
-// Subscribe implements bind.Topic. It does not check whether the connection may: that is for Allows.
-func (t *Topic) Subscribe(client bind.Client) error {
-	c, ok := client.(*Connection)
-	switch {
-	case !ok:
-		return fmt.Errorf("subscribe to %q: not a client of this server", t.name)
-	case !t.registered:
-		return fmt.Errorf("subscribe to %q: the topic has been removed", t.name)
-	case !c.open:
-		return nil
-	case t.deferAct != nil:
-		t.deferAct(func() { _ = t.Subscribe(client) }) // too late to return an error for too many subscriptions
-		return nil
-	}
-	i, subscribed := c.subscription(t)
-	if subscribed {
-		return nil
-	}
-	if limit := t.hub.options.Limits.Subscriptions; len(c.subscriptions) >= limit {
-		t.hub.refusals.Log("limits.subscriptions", limit, "uuid", c.uuid)
-		return fmt.Errorf("subscribe to %q: a connection may have %d subscriptions", t.name, limit)
-	}
-	c.subscriptions = slices.Insert(c.subscriptions, i, t)
-	j := indexOf(t.subscribers, c.number)
-	t.subscribers = slices.Insert(t.subscribers, j, c)
-	c.conn.Subscribe(t.id)
-	c.subscriptionsChanged()
-	t.countPresence(c.User(), 1)
-	t.welcome(c)
-	return nil
-}
-
-// welcome has a subscriber sent presence and history, if there are any, after its UpdateSubscriptions and before the topic's next
-// message.
-func (t *Topic) welcome(c *Connection) {
-	if t.history == nil && t.presence == nil {
-		return
-	}
-	c.newTopics = append(c.newTopics, t)
-	if len(t.newSubscribers) == 0 {
-		t.hub.topics.withNewSubscribers = append(t.hub.topics.withNewSubscribers, t)
-	}
-	t.newSubscribers = append(t.newSubscribers, c)
-}
-
-// Unsubscribe implements bind.Topic.
-func (t *Topic) Unsubscribe(client bind.Client) {
-	c, ok := client.(*Connection)
-	if !ok {
-		return
-	}
-	i, subscribed := c.subscription(t)
-	if !subscribed {
-		return
-	}
-	c.subscriptions = slices.Delete(c.subscriptions, i, i+1)
-	t.subscribers = remove(t.subscribers, c)
-	t.countPresence(c.User(), -1)
-	c.conn.Unsubscribe(t.id)
-	c.subscriptionsChanged()
-}
-
-// subscriptionsChanged schedules UpdateSubscriptions. In the roster only the entry of this connection is refreshed: other
-// subscribers show there the number of subscribers of their own last change.
-func (c *Connection) subscriptionsChanged() {
-	c.hub.updates.Schedule(&c.subscriptionsUpdate)
-	c.entry.Invalidate()
-}
-
-// sendSubscriptions sends a connection its subscriptions, and then who is present in the new ones, and their history.
-func (c *Connection) sendSubscriptions() {
-	c.SendOrLog("UpdateSubscriptions", wire.Members{{Name: "subscriptions", Value: topicObject(c.subscriptions)}})
-	topics := c.newTopics
-	c.newTopics = nil
-	for i, t := range topics {
-		if _, subscribed := c.subscription(t); !subscribed || slices.Contains(topics[:i], t) {
-			continue
-		}
-		if t.presence != nil {
-			c.SendFrame(t.wholePresence())
-		}
-		if t.history != nil {
-			c.conn.SendAll(t.history.Frames())
-		}
-	}
 }

@@ -36,6 +36,8 @@ type Host interface {
 	Broadcast(name string, fields wire.Fields) error
 	// Publish encodes a message once and sends it to the subscribers of a topic.
 	Publish(to Topic, name string, fields wire.Fields) error
+	// Remember encodes a message for later subscribers of a topic that has a history, and sends it to nobody now.
+	Remember(in Topic, name string, fields wire.Fields) error
 	// Close closes a client once it has got what was sent before. Code 0 means 1000; a code that must not be sent is an error.
 	Close(c Client, code int, reason string) error
 

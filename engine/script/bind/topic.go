@@ -130,14 +130,19 @@ func (cs *Clients) topicMethods() []api.Function {
 			},
 		},
 		{
+			Name: "remember", Signature: "(name: string, fields?: table)",
+			Doc: "Keeps a message for later subscribers, as topic:send does, without sending it to the present ones. With it, boot can fill a history that is empty. Does nothing if the topic has no history.",
+			Run: func(L *lua.LState) int {
+				in, name := api.Self[*topic](L, "remember").Topic, L.CheckString(2)
+				raiseSend(L, name, cs.host.Remember(in, name, fields(L, name, 3)))
+				return 0
+			},
+		},
+		{
 			Name: "presence", Signature: "(): string[]",
 			Doc: "Returns the users (client.user) with a connection that subscribes, each once, sorted. The list is empty if the topic has no presence.",
 			Run: func(L *lua.LState) int {
-				users := L.NewTable()
-				for _, user := range api.Self[*topic](L, "presence").Presence() {
-					users.Append(lua.LString(user))
-				}
-				return api.Push(L, users)
+				return api.Push(L, list(api.Self[*topic](L, "presence").Presence()))
 			},
 		},
 		{

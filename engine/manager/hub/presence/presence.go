@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Presence has the users who are present in a topic, and those who came or left since its changes were taken last.
+// Presence has the users who are present in a topic, and what subscribers have been told of those who came or left.
 type Presence struct {
-	users  []user          // sorted by name
-	before map[string]bool // users that came or left since TakeChanges: whether they were present then
+	users []user          // sorted by name
+	told  map[string]told // of the users that came or left since TakeChanges
 }
 
 // user is a user with the number of its connections.
@@ -19,8 +19,23 @@ type user struct {
 	connections int
 }
 
+// told is what subscribers have been told of a user: some may have been told that it is present, others that it is not.
+type told uint8
+
+const (
+	toldPresent told = 1 << iota
+	toldAbsent
+)
+
+func toldOf(present bool) told {
+	if present {
+		return toldPresent
+	}
+	return toldAbsent
+}
+
 // New returns a presence without users.
-func New() *Presence { return &Presence{before: map[string]bool{}} }
+func New() *Presence { return &Presence{told: map[string]told{}} }
 
 // Count adds n connections of a user, "" for connections without one. A user is present with the first, and gone with the last.
 // Count reports whether the user has come or gone.
@@ -38,26 +53,36 @@ func (p *Presence) Count(name string, n int) (changed bool) {
 	} else {
 		p.users = slices.Insert(p.users, i, user{name, n})
 	}
-	if _, noted := p.before[name]; !noted {
-		p.before[name] = present
+	if p.told[name] == 0 {
+		p.told[name] = toldOf(present)
 	}
 	return true
 }
 
-// TakeChanges returns who has come and left since it was called last, both sorted. Who came and left is in neither.
+// TakeChanges returns who has joined and left since it was called last, both sorted, for all subscribers. A user that did both is in
+// neither, unless a subscriber has been told the list of Show in between.
 func (p *Presence) TakeChanges() (joined, left []string) {
-	for name, before := range p.before {
-		_, present := p.find(name)
-		if present && !before {
+	for name, told := range p.told {
+		switch _, present := p.find(name); {
+		case present && told&toldAbsent != 0:
 			joined = append(joined, name)
-		} else if before && !present {
+		case !present && told&toldPresent != 0:
 			left = append(left, name)
 		}
 	}
-	clear(p.before)
+	clear(p.told)
 	slices.Sort(joined)
 	slices.Sort(left)
 	return joined, left
+}
+
+// Show returns Users, and notes that a subscriber is told the list before the changes.
+func (p *Presence) Show() []string {
+	for name, told := range p.told {
+		_, present := p.find(name)
+		p.told[name] = told | toldOf(present)
+	}
+	return p.Users()
 }
 
 // Users returns the users who are present, sorted. The slice is the caller's.
@@ -67,6 +92,37 @@ func (p *Presence) Users() []string {
 		names[i] = u.name
 	}
 	return names
+}
+
+// Told returns, for Restore, the users of whom all subscribers have been told that they are present, and those of whom only some have.
+func (p *Presence) Told() (all, some []string) {
+	all = []string{}
+	for _, u := range p.users {
+		if p.told[u.name] == 0 {
+			all = append(all, u.name)
+		}
+	}
+	for name, told := range p.told {
+		switch told {
+		case toldPresent:
+			all = append(all, name)
+		case toldPresent | toldAbsent:
+			some = append(some, name)
+		}
+	}
+	slices.Sort(all)
+	slices.Sort(some)
+	return all, some
+}
+
+// Restore takes over what another presence had told its subscribers, before any user is counted.
+func (p *Presence) Restore(all, some []string) {
+	for _, name := range all {
+		p.told[name] = toldPresent
+	}
+	for _, name := range some {
+		p.told[name] = toldPresent | toldAbsent
+	}
 }
 
 // find returns the index of a user who is present, or that at which it would be inserted.

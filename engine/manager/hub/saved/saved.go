@@ -1,5 +1,5 @@
-// Package saved owns the form in which connections outlive an orderly restart: a text of JSON values, first a header, then one value
-// for each connection. It must not know what their parts mean.
+// Package saved owns the form in which connections and topics outlive an orderly restart: for each kind a text of JSON values, first a
+// header, then one value for each connection or topic. It must not know what their parts mean.
 package saved
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// version is the version of the form.
+// version is the version of both forms.
 const version = 1
 
 type header struct {
@@ -56,49 +56,59 @@ type Notification struct {
 	At     time.Time `json:"at"`
 }
 
-// Writer writes connections.
-type Writer struct{ text *json.Encoder }
-
-// NewWriter begins a text.
-func NewWriter(w io.Writer) (Writer, error) {
-	text := json.NewEncoder(w)
-	text.SetEscapeHTML(false) // frames stay as they are
-	return Writer{text}, text.Encode(header{version})
+// Topic is a topic that clients know, or that keeps messages.
+type Topic struct {
+	Name       string            `json:"name"`
+	UUID       string            `json:"uuid"`
+	Protection string            `json:"protection"`
+	Owner      string            `json:"owner,omitempty"`
+	Listed     bool              `json:"listed,omitempty"`
+	Present    []string          `json:"present"`          // users, as all subscribers were told; null if the topic has no presence
+	Unsure     []string          `json:"unsure,omitempty"` // users of whom only some were told that they are present
+	Messages   []json.RawMessage `json:"messages,omitempty"`
 }
 
-// Write writes one connection.
-func (w Writer) Write(c *Connection) error { return w.text.Encode(c) }
+// Writer writes values of one kind.
+type Writer[T Connection | Topic] struct{ text *json.Encoder }
+
+// NewWriter begins a text.
+func NewWriter[T Connection | Topic](w io.Writer) (Writer[T], error) {
+	text := json.NewEncoder(w)
+	text.SetEscapeHTML(false) // frames stay as they are
+	return Writer[T]{text}, text.Encode(header{version})
+}
+
+// Write writes one value.
+func (w Writer[T]) Write(v *T) error { return w.text.Encode(v) }
 
 // Reader reads what a Writer has written.
-type Reader struct{ text *json.Decoder }
+type Reader[T Connection | Topic] struct{ text *json.Decoder }
 
 // NewReader reads the beginning of a text.
-func NewReader(from io.Reader) (Reader, error) {
+func NewReader[T Connection | Topic](from io.Reader) (Reader[T], error) {
 	text := json.NewDecoder(from)
 	var first header
 	if err := text.Decode(&first); err != nil {
-		return Reader{}, Damaged(err)
+		return Reader[T]{}, Damaged(err)
 	}
 	if first.Version != version {
-		return Reader{}, fmt.Errorf("hub: the saved connections have the version %d; this program knows only %d", first.Version, version)
+		return Reader[T]{}, fmt.Errorf("hub: the saved text has the version %d; this program knows only %d", first.Version, version)
 	}
-	return Reader{text}, nil
+	return Reader[T]{text}, nil
 }
 
-// Read returns the next connection, or nil after the last one.
-func (r Reader) Read() (*Connection, error) {
-	var c Connection
-	err := r.text.Decode(&c)
+// Read returns the next value, or nil after the last one.
+func (r Reader[T]) Read() (*T, error) {
+	var v T
+	err := r.text.Decode(&v)
 	if errors.Is(err, io.EOF) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, Damaged(err)
 	}
-	return &c, nil
+	return &v, nil
 }
 
 // Damaged returns the error for a text with this fault.
-func Damaged(fault error) error {
-	return fmt.Errorf("hub: the saved connections are damaged: %w", fault)
-}
+func Damaged(fault error) error { return fmt.Errorf("hub: the saved text is damaged: %w", fault) }
