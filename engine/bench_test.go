@@ -3,10 +3,6 @@ package engine_test
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
-	"errors"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,17 +12,14 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/testkit"
 )
 
-// Requests to a Lua handler, compared with a minimal gorilla/websocket server that runs no Lua and reads no JSON, over 100
-// connections with 16 requests in flight each. ratio is the first divided by the second.
-func BenchmarkRequests(b *testing.B) {
-	const connections, inFlight = 100, 16
-	dir := b.TempDir()
-	write(b, dir, map[string]string{"echo.lua": `
+// answering is a manager that answers the message Ping, and sends nothing else.
+const answering = `
 local base = require("manager")
 local server = require("server")
 local echo = base:extend()
@@ -37,19 +30,37 @@ function echo:boot()
 end
 function echo:roster() end
 return echo
-`})
-	ours := enginetest.Start(b, func(c *config.Config) {
+`
+
+// pingMessage is a message that the manager answers, and that echo sends back.
+const pingMessage = `{"name":"Ping","number":1795384421,"text":"a message of about eighty bytes"}`
+
+// startAnswering runs a server with the manager answering, without limits on connections and messages. change is optional.
+func startAnswering(b *testing.B, change func(c *config.Config)) *enginetest.Server {
+	b.Helper()
+	dir := b.TempDir()
+	write(b, dir, map[string]string{"echo.lua": answering})
+	return enginetest.Start(b, func(c *config.Config) {
 		c.Lua.Path, c.Lua.Manager = dir, "echo"
 		c.Server.MaxConnections = 0
 		c.Limits.MessagesPerSecond, c.Limits.BytesPerSecond = 0, 0
 		c.Limits.ConnectionsPerIP, c.Limits.ConnectsPerSecondPerIP = 0, 0
+		if change != nil {
+			change(c)
+		}
 	})
+}
+
+// Requests to a Lua handler, compared with a minimal gorilla/websocket server that runs no Lua and reads no JSON, over 100
+// connections with 16 requests in flight each. ratio is the first divided by the second.
+func BenchmarkRequests(b *testing.B) {
+	ours := startAnswering(b, nil)
 	plain := httptest.NewServer(http.HandlerFunc(echo))
 	defer plain.Close()
-	ask := `{"name":"Ping","number":1795384421,"text":"a message of about eighty bytes"}`
+	clients, others := connectRequesters(b, ours.Socket, "Pong"), connectRequesters(b, "ws"+strings.TrimPrefix(plain.URL, "http"), "Ping")
 	for b.Loop() {
-		lua := requests(b, ours.Socket, ask, "Pong", connections, inFlight)
-		without := requests(b, "ws"+strings.TrimPrefix(plain.URL, "http"), ask, "Ping", connections, inFlight)
+		_, lua := clients.measure(b, 16, 2*time.Second)
+		_, without := others.measure(b, 16, 2*time.Second)
 		b.ReportMetric(lua, "lua/s")
 		b.ReportMetric(without, "gorilla/s")
 		b.ReportMetric(lua/without, "ratio")
@@ -72,30 +83,45 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// requests sends requests for two seconds and returns the number of replies per second.
-func requests(b *testing.B, url, ask, answer string, connections, inFlight int) float64 {
+// requesters are clients that send requests to a server.
+type requesters struct {
+	answer  string // name of the messages that answer pingMessage
+	clients []*requester
+}
+
+type requester struct {
+	socket   *websocket.Conn
+	reader   *bufio.Reader
+	answered int // in the present measurement
+}
+
+// connectRequesters opens 100 connections, each with an offer of subprotocols.
+func connectRequesters(b *testing.B, url, answer string, protocols ...string) *requesters {
 	b.Helper()
-	batch := bytes.Repeat(masked(ask), inFlight)
-	var counts [1024]int
+	dialer := websocket.Dialer{Subprotocols: protocols}
+	r := &requesters{answer: answer}
+	for range 100 {
+		socket, _, err := dialer.DialContext(b.Context(), url, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = socket.Close() }) // it is used no more
+		r.clients = append(r.clients, &requester{socket: socket, reader: bufio.NewReader(socket.NetConn())})
+	}
+	return r
+}
+
+// measure sends requests, inFlight from each client at once, and returns how many are answered, and how many per second.
+func (r *requesters) measure(b *testing.B, inFlight int, length time.Duration) (answered int, perSecond float64) {
+	b.Helper()
+	batch := bytes.Repeat(masked(outbox.TextFrame, pingMessage), inFlight)
 	var wg sync.WaitGroup
 	began := time.Now()
-	for i := range connections {
+	for _, c := range r.clients {
+		c.answered = 0
 		wg.Go(func() {
-			socket, _, err := websocket.DefaultDialer.DialContext(b.Context(), url, nil)
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			defer socket.Close()
-			raw, reader := socket.NetConn(), bufio.NewReader(socket.NetConn())
-			for time.Since(began) < 2*time.Second {
-				if _, err := raw.Write(batch); err != nil {
-					b.Error(err)
-					return
-				}
-				n, err := take(raw, reader, answer, inFlight)
-				counts[i] += n
-				if err != nil {
+			for time.Since(began) < length {
+				if err := c.exchange(batch, r.answer, inFlight); err != nil {
 					b.Error(err)
 					return
 				}
@@ -103,50 +129,40 @@ func requests(b *testing.B, url, ask, answer string, connections, inFlight int) 
 		})
 	}
 	wg.Wait()
-	total := 0
-	for _, n := range counts {
-		total += n
+	took := time.Since(began).Seconds()
+	for _, c := range r.clients {
+		answered += c.answered
 	}
-	return float64(total) / time.Since(began).Seconds()
+	return answered, float64(answered) / took
 }
 
-// take reads frames until want frames of the name have come.
-func take(raw net.Conn, reader *bufio.Reader, name string, want int) (n int, err error) {
+// exchange sends a batch of requests and reads frames until all of them are answered. It answers pings.
+func (c *requester) exchange(batch []byte, answer string, want int) error {
+	raw, mark := c.socket.NetConn(), `"name":"`+answer+`"`
 	if err := raw.SetReadDeadline(time.Now().Add(testkit.Timeout)); err != nil {
-		return 0, err
+		return err
 	}
-	mark := []byte(`"name":"` + name + `"`)
-	for n < want {
-		header, err := reader.Peek(2)
-		if err != nil {
-			return n, err
-		}
-		length, skip := int(header[1]&127), 2
-		switch length {
-		case 126:
-			if header, err = reader.Peek(4); err != nil {
-				return n, err
+	if _, err := raw.Write(batch); err != nil {
+		return err
+	}
+	for got := 0; got < want; {
+		first, payload, err := testkit.ReadFrame(c.reader)
+		switch {
+		case err != nil:
+			return err
+		case first == outbox.PingFrame:
+			if _, err := raw.Write(masked(outbox.PongFrame, payload)); err != nil {
+				return err
 			}
-			length, skip = int(binary.BigEndian.Uint16(header[2:])), 4
-		case 127:
-			return n, errors.New("a frame larger than 64 KiB")
-		}
-		frame := make([]byte, skip+length)
-		if _, err := io.ReadFull(reader, frame); err != nil {
-			return n, err
-		}
-		if bytes.Contains(frame, mark) {
-			n++
+		case strings.Contains(payload, mark):
+			got++
 		}
 	}
-	return n, nil
+	c.answered += want
+	return nil
 }
 
-// masked returns a text frame of a client (RFC 6455, 5.2), with a mask of zeros.
-func masked(text string) []byte {
-	if len(text) < 126 {
-		return append([]byte{0x81, 0x80 | byte(len(text)), 0, 0, 0, 0}, text...)
-	}
-	frame := binary.BigEndian.AppendUint16([]byte{0x81, 0x80 | 126}, uint16(len(text)))
-	return append(append(frame, 0, 0, 0, 0), text...)
+// masked returns a frame of a client (RFC 6455, 5.2) with a payload of less than 126 bytes, masked with zeros.
+func masked(first byte, payload string) []byte {
+	return append([]byte{first, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...)
 }

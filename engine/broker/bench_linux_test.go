@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
+	"perigee/engine/testkit"
 )
 
 // payload is a message of the size that most are.
@@ -68,9 +68,9 @@ func BenchmarkFanOut(b *testing.B) {
 					ours, usual, ratio = append(ours, o), append(usual, u), append(ratio, o/u)
 				}
 			}
-			b.ReportMetric(median(ours), "deliveries/s")
-			b.ReportMetric(median(usual), "usual_deliveries/s")
-			b.ReportMetric(median(ratio), "ratio")
+			b.ReportMetric(testkit.Median(ours), "deliveries/s")
+			b.ReportMetric(testkit.Median(usual), "usual_deliveries/s")
+			b.ReportMetric(testkit.Median(ratio), "ratio")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
@@ -87,9 +87,9 @@ func BenchmarkFanOutResumable(b *testing.B) {
 		c := joinSwarm(b, s.address, joined, resumable)
 		b.Cleanup(func() { c.stop(b) })
 		return func() float64 {
-			before := cpuTime(b)
+			before := testkit.ProcessorTime(b)
 			c.broadcast(b, messages, inFlight, func() { s.Publish(1, outbox.NewFrame(payload())) })
-			return float64((cpuTime(b) - before).Nanoseconds()) / (clients * messages)
+			return float64((testkit.ProcessorTime(b) - before).Nanoseconds()) / (clients * messages)
 		}
 	}
 	costPlain, costResumable := connect(false), connect(true)
@@ -100,21 +100,10 @@ func BenchmarkFanOutResumable(b *testing.B) {
 			plain, resumable, ratio = append(plain, p), append(resumable, r), append(ratio, p/r)
 		}
 	}
-	b.ReportMetric(median(resumable), "cpu-ns/delivery")
-	b.ReportMetric(median(plain), "plain-cpu-ns/delivery")
-	b.ReportMetric(median(ratio), "ratio")
+	b.ReportMetric(testkit.Median(resumable), "cpu-ns/delivery")
+	b.ReportMetric(testkit.Median(plain), "plain-cpu-ns/delivery")
+	b.ReportMetric(testkit.Median(ratio), "ratio")
 	b.ReportMetric(0, "ns/op")
-}
-
-// cpuTime returns the processor time of this process, on which other processes have less influence than on the time that passes. The
-// clients are another process.
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // patient makes the broker ping, but not wait for pongs, which the swarm does not send.
@@ -126,11 +115,6 @@ func subscribing(joined chan<- struct{}) Handler {
 		c.Subscribe(1)
 		joined <- struct{}{}
 	}}
-}
-
-func median(of []float64) float64 {
-	slices.Sort(of)
-	return of[len(of)/2]
 }
 
 func fanOutBroker(b *testing.B, clients, messages, window int) float64 {
@@ -237,9 +221,9 @@ func BenchmarkIdle(b *testing.B) {
 		b.Run(fmt.Sprint(clients), func(b *testing.B) {
 			for b.Loop() {
 				s := serve(b, patient, subscribing(make(chan struct{}, clients)))
-				before := memory()
+				heapBefore, stackBefore := testkit.HeapBytes(), stackBytes()
 				c := startSwarm(b, s.address, clients, 1, false)
-				heap, stack := memory().less(before)
+				heap, stack := testkit.HeapBytes()-heapBefore, stackBytes()-stackBefore
 				b.ReportMetric(heap/float64(clients)/1024, "heap-KB/conn")
 				b.ReportMetric(stack/float64(clients)/1024, "stack-KB/conn")
 				b.ReportMetric((heap+stack)/float64(clients)/1024, "KB/conn")
@@ -251,17 +235,22 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
+func stackBytes() float64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.StackInuse)
+}
+
 // An idle connection that can be resumed uses little more memory than another one.
 func BenchmarkIdleResumable(b *testing.B) {
 	const clients = 10_000
 	idle := func(resumable bool) float64 {
 		s := serve(b, patient, subscribing(make(chan struct{}, clients)))
 		defer s.stop()
-		before := memory()
+		before := testkit.HeapBytes()
 		c := startSwarm(b, s.address, clients, 1, resumable)
 		defer c.stop(b)
-		heap, _ := memory().less(before)
-		return heap / clients
+		return (testkit.HeapBytes() - before) / clients
 	}
 	idle(false) // allocates what all servers share
 	var plain, extra []float64
@@ -271,23 +260,9 @@ func BenchmarkIdleResumable(b *testing.B) {
 			plain, extra = append(plain, p), append(extra, idle(true)-p)
 		}
 	}
-	b.ReportMetric(median(plain), "plain-heap-B/conn")
-	b.ReportMetric(median(extra), "extra-heap-B/conn")
+	b.ReportMetric(testkit.Median(plain), "plain-heap-B/conn")
+	b.ReportMetric(testkit.Median(extra), "extra-heap-B/conn")
 	b.ReportMetric(0, "ns/op")
-}
-
-type footprint struct{ heap, stack uint64 }
-
-func memory() footprint {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return footprint{m.HeapAlloc, m.StackInuse}
-}
-
-func (f footprint) less(before footprint) (heap, stack float64) {
-	return float64(f.heap) - float64(before.heap), float64(f.stack) - float64(before.stack)
 }
 
 // Handshakes cost about as much as without limits and shards.
@@ -310,8 +285,8 @@ func BenchmarkHandshake(b *testing.B) {
 			stop()
 		}
 	}
-	b.ReportMetric(median(ours), "handshakes/s")
-	b.ReportMetric(median(usual), "usual_handshakes/s")
-	b.ReportMetric(median(ours)/median(usual), "ratio")
+	b.ReportMetric(testkit.Median(ours), "handshakes/s")
+	b.ReportMetric(testkit.Median(usual), "usual_handshakes/s")
+	b.ReportMetric(testkit.Median(ours)/testkit.Median(usual), "ratio")
 	b.ReportMetric(0, "ns/op")
 }

@@ -61,12 +61,13 @@ type conn struct {
 	outbox.Sender // used by any goroutine
 
 	// Set at the upgrade, never changed.
-	request *handshake.Request
-	peer    auth.Peer
-	opened  time.Time
-	broker  *Broker
-	socket  *socket
-	resume  *ResumeRequest // nil if the connection cannot be resumed
+	request   *handshake.Request
+	peer      auth.Peer
+	opened    time.Time
+	broker    *Broker
+	socket    *socket
+	resume    *ResumeRequest // nil unless the client wants to resume a connection
+	resumable bool           // the connection can be resumed
 
 	// Written by the reader, read by the shard.
 	messageStart atomic.Int64  // when the message that is being read began; 0 between messages
@@ -91,11 +92,17 @@ func (c *conn) Resume(from Conn, received int64, hello func(complete bool, sent 
 
 func (c *conn) Request() *handshake.Request { return c.request }
 
-func (c *conn) ResumeRequest() ResumeRequest {
-	if c.resume == nil {
-		return ResumeRequest{}
+func (c *conn) ResumeRequest() (r ResumeRequest) {
+	switch {
+	case c.resume != nil:
+		r = *c.resume
+	case c.resumable:
+		r = newResumable()
 	}
-	return *c.resume
+	if r.Resumable && c.request != nil {
+		r.Origin = c.request.Header("origin")
+	}
+	return r
 }
 
 // logRefused logs that a setting has refused something that the client did.

@@ -81,22 +81,23 @@ func offeredProtocols(header http.Header) []string {
 	return offered
 }
 
-// readResumeRequest returns the resume request of a handshake, or nil if the client does not ask for a resumable connection. An
-// offer to resume that is malformed is no error: the client gets a new connection.
-func readResumeRequest(header http.Header) *ResumeRequest {
+// readResumeRequest returns what a handshake says about resuming connections, without its origin. An offer to resume that is malformed
+// is no error: the client gets a new connection.
+func readResumeRequest(header http.Header) ResumeRequest {
 	offered := offeredProtocols(header)
 	if selectProtocol(offered, nil) != resumableProtocol {
-		return nil
+		return ResumeRequest{}
 	}
-	request := &ResumeRequest{Resumable: true, Received: -1, Origin: strings.Clone(header.Get("Origin"))}
 	for _, name := range offered {
 		if token, received, ok := parseResume(name); ok {
-			request.Token, request.Received = strings.Clone(token), received
-			break
+			return ResumeRequest{Resumable: true, Token: strings.Clone(token), Received: received}
 		}
 	}
-	return request
+	return newResumable()
 }
+
+// newResumable returns the request for a new connection that can be resumed.
+func newResumable() ResumeRequest { return ResumeRequest{Resumable: true, Received: -1} }
 
 // parseResume reads a subprotocol that offers to resume a connection.
 func parseResume(protocol string) (token string, received int64, ok bool) {
@@ -127,7 +128,7 @@ func canComeBack(code int) bool {
 // Restore returns a connection that is away, for a client that a previous server has sent a number of text frames, of which the last ones
 // are kept. It ends when it is resumed or forgotten; the handler is not told of it.
 func (b *Broker) Restore(peer auth.Peer, opened time.Time, sent uint64, kept [][]byte) Conn {
-	c := &conn{peer: peer, opened: opened, broker: b, resume: &ResumeRequest{Resumable: true, Received: -1}}
+	c := &conn{peer: peer, opened: opened, broker: b, resumable: true}
 	b.out.Restore(&c.Sender, (*transport)(c), sent, kept)
 	return c
 }
@@ -154,7 +155,7 @@ func (b *Broker) releaseAway(peer auth.Peer) {
 // called.
 func (c *conn) endOf(r outbox.CloseRequest) End {
 	switch {
-	case c.resume == nil || !r.Resumable:
+	case !c.resumable || !r.Resumable:
 		return EndForGood
 	case !c.broker.acquireAway(c.peer):
 		return EndForGood

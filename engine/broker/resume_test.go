@@ -91,12 +91,12 @@ func FuzzResumeRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, offer string) {
 		r := readResumeRequest(http.Header{protocolHeader: {offer}})
 		switch {
-		case r == nil:
+		case !r.Resumable:
 			if selectProtocol(offeredProtocols(http.Header{protocolHeader: {offer}}), nil) != "" {
 				t.Errorf("offer %q: perigee.v1 is selected for a connection that cannot be resumed", offer)
 			}
 		case r.Token == "":
-			if !r.Resumable || r.Received != -1 {
+			if r != newResumable() {
 				t.Errorf("offer %q: got %+v, want a new connection that can be resumed", offer, r)
 			}
 		default:

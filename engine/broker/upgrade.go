@@ -268,13 +268,17 @@ func (b *Broker) connect(w http.ResponseWriter, r *http.Request, request *handsh
 	if compress {
 		s.scanner = &frameScanner{}
 	}
+	resume := readResumeRequest(r.Header)
 	c := &conn{
-		request: request, peer: peer, opened: b.clock(), broker: b, socket: s, resume: readResumeRequest(r.Header), nextPing: b.firstPing(),
+		request: request, peer: peer, opened: b.clock(), broker: b, socket: s, resumable: resume.Resumable, nextPing: b.firstPing(),
+	}
+	if resume.Token != "" {
+		c.resume = &resume
 	}
 	s.conn.Store(c)
 	s.limitKernelBuffer()
 	b.pending.remove(s)
-	b.out.Join(&c.Sender, s.Conn, (*transport)(c), outbox.Features{Compress: compress, Resumable: c.resume != nil})
+	b.out.Join(&c.Sender, s.Conn, (*transport)(c), outbox.Features{Compress: compress, Resumable: c.resumable})
 	b.mu.Lock()
 	stopReason := b.stopReason
 	b.mu.Unlock()

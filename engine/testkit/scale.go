@@ -3,6 +3,8 @@ package testkit
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -26,4 +28,19 @@ func Measured(tb testing.TB, format string, arguments ...any) {
 	text := fmt.Sprintf(format, arguments...)
 	tb.Log(text)
 	tb.Attr(MeasuredAttribute, text)
+}
+
+// Median returns the median of an odd number of values, which it sorts.
+func Median(of []float64) float64 {
+	slices.Sort(of)
+	return of[len(of)/2]
+}
+
+// HeapBytes returns the size of what is reachable on the heap.
+func HeapBytes() float64 {
+	runtime.GC()
+	runtime.GC() // sync.Pool keeps what is in it for one more
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // ReservePort returns an address of 127.0.0.1 with a free port that stays reserved until the test ends. Connecting to it is
@@ -48,4 +49,14 @@ func MakePipe(tb testing.TB, path string) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// ProcessorTime returns the processor time of this process. Other processes have less influence on it than on the time that passes.
+func ProcessorTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
