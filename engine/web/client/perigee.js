@@ -51,21 +51,22 @@ export function connect({
   let waiting = []; // messages to send
   let sent = []; // messages that the server may not have handled
   let before = 0; // number of messages before sent
-  let token = stored();
-  let received = "-"; // number of messages; unknown after F5
+  let token;
+  let received; // number of messages; "-" if another page counted
   let resumable = false; // the server is
   let plain = false; // this attempt does not offer to resume
   let held = false; // a new connection waits for its first message
 
-  // Keeps a token for the next page and returns that of the last.
-  function stored(value) {
+  // Takes the token of the page before, or of one from which the browser has gone back to this one.
+  function takeToken() {
     try {
-      const { href } = address;
-      const was = sessionStorage[href];
-      delete sessionStorage[href];
-      if (value) sessionStorage[href] = value;
-      return was;
-    } catch {} // there is none
+      const other = sessionStorage[address];
+      delete sessionStorage[address];
+      if (!other || other === token) return;
+      token = other;
+      received = "-";
+      sent = [];
+    } catch {} // there is no storage
   }
 
   function on(name, fn) {
@@ -114,8 +115,8 @@ export function connect({
   }
 
   function lose(exception) {
-    for (const [asked, { reject }] of asks) {
-      if (!waiting.some((message) => message.id === asked)) reject(new AskError(exception));
+    for (const { message, reject } of asks.values()) {
+      if (!waiting.includes(message)) reject(new AskError(exception));
     }
   }
 
@@ -131,7 +132,7 @@ export function connect({
         waiting = waiting.filter((other) => other !== message);
         settle(value);
       };
-      const asked = { resolve: end(resolve), reject: end(reject) };
+      const asked = { message, resolve: end(resolve), reject: end(reject) };
       const abort = () => asked.reject(signal.reason);
       const late = timeout && setTimeout(() => asked.reject(new AskError("Timeout")), timeout);
       signal?.addEventListener("abort", abort);
@@ -144,7 +145,7 @@ export function connect({
     const { name, previous } = message;
     const failed = name === "MessageException";
     if (link.state === "connecting" && !failed) {
-      opened(message.token ? message : {});
+      opened(message.token && message);
       if (message.token) return;
     }
     if (link.state === "open") received++;
@@ -165,12 +166,11 @@ export function connect({
     if (link.state === "open") flush();
   }
 
-  function opened(hello) {
-    const { from, taken = 0, complete } = hello;
+  function opened({ token: next, from, taken = 0, complete } = {}) {
     const back = from >= 0;
-    token = hello.token;
+    token = next;
     received = back ? from : 1;
-    resumable ||= Boolean(token);
+    resumable ||= !!token;
     if (back) {
       waiting.unshift(...sent.slice(Math.max(0, taken - before)));
     } else {
@@ -181,18 +181,16 @@ export function connect({
     before = taken;
     if (!complete) lose("Lost");
     if (back) flush();
-    change({ state: "open", complete, resumable: Boolean(token) });
+    change({ state: "open", complete, resumable: !!token });
     held = !back;
     if (held) timer = setTimeout(flush, 1000);
   }
 
   function drop() {
     clearTimeout(timer);
-    if (socket) {
-      socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
-      socket.close(1000);
-      socket = null;
-    }
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
+    socket.close(1000);
   }
 
   function end(code, reason) {
@@ -203,7 +201,7 @@ export function connect({
     change({ state: "closed", code, reason });
   }
 
-  function closed({ code, reason }) {
+  function closed({ code = 1006, reason = "" } = {}) {
     // Browsers refuse servers that ignore the offer: one attempt goes without it.
     plain = resume && !resumable && !plain && code === 1006;
     if (plain) return begin();
@@ -217,18 +215,17 @@ export function connect({
 
   function begin() {
     drop();
+    takeToken();
     const offer = resume && !plain ? ["perigee.v1"] : [];
     if (offer[0] && token) offer.push(`perigee.resume.${token}.${received}`);
     socket = new WebSocket(address, [...offer, ...protocols]);
-    const fail = () => closed({ code: 1006, reason: "" });
-    timer = setTimeout(fail, 10_000);
+    timer = setTimeout(closed, 10_000);
     socket.onopen = () => {
       clearTimeout(timer);
-      if (socket.protocol !== offer[0]) opened({});
+      if (socket.protocol !== offer[0]) opened();
     };
     socket.onmessage = heard;
-    socket.onerror = fail;
-    socket.onclose = closed;
+    socket.onerror = socket.onclose = closed; // Node 20 has no second one
     change({ state: "connecting" });
   }
 
@@ -236,11 +233,12 @@ export function connect({
   const listen = (event, fn) => globalThis.addEventListener?.(event, fn);
   listen("online", hasten);
   listen("visibilitychange", () => document.hidden || hasten());
-  listen("pagehide", () => stored(token));
-  listen("pageshow", () => {
-    stored();
-    hasten();
+  listen("pagehide", () => {
+    try {
+      if (token) sessionStorage[address] = token;
+    } catch {}
   });
+  listen("pageshow", takeToken);
   begin();
 
   return {

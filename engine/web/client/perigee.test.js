@@ -355,7 +355,7 @@ describe("a lost connection", () => {
   });
 
   it("comes back at once when the network or the page does, except if it sent too much", () => {
-    for (const event of ["online", "visibilitychange", "pageshow"]) {
+    for (const event of ["online", "visibilitychange"]) {
       opened();
       const before = sockets.length;
       last().ends(1006);
@@ -518,6 +518,20 @@ describe("resuming", () => {
     page.dispatchEvent(new Event("pagehide"));
     page.dispatchEvent(new Event("pageshow"));
     assert.deepEqual(storage, {});
+  });
+
+  it("takes the token of a later page from which the browser goes back to this one", () => {
+    const server = opened();
+    server.send("A");
+    page.dispatchEvent(new Event("pagehide"));
+    page.dispatchEvent(new Event("pageshow"));
+    storage["ws://server/"] = "later"; // a page may be hidden only after another is shown
+    last().ends(1006);
+    mock.timers.tick(1000);
+    assert.deepEqual(storage, {});
+    assert.deepEqual(last().offer, ["perigee.v1", "perigee.resume.later.-"]);
+    last().resumed({ complete: false, from: 20, taken: 0 });
+    assert.deepEqual(names(last()), [], "what the server has handled of two pages cannot be told apart");
   });
 
   it("works where nothing can be stored", () => {
