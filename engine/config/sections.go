@@ -98,7 +98,7 @@ type Resume struct {
 	Away     int      `toml:"away" range:"1..1000000" doc:"Maximum number of connections that are away. One more closes the connection that has been away for the longest time."`
 	Messages int      `toml:"messages" range:"1..1000000" doc:"Messages that are kept for a client that may come back, until it has confirmed them. One that has missed more goes on without them, and the application learns that."`
 	Bytes    Size     `toml:"bytes" range:"1KiB..1GiB" doc:"The same limit in bytes."`
-	Memory   Size     `toml:"memory" range:"1KiB..1TiB" doc:"Bytes that are kept for all clients together that are away. Beyond that, nothing is kept any more for the clients with the most; they can still come back. A message that is kept for several clients counts for each of them."`
+	Memory   Size     `toml:"memory" range:"1KiB..1TiB" doc:"Bytes that are kept for all clients together that are away. Beyond that, nothing is kept any more for the clients with the most; they can still come back. A message counts as its bytes and 96 more, which it costs to keep it; one that is kept for several clients counts for each of them."`
 	Restarts bool     `toml:"restarts" restart:"yes" doc:"Keep the connections through an orderly restart, in the file FILE.connections beside state.file. Without state.file a restart closes them."`
 }
 

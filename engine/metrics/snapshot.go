@@ -69,7 +69,7 @@ func (s *Snapshot) families() []*family {
 	single(gauge, "perigee_send_queue_bytes", "Bytes that wait to be sent to clients that take them slowly.", float64(s.SendQueueBytes))
 	single(gauge, "perigee_connections_away", "Connections that are lost and that their clients may resume.", float64(s.Away))
 	each("perigee_resumes_total", "Clients that came back to a connection, by result: complete, incomplete if they could not be sent all that they had missed, unknown if it was over.", "result", s.Resumes)
-	single(gauge, "perigee_resume_bytes", "Bytes that are kept for clients that are away and may come back; a message for several clients counts for each.", float64(s.ResumeBytes))
+	single(gauge, "perigee_resume_bytes", "Memory that is kept for clients that are away and may come back, in bytes; a message for several clients counts for each.", float64(s.ResumeBytes))
 	single(gauge, "perigee_history_bytes", "Bytes of messages that topics keep for later subscribers.", float64(s.HistoryBytes))
 	each("perigee_auth_failures_total", "Keys that were wrong or not even looked at, by who sent them.", "from", s.AuthFailures)
 

@@ -28,8 +28,14 @@ type memory struct {
 type absence struct {
 	written   uint64 // number of the last frame that the client may have received
 	latest    uint64 // number of the frame that the next SendLatest replaces; 0 is none
-	accounted int    // bytes of the memory that are in Outbox.kept
+	accounted int    // how much of size is in Outbox.kept
 }
+
+// frameCost is what keeping a frame costs besides its bytes: the Frame, its place in a list, and what the allocator rounds up.
+const frameCost = 96
+
+// size returns how many bytes of memory the kept frames use, as far as no other client has them, too.
+func (m *memory) size() int { return m.bytes + frameCost*m.length() }
 
 // length returns how many frames are kept.
 func (m *memory) length() int { return len(m.kept) - int(m.first) }

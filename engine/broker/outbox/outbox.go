@@ -118,7 +118,8 @@ func (o *Outbox) Joined() uint64 { return o.lastID.Load() }
 // Queued returns how many bytes are in all send queues; a frame that several share counts for each of them.
 func (o *Outbox) Queued() int64 { return o.queued.Load() }
 
-// Kept returns how many bytes are kept for clients that are away, counted in the same way.
+// Kept returns how many bytes of memory are kept for clients that are away: those of the frames, counted in the same way, and what
+// each frame costs besides.
 func (o *Outbox) Kept() int64 { return o.kept.Load() }
 
 // Publish sends a frame to the subscribers of a topic.

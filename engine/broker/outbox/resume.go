@@ -187,16 +187,17 @@ func (sh *shard) forget(s *Sender) {
 func (sh *shard) accountKept(s *Sender) {
 	m := s.memory
 	if m.absence != nil {
-		sh.kept.delta += m.bytes - m.absence.accounted
-		m.absence.accounted = m.bytes
+		size := m.size()
+		sh.kept.delta += size - m.absence.accounted
+		m.absence.accounted = size
 	}
 }
 
-// longestKept returns the sender that is away and has most bytes kept, and how many they are.
+// longestKept returns the sender that is away and for which most memory is used, and how many bytes that is.
 func (sh *shard) longestKept() (longest *Sender, bytes int) {
 	for s := range sh.away {
-		if s.memory.bytes > bytes {
-			longest, bytes = s, s.memory.bytes
+		if size := s.memory.size(); size > bytes {
+			longest, bytes = s, size
 		}
 	}
 	return longest, bytes
