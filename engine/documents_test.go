@@ -234,10 +234,12 @@ func TestDocumentChat(t *testing.T) {
 	runTranscript(t, run(), transcript.Path, transcript.Line, `
 carol > {"name":"Join","room":"tea"}
 carol < {"name":"UpdateSubscriptions"}
-carol < {"name":"History","room":"tea","lines":[{"text":"It is **** hot."},"*","*"]}
+carol < {"name":"Said","room":"tea","by":"Alice","text":"It is **** hot."}
+carol < {"name":"Said","text":"2"}
+carol < {"name":"Said","text":"3"}
 carol > {"name":"Join","room":"garden"}
 carol < {"name":"UpdateSubscriptions"}
-carol < {"name":"History","room":"garden","lines":[]}`)
+carol < nothing`)
 }
 
 // The recipes for who connects, with real handshakes: a session, a token as a cookie and as a subprotocol, and a ticket name the

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -100,4 +101,34 @@ func TestDocumentClient(t *testing.T) {
 	}); undefined`))
 	bob.sees("his name", `window.registered === "Bob"`)
 	bob.sees("the server by hand", `window.byhand === "ConnectionEstablished"`)
+}
+
+// The list of the recipe for presence has everybody who is there, once each, and nobody who has left.
+func TestDocumentPresence(t *testing.T) {
+	documents := enginetest.Guides(t)
+	directory := filepath.Join(t.TempDir(), "scripts")
+	_, section := enginetest.Showing(t, documents, "presence/public/presence.js")
+	enginetest.WriteScripts(t, directory, []enginetest.Section{section})
+	server := enginetest.Start(t, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = directory, "presence" })
+	first := open(t)
+	enters := func(name string, ctx context.Context) person {
+		p := person{t, name, ctx}
+		p.do("opens a page", chromedp.Navigate(server.URL+"presence.js"))
+		p.evaluates("enters", `Promise.all([import("/perigee.js"), import("/presence.js")]).then(([{ connect }, { presence }]) => {
+			window.server = connect();
+			presence(window.server, "lobby", (users) => (window.there = users.toSorted().join()));
+			window.server.send("Enter", { person: "`+name+`" });
+		})`)
+		return p
+	}
+	alice := enters("Alice", first)
+	alice.sees("herself", `window.there === "Alice"`)
+	bob := enters("Bob", tab(t, first))
+	again := enters("Alice", tab(t, first))
+	for _, p := range []person{alice, bob, again} {
+		p.sees("both once", `window.there === "Alice,Bob"`)
+	}
+	again.evaluates("leaves", `server.close()`)
+	bob.evaluates("leaves", `server.close()`)
+	alice.sees("herself only", `window.there === "Alice"`)
 }
