@@ -71,17 +71,17 @@ type Options struct {
 // Broker owns all connections. It is safe for concurrent use.
 type Broker struct {
 	// Set by New, never changed.
-	handler    Handler
-	log        *slog.Logger
-	clock      func() time.Time
-	epoch      time.Time // now counts from here
-	upgrader   websocket.Upgrader
-	limiter    *auth.Limiter
-	away       *auth.Limiter // counts the connections of each address that are away
-	out        *outbox.Outbox
-	pending    *pendingSockets
-	connecting chan struct{} // capacity maxConnecting; holds one for each call of Handler.Connect; never closed
-	emptied    chan struct{} // capacity 1; sent to when the last connection has ended; never closed
+	handler      Handler
+	log          *slog.Logger
+	clock        func() time.Time
+	epoch        time.Time // now counts from here
+	upgrader     websocket.Upgrader
+	limiter      *auth.Limiter
+	away         *auth.Limiter // counts the connections of each address that are away
+	out          *outbox.Outbox
+	pending      *pendingSockets
+	connectSlots chan struct{} // capacity maxConnecting; holds one for each call of Handler.Connect; never closed
+	emptied      chan struct{} // capacity 1; sent to when the last connection has ended; never closed
 
 	// Used by any goroutine.
 	options     atomic.Pointer[Options]
@@ -94,13 +94,13 @@ type Broker struct {
 	buffers     sync.Pool // of *bytes.Buffer, for messages that are being read
 
 	// Guarded by mu.
-	mu         sync.Mutex
-	count      int                                       // connections that are open or being upgraded
-	asking     map[*handshake.Request]context.CancelFunc // of the calls of Handler.Connect in progress
-	rejecting  int                                       // connections that are being told why they are refused
-	stopReason *wire.Close                               // why new connections are refused; nil while they are accepted
-	closed     map[string]uint64                         // by the class of the close code
-	refused    map[string]uint64                         // by the reason
+	mu           sync.Mutex
+	count        int                                       // connections that are open or being upgraded
+	connectCalls map[*handshake.Request]context.CancelFunc // of the calls of Handler.Connect in progress
+	rejecting    int                                       // connections that are being told why they are refused
+	stopReason   *wire.Close                               // why new connections are refused; nil while they are accepted
+	closed       map[string]uint64                         // by the class of the close code
+	refused      map[string]uint64                         // by the reason
 }
 
 // New returns a broker that does nothing until [Broker.Run]. Frames that are sent before are queued.
@@ -110,19 +110,19 @@ func New(o Options, h Handler, log *slog.Logger) *Broker {
 		clock = time.Now
 	}
 	b := &Broker{
-		handler:    h,
-		log:        log,
-		clock:      clock,
-		epoch:      time.Now(),
-		limiter:    auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
-		away:       auth.NewLimiter(0, 0),
-		refusals:   logging.NewRefusals(log),
-		pending:    &pendingSockets{removed: make(chan struct{}, 1)},
-		connecting: make(chan struct{}, maxConnecting),
-		asking:     map[*handshake.Request]context.CancelFunc{},
-		emptied:    make(chan struct{}, 1),
-		closed:     zeroCounts(wire.CodeClasses()),
-		refused:    zeroCounts([]string{reasonHandshake, reasonHost, reasonOrigin, reasonAddress, reasonFull, reasonConnect, reasonStopping}),
+		handler:      h,
+		log:          log,
+		clock:        clock,
+		epoch:        time.Now(),
+		limiter:      auth.NewLimiter(float64(o.Limits.ConnectsPerSecondPerIP), o.Limits.ConnectsBurstPerIP),
+		away:         auth.NewLimiter(0, 0),
+		refusals:     logging.NewRefusals(log),
+		pending:      &pendingSockets{removed: make(chan struct{}, 1)},
+		connectSlots: make(chan struct{}, maxConnecting),
+		connectCalls: map[*handshake.Request]context.CancelFunc{},
+		emptied:      make(chan struct{}, 1),
+		closed:       zeroCounts(wire.CodeClasses()),
+		refused:      zeroCounts([]string{reasonHandshake, reasonHost, reasonOrigin, reasonAddress, reasonFull, reasonConnect, reasonStopping}),
 	}
 	b.options.Store(&o)
 	b.upgrader = websocket.Upgrader{
@@ -212,7 +212,7 @@ func (b *Broker) stopAccepting(why wire.Close) wire.Close {
 	defer b.mu.Unlock()
 	if b.stopReason == nil {
 		b.stopReason = &why
-		for _, cancel := range b.asking {
+		for _, cancel := range b.connectCalls {
 			cancel()
 		}
 	}

@@ -39,12 +39,13 @@ type Conn interface {
 	// Heard returns how many text messages have come from the client, including those that were dropped because the client
 	// exceeded its rate. During [Handler.Message] it is the number of that message, the first being 1.
 	Heard() uint64
-	// Resume has this connection, which is resumable and has sent nothing yet, go on where another resumable one stopped: its topics
-	// and what its client has missed move here. That one is over then; if its socket is still open, it is
-	// closed with 4409. received is how many text frames the client has received on it, -1 if it does not know. The client is sent the frame that
-	// hello returns, then what it has missed if complete is true, then what is sent after this call. sent is the number of the last
-	// frame before those. Neither the frame of hello nor control frames have a number. done is called after hello. Both are called on
-	// another goroutine and must not block. What is published while another goroutine calls Resume may come twice or not at all.
+	// Resume makes this connection, which is resumable and has sent nothing yet, continue another resumable one: the topics of that
+	// one and what its client has missed move here. That one is over then; if its socket is still open, it is closed with 4409.
+	// received is how many text frames the client has received on it, -1 if the client does not know. The client is sent the frame
+	// that hello returns, then what it has missed if complete is true, then what is sent after this call. sent is the number of the
+	// last frame before those. Neither the frame of hello nor control frames have a number. done is called after hello. Both are
+	// called on another goroutine and must not block. What is published while another goroutine calls Resume may come twice or not
+	// at all.
 	Resume(from Conn, received int64, hello func(complete bool, sent uint64) *outbox.Frame, done func(complete bool))
 	// Forget ends a connection whose client may come back: what is sent to it is not kept any longer. Close does the same.
 	Forget()
@@ -122,6 +123,6 @@ func (c *conn) Close(why wire.Close) {
 		allowed = wire.CloseNormal(why.Reason)
 	}
 	if !c.Sender.Close(outbox.CloseRequest{Why: allowed}) {
-		c.Forget() // it may have ended in a way that leads back
+		c.Forget() // it may have ended already, and be away
 	}
 }

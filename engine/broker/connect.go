@@ -21,8 +21,8 @@ func (b *Broker) ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, socketKey{}, c)
 }
 
-// askHandler asks the handler whether a request may become a connection. It returns why not.
-func (b *Broker) askHandler(w http.ResponseWriter, r *http.Request, request *handshake.Request, peer auth.Peer) *httpError {
+// callConnect asks the handler whether a request may become a connection. It returns why not.
+func (b *Broker) callConnect(w http.ResponseWriter, r *http.Request, request *handshake.Request, peer auth.Peer) *httpError {
 	if !b.handler.WantsConnect() {
 		return nil
 	}
@@ -35,19 +35,19 @@ func (b *Broker) askHandler(w http.ResponseWriter, r *http.Request, request *han
 	defer cancelTimeout()
 	ctx, cancel := context.WithCancel(timeout)
 	defer cancel()
-	if !b.setAsking(request, cancel) {
+	if !b.setConnectCall(request, cancel) {
 		cancel()
 	}
 	refusal := handshake.Busy()
 	select {
-	case b.connecting <- struct{}{}:
+	case b.connectSlots <- struct{}{}:
 		refusal = b.handler.Connect(ctx, request, peer)
-		<-b.connecting
+		<-b.connectSlots
 	case <-ctx.Done():
 	}
 	_ = control.SetWriteDeadline(time.Now().Add(outbox.CloseTimeout)) // fails only if the client is gone
 	switch {
-	case !b.setAsking(request, nil):
+	case !b.setConnectCall(request, nil):
 		return errorStopping()
 	case refusal == nil:
 		return nil
@@ -62,15 +62,15 @@ func (b *Broker) askHandler(w http.ResponseWriter, r *http.Request, request *han
 	return e
 }
 
-// setAsking notes how the call of the handler for a request is given up if the server stops; nil at its end. It reports whether the
-// server goes on.
-func (b *Broker) setAsking(request *handshake.Request, cancel context.CancelFunc) bool {
+// setConnectCall stores the function that cancels the call of Handler.Connect for a request if the server stops. At the end of the
+// call, cancel must be nil. It reports whether the server goes on.
+func (b *Broker) setConnectCall(request *handshake.Request, cancel context.CancelFunc) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if cancel != nil {
-		b.asking[request] = cancel
+		b.connectCalls[request] = cancel
 	} else {
-		delete(b.asking, request)
+		delete(b.connectCalls, request)
 	}
 	return b.stopReason == nil
 }

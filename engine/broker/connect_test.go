@@ -15,8 +15,8 @@ import (
 	"perigee/engine/wire"
 )
 
-// asking is a handler that decides about requests by their path.
-func asking(connect func(ctx context.Context, r *handshake.Request) *handshake.Refusal) *observer {
+// deciding is a handler that decides about requests.
+func deciding(connect func(ctx context.Context, r *handshake.Request) *handshake.Refusal) *observer {
 	o := newObserver()
 	o.connect = connect
 	return o
@@ -30,7 +30,7 @@ func requestFor(path string) string {
 // The handler sees the request before the upgrade. It accepts it, and then finds it with the connection, or refuses it with its own
 // status and reason; a refused client is never opened, and does not count.
 func TestConnect(t *testing.T) {
-	o := asking(func(_ context.Context, r *handshake.Request) *handshake.Refusal {
+	o := deciding(func(_ context.Context, r *handshake.Request) *handshake.Refusal {
 		switch r.Path() {
 		case "/closed":
 			return &handshake.Refusal{Status: http.StatusForbidden, Reason: "closed today"}
@@ -67,7 +67,7 @@ func TestConnect(t *testing.T) {
 func TestConnectRefusesResumable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refusal := &handshake.Refusal{}
-		o := asking(func(context.Context, *handshake.Request) *handshake.Refusal { return refusal })
+		o := deciding(func(context.Context, *handshake.Request) *handshake.Refusal { return refusal })
 		s := servePipes(t, nil, o)
 		offer := "Sec-WebSocket-Protocol: perigee.v1, perigee.resume." + token + ".3"
 		var told []*client
@@ -84,7 +84,7 @@ func TestConnectRefusesResumable(t *testing.T) {
 		} {
 			*refusal = tt.refusal
 			c := s.connect(t)
-			if response := c.request(offer); response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get(protocolHeader) != resumableProtocol {
+			if response := c.request(offer); response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get(handshake.ProtocolHeader) != resumableProtocol {
 				t.Fatalf("%v: answer %s, want an upgrade", tt.refusal, response.Status)
 			}
 			c.wantClose(tt.want)
@@ -118,7 +118,7 @@ func TestConnectRefusesResumable(t *testing.T) {
 func TestConnectWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan string, 2)
-		s := servePipes(t, nil, asking(func(ctx context.Context, r *handshake.Request) *handshake.Refusal {
+		s := servePipes(t, nil, deciding(func(ctx context.Context, r *handshake.Request) *handshake.Refusal {
 			if r.Path() == "/open" {
 				return nil
 			}
@@ -150,7 +150,7 @@ func TestConnectWaits(t *testing.T) {
 // Clients that wait for the handler do not count as silent ones, which are given up when there are too many requests under way.
 func TestConnectIsNotPending(t *testing.T) {
 	waiting := make(chan struct{})
-	o := asking(func(context.Context, *handshake.Request) *handshake.Refusal {
+	o := deciding(func(context.Context, *handshake.Request) *handshake.Refusal {
 		close(waiting)
 		return nil
 	})
@@ -169,7 +169,7 @@ func TestConnectIsNotPending(t *testing.T) {
 // A server that stops does not wait for the handler, and refuses the request.
 func TestConnectWhileStopping(t *testing.T) {
 	waiting := make(chan struct{})
-	o := asking(func(ctx context.Context, _ *handshake.Request) *handshake.Refusal {
+	o := deciding(func(ctx context.Context, _ *handshake.Request) *handshake.Refusal {
 		close(waiting)
 		<-ctx.Done()
 		return nil

@@ -10,13 +10,13 @@ import (
 
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
+	"perigee/engine/handshake"
 	"perigee/engine/wire"
 )
 
 // Subprotocols that ask for a connection that outlives its socket (RFC 6455, 1.9). Browsers let a page choose nothing else of the
 // handshake but the URL, and proxies write URLs to their logs.
 const (
-	protocolHeader = "Sec-Websocket-Protocol"
 	// resumableProtocol asks for a connection that can be resumed.
 	resumableProtocol = "perigee.v1"
 	// resumeProtocol, followed by token "." count, is offered besides to resume one. The server never selects it.
@@ -28,7 +28,7 @@ const tokenBytes = 32
 
 // ResumeRequest is what the handshake of a client says about resuming connections.
 type ResumeRequest struct {
-	// Resumable is whether the client wants a connection that can be resumed.
+	// Resumable is set if the client wants a connection that can be resumed.
 	Resumable bool
 	// Token names the connection that the client wants to resume; "" if it wants a new one.
 	Token string
@@ -65,7 +65,7 @@ func selectProtocol(offered, listed []string) string {
 	return ""
 }
 
-// visibleProtocols returns the offered subprotocols without those that have a token of the server.
+// visibleProtocols returns the offered subprotocols without those that carry a token of the server.
 func visibleProtocols(offered []string) []string {
 	return slices.DeleteFunc(slices.Clone(offered), func(name string) bool { return strings.HasPrefix(name, resumeProtocol) })
 }
@@ -73,7 +73,7 @@ func visibleProtocols(offered []string) []string {
 // offeredProtocols returns the subprotocols that a client offers. The header may be given several times (RFC 6455, 11.3.4).
 func offeredProtocols(header http.Header) []string {
 	var offered []string
-	for _, line := range header[protocolHeader] {
+	for _, line := range header.Values(handshake.ProtocolHeader) {
 		for name := range strings.SplitSeq(line, ",") {
 			offered = append(offered, strings.TrimSpace(name))
 		}
@@ -125,8 +125,8 @@ func canComeBack(code int) bool {
 	return slices.Contains([]int{wire.CodeGoingAway, wire.CodeInternal, wire.CodeRestart, wire.CodeTryLater}, code)
 }
 
-// Restore returns a connection that is away, for a client that a previous server has sent a number of text frames, of which the last ones
-// are kept. It ends when it is resumed or forgotten; the handler is not told of it.
+// Restore returns a connection of a previous server, whose client is away. That server has sent it a number of text frames, of which
+// kept holds the texts of the last ones. The connection ends when it is resumed or forgotten, without a call of the handler.
 func (b *Broker) Restore(peer auth.Peer, opened time.Time, sent uint64, kept [][]byte) Conn {
 	c := &conn{peer: peer, opened: opened, broker: b, resumable: true}
 	b.out.Restore(&c.Sender, (*transport)(c), sent, kept)
@@ -150,9 +150,9 @@ func (b *Broker) releaseAway(peer auth.Peer) {
 	}
 }
 
-// endOf returns where the end of a connection leads that was closed in this way. An address may have as many connections away as
-// it may have open; those do not count for each other, so that a client can come back. If the end leads back, releaseAway must be
-// called.
+// endOf returns whether the client of a connection that was closed in this way may come back. If so, the connection counts as away for
+// its address until releaseAway is called. An address may have as many connections away as open ones. The two are counted apart, so
+// that a client can come back.
 func (c *conn) endOf(r outbox.CloseRequest) End {
 	switch {
 	case !c.resumable || !r.Resumable:

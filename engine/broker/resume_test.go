@@ -12,6 +12,7 @@ import (
 
 	"perigee/engine/auth"
 	"perigee/engine/broker/outbox"
+	"perigee/engine/handshake"
 	"perigee/engine/testkit"
 	"perigee/engine/wire"
 )
@@ -64,7 +65,7 @@ func TestResumeRequest(t *testing.T) {
 		if tt.want.Resumable {
 			selected = resumableProtocol
 		}
-		if got := response.Header.Get(protocolHeader); response.StatusCode != http.StatusSwitchingProtocols || got != selected {
+		if got := response.Header.Get(handshake.ProtocolHeader); response.StatusCode != http.StatusSwitchingProtocols || got != selected {
 			t.Errorf("offer %q: got %s, selected %q, want 101, %q", tt.offer, response.Status, got, selected)
 		}
 		if got := testkit.Receive(t, o.opens, "Open").ResumeRequest(); got != tt.want {
@@ -78,7 +79,7 @@ func TestResumableFull(t *testing.T) {
 	s := serve(t, func(o *Options) { o.MaxConnections = 1 }, nil)
 	s.dial(t)
 	response := s.connect(t).request("Sec-WebSocket-Protocol: perigee.v1")
-	if got := response.Header.Get(protocolHeader); got != resumableProtocol {
+	if got := response.Header.Get(handshake.ProtocolHeader); got != resumableProtocol {
 		t.Errorf("selected %q, want %q", got, resumableProtocol)
 	}
 }
@@ -89,10 +90,12 @@ func FuzzResumeRequest(f *testing.F) {
 		f.Add(offer)
 	}
 	f.Fuzz(func(t *testing.T, offer string) {
-		r := readResumeRequest(http.Header{protocolHeader: {offer}})
+		header := http.Header{}
+		header.Set(handshake.ProtocolHeader, offer)
+		r := readResumeRequest(header)
 		switch {
 		case !r.Resumable:
-			if selectProtocol(offeredProtocols(http.Header{protocolHeader: {offer}}), nil) != "" {
+			if selectProtocol(offeredProtocols(header), nil) != "" {
 				t.Errorf("offer %q: perigee.v1 is selected for a connection that cannot be resumed", offer)
 			}
 		case r.Token == "":
@@ -130,7 +133,7 @@ func TestHeard(t *testing.T) {
 	})
 }
 
-// The end of a connection that can be resumed leads back unless a side has ended it on purpose.
+// A client can come back to its resumable connection unless one side has ended it on purpose.
 func TestEnds(t *testing.T) {
 	closeWith := func(code int) func(c *client, _ Conn) {
 		return func(c *client, _ Conn) { c.closes(code, "") }

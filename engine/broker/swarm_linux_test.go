@@ -32,14 +32,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// swarm is a process of cheap clients: one thread reads and counts bytes.
+// swarm is a process with many clients that cost little: one thread reads from all of them and counts messages.
 type swarm struct {
 	command *exec.Cmd
 	stdin   io.Closer // closing it ends the process
 	stdout  *bufio.Reader
 }
 
-// startSwarm starts a swarm and returns when all clients are connected. Those whose connections can be resumed answer pings.
+// startSwarm starts a swarm and returns when all clients are connected. They answer pings, and count frames of a number of bytes.
 func startSwarm(tb testing.TB, address string, clients, frame int, resumable bool) *swarm {
 	tb.Helper()
 	self, err := os.Executable()
@@ -64,7 +64,7 @@ func startSwarm(tb testing.TB, address string, clients, frame int, resumable boo
 	return c
 }
 
-// await waits until all clients have got one more message; the first time, until they are connected.
+// await waits until all clients have received one more message; the first time, until they are connected.
 func (c *swarm) await(tb testing.TB) {
 	tb.Helper()
 	if _, err := c.stdout.ReadByte(); err != nil {
@@ -79,7 +79,7 @@ func (c *swarm) stop(tb testing.TB) {
 	_ = c.command.Wait() // it was killed, so there is an error
 }
 
-// runSwarm connects clients and writes a byte when all are connected, and one for each message that all of them have got.
+// runSwarm connects clients and writes a byte when all are connected, and one for each message that all of them have received.
 func runSwarm(what string, out io.Writer) error {
 	var address string
 	var clients, frame int
@@ -109,14 +109,14 @@ func runSwarm(what string, out io.Writer) error {
 	return countFrames(epoll, got, frame, out)
 }
 
-// stream is what one client of a swarm has got.
+// stream is what one client of a swarm has received.
 type stream struct {
 	fd     int
 	frames int    // messages
-	part   []byte // the beginning of a frame that has not come whole
+	part   []byte // the beginning of a frame whose rest has not come
 }
 
-// take counts the messages in bytes that have come, and answers pings.
+// take counts the messages in bytes that were received, and answers pings.
 func (s *stream) take(p []byte, frame int) error {
 	if len(s.part) > 0 {
 		p = append(s.part, p...)
@@ -182,7 +182,7 @@ func countFrames(epoll int, got map[int32]*stream, frame int, out io.Writer) err
 	}
 }
 
-// dialCheap opens a WebSocket with no more than a socket of the system.
+// dialCheap opens a WebSocket and returns its file descriptor, without the buffers that a net.Conn and a WebSocket library have.
 func dialCheap(address string, resumable bool) (int, error) {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -60,8 +60,8 @@ func (e *httpError) write(w http.ResponseWriter) {
 //
 // A request is refused, in this order, with 503 while the server stops, 405 for methods other than GET, 426 if it does not
 // ask for a WebSocket, 421 for a foreign host, 403 for a foreign origin, 429 above the limits of an address, 400 for a bad
-// handshake, and as Handler.Connect says; a client that can resume connections hears what that says as a close code. If the server is full the client is upgraded, told so, and closed with 1013; if too many clients are being
-// told, the answer is 503.
+// handshake, and as Handler.Connect says, which a client that can resume connections hears as a close code. If the server is full,
+// the client is upgraded, told so, and closed with 1013; if too many clients are being told, the answer is 503.
 func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer := b.peer(r)
 	full, refused := b.admit(r, peer)
@@ -77,7 +77,7 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	offered := offeredProtocols(r.Header)
 	request := handshake.Read(r, visibleProtocols(offered), selectProtocol(offered, b.settings().Protocols))
-	if refused = b.askHandler(w, r, request, peer); refused != nil {
+	if refused = b.callConnect(w, r, request, peer); refused != nil {
 		b.refuse(w, r, request, peer, refused)
 		return
 	}
@@ -301,7 +301,8 @@ func (b *Broker) logUnknownProtocols(offered []string) {
 	})
 }
 
-// upgrade answers the handshake, selects a subprotocol unless that is "", and accepts compression if compress is set. If that fails, the socket is nil.
+// upgrade answers the handshake, selects a subprotocol unless that is "", and accepts compression if compress is set. If that fails,
+// the socket is nil.
 func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request, protocol string, compress bool) (*websocket.Conn, *socket) {
 	upgrader := b.upgrader
 	if compress {
@@ -310,7 +311,7 @@ func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request, protocol string
 	}
 	answer := http.Header{}
 	if protocol != "" {
-		answer.Set(protocolHeader, protocol) // gorilla answers what is set here
+		answer.Set(handshake.ProtocolHeader, protocol) // gorilla answers what is set here
 	}
 	ws, err := upgrader.Upgrade(w, r, answer)
 	if err != nil {

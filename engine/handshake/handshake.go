@@ -36,13 +36,14 @@ func Busy() *Refusal {
 // ErrTimeout is the cause of the end of a connect hook's context if the hook has taken too long.
 var ErrTimeout = errors.New("it takes longer than limits.handshake_timeout")
 
-// protocolHeader is a header field whose value Protocols returns.
-const protocolHeader = "sec-websocket-protocol"
+// ProtocolHeader is the header field with the subprotocols that a client offers, or with the one that the server selects (RFC 6455,
+// 11.3.4).
+const ProtocolHeader = "sec-websocket-protocol"
 
 // isKept reports whether applications can learn anything from a header field. The others are those of the handshake itself.
 func isKept(name string) bool {
 	return !slices.Contains([]string{
-		"connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", protocolHeader,
+		"connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", ProtocolHeader,
 	}, name)
 }
 
@@ -67,7 +68,7 @@ func Read(r *http.Request, offered []string, selected string) *Request {
 		}
 	}
 	if len(offered) > 0 {
-		line(protocolHeader, strings.Join(offered, ","))
+		line(ProtocolHeader, strings.Join(offered, ","))
 	}
 	return &Request{Protocol: selected, text: text.String()}
 }
@@ -97,7 +98,7 @@ func (r *Request) Header(name string) string {
 func (r *Request) Headers() map[string]string {
 	all := map[string]string{}
 	for name, value := range r.fields {
-		if name != protocolHeader {
+		if name != ProtocolHeader {
 			all[name] = value
 		}
 	}
@@ -140,7 +141,7 @@ func (r *Request) Cookies() map[string]string {
 
 // Protocols returns the subprotocols that the client offers, without those that carry a token of the server.
 func (r *Request) Protocols() []string {
-	if offered := r.Header(protocolHeader); offered != "" {
+	if offered := r.Header(ProtocolHeader); offered != "" {
 		return strings.Split(offered, ",")
 	}
 	return nil

@@ -120,12 +120,12 @@ func (o *Outbox) AbortAll(ctx context.Context, why wire.Close) (n int) {
 // close queues the close frame behind everything else.
 func (sh *shard) close(s *Sender) {
 	if s.state != stateOpen {
-		if s.away && !s.leadsBack() {
+		if s.away && !s.canComeBack() {
 			sh.forget(s) // its socket has failed before
 		}
 		return
 	}
-	if s.leadsBack() {
+	if s.canComeBack() {
 		sh.leave(s)
 	}
 	s.state = stateClosing

@@ -34,7 +34,7 @@ type absence struct {
 // frameCost is what keeping a frame costs besides its bytes: the Frame, its place in a list, and what the allocator rounds up.
 const frameCost = 96
 
-// size returns how many bytes of memory the kept frames use, as far as no other client has them, too.
+// size returns how many bytes the kept frames use if no other client shares them.
 func (m *memory) size() int { return m.bytes + frameCost*m.length() }
 
 // length returns how many frames are kept.
@@ -58,7 +58,8 @@ func (m *memory) add(f *Frame) {
 	m.bytes += len(f.bytes)
 }
 
-// addLatest replaces the frame that addLatest has added since the client is away, or adds one.
+// addLatest is add for a client that is away. The frame replaces that of the previous call, unless the client has come back since
+// then or that frame is no longer kept.
 func (m *memory) addLatest(f *Frame) {
 	if m.lost || m.absence.latest <= m.confirmed() {
 		m.add(f)
@@ -70,7 +71,7 @@ func (m *memory) addLatest(f *Frame) {
 	*old = f
 }
 
-// trim removes the oldest frames until the limits are met. Nothing is kept any more if the client has missed one of them.
+// trim removes the oldest frames until the limits are met. If the client has missed one of them, nothing is kept any more.
 func (m *memory) trim(limits *config.Resume) {
 	for m.length() > limits.Messages || m.bytes > int(limits.Bytes) {
 		m.remove(1)
@@ -106,8 +107,8 @@ func (m *memory) confirm(number uint64) {
 	}
 }
 
-// after returns the kept frames after a number, and whether that are all that a client misses that has received up to it. A
-// negative number stands for a client that remembers nothing.
+// after returns the frames that come after the first received ones. complete is false if some of them are not kept. It is also false
+// if received is negative, which stands for a client that remembers nothing.
 func (m *memory) after(received int64) (missed []*Frame, complete bool) {
 	if received < 0 || m.lost || uint64(received) < m.confirmed() || uint64(received) > m.sent {
 		return nil, false
@@ -115,15 +116,15 @@ func (m *memory) after(received int64) (missed []*Frame, complete bool) {
 	return m.kept[len(m.kept)-int(m.sent-uint64(received)):], true
 }
 
-// shouldAsk reports whether so many frames are kept that the client should confirm some, and has not been asked to. A quarter of
-// the limits keeps the memory of clients that receive much small, and the pings few.
+// shouldAsk reports whether to ask the client to confirm frames: more than a quarter of what the limits allow is kept, and all that the
+// client was asked for is confirmed. With a quarter, the memory of busy clients stays small, and pings are rare.
 func (m *memory) shouldAsk(limits *config.Resume) bool {
 	const part = 4
 	return m.asked <= m.confirmed() && (m.length() > limits.Messages/part || m.bytes > int(limits.Bytes)/part)
 }
 
-// ping returns a ping. For a connection that can be resumed it carries the number of the last frame before it, which the client
-// confirms by its answer, for that repeats the payload (RFC 6455, 5.5.3).
+// ping returns a ping. If the connection can be resumed, its payload is the number of the last text frame before it. The pong
+// repeats the payload (RFC 6455, 5.5.3), and so confirms all frames up to that number.
 func (s *Sender) ping() *Frame {
 	m := s.memory
 	if m == nil {
@@ -141,7 +142,7 @@ func (s *Sender) ping() *Frame {
 	return newFrame(PingFrame, binary.BigEndian.AppendUint64(nil, m.asked))
 }
 
-// Confirm takes the payload of a pong. The frames that it confirms are not kept any longer.
+// Confirm must be called with the payload of each pong. The frames that it confirms are not kept any longer.
 func (s *Sender) Confirm(pong []byte) {
 	if s.memory == nil || len(pong) != 8 {
 		return

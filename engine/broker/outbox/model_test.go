@@ -36,8 +36,8 @@ type peer struct {
 	// Guarded by mu.
 	reads    *link    // the socket that it reads
 	received int64    // numbered frames, on all sockets; -1 if it has forgotten them
-	got      []string // of those, what was not sent by SendLatest
-	rosters  []string // the others
+	got      []string // texts of those that Send and Publish sent
+	rosters  []string // texts of those that SendLatest sent
 }
 
 // link is one socket of a peer.
@@ -57,7 +57,7 @@ func (*link) TooSlow(string, any, int)                     {}
 func (*link) CloseSent(bool, time.Duration)                {}
 func (*link) Over()                                        {}
 
-// connect opens a socket, which ends after some bytes if it is to fail.
+// connect opens a socket. If fails is set, it ends after a random number of bytes.
 func (p *peer) connect(fails bool) *link {
 	ours, theirs := net.Pipe()
 	l := &link{ours: ours, ended: make(chan struct{})}
@@ -70,7 +70,7 @@ func (p *peer) connect(fails bool) *link {
 	return l
 }
 
-// read takes what comes on a socket. A frame that is cut off does not count.
+// read receives from a socket until that ends. A frame that is cut off does not count.
 func (p *peer) read(l *link, in *bufio.Reader) {
 	defer close(l.ended)
 	defer l.ours.Close()
@@ -95,7 +95,7 @@ func (p *peer) read(l *link, in *bufio.Reader) {
 	}
 }
 
-// take takes a text, if the peer has not turned to another socket.
+// take records a text, unless the peer reads from another socket by now.
 func (p *peer) take(l *link, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +137,7 @@ func (p *peer) resume(fresh, fails bool) {
 	p.socket = p.connect(fails)
 	p.reads = p.socket
 	p.mu.Unlock()
-	if received < 0 { // it also has not heard how an earlier socket went on
+	if received < 0 { // it does not get what it was sent on earlier sockets
 		p.want, p.roster = nil, ""
 	}
 	p.socket.Resume(&from.Sender, received, func(_ bool, sent uint64) *Frame {
@@ -149,7 +149,7 @@ func (p *peer) resume(fresh, fails bool) {
 	})
 }
 
-// send sends a text that no other peer is sent, and sometimes a roster.
+// send sends a text, or sometimes a roster, to this peer only.
 func (p *peer) send(message string) {
 	if p.random.IntN(4) == 0 {
 		p.roster = "roster-" + message
@@ -165,7 +165,7 @@ func padded(random *rand.Rand, message string) *Frame {
 	return text(message + " " + strings.Repeat("x", []int{0, 0, 0, 100, 2 * minDeflate, minAlone}[random.IntN(6)]))
 }
 
-// Whatever a client and the application do, a client that comes back gets what it was sent exactly once and in order.
+// Whatever clients and the application do, a client that comes back gets everything that it was sent, once and in order.
 func TestModel(t *testing.T) {
 	schedules := testkit.Scale(500, 2000)
 	for seed := range uint64(schedules) {
@@ -237,7 +237,7 @@ func (p *peer) confirm() {
 	p.socket.Confirm(binary.BigEndian.AppendUint64(nil, uint64(max(p.received, 0))))
 }
 
-// check compares what was received with the model. Of the rosters, the last one must have come, and the others in order.
+// check compares what was received with the model. Only the last roster must have come, and as the last one.
 func (p *peer) check(name string) {
 	p.t.Helper()
 	p.mu.Lock()

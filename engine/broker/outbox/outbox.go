@@ -36,7 +36,7 @@ type Transport interface {
 	// CloseSent is called after the close frame was written. The client has timeout to answer. outOfSync is that of the
 	// [CloseRequest].
 	CloseSent(outOfSync bool, timeout time.Duration)
-	// Over is called when a connection is over that [Sender.ReaderDone] was told to keep.
+	// Over is called once, as soon as a connection that [Sender.ReaderDone] has kept cannot be resumed any more.
 	Over()
 }
 
@@ -51,7 +51,7 @@ type Outbox struct {
 	resume  atomic.Pointer[config.Resume]
 	lastID  atomic.Uint64
 	queued  atomic.Int64   // bytes in all send queues; a shared frame counts once for each queue
-	kept    atomic.Int64   // bytes kept for all clients that are away, counted alike
+	kept    atomic.Int64   // memory for all clients that are away; a shared frame counts once for each of them
 	writers sync.WaitGroup // goroutines that wait for a socket
 }
 
@@ -95,7 +95,7 @@ type Features struct {
 	Resumable bool
 }
 
-// Join opens a sender, once. From then on only the outbox may write to the connection, and the outbox closes it.
+// Join opens a sender. It must be called once only. From then on only the outbox may write to the connection, and the outbox closes it.
 func (o *Outbox) Join(s *Sender, conn net.Conn, t Transport, f Features) {
 	o.assign(s, t)
 	s.conn, s.raw, s.compress = conn, rawConn(conn), f.Compress

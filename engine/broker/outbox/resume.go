@@ -22,10 +22,10 @@ type transfer struct {
 	topics []TopicID
 }
 
-// Resume has a sender, which was joined as resumable and has sent nothing, go on where another one stopped. If the socket of that one
-// is still open, it is closed with 4409. The client has received as many frames as received says; -1 if it remembers nothing. It gets
-// hello, then what it has missed, as far as that is known to be all, and then what is sent after this call; done is called before
-// that. Both functions are called by the goroutine of a shard and must not block.
+// Resume makes a sender, which was joined as resumable and has sent nothing, continue the connection of another one. If the socket of
+// that one is still open, it is closed with 4409. received is how many frames the client has received; -1 if it remembers nothing.
+// The client gets the frame that hello returns, then everything that it has missed, unless some of that is not kept, and then what
+// is sent after this call. done is called after hello. Both are called by the goroutine of a shard and must not block.
 func (s *Sender) Resume(from *Sender, received int64, hello HelloFunc, done func(complete bool)) {
 	// The two may belong to different shards. That of s holds back what concerns s until the transfer is there.
 	s.shard.post(op{kind: opCall, call: func(sh *shard) { sh.hold(s) }})
@@ -107,8 +107,8 @@ func (s *Sender) inspect(look func(m *memory)) {
 	}
 }
 
-// leadsBack reports whether the client of a connection that ends may come back to it.
-func (s *Sender) leadsBack() bool {
+// canComeBack reports whether the client of a connection that ends may come back to it.
+func (s *Sender) canComeBack() bool {
 	r := s.closeRequest.Load()
 	return s.memory != nil && !s.memory.over && (r == nil || r.Resumable)
 }
@@ -162,7 +162,7 @@ func (sh *shard) leave(s *Sender) {
 	sh.accountKept(s)
 }
 
-// forget ends a connection for good, whether it can be resumed or not. Its topics are known on, for a resume that comes too late.
+// forget ends a connection for good, whether it can be resumed or not. A client that comes back too late still gets the topics.
 func (sh *shard) forget(s *Sender) {
 	for _, t := range s.topics {
 		sh.removeSubscriber(s, t)
@@ -203,10 +203,10 @@ func (sh *shard) longestKept() (longest *Sender, bytes int) {
 	return longest, bytes
 }
 
-// handOver ends a connection whose client has come back elsewhere, and returns what its sender has. A socket that is still open is
-// closed; if a frame is half written, after its rest.
+// handOver ends a connection whose client has come back on another socket, and returns what moves there. If the old socket is still
+// open, it is closed, after the rest of a frame that is half written.
 func (sh *shard) handOver(from *Sender) transfer {
-	if from.leadsBack() {
+	if from.canComeBack() {
 		sh.leave(from)
 	} else {
 		from.setAway()
@@ -225,7 +225,7 @@ func (sh *shard) handOver(from *Sender) transfer {
 	return t
 }
 
-// hold defers all operations on a sender, also those that topics which it has already would bring.
+// hold defers all operations on a sender. Until release it has no topics, so that nothing that is published reaches it in between.
 func (sh *shard) hold(s *Sender) {
 	for _, t := range s.topics {
 		sh.removeSubscriber(s, t)
@@ -234,8 +234,8 @@ func (sh *shard) hold(s *Sender) {
 	sh.waiting[s] = nil
 }
 
-// deferred reports whether an operation is deferred because the transfer of its sender has not come. What is published is deferred
-// for all such senders, besides.
+// deferred defers an operation on a sender whose transfer has not come, and reports whether it has done so. A message that is published
+// is deferred for all such senders, and must be sent to the others all the same.
 func (sh *shard) deferred(o *op) bool {
 	if o.kind == opPublish {
 		for s := range sh.waiting {

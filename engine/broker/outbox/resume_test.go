@@ -45,7 +45,7 @@ func (c *client) wantNothing() {
 	}
 }
 
-// A connection whose end leads back keeps what it is sent, whatever ended its socket. One that is over keeps nothing.
+// A connection to which the client may come back keeps what it is sent, whatever ended its socket. One that is over keeps nothing.
 func TestEnds(t *testing.T) {
 	for _, tt := range []struct {
 		name string

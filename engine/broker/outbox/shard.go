@@ -218,7 +218,7 @@ func (sh *shard) join(s *Sender) {
 	sh.senders = append(sh.senders, s)
 }
 
-// remove closes the socket of a sender and, unless it leads back, forgets it.
+// remove closes the socket of a sender. Unless the client may come back, it forgets the sender.
 func (sh *shard) remove(s *Sender) {
 	if s.state == stateRemoved || s.state == stateNew {
 		return
@@ -228,7 +228,7 @@ func (sh *shard) remove(s *Sender) {
 	sh.senders[s.index], last.index = last, s.index
 	sh.senders[len(sh.senders)-1] = nil
 	sh.senders = sh.senders[:len(sh.senders)-1]
-	if s.leadsBack() {
+	if s.canComeBack() {
 		sh.leave(s)
 	} else {
 		sh.forget(s)

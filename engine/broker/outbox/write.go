@@ -283,7 +283,7 @@ func (sh *shard) closeSlow(s *Sender, setting string, value any) {
 	}
 	s.transport.TooSlow(setting, value, s.total)
 	s.setFailed(wire.CloseTooSlow())
-	if s.leadsBack() {
+	if s.canComeBack() {
 		sh.leave(s)
 	}
 	sh.dropUnwritten(s)
