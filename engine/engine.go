@@ -13,12 +13,15 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/config"
+	"perigee/engine/console"
+	"perigee/engine/failures"
 	"perigee/engine/fetch"
 	"perigee/engine/jobqueue"
 	"perigee/engine/logging"
@@ -47,6 +50,8 @@ type Options struct {
 	Scripts fs.FS
 	// Supervisor is the name of the program that starts the server again when it ends, for scripts. "" if there is none.
 	Supervisor string
+	// Tail has the latest records of Log, for the console. Optional.
+	Tail *logging.Tail
 	// Level is the level of Log. A reload sets it to server.log_level. Optional.
 	Level *slog.LevelVar
 	// Listener accepts the clients; its address is server.address and server.port in Config. It outlives the server, so that
@@ -82,6 +87,8 @@ type Status struct {
 	// Page and Socket are URLs. Page is served only if HasPage is set.
 	Page, Socket string
 	HasPage      bool
+	// Console is the URL of the console; "" if the settings disable it.
+	Console string
 	// Port is the TCP port that clients connect to.
 	Port int
 	// Routes are what the scripts registered.
@@ -130,6 +137,8 @@ type Server struct {
 	saver    *persist.Saver
 	audit    *store.Audit // of the saver's store; nil if the state is not saved
 	jobs     *jobqueue.Service
+	console  *console.Console // nil if it is disabled
+	failures *failures.Log    // nil without a console
 	reloads  *reloads
 	metrics  *metrics.Registry
 
@@ -150,9 +159,11 @@ type Server struct {
 	running     running
 	stopAllowed atomic.Int64 // how long a stop may take, in nanoseconds, for goroutines that must not read config
 	ready       atomic.Bool
+	startedAt   atomic.Int64 // in nanoseconds since 1970
 
-	stopJobs       func() // takes no more jobs, and waits for those in progress; set by run
-	endStopTimeout func() // ends the measuring of stop.timeout; set by shutdown
+	consoleAddress net.Addr // of its own; set by listenConsole; optional
+	stopJobs       func()   // takes no more jobs, and waits for those in progress; set by run
+	endStopTimeout func()   // ends the measuring of stop.timeout; set by shutdown
 
 	end struct { // set by shutdown, for finish
 		late        atomic.Bool // stop.timeout has passed
@@ -193,6 +204,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	serveConsole, endConsole, err := s.listenConsole(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	var serving sync.WaitGroup
+	serving.Go(serveConsole)
+	defer serving.Wait()
+	defer endConsole()
 	return s.run(ctx, listener)
 }
 
@@ -215,6 +234,10 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	s.audit = s.newAudit(c)
 	s.metrics = metrics.New(s.metricsSnapshot)
 	p.manager.Metrics = s.metrics
+	if c.Console.Enabled {
+		s.failures = &failures.Log{}
+	}
+	p.manager.Failures = s.failures
 	p.manager.Supervisor = o.Supervisor
 	p.manager.SetWorker = s.jobs.SetWorker
 	p.manager.Stop = func(why wire.Close) { stop(&stopRequest{why}) }
@@ -222,6 +245,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	s.manager = manager.New(p.manager, s.loop, s.log)
 	s.broker = broker.New(p.broker, s.manager, s.log)
 	s.manager.SetPublisher(s.broker)
+	s.console = s.newConsole(c)
 	s.servePages(p.pages)
 	s.fetch = s.newFetch(c.HTTP)
 	if s.process, err = process.New(process.Options{
@@ -248,6 +272,7 @@ func (s *Server) status(routes manager.Routes, address net.Addr) Status {
 	if address != nil {
 		status.Page = "http://" + address.String() + "/"
 		status.Socket = "ws://" + address.String() + "/"
+		status.Console = s.consoleURL(status.Page)
 		if tcp, ok := address.(*net.TCPAddr); ok {
 			status.Port = tcp.Port
 		}

@@ -196,24 +196,28 @@ func TestPage(t *testing.T) {
 // With a weak key the server listens only on this machine.
 func TestDefaultKey(t *testing.T) {
 	rows := []struct {
-		address, key string
-		refused      bool
+		address, console, key string
+		refused               bool
 	}{
-		{"127.0.0.1", "password", false},
-		{"::1", "password", false},
-		{"localhost", "", false},
-		{"0.0.0.0", "password", true},
-		{"0.0.0.0", "", true},
-		{"0.0.0.0", "short", true},
-		{"::", "password", true},
-		{"203.0.113.7", "password", true},
+		{"127.0.0.1", "", "password", false},
+		{"::1", "", "password", false},
+		{"localhost", "", "", false},
+		{"0.0.0.0", "", "password", true},
+		{"0.0.0.0", "", "", true},
+		{"0.0.0.0", "", "short", true},
+		{"::", "", "password", true},
+		{"127.0.0.1", "[::1]:0", "password", false},
+		{"127.0.0.1", "0.0.0.0:0", "password", true},
+		{"127.0.0.1", ":0", "password", true},
+		{"203.0.113.7", "", "password", true},
 	}
 	for _, row := range rows {
 		c := config.Default()
 		c.Server.Address, c.Server.Key, c.Lua.Path = row.address, config.Secret(row.key), ""
+		c.Console.Address = row.console
 		_, err := engine.Check(t.Context(), engine.Options{Config: c, Log: slog.New(slog.DiscardHandler), Scripts: scripts.Files})
 		if refused := errors.Is(err, engine.ErrDefaultKey); refused != row.refused {
-			t.Errorf("Check with %s and key %q = %v, want refused %v", row.address, row.key, err, row.refused)
+			t.Errorf("Check with %s, console %q and key %q = %v, want refused %v", row.address, row.console, row.key, err, row.refused)
 		}
 	}
 }

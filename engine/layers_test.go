@@ -18,10 +18,11 @@ import (
 // layers returns the layer of each package. Imports only go down.
 func layers() map[string]int {
 	return map[string]int{
-		"cmd/perigee":                  12,
-		"cmd/perigee/service":          11,
-		"cmd/perigee/report":           10,
-		"engine":                       9,
+		"cmd/perigee":                  13,
+		"cmd/perigee/service":          12,
+		"cmd/perigee/report":           11,
+		"engine":                       10,
+		"engine/console":               9,
 		"engine/spec/harness":          9,
 		"engine/spec":                  10,
 		"engine/jobqueue":              8,
@@ -64,6 +65,7 @@ func layers() map[string]int {
 		"cmd/perigee/control":          1,
 		"cmd/perigee/notify":           0,
 		"cmd/perigee/watch":            0,
+		"engine/failures":              1,
 		"engine/fetch":                 1,
 		"engine/jwt":                   0,
 		"engine/logging":               0,

@@ -258,9 +258,7 @@ func (s *Server) reload(ctx context.Context, quiet bool) (Reload, error) {
 	outcome.Took = time.Since(began)
 	if err != nil {
 		s.counts.failedReloads.Add(1)
-		if !quiet {
-			s.logFailure(outcome.Generation, err)
-		}
+		s.reportFailure(outcome.Generation, err, quiet)
 		return Reload{Generation: outcome.Generation}, err
 	}
 	s.counts.reloads.Add(1)
@@ -282,10 +280,16 @@ func (s *Server) replace(ctx context.Context, n candidate, outcome *Reload) erro
 	return nil
 }
 
-func (s *Server) logFailure(generation int, err error) {
-	fields := []any{"error", err, "generation", generation}
+// reportFailure keeps a failed reload for operators, and logs it unless it is quiet.
+func (s *Server) reportFailure(generation int, err error, quiet bool) {
+	fields, traceback := []any{"error", err, "generation", generation}, ""
 	if failure, ok := errors.AsType[*api.Error](err); ok {
-		fields = append(fields, "traceback", failure.Traceback())
+		traceback = failure.Traceback()
+		fields = append(fields, "traceback", traceback)
+	}
+	s.keepFailure(generation, err, traceback)
+	if quiet {
+		return
 	}
 	s.log.Error("engine: reload failed; the server continues unchanged", fields...)
 }

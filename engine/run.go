@@ -59,6 +59,7 @@ func (s *Server) run(ctx context.Context, listener net.Listener) (err error) {
 		}
 	})
 	reloading := s.startReloads(ctx)
+	s.startedAt.Store(time.Now().UnixNano())
 	s.ready.Store(true)
 	if s.options.OnStarted != nil {
 		s.options.OnStarted(s.status(installed.After, listener.Addr()), s)

@@ -15,6 +15,7 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/manager"
 	"perigee/engine/web"
+	"perigee/engine/wire"
 )
 
 // prepared has the options of the components that follow from settings that may change while the server runs.
@@ -37,7 +38,7 @@ func (s *Server) prepare(c config.Config, log *slog.Logger) (prepared, error) {
 	return prepared{
 		manager: manager.Options{
 			Key: key, ProgramKeys: programs, Limits: c.Limits, Roster: c.Roster, Resume: c.Resume, Drain: c.Lua.Drain.Std(),
-			SuggestMessages: c.Server.LogLevel == "debug",
+			SuggestMessages: c.Server.LogLevel == "debug", Redactor: wire.NewRedactor(c.Server.Redact),
 		},
 		broker: brokerOptions,
 		pages:  pages,
@@ -56,7 +57,7 @@ func (s *Server) openPages(c config.Config) (fs.FS, error) {
 // servePages serves these pages over plain HTTP.
 func (s *Server) servePages(pages fs.FS) {
 	s.pages = pages
-	site := web.New(web.Options{
+	options := web.Options{
 		Socket:      s.broker,
 		Pages:       pages,
 		Ready:       s.ready.Load,
@@ -69,18 +70,24 @@ func (s *Server) servePages(pages fs.FS) {
 			MaxBody: int64(s.config.Limits.ReadLimit),
 			Timeout: s.config.Queue.HandlerTimeout.Std(),
 		},
-	})
+	}
+	if s.console != nil && s.config.Console.Address == "" {
+		options.Console, options.ConsolePath = s.consoleHandler(), s.config.Console.Path
+	}
+	site := web.New(options)
 	s.site.Store(&site)
 }
 
 // apply puts in force the settings that may change while the server runs, except those of the scripts, which install has put in
 // force.
 func (s *Server) apply(c config.Config, p prepared) {
+	keyChanged := p.manager.Key != s.key
 	s.config, s.key, s.programKeys = c, p.manager.Key, p.manager.ProgramKeys
 	s.allowStop(c.Stop)
 	s.jobs.Configure(c)
 	s.manager.Configure(p.manager)
 	s.broker.Configure(p.broker)
+	s.configureConsole(c, keyChanged)
 	s.servePages(p.pages)
 	_ = s.loop.Post("configure", func() { s.loop.SetSlowTurn(c.Lua.SlowTurn.Std()) }) // a stopped loop needs no limit
 	if level := new(slog.Level); s.options.Level != nil && level.UnmarshalText([]byte(c.Server.LogLevel)) == nil {
@@ -109,9 +116,14 @@ func adminKey(settings config.Config, log *slog.Logger) (auth.Key, error) {
 	case "password":
 		kind = `the default "password"`
 	}
-	if !isLoopback(c.Address) {
-		return key, fmt.Errorf("%w on %s: server.key is %s. Set SERVER_KEY (12 bytes or more) or bind to 127.0.0.1",
-			ErrDefaultKey, net.JoinHostPort(c.Address, strconv.Itoa(c.Port)), kind)
+	addresses := []string{net.JoinHostPort(c.Address, strconv.Itoa(c.Port))}
+	if settings.Console.Enabled && settings.Console.Address != "" {
+		addresses = append(addresses, settings.Console.Address)
+	}
+	for _, address := range addresses {
+		if host, _, err := net.SplitHostPort(address); err != nil || !isLoopback(host) {
+			return key, fmt.Errorf("%w on %s: server.key is %s. Set SERVER_KEY (12 bytes or more) or bind to 127.0.0.1", ErrDefaultKey, address, kind)
+		}
 	}
 	log.Warn("engine: admin key is weak: authentication limited to this machine", "setting", "server.key", "key", kind)
 	return key, nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"perigee/cmd/perigee/report"
+	"perigee/engine/console"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/testkit"
 )
@@ -76,15 +77,15 @@ func TestQueueForPrograms(t *testing.T) {
 	perigee(t, environ, "push", "AddPrize", `{"prize":{"name":"Mug"}}`)
 	_, text, _ := perigee(t, environ, "queue", "stats", "--json")
 	var stats report.Queue
-	if err := json.Unmarshal([]byte(text), &stats); err != nil || stats != (report.Queue{Queue: "default", Ready: 1}) {
+	if err := json.Unmarshal([]byte(text), &stats); err != nil || stats != (report.Queue{Counts: console.Counts{Queue: "default", Ready: 1}}) {
 		t.Errorf("queue stats --json = %s, %v, want one job that is ready", text, err)
 	}
 	_, text, _ = perigee(t, environ, "queue", "peek", "--json")
 	var job report.Job
 	err := json.Unmarshal([]byte(text), &job)
-	if job.Age = 0; err != nil || job != (report.Job{
+	if job.Age = 0; err != nil || job != (report.Job{Job: console.Job{
 		Job: 1, Queue: "default", State: "ready", Priority: 1024, Body: `{"job":"AddPrize","data":{"prize":{"name":"Mug"}}}`,
-	}) {
+	}}) {
 		t.Errorf("queue peek --json = %s, %v, want the job", text, err)
 	}
 }

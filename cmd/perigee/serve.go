@@ -29,6 +29,10 @@ func (p *program) serve(ctx context.Context, o service.Options) error {
 	o.File = settingsFile(o.Settings)
 	o.Level = new(slog.LevelVar)
 	o.Log = p.logger(o.Settings, o.Level)
+	if o.Settings.Console.Enabled {
+		o.Tail = logging.NewTail(o.Log.Handler())
+		o.Log = slog.New(o.Tail)
+	}
 	o.Stdout = stdout
 	o.Announcement = func(status engine.Status) []byte { return align(announcement(o.Settings, status)) }
 	if p.textLog(o.Settings) {

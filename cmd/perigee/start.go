@@ -133,6 +133,9 @@ func announcement(c config.Config, status engine.Status) string {
 		fmt.Fprintf(&w, "page\t%s\n", status.Page)
 	}
 	fmt.Fprintf(&w, "websocket\t%s\n", status.Socket)
+	if status.Console != "" {
+		fmt.Fprintf(&w, "console\t%s\n", status.Console)
+	}
 	fmt.Fprintf(&w, "health\t%shealthz, %sreadyz\n", status.Page, status.Page)
 	fmt.Fprintf(&w, "metrics\t%smetrics\n", status.Page)
 	fmt.Fprintf(&w, "clients\t%s (server.max_connections)\n", mostClients(c))

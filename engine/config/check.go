@@ -112,6 +112,20 @@ func checkText(rule, text string) error {
 				return fmt.Errorf(`%s is not the name of a module; write for example "giveaway" or "app.manager"`, show(text))
 			}
 		}
+	case "path":
+		if len(text) < 2 || text[0] != '/' || text[len(text)-1] != '/' || strings.Contains(text, "//") || !consistsOf(text, "/-_") {
+			return fmt.Errorf(`%s is not a path; write letters, digits, - and _ between slashes, for example "/console/"`, show(text))
+		}
+	case "listen":
+		host, port, err := net.SplitHostPort(text)
+		_, portErr := strconv.ParseUint(port, 10, 16)
+		if _, hostErr := netip.ParseAddr(host); text != "" && (err != nil || portErr != nil || hostErr != nil && host != "localhost") {
+			return fmt.Errorf(`%s is not an IP address and a port; write for example "127.0.0.1:8090"`, show(text))
+		}
+	case "member":
+		if text == "" {
+			return errors.New(`the name of a field is missing; write for example "pin"`)
+		}
 	case "subprotocol":
 		if text == "" || !consistsOf(text, "!#$%&'*+-.^_`|~") || strings.HasPrefix(text, "perigee.") {
 			return fmt.Errorf(`%s is not the name of a subprotocol of yours; write letters, digits and -._+ only, for example "chat"`, show(text))

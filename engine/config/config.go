@@ -11,15 +11,16 @@ import (
 
 // Config holds all settings of the server, checked. Load creates it; after that it must not be changed.
 type Config struct {
-	Server Server `toml:"server"`
-	Limits Limits `toml:"limits"`
-	Lua    Lua    `toml:"lua"`
-	HTTP   HTTP   `toml:"http"`
-	Roster Roster `toml:"roster"`
-	Resume Resume `toml:"resume"`
-	Queue  Queue  `toml:"queue"`
-	State  State  `toml:"state"`
-	Stop   Stop   `toml:"stop"`
+	Server  Server  `toml:"server"`
+	Limits  Limits  `toml:"limits"`
+	Lua     Lua     `toml:"lua"`
+	HTTP    HTTP    `toml:"http"`
+	Roster  Roster  `toml:"roster"`
+	Resume  Resume  `toml:"resume"`
+	Queue   Queue   `toml:"queue"`
+	State   State   `toml:"state"`
+	Stop    Stop    `toml:"stop"`
+	Console Console `toml:"console"`
 	// Processes are the tables [processes.NAME]: programs that scripts may start, by name.
 	Processes map[string]Process `toml:"processes"`
 	// Keys are the tables [keys.NAME]: what programs may do, by the name of their key.

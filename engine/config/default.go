@@ -8,7 +8,7 @@ func Default() Config {
 		Server: Server{
 			Address: "127.0.0.1", Port: 8080, MaxConnections: 100,
 			Key:     defaultKey,
-			Origins: []string{}, Hosts: []string{}, Protocols: []string{}, TrustedProxies: []string{},
+			Origins: []string{}, Hosts: []string{}, Protocols: []string{}, TrustedProxies: []string{}, Redact: []string{},
 			KeyFileMode: KeyFileModeOwner, LogLevel: "info",
 		},
 		Limits: Limits{
@@ -39,9 +39,10 @@ func Default() Config {
 			MaxAttempts: 5, Window: 64, HandlerTimeout: Duration(60 * time.Second),
 			Map: map[string]string{},
 		},
-		State: State{File: "", Interval: Duration(10 * time.Second), Sync: SyncInterval},
-		Stop:  Stop{Timeout: Duration(10 * time.Second), Drain: Duration(3 * time.Second)},
-		App:   map[string]any{},
+		State:   State{File: "", Interval: Duration(10 * time.Second), Sync: SyncInterval},
+		Stop:    Stop{Timeout: Duration(10 * time.Second), Drain: Duration(3 * time.Second)},
+		Console: Console{Enabled: true, Path: "/console/", Actions: true},
+		App:     map[string]any{},
 
 		Processes: map[string]Process{},
 		Keys:      map[string]ProgramKey{},

@@ -15,9 +15,10 @@ type Server struct {
 	TrustedProxies []string `toml:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For or X-Real-IP header gives the client's address."`
 	Compression    bool     `toml:"compression" doc:"Compress messages of 256 bytes and more, in both directions, for clients that offer it (permessage-deflate); all browsers do. Saves most of the traffic of large lists, and costs processor time for each message. Applies to new connections."`
 	Public         string   `toml:"public" needs:"it must be a directory that the server's user can read" doc:"Directory of static files to serve at /, relative to the directory of the settings file. Empty means the directory public beside the manager."`
+	Redact         []string `toml:"redact" check:"member" doc:"Names of more fields whose values the server hides, besides password, key, token, secret and authorization: in the message that PromptForAuthentication repeats, and in all that the console shows."`
 	LogLevel       string   `toml:"log_level" one:"debug info warn error" doc:"Minimum level of log lines: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" one:" text json" restart:"yes" doc:"Format of the log: text or json. Empty means text on a terminal, and json otherwise."`
-	Control        string   `toml:"control" needs:"its directory must exist, belong to the server's user and be writable (chmod 700)" restart:"yes" doc:"Unix socket through which perigee reload, stop, status, queue failed, check --against-running, and push to a queue in memory, reach the server, for its user and root only. Relative to the directory of the settings file; the socket's directory must belong to the server's user and be closed to others (chmod 700). Empty means PORT.sock in $XDG_RUNTIME_DIR/perigee, or else in perigee-UID in the system's directory for temporary files. off disables it."`
+	Control        string   `toml:"control" needs:"its directory must exist, belong to the server's user and be writable (chmod 700)" restart:"yes" doc:"Unix socket through which perigee reload, stop, status, console, queue failed, check --against-running, and push to a queue in memory, reach the server, for its user and root only. Relative to the directory of the settings file; the socket's directory must belong to the server's user and be closed to others (chmod 700). Empty means PORT.sock in $XDG_RUNTIME_DIR/perigee, or else in perigee-UID in the system's directory for temporary files. off disables it."`
 	PIDFile        string   `toml:"pid_file" needs:"its directory must exist, and the server's user must be able to write to it" restart:"yes" doc:"File that holds the server's process ID while it runs, relative to the directory of the settings file. Empty means none."`
 }
 
@@ -146,4 +147,12 @@ type Stop struct {
 	Drain   Duration `toml:"drain" range:"0s..1h" doc:"Maximum time for finishing current jobs, and again for sending what is queued for clients. Both are part of timeout."`
 
 	LameDuck Duration `toml:"lame_duck" range:"0s..1h" doc:"Time over which a stop spreads the closing of the connections, those of the clients that have sent the fewest messages first, while the application goes on for the others. timeout begins after it. 0s closes all at once."`
+}
+
+// Console is the section [console]: the page and the API for operators.
+type Console struct {
+	Enabled bool   `toml:"enabled" restart:"yes" doc:"Serve the console, to operators with the admin key. It keeps the last 500 log lines and the last 100 failures of scripts in memory, at most 2.5 MiB."`
+	Path    string `toml:"path" check:"path" restart:"yes" doc:"Path of the console. It begins and ends with a slash. Pages of the application below it are not served."`
+	Address string `toml:"address" check:"listen" restart:"yes" doc:"Host and port for the console alone, for example 127.0.0.1:8090. Empty means that it is served at server.address and server.port."`
+	Actions bool   `toml:"actions" doc:"Allow operators to act: to send to clients, close connections, run commands, reload, and kick and delete jobs. false only lets them look."`
 }

@@ -11,6 +11,7 @@ import (
 
 	"perigee/engine"
 	"perigee/engine/config"
+	"perigee/engine/logging"
 	"perigee/engine/testkit"
 	"perigee/scripts"
 )
@@ -65,9 +66,11 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 	started := make(chan struct{})
 	go func() {
 		defer close(s.stopped)
+		tail := logging.NewTail(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		s.err = engine.Run(ctx, engine.Options{
 			Config:  c,
-			Log:     slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			Log:     slog.New(tail),
+			Tail:    tail,
 			Scripts: scripts.Files,
 			Padding: make([]byte, 16<<20),
 			Lint:    true,

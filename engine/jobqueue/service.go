@@ -261,6 +261,16 @@ func (s *Service) Put(ctx context.Context, r queue.PutRequest) (id uint64, err e
 	return s.client.Put(ctx, r)
 }
 
+// Admin returns the administration of the queue and the name of the one whose jobs are taken, or an error if there is no queue.
+func (s *Service) Admin() (admin queue.Admin, name string, err error) {
+	if s.client == nil {
+		return nil, "", errNoQueue
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.client, cmp.Or(s.queue, s.settings.Name), nil
+}
+
 // Close closes the connection. It must be called after the scripts have ended.
 func (s *Service) Close() {
 	s.pushes.Wait() // each was cancelled with the handler that waited for it

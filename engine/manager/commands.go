@@ -56,6 +56,14 @@ func (r commandRequest) turn() string {
 	return "command " + r.command
 }
 
+// input returns what the request hands to the scripts.
+func (r commandRequest) input() []byte {
+	if r.job != nil {
+		return r.job.Body
+	}
+	return r.arguments
+}
+
 // request posts the turn of a command request and returns. done is called once, by any goroutine: with the result,
 // as JSON if wantResult is set, or with the error. If ctx ends before the turn begins, the command does not run. If it ends later, the waits
 // of the command are cancelled, and the command fails.
@@ -126,7 +134,7 @@ func isRefused(err error) bool {
 
 // failed logs the error of a request, and returns it with the reference.
 func (g *generation) failed(r commandRequest, err error) error {
-	if ref, reported := g.manager.report(g.number, r.turn(), nil, err); reported {
+	if ref, reported := g.manager.report(g.number, r.turn(), nil, &inputError{err, r.input()}); reported {
 		return &failedCommand{ref: ref, cause: err}
 	}
 	return err

@@ -18,6 +18,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/broker"
 	"perigee/engine/config"
+	"perigee/engine/failures"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/manager/hub"
@@ -42,6 +43,8 @@ type Options struct {
 	Limits config.Limits
 	Roster config.Roster
 	Resume config.Resume
+	// Redactor hides secrets in what the server repeats of messages.
+	Redactor wire.Redactor
 	// SetWorker is called on the loop when scripts have been installed, with how they take jobs, or nil if they take none. It
 	// must not wait. Optional.
 	SetWorker func(w *module.WorkerOptions)
@@ -49,6 +52,8 @@ type Options struct {
 	SuggestMessages bool
 	// Drain is how long handlers of replaced scripts may go on.
 	Drain time.Duration
+	// Failures keeps the failures of scripts for operators. Optional.
+	Failures *failures.Log
 	// Stop begins the graceful end of the server. It is called at most once, on the loop, and must not wait.
 	Stop func(why wire.Close)
 	// Supervisor is the name of the program that starts the server again when it ends; "" if there is none.
@@ -75,6 +80,7 @@ type Manager struct {
 	// Used by any goroutine.
 	key         atomic.Pointer[auth.Key]
 	programKeys atomic.Pointer[[]auth.ProgramKey]
+	redactor    atomic.Pointer[wire.Redactor]
 
 	// Owned by the loop.
 	options  Options
@@ -115,10 +121,12 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 			_, ok := m.checkPassword(m.clients, nil, peer, password, logFields...)
 			return ok
 		},
+		Redact:  func(text []byte) []byte { return m.redactor.Load().JSON(text) },
 		Scripts: func() hub.Scripts { return m.generation.Load() },
 	}, l, log)
 	m.key.Store(&o.Key)
 	m.programKeys.Store(&o.ProgramKeys)
+	m.redactor.Store(&o.Redactor)
 	first := newGeneration(m, 0)
 	first.phase = running
 	m.generation.Store(first)
@@ -190,11 +198,12 @@ func (m *Manager) load(ctx context.Context, load func(h script.Host) (Applicatio
 	}
 }
 
-// Configure takes over the settings that may change while the server runs: Key, ProgramKeys, Limits, Roster, Resume, SuggestMessages and
-// Drain. If the key changes, admins that are away lose their right.
+// Configure takes over the settings that may change while the server runs: Key, ProgramKeys, Redactor, Limits, Roster, Resume,
+// SuggestMessages and Drain. If the key changes, admins that are away lose their right.
 func (m *Manager) Configure(o Options) {
 	before := m.key.Swap(&o.Key)
 	m.programKeys.Store(&o.ProgramKeys)
+	m.redactor.Store(&o.Redactor)
 	_ = m.loop.Post("configure", func() { // a stopped loop needs no settings
 		m.options.Drain, m.options.SuggestMessages = o.Drain, o.SuggestMessages
 		m.hub.Configure(o.Limits, o.Roster, o.Resume)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"perigee/engine/broker"
+	"perigee/engine/failures"
 	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/manager/hub"
@@ -93,7 +94,7 @@ func (m *Manager) receiveFrom(c *hub.Connection, in incoming) {
 	default:
 		in.check(msg) // again if the scripts were replaced since
 		if err := g.handle(c, msg, in); err != nil {
-			m.fail(g.number, msg.Turn, c, in.message.ID, err)
+			m.fail(g.number, msg.Turn, c, in.message.ID, &inputError{err, in.message.Text})
 		}
 	}
 	m.hub.Flush()
@@ -181,6 +182,14 @@ func decodeReason(err error) string {
 	return err.Error()
 }
 
+// inputError is an error of a handler together with what it handled.
+type inputError struct {
+	error
+	input []byte // JSON text, which may have secrets
+}
+
+func (e *inputError) Unwrap() error { return e.error }
+
 // fail handles an error of the scripts of a generation: it logs the error, sends the connection, unless it is nil, a reference
 // to the log line, and runs the error hook for it. If the connection on whose behalf the turn runs has reached its limit of
 // waiting handlers, that is not an error of the scripts, and the loop has reported it.
@@ -234,8 +243,10 @@ func (m *Manager) report(generation int, turn string, c *hub.Connection, err err
 	if errors.As(err, &traced) {
 		trace = logging.Clip(traced.Traceback(), logging.MaxValue)
 	}
-	line := m.failures.Allow(strconv.Itoa(generation)+"\x00"+turn+"\x00"+place+"\x00"+trace, m.loop.Now())
+	now, key := m.loop.Now(), strconv.Itoa(generation)+"\x00"+turn+"\x00"+place+"\x00"+trace
+	line := m.failures.Allow(key, now)
 	if !line.Allowed {
+		m.options.Failures.Count(key, now)
 		return line.Ref, true
 	}
 	fields := []any{
@@ -249,9 +260,32 @@ func (m *Manager) report(generation int, turn string, c *hub.Connection, err err
 		m.log.Warn("manager: script refused, and nobody hears of it", fields...)
 		return line.Ref, true
 	}
+	m.keep(key, failures.Failure{
+		Ref: line.Ref, Last: now, Turn: turn, Generation: generation, Error: err.Error(), Place: place, Traceback: trace,
+	}, c, err)
 	if trace != "" {
 		fields = append(fields, "traceback", trace)
 	}
 	m.log.Error("manager: script failed", fields...)
 	return line.Ref, true
+}
+
+// keep keeps a failure for operators, with what was handled and the lines around its place.
+func (m *Manager) keep(key string, f failures.Failure, c *hub.Connection, err error) {
+	if m.options.Failures == nil {
+		return
+	}
+	if c != nil {
+		f.UUID = c.UUID()
+	}
+	var input []byte
+	if handled, ok := errors.AsType[*inputError](err); ok {
+		input = handled.input
+	}
+	g := m.generation.Load()
+	if sources, ok := g.application.(interface{ Source(file string) []byte }); ok && g.number == f.Generation {
+		file, line := failures.SplitPlace(f.Place)
+		f.Source = failures.Around(sources.Source(file), line)
+	}
+	m.options.Failures.Add(key, f, input)
 }

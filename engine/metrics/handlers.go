@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -197,26 +196,20 @@ func handlerFamilies(generations []*Generation) []*family {
 // addTo appends the series of a generation.
 func (g *Generation) addTo(received, duration, failed *family) {
 	generation := label{"generation", strconv.Itoa(g.number)}
-	g.mu.Lock()
-	counts, handlers := maps.Clone(g.received), maps.Clone(g.handlers)
-	g.mu.Unlock()
+	counts, handlers := g.counters()
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		received.add("", float64(counts[name].n.Load()), generation, label{"name", name})
 	}
-	keys := slices.SortedFunc(maps.Keys(handlers), func(a, b handlerKey) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name))
-	})
-	for _, key := range keys {
-		h, kind, name := handlers[key], label{"kind", string(key.kind)}, label{"name", key.name}
-		failed.add("", float64(h.failed.Load()), generation, kind, name)
+	for _, key := range sortedKeys(handlers) {
+		h, kind, name := handlers[key].read(key), label{"kind", string(key.kind)}, label{"name", key.name}
+		failed.add("", float64(h.Errors), generation, kind, name)
 		var runs uint64
 		for i, bound := range bounds() {
-			runs += h.counts[i].Load()
+			runs += h.Buckets[i]
 			duration.add("_bucket", float64(runs), generation, kind, name, label{"le", number(bound.Seconds())})
 		}
-		runs += h.counts[buckets].Load()
-		duration.add("_bucket", float64(runs), generation, kind, name, label{"le", "+Inf"})
-		duration.add("_sum", time.Duration(h.total.Load()).Seconds(), generation, kind, name)
-		duration.add("_count", float64(runs), generation, kind, name)
+		duration.add("_bucket", float64(h.Runs), generation, kind, name, label{"le", "+Inf"})
+		duration.add("_sum", h.Seconds, generation, kind, name)
+		duration.add("_count", float64(h.Runs), generation, kind, name)
 	}
 }

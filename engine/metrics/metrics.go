@@ -6,7 +6,6 @@ package metrics
 import (
 	"bytes"
 	"cmp"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -65,11 +64,8 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 
 // families returns the server's own metrics, sorted by name.
 func (r *Registry) families() []*family {
-	r.mu.Lock()
-	generations := slices.SortedFunc(maps.Keys(r.registered), func(a, b *Generation) int { return cmp.Compare(a.number, b.number) })
-	r.mu.Unlock()
 	snapshot := r.snapshot()
-	all := append(snapshot.families(), handlerFamilies(generations)...)
+	all := append(snapshot.families(), handlerFamilies(r.generations())...)
 	slices.SortFunc(all, func(a, b *family) int { return cmp.Compare(a.name, b.name) })
 	return all
 }

@@ -183,6 +183,9 @@ func (p *Program) Close() {
 	}
 }
 
+// Source returns the text of the file that a place names, as it was loaded; nil if there is none. It is called on the loop.
+func (p *Program) Source(file string) []byte { return p.loader.Text(file) }
+
 var _ wire.Object = value.Value{} // so that the text of a frame is parsed once
 
 // Decode returns the text of a frame as the value that handlers get. Any goroutine may call it.

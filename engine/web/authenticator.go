@@ -18,30 +18,48 @@ type Authenticator struct {
 	Matches func(peer auth.Peer, password string) (grant auth.Grant, ok bool)
 }
 
-// authenticate reports whether a request has a key that is allowed this: "Authorization: Bearer KEY" (RFC 6750, 2.1). If not, it
-// answers the request. The answer to a wrong key is delayed, so that its timing reveals nothing.
-func (a Authenticator) authenticate(w http.ResponseWriter, r *http.Request, peer auth.Peer, isAllowed func(g auth.Grant) bool) bool {
+// Bearer returns what a request presents as "Authorization: Bearer KEY" (RFC 6750, 2.1), or "".
+func Bearer(r *http.Request) string {
 	scheme, password, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	given := strings.EqualFold(scheme, "Bearer") && password != ""
-	if given {
-		if grant, ok := a.Matches(peer, password); ok && isAllowed(grant) {
-			return true
-		} else if ok {
-			writeException(w, wire.KeyNotAllowed())
-			return false
-		}
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
 	}
-	if given {
-		delay := time.NewTimer(auth.FailureDelay())
-		defer delay.Stop()
-		select {
-		case <-delay.C:
-		case <-r.Context().Done():
-		}
+	return password
+}
+
+// Authenticate reports whether a password is a key that is allowed this. If not, it answers the request. The answer to a wrong key
+// is delayed, so that its timing reveals nothing.
+func (a Authenticator) Authenticate(w http.ResponseWriter, r *http.Request, peer auth.Peer, password string, isAllowed func(g auth.Grant) bool) bool {
+	if password == "" {
+		unauthorized(w)
+		return false
 	}
-	w.Header().Set("WWW-Authenticate", `Bearer realm="perigee"`)
-	writeException(w, wire.Unauthorized())
+	grant, ok := a.Matches(peer, password)
+	switch {
+	case ok && isAllowed(grant):
+		return true
+	case ok:
+		WriteException(w, wire.KeyNotAllowed())
+	default:
+		RefuseLate(w, r)
+	}
 	return false
+}
+
+// RefuseLate answers a request with a wrong key, after a delay.
+func RefuseLate(w http.ResponseWriter, r *http.Request) {
+	delay := time.NewTimer(auth.FailureDelay())
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+	case <-r.Context().Done():
+	}
+	unauthorized(w)
+}
+
+func unauthorized(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="perigee"`)
+	WriteException(w, wire.Unauthorized())
 }
 
 // protected returns a handler for administrators only: it serves requests from this machine that did not come through a proxy,
@@ -49,7 +67,7 @@ func (a Authenticator) authenticate(w http.ResponseWriter, r *http.Request, peer
 func (a Authenticator) protected(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer, ok := a.CheckRequest(w, r)
-		if ok && (peer.Direct || a.authenticate(w, r, peer, auth.Grant.Admin)) {
+		if ok && (peer.Direct || a.Authenticate(w, r, peer, Bearer(r), auth.Grant.Admin)) {
 			h.ServeHTTP(w, r)
 		}
 	})

@@ -46,12 +46,12 @@ func (c commands) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.PathValue("name")
-	if !c.auth.authenticate(w, r, peer, func(g auth.Grant) bool { return g.Runs(name) }) {
+	if !c.auth.Authenticate(w, r, peer, Bearer(r), func(g auth.Grant) bool { return g.Runs(name) }) {
 		return
 	}
 	arguments, exc := c.read(w, r)
 	if exc != nil {
-		writeException(w, *exc)
+		WriteException(w, *exc)
 		return
 	}
 	// The command goes on if the client closes the connection.
@@ -60,10 +60,10 @@ func (c commands) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	result, exc := c.Runner.Command(ctx, name, arguments)
 	if exc != nil {
-		writeException(w, *exc)
+		WriteException(w, *exc)
 		return
 	}
-	writeJSON(w, http.StatusOK, result)
+	WriteJSON(w, http.StatusOK, result)
 }
 
 // read returns the body of a request. Its content type does not matter: a page of another origin cannot send the key
@@ -84,7 +84,8 @@ func (c Commands) read(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Ex
 	return nil, &exc
 }
 
-func writeException(w http.ResponseWriter, e wire.Exception) {
+// WriteException answers a request with an exception.
+func WriteException(w http.ResponseWriter, e wire.Exception) {
 	text, err := json.Marshal(struct {
 		Exception string `json:"exception"`
 		Message   string `json:"message"`
@@ -93,10 +94,11 @@ func writeException(w http.ResponseWriter, e wire.Exception) {
 	if err != nil { // strings and a number can always be encoded
 		panic(err)
 	}
-	writeJSON(w, e.Code, text)
+	WriteJSON(w, e.Code, text)
 }
 
-func writeJSON(w http.ResponseWriter, status int, text []byte) {
+// WriteJSON answers a request with JSON.
+func WriteJSON(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	// The deadline of pages began with the request; it may have passed while the command ran. An error means that there is none.

@@ -24,6 +24,9 @@ type Options struct {
 	Metrics http.Handler
 	// Auth authenticates clients for Metrics and Commands.
 	Auth Authenticator
+	// Console is served at ConsolePath, which begins and ends with a slash, and below it. Optional.
+	Console     http.Handler
+	ConsolePath string
 	// Ready reports whether new clients are accepted. It must be safe for concurrent use.
 	Ready func() bool
 	// Connections returns how many clients are connected, and how many of the connections are away. It must be safe for concurrent
@@ -53,6 +56,9 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
 		methodNotAllowed(w, "GET, HEAD", "only GET and HEAD")
 	})
+	if o.Console != nil {
+		mux.Handle(o.ConsolePath, o.Console)
+	}
 	site := pages(o.Pages)
 	mux.Handle("/", site)
 	for _, file := range libraryFiles() {

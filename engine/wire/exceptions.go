@@ -72,6 +72,17 @@ func Unauthorized() Exception { return Exception{"Unauthorized", 401, "Authoriza
 // KeyNotAllowed is for a program whose key does not allow what it asks for.
 func KeyNotAllowed() Exception { return Exception{"NotAllowed", 403, "this key does not allow that"} }
 
+// ReadOnly is for an operator whose action the settings forbid.
+func ReadOnly() Exception {
+	return Exception{"ReadOnly", 403, "console.actions is false: the console shows, and changes nothing"}
+}
+
+// NotFound is for an operator who asks for something that does not exist.
+func NotFound(message string) Exception { return Exception{"NotFound", 404, message} }
+
+// Unavailable is for an operator who asks for something that the server does not have, or cannot reach.
+func Unavailable(message string) Exception { return Exception{"Unavailable", 503, message} }
+
 // Stopping is for requests that come while the server shuts down.
 func Stopping() Exception { return Exception{"Stopping", 503, "server shutting down"} }
 

@@ -1,6 +1,10 @@
 package wire
 
 import (
+	"bytes"
+	"fmt"
+	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -8,13 +12,78 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Redact returns a copy of JSON text in which the value of every member that is called password, key, token, secret or
-// authorization, in upper or lower case and at any depth, is "[redacted]". Everything else stays as it is written. Text that
-// is not exactly one JSON value becomes null, since it cannot be redacted.
-func Redact(text []byte) []byte { return redact(text, isSecret) }
+// redacted stands for each value that is hidden.
+const redacted = "[redacted]"
 
-// RedactHeaders does the same to members that are called like header fields with secrets: authorization, proxy-authorization, cookie
-// and set-cookie, and cookies.
+// Redactor hides secrets: the values of members that are called password, key, token, secret or authorization, or by another name
+// that it was made with, in upper or lower case. The zero Redactor has no other names. It is safe for concurrent use.
+type Redactor struct {
+	names []string       // the other ones
+	pairs *regexp.Regexp // finds secrets in text that is not JSON; nil in the zero Redactor
+}
+
+// NewRedactor returns a Redactor that also hides the values of members with these names.
+func NewRedactor(names []string) Redactor {
+	all := slices.Concat(secretNames(), secretHeaders(), names)
+	for i, name := range all {
+		all[i] = regexp.QuoteMeta(name)
+	}
+	// NAME=VALUE, NAME: "VALUE", "NAME":VALUE, Authorization: Bearer VALUE, Bearer VALUE
+	return Redactor{names: slices.Clone(names), pairs: regexp.MustCompile(`(?i)((?:^|[^\w.-])(?:` + strings.Join(all, "|") +
+		`)(?:["']?\s*=\s*|["']\s*:\s*|:\s*(?:(?:bearer|basic)\s+|["']))|\b(?:bearer|basic)\s+)("[^"]*|'[^']*|[^\s,;&"'{}()\[\]]+)`)}
+}
+
+// JSON returns a copy of JSON text in which the values of secret members, at any depth, are "[redacted]". Everything else stays
+// as it is written. Text that is not exactly one JSON value becomes null, since it cannot be redacted.
+func (r Redactor) JSON(text []byte) []byte { return redact(text, r.isSecret) }
+
+// Text returns text that is not JSON, such as an error or a log line, without the secrets that follow their names: password=x,
+// "token": "x", Authorization: Bearer x. It finds no others.
+func (r Redactor) Text(text string) string {
+	if r.pairs == nil {
+		r = NewRedactor(r.names)
+	}
+	return r.pairs.ReplaceAllString(text, "${1}"+redacted)
+}
+
+// Show returns the beginning of JSON text, of at most limit bytes, for people. size is the length of the whole text, of which text
+// is the beginning. It hides what JSON hides, cookies, and the secrets inside of strings: those of JSON and of [Redactor.Text], and
+// serialized PHP objects as a whole. Of text that is not JSON it returns only how long it is.
+func (r Redactor) Show(text []byte, limit, size int) string {
+	s := newScanner(text)
+	defer s.release()
+	secret := func(name string) bool { return r.isSecret(name) || IsSecretHeader(name) }
+	clean, read, err := s.redact(text, limit, secret, r.hide)
+	if err == nil && read < limit {
+		read = len(text) // white space follows, or what no reader of JSON sees
+	}
+	left := size - read
+	if len(clean) > limit {
+		cut := clip(clean, limit)
+		left, clean = left+len(clean)-len(cut), cut
+	}
+	if left > 0 {
+		return fmt.Sprintf("%s... (%d more bytes)", clean, left)
+	}
+	return string(clean)
+}
+
+// hide returns a string of JSON without the secrets in it.
+func (r Redactor) hide(text string) string {
+	switch trimmed := strings.TrimSpace(text); {
+	case strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "["):
+		if clean := r.Show([]byte(text), math.MaxInt, len(text)); clean != text {
+			return clean
+		}
+		return text
+	case len(trimmed) > 1 && strings.ContainsRune("aOC", rune(trimmed[0])) && trimmed[1] == ':':
+		return "[PHP object]"
+	}
+	return r.Text(text)
+}
+
+// RedactHeaders replaces the values of members that are called like header fields with secrets: authorization, proxy-authorization,
+// cookie and set-cookie, and cookies. Otherwise it does what [Redactor.JSON] does.
 func RedactHeaders(text []byte) []byte { return redact(text, IsSecretHeader) }
 
 // redact replaces the values of the members whose names are secret.
@@ -24,37 +93,52 @@ func redact(text []byte, secret func(name string) bool) []byte {
 	}
 	s := newScanner(text)
 	defer s.release()
-	clean, err := s.redact(text, secret)
+	clean, read, err := s.redact(text, len(text), secret, nil)
+	if err == nil {
+		err = s.end()
+	}
 	if err != nil {
 		return []byte("null")
 	}
-	return clean
+	return append(clean, text[read:]...)
 }
 
-func (s *scanner) redact(text []byte, secret func(name string) bool) ([]byte, error) {
-	clean := make([]byte, 0, len(text)+len(`"[redacted]"`))
+// redact reads a value until its end, the first error, or the end of a token behind the first limit bytes. It returns what it has
+// read, in which the values of members with secret names are replaced, and other strings by what hide returns for them, unless that
+// is nil. read is how many bytes of text that was.
+func (s *scanner) redact(text []byte, limit int, secret func(name string) bool, hide func(text string) string) (clean []byte, read int, err error) {
+	clean = make([]byte, 0, min(len(text), limit)+len(redacted)+len(`""`))
 	copied := 0 // everything before this offset is in clean or was replaced
-	for first := true; first || s.StackDepth() > 0; first = false {
-		token, err := s.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		if !s.isName(token) || !secret(token.String()) {
-			continue
-		}
-		value, err := s.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		end := int(s.InputOffset())
-		clean = append(clean, text[copied:end-len(value)]...)
-		clean = append(clean, `"[redacted]"`...)
-		copied = end
+	replace := func(from int, with string) {
+		clean = append(append(clean, text[copied:from]...), '"')
+		clean = append(append(clean, with...), '"')
+		copied = int(s.InputOffset())
 	}
-	if err := s.end(); err != nil {
-		return nil, err
+	for first := true; first || s.StackDepth() > 0 && read < limit; first = false {
+		var token jsontext.Token
+		if token, err = s.ReadToken(); err != nil {
+			break
+		}
+		isName := s.isName(token)
+		switch {
+		case isName && secret(token.String()):
+			read = int(s.InputOffset())
+			var value jsontext.Value
+			if value, err = s.ReadValue(); err == nil {
+				replace(int(s.InputOffset())-len(value), redacted)
+			}
+		case !isName && hide != nil && token.Kind() == jsontext.KindString:
+			if shown := token.String(); hide(shown) != shown {
+				quoted := AppendString(nil, hide(shown))
+				replace(read+bytes.IndexByte(text[read:], '"'), string(quoted[1:len(quoted)-1]))
+			}
+		}
+		if err != nil {
+			break
+		}
+		read = int(s.InputOffset())
 	}
-	return append(clean, text[copied:]...), nil
+	return append(clean, text[copied:max(copied, read)]...), read, err
 }
 
 // isName reports whether the token that was read last is the name of a member.
@@ -67,14 +151,18 @@ func (s *scanner) isName(token jsontext.Token) bool {
 	return in == jsontext.KindBeginObject && count%2 == 1
 }
 
-func isSecret(name string) bool {
-	return isOneOf(name, "password", "key", "token", "secret", "authorization")
+func (r Redactor) isSecret(name string) bool {
+	return isOneOf(name, secretNames()...) || isOneOf(name, r.names...)
+}
+
+func secretNames() []string { return []string{"password", "key", "token", "secret", "authorization"} }
+
+func secretHeaders() []string {
+	return []string{"authorization", "proxy-authorization", "cookie", "cookies", "set-cookie"}
 }
 
 // IsSecretHeader reports whether RedactHeaders redacts the value of a member.
-func IsSecretHeader(name string) bool {
-	return isOneOf(name, "authorization", "proxy-authorization", "cookie", "cookies", "set-cookie")
-}
+func IsSecretHeader(name string) bool { return isOneOf(name, secretHeaders()...) }
 
 func isOneOf(name string, names ...string) bool {
 	return slices.ContainsFunc(names, func(other string) bool { return strings.EqualFold(name, other) })

@@ -6,27 +6,18 @@ import (
 	"strings"
 	"time"
 
+	"perigee/engine/console"
 	"perigee/engine/queue"
 )
 
 // Failures are failed jobs, oldest first, and the output of queue failed --json, a stable format for programs.
-type Failures []Failure
-
-// Failure is a failed job.
-type Failure struct {
-	Job     uint64    `json:"job"`
-	Command string    `json:"command"` // "" if the body could not be read
-	Attempt int       `json:"attempt"`
-	Time    time.Time `json:"time"`
-	Buried  bool      `json:"buried"` // otherwise it is retried
-	Reason  string    `json:"reason"`
-}
+type Failures []console.JobFailure
 
 // NewFailures reports the failed jobs of a server.
 func NewFailures(failures []queue.Failure) Failures {
 	reports := make(Failures, len(failures))
 	for i, f := range failures {
-		reports[i] = Failure{Job: f.ID, Command: f.Command, Attempt: f.Attempt, Time: f.Time, Buried: f.Buried, Reason: f.Reason}
+		reports[i] = console.NewJobFailure(f)
 	}
 	return reports
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"perigee/engine/jobqueue"
+	"perigee/engine/console"
 )
 
 // Build says which program a binary is.
@@ -37,36 +37,13 @@ type Status struct {
 	Responds    bool      `json:"responds"` // no script blocks it
 	Socket      string    `json:"socket"`   // URL
 
-	Jobs Jobs `json:"jobs"`
+	Jobs console.Jobs `json:"jobs"`
 }
 
-// Jobs counts the jobs of a server since the scripts have last called server.work.
-type Jobs struct {
-	Queue       string `json:"queue"`
-	Condition   string `json:"condition"`
-	Held        int    `json:"held"`        // now
-	Begun       uint64 `json:"begun"`       // runs
-	Done        uint64 `json:"done"`        // jobs
-	Released    uint64 `json:"released"`    // failures after which the job is retried
-	Buried      uint64 `json:"buried"`      // permanent failures
-	GivenBack   uint64 `json:"given_back"`  // returned to the queue unfinished when the worker stopped
-	Repeated    uint64 `json:"repeated"`    // jobs that came again although they had run, and were deleted
-	Disconnects uint64 `json:"disconnects"` // lost connections to the queue
-}
-
-// NewJobs reports the jobs of a server.
-func NewJobs(s jobqueue.Status) Jobs {
-	w := s.Worker
-	return Jobs{
-		Queue: s.Queue, Condition: s.Condition, Held: w.Held, Begun: w.Taken, Done: w.Done, Released: w.Released,
-		Buried: w.Buried, GivenBack: w.GivenBack, Repeated: w.Redelivered, Disconnects: w.ConnectionsLost,
-	}
-}
-
-// String is the output for people.
-func (r Jobs) String() string {
+// jobsText is the output about jobs for people.
+func jobsText(j console.Jobs) string {
 	return fmt.Sprintf("queue\t%s\njobs\t%d done, %d failed and retried, %d buried, %d in progress\n",
-		r.Condition, r.Done, r.Released, r.Buried, r.Held)
+		j.Condition, j.Done, j.Released, j.Buried, j.Held)
 }
 
 // Reasons why a server is not healthy.
@@ -104,6 +81,6 @@ func (r Status) String() string {
 		responds = "no, " + isBlocked
 	}
 	fmt.Fprintf(&w, "ready\t%s\nresponds\t%s\n", ready, responds)
-	w.WriteString(r.Jobs.String())
+	w.WriteString(jobsText(r.Jobs))
 	return w.String()
 }

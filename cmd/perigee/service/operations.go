@@ -9,12 +9,15 @@ import (
 
 	"perigee/cmd/perigee/control"
 	"perigee/cmd/perigee/report"
+	"perigee/engine/console"
 	"perigee/engine/manager"
 	"perigee/engine/queue"
 )
 
 // The operations of a running server, by their routes at the control socket.
 const (
+	Ask      = "POST /console"     // takes a Question to the console's API and returns an Answer
+	Ticket   = "POST /ticket"      // returns the URL of the console with a ticket that opens one session
 	Compare  = "GET /changes"      // returns a report.Reload
 	Failed   = "GET /queue/failed" // returns report.Failures
 	Identify = "GET /identity"     // returns an Identity
@@ -31,12 +34,33 @@ type Identity struct {
 	Settings string `json:"settings"` // absolute path of the file
 }
 
+// Question is a request to the API of the console.
+type Question struct {
+	Method string          `json:"method"`
+	Path   string          `json:"path"` // below that of the console: "/api/overview"
+	Body   json.RawMessage `json:"body,omitempty"`
+}
+
+// Answer is what the API of the console answers.
+type Answer struct {
+	Status int             `json:"status"`
+	Body   json.RawMessage `json:"body"`
+}
+
 // operations returns the operations that commands on this machine can call.
 func (s *service) operations() map[string]control.Operation {
 	return map[string]control.Operation{
 		Compare: func(ctx context.Context, _ json.RawMessage) (any, error) {
 			reload, err := s.server.Compare(ctx)
 			return report.NewReload(reload), err
+		},
+		Ask: s.askConsole,
+		Ticket: func(context.Context, json.RawMessage) (any, error) {
+			c, err := s.server.Console()
+			if err != nil {
+				return nil, err
+			}
+			return s.status.Console + "#ticket=" + c.Ticket(), nil
 		},
 		Failed: func(context.Context, json.RawMessage) (any, error) {
 			return report.NewFailures(s.server.FailedJobs()), nil
@@ -64,6 +88,20 @@ func (s *service) operations() map[string]control.Operation {
 	}
 }
 
+// askConsole passes a request to the API of the console.
+func (s *service) askConsole(ctx context.Context, arguments json.RawMessage) (any, error) {
+	var q Question
+	if err := json.Unmarshal(arguments, &q); err != nil {
+		return nil, fmt.Errorf("console: %w", err)
+	}
+	c, err := s.server.Console()
+	if err != nil {
+		return nil, err
+	}
+	status, body, err := c.Do(ctx, q.Method, q.Path, q.Body)
+	return Answer{status, body}, err
+}
+
 // respondTimeout is how long a server may take to run a turn before its status says that it does not respond. Turns normally
 // take far less.
 const respondTimeout = time.Second
@@ -84,7 +122,7 @@ func (s *service) currentStatus(ctx context.Context) report.Status {
 		Away:        s.server.Away(),
 		Ready:       s.server.Ready(),
 		Socket:      s.status.Socket,
-		Jobs:        report.NewJobs(s.server.Jobs()),
+		Jobs:        console.NewJobs(s.server.Jobs()),
 	}
 	select {
 	case err := <-responded:

@@ -35,6 +35,7 @@ type Options struct {
 	ReadSettings func() (config.Config, error)
 	Log          *slog.Logger
 	Level        *slog.LevelVar // of Log
+	Tail         *logging.Tail  // of Log. Optional.
 	// Stdout never blocks.
 	Stdout *logging.Writer
 	// Announcement returns the text that is printed when the server has started.
@@ -106,6 +107,7 @@ func Run(ctx context.Context, o Options) error {
 			Revision:      o.Build.Revision,
 			Log:           o.Log,
 			Level:         o.Level,
+			Tail:          o.Tail,
 			Listener:      listener,
 			Padding:       o.Padding,
 			Reload:        o.ReadSettings,

@@ -203,7 +203,7 @@ func (c *Connection) SendOrLog(name string, fields wire.Fields) {
 func (c *Connection) Prompt(text []byte, message string) error {
 	fields := wire.Members{{Name: "message", Value: cmp.Or(message, "Authorization required.")}, {Name: "code", Value: 401}}
 	if text != nil {
-		fields = append(wire.Members{{Name: "previous", Value: wire.Raw(wire.Redact(text))}}, fields...)
+		fields = append(wire.Members{{Name: "previous", Value: wire.Raw(c.hub.options.Redact(text))}}, fields...)
 	}
 	return c.Send("PromptForAuthentication", fields)
 }

@@ -59,6 +59,8 @@ type Options struct {
 	Resume config.Resume
 	// AwayChanged is called with the number of connections that are away whenever it changes. Optional.
 	AwayChanged func(n int)
+	// Redact returns a message without its secrets. Optional: if it is nil, those of the zero [wire.Redactor] are hidden.
+	Redact func(text []byte) []byte
 	// Scripts returns the scripts that run.
 	Scripts func() Scripts
 	// Closed is called in a turn of its own after Connection.Close, and when the window of a connection that is away ends.
@@ -94,6 +96,9 @@ type Hub struct {
 
 // New returns a hub without connections. SetPublisher must be called before the first one is added.
 func New(o Options, l *loop.Loop, log *slog.Logger) *Hub {
+	if o.Redact == nil {
+		o.Redact = wire.Redactor{}.JSON
+	}
 	h := &Hub{
 		loop: l,
 		log:  log,

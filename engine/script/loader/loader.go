@@ -52,6 +52,9 @@ func New(dir, shown string, builtin fs.FS, sources *Sources) (*Loader, error) {
 	return l, nil
 }
 
+// builtinPrefix begins the names of modules of the binary in errors.
+const builtinPrefix = "perigee/"
+
 // Close closes the directory.
 func (l *Loader) Close() {
 	if l.dir != nil {
@@ -175,6 +178,18 @@ func (l *Loader) checkLoading(L *lua.LState, name string, by *api.Call) {
 	}
 }
 
+// Text returns the text of the module that has this name in errors, as it was loaded; nil if there is none.
+func (l *Loader) Text(shown string) []byte {
+	if text := l.sources.text(shown); text != nil {
+		return text
+	}
+	text, err := fs.ReadFile(l.builtin, strings.TrimPrefix(shown, builtinPrefix))
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
 // read returns the text of a module.
 func (l *Loader) read(name string) (found source, text []byte, err error) {
 	file := strings.ReplaceAll(name, ".", "/")
@@ -192,7 +207,7 @@ func (l *Loader) read(name string) (found source, text []byte, err error) {
 	}
 	for _, candidate := range candidates {
 		if text, err := fs.ReadFile(l.builtin, candidate); err == nil {
-			return source{shown: path.Join("perigee", candidate)}, text, nil
+			return source{shown: builtinPrefix + candidate}, text, nil
 		}
 	}
 	dir := l.shown

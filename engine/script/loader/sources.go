@@ -40,6 +40,16 @@ func (s *Sources) Texts(yield func(shown string, text []byte) bool) {
 	}
 }
 
+// text returns the text of the module that has this name in errors, from the scripts directory; nil if there is none.
+func (s *Sources) text(shown string) []byte {
+	for _, m := range s.modules {
+		if m.own && m.shown == shown {
+			return m.text
+		}
+	}
+	return nil
+}
+
 // AnyOwn reports whether any module comes from the scripts directory.
 func (s *Sources) AnyOwn() bool {
 	for _, m := range s.modules {

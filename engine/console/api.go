@@ -1,0 +1,125 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"perigee/engine/loop"
+	"perigee/engine/queue"
+	"perigee/engine/web"
+	"perigee/engine/wire"
+)
+
+// routes returns the handler of the API.
+func (c *Console) routes() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, answer := range map[string]answer{
+		"GET /api/overview":       c.overview,
+		"GET /api/failures":       c.failures,
+		"GET /api/failures/{ref}": c.failure,
+		"GET /api/log":            c.log,
+		"GET /api/queue":          c.queue,
+		"GET /api/queue/jobs":     c.job,
+	} {
+		mux.HandleFunc(pattern, c.serve(answer))
+	}
+	for pattern, act := range map[string]answer{
+		"POST /api/queue/kick":   c.kick,
+		"POST /api/queue/delete": c.delete,
+	} {
+		mux.HandleFunc(pattern, c.serve(c.action(act)))
+	}
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
+		web.WriteException(w, wire.NotFound("the console has no "+r.Method+" "+r.URL.Path))
+	})
+	return mux
+}
+
+// answer answers a request with a value of JSON, or an error.
+type answer func(r *http.Request) (any, error)
+
+// exceptionError is an error that the operator gets as it is.
+type exceptionError struct{ wire.Exception }
+
+func (e exceptionError) Error() string { return e.Message }
+
+func notFound(format string, arguments ...any) error {
+	return exceptionError{wire.NotFound(fmt.Sprintf(format, arguments...))}
+}
+
+func invalid(format string, arguments ...any) error {
+	return exceptionError{wire.InvalidArguments(fmt.Sprintf(format, arguments...))}
+}
+
+// serve returns the handler of a request.
+func (c *Console) serve(answer answer) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		value, err := answer(r)
+		if err != nil {
+			web.WriteException(w, c.exception(err))
+			return
+		}
+		write(w, value)
+	}
+}
+
+// exception returns what an operator is told of an error.
+func (c *Console) exception(err error) wire.Exception {
+	known, ok := errors.AsType[exceptionError](err)
+	switch {
+	case ok:
+		return known.Exception
+	case errors.Is(err, loop.ErrStopped):
+		return wire.Stopping()
+	case errors.Is(err, context.DeadlineExceeded):
+		return wire.Unavailable("no answer in time: " + c.redactor().Text(err.Error()))
+	case errors.Is(err, queue.ErrNotFound):
+		return wire.NotFound("there is no such job")
+	}
+	return wire.Unavailable(c.redactor().Text(err.Error()))
+}
+
+// action returns the answer of a request that changes something, which the settings may forbid.
+func (c *Console) action(act answer) answer {
+	return func(r *http.Request) (any, error) {
+		if !c.settings.Load().Actions {
+			return nil, exceptionError{wire.ReadOnly()}
+		}
+		return act(r)
+	}
+}
+
+// write answers a request with a value as JSON.
+func write(w http.ResponseWriter, value any) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // net/http logs it; the shapes can always be encoded
+	}
+	web.WriteJSON(w, http.StatusOK, text)
+}
+
+// read reads the body of a request, JSON, into a value.
+func read(r *http.Request, into any) error {
+	decoder := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return invalid("the body cannot be read: %s", err)
+	}
+	return nil
+}
+
+// List is the answer to a request for a list.
+type List[T any] struct {
+	Items []T `json:"items"`
+	// Next is the value of after for the next page; "" on the last one.
+	Next  string `json:"next,omitempty"`
+	Total int    `json:"total"`
+}
+
+// listOf returns a list that has everything.
+func listOf[T any](items []T) List[T] {
+	return List[T]{Items: append([]T{}, items...), Total: len(items)}
+}
