@@ -186,8 +186,8 @@ func TestAwayHeap(t *testing.T) {
 
 func testAwayHeap(t *testing.T, payload string) {
 	t.Helper()
-	const messages, turns = 50, 60 // to each client in each turn
-	clients := testkit.Scale(100, 1000)
+	const messages = 50 // to each client in a turn
+	clients, turns := testkit.Scale(100, 1000), testkit.Scale(20, 60)
 	limits := config.Default().Resume
 	limits.Memory = limits.Memory * config.Size(clients) / 1000
 	o := start(t, nil)
