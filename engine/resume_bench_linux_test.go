@@ -15,9 +15,6 @@ import (
 	"perigee/engine/testkit"
 )
 
-// resumable is the subprotocol that a client offers whose connection can be resumed.
-const resumable = "perigee.v1"
-
 // Requests of clients whose connections can be resumed cost little more than those of others. Both kinds are connected from the
 // beginning and take turns, so that other processes slow both down alike.
 func BenchmarkRequestsResumable(b *testing.B) {
@@ -26,7 +23,8 @@ func BenchmarkRequestsResumable(b *testing.B) {
 		b.Run(fmt.Sprint(inFlight, " in flight"), func(b *testing.B) {
 			s := startAnswering(b, nil)
 			plain, others := &cost{}, &cost{}
-			clientsPlain, clients := connectRequesters(b, s.Socket, "Pong"), connectRequesters(b, s.Socket, "Pong", resumable)
+			clientsPlain := connectRequesters(b, s.Socket, "Pong")
+			clients := connectRequesters(b, s.Socket, "Pong", testkit.Resumption{}.Protocols()...)
 			for b.Loop() {
 				for range turns {
 					plain.add(b, clientsPlain, inFlight, turn)
@@ -66,7 +64,7 @@ func BenchmarkIdleResumable(b *testing.B) {
 	for b.Loop() {
 		for range pairs {
 			p := idle(b)
-			plain, extra = append(plain, p), append(extra, idle(b, resumable)-p)
+			plain, extra = append(plain, p), append(extra, idle(b, testkit.Resumption{}.Protocols()...)-p)
 		}
 	}
 	b.ReportMetric(testkit.Median(plain), "plain-heap-B/conn") // with a client in this process

@@ -157,9 +157,8 @@ type roamer struct {
 	number int
 	random *rand.Rand
 
-	token    string
-	received int
-	next     map[string]int // number that the next frame with a name must have
+	testkit.Resumption
+	next map[string]int // number that the next frame with a name must have
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -173,7 +172,7 @@ const window = 8
 // errorf reports what has gone wrong for the client.
 func (r *roamer) errorf(format string, arguments ...any) {
 	r.t.Helper()
-	r.t.Errorf("client %d, which has received %d frames: %s", r.number, r.received, fmt.Sprintf(format, arguments...))
+	r.t.Errorf("client %d, which has received %d frames: %s", r.number, r.Received, fmt.Sprintf(format, arguments...))
 }
 
 // run loses some sockets, and then waits for the answers to its last messages.
@@ -206,10 +205,7 @@ func (r *roamer) session(bytes, last int) {
 			return nil, err
 		},
 		EnableCompression: r.random.IntN(2) == 0,
-		Subprotocols:      []string{"perigee.v1"},
-	}
-	if r.token != "" {
-		dialer.Subprotocols = append(dialer.Subprotocols, fmt.Sprintf("perigee.resume.%s.%d", r.token, r.received))
+		Subprotocols:      r.Protocols(),
 	}
 	ws, response, err := dialer.Dial(r.url, nil)
 	if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
@@ -227,12 +223,8 @@ func (r *roamer) session(bytes, last int) {
 
 // frame is what a roamer receives.
 type frame struct {
-	Name     string
-	N        int
-	Token    string
-	Complete bool
-	From     int
-	Taken    int
+	Name string
+	N    int
 }
 
 // exchange sends and receives until the socket fails or the last message is answered.
@@ -254,7 +246,7 @@ func (r *roamer) exchange(ws *websocket.Conn, last int) {
 		case begun:
 			r.take(f)
 		default:
-			message := r.begin(f)
+			message := r.begin(text)
 			writing.Go(func() { r.write(ws, message, last, wake) })
 		}
 		r.mu.Lock()
@@ -271,22 +263,17 @@ func (r *roamer) exchange(ws *websocket.Conn, last int) {
 }
 
 // begin takes the first frame of a socket, and returns the message to send first.
-func (r *roamer) begin(f frame) (message int) {
-	switch {
-	case f.Name == "ConnectionResumable" && r.token == "":
-		r.take(f)
-		r.token = f.Token
-		return 1
-	case f.Name != "ConnectionResumed" || !f.Complete || f.From != r.received:
-		r.errorf("%+v came first", f)
+func (r *roamer) begin(text []byte) (message int) {
+	taken, err := r.Begin(text)
+	if err != nil {
+		r.errorf("%v", err)
 	}
-	r.token = f.Token
-	return f.Taken + 1
+	return taken + 1
 }
 
 // take takes a frame that counts.
 func (r *roamer) take(f frame) {
-	r.received++
+	r.Received++
 	if f.N == 0 {
 		return
 	}

@@ -41,46 +41,36 @@ return app`
 
 // visitor is a client that comes back to its connection after each restart.
 type visitor struct {
-	socket   *websocket.Conn
-	uuid     string
-	token    string
-	received int      // frames
-	said     []string // all messages
-	echoed   int      // of those
+	testkit.Resumption
+	socket *websocket.Conn
+	uuid   string
+	said   []string // all messages
+	echoed int      // of those
 }
 
 // toVisitor is a frame to a visitor.
 type toVisitor struct {
-	Name, UUID, Token string
-	N, From, Taken    int
-	Opened, Closed    int
-	Complete          bool
+	Name, UUID        string
+	N, Opened, Closed int
 	Connection        struct{ UUID string }
 }
 
 // connect opens the connection of a visitor, or comes back to it.
 func (v *visitor) connect(ctx context.Context, address string) error {
-	protocols := []string{"perigee.v1"}
-	if v.token != "" {
-		protocols = append(protocols, fmt.Sprintf("perigee.resume.%s.%d", v.token, v.received))
-	}
-	dialer := websocket.Dialer{Subprotocols: protocols, HandshakeTimeout: testkit.Timeout}
+	dialer := websocket.Dialer{Subprotocols: v.Protocols(), HandshakeTimeout: testkit.Timeout}
 	var err error
 	if v.socket, _, err = dialer.DialContext(ctx, "ws://"+address, nil); err != nil {
 		return err
 	}
-	first, err := v.read()
-	switch {
-	case err != nil:
+	_, first, err := v.socket.ReadMessage()
+	if err != nil {
 		return err
-	case v.token == "" && first.Name == "ConnectionResumable":
-		v.token = first.Token
-		return nil
-	case first.Name != "ConnectionResumed" || !first.Complete || first.From != v.received-1:
-		return fmt.Errorf("the first frame after a restart is %+v, want ConnectionResumed, complete, from %d", first, v.received-1)
 	}
-	v.token, v.received = first.Token, first.From
-	for _, text := range v.said[first.Taken:] {
+	taken, err := v.Begin(first)
+	if err != nil {
+		return err
+	}
+	for _, text := range v.said[taken:] {
 		if err := v.socket.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
 			return err
 		}
@@ -101,7 +91,7 @@ func (v *visitor) read() (toVisitor, error) {
 	if err != nil {
 		return toVisitor{}, err
 	}
-	v.received++
+	v.Received++
 	var frame toVisitor
 	if err := json.Unmarshal(text, &frame); err != nil {
 		return toVisitor{}, err

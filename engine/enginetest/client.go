@@ -105,7 +105,7 @@ func (c *Client) read() {
 			return
 		}
 		c.received++
-		if frame.Name() == resumed { // it does not count
+		if frame.Name() == testkit.ConnectionResumed { // it does not count
 			from, _ := frame["from"].(float64)
 			c.received = int(from)
 		}
@@ -164,7 +164,7 @@ func (c *Client) Next() Frame {
 		if ComesByClock(frame.Name()) {
 			c.latest[frame.Name()] = frame
 		}
-		if token, ok := frame["token"].(string); ok && (frame.Name() == resumable || frame.Name() == resumed) {
+		if token, ok := frame["token"].(string); ok && (frame.Name() == testkit.ConnectionResumable || frame.Name() == testkit.ConnectionResumed) {
 			c.Token = token
 		}
 		return frame

@@ -1,8 +1,6 @@
 package enginetest
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -11,21 +9,12 @@ import (
 	"perigee/engine/testkit"
 )
 
-// Messages about resuming.
-const (
-	resumable = "ConnectionResumable"
-	resumed   = "ConnectionResumed"
-)
-
-// resumeProtocol is the subprotocol that asks for a connection that can be resumed.
-const resumeProtocol = "perigee.v1"
-
 // DialResumable opens a connection to which the client can come back with Resume. It takes the first frames, ConnectionResumable and
 // ConnectionEstablished.
 func (s *Server) DialResumable(tb testing.TB, name string) *Client {
 	tb.Helper()
-	c := s.open(tb, name, nil, resumeProtocol)
-	if c.Expect(resumable); len(c.Token) < 32 {
+	c := s.open(tb, name, nil, testkit.Resumption{}.Protocols()...)
+	if c.Expect(testkit.ConnectionResumable); len(c.Token) < 32 {
 		tb.Fatalf("%s has the token %q, want a longer one", name, c.Token)
 	}
 	c.setUUID(c.Expect("ConnectionEstablished"))
@@ -60,11 +49,11 @@ func (s *Server) Resume(c *Client, fresh bool) *Client {
 	for frame := range c.frames {
 		unread = append(unread, frame)
 	}
-	count := "-"
-	if !fresh {
-		count = fmt.Sprint(c.received)
+	known := testkit.Resumption{Token: c.Token, Received: c.received}
+	if fresh {
+		known.Received = -1
 	}
-	next := s.open(c.t, c.name, nil, resumeProtocol, strings.Join([]string{"perigee.resume", c.Token, count}, "."))
+	next := s.open(c.t, c.name, nil, known.Protocols()...)
 	next.UUID, next.Where, next.Token = c.UUID, c.Where, c.Token
 	if !fresh {
 		next.unread, next.latest = append(c.unread, unread...), c.latest
