@@ -23,6 +23,10 @@ const shownLog = 16 << 10
 // says nothing about them.
 const slowMachine = time.Minute
 
+// padding returns the unused heap that all servers of a process share. A server that has ended is still reachable until its test has
+// ended, and lua.memory is about the heap of the process.
+var padding = sync.OnceValue(func() []byte { return make([]byte, 16<<20) }) //nolint:gochecknoglobals // made once
+
 // Server is a running server. It ends with the test.
 type Server struct {
 	// URL is where the page is, with the closing slash; Socket is the same for WebSockets.
@@ -72,7 +76,7 @@ func Start(tb testing.TB, change func(c *config.Config)) *Server {
 			Log:     slog.New(tail),
 			Tail:    tail,
 			Scripts: scripts.Files,
-			Padding: make([]byte, 16<<20),
+			Padding: padding(),
 			Lint:    true,
 			Reload:  s.read,
 			OnStarted: func(status engine.Status, control *engine.Server) {
