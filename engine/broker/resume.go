@@ -119,10 +119,13 @@ func parseResume(protocol string) (token string, received int64, ok bool) {
 	return token, received, true
 }
 
-// canComeBack reports whether a client that closes with a code may come back: 1001 is sent by a page that is left, and the others
-// by proxies that fail or restart.
+// isLeft reports whether a client closes with a code because its page is left or loaded anew: a browser sends 1001, and the client
+// library 4410 for a page that the browser keeps, whose connection it would end without a code.
+func isLeft(code int) bool { return code == wire.CodeGoingAway || code == wire.CodePageLeft }
+
+// canComeBack reports whether a client that closes with a code may come back: its page is left, or a proxy fails or restarts.
 func canComeBack(code int) bool {
-	return slices.Contains([]int{wire.CodeGoingAway, wire.CodeInternal, wire.CodeRestart, wire.CodeTryLater}, code)
+	return isLeft(code) || slices.Contains([]int{wire.CodeInternal, wire.CodeRestart, wire.CodeTryLater}, code)
 }
 
 // Restore returns a connection of a previous server, whose client is away. That server has sent it a number of text frames, of which
@@ -159,7 +162,7 @@ func (c *conn) endOf(r outbox.CloseRequest) End {
 		return EndForGood
 	case !c.broker.acquireAway(c.peer):
 		return EndForGood
-	case r.Reply && r.Why.Code == wire.CodeGoingAway:
+	case r.Reply && isLeft(r.Why.Code):
 		return EndLeft
 	}
 	return EndLost

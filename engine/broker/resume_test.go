@@ -147,6 +147,7 @@ func TestEnds(t *testing.T) {
 		{"the client closes without a code", func(c *client, _ Conn) { c.send(closeFrame, "") }, EndForGood},
 		{"the client closes with a code of its own", closeWith(4000), EndForGood},
 		{"the page is left", closeWith(1001), EndLeft},
+		{"the page is left, and the browser keeps it", closeWith(4410), EndLeft},
 		{"a proxy restarts", closeWith(1012), EndLost},
 		{"the socket fails", func(c *client, _ Conn) { _ = c.Close() }, EndLost},
 		{"the application closes", func(_ *client, conn Conn) { conn.Close(wire.CloseNormal("")) }, EndForGood},

@@ -26,6 +26,7 @@ const (
 	CodeTooManyFailures = 4401
 	CodeTooSlow         = 4408
 	CodeTakenOver       = 4409
+	CodePageLeft        = 4410 // sent by clients only
 	CodeTooManyMessages = 4429
 )
 
@@ -55,7 +56,7 @@ func CodeClasses() []string {
 func codes() []int {
 	return []int{
 		CodeNormal, CodeGoingAway, CodeProtocol, CodeUnsupported, CodeNoStatus, CodeAbnormal, CodeInvalidData, CodePolicy,
-		CodeTooLarge, CodeInternal, CodeRestart, CodeTryLater, CodeTooManyFailures, CodeTooSlow, CodeTakenOver, CodeTooManyMessages,
+		CodeTooLarge, CodeInternal, CodeRestart, CodeTryLater, CodeTooManyFailures, CodeTooSlow, CodeTakenOver, CodePageLeft, CodeTooManyMessages,
 	}
 }
 

@@ -3,10 +3,14 @@ package browser
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
 )
 
 // evaluates runs JavaScript in the page.
@@ -72,6 +76,29 @@ func TestBackAndForward(t *testing.T) {
 	}
 	alice.evaluates("goes forward", `history.forward()`)
 	alice.sees("the other page", `location.search === "?another" && `+same)
+}
+
+// A page that the browser keeps when it is left is away as one that is closed: for resume.left.
+func TestPageIsLeft(t *testing.T) {
+	server := enginetest.Start(t, func(c *config.Config) {
+		c.Lua.Path, c.Lua.Manager = "testdata/client", "returns"
+		c.Resume.Left, c.Resume.Lost = config.Duration(time.Millisecond), config.Duration(time.Hour)
+	})
+	watcher := server.Dial(t, "watcher")
+	waitsForConnections := func(want int) {
+		for n := -1; n != want; {
+			connections, _ := watcher.Expect("UpdateConnections")["connections"].(map[string]any)
+			n = len(connections)
+		}
+	}
+	alice := person{t, "alice", open(t)}
+	alice.do("opens the page", chromedp.Navigate(server.URL))
+	alice.sees("herself", `Boolean(window.me?.uuid)`)
+	waitsForConnections(2)
+	alice.do("leaves it", chromedp.Navigate("about:blank"))
+	waitsForConnections(1)
+	alice.evaluates("goes back", `history.back()`)
+	alice.sees("a connection", `window.server?.state === "open"`)
 }
 
 // A page whose network fails for a while, as its browser notices, misses nothing and says nothing twice.

@@ -1,10 +1,10 @@
-// The client of a Perigee server. perigee.d.ts describes its functions.
+// The client of a Perigee server. perigee.d.ts describes it.
 
 const FINAL = [1000, 1002, 1003, 1007, 1008, 1009, 1010];
 
 export class AskError extends Error {
-  constructor(exception, message, code) {
-    super(message ?? exception);
+  constructor(exception, message = exception, code) {
+    super(message);
     Object.assign(this, { name: "AskError", exception, code });
   }
 }
@@ -40,24 +40,24 @@ export function connect({
 } = {}) {
   const address = new URL(url, globalThis.location?.href);
   address.protocol = address.protocol.replace("http", "ws");
-  const page = Math.random().toString(36).slice(2, 10); // ids differ from those before F5
+  const page = Math.random().toString(36).slice(2, 10); // ids differ after F5
   const handlers = new Map(); // by name; of states: undefined
   const asks = new Map();
   const subscriptions = new Set();
   let link = { state: "closed" };
   let socket, timer;
   let failures = 0;
-  let id = 0;
+  let count = 0;
   let waiting = []; // messages to send
-  let sent = []; // messages that the server may not have handled
+  let sent = []; // messages that may not be handled yet
   let before = 0; // number of messages before sent
   let token;
-  let received; // number of messages; "-" if another page counted
+  let received; // number of messages; "-" after another page
   let resumable = false; // the server is
   let plain = false; // this attempt does not offer to resume
   let held = false; // a new connection waits for its first message
 
-  // Takes the token of the page before, or of one from which the browser has gone back to this one.
+  // Takes the token of the page before, or of one that the browser has gone back from.
   function takeToken() {
     try {
       const other = sessionStorage[address];
@@ -66,7 +66,7 @@ export function connect({
       token = other;
       received = "-";
       sent = [];
-    } catch {} // there is no storage
+    } catch {} // there is none
   }
 
   function on(name, fn) {
@@ -85,10 +85,9 @@ export function connect({
   const topics = () => new Set(Array.from(subscriptions, ({ topic }) => topic));
 
   function compose(name, fields, topic) {
-    if (fields?.id ?? fields?.name) throw new TypeError("a message has an id and a name of its own");
-    const message = { id: `${page}-${++id}`, topic };
-    message.text = JSON.stringify({ ...fields, id: message.id, name });
-    return message;
+    if (fields?.id ?? fields?.name) throw new TypeError("a message has its own id and name");
+    const id = `${page}-${++count}`;
+    return { id, topic, text: JSON.stringify({ ...fields, id, name }) };
   }
 
   function write(message) {
@@ -153,11 +152,8 @@ export function connect({
     const prompt = name === "PromptForAuthentication";
     const asked = asks.get(previous?.id ?? previous);
     if (asked) {
-      if (prompt || failed) {
-        asked.reject(new AskError(message.exception ?? name, message.message, message.code));
-      } else {
-        asked.resolve(message);
-      }
+      if (prompt || failed) asked.reject(new AskError(message.exception ?? name, message.message, message.code));
+      else asked.resolve(message);
       if (!prompt) return; // a page asks for it in one place
     }
     held = false;
@@ -186,11 +182,11 @@ export function connect({
     if (held) timer = setTimeout(flush, 1000);
   }
 
-  function drop() {
+  function drop(code = 1000) {
     clearTimeout(timer);
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
-    socket.close(1000);
+    socket.close(code);
   }
 
   function end(code, reason) {
@@ -202,7 +198,7 @@ export function connect({
   }
 
   function closed({ code = 1006, reason = "" } = {}) {
-    // Browsers refuse servers that ignore the offer: one attempt goes without it.
+    // Browsers refuse servers that ignore the offer: one attempt goes without.
     plain = resume && !resumable && !plain && code === 1006;
     if (plain) return begin();
     const delay = retry(code, failures++);
@@ -233,12 +229,14 @@ export function connect({
   const listen = (event, fn) => globalThis.addEventListener?.(event, fn);
   listen("online", hasten);
   listen("visibilitychange", () => document.hidden || hasten());
-  listen("pagehide", () => {
+  listen("pagehide", ({ persisted }) => {
+    if (!token) return;
     try {
-      if (token) sessionStorage[address] = token;
+      sessionStorage[address] = token;
     } catch {}
+    if (persisted) drop(4410); // browsers say less
   });
-  listen("pageshow", takeToken);
+  listen("pageshow", ({ persisted }) => persisted && token && closed());
   begin();
 
   return {

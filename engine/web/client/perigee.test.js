@@ -513,20 +513,36 @@ describe("resuming", () => {
     assert.deepEqual(names(last()), ["Subscribe"]);
   });
 
-  it("takes the token back if the page was not left for good", () => {
-    opened();
-    page.dispatchEvent(new Event("pagehide"));
-    page.dispatchEvent(new Event("pageshow"));
+  it("says that it leaves a page which the browser keeps, and comes back when that is shown again", () => {
+    const server = opened();
+    const left = last();
+    page.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: true }));
+    assert.equal(left.closedWith, 4410);
+    assert.deepEqual(storage, { "ws://server/": TOKEN });
+    page.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+    assert.equal(server.state, "waiting");
+    mock.timers.tick(1000);
+    assert.deepEqual(storage, {});
+    assert.deepEqual(last().offer, ["perigee.v1", `perigee.resume.${TOKEN}.2`]);
+  });
+
+  it("leaves a closed connection closed when the browser shows a page again", () => {
+    const server = opened();
+    server.close();
+    page.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: true }));
+    page.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+    mock.timers.tick(60_000);
+    assert.equal(server.state, "closed");
+    assert.equal(sockets.length, 1);
     assert.deepEqual(storage, {});
   });
 
   it("takes the token of a later page from which the browser goes back to this one", () => {
     const server = opened();
     server.send("A");
-    page.dispatchEvent(new Event("pagehide"));
-    page.dispatchEvent(new Event("pageshow"));
+    page.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: true }));
+    page.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
     storage["ws://server/"] = "later"; // a page may be hidden only after another is shown
-    last().ends(1006);
     mock.timers.tick(1000);
     assert.deepEqual(storage, {});
     assert.deepEqual(last().offer, ["perigee.v1", "perigee.resume.later.-"]);
