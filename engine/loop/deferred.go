@@ -53,14 +53,17 @@ func (l *Loop) After(d time.Duration, name string, run func()) (cancel func()) {
 		_ = l.enqueue(turn{name: name, owner: owner, deferred: true, run: func() {
 			if now := run; now != nil {
 				run = nil
+				delete(l.delays, &run)
 				l.addDeferred(owner, -1)
 				now()
 			}
 		}})
 	})
+	l.delays[&run] = stop
 	return func() {
 		if run != nil {
 			run = nil
+			delete(l.delays, &run)
 			l.addDeferred(owner, -1)
 			stop()
 		}

@@ -2,11 +2,13 @@ package loop
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"perigee/engine/quota"
 )
@@ -87,4 +89,21 @@ func TestBacklog(t *testing.T) {
 	if want := []string{"a1", "b1", "s1", "a2", "s2", "a3", "b2", "b3"}; !slices.Equal(got, want) || len(b.owners) != 0 {
 		t.Errorf("order %q with %d owners left, want %q and none", got, len(b.owners), want)
 	}
+}
+
+// A loop that has ended keeps nothing that turns of After refer to, however late they would have been due.
+func TestEndedLoopKeepsNothing(t *testing.T) {
+	l, stop := start(t, Options{})
+	var held weak.Pointer[[1024]byte]
+	post(t, l, "after", func() {
+		block := new([1024]byte)
+		held = weak.Make(block)
+		l.After(time.Hour, "due", func() { block[0]++ })
+	})
+	stop()
+	runtime.GC()
+	if held.Value() != nil {
+		t.Error("the loop has ended, and a turn that is not due is kept, want nothing")
+	}
+	runtime.KeepAlive(l)
 }

@@ -106,16 +106,17 @@ type Loop struct {
 	waiting   map[*coroutine]*wait
 	batch     []turn // taken from inbox and next; batch[begun:] is still to run
 	begun     int
-	postponed backlog      // deferred turns that posted ones overtake
-	budgetEnd time.Time    // when the remaining deferred turns of this batch are postponed, or dropped if the loop ends; zero before the first
-	dropped   int          // how many deferred turns have been dropped
-	ready     []*coroutine // taken from woken
-	next      []turn       // queued by Next and Defer
-	deferred  int          // how many turns of Next, Defer and After have neither begun nor been cancelled
-	name      string       // of the turn that runs now
-	owner     *quota.Owner // of the turn that runs now; nil for the server itself
-	began     time.Time    // when the turn began, or its last wait ended
-	resume    *coroutine   // the coroutine to switch to when the current one parks
+	postponed backlog                 // deferred turns that posted ones overtake
+	budgetEnd time.Time               // when the remaining deferred turns of this batch are postponed, or dropped if the loop ends; zero before the first
+	dropped   int                     // how many deferred turns have been dropped
+	ready     []*coroutine            // taken from woken
+	next      []turn                  // queued by Next and Defer
+	deferred  int                     // how many turns of Next, Defer and After have neither begun nor been cancelled
+	delays    map[*func()]func() bool // those of After, by the function that runs, with what stops its timer
+	name      string                  // of the turn that runs now
+	owner     *quota.Owner            // of the turn that runs now; nil for the server itself
+	began     time.Time               // when the turn began, or its last wait ended
+	resume    *coroutine              // the coroutine to switch to when the current one parks
 	ending    bool
 }
 
@@ -132,6 +133,7 @@ func New(options Options) *Loop {
 		clock:   options.Clock,
 		wake:    make(chan struct{}, 1),
 		waiting: map[*coroutine]*wait{},
+		delays:  map[*func()]func() bool{},
 	}
 	l.notFull = sync.NewCond(&l.mu)
 	return l
@@ -213,10 +215,14 @@ func (l *Loop) RunWoken() {
 }
 
 // Run runs turns until ctx ends. Turns that were posted by then still run; those that wait are woken with ErrStopped, one after
-// the other. It must be called only once.
+// the other. Turns of After that are not due are dropped, so that nothing keeps what they refer to. It must be called only once.
 func (l *Loop) Run(ctx context.Context) {
 	defer context.AfterFunc(ctx, l.stop)()
 	l.drive()
+	for _, stop := range l.delays {
+		stop()
+	}
+	clear(l.delays)
 }
 
 func (l *Loop) stop() {
