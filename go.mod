@@ -24,6 +24,8 @@ require (
 	golang.org/x/sys v0.49.0
 )
 
+require github.com/gomodule/redigo v1.9.3
+
 require (
 	ahead v0.0.0
 	github.com/beorn7/perks v1.0.1 // indirect

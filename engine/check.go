@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"perigee/engine/config"
+	"perigee/engine/jobqueue"
 	"perigee/engine/manager"
 	"perigee/engine/script/loader"
 )
@@ -35,8 +36,9 @@ func Check(ctx context.Context, o Options) (Status, error) {
 		return Status{}, err
 	}
 	status := s.status(r.routes, nil)
-	status.Notes = platformNotes(runtime.GOOS, s.config)
-	status.Warnings = slices.Concat(s.config.Warnings, s.missingPrograms(), s.missingCommands(r.routes), s.unusedScripts(r.sources), warnings.sentences)
+	notes, doubts := jobqueue.Examine(ctx, s.config.Queue)
+	status.Notes = append(platformNotes(runtime.GOOS, s.config), notes...)
+	status.Warnings = slices.Concat(s.config.Warnings, doubts, s.missingPrograms(), s.missingCommands(r.routes), s.unusedScripts(r.sources), warnings.sentences)
 	return status, nil
 }
 

@@ -36,7 +36,9 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 		}
 	})
 	address := server.Config.Queue
-	address.Driver = config.DriverBeanstalkd // even if the server has a memory queue
+	if address.Driver == config.DriverMemory {
+		address.Driver = config.DriverBeanstalkd
+	}
 	service, err := jobqueue.Open(address)
 	if err != nil {
 		t.Fatal(err)

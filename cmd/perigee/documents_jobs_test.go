@@ -16,10 +16,11 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/enginetest/beanstalkd"
+	"perigee/engine/enginetest/redis"
 	"perigee/engine/testkit"
 )
 
-// outside runs programs and commands of examples against a server, and a beanstalkd if they need one.
+// outside runs programs and commands of examples against a server and its queue service.
 type outside struct {
 	t       *testing.T
 	ports   *strings.Replacer // replaces the usual ports by those of the two
@@ -29,7 +30,7 @@ type outside struct {
 }
 
 // Examples whose programs and commands reach a server add the prize or print the lines that they show. Each section has a
-// server and a beanstalkd of its own.
+// server and a queue service of its own.
 func TestDocumentJobs(t *testing.T) {
 	boot, err := filepath.Abs("testdata/laravel.php")
 	if err != nil {
@@ -44,7 +45,7 @@ func TestDocumentJobs(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{
-		"curl /api/commands", "curl /readyz", "curl /metrics", "nc", "perigee push", "perigee queue", "python", "php", "laravel",
+		"curl /api/commands", "curl /readyz", "curl /metrics", "nc", "redis-cli", "perigee push", "perigee queue", "python", "php", "laravel",
 	} {
 		if tried[kind] == 0 {
 			t.Errorf("the documents have examples of %v, want one of %q too", tried, kind)
@@ -64,20 +65,23 @@ func jobs(t *testing.T, section enginetest.Section, boot string, tried map[strin
 	for _, command := range commands(section) {
 		for kind, pattern := range map[string]string{
 			"curl /api/commands": `^curl .*Authorization`, "curl /readyz": `^curl .*/readyz`, "curl /metrics": `^curl .*/metrics`,
-			"nc": ` nc `, "perigee push": `^perigee push`, "perigee queue": `^perigee queue`,
+			"nc": ` nc `, "redis-cli": `^redis-cli`, "perigee push": `^perigee push`, "perigee queue": `^perigee queue`,
 		} {
 			if regexp.MustCompile(pattern).MatchString(command) {
 				tried[kind]++
 			}
 		}
 	}
-	b := beanstalkd.Start(t, beanstalkd.Options{})
-	server := enginetest.Start(t, func(c *config.Config) { c.Queue.Driver, c.Queue.Address = config.DriverBeanstalkd, b.Address })
+	queue, usual := queueOf(t, section)
+	server := enginetest.Start(t, func(c *config.Config) {
+		c.Queue.Driver, c.Queue.Address, c.Queue.Prefix = queue.Driver, queue.Address, queue.Prefix
+	})
 	testkit.WaitFor(t, "the server to take jobs", func() bool { return strings.Contains(server.Log(), "queue: connected") })
 	alice := server.Dial(t, "alice")
 	alice.Expect("UpdatePrizes") // of the opening
 	t.Chdir(t.TempDir())
-	o := &outside{t: t, ports: ports(t, server, b), environ: []string{"SERVER_QUEUE_ADDRESS=" + b.Address}, boot: boot}
+	environ := []string{"SERVER_QUEUE_DRIVER=" + queue.Driver, "SERVER_QUEUE_ADDRESS=" + queue.Address, "SERVER_QUEUE_PREFIX=" + queue.Prefix}
+	o := &outside{t: t, ports: ports(t, server, usual, queue.Address), environ: environ, boot: boot}
 	prizes := 0
 	for _, block := range section.Blocks {
 		block.Text = o.ports.Replace(block.Text)
@@ -105,14 +109,27 @@ func portOf(t *testing.T, server *enginetest.Server) string {
 	return page.Port()
 }
 
-// ports replaces the usual ports by those of a server and of a beanstalkd.
-func ports(t *testing.T, server *enginetest.Server, b *beanstalkd.Server) *strings.Replacer {
+// queueOf starts the queue service that the settings in a section name, and returns the settings and the service's usual port.
+func queueOf(t *testing.T, section enginetest.Section) (c config.Queue, usualPort string) {
 	t.Helper()
-	_, queue, err := net.SplitHostPort(b.Address)
+	for _, block := range section.Blocks {
+		if block.Language != "toml" || !strings.Contains(block.Text, `driver = "redis"`) {
+			continue
+		}
+		prefix := regexp.MustCompile(`prefix = "(.*)"`).FindStringSubmatch(block.Text)
+		return config.Queue{Driver: config.DriverRedis, Address: redis.Start(t, redis.Options{}).Address, Prefix: prefix[1]}, "6379"
+	}
+	return config.Queue{Driver: config.DriverBeanstalkd, Address: beanstalkd.Start(t, beanstalkd.Options{}).Address}, "11300"
+}
+
+// ports replaces the usual ports by those of a server and of its queue service.
+func ports(t *testing.T, server *enginetest.Server, usual, queue string) *strings.Replacer {
+	t.Helper()
+	_, port, err := net.SplitHostPort(queue)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer("8080", portOf(t, server), "11300", queue)
+	return strings.NewReplacer("8080", portOf(t, server), usual, port)
 }
 
 // run runs a block and reports whether it is a program, and not a file.
@@ -215,7 +232,7 @@ func (o *outside) console(b enginetest.Block) {
 		}
 	}
 	if !strings.HasPrefix(commands[0], "perigee ") {
-		for _, program := range []string{"curl", "nc"} {
+		for _, program := range []string{"curl", "nc", "redis-cli"} {
 			if strings.Contains(b.Text, program+" ") {
 				o.needs(b, program)
 			}

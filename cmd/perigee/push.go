@@ -149,15 +149,15 @@ func (p *program) put(ctx context.Context, c *cli.Command, settings config.Confi
 	defer func() { _ = service.Close() }() // the put has been answered
 	id, err = service.Put(ctx, put)
 	if unreachable(err) {
-		err = fmt.Errorf("%w; for a server started with --queue-driver memory, use that flag here too", explain(err))
+		err = fmt.Errorf("%w; for a server started with --queue-driver memory, use that flag here too", explain(settings, err))
 	}
 	return id, err
 }
 
 // explain adds a remedy to the error of a queue service that cannot be reached.
-func explain(err error) error {
+func explain(settings config.Config, err error) error {
 	if unreachable(err) {
-		return fmt.Errorf("%w: start beanstalkd there, or name its address with queue.address or --queue-address", err)
+		return fmt.Errorf("%w: start %s there, or name its address with queue.address or --queue-address", err, settings.Queue.Driver)
 	}
 	return err
 }

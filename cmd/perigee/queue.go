@@ -43,7 +43,7 @@ func (p *program) withQueue(do func(ctx context.Context, c *cli.Command, q jobqu
 		defer func() { _ = service.Close() }() // all requests have been answered
 		ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 		defer cancel()
-		return explain(do(ctx, c, service, queueName(c, settings)))
+		return explain(settings, do(ctx, c, service, queueName(c, settings)))
 	}
 }
 

@@ -100,8 +100,8 @@ func checkText(rule, text string) error {
 		if _, err := netip.ParseAddr(text); err != nil && text != "localhost" {
 			return fmt.Errorf(`%s is not an IP address; write for example "127.0.0.1", "0.0.0.0" or "localhost"`, show(text))
 		}
-	case "dial":
-		return checkDial(text)
+	case "service":
+		return checkService(text)
 	case "directory":
 		if text == "" {
 			return errors.New(`the directory is missing; write for example "scripts"`)
@@ -130,15 +130,35 @@ func checkText(rule, text string) error {
 		if text == "" || !consistsOf(text, "!#$%&'*+-.^_`|~") || strings.HasPrefix(text, "perigee.") {
 			return fmt.Errorf(`%s is not the name of a subprotocol of yours; write letters, digits and -._+ only, for example "chat"`, show(text))
 		}
-	case "tube":
-		// beanstalkd's protocol.txt, "Tubes": no leading hyphen, at most 200 characters, of which the client library allows
-		// 199.
-		const longest = 199
-		if text == "" || len(text) > longest || text[0] == '-' || !consistsOf(text, "-+/;.$_()") {
-			return fmt.Errorf(`%s is not the name of a queue; write letters, digits and -+/;.$_() only, for example "default"`, show(text))
+	case "queue":
+		if text == "" || len(text) > longestQueue || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+			return fmt.Errorf(`%s is not the name of a queue; write 1 to %d characters without spaces, for example "default"`, show(text), longestQueue)
 		}
 	}
 	return nil
+}
+
+// longestQueue is the maximum length of a queue's name, in bytes: beanstalkd's protocol.txt, "Tubes", allows 200 characters, of which the
+// client library allows 199.
+const longestQueue = 199
+
+// checkTube checks the name of a queue of beanstalkd.
+func checkTube(text string) error {
+	if text[0] == '-' || !consistsOf(text, "-+/;.$_()") {
+		return fmt.Errorf(`%s is not the name of a queue; write letters, digits and -+/;.$_() only, for example "default"`, show(text))
+	}
+	return nil
+}
+
+// checkService checks the address of any queue service. Its errors contain no password.
+func checkService(text string) error {
+	if isRedisURL(text) {
+		if _, err := ParseRedisAddress(text); err != nil {
+			return fmt.Errorf("%s %w", show(withoutPassword(text)), err)
+		}
+		return nil
+	}
+	return checkDial(text)
 }
 
 // checkDial checks the address of a service: host and port, or the path of a Unix socket.
@@ -152,13 +172,19 @@ func checkDial(text string) error {
 	}
 	host, port, err := net.SplitHostPort(text)
 	if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || n == 0 || host == "" {
-		return fmt.Errorf(`%s is not a host and port, nor the path of a socket; write for example "127.0.0.1:11300" or "/run/beanstalkd.sock"`, show(text))
+		return fmt.Errorf(`%s is not a host and port, nor the path of a socket; write for example "127.0.0.1:11300" or "/run/beanstalkd.sock"`,
+			show(withoutPassword(text)))
 	}
 	return nil
 }
 
-// Dialed returns Address in the form that is dialed: host:port, or the absolute path of a Unix socket.
-func (q Queue) Dialed() string { return dialed(q.Address) }
+// Dialed returns Address in the form that is dialed: host:port, or the absolute path of a Unix socket; for redis also a URL.
+func (q Queue) Dialed() string {
+	if q.Driver == DriverRedis && q.Address == Default().Queue.Address {
+		return net.JoinHostPort("127.0.0.1", redisPort)
+	}
+	return dialed(q.Address)
+}
 
 // dialed removes the prefix of a socket's path: unix://, or unix: as in beanstalkd's flag -l.
 func dialed(address string) string {

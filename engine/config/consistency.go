@@ -18,9 +18,27 @@ func (l *loader) checkConsistency() {
 		l.errs.add(l.origins["state.sync"], errNoStateFile)
 	}
 	l.warnOfLostJobs()
+	l.checkQueue()
 	checkAtMost(l, "stop.drain", "stop.timeout", l.config.Stop.Drain, l.config.Stop.Timeout)
 	checkAtMost(l, "limits.send_queue_bytes", "limits.send_memory", l.config.Limits.SendQueueBytes, l.config.Limits.SendMemory)
 }
+
+// checkQueue checks what beanstalkd needs and other services do not.
+func (l *loader) checkQueue() {
+	q := l.config.Queue
+	if q.Driver != DriverBeanstalkd {
+		return
+	}
+	if err := checkTube(q.Name); err != nil && !l.failed["queue.name"] {
+		l.errs.add(l.origins["queue.name"], err)
+	}
+	if isRedisURL(q.Address) && !l.failed["queue.address"] {
+		l.errs.add(l.origins["queue.address"], errRedisForBeanstalkd)
+	}
+}
+
+// errRedisForBeanstalkd is the error if an address is that of another service.
+var errRedisForBeanstalkd = errors.New(`the address is that of a Redis server; set queue.driver = "redis"`)
 
 // warnOfLostJobs warns if jobs are deleted before their effect is saved.
 func (l *loader) warnOfLostJobs() {

@@ -36,6 +36,7 @@ func Default() Config {
 		Resume: Resume{Lost: Duration(60 * time.Second), Left: Duration(5 * time.Second), Away: 1000, Messages: 1000, Bytes: 256 * KiB, Memory: 64 * MiB, Restarts: true},
 		Queue: Queue{
 			Driver: DriverBeanstalkd, Address: "127.0.0.1:11300", Name: "default",
+			Prefix: "", RetryAfter: Duration(90 * time.Second),
 			MaxAttempts: 5, Window: 64, HandlerTimeout: Duration(60 * time.Second),
 			Map: map[string]string{},
 		},

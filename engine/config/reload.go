@@ -43,6 +43,9 @@ func changeOf(name string, before, after any) Change {
 	if _, secret := before.(Secret); secret {
 		return Change{Name: name}
 	}
+	if address, isText := before.(string); isText && name == "queue.address" {
+		before, after = withoutPassword(address), withoutPassword(after.(string))
+	}
 	return Change{Name: name, Before: before, After: after}
 }
 

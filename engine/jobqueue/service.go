@@ -124,6 +124,7 @@ func (s *Service) newWorker(w module.WorkerOptions, h queue.Handler) *queue.Work
 	worker := queue.NewWorker(queue.Options{
 		Name:           name,
 		Service:        c.Driver,
+		TTR:            timeToRun(c),
 		Window:         cmp.Or(w.Window, c.Window),
 		MaxAttempts:    c.MaxAttempts,
 		HandlerTimeout: c.HandlerTimeout.Std(),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 )
 
@@ -144,6 +145,14 @@ const (
 	Delayed State = "delayed"
 	Buried  State = "buried"
 )
+
+// WithoutAddresses removes the addresses from a network error, for a Driver, which names the service: the local one differs each time.
+func WithoutAddresses(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
+		return fmt.Errorf("%s: %w", op.Op, op.Err)
+	}
+	return err
+}
 
 // Admin inspects and repairs a queue. It is safe for concurrent use. Methods that take an ID and a queue find the job in any queue
 // if the service's IDs are unique.

@@ -39,7 +39,7 @@ type Check struct {
 	Commands int      `json:"commands"`
 	Problems []string `json:"problems"`
 	Warnings []string `json:"warnings"`
-	Notes    []string `json:"notes,omitempty"` // what this operating system cannot do for the settings
+	Notes    []string `json:"notes,omitempty"` // what the operating system cannot do for the settings, and what the queue service is used for
 }
 
 // NewCheck reports the registrations of the scripts, or why they do not load.

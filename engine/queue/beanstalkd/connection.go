@@ -291,7 +291,7 @@ func refusals() map[error]string {
 func (c *connection) fail(err error) error {
 	c.mu.Lock()
 	if c.cause == nil {
-		c.cause = fmt.Errorf("beanstalkd: %s: %w", c.address, withoutAddresses(err))
+		c.cause = fmt.Errorf("beanstalkd: %s: %w", c.address, queue.WithoutAddresses(err))
 	}
 	cause := c.cause
 	c.mu.Unlock()
@@ -320,12 +320,4 @@ func (c *connection) isLocal() bool {
 	}
 	peer, err := netip.ParseAddrPort(c.nc.RemoteAddr().String())
 	return err == nil && peer.Addr().Unmap().IsLoopback()
-}
-
-// withoutAddresses removes the addresses from a network error: the local one differs each time.
-func withoutAddresses(err error) error {
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
-		return fmt.Errorf("%s: %w", op.Op, op.Err)
-	}
-	return err
 }

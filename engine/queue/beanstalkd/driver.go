@@ -65,7 +65,7 @@ func dial(ctx context.Context, address string) (*connection, error) {
 	}
 	nc, err := dialer.DialContext(limited, network, address)
 	if err != nil {
-		return nil, fmt.Errorf("beanstalkd: %s: %w", address, withoutAddresses(err))
+		return nil, fmt.Errorf("beanstalkd: %s: %w", address, queue.WithoutAddresses(err))
 	}
 	c := newConnection(nc, address)
 	if err := c.verify(ctx); err != nil {

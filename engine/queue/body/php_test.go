@@ -136,8 +136,9 @@ func (q *queue) delayed(t *testing.T, id string) {
 // dispatch makes Laravel dispatch jobs to a tube, and returns their names by ID.
 func dispatch(ctx context.Context, t *testing.T, q *queue, tube, which string) map[string]string {
 	t.Helper()
-	command := exec.CommandContext(ctx, program(t, "php"), filepath.Join("testdata", "jobs.php"),
-		q.address.IP.String(), fmt.Sprint(q.address.Port), tube, which)
+	connection := fmt.Sprintf(`{"driver":"beanstalkd","host":%q,"port":%d,"queue":%q,"retry_after":90,"block_for":0}`,
+		q.address.IP.String(), q.address.Port, tube)
+	command := exec.CommandContext(ctx, program(t, "php"), filepath.Join("testdata", "jobs.php"), connection, which)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	printed, err := command.Output()

@@ -29,6 +29,9 @@ func testOrder(f *fixture) {
 		f.Errorf("jobs began in the order %v, want that in which they were put", got)
 	}
 	f.expect("at the end", 0, 0, 0, 0)
+	if n := w.Status().ConnectionsLost; n != 0 {
+		f.Errorf("%d connections were lost, want none", n)
+	}
 }
 
 // A worker reserves no more jobs than its window allows.
@@ -156,6 +159,9 @@ func testDelay(f *fixture) {
 	testkit.WaitFor(f, "both jobs", func() bool { return w.Status().Done == 2 })
 	if got := ran.list(); !slices.Equal(got, []string{"Now 1", "Later 1"}) || time.Since(began) < 2*time.Second {
 		f.Errorf("ran %v in %v, want the delayed one last, after 3 s", got, time.Since(began))
+	}
+	if n := w.Status().ConnectionsLost; n != 0 {
+		f.Errorf("%d connections were lost, want none", n)
 	}
 }
 

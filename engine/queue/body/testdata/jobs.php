@@ -1,8 +1,9 @@
 <?php
 
-// Dispatches jobs with the Laravel that is installed: php jobs.php HOST PORT TUBE CASE. CASE is one of those in cases(),
-// or "all" for every one of them, in their order. For each it prints a line: its name and the id of its job. Jobs that
-// have to be encrypted are, with a key that nobody keeps.
+// Dispatches jobs with the Laravel that is installed: php jobs.php CONNECTION CASE. CONNECTION is JSON, an entry of
+// connections in config/queue.php; for redis, its member "redis" is that of config/database.php. CASE is one of those in
+// cases(), or "all" for every one of them, in their order. For each it prints a line: its name and the id of its job. Jobs
+// that have to be encrypted are, with a key that nobody keeps.
 
 namespace {
     error_reporting(E_ALL & ~E_DEPRECATED);
@@ -209,6 +210,8 @@ namespace {
     use Illuminate\Events\CallQueuedListener;
     use Illuminate\Queue\Capsule\Manager;
     use Illuminate\Queue\Connectors\BeanstalkdConnector;
+    use Illuminate\Queue\Connectors\RedisConnector;
+    use Illuminate\Redis\RedisManager;
     use Illuminate\Support\Fluent;
 
     function cases(): array
@@ -262,7 +265,7 @@ namespace {
         ];
     }
 
-    function main(string $host, string $port, string $tube, string $case): void
+    function main(array $connection, string $case): void
     {
         $container = new Container();
         Container::setInstance($container);
@@ -270,10 +273,11 @@ namespace {
 
         $manager = new Manager($container);
         $manager->getQueueManager()->addConnector('beanstalkd', fn () => new BeanstalkdConnector());
-        $manager->addConnection([
-            'driver' => 'beanstalkd', 'host' => $host, 'port' => (int) $port, 'queue' => $tube,
-            'retry_after' => 90, 'block_for' => 0,
-        ]);
+        $manager->getQueueManager()->addConnector('redis', fn () => new RedisConnector(
+            new RedisManager($container, 'phpredis', $connection['redis']),
+            'default'
+        ));
+        $manager->addConnection($connection);
         $queue = $manager->getConnection();
         $bus = new Dispatcher($container, fn () => $queue);
 
@@ -289,13 +293,13 @@ namespace {
                 $job instanceof Closure => $queue->push($job),
                 default => $bus->dispatchToQueue($job),
             };
-            echo $name, ' ', $id->getId(), "\n";
+            echo $name, ' ', is_object($id) ? $id->getId() : $id, "\n";
         }
     }
 
-    if ($argc !== 5) {
-        fwrite(STDERR, "usage: php jobs.php HOST PORT TUBE CASE\n");
+    if ($argc !== 3) {
+        fwrite(STDERR, "usage: php jobs.php CONNECTION CASE\n");
         exit(2);
     }
-    main($argv[1], $argv[2], $argv[3], $argv[4]);
+    main(json_decode($argv[1], true, 512, JSON_THROW_ON_ERROR), $argv[2]);
 }
