@@ -89,7 +89,7 @@ type HTTP struct {
 type Roster struct {
 	Mode           string   `toml:"mode" one:"full changes off" doc:"What clients are sent: full for the whole list after each change (UpdateConnections), changes for the list once and after that what changes (ConnectionChanged, ConnectionGone), or off for nothing."`
 	Interval       Duration `toml:"interval" range:"1ms..1h" doc:"Minimum time between two rosters. Changes in between are combined."`
-	BytesPerSecond Size     `toml:"bytes_per_second" range:"1KiB..1TiB" doc:"Bytes per second for the rosters of all clients together, and in the mode changes as many for the changes. Beyond that, clients take turns, and more changes are combined."`
+	BytesPerSecond Size     `toml:"bytes_per_second" range:"1KiB..1TiB" doc:"Bytes per second for the rosters of all clients together, and in the mode changes twice as many for the changes. Beyond that, clients take turns, and more changes are combined."`
 }
 
 // Resume is the section [resume]: how clients that lose their connection may come back to it.

@@ -11,7 +11,7 @@ import (
 type changes struct {
 	entries []*Entry  // those that have changed
 	gone    []string  // UUIDs of connections that were shown and have closed
-	due     time.Time // when they may be sent
+	due     time.Time // when what was sent is paid for, at the rate of the settings
 }
 
 // noteChanged notes that an entry has changed.
@@ -29,8 +29,12 @@ func (r *Roster) noteGone(e *Entry) {
 	}
 }
 
+// changesShare is how many times the bytes of the lists those of changes may be: they keep everybody up to date, not only newcomers.
+const changesShare = 2
+
 // sendChanges sends what has changed to all clients that have a roster, and reports whether that has to wait: the next changes
-// may be sent when the rate of the settings allows for what these cost. More of them then cancel each other out.
+// may be sent when the rate of the settings allows for what these cost, up to an interval in advance, so that a rate that is just
+// exceeded delays the changes of one interval and not of every second one. More of them then cancel each other out.
 func (r *Roster) sendChanges() (behind bool) {
 	var changed entryTexts
 	gone := r.changes.gone
@@ -38,7 +42,7 @@ func (r *Roster) sendChanges() (behind bool) {
 		return false
 	}
 	now := r.loop.Now()
-	if now.Before(r.changes.due) {
+	if now.Add(r.interval).Before(r.changes.due) {
 		return true
 	}
 	for _, e := range r.changes.entries {
@@ -59,8 +63,11 @@ func (r *Roster) sendChanges() (behind bool) {
 	if len(gone) > 0 {
 		sent += r.publish("ConnectionGone", wire.Members{{Name: "connections", Value: wire.Texts(gone)}})
 	}
-	cost := float64(sent) * float64(len(r.entries)) / max(1, float64(r.bytesPerInterval)) // intervals
-	r.changes.due = now.Add(time.Duration(cost * float64(r.interval)))
+	cost := float64(sent) * float64(len(r.entries)) / max(1, changesShare*float64(r.bytesPerInterval)) // intervals
+	if r.changes.due.Before(now) {
+		r.changes.due = now
+	}
+	r.changes.due = r.changes.due.Add(time.Duration(cost * float64(r.interval)))
 	return false
 }
 

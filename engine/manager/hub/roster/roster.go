@@ -75,6 +75,7 @@ type Roster struct {
 	frame        *outbox.Frame // the list in frameVersion
 	frameVersion uint64
 	version      uint64 // counts what clients are to be told; 0 means that nothing has been visible yet
+	leftOver     int    // bytes of the last interval, too few for one more list
 	lastServed   uint64 // the number of the entry to whose client the list was sent last
 
 	changes changes
@@ -293,10 +294,19 @@ func (r *Roster) refreshEntries() bool {
 	return differs
 }
 
+// frameBudget returns how many rosters may be sent in this interval: one at least. The bytes that are left over, less than a roster
+// takes, may be sent in the next interval: otherwise clients would wait longer the larger the roster is.
+func (r *Roster) frameBudget() int {
+	size := len(r.frame.Payload())
+	bytes := r.bytesPerInterval + r.leftOver
+	r.leftOver = bytes % size
+	return max(1, bytes/size)
+}
+
 // distributeList sends the newest version to the clients that do not have it, as many as bytesPerInterval allows, and reports
 // whether some are left.
 func (r *Roster) distributeList() (behind bool) {
-	budget := max(1, r.bytesPerInterval/len(r.frame.Payload())) // frames
+	budget := r.frameBudget()
 	send := func(e *Entry) {
 		if e.removed || e.version == r.version {
 			return

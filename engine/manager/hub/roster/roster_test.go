@@ -42,6 +42,22 @@ func (host) PublishChanges(*outbox.Frame) {}
 
 func (h host) RosterFailed(_ Client, err error) { h.Error(err) }
 
+// Bytes that are too few for one more roster are left for the next interval. One roster may always be sent.
+func TestFrameBudget(t *testing.T) {
+	r := &Roster{frame: outbox.NewFrame(make([]byte, 100))}
+	for _, c := range []struct {
+		bytes int
+		want  []int
+	}{{250, []int{2, 3, 2, 3}}, {99, []int{1, 1, 1}}, {200, []int{2, 2}}} {
+		r.bytesPerInterval, r.leftOver = c.bytes, 0
+		for i, want := range c.want {
+			if got := r.frameBudget(); got != want {
+				t.Errorf("%d bytes an interval: %d rosters in interval %d, want %d", c.bytes, got, i+1, want)
+			}
+		}
+	}
+}
+
 // One change among a thousand connections, and the roster to all of them.
 func BenchmarkRoster(b *testing.B) {
 	l := loop.New(loop.Options{}) // it does not run: the test acts in its place
