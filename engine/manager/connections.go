@@ -14,7 +14,7 @@ func (m *Manager) Open(conn broker.Conn) {
 		_ = m.loop.Post("open", func() { m.open(conn, uuid) })
 		return
 	}
-	m.reopen(conn, uuid)
+	m.resume(conn, uuid)
 }
 
 // Message implements broker.Handler.

@@ -72,7 +72,7 @@ type Manager struct {
 	started time.Time
 	hub     *hub.Hub // belongs to the loop
 	// Clients and programs have separate throttles: wrong passwords of a client do not lock out a program with the right one.
-	clients, programs *auth.Throttle
+	clientThrottle, programThrottle *auth.Throttle
 
 	// Written by the loop, read by any goroutine.
 	generation atomic.Pointer[generation]
@@ -105,20 +105,20 @@ var (
 // New returns a manager without scripts. SetPublisher and Install must be called before the first connection.
 func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 	m := &Manager{
-		options:  o,
-		timers:   map[*scriptTimer]struct{}{},
-		delayed:  map[*delayedCommand]struct{}{},
-		loop:     l,
-		log:      log,
-		clients:  auth.NewThrottle(),
-		programs: auth.NewThrottle(),
-		started:  l.Now(),
+		options:         o,
+		timers:          map[*scriptTimer]struct{}{},
+		delayed:         map[*delayedCommand]struct{}{},
+		loop:            l,
+		log:             log,
+		clientThrottle:  auth.NewThrottle(),
+		programThrottle: auth.NewThrottle(),
+		started:         l.Now(),
 	}
 	m.hub = hub.New(hub.Options{
 		Limits: o.Limits, Roster: o.Roster, Resume: o.Resume, Closed: m.closed,
 		AwayChanged: func(n int) { m.resumes.away.Store(int64(n)) },
 		CheckPassword: func(peer auth.Peer, password string, logFields ...any) bool {
-			_, ok := m.checkPassword(m.clients, nil, peer, password, logFields...)
+			_, ok := m.checkPassword(m.clientThrottle, nil, peer, password, logFields...)
 			return ok
 		},
 		Redact:  func(text []byte) []byte { return m.redactor.Load().JSON(text) },

@@ -5,12 +5,12 @@ import "perigee/engine/auth"
 // CheckPassword returns what a program at peer that sends this password may do; ok is false for a wrong password. A caller that
 // refuses it must wait for [auth.FailureDelay] first. It is safe for concurrent use.
 func (m *Manager) CheckPassword(peer auth.Peer, password string) (grant auth.Grant, ok bool) {
-	return m.checkPassword(m.programs, *m.programKeys.Load(), peer, password)
+	return m.checkPassword(m.programThrottle, *m.programKeys.Load(), peer, password)
 }
 
 // AuthFailures returns how many passwords of clients and of programs were refused. It is safe for concurrent use.
 func (m *Manager) AuthFailures() (clients, programs uint64) {
-	return m.clients.Refused(), m.programs.Refused()
+	return m.clientThrottle.Refused(), m.programThrottle.Refused()
 }
 
 // checkPassword returns what a password allows, as the admin key or as that of a program, and counts a failure against the address.

@@ -23,10 +23,9 @@ func (m *Manager) Resumes() map[string]uint64 {
 	return map[string]uint64{"complete": r.complete.Load(), "incomplete": r.incomplete.Load(), "unknown": r.unknown.Load()}
 }
 
-// reopen opens a connection for a client that wants to go on with an earlier one. If that is over, or if the connect hook names another
-// user than before, the client is new. It returns
-// once the messages of the client come after the resume hook.
-func (m *Manager) reopen(conn broker.Conn, uuid string) {
+// resume opens a connection for a client that wants to go on with an earlier one. The client is new if that connection is over, or if
+// the connect hook names another user than before. resume returns once the messages of the client come after the resume hook.
+func (m *Manager) resume(conn broker.Conn, uuid string) {
 	request := conn.ResumeRequest()
 	var c *hub.Connection
 	// The socket sends once whether the client misses nothing; the turn closes it if the client is new.
@@ -43,7 +42,7 @@ func (m *Manager) reopen(conn broker.Conn, uuid string) {
 			r.Admission = nil // the connection keeps its own fields
 		}
 		lost := c.Connected() // and nobody has noticed
-		c.Return(conn, request.Received, func(complete bool) { back <- complete })
+		c.BeginResume(conn, request.Received, func(complete bool) { back <- complete })
 		if lost {
 			m.dropped(c)
 		}
@@ -65,7 +64,7 @@ func (m *Manager) dropped(c *hub.Connection) {
 
 // resumed runs the resume hook for a connection that has come back with this socket.
 func (m *Manager) resumed(c *hub.Connection, conn broker.Conn, complete bool) {
-	if !c.Returned(conn, complete) {
+	if !c.EndResume(conn, complete) {
 		return
 	}
 	if complete {

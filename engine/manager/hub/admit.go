@@ -20,7 +20,7 @@ func (h *Hub) New(uuid string, address netip.Addr) *Connection {
 }
 
 // Refuse ends a connection of New that will not open: what its connect hook still has under way counts for its network.
-func (h *Hub) Refuse(c *Connection, address netip.Addr) { h.leave(c.owner, address) }
+func (h *Hub) Refuse(c *Connection, address netip.Addr) { h.keepPlaces(c.owner, address) }
 
 // Add adds a new connection, before its open hook runs.
 func (h *Hub) Add(conn broker.Conn, uuid string) *Connection {

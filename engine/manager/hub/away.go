@@ -152,10 +152,10 @@ func (h *Hub) awayChanged() {
 	}
 }
 
-// Return gives a connection a new socket, on which the client goes on where its last one stopped. received is how many frames
+// BeginResume gives a connection a new socket, on which the client goes on where its last one stopped. received is how many frames
 // the client has received, or negative if it remembers none. done is called by another goroutine, and must not block; complete
-// means that the client misses nothing. Returned must be called then.
-func (c *Connection) Return(conn broker.Conn, received int64, done func(complete bool)) {
+// means that the client misses nothing. EndResume must be called then.
+func (c *Connection) BeginResume(conn broker.Conn, received int64, done func(complete bool)) {
 	h, r := c.hub, c.resumption
 	old := c.conn
 	if old.Peer().Addr != conn.Peer().Addr {
@@ -185,9 +185,9 @@ func (c *Connection) Return(conn broker.Conn, received int64, done func(complete
 	}, done)
 }
 
-// Returned is called after Return, before the resume hook runs. It reports whether the connection still has that socket. A client
+// EndResume is called after BeginResume, before the resume hook runs. It reports whether the connection still has that socket. A client
 // that misses something gets the roster again.
-func (c *Connection) Returned(conn broker.Conn, complete bool) bool {
+func (c *Connection) EndResume(conn broker.Conn, complete bool) bool {
 	if !c.open || c.conn != conn {
 		return false
 	}

@@ -39,8 +39,8 @@ func TestTokensEnd(t *testing.T) {
 		}
 		used := s.sentToken
 		s = &resumable{sink: sink{id: uint64(i + 2), token: used}}
-		c.Return(s, 0, func(bool) {})
-		if !c.Returned(s, true) || h.away.tokens.Len() != 2 || h.away.order.Len() != 0 || h.ByToken(used, "") != c {
+		c.BeginResume(s, 0, func(bool) {})
+		if !c.EndResume(s, true) || h.away.tokens.Len() != 2 || h.away.order.Len() != 0 || h.ByToken(used, "") != c {
 			t.Fatalf("after a return %d tokens are good and %d are away, want 2, one of them the used one, and none", h.away.tokens.Len(), h.away.order.Len())
 		}
 	}

@@ -80,8 +80,8 @@ func (c *Connection) Close(why wire.Close) {
 	c.hub.loop.Next("close", func() { c.hub.options.Closed(c, why.Reason) })
 }
 
-// leave counts the places that an owner still holds for later connections from its network.
-func (h *Hub) leave(o *quota.Owner, address netip.Addr) {
+// keepPlaces counts the places that an owner still holds for later connections from its network.
+func (h *Hub) keepPlaces(o *quota.Owner, address netip.Addr) {
 	network := auth.Network(address)
 	left := h.leftovers[network]
 	if left == nil {
@@ -97,7 +97,7 @@ func (c *Connection) Remove() {
 	h := c.hub
 	c.open, c.connected = false, false
 	c.endResumption()
-	h.leave(c.owner, c.IPAddress())
+	h.keepPlaces(c.owner, c.IPAddress())
 	delete(h.byConn, c.conn)
 	delete(h.byUUID, c.uuid)
 	h.connections = remove(h.connections, c)
