@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,9 @@ import (
 	"perigee/engine/config"
 	"perigee/engine/console"
 	"perigee/engine/failures"
+	"perigee/engine/loop"
+	"perigee/engine/manager"
+	"perigee/engine/manager/inspect"
 	"perigee/engine/metrics"
 	"perigee/engine/queue"
 	"perigee/engine/web"
@@ -123,4 +127,79 @@ func (s *Server) keepFailure(generation int, err error, traceback string) {
 		}
 	}
 	s.failures.Add(fmt.Sprint("reload\x00", f.Place, "\x00", f.Error), f, nil)
+}
+
+// Inspector shows connections, users and topics.
+func (s *Server) Inspector() *inspect.Inspector { return s.inspector }
+
+// Timers returns the timers of the scripts.
+func (s *Server) Timers(ctx context.Context) ([]manager.TimerStatus, error) {
+	return s.manager.Timers(ctx)
+}
+
+// Routes returns what the scripts have registered.
+func (s *Server) Routes(ctx context.Context) (manager.Routes, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Second, loop.ErrBusy)
+	defer cancel()
+	return s.manager.Routes(ctx)
+}
+
+// Command runs a command, within queue.handler_timeout, and returns its result as JSON, or the exception that says why there is none.
+func (s *Server) Command(ctx context.Context, name string, arguments []byte) ([]byte, *wire.Exception) {
+	limit := s.options.Config.Queue.HandlerTimeout // which no reload changes
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit.Std(),
+		fmt.Errorf("the command took longer than queue.handler_timeout, %s", limit))
+	defer cancel()
+	return s.manager.Command(ctx, name, arguments)
+}
+
+// CompareScripts returns what a reload would change.
+func (s *Server) CompareScripts(ctx context.Context) (console.Reload, error) {
+	r, err := s.Compare(ctx)
+	return r.Report(), err
+}
+
+// ReloadScripts reloads as an operator asks for it.
+func (s *Server) ReloadScripts(ctx context.Context) (console.Reload, error) {
+	run := s.options.ReloadWith
+	if run == nil {
+		run = func(ctx context.Context, reload func(ctx context.Context) (Reload, error)) (Reload, error) {
+			return reload(ctx)
+		}
+	}
+	r, err := run(ctx, s.Reload)
+	return r.Report(), err
+}
+
+// Report returns the reload as operators and programs get it.
+func (r Reload) Report() console.Reload {
+	report := console.Reload{
+		Generation: r.Generation, Took: r.Took.Seconds(), Pause: r.Pause.Seconds(), Changes: []console.Change{},
+		Settings: settingsOf(r.Settings), NeedsRestart: settingsOf(r.NeedsRestart), Warnings: append([]string{}, r.Warnings...),
+	}
+	for _, c := range r.Changes {
+		report.Changes = append(report.Changes, console.Change(c))
+	}
+	return report
+}
+
+func settingsOf(changes []config.Change) []console.Setting {
+	reports := []console.Setting{}
+	for _, c := range changes {
+		report := console.Setting{Name: c.Name}
+		if c.Before != nil {
+			report.Before, report.After = jsonOf(c.Before), jsonOf(c.After)
+		}
+		reports = append(reports, report)
+	}
+	return reports
+}
+
+// jsonOf encodes the value of a setting, which looks in JSON as in the file.
+func jsonOf(value any) json.RawMessage {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil // every type of a setting has JSON
+	}
+	return text
 }

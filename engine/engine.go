@@ -27,6 +27,7 @@ import (
 	"perigee/engine/logging"
 	"perigee/engine/loop"
 	"perigee/engine/manager"
+	"perigee/engine/manager/inspect"
 	"perigee/engine/metrics"
 	"perigee/engine/persist"
 	"perigee/engine/platform"
@@ -67,6 +68,8 @@ type Options struct {
 	Reload func() (config.Config, error)
 	// Lint logs a warning for each name in the scripts that nothing defines, at the start and at each reload. Check always does.
 	Lint bool
+	// ReloadWith runs the reloads that operators ask for in the console, with what belongs to them around. Optional.
+	ReloadWith func(ctx context.Context, reload func(ctx context.Context) (Reload, error)) (Reload, error)
 	// OnStarted is called once, by the goroutine of Run, when the server accepts clients; the server does not stop before it
 	// returns. The server may be used until Run returns, and returns ErrStopping after that. Optional.
 	OnStarted func(Status, *Server)
@@ -125,22 +128,23 @@ const maxProcesses = 8
 // Server holds the components of a server. Its exported methods are safe for concurrent use.
 type Server struct {
 	// Set by assemble, never changed.
-	options  Options
-	log      *slog.Logger
-	refusals *logging.Refusals
-	loop     *loop.Loop
-	manager  *manager.Manager
-	broker   *broker.Broker
-	fetch    *fetch.Client
-	process  *process.Supervisor
-	http     *http.Server
-	saver    *persist.Saver
-	audit    *store.Audit // of the saver's store; nil if the state is not saved
-	jobs     *jobqueue.Service
-	console  *console.Console // nil if it is disabled
-	failures *failures.Log    // nil without a console
-	reloads  *reloads
-	metrics  *metrics.Registry
+	options   Options
+	log       *slog.Logger
+	refusals  *logging.Refusals
+	loop      *loop.Loop
+	manager   *manager.Manager
+	broker    *broker.Broker
+	fetch     *fetch.Client
+	process   *process.Supervisor
+	http      *http.Server
+	saver     *persist.Saver
+	audit     *store.Audit // of the saver's store; nil if the state is not saved
+	jobs      *jobqueue.Service
+	console   *console.Console // nil if it is disabled
+	inspector *inspect.Inspector
+	failures  *failures.Log // nil without a console
+	reloads   *reloads
+	metrics   *metrics.Registry
 
 	// Owned by assemble, then by the goroutine that reloads, and in the end by Run.
 	config      config.Config
@@ -243,6 +247,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	p.manager.Stop = func(why wire.Close) { stop(&stopRequest{why}) }
 	p.manager.Retired = s.retire
 	s.manager = manager.New(p.manager, s.loop, s.log)
+	s.inspector = inspect.New(s.loop, s.manager.Hub())
 	s.broker = broker.New(p.broker, s.manager, s.log)
 	s.manager.SetPublisher(s.broker)
 	s.console = s.newConsole(c)

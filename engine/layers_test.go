@@ -37,6 +37,7 @@ func layers() map[string]int {
 		"engine/manager/hub/saved":     0,
 		"engine/manager/hub/token":     0,
 		"engine/manager/hub/updates":   2,
+		"engine/manager/inspect":       8,
 		"engine/manager/registry":      7,
 		"engine/queue/beanstalkd":      7,
 		"engine/queue/memory":          7,

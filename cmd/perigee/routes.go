@@ -10,6 +10,7 @@ import (
 
 	"perigee/cmd/perigee/report"
 	"perigee/engine"
+	"perigee/engine/console"
 	"perigee/scripts"
 )
 
@@ -28,7 +29,7 @@ func (p *program) routes() *cli.Command {
 			case err != nil:
 				return err
 			case c.Bool("json"):
-				return p.printJSON(report.NewRoutes(routes))
+				return p.printJSON(console.NewRoutes(routes))
 			default:
 				return p.print(report.Tables(routes))
 			}

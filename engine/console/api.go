@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"perigee/engine/loop"
+	"perigee/engine/manager/inspect"
 	"perigee/engine/queue"
 	"perigee/engine/web"
 	"perigee/engine/wire"
@@ -23,12 +24,26 @@ func (c *Console) routes() http.Handler {
 		"GET /api/log":            c.log,
 		"GET /api/queue":          c.queue,
 		"GET /api/queue/jobs":     c.job,
+
+		"GET /api/connections":        c.connections,
+		"GET /api/connections/{uuid}": c.connection,
+		"GET /api/users":              c.users,
+		"GET /api/topics":             c.topics,
+		"GET /api/topics/{name...}":   c.topic,
+		"GET /api/routes":             c.registrations,
+		"GET /api/timers":             c.timers,
+		"GET /api/reload":             c.compare,
 	} {
 		mux.HandleFunc(pattern, c.serve(answer))
 	}
 	for pattern, act := range map[string]answer{
 		"POST /api/queue/kick":   c.kick,
 		"POST /api/queue/delete": c.delete,
+
+		"POST /api/connections/{uuid}/send":  c.send,
+		"POST /api/connections/{uuid}/close": c.close,
+		"POST /api/reload":                   c.reload,
+		"POST /api/commands/{name}":          c.command,
 	} {
 		mux.HandleFunc(pattern, c.serve(c.action(act)))
 	}
@@ -45,6 +60,18 @@ type answer func(r *http.Request) (any, error)
 type exceptionError struct{ wire.Exception }
 
 func (e exceptionError) Error() string { return e.Message }
+
+// failedReload is the error of a reload.
+type failedReload struct{ error }
+
+func (e failedReload) Unwrap() error { return e.error }
+
+func reloadFailed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failedReload{err}
+}
 
 func notFound(format string, arguments ...any) error {
 	return exceptionError{wire.NotFound(fmt.Sprintf(format, arguments...))}
@@ -72,12 +99,17 @@ func (c *Console) exception(err error) wire.Exception {
 	switch {
 	case ok:
 		return known.Exception
+	case errors.Is(err, loop.ErrBusy):
+		return wire.Busy(err.Error())
 	case errors.Is(err, loop.ErrStopped):
 		return wire.Stopping()
 	case errors.Is(err, context.DeadlineExceeded):
 		return wire.Unavailable("no answer in time: " + c.redactor().Text(err.Error()))
 	case errors.Is(err, queue.ErrNotFound):
 		return wire.NotFound("there is no such job")
+	}
+	if _, failed := errors.AsType[failedReload](err); failed {
+		return wire.ReloadFailed(c.redactor().Text(err.Error()))
 	}
 	return wire.Unavailable(c.redactor().Text(err.Error()))
 }
@@ -111,15 +143,7 @@ func read(r *http.Request, into any) error {
 	return nil
 }
 
-// List is the answer to a request for a list.
-type List[T any] struct {
-	Items []T `json:"items"`
-	// Next is the value of after for the next page; "" on the last one.
-	Next  string `json:"next,omitempty"`
-	Total int    `json:"total"`
-}
-
 // listOf returns a list that has everything.
-func listOf[T any](items []T) List[T] {
-	return List[T]{Items: append([]T{}, items...), Total: len(items)}
+func listOf[T any](items []T) inspect.List[T] {
+	return inspect.List[T]{Items: append([]T{}, items...), Total: len(items)}
 }

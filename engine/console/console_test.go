@@ -336,7 +336,9 @@ server.command("Open", function() server.state("on", {}).on = true end)`, func(c
 // With console.actions = false operators look, and change nothing.
 func TestReadOnly(t *testing.T) {
 	server := serve(t, "", func(c *config.Config) { c.Console.Actions = false })
-	for _, path := range []string{"api/queue/kick", "api/queue/delete"} {
+	for _, path := range []string{
+		"api/queue/kick", "api/queue/delete", "api/reload", "api/commands/X", "api/connections/x/send", "api/connections/x/close",
+	} {
 		contains(t, path, ask(t, server, http.StatusForbidden, "POST", path, `{}`), "console.actions is false")
 	}
 	contains(t, "the overview", ask(t, server, http.StatusOK, "GET", "api/overview", ""), `"actions":false`)
@@ -376,16 +378,22 @@ log.warn("low stock")`, nil)
 	ask(t, server, http.StatusUnprocessableEntity, "GET", "api/log?after=x", "")
 }
 
-// While a script holds the loop, what needs no turn is answered.
-func TestWhileTheLoopIsHeld(t *testing.T) {
-	server := serve(t, `
+// holding has a message whose handler holds the loop.
+const holding = `
 server.message("Hold", { protection = "none" }, function(client)
   client:send("Held")
   while true do end
-end)`, func(c *config.Config) {
-		c.Lua.TurnTimeout = config.Duration(time.Hour)
-		c.Stop.Timeout, c.Stop.Drain = config.Duration(200*time.Millisecond), config.Duration(100*time.Millisecond)
-	})
+end)`
+
+// holdForever lets a handler hold the loop until the server stops, which is soon.
+func holdForever(c *config.Config) {
+	c.Lua.TurnTimeout = config.Duration(time.Hour)
+	c.Stop.Timeout, c.Stop.Drain = config.Duration(200*time.Millisecond), config.Duration(100*time.Millisecond)
+}
+
+// While a script holds the loop, what needs no turn is answered.
+func TestWhileTheLoopIsHeld(t *testing.T) {
+	server := serve(t, holding, holdForever)
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Hold"}`)
 	alice.Expect("Held")

@@ -1,13 +1,17 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"runtime/metrics"
 	"time"
 
 	"perigee/engine/jobqueue"
+	"perigee/engine/manager"
+	"perigee/engine/manager/inspect"
 	counts "perigee/engine/metrics"
 	"perigee/engine/queue"
+	"perigee/engine/wire"
 )
 
 // Server is what the console asks. Its methods are safe for concurrent use. Those without a context wait for nothing, so that they
@@ -25,6 +29,18 @@ type Server interface {
 	FailedJobs() []queue.Failure
 	// Queue returns the administration of the queue and its name, or why there is none.
 	Queue() (admin queue.Admin, name string, err error)
+
+	// Inspector returns what shows connections, users and topics, and acts on connections.
+	Inspector() *inspect.Inspector
+	// Timers returns the timers of the scripts.
+	Timers(ctx context.Context) ([]manager.TimerStatus, error)
+	// Routes returns what the scripts have registered.
+	Routes(ctx context.Context) (manager.Routes, error)
+	// CompareScripts returns what a reload would change, ReloadScripts reloads. Their error is the fault of scripts or settings.
+	CompareScripts(ctx context.Context) (Reload, error)
+	ReloadScripts(ctx context.Context) (Reload, error)
+	// Command runs a command of the scripts and returns its result as JSON, or the exception that says why there is none.
+	Command(ctx context.Context, name string, arguments []byte) (result []byte, exc *wire.Exception)
 }
 
 // Overview is the answer to GET overview. Counts are since the start; rates are the differences of two answers.

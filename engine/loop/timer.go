@@ -152,6 +152,17 @@ func (t *Timer) Due() (left time.Duration, scheduled bool) {
 	return t.due.Sub(t.loop.Now()), t.cancel != nil
 }
 
+// Left returns the time until the next run; of a paused timer, the time that is left after Resume.
+func (t *Timer) Left() time.Duration {
+	if t.paused {
+		return t.left
+	}
+	return t.due.Sub(t.loop.Now())
+}
+
+// Paused reports whether the timer waits for Resume.
+func (t *Timer) Paused() bool { return t.paused && !t.ended() }
+
 // Pause stops the timer until Resume.
 func (t *Timer) Pause() {
 	if t.paused || t.ended() {

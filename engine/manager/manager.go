@@ -133,6 +133,9 @@ func New(o Options, l *loop.Loop, log *slog.Logger) *Manager {
 	return m
 }
 
+// Hub returns the hub. Only the loop may call its methods.
+func (m *Manager) Hub() *hub.Hub { return m.hub }
+
 // SetPublisher sets the publisher, which sends frames to many clients at once. It is called once, before the loop runs.
 func (m *Manager) SetPublisher(p hub.Publisher) { m.hub.SetPublisher(p) }
 

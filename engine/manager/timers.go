@@ -1,7 +1,11 @@
 package manager
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,4 +126,41 @@ func (g *generation) endFunctionTimers(drain time.Duration) (warnings []string) 
 		warnings = append(warnings, fmt.Sprintf("the timer started at %s ends because its function belongs to the previous scripts; a timer with the name of a command continues over reloads", t.options.Source))
 	}
 	return warnings
+}
+
+// TimerStatus is a timer that scripts have started.
+type TimerStatus struct {
+	Name   string  `json:"name"`   // the command, or the place of the function
+	Source string  `json:"source"` // where it was started
+	Every  float64 `json:"every"`  // seconds
+	Once   bool    `json:"once"`
+	Due    float64 `json:"due"` // seconds until the next run, or until it once it is not paused; negative while a run is late
+	Count  int     `json:"count"`
+	Paused bool    `json:"paused"`
+}
+
+// Timers returns the timers that have not ended, in the order of their names. It waits for its turn at most until ctx ends.
+func (m *Manager) Timers(ctx context.Context) ([]TimerStatus, error) {
+	all, err := loop.Ask(ctx, m.loop, "console", func() []TimerStatus {
+		g := m.generation.Load()
+		timers := slices.Concat(g.bootTimers, slices.Collect(maps.Keys(g.functionTimers)), slices.Collect(maps.Keys(m.timers)))
+		all := []TimerStatus{}
+		for _, t := range timers {
+			if t.Running() || t.Paused() {
+				all = append(all, t.status())
+			}
+		}
+		return all
+	})
+	slices.SortFunc(all, func(a, b TimerStatus) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Source, b.Source))
+	})
+	return all, err
+}
+
+func (t *scriptTimer) status() TimerStatus {
+	return TimerStatus{
+		Name: t.options.Name, Source: t.options.Source, Every: t.options.Every.Seconds(), Once: t.options.Once, Due: t.Left().Seconds(),
+		Count: t.Count(), Paused: t.Paused(),
+	}
 }

@@ -83,6 +83,12 @@ func NotFound(message string) Exception { return Exception{"NotFound", 404, mess
 // Unavailable is for an operator who asks for something that the server does not have, or cannot reach.
 func Unavailable(message string) Exception { return Exception{"Unavailable", 503, message} }
 
+// ReloadFailed is for an operator whose reload has failed, or would fail. The previous scripts keep running.
+func ReloadFailed(message string) Exception { return Exception{"ReloadFailed", 422, message} }
+
+// Busy is for an operator who asks for what needs the loop, while a script holds it.
+func Busy(message string) Exception { return Exception{"Busy", 503, message} }
+
 // Stopping is for requests that come while the server shuts down.
 func Stopping() Exception { return Exception{"Stopping", 503, "server shutting down"} }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"perigee/engine"
+	"perigee/engine/console"
 )
 
 // Summary is the output of check for scripts that load.
@@ -60,12 +61,12 @@ func problems(err error) []string {
 
 // Comparison is the output of check --against-running --json, a stable format for programs.
 type Comparison struct {
-	OK           bool      `json:"ok"`
-	Changes      []Change  `json:"changes"`
-	Settings     []Setting `json:"settings"`
-	NeedsRestart []Setting `json:"needs_restart"`
-	Warnings     []string  `json:"warnings"`
-	Problems     []string  `json:"problems"`
+	OK           bool              `json:"ok"`
+	Changes      []console.Change  `json:"changes"`
+	Settings     []console.Setting `json:"settings"`
+	NeedsRestart []console.Setting `json:"needs_restart"`
+	Warnings     []string          `json:"warnings"`
+	Problems     []string          `json:"problems"`
 }
 
 // NewComparison reports the changes that a reload would make, or why it would fail.

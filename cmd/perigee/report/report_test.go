@@ -10,6 +10,7 @@ import (
 	"perigee/engine"
 	"perigee/engine/auth"
 	"perigee/engine/config"
+	"perigee/engine/console"
 	"perigee/engine/manager"
 	"perigee/engine/manager/registry"
 	"perigee/engine/queue"
@@ -19,7 +20,7 @@ import (
 func TestListsAreNeverNull(t *testing.T) {
 	for name, r := range map[string]any{
 		"reload":        NewReload(engine.Reload{}),
-		"routes":        NewRoutes(manager.Routes{}),
+		"routes":        console.NewRoutes(manager.Routes{}),
 		"check":         NewCheck(engine.Status{}, nil),
 		"failed check":  NewCheck(engine.Status{}, errors.New("no manager")),
 		"comparison":    NewComparison(NewReload(engine.Reload{}), nil),
@@ -92,7 +93,7 @@ func TestMessagesWithRoles(t *testing.T) {
 	if got := Messages(routes); got != want {
 		t.Errorf("Messages = %q, want %q", got, want)
 	}
-	if got := NewRoutes(routes).Messages; !slices.Equal(got[0].Roles, []string{"agent", "lead"}) || got[1].Roles != nil {
+	if got := console.NewRoutes(routes).Messages; !slices.Equal(got[0].Roles, []string{"agent", "lead"}) || got[1].Roles != nil {
 		t.Errorf("NewRoutes = %+v, want the roles of Answer", got)
 	}
 	routes.Messages = routes.Messages[1:]

@@ -111,6 +111,7 @@ func Run(ctx context.Context, o Options) error {
 			Listener:      listener,
 			Padding:       o.Padding,
 			Reload:        o.ReadSettings,
+			ReloadWith:    s.reload,
 			Scripts:       scripts.Files,
 			Supervisor:    notify.Supervisor(os.Getenv, os.Getpid()),
 			OnHang:        o.OnHang,
