@@ -21,7 +21,9 @@ import (
 	"perigee/engine/manager"
 	"perigee/engine/manager/inspect"
 	"perigee/engine/metrics"
+	"perigee/engine/process"
 	"perigee/engine/queue"
+	"perigee/engine/script/store"
 	"perigee/engine/web"
 	"perigee/engine/wire"
 )
@@ -152,6 +154,33 @@ func (s *Server) Command(ctx context.Context, name string, arguments []byte) ([]
 	defer cancel()
 	return s.manager.Command(ctx, name, arguments)
 }
+
+// States returns the tables of server.state.
+func (s *Server) States(ctx context.Context) ([]store.Size, error) {
+	return loop.Ask(ctx, s.loop, "console", s.saver.Store.Sizes)
+}
+
+// State returns what is at a path in a table of server.state, as JSON of at most limit bytes.
+func (s *Server) State(ctx context.Context, name string, path []string, limit int) (v store.View, found bool, err error) {
+	shown, err := loop.Ask(ctx, s.loop, "console", func() *store.View {
+		if v, found := s.saver.Store.Look(name, path, limit); found {
+			return &v
+		}
+		return nil
+	})
+	if err != nil || shown == nil {
+		return v, false, err
+	}
+	return *shown, true, nil
+}
+
+// Waits returns the handlers that wait, by the name of their turn.
+func (s *Server) Waits(ctx context.Context) (map[string]loop.Waits, error) {
+	return loop.Ask(ctx, s.loop, "console", s.loop.Waits)
+}
+
+// Processes returns the processes of the scripts.
+func (s *Server) Processes() []process.Status { return s.process.List() }
 
 // CompareScripts returns what a reload would change.
 func (s *Server) CompareScripts(ctx context.Context) (console.Reload, error) {

@@ -33,6 +33,10 @@ func (c *Console) routes() http.Handler {
 		"GET /api/routes":             c.registrations,
 		"GET /api/timers":             c.timers,
 		"GET /api/reload":             c.compare,
+		"GET /api/state":              c.states,
+		"GET /api/state/{name...}":    c.state,
+		"GET /api/processes":          c.processes,
+		"GET /api/waiting":            c.waiting,
 	} {
 		mux.HandleFunc(pattern, c.serve(answer))
 	}

@@ -195,7 +195,31 @@ func TestBusy(t *testing.T) {
 	alice := server.Dial(t, "alice")
 	alice.Send(`{"name":"Hold"}`)
 	alice.Expect("Held")
-	for _, path := range []string{"api/connections", "api/users", "api/topics", "api/timers", "api/routes", "api/connections/" + alice.UUID} {
+	for _, path := range []string{"api/connections", "api/users", "api/topics", "api/timers", "api/routes", "api/state", "api/state/shop", "api/waiting", "api/connections/" + alice.UUID} {
 		contains(t, path, ask(t, server, http.StatusServiceUnavailable, "GET", path, ""), `"exception":"Busy"`)
 	}
+}
+
+// The state is shown by path, with the keys of what is too large, and without secrets; and so are handlers that wait.
+func TestState(t *testing.T) {
+	server := serve(t, `
+local shop = server.state("shop", { prizes = { "mug", "cup" }, owner = { password = "hunter2", name = "Eve" }, url = "/x?token=abc" })
+server.message("Fill", { protection = "none" }, function(client)
+  for i = 1, 1000 do shop["item " .. i] = string.rep("x", 400) end
+  client:send("Filled")
+  server.sleep(60000)
+end)`, nil)
+	contains(t, "the states", ask(t, server, http.StatusOK, "GET", "api/state", ""), `"name":"shop"`)
+	contains(t, "the shop", ask(t, server, http.StatusOK, "GET", "api/state/shop", ""), `"prizes":["mug","cup"]`, `"password":"[redacted]"`, `"url":"/x?token=[redacted]"`)
+	for path, want := range map[string]string{"prizes.2": `{"value":"cup"}`, "owner.name": `{"value":"Eve"}`, "owner.password": `{"value":"[redacted]"}`} {
+		contains(t, path, ask(t, server, http.StatusOK, "GET", "api/state/shop?path="+path, ""), want)
+	}
+	ask(t, server, http.StatusNotFound, "GET", "api/state/shop?path=owner.age", "")
+	ask(t, server, http.StatusNotFound, "GET", "api/state/nothing", "")
+	alice := server.Dial(t, "alice")
+	alice.Send(`{"name":"Fill"}`)
+	await(alice, "Filled")
+	contains(t, "the full shop", ask(t, server, http.StatusOK, "GET", "api/state/shop", ""), `"value":null`, `"problem":"the text is larger than`, `"key":"item 1","type":"string"`, `"total":1003`)
+	contains(t, "what waits", ask(t, server, http.StatusOK, "GET", "api/waiting", ""), `{"items":[{"name":"message Fill","count":1,"longest":`)
+	contains(t, "the processes", ask(t, server, http.StatusOK, "GET", "api/processes", ""), `{"items":[],"total":0}`)
 }

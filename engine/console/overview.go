@@ -1,47 +1,12 @@
 package console
 
 import (
-	"context"
 	"net/http"
 	"runtime/metrics"
 	"time"
 
-	"perigee/engine/jobqueue"
-	"perigee/engine/manager"
-	"perigee/engine/manager/inspect"
 	counts "perigee/engine/metrics"
-	"perigee/engine/queue"
-	"perigee/engine/wire"
 )
-
-// Server is what the console asks. Its methods are safe for concurrent use. Those without a context wait for nothing, so that they
-// answer while a script holds the loop.
-type Server interface {
-	// Started returns when the server began to accept clients.
-	Started() time.Time
-	// Ready reports whether it accepts clients.
-	Ready() bool
-	// Figures returns the present figures of all parts, and the counts of all generations of scripts.
-	Figures() (counts.Snapshot, []counts.GenerationCounts)
-	// Jobs returns the status of the queue and its jobs.
-	Jobs() jobqueue.Status
-	// FailedJobs returns the latest failed jobs, the oldest first.
-	FailedJobs() []queue.Failure
-	// Queue returns the administration of the queue and its name, or why there is none.
-	Queue() (admin queue.Admin, name string, err error)
-
-	// Inspector returns what shows connections, users and topics, and acts on connections.
-	Inspector() *inspect.Inspector
-	// Timers returns the timers of the scripts.
-	Timers(ctx context.Context) ([]manager.TimerStatus, error)
-	// Routes returns what the scripts have registered.
-	Routes(ctx context.Context) (manager.Routes, error)
-	// CompareScripts returns what a reload would change, ReloadScripts reloads. Their error is the fault of scripts or settings.
-	CompareScripts(ctx context.Context) (Reload, error)
-	ReloadScripts(ctx context.Context) (Reload, error)
-	// Command runs a command of the scripts and returns its result as JSON, or the exception that says why there is none.
-	Command(ctx context.Context, name string, arguments []byte) (result []byte, exc *wire.Exception)
-}
 
 // Overview is the answer to GET overview. Counts are since the start; rates are the differences of two answers.
 type Overview struct {
@@ -108,7 +73,7 @@ func (c *Console) overview(*http.Request) (any, error) {
 		Loop:    Loop{QueuedTurns: figures.QueuedTurns, SlowTurns: figures.SlowTurns, WaitingHandlers: figures.WaitingHandlers},
 		Jobs:    NewJobs(s.Jobs()),
 		Reloads: figures.Reloads, Saves: figures.Saves, Unsaveable: figures.UnsaveableTables, AuthFailures: figures.AuthFailures,
-		Failures: len(c.options.Failures.List()), Generations: generations, Process: process(),
+		Failures: len(c.options.Failures.List()), Generations: generations, Process: usage(),
 	}
 	for _, bound := range counts.Bounds() {
 		o.Bounds = append(o.Bounds, bound.Seconds())
@@ -116,8 +81,8 @@ func (c *Console) overview(*http.Request) (any, error) {
 	return o, nil
 }
 
-// process returns what the process uses, without stopping it.
-func process() Process {
+// usage returns what the process uses, without stopping it.
+func usage() Process {
 	samples := []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/sched/goroutines:goroutines"},
 	}

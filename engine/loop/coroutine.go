@@ -2,6 +2,7 @@ package loop
 
 import (
 	"iter"
+	"time"
 
 	"perigee/engine/quota"
 )
@@ -89,6 +90,10 @@ func (l *Loop) stopWaits() bool {
 
 // wait is one call of Await.
 type wait struct {
+	// Set by Await, never changed.
+	name  string // of the turn
+	began time.Time
+
 	// Guarded by Loop.mu.
 	over    bool // the coroutine is, or was, queued to continue; it must not be queued again for this wait
 	stopped bool // the wait is over because the loop ends
@@ -105,7 +110,7 @@ func (l *Loop) Await(start func(wake func())) error {
 	if e := l.refusal(); e != nil {
 		return l.refuse(e)
 	}
-	c, w, name, owner := l.current, &wait{}, l.name, l.owner
+	c, w, name, owner := l.current, &wait{name: l.name, began: l.Now()}, l.name, l.owner
 	start(func() { l.wakeUp(c, w) })
 	l.endSlice()
 	l.waiting[c] = w
@@ -133,6 +138,25 @@ func (l *Loop) wakeUp(c *coroutine, w *wait) {
 	l.enqueued++
 	l.mu.Unlock()
 	l.signal()
+}
+
+// Waits returns, by the name of their turn, how many turns are suspended, and since when the first of them is.
+func (l *Loop) Waits() map[string]Waits {
+	all := map[string]Waits{}
+	for _, w := range l.waiting {
+		of := all[w.name]
+		if of.Count++; of.Count == 1 || w.began.Before(of.Since) {
+			of.Since = w.began
+		}
+		all[w.name] = of
+	}
+	return all
+}
+
+// Waits are suspended turns of one name.
+type Waits struct {
+	Count int
+	Since time.Time
 }
 
 // Waiting returns how many turns are suspended. Any goroutine may call it.

@@ -413,3 +413,24 @@ func TestUnwantedOutput(t *testing.T) {
 		}
 	}
 }
+
+// The processes that have not ended are listed.
+func TestList(t *testing.T) {
+	s, err := New(Options{Max: 2, Programs: map[string]Program{"sleep": {Command: []string{"/bin/sleep", "600"}}}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Start(Request{Name: "sleep"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.WaitFor(t, "the program to be listed as running", func() bool {
+		list := s.List()
+		return len(list) == 1 && list[0].Name == "sleep" && list[0].PID != 0 && list[0].Running && list[0].Code == nil
+	})
+	p.Terminate()
+	s.Close(t.Context())
+	if list := s.List(); len(list) != 0 {
+		t.Errorf("List() after the end = %+v, want none", list)
+	}
+}

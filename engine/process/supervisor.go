@@ -4,6 +4,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,6 +124,39 @@ func New(o Options) (*Supervisor, error) {
 		s.patterns[name] = pattern
 	}
 	return s, nil
+}
+
+// Status is the state of a process.
+type Status struct {
+	Name string   `json:"name"` // of the program
+	Args []string `json:"args,omitempty"`
+	PID  int      `json:"pid"` // of the last run
+	// Running reports whether it runs now; else it is about to be started again, or to end.
+	Running bool `json:"running"`
+	Code    *int `json:"code"` // exit code of the last run that has ended; null before the first
+}
+
+// List returns the processes that have not ended, sorted by name and process ID.
+func (s *Supervisor) List() []Status {
+	s.mu.Lock()
+	all := slices.Collect(maps.Keys(s.processes))
+	s.mu.Unlock()
+	list := []Status{}
+	for _, p := range all {
+		list = append(list, p.status())
+	}
+	slices.SortFunc(list, func(a, b Status) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.PID, b.PID)) })
+	return list
+}
+
+func (p *Process) status() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	status := Status{Name: p.request.Name, Args: slices.Clone(p.request.Args), PID: p.pid, Running: p.run != nil}
+	if code := p.code; p.exited {
+		status.Code = &code
+	}
+	return status
 }
 
 // Check returns an error if the settings do not allow a request.

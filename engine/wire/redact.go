@@ -52,8 +52,7 @@ func (r Redactor) Text(text string) string {
 func (r Redactor) Show(text []byte, limit, size int) string {
 	s := newScanner(text)
 	defer s.release()
-	secret := func(name string) bool { return r.isSecret(name) || IsSecretHeader(name) }
-	clean, read, err := s.redact(text, limit, secret, r.hide)
+	clean, read, err := s.redact(text, limit, r.Hides, r.hide)
 	if err == nil && read < limit {
 		read = len(text) // white space follows, or what no reader of JSON sees
 	}
@@ -150,6 +149,9 @@ func (s *scanner) isName(token jsontext.Token) bool {
 	in, count := s.StackIndex(s.StackDepth())
 	return in == jsontext.KindBeginObject && count%2 == 1
 }
+
+// Hides reports whether Show hides the value of a member.
+func (r Redactor) Hides(name string) bool { return r.isSecret(name) || IsSecretHeader(name) }
 
 func (r Redactor) isSecret(name string) bool {
 	return isOneOf(name, secretNames()...) || isOneOf(name, r.names...)
