@@ -55,7 +55,7 @@ func listenTCP(t *testing.T, address string) *net.TCPListener {
 
 // A server serves at the socket of the service manager.
 func TestSocketActivation(t *testing.T) {
-	program := newVictim(t, "").program
+	program := newVictim(t).program
 	t.Run("replacement", func(t *testing.T) { testReplacement(t, program) })
 	t.Run("bad sockets", func(t *testing.T) { testBadSockets(t, program) })
 }

@@ -19,6 +19,7 @@ import (
 
 	"perigee/engine/config"
 	"perigee/engine/enginetest/beanstalkd"
+	"perigee/engine/enginetest/redis"
 	"perigee/engine/jobqueue"
 	"perigee/engine/queue"
 	"perigee/engine/testkit"
@@ -49,14 +50,46 @@ func TestCrashesLoseNoJob(t *testing.T) {
 	if testing.Short() {
 		t.Skip("twenty crashes take some seconds")
 	}
-	crashes, jobs := testkit.Scale(20, 200), testkit.Scale(10_000, 40_000)
 	b := beanstalkd.Start(t, beanstalkd.Options{Binlog: true})
 	p := beanstalkd.NewProxy(t, b)
-	s := newVictim(t, p.Address)
+	crashes{
+		name: "beanstalkd", queue: config.Queue{Driver: config.DriverBeanstalkd, Address: b.Address}, address: p.Address,
+		kill: b.Kill, restart: func() { b.Restart(t) }, ended: p.Ended,
+	}.test(t)
+}
+
+// The same with a Redis server that stores every change. It loses no job, and a killed server's jobs are ready again after two seconds.
+func TestCrashesLoseNoJobInRedis(t *testing.T) {
+	if testing.Short() {
+		t.Skip("twenty crashes take some seconds")
+	}
+	r := redis.Start(t, redis.Options{Persist: true})
+	crashes{
+		name: "redis", queue: config.Queue{Driver: config.DriverRedis, Address: r.Address, RetryAfter: config.Duration(2 * time.Second)},
+		address: r.Address, flags: []string{"--queue-retry-after", "2s"},
+		kill: r.Kill, restart: func() { r.Restart(t) }, ended: func(string) bool { return true },
+	}.test(t)
+}
+
+// crashes are kills of a server and its queue service in turn.
+type crashes struct {
+	name          string       // of the service
+	queue         config.Queue // for the test
+	address       string       // of the service, for the server
+	flags         []string     // of the server
+	kill, restart func()       // of the service
+	// ended reports whether a job without an effect was lost by the server, and not by the service itself.
+	ended func(body string) bool
+}
+
+func (c crashes) test(t *testing.T) {
+	t.Helper()
+	crashes, jobs := testkit.Scale(20, 200), testkit.Scale(10_000, 40_000)
+	s := newVictim(t, append([]string{"--queue-driver", c.queue.Driver, "--queue-address", c.address}, c.flags...)...)
 	s.start(t)
 	var produced, unsure atomic.Int64
 	var producing sync.WaitGroup
-	producing.Go(func() { produce(t, b.Address, jobs, &produced, &unsure) })
+	producing.Go(func() { produce(t, c.queue, jobs, &produced, &unsure) })
 	for i := range crashes {
 		// At some moment while a twentieth of the jobs are put. A job that is begun in too many runs of the server without coming
 		// to an end is buried; so on a machine on which a start takes longer than that, every other run may do something first.
@@ -68,22 +101,22 @@ func TestCrashesLoseNoJob(t *testing.T) {
 			s.kill()
 			s.start(t)
 		} else {
-			b.Kill()
-			b.Restart(t)
+			c.kill()
+			c.restart()
 		}
 	}
 	producing.Wait()
-	buried := s.finishJobs(t, b.Address)
+	buried := s.finishJobs(t, c.queue)
 	s.stop(t)
 	missing, twice := s.effects(t, jobs)
 	lost := 0
 	for _, n := range missing {
-		if p.Ended(string(countJob(n))) {
+		if c.ended(string(countJob(n))) {
 			lost++
 		}
 	}
-	testkit.Measured(t, "%d kills of the server and beanstalkd in turn, %d jobs: %d lost, %d took effect twice, %d may have been put twice; beanstalkd itself lost %d, and stored %d in part",
-		crashes, jobs, lost, twice, unsure.Load(), len(missing)-lost, buried)
+	testkit.Measured(t, "%d kills of the server and %s in turn, %d jobs: %d lost, %d took effect twice, %d may have been put twice; %[2]s itself lost %[7]d, and stored %[8]d in part",
+		crashes, c.name, jobs, lost, twice, unsure.Load(), len(missing)-lost, buried)
 	if lost > 0 {
 		t.Errorf("%d of %d jobs took no effect, want none", lost, jobs)
 	}
@@ -96,9 +129,9 @@ func TestCrashesLoseNoJob(t *testing.T) {
 func countJob(n int) []byte { return fmt.Appendf(nil, `{"job":"Count","data":{"n":%d}}`, n) }
 
 // produce puts jobs, each until it is confirmed. It counts them, and how often one may have been put without being confirmed.
-func produce(t *testing.T, address string, jobs int, produced, unsure *atomic.Int64) {
+func produce(t *testing.T, settings config.Queue, jobs int, produced, unsure *atomic.Int64) {
 	t.Helper()
-	service, err := jobqueue.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: address})
+	service, err := jobqueue.Open(settings)
 	if err != nil {
 		t.Error(err)
 		return
@@ -117,7 +150,7 @@ func produce(t *testing.T, address string, jobs int, produced, unsure *atomic.In
 			if errors.Is(err, queue.ErrUnsure) {
 				unsure.Add(1)
 			}
-			time.Sleep(time.Millisecond) // beanstalkd is being started again
+			time.Sleep(time.Millisecond) // the service is being started again
 		}
 		produced.Add(1)
 	}
@@ -135,8 +168,8 @@ type victim struct {
 	started      time.Time
 }
 
-// newVictim builds the program and writes an application.
-func newVictim(t *testing.T, queue string) *victim {
+// newVictim builds the program and writes an application. flags name the queue.
+func newVictim(t *testing.T, flags ...string) *victim {
 	t.Helper()
 	dir := t.TempDir()
 	v := &victim{program: filepath.Join(dir, "perigee"), dir: dir}
@@ -150,11 +183,10 @@ func newVictim(t *testing.T, queue string) *victim {
 	if err := os.WriteFile(filepath.Join(dir, "scripts", "app.lua"), []byte(counter), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	v.arguments = []string{
-		"start", "--port", "0", "--lua-manager", "app", "--queue-address", queue,
-		"--state-file", "state.json", "--state-sync", "job",
+	v.arguments = append([]string{
+		"start", "--port", "0", "--lua-manager", "app", "--state-file", "state.json", "--state-sync", "job",
 		"--stop-timeout", "10m", // how fast it stops is not the subject
-	}
+	}, flags...)
 	t.Cleanup(func() {
 		v.kill()
 		if t.Failed() {
@@ -233,9 +265,9 @@ func (v *victim) stop(t *testing.T) {
 }
 
 // finishJobs waits until the server has done all jobs in the queue, and returns how many of them are buried.
-func (v *victim) finishJobs(t *testing.T, queue string) (buried int) {
+func (v *victim) finishJobs(t *testing.T, settings config.Queue) (buried int) {
 	t.Helper()
-	service, err := jobqueue.Open(config.Queue{Driver: config.DriverBeanstalkd, Address: queue})
+	service, err := jobqueue.Open(settings)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 // From the initialisation of package ahead on, which is among the first, SIGHUP does not end a server. One that comes while the
 // server starts reloads it once it is ready. Its child processes do not ignore the signal.
 func TestHangupsWhileStarting(t *testing.T) {
-	v := newVictim(t, "")
+	v := newVictim(t)
 	asked, answer := make(chan struct{}, 16), make(chan struct{})
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		asked <- struct{}{}

@@ -11,7 +11,7 @@ import (
 // The garbage collector runs once while a server starts, when package ahead allocates the padding of the heap. From then on
 // at least 16 MiB of garbage accumulate before it is collected.
 func TestHeapPadding(t *testing.T) {
-	v := newVictim(t, "")
+	v := newVictim(t)
 	cmd := exec.Command(v.program, "start", "--port", "0", "--lua-manager", "app", "--queue-driver", "off", "--control", "off")
 	cmd.Env = append(os.Environ(), "GOGC=100", "GODEBUG=gctrace=1") // prints a line for each collection
 	var log bytes.Buffer

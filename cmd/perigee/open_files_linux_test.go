@@ -11,7 +11,7 @@ import (
 
 // A server that has no file descriptor left goes on serving its clients, and accepts others as soon as it has one.
 func TestFewOpenFiles(t *testing.T) {
-	v := newVictim(t, "")
+	v := newVictim(t)
 	log := newScreen()
 	cmd := exec.Command("sh", "-c", `ulimit -n 64 && exec "$@"`, "sh", v.program, "start", "--port", "0", "--connector", "memory",
 		"--lua-manager", "app", "--control", "off", "--max-connections", "0")

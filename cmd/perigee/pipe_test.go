@@ -19,7 +19,7 @@ import (
 
 // A server survives the reader of its log and still stops gracefully.
 func TestLogReaderGone(t *testing.T) {
-	v := newVictim(t, "")
+	v := newVictim(t)
 	v.arguments = []string{"start", "--port", "0", "--connector", "memory", "--control", "off"}
 	reader, writer, err := os.Pipe()
 	if err != nil {

@@ -36,7 +36,7 @@ func TestKillWhileReloading(t *testing.T) {
 	}))
 	defer service.Close()
 	defer close(answer)
-	v := newVictim(t, "")
+	v := newVictim(t)
 	write := func(version int) {
 		t.Helper()
 		text := fmt.Sprintf(versioned, version, service.URL)

@@ -139,7 +139,7 @@ func TestRestartsKeepConnections(t *testing.T) {
 		t.Skip("several starts of the server take some seconds")
 	}
 	restarts, clients := testkit.Scale(3, 100), testkit.Scale(20, 200)
-	s := newVictim(t, "127.0.0.1:1")
+	s := newVictim(t, "--queue-address", "127.0.0.1:1")
 	if err := os.WriteFile(filepath.Join(s.dir, "scripts", "app.lua"), []byte(echoes), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestStopWhileStandingStill(t *testing.T) {
 		<-answer
 	}))
 	defer other.Close()
-	v := newVictim(t, "")
+	v := newVictim(t)
 	err := errors.Join(
 		os.WriteFile(filepath.Join(v.dir, "scripts", "app.lua"), []byte(asksAtTheEnd), 0o600),
 		os.WriteFile(filepath.Join(v.dir, "server.toml"), fmt.Appendf(nil, "[app]\nurl = %q\n", other.URL), 0o600),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"perigee/engine/config"
 	"perigee/engine/enginetest/beanstalkd"
 	"perigee/engine/testkit"
 )
@@ -24,12 +25,13 @@ func TestStopsLoseNoJob(t *testing.T) {
 	stops, jobs := testkit.Scale(4, 100), testkit.Scale(2000, 20_000)
 	clients, every := testkit.Scale(20, 1000), testkit.Scale(2, 10) // at every so many stops there are clients
 	b := beanstalkd.Start(t, beanstalkd.Options{})
-	s := newVictim(t, b.Address)
+	queue := config.Queue{Driver: config.DriverBeanstalkd, Address: b.Address}
+	s := newVictim(t, "--queue-address", b.Address)
 	s.arguments = append(s.arguments, "--max-connections", "0")
 	s.start(t)
 	var produced, unsure atomic.Int64
 	var producing sync.WaitGroup
-	producing.Go(func() { produce(t, b.Address, jobs, &produced, &unsure) })
+	producing.Go(func() { produce(t, queue, jobs, &produced, &unsure) })
 	var alone, crowded time.Duration // the longest stop
 	for i := range stops {
 		testkit.WaitFor(t, "jobs", func() bool {
@@ -55,7 +57,7 @@ func TestStopsLoseNoJob(t *testing.T) {
 		s.start(t)
 	}
 	producing.Wait()
-	s.finishJobs(t, b.Address)
+	s.finishJobs(t, queue)
 	s.stop(t)
 	missing, twice := s.effects(t, jobs)
 	testkit.Measured(t, "%d stops, %d jobs: %d lost, %d took effect twice, exit code 0; the longest stop took %v, with %d clients %v",
