@@ -86,7 +86,7 @@ func hasPort(host string) bool {
 	return err == nil
 }
 
-// userAndPassword reads what stands before the @ of a URL. Redis has always had passwords without users.
+// userAndPassword reads the part of a URL before the @. In Redis, a password without a user is that of the default user.
 func userAndPassword(text string) (user, password string, err error) {
 	user, password, _ = strings.Cut(text, ":")
 	user, errUser := url.PathUnescape(user)
@@ -94,12 +94,12 @@ func userAndPassword(text string) (user, password string, err error) {
 	return user, password, errors.Join(errUser, errPassword)
 }
 
-// isRedisURL reports whether an address is a URL that only redis has.
+// isRedisURL reports whether an address is a URL with a scheme of Redis.
 func isRedisURL(address string) bool {
 	return strings.HasPrefix(address, "redis") && strings.Contains(address, "://")
 }
 
-// withoutPassword replaces user and password in an address.
+// withoutPassword replaces the user and password of a URL by ***. It returns any other address as it is.
 func withoutPassword(address string) string {
 	before, rest, isURL := strings.Cut(address, "://")
 	if at := strings.LastIndexByte(rest, '@'); isURL && at >= 0 {

@@ -115,8 +115,8 @@ type Queue struct {
 	Driver         string            `toml:"driver" env:"SERVER_QUEUE_DRIVER" one:"beanstalkd redis memory off" restart:"yes" doc:"Where jobs come from: beanstalkd, redis as Laravel uses it, memory for a queue inside the server, or off for none."`
 	Address        string            `toml:"address" check:"service" restart:"yes" doc:"Host and port of the service, or the absolute path of its Unix socket, with or without unix:// before it. For redis also redis:// or rediss://USER:PASSWORD@HOST:PORT/DATABASE; the default is 127.0.0.1:6379 there."`
 	Name           string            `toml:"name" env:"SERVER_QUEUE" check:"queue" restart:"yes" doc:"Name of the queue. In beanstalkd this is the tube."`
-	Prefix         string            `toml:"prefix" restart:"yes" doc:"What all keys of redis begin with, as in Laravel's database.redis.options.prefix. Other services have no prefix."`
-	RetryAfter     Duration          `toml:"retry_after" range:"1s..24h" restart:"yes" doc:"Time after which redis gives a job to another worker if this one gives no sign of life. In beanstalkd, each job has its own."`
+	Prefix         string            `toml:"prefix" restart:"yes" doc:"Prefix of all keys in Redis, as in Laravel's database.redis.options.prefix. Other services have no prefix."`
+	RetryAfter     Duration          `toml:"retry_after" range:"1s..24h" restart:"yes" doc:"Time for which a job in Redis is reserved. The server renews it while it holds the job. When it has passed, another worker may take the job. In beanstalkd, each job has its own time."`
 	MaxAttempts    int               `toml:"max_attempts" range:"1..1000" restart:"yes" doc:"Maximum number of attempts of a failing job. Then it is buried."`
 	Window         int               `toml:"window" range:"1..1024" restart:"yes" doc:"Maximum number of jobs that the server holds at the same time."`
 	HandlerTimeout Duration          `toml:"handler_timeout" range:"1ms..24h" restart:"yes" doc:"Maximum time for one job, or one command over HTTP, including waiting."`

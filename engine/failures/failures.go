@@ -18,7 +18,7 @@ import (
 // Bounds of a Log: it takes 1.5 MiB at most.
 const (
 	maxFailures = 100
-	maxRefs     = 32  // of one failure, each of which stood in the log
+	maxRefs     = 32  // the latest references that one failure has in the log
 	around      = 3   // lines before the place, and as many after it
 	maxLine     = 200 // bytes of a line of source
 )
@@ -53,7 +53,7 @@ type Line struct {
 type Log struct {
 	mu sync.Mutex
 	// Guarded by mu.
-	kept []*entry // the one that failed last is the last one
+	kept []*entry // in the order of their latest failure, oldest first
 }
 
 type entry struct {
@@ -132,7 +132,7 @@ func (l *Log) List() []Failure {
 	return all
 }
 
-// Find returns the latest failure that has a reference, be it not its latest one.
+// Find returns the failure with this reference, which may be an earlier one than its Ref.
 func (l *Log) Find(ref string) (f Failure, found bool) {
 	if l == nil {
 		return f, false

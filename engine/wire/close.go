@@ -144,8 +144,8 @@ func CloseInternal() Close { return Close{CodeInternal, "internal error"} }
 // growing pauses.
 func CloseFull() Close { return Close{CodeTryLater, "server is full"} }
 
-// CloseRefused is for a client whose request the application has refused with an HTTP status. Of 401, 403 and 404 the code is 4000 and the
-// status, after which clients do not reconnect; after those of 429, 500 and 503 they do.
+// CloseRefused is for a client whose request the application has refused with an HTTP status. For 401, 403, 404 and 429 the code is 4000
+// plus the status. Clients reconnect after 429, 500 and 503, but not after the others.
 func CloseRefused(status int, reason string) Close {
 	code := 4000 + status
 	switch status {

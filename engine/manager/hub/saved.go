@@ -59,8 +59,8 @@ type RestoreOptions struct {
 	Values Values
 }
 
-// RestoreConnections adds the connections of SaveConnections. They are away from then on. A field that cannot be decoded is left out. The error names what
-// is left out; if the text is damaged, that is everything from there on.
+// RestoreConnections adds the connections of SaveConnections. They are away from then on. A field that cannot be decoded is left out.
+// The error names what is left out; if the text is damaged, that is everything from there on.
 func (h *Hub) RestoreConnections(from io.Reader, o RestoreOptions) error {
 	r, err := saved.NewReader[saved.Connection](from)
 	if err != nil {

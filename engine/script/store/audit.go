@@ -12,7 +12,7 @@ import (
 const (
 	// auditEntries is how many entries one step of an audit visits: some 300 microseconds.
 	auditEntries = 2000
-	// pauseFactor is how long an audit pauses after a step, as a multiple of the time that the step took: it may take 1 % of the time.
+	// pauseFactor times the duration of a step is the pause after it, so an audit takes at most 1 % of the time.
 	pauseFactor = 100
 	minPause    = time.Millisecond // since a turn that continues the audit costs something, too
 	// maxSuspects bounds how many handlers a finding names.

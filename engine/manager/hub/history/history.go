@@ -37,7 +37,7 @@ type History struct {
 	index  int // in Histories.largest; -1 if it is empty
 }
 
-// New returns no histories. All together take at most limit bytes; 0 means any number.
+// New returns an empty set of histories. All together take at most limit bytes; 0 means any number.
 func New(limit config.Size, r *logging.Refusals) *Histories {
 	return &Histories{limit: limit, refusals: r}
 }

@@ -128,7 +128,7 @@ func (p *Profile) SetRoles(roles []string) bool {
 	return true
 }
 
-// HasRole reports whether the person has one of these roles, or need not: admins need none, and everybody has one of no roles.
+// HasRole reports whether the person has one of these roles. It returns true for an admin, and if roles is empty.
 func (p *Profile) HasRole(roles []string) bool {
 	return len(roles) == 0 || p.admin || slices.ContainsFunc(roles, func(role string) bool { return slices.Contains(p.Roles(), role) })
 }
@@ -144,7 +144,7 @@ func (p *Profile) Data() wire.Value {
 // SetData sets the private data.
 func (p *Profile) SetData(v wire.Value) { p.ofPerson().data = v }
 
-// ofPerson returns what is known of the person, to be changed.
+// ofPerson returns the person for a change. It adds one if nothing is known yet.
 func (p *Profile) ofPerson() *person {
 	if p.person == nil {
 		p.person = &person{}

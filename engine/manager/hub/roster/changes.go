@@ -7,11 +7,11 @@ import (
 	"perigee/engine/wire"
 )
 
-// changes are what those that have a roster have not been told, in the mode config.RosterChanges.
+// changes are the changes that clients with a roster have not been told yet, in the mode config.RosterChanges.
 type changes struct {
 	entries []*Entry  // those that have changed
 	gone    []string  // UUIDs of connections that were shown and have closed
-	due     time.Time // when what was sent is paid for, at the rate of the settings
+	due     time.Time // when the rate of the settings allows for everything sent so far; at most now if it does
 }
 
 // noteChanged notes that an entry has changed.
@@ -29,12 +29,12 @@ func (r *Roster) noteGone(e *Entry) {
 	}
 }
 
-// changesShare is how many times the bytes of the lists those of changes may be: they keep everybody up to date, not only newcomers.
+// changesShare is how many times bytesPerInterval the changes may take: lists are for newcomers, but changes are for everybody.
 const changesShare = 2
 
-// sendChanges sends what has changed to all clients that have a roster, and reports whether that has to wait: the next changes
-// may be sent when the rate of the settings allows for what these cost, up to an interval in advance, so that a rate that is just
-// exceeded delays the changes of one interval and not of every second one. More of them then cancel each other out.
+// sendChanges sends what has changed to all clients that have a roster, and reports whether the changes have to wait instead. They
+// wait while due is more than one interval ahead. Without that allowance, changes that take slightly more than the rate of the
+// settings would be delayed in every second interval. Changes that wait are combined.
 func (r *Roster) sendChanges() (behind bool) {
 	var changed entryTexts
 	gone := r.changes.gone

@@ -23,7 +23,7 @@ type Pair struct {
 	previous *hash // good until the client is heard after it has come back: it may have missed the present one
 }
 
-// New returns no tokens.
+// New returns an empty set of tokens.
 func New[C any]() Tokens[C] { return Tokens[C]{byHash: map[hash]C{}} }
 
 // Len returns how many tokens are good.
