@@ -1,0 +1,129 @@
+package engine_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"perigee/engine/config"
+	"perigee/engine/enginetest"
+	"perigee/engine/testkit"
+)
+
+// ringing is answering with a message that goes to all clients.
+const ringing = `
+local base = require("manager")
+local server = require("server")
+local app = base:extend()
+function app:boot()
+  server.message("Ping", { protection = "none" }, function(client, message)
+    client:send("Pong", { number = message.number, text = message.text })
+  end)
+  server.message("Ring", { protection = "none" }, function() server.broadcast("Pong", { text = "a message of about eighty bytes" }) end)
+end
+function app:roster() end
+return app
+`
+
+// What the console costs: requests and fan-out to 100 clients without it, with it while nobody looks, and while a page reads the overview
+// at the beginning of each measurement, which is far more often than a page does. The ratios compare
+// the processor time of a server without it with that of one with it, which other programs on the machine hardly change.
+func BenchmarkConsole(b *testing.B) {
+	start := func(enabled bool) (*enginetest.Server, *requesters) {
+		dir := b.TempDir()
+		write(b, dir, map[string]string{"app.lua": ringing})
+		server := enginetest.Start(b, func(c *config.Config) {
+			c.Lua.Path, c.Lua.Manager, c.Console.Enabled = dir, "app", enabled
+			c.Server.MaxConnections = 0
+			c.Limits.MessagesPerSecond, c.Limits.BytesPerSecond, c.Limits.ConnectionsPerIP, c.Limits.ConnectsPerSecondPerIP = 0, 0, 0, 0
+		})
+		return server, connectRequesters(b, server.Socket, "Pong")
+	}
+	_, off := start(false)
+	server, on := start(true)
+	const length = 300 * time.Millisecond // of one measurement
+	for b.Loop() {
+		var requests, fanOut [3][]float64 // without a console, idle, open
+		for range 9 {                     // in turns, since other programs disturb each differently
+			for i, clients := range []*requesters{off, on, on} {
+				stop := func() {}
+				if i == 2 {
+					stop = readOverview(b, server.Status.Console)
+				}
+				requests[i] = append(requests[i], timeOf(b, func() int {
+					answered, _ := clients.measure(b, 16, length)
+					return answered
+				}))
+				fanOut[i] = append(fanOut[i], timeOf(b, func() int { return clients.fanOut(b, length) }))
+				stop()
+			}
+		}
+		b.ReportMetric(testkit.Median(requests[0]), "off-ns/request")
+		b.ReportMetric(testkit.Median(requests[0])/testkit.Median(requests[1]), "idle/off")
+		b.ReportMetric(testkit.Median(requests[0])/testkit.Median(requests[2]), "open/off")
+		b.ReportMetric(testkit.Median(fanOut[0]), "off-ns/frame")
+		b.ReportMetric(testkit.Median(fanOut[0])/testkit.Median(fanOut[1]), "fan-out-idle/off")
+		b.ReportMetric(testkit.Median(fanOut[0])/testkit.Median(fanOut[2]), "fan-out-open/off")
+	}
+}
+
+// timeOf returns the processor time of the process, clients included, for one of the requests or frames that run counts, in nanoseconds.
+func timeOf(b *testing.B, run func() (n int)) float64 {
+	b.Helper()
+	before := testkit.ProcessorTime(b)
+	n := run()
+	return float64(testkit.ProcessorTime(b)-before) / float64(n)
+}
+
+// fanOut has the first client ring, waits until all have heard it, and so on. It returns how many frames have come.
+func (r *requesters) fanOut(b *testing.B, length time.Duration) (frames int) {
+	b.Helper()
+	ring := masked(0x81, `{"name":"Ring"}`)
+	began := time.Now()
+	for time.Since(began) < length {
+		for i, c := range r.clients {
+			send := ring
+			if i > 0 {
+				send = nil
+			}
+			if err := c.exchange(send, r.answer, 1); err != nil {
+				b.Fatal(err)
+			}
+			frames++
+		}
+	}
+	return frames
+}
+
+// readOverview reads the overview as an open page does, until stop is called.
+func readOverview(b *testing.B, console string) (stop func()) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for {
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, console+"api/overview", nil)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			r.Header.Set("Authorization", "Bearer password")
+			if answer, err := http.DefaultClient.Do(r); err == nil {
+				_, _ = io.Copy(io.Discard, answer.Body)
+				_ = answer.Body.Close()
+			}
+			select {
+			case <-time.After(2 * time.Second):
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() {
+		cancel()
+		reading.Wait()
+	}
+}
