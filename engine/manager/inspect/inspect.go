@@ -57,8 +57,8 @@ func read(c *hub.Connection) Connection {
 	}
 }
 
-// visit calls look on the loop for each connection in the order of opening, from one number on, until it returns false. look may
-// still be called after visit has returned an error.
+// visit calls look on the loop for each connection in the order of opening, from one number on, until it returns false. Between two
+// turns it leaves the loop to others. look may still be called after visit has returned an error.
 func (i *Inspector) visit(ctx context.Context, from uint64, look func(c *hub.Connection) (more bool)) error {
 	type progress struct {
 		next uint64
@@ -80,6 +80,9 @@ func (i *Inspector) visit(ctx context.Context, from uint64, look func(c *hub.Con
 			return progress{done: true}
 		}); err != nil {
 			return err
+		}
+		if !p.done {
+			time.Sleep(sliceTime)
 		}
 	}
 	return nil

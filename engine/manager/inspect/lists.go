@@ -26,6 +26,9 @@ type Query struct {
 
 // matches reports whether one of some texts contains the text that is searched for.
 func (q Query) matches(texts ...string) bool {
+	if q.Search == "" {
+		return true
+	}
 	search := strings.ToLower(q.Search)
 	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(strings.ToLower(text), search) })
 }
