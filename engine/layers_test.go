@@ -78,6 +78,7 @@ func layers() map[string]int {
 		"engine/quota":                 0,
 		"engine/schema":                1,
 		"engine/script/compile":        1,
+		"engine/trace":                 1,
 		"engine/script/operator":       0,
 		"engine/script/value":          0,
 		"engine/wire":                  0,

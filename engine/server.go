@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"perigee/engine/jobqueue"
 	"perigee/engine/queue"
+	"perigee/engine/trace"
 )
 
 // Ready reports whether the server accepts clients, as /readyz does.
@@ -19,6 +21,11 @@ func (s *Server) Connections() int { return s.broker.Count() }
 
 // Away returns how many connections are away: their clients have lost them and may come back.
 func (s *Server) Away() int { return s.manager.Away() }
+
+// Trace begins a trace of the messages that the filter selects. It ends after limit, unless that is 0.
+func (s *Server) Trace(f trace.Filter, limit time.Duration) (*trace.Tap, error) {
+	return s.manager.Trace(f, limit)
+}
 
 // Jobs returns the status of the queue and its jobs.
 func (s *Server) Jobs() jobqueue.Status { return s.jobs.Status() }

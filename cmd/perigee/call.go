@@ -93,6 +93,11 @@ var errOff = errors.New(`server.control is "off": commands cannot reach this ser
 
 // call calls an operation of the server that the settings describe.
 func (p *program) call(ctx context.Context, c *cli.Command, route string, arguments, result any) error {
+	return p.reach(ctx, c, func(path string) error { return control.Call(ctx, path, route, arguments, result) })
+}
+
+// reach calls the server that the settings describe by the path of its control socket.
+func (p *program) reach(ctx context.Context, c *cli.Command, call func(path string) error) error {
 	settings, err := p.load(c)
 	if err != nil {
 		return err
@@ -103,7 +108,7 @@ func (p *program) call(ctx context.Context, c *cli.Command, route string, argume
 	case path == "" && settings.Server.Port == 0:
 		return p.hintOtherServer(ctx, settings, errNoPort)
 	}
-	err = control.Call(ctx, p.controlPath(settings, settings.Server.Port), route, arguments, result)
+	err = call(p.controlPath(settings, settings.Server.Port))
 	if errors.Is(err, control.ErrNotRunning) {
 		return p.hintOtherServer(ctx, settings, err)
 	}

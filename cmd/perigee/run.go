@@ -141,7 +141,7 @@ func (p *program) root() *cli.Command {
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version", Local: true}},
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints the error and returns the exit code
 		Commands: []*cli.Command{
-			p.start(), p.reload(), p.stop(), p.status(), p.health(), p.console(), p.connections(), p.send(), p.close(), p.push(), p.queue(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.docs(), p.version(),
+			p.start(), p.reload(), p.stop(), p.status(), p.health(), p.console(), p.connections(), p.send(), p.close(), p.trace(), p.push(), p.queue(), p.init(), p.check(), p.routes(), p.test(), p.types(), p.docs(), p.version(),
 		},
 		EnableShellCompletion:           true,
 		ConfigureShellCompletionCommand: p.configureCompletion,

@@ -13,15 +13,18 @@ import (
 	"ahead" // initialised before all other packages
 
 	"perigee/cmd/perigee/control"
+	"perigee/cmd/perigee/report"
 	"perigee/cmd/perigee/service"
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/logging"
 	"perigee/engine/script/api"
+	"perigee/engine/trace"
 )
 
-// serve runs a server until ctx ends or the server is stopped. It adds to the options that the command line has set.
-func (p *program) serve(ctx context.Context, o service.Options) error {
+// serve runs a server until ctx ends or the server is stopped. It adds to the options that the command line has set. traced prints
+// the messages.
+func (p *program) serve(ctx context.Context, o service.Options, traced bool) error {
 	ignoreBrokenPipes()
 	stdout := logging.New(p.stdout)
 	end := startWriter(stdout)
@@ -37,6 +40,10 @@ func (p *program) serve(ctx context.Context, o service.Options) error {
 	o.Announcement = func(status engine.Status) []byte { return align(announcement(o.Settings, status)) }
 	if p.textLog(o.Settings) {
 		o.PrintError = func(err error) { _, _ = p.stderr.Write(p.asError(errorLines(err) + traceback(err))) } // a logging.Writer returns no error
+	}
+	if traced {
+		colored := isTerminal(p.stdout)
+		o.PrintEvent = func(e trace.Event) { _, _ = stdout.Write([]byte(report.TraceLine(e, colored))) } // a logging.Writer returns no error
 	}
 	o.ControlPath = func(port int) string { return p.controlPath(o.Settings, port) }
 	o.Build, o.Padding = build(), ahead.Padding

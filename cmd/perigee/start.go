@@ -35,6 +35,8 @@ func (p *program) start() *cli.Command {
 		Flags: append(p.settingFlags("start", startSettings), &cli.BoolFlag{
 			Name: "watch", Aliases: []string{"w"}, Usage: "reload whenever a script or the settings file is saved",
 		}, &cli.BoolFlag{
+			Name: "trace", Usage: "print the messages as they come and go, as perigee trace does",
+		}, &cli.BoolFlag{
 			Name: "open", Aliases: []string{"o"}, Usage: "open the page in $BROWSER, or in the default browser",
 		}),
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -46,9 +48,10 @@ func (p *program) start() *cli.Command {
 				return err
 			}
 			readSettings := func() (config.Config, error) { return p.load(c) }
-			return p.serve(ctx, service.Options{
+			options := service.Options{
 				Settings: settings, ReadSettings: readSettings, Hangups: hangups, Watch: c.Bool("watch"), Open: c.Bool("open"),
-			})
+			}
+			return p.serve(ctx, options, c.Bool("trace"))
 		},
 	}
 }

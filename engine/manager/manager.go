@@ -27,6 +27,7 @@ import (
 	"perigee/engine/queue"
 	"perigee/engine/script"
 	"perigee/engine/script/module"
+	"perigee/engine/trace"
 	"perigee/engine/wire"
 )
 
@@ -138,6 +139,12 @@ func (m *Manager) Hub() *hub.Hub { return m.hub }
 
 // SetPublisher sets the publisher, which sends frames to many clients at once. It is called once, before the loop runs.
 func (m *Manager) SetPublisher(p hub.Publisher) { m.hub.SetPublisher(p) }
+
+// Trace begins a trace of the messages that the filter selects. It ends after limit, unless that is 0. It is safe for concurrent use.
+func (m *Manager) Trace(f trace.Filter, limit time.Duration) (*trace.Tap, error) {
+	redactor := func() wire.Redactor { return *m.redactor.Load() }
+	return m.hub.Taps().Add(trace.Options{Filter: f, Redactor: redactor, Limit: limit})
+}
 
 // Host returns the host of the scripts that run now. It is called on the loop, as are the methods of the host.
 func (m *Manager) Host() script.Host { return m.generation.Load() }

@@ -11,6 +11,7 @@ import (
 	"perigee/engine/manager/hub"
 	"perigee/engine/manager/registry"
 	"perigee/engine/script"
+	"perigee/engine/trace"
 	"perigee/engine/wire"
 )
 
@@ -39,6 +40,7 @@ func (m *Manager) read(conn broker.Conn, text []byte) (in incoming, turn string)
 		in.message, in.err = wire.Parse(text)
 	}
 	if in.err != nil {
+		in.message.Text = text
 		return in, turn
 	}
 	if msg := g.registry.Message(in.message.Name); msg != nil {
@@ -69,6 +71,7 @@ func (m *Manager) receive(in incoming) {
 }
 
 func (m *Manager) receiveFrom(c *hub.Connection, in incoming) {
+	came := c.TraceIn(in.message.Name, in.message.Text)
 	g := m.generation.Load()
 	msg := g.registry.Message(in.message.Name)
 	if msg != nil && in.value == nil && in.err == nil {
@@ -82,36 +85,50 @@ func (m *Manager) receiveFrom(c *hub.Connection, in incoming) {
 	default:
 		g.metrics.unknown.Add()
 	}
+	var outcome trace.Outcome
 	switch {
 	case in.err != nil:
-		c.Refuse(wire.InvalidMessage(invalidReason(in.err)), in.message.ID)
+		outcome = refuse(c, in, wire.InvalidMessage(invalidReason(in.err)))
 	case msg == nil:
 		similar := ""
 		if m.options.SuggestMessages {
 			similar = g.registry.SimilarMessage(in.message.Name)
 		}
-		c.Refuse(wire.UnknownMessage(in.message.Name, similar), in.message.ID)
+		outcome = refuse(c, in, wire.UnknownMessage(in.message.Name, similar))
 	default:
 		in.check(msg) // again if the scripts were replaced since
-		if err := g.handle(c, msg, in); err != nil {
-			m.fail(g.number, msg.Turn, c, in.message.ID, &inputError{err, in.message.Text})
+		var err error
+		if outcome, err = g.handle(c, msg, in); err != nil {
+			outcome = m.fail(g.number, msg.Turn, c, in.message.ID, &inputError{err, in.message.Text})
 		}
 	}
+	c.TraceOutcome(came, in.message.Name, outcome)
 	m.hub.Flush()
+}
+
+// refuse answers a bad message.
+func refuse(c *hub.Connection, in incoming, e wire.Exception) trace.Outcome {
+	c.Refuse(e, in.message.ID)
+	return refused(e)
+}
+
+func refused(e wire.Exception) trace.Outcome {
+	return trace.Outcome{Kind: trace.Refused, Exception: e.Name, Reason: e.Message}
 }
 
 // handle runs the handler of a message and the commands that listen to it, if the connection may send it, the fields are valid,
 // and not too many handlers wait on behalf of the connection. The protection and the roles are checked first. The first error ends it.
-func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incoming) error {
+func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incoming) (trace.Outcome, error) {
+	handled := trace.Outcome{Kind: trace.Handled}
 	call := script.Incoming{Name: msg.Name, ID: in.message.ID, Value: in.value, Text: in.message.Text}
 	if !c.May(msg.Protection, stringField(in.value, msg.Owner)) {
-		return c.Prompt(call.Text, msg.Prompt)
+		return trace.Outcome{Kind: trace.Prompted}, c.Prompt(call.Text, msg.Prompt)
 	}
 	if !c.HasRole(msg.Roles) {
 		return g.deny(c, msg, call, wire.RoleMissing(msg.Name))
 	}
 	if err := g.manager.loop.CheckOwner(); err != nil { // before the handler has done a part of its work
-		return err
+		return handled, err
 	}
 	ok, err := true, error(nil)
 	if msg.Authorize != nil {
@@ -121,32 +138,31 @@ func (g *generation) handle(c *hub.Connection, msg *registry.Message, in incomin
 	case err == nil && !ok:
 		return g.deny(c, msg, call, wire.NotAllowed(msg.Name))
 	case in.invalid != nil:
-		c.Refuse(wire.InvalidFields(in.invalid.Error()), in.message.ID)
-		return nil // an error of authorize may well come from these fields
+		return refuse(c, in, wire.InvalidFields(in.invalid.Error())), nil // an error of authorize may well come from these fields
 	case err != nil:
-		return err
+		return handled, err
 	}
 	if msg.Handle != nil {
 		err := runCounted(g.metrics.messages[msg].handler, func() error { return msg.Handle(c, call) })
 		if err != nil {
-			return err
+			return handled, err
 		}
 	}
 	for command := range msg.Commands() {
 		if _, err := g.Run(command, call.Value); err != nil {
-			return err
+			return handled, err
 		}
 	}
-	return nil
+	return handled, nil
 }
 
 // deny answers a message that the protection allows and that its roles or its authorize function do not. Signing in again would not
 // help an admin or a user, who gets the exception; anybody else is prompted.
-func (g *generation) deny(c *hub.Connection, msg *registry.Message, call script.Incoming, e wire.Exception) error {
+func (g *generation) deny(c *hub.Connection, msg *registry.Message, call script.Incoming, e wire.Exception) (trace.Outcome, error) {
 	if c.Admin() || c.User() != "" {
-		return c.Send(wire.MessageException, e.Fields(call.ID))
+		return refused(e), c.Send(wire.MessageException, e.Fields(call.ID))
 	}
-	return c.Prompt(call.Text, msg.Prompt)
+	return trace.Outcome{Kind: trace.Prompted}, c.Prompt(call.Text, msg.Prompt)
 }
 
 // stringField returns the string field of a decoded message, or "".
@@ -193,20 +209,21 @@ func (e *inputError) Unwrap() error { return e.error }
 // fail handles an error of the scripts of a generation: it logs the error, sends the connection, unless it is nil, a reference
 // to the log line, and runs the error hook for it. If the connection on whose behalf the turn runs has reached its limit of
 // waiting handlers, that is not an error of the scripts, and the loop has reported it.
-func (m *Manager) fail(generation int, turn string, c *hub.Connection, previous string, err error) {
+func (m *Manager) fail(generation int, turn string, c *hub.Connection, previous string, err error) trace.Outcome {
+	exc, isRefusal := refusalOf(err)
 	if loop.RefusedOwner(err) {
-		if c != nil {
-			c.SendOrLog(wire.MessageException, wire.TooManyMessages().Fields(previous))
+		if c == nil {
+			return trace.Outcome{}
 		}
-		return
+		exc, isRefusal = wire.TooManyMessages(), true
 	}
-	if exc, refused := refusalOf(err); refused && c != nil {
+	if isRefusal && c != nil {
 		c.SendOrLog(wire.MessageException, exc.Fields(previous))
-		return
+		return refused(exc)
 	}
 	ref, reported := m.report(generation, turn, c, err)
 	if !reported || c == nil {
-		return
+		return trace.Outcome{}
 	}
 	c.SendOrLog(wire.MessageException, wire.HandlerFailed(ref).Fields(previous))
 	g := m.generation.Load()
@@ -214,6 +231,7 @@ func (m *Manager) fail(generation int, turn string, c *hub.Connection, previous 
 	if err := runCounted(g.metrics.onError, func() error { return g.application.OnError(c, problem) }); err != nil {
 		m.report(g.number, "error", c, err)
 	}
+	return trace.Outcome{Kind: trace.Failed, Ref: ref}
 }
 
 // refusalOf returns what a client hears whose message was refused, by a script or by the schema of a command.

@@ -1,12 +1,14 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 )
 
@@ -31,6 +33,24 @@ func Append(dst []byte, name string, fields Fields, at time.Time) ([]byte, error
 	dst = append(dst, `,"timestamp":`...)
 	dst = appendSeconds(dst, at)
 	return append(dst, '}'), nil
+}
+
+// NameOf returns the name in a message of Append, without reading the fields; "" for any other text.
+func NameOf(text []byte) string {
+	const begin, end = `","name":`, `,"timestamp":`
+	last := bytes.LastIndex(text, []byte(end))
+	if last < 0 {
+		return ""
+	}
+	first := bytes.LastIndex(text[:last], []byte(begin)) // quotes in the name are escaped
+	if first < 0 {
+		return ""
+	}
+	name, err := jsontext.AppendUnquote(nil, text[first+len(begin):last])
+	if err != nil {
+		return ""
+	}
+	return string(name)
 }
 
 // appendSeconds appends a time as seconds since 1970, microseconds as decimals without trailing zeros.

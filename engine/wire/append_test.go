@@ -153,3 +153,23 @@ func BenchmarkNewID(b *testing.B) {
 		NewID()
 	}
 }
+
+// The name of a message of Append is found whatever its fields and its name are made of.
+func TestNameOf(t *testing.T) {
+	for _, name := range []string{"Ring", "", `a"b\`, `","name":"X","timestamp":1`, "ä\u2028"} {
+		for _, fields := range []Fields{nil, Members{{Name: "text", Value: `","name":"Y","timestamp":2}`}}} {
+			text, err := Append(nil, name, fields, time.Unix(1, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := NameOf(text); got != name {
+				t.Errorf("NameOf(%s) = %q, want %q", text, got, name)
+			}
+		}
+	}
+	for _, text := range []string{"", "{}", `{"name":"A"}`, `{"id":"1","name":,"timestamp":1}`, `{,"timestamp":1}`} {
+		if got := NameOf([]byte(text)); got != "" {
+			t.Errorf("NameOf(%s) = %q, want none", text, got)
+		}
+	}
+}

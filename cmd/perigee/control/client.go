@@ -32,10 +32,7 @@ func (f *Failure) Error() string { return f.Text }
 func Call(ctx context.Context, path, route string, arguments, result any) error {
 	status, body, err := send(ctx, path, route, arguments)
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
-		return fmt.Errorf("control: %s: %w", path, err)
+		return wrap(ctx, path, err)
 	}
 	if status != http.StatusOK {
 		failure := &Failure{}
@@ -50,18 +47,38 @@ func Call(ctx context.Context, path, route string, arguments, result any) error 
 	return err
 }
 
+// wrap returns the error of a request that got no response, or not all of it.
+func wrap(ctx context.Context, path string, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return fmt.Errorf("control: %s: %w", path, err)
+}
+
 // send sends a request and reads the response.
 func send(ctx context.Context, path, route string, arguments any) (status int, body []byte, err error) {
+	response, err := open(ctx, path, route, arguments)
+	if err != nil {
+		return 0, nil, err
+	}
+	body, err = io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	err = errors.Join(err, response.Body.Close())
+	return response.StatusCode, body, err
+}
+
+// open sends a request and returns the response, whose body the caller reads and closes.
+func open(ctx context.Context, path, route string, arguments any) (*http.Response, error) {
 	var sent []byte
 	if arguments != nil {
+		var err error
 		if sent, err = json.Marshal(arguments); err != nil {
-			return 0, nil, err
+			return nil, err
 		}
 	}
 	method, target, _ := strings.Cut(route, " ")
 	request, err := http.NewRequestWithContext(ctx, method, "http://perigee"+target, bytes.NewReader(sent))
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -69,9 +86,7 @@ func send(ctx context.Context, path, route string, arguments any) (status int, b
 	}}
 	response, err := client.Do(request)
 	if err == nil {
-		body, err = io.ReadAll(io.LimitReader(response.Body, maxResponse))
-		err = errors.Join(err, response.Body.Close())
-		return response.StatusCode, body, err
+		return response, nil
 	}
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // without the URL, which means nothing to users
@@ -79,7 +94,7 @@ func send(ctx context.Context, path, route string, arguments any) (status int, b
 	if errors.Is(err, io.EOF) {
 		err = errors.New("the server has ended before it answered")
 	}
-	return 0, nil, err
+	return nil, err
 }
 
 // dialTrusted connects to a server of this user or of root. Sending a request may take ioTimeout; the response takes as long

@@ -7,6 +7,8 @@
 //
 //	POST /reload    200 {"generation": 2}    or    422 {"error": "scripts/shop.lua:3: ..."}
 //
+// A stream is a request whose result is many values, each of which is sent as a line of JSON when it is there.
+//
 // To add an operation, add a function to the map that is passed to Handler (cmd/perigee/service, operations), and a subcommand
 // that calls it with Call. Both sides share a type with JSON tags.
 package control
@@ -42,14 +44,14 @@ const (
 // errBusy is the error of requests beyond maxRequests.
 var errBusy = fmt.Errorf("the server is busy with %d requests; try again", maxRequests)
 
-// Handler serves operations by their routes, which are patterns of http.ServeMux such as "POST /reload". Operations run under
-// ctx, not under the context of the request: if the client gives up, they go on.
-func Handler(ctx context.Context, operations map[string]Operation, log *slog.Logger) http.Handler {
+// Handler serves operations and streams by their routes, which are patterns of http.ServeMux such as "POST /reload". Operations run
+// under ctx, not under the context of the request: if the client gives up, they go on. Streams end with either.
+func Handler(ctx context.Context, operations map[string]Operation, streams map[string]Stream, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		respondError(w, http.StatusNotFound, fmt.Errorf("this server has no operation %s %q", r.Method, r.URL.Path))
 	})
-	for route, operation := range operations {
+	handle := func(route string, perform http.HandlerFunc) {
 		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
 			defer func() {
 				if value := recover(); value != nil {
@@ -57,8 +59,14 @@ func Handler(ctx context.Context, operations map[string]Operation, log *slog.Log
 					respondError(w, http.StatusInternalServerError, errors.New("internal error: see the server's log"))
 				}
 			}()
-			perform(ctx, operation, w, r)
+			perform(w, r)
 		})
+	}
+	for route, operation := range operations {
+		handle(route, func(w http.ResponseWriter, r *http.Request) { perform(ctx, operation, w, r) })
+	}
+	for route, stream := range streams {
+		handle(route, func(w http.ResponseWriter, r *http.Request) { performStream(ctx, stream, w, r) })
 	}
 	slots := make(chan struct{}, maxRequests)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,19 +82,9 @@ func Handler(ctx context.Context, operations map[string]Operation, log *slog.Log
 
 // perform runs an operation and responds with its result or its error.
 func perform(ctx context.Context, operation Operation, w http.ResponseWriter, r *http.Request) {
-	arguments, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
-	switch {
-	case tooLarge:
-		respondError(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the request is larger than %d bytes", maxRequest))
-		return
-	case err != nil:
-		respondError(w, http.StatusBadRequest, fmt.Errorf("reading the request: %w", err))
-		return
-	case len(arguments) == 0:
-		arguments = nil
-	case !json.Valid(arguments):
-		respondError(w, http.StatusBadRequest, errors.New("the body of the request is not JSON"))
+	arguments, status, err := readArguments(w, r)
+	if err != nil {
+		respondError(w, status, err)
 		return
 	}
 	result, err := operation(ctx, arguments)
@@ -103,6 +101,23 @@ func perform(ctx context.Context, operation Operation, w http.ResponseWriter, r 
 		return
 	}
 	respond(w, http.StatusOK, body)
+}
+
+// readArguments reads the body of a request. If it fails, it returns the status of the response.
+func readArguments(w http.ResponseWriter, r *http.Request) (arguments json.RawMessage, status int, err error) {
+	arguments, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case tooLarge:
+		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the request is larger than %d bytes", maxRequest)
+	case err != nil:
+		return nil, http.StatusBadRequest, fmt.Errorf("reading the request: %w", err)
+	case len(arguments) == 0:
+		return nil, 0, nil
+	case !json.Valid(arguments):
+		return nil, http.StatusBadRequest, errors.New("the body of the request is not JSON")
+	}
+	return arguments, 0, nil
 }
 
 func respondError(w http.ResponseWriter, status int, err error) {

@@ -32,7 +32,7 @@ func listen(t *testing.T) *Server {
 // handler serves operations and logs nothing.
 func handler(t *testing.T, operations map[string]Operation) http.Handler {
 	t.Helper()
-	return Handler(t.Context(), operations, slog.New(slog.DiscardHandler))
+	return Handler(t.Context(), operations, nil, slog.New(slog.DiscardHandler))
 }
 
 // serve serves operations at a path of its own until the test ends.

@@ -25,6 +25,7 @@ const (
 	Reload   = "POST /reload"      // returns a report.Reload
 	Status   = "GET /status"       // returns a report.Status
 	Stop     = "POST /stop"        // returns nothing, once the server has stopped
+	Trace    = "POST /trace"       // takes a trace.Filter; a stream of trace.Event
 )
 
 // Identity identifies a server, so that a command finds the server of its settings file.

@@ -20,6 +20,7 @@ import (
 	"perigee/engine"
 	"perigee/engine/config"
 	"perigee/engine/logging"
+	"perigee/engine/trace"
 	"perigee/scripts"
 )
 
@@ -50,6 +51,8 @@ type Options struct {
 	Hangups     <-chan os.Signal // each triggers a reload; the runtime sends
 	Watch       bool             // reload whenever a script or the settings file is saved
 	Open        bool             // open the page in a browser
+	// PrintEvent shows a message that comes or goes, and what came of it, without blocking. Optional: if it is nil, none is traced.
+	PrintEvent func(e trace.Event)
 	// OnHang and OnStopTimeout end the process, as in engine.Options. They must not be nil.
 	OnHang        func(held time.Duration)
 	OnStopTimeout func(held []string)
@@ -163,11 +166,14 @@ func (s *service) started(ctx context.Context, status engine.Status, server *eng
 		}
 	}
 	if s.socket != nil {
-		operations := control.Handler(ctx, s.operations(), s.log)
+		operations := control.Handler(ctx, s.operations(), s.streams(), s.log)
 		s.background.Go(func() { s.socket.Serve(operations) })
 	}
 	s.background.Go(func() { s.notifier.Watch(ctx, server.Responds) })
 	s.background.Go(func() { s.reloadOnHangup(ctx) })
+	if s.options.PrintEvent != nil {
+		s.printTrace(ctx)
+	}
 	if s.watcher != nil {
 		s.background.Go(func() { s.reloadOnEdit(ctx) })
 	}

@@ -175,7 +175,7 @@ func (c *Connection) Owner() *quota.Owner { return c.owner }
 // SendFrame sends a frame of Encode. It is a no-op on a closed connection.
 func (c *Connection) SendFrame(f *outbox.Frame) {
 	if c.open {
-		c.conn.Send(f)
+		c.send(f, nil)
 	}
 }
 
@@ -188,7 +188,7 @@ func (c *Connection) Send(name string, fields wire.Fields) error {
 	if err != nil {
 		return err
 	}
-	c.conn.Send(f)
+	c.send(f, nil)
 	return nil
 }
 

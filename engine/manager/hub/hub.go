@@ -22,6 +22,7 @@ import (
 	"perigee/engine/manager/hub/updates"
 	"perigee/engine/quota"
 	"perigee/engine/script/bind"
+	"perigee/engine/trace"
 	"perigee/engine/wire"
 )
 
@@ -91,7 +92,8 @@ type Hub struct {
 	roster      *roster.Roster
 	away        away
 	updates     *updates.Queue
-	buffer      []byte // where frames are encoded; nil while it is in use
+	taps        trace.Taps // used by any goroutine
+	buffer      []byte     // where frames are encoded; nil while it is in use
 }
 
 // New returns a hub without connections. SetPublisher must be called before the first one is added.
@@ -168,7 +170,10 @@ func (h *Hub) Encode(name string, fields wire.Fields) (*outbox.Frame, error) {
 }
 
 // Broadcast sends a frame of Encode to every connection.
-func (h *Hub) Broadcast(f *outbox.Frame) { h.publisher.Publish(allConnections, f) }
+func (h *Hub) Broadcast(f *outbox.Frame) {
+	h.traceEverybody(f, (*Connection).Open)
+	h.publisher.Publish(allConnections, f)
+}
 
 // flushUpdates sends all updates at the end of a turn.
 func (h *Hub) flushUpdates() {

@@ -28,7 +28,7 @@ func (t *Topic) setPresence(on bool) {
 	}
 	t.presence.TakeChanges() // the subscribers are sent the whole
 	if f := t.wholePresence(); f != nil && len(t.subscribers) > 0 {
-		t.hub.publisher.Publish(t.id, f)
+		t.publish(f)
 	}
 }
 
@@ -77,7 +77,7 @@ func (h *Hub) sendPresence() {
 		f := t.encodePresence("PresenceChanged",
 			wire.Member{Name: "joined", Value: wire.Texts(joined)}, wire.Member{Name: "left", Value: wire.Texts(left)})
 		if f != nil {
-			h.publisher.Publish(t.id, f)
+			t.publish(f)
 		}
 	}
 }

@@ -14,7 +14,12 @@ var (
 )
 
 // Socket implements roster.Client.
-func (c *Connection) Socket() roster.Socket { return c.conn }
+func (c *Connection) Socket() roster.Socket {
+	if c.hub.taps.Active() != nil {
+		return tracedSocket{c.conn, c}
+	}
+	return c.conn
+}
 
 // RosterEntry implements roster.Client.
 func (c *Connection) RosterEntry() ([]byte, error) { return c.hub.options.Scripts().RosterEntry(c) }
@@ -23,7 +28,10 @@ func (c *Connection) RosterEntry() ([]byte, error) { return c.hub.options.Script
 type rosterHost struct{ *Hub }
 
 // PublishChanges implements roster.Host.
-func (h rosterHost) PublishChanges(f *outbox.Frame) { h.publisher.Publish(rosterChanges, f) }
+func (h rosterHost) PublishChanges(f *outbox.Frame) {
+	h.traceEverybody(f, func(c *Connection) bool { return c.entry.TakesChanges() })
+	h.publisher.Publish(rosterChanges, f)
+}
 
 // RosterFailed implements roster.Host.
 func (h rosterHost) RosterFailed(c roster.Client, err error) {

@@ -100,10 +100,14 @@ func (c *Connection) sendSubscriptions() {
 			continue
 		}
 		if t.presence != nil {
-			c.SendFrame(t.wholePresence())
+			c.send(t.wholePresence(), t)
 		}
 		if t.history != nil {
-			c.conn.SendAll(t.history.Frames())
+			frames := t.history.Frames()
+			for _, f := range frames {
+				c.traceOut(f, t)
+			}
+			c.conn.SendAll(frames)
 		}
 	}
 }

@@ -309,7 +309,7 @@ func (t *Topic) Publish(f *outbox.Frame) {
 	for _, c := range due {
 		t.hub.updates.SendNow(&c.subscriptionsUpdate)
 	}
-	t.hub.publisher.Publish(t.id, f)
+	t.publish(f)
 	t.Remember(f)
 }
 

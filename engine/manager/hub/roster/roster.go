@@ -90,6 +90,7 @@ type Entry struct {
 	outdated bool   // it is in Roster.outdated
 	changed  bool   // it is in Roster.changes.entries
 	removed  bool
+	follows  bool   // the client subscribes to the topic of changes
 	version  uint64 // of the roster that the client was sent last; 0 means none
 }
 
@@ -110,7 +111,7 @@ func (r *Roster) Configure(o config.Roster) {
 	r.mode, r.outdated, r.newcomers, r.changes = o.Mode, nil, nil, changes{}
 	for _, e := range r.entries {
 		e.client.Socket().Unsubscribe(r.topic)
-		e.text, e.outdated, e.changed, e.version = nil, false, false, 0
+		e.text, e.outdated, e.changed, e.follows, e.version = nil, false, false, false, 0
 	}
 	if r.mode == config.RosterOff || len(r.entries) == 0 {
 		return
@@ -167,6 +168,9 @@ func (e *Entry) SendAgain() {
 	e.roster.addNewcomer(e)
 	e.roster.schedule()
 }
+
+// TakesChanges reports whether the client is sent the changes of the roster.
+func (e *Entry) TakesChanges() bool { return e.follows }
 
 func (r *Roster) addNewcomer(e *Entry) {
 	if r.mode != config.RosterOff {
@@ -315,6 +319,7 @@ func (r *Roster) distributeList() (behind bool) {
 		socket.SendLatest(r.frame)
 		if r.mode == config.RosterChanges {
 			socket.Subscribe(r.topic)
+			e.follows = true
 		}
 		e.version = r.version
 		budget--
