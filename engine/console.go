@@ -116,8 +116,8 @@ func (s *Server) Figures() (metrics.Snapshot, []metrics.GenerationCounts) {
 // Queue returns the administration of the queue and its name, or an error if there is no queue.
 func (s *Server) Queue() (admin queue.Admin, name string, err error) { return s.jobs.Admin() }
 
-// keepFailure keeps a failed reload for operators, with the lines of the file around its place.
-func (s *Server) keepFailure(generation int, err error, traceback string) {
+// keepFailure keeps a failed reload for operators and returns it, with the lines of the file around its place.
+func (s *Server) keepFailure(generation int, err error, traceback string) failures.Failure {
 	place := regexp.MustCompile(`[^\s:]+\.lua:\d+`) // in the error of a script that could not be loaded
 	f := failures.Failure{
 		Last: time.Now(), Turn: "reload", Generation: generation, Error: err.Error(), Place: place.FindString(err.Error()), Traceback: traceback,
@@ -129,6 +129,7 @@ func (s *Server) keepFailure(generation int, err error, traceback string) {
 		}
 	}
 	s.failures.Add(fmt.Sprint("reload\x00", f.Place, "\x00", f.Error), f, nil)
+	return f
 }
 
 // Inspector shows connections, users and topics.

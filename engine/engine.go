@@ -70,6 +70,8 @@ type Options struct {
 	Lint bool
 	// ReloadWith runs the reloads that operators ask for in the console, with what belongs to them around. Optional.
 	ReloadWith func(ctx context.Context, reload func(ctx context.Context) (Reload, error)) (Reload, error)
+	// OnFailure is called when a script has failed in a handler, after that is logged; it must not block. Optional.
+	OnFailure func(f failures.Failure)
 	// OnStarted is called once, by the goroutine of Run, when the server accepts clients; the server does not stop before it
 	// returns. The server may be used until Run returns, and returns ErrStopping after that. Optional.
 	OnStarted func(Status, *Server)
@@ -241,7 +243,7 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 	if c.Console.Enabled {
 		s.failures = &failures.Log{}
 	}
-	p.manager.Failures = s.failures
+	p.manager.Failures, p.manager.OnFailure = s.failures, o.OnFailure
 	p.manager.Supervisor = o.Supervisor
 	p.manager.SetWorker = s.jobs.SetWorker
 	p.manager.Stop = func(why wire.Close) { stop(&stopRequest{why}) }

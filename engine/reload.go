@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"perigee/engine/config"
+	"perigee/engine/failures"
 	"perigee/engine/manager/registry"
 	"perigee/engine/script/api"
 	"perigee/engine/script/store"
@@ -42,7 +43,7 @@ func (s *Server) Reload(ctx context.Context) (Reload, error) {
 	return s.reloads.request(ctx, false, false)
 }
 
-// ReloadQuietly is Reload for a caller that reports a failure itself: it is not logged, unless another caller of Reload waits for
+// ReloadQuietly is Reload for a caller that reports the outcome itself: it is not logged, unless another caller of Reload waits for
 // the same reload.
 func (s *Server) ReloadQuietly(ctx context.Context) (Reload, error) {
 	return s.reloads.request(ctx, false, true)
@@ -69,11 +70,11 @@ type reloadRequest struct {
 	outcome Reload
 	err     error
 
-	quiet bool // all callers report a failure themselves; guarded by mu of reloads until the reload begins
+	quiet bool // all callers report the outcome themselves; guarded by mu of reloads until the reload begins
 }
 
 // request queues a reload and waits for its outcome. It shares one that is queued but has not begun. quiet means that the caller
-// reports a failure itself.
+// reports the outcome itself.
 func (r *reloads) request(ctx context.Context, compare, quiet bool) (Reload, error) {
 	r.mu.Lock()
 	if r.closed {
@@ -258,12 +259,13 @@ func (s *Server) reload(ctx context.Context, quiet bool) (Reload, error) {
 	outcome.Took = time.Since(began)
 	if err != nil {
 		s.counts.failedReloads.Add(1)
-		s.reportFailure(outcome.Generation, err, quiet)
-		return Reload{Generation: outcome.Generation}, err
+		return Reload{Generation: outcome.Generation}, s.reportFailure(outcome.Generation, err, quiet)
 	}
 	s.counts.reloads.Add(1)
 	s.counts.pause.Store(int64(outcome.Pause))
-	s.logReload(outcome)
+	if !quiet {
+		s.logReload(outcome)
+	}
 	return outcome, nil
 }
 
@@ -280,18 +282,29 @@ func (s *Server) replace(ctx context.Context, n candidate, outcome *Reload) erro
 	return nil
 }
 
-// reportFailure keeps a failed reload for operators, and logs it unless it is quiet.
-func (s *Server) reportFailure(generation int, err error, quiet bool) {
+// FailedReload is the error of a reload that failed at a place in a script, with the lines around it.
+type FailedReload struct {
+	error
+	Failure failures.Failure
+}
+
+func (e *FailedReload) Unwrap() error { return e.error }
+
+// reportFailure keeps a failed reload for operators, and logs it unless it is quiet. It returns the error for its caller.
+func (s *Server) reportFailure(generation int, err error, quiet bool) error {
 	fields, traceback := []any{"error", err, "generation", generation}, ""
 	if failure, ok := errors.AsType[*api.Error](err); ok {
 		traceback = failure.Traceback()
 		fields = append(fields, "traceback", traceback)
 	}
-	s.keepFailure(generation, err, traceback)
-	if quiet {
-		return
+	f := s.keepFailure(generation, err, traceback)
+	if !quiet {
+		s.log.Error("engine: reload failed; the server continues unchanged", fields...)
 	}
-	s.log.Error("engine: reload failed; the server continues unchanged", fields...)
+	if len(f.Source) == 0 {
+		return err
+	}
+	return &FailedReload{err, f}
 }
 
 func (s *Server) logReload(r Reload) {

@@ -236,9 +236,17 @@ func TestWatch(t *testing.T) {
 	server.stderr.await(t, `(?m)level=WARN msg="script: a name that nothing defines" place=scripts/app\.lua:6:\d+ problem="there is no client:sned" did_you_mean=client:send$`)
 	writeApp(t, `local function deep() error("deep") end deep()`)
 	server.stderr.await(t, `(?m)^perigee: not reloaded; the previous scripts keep running: scripts/app.lua:6: deep\n    scripts/app.lua:6: in .*\n    scripts/app.lua:6: in .*\n`)
+	server.stderr.await(t, `(?m)^    scripts/app.lua\n {8}3 \| local app = base:extend\(\)\n(?: .*\n)*  >     6 \|   local function deep\(\) error\("deep"\) end deep\(\)\n {8}7 \| end\n`)
+	writeApp(t, `server.message("Ring", { protection = "none" }, function(client) client.sned("Rang") end)`)
+	server.stdout.await(t, `(?m)^reloaded: generation 7`)
+	alice.send(`{"name":"Ring"}`)
+	server.stderr.await(t, `(?m)msg="manager: script failed" .*\n    scripts/app.lua\n(?: .*\n)*  >     6 \|   server.message\("Ring", .*client.sned\("Rang"\) end\)\n`)
 	log := server.stderr.String()
 	if n := strings.Count(log, "is missing"); n != 1 || strings.Contains(log, "reload failed") {
 		t.Errorf("a fault is told %d times, want once: %s", n, log)
+	}
+	if strings.Contains(log, "engine: reload") {
+		t.Errorf("a change that is printed is in the log too: %s", log)
 	}
 }
 

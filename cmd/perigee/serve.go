@@ -17,6 +17,7 @@ import (
 	"perigee/cmd/perigee/service"
 	"perigee/engine"
 	"perigee/engine/config"
+	"perigee/engine/failures"
 	"perigee/engine/logging"
 	"perigee/engine/script/api"
 	"perigee/engine/trace"
@@ -39,7 +40,9 @@ func (p *program) serve(ctx context.Context, o service.Options, traced bool) err
 	o.Stdout = stdout
 	o.Announcement = func(status engine.Status) []byte { return align(announcement(o.Settings, status)) }
 	if p.textLog(o.Settings) {
-		o.PrintError = func(err error) { _, _ = p.stderr.Write(p.asError(errorLines(err) + traceback(err))) } // a logging.Writer returns no error
+		show := func(text string) { _, _ = p.stderr.Write(p.asError(text)) } // a logging.Writer returns no error
+		o.PrintError = func(err error) { show(errorLines(err) + traceback(err) + excerpt(err)) }
+		o.PrintFailure = func(f failures.Failure) { show(report.Excerpt(f)) }
 	}
 	if traced {
 		colored := isTerminal(p.stdout)
@@ -69,6 +72,15 @@ func traceback(err error) string {
 		return ""
 	}
 	return strings.Join(calls, "")
+}
+
+// excerpt shows the lines around the place at which a reload failed, if it was in a script.
+func excerpt(err error) string {
+	failed, ok := errors.AsType[*engine.FailedReload](err)
+	if !ok {
+		return ""
+	}
+	return report.Excerpt(failed.Failure)
 }
 
 // ignoreBrokenPipes keeps SIGPIPE from ending the server when the reader of its output has gone: writes then return an error.

@@ -55,6 +55,8 @@ type Options struct {
 	Drain time.Duration
 	// Failures keeps the failures of scripts for operators. Optional.
 	Failures *failures.Log
+	// OnFailure is called on the loop with each of them that is logged. It must not wait. Optional.
+	OnFailure func(f failures.Failure)
 	// Stop begins the graceful end of the server. It is called at most once, on the loop, and must not wait.
 	Stop func(why wire.Close)
 	// Supervisor is the name of the program that starts the server again when it ends; "" if there is none.

@@ -278,19 +278,19 @@ func (m *Manager) report(generation int, turn string, c *hub.Connection, err err
 		m.log.Warn("manager: script refused, and nobody hears of it", fields...)
 		return line.Ref, true
 	}
-	m.keep(key, failures.Failure{
-		Ref: line.Ref, Last: now, Turn: turn, Generation: generation, Error: err.Error(), Place: place, Traceback: trace,
-	}, c, err)
 	if trace != "" {
 		fields = append(fields, "traceback", trace)
 	}
 	m.log.Error("manager: script failed", fields...)
+	m.keep(key, failures.Failure{
+		Ref: line.Ref, Last: now, Turn: turn, Generation: generation, Error: err.Error(), Place: place, Traceback: trace,
+	}, c, err)
 	return line.Ref, true
 }
 
 // keep keeps a failure for operators, with what was handled and the lines around its place.
 func (m *Manager) keep(key string, f failures.Failure, c *hub.Connection, err error) {
-	if m.options.Failures == nil {
+	if m.options.Failures == nil && m.options.OnFailure == nil {
 		return
 	}
 	if c != nil {
@@ -306,4 +306,7 @@ func (m *Manager) keep(key string, f failures.Failure, c *hub.Connection, err er
 		f.Source = failures.Around(sources.Source(file), line)
 	}
 	m.options.Failures.Add(key, f, input)
+	if m.options.OnFailure != nil {
+		m.options.OnFailure(f)
+	}
 }

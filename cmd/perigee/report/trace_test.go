@@ -5,8 +5,20 @@ import (
 	"testing"
 	"time"
 
+	"perigee/engine/failures"
 	"perigee/engine/trace"
 )
+
+// An excerpt marks the line that failed; without lines there is none.
+func TestExcerpt(t *testing.T) {
+	f := failures.Failure{Place: "scripts/app.lua:10", Source: []failures.Line{{Number: 9, Text: ""}, {Number: 10, Text: "\ta.x = 1\x1b[2J"}}}
+	if got, want := Excerpt(f), "    scripts/app.lua\n        9 |\n  >    10 |  a.x = 1\\x1b[2J\n"; got != want {
+		t.Errorf("Excerpt = %q, want %q", got, want)
+	}
+	if got := Excerpt(failures.Failure{Place: "scripts/app.lua:10"}); got != "" {
+		t.Errorf("Excerpt without lines = %q, want nothing", got)
+	}
+}
 
 // Each event is one line for people, which cannot control the terminal.
 func TestTraceLine(t *testing.T) {

@@ -60,8 +60,8 @@ func (s *service) closeWatcher() {
 	}
 }
 
-// reloadOnEdit reloads when files have changed, and prints the result in one line. Errors are printed if there is a PrintError;
-// otherwise the server logs them.
+// reloadOnEdit reloads when files have changed, and prints the result in one line. If there is a PrintError, errors are printed, and
+// nothing is logged; otherwise the server logs the result as well.
 func (s *service) reloadOnEdit(ctx context.Context) {
 	run := s.server.Reload
 	if s.options.PrintError != nil {

@@ -19,6 +19,7 @@ import (
 	"perigee/cmd/perigee/watch"
 	"perigee/engine"
 	"perigee/engine/config"
+	"perigee/engine/failures"
 	"perigee/engine/logging"
 	"perigee/engine/trace"
 	"perigee/scripts"
@@ -43,6 +44,8 @@ type Options struct {
 	Announcement func(status engine.Status) []byte
 	// PrintError shows an error in the scripts to their author, without blocking. Optional: if it is nil, such errors are logged.
 	PrintError func(err error)
+	// PrintFailure shows the lines of a script around the place of a failure that is logged, without blocking. Optional.
+	PrintFailure func(f failures.Failure)
 	// ControlPath returns the path of the control socket of a server that listens on a port.
 	ControlPath func(port int) string
 	Build       report.Build
@@ -117,6 +120,7 @@ func Run(ctx context.Context, o Options) error {
 			ReloadWith:    s.reload,
 			Scripts:       scripts.Files,
 			Supervisor:    notify.Supervisor(os.Getenv, os.Getpid()),
+			OnFailure:     o.onFailure(),
 			OnHang:        o.OnHang,
 			OnStopTimeout: o.OnStopTimeout,
 			OnStarted:     func(status engine.Status, server *engine.Server) { s.started(background, status, server) },
@@ -141,6 +145,14 @@ func (o Options) at(address net.Addr) Options {
 		return set(c), err
 	}
 	return o
+}
+
+// onFailure returns what is called when a handler has failed: under Watch, its author sits at the terminal.
+func (o Options) onFailure() func(f failures.Failure) {
+	if !o.Watch {
+		return nil
+	}
+	return o.PrintFailure
 }
 
 // claim takes the PID file and the control socket, which only one server can have, before anything else is done. The socket is
