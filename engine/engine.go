@@ -270,6 +270,9 @@ func assemble(o Options, stop context.CancelCauseFunc) (*Server, error) {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	if s.console != nil {
+		s.http.RegisterOnShutdown(s.console.EndStreams)
+	}
 	return s, nil
 }
 

@@ -51,6 +51,7 @@ func (c *Console) routes() http.Handler {
 	} {
 		mux.HandleFunc(pattern, c.serve(c.action(act)))
 	}
+	mux.HandleFunc("GET /api/trace", c.trace)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		web.WriteException(w, wire.NotFound("the console has no "+r.Method+" "+r.URL.Path))
 	})

@@ -57,6 +57,7 @@ type Console struct {
 
 	settings atomic.Pointer[Settings]
 	sessions sessions
+	streams  streams
 }
 
 // New returns a console, whose handler expects paths without that of the console: "/api/overview".
@@ -76,8 +77,14 @@ func New(o Options, s Settings) *Console {
 // Configure changes the settings.
 func (c *Console) Configure(s Settings) { c.settings.Store(&s) }
 
-// EndSessions ends all sessions and tickets, because the admin key has changed.
-func (c *Console) EndSessions() { c.sessions.end() }
+// EndSessions ends all sessions, tickets and streams, because the admin key has changed.
+func (c *Console) EndSessions() {
+	c.sessions.end()
+	c.streams.endAll(errKey)
+}
+
+// EndStreams ends the answers that go on until they are ended, because the server stops.
+func (c *Console) EndStreams() { c.streams.endAll(errStopping) }
 
 // redactor returns the present redactor.
 func (c *Console) redactor() wire.Redactor { return c.settings.Load().Redactor }

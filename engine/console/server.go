@@ -12,6 +12,7 @@ import (
 	"perigee/engine/process"
 	"perigee/engine/queue"
 	"perigee/engine/script/store"
+	"perigee/engine/trace"
 	"perigee/engine/wire"
 )
 
@@ -30,6 +31,8 @@ type Server interface {
 	FailedJobs() []queue.Failure
 	// Queue returns the administration of the queue and its name, or why there is none.
 	Queue() (admin queue.Admin, name string, err error)
+	// Trace begins a trace of the messages that the filter selects. It ends after limit, unless that is 0.
+	Trace(f trace.Filter, limit time.Duration) (*trace.Tap, error)
 
 	// Inspector returns what shows connections, users and topics, and acts on connections.
 	Inspector() *inspect.Inspector
