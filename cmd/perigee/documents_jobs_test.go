@@ -159,13 +159,7 @@ func (o *outside) needs(b enginetest.Block, name string) {
 	} else {
 		_, err = exec.LookPath(name)
 	}
-	if err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		o.t.Fatalf("%s: %v", b.Place(), err)
-	}
-	o.t.Skipf("%s: %v", b.Place(), err)
+	testkit.Need(o.t, err == nil, name+", which "+b.Place()+" uses,")
 }
 
 // program runs a program and returns its output.

@@ -13,6 +13,7 @@ import (
 	"perigee/engine/enginetest"
 	"perigee/engine/script"
 	"perigee/engine/spec"
+	"perigee/engine/testkit"
 )
 
 // A new application passes check and its own specs, and is complete.
@@ -74,13 +75,7 @@ func TestInitKey(t *testing.T) {
 
 // luacheck accepts a new application with the settings that init has written, and finds a misspelt global and function.
 func TestInitLuacheck(t *testing.T) {
-	luacheck, err := exec.LookPath("luacheck")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	luacheck := testkit.Program(t, "luacheck")
 	t.Chdir(t.TempDir())
 	if code, _, stderr := perigee(t, nil, "init", "shop"); code != 0 {
 		t.Fatalf("init = %d, %q, want a new application", code, stderr)

@@ -10,6 +10,7 @@ import (
 
 	"perigee/engine/script/api"
 	"perigee/engine/script/compile"
+	"perigee/engine/testkit"
 )
 
 // Every function and field that is registered has a complete description, and is part of the types.
@@ -72,12 +73,7 @@ func TestTypesAreLua(t *testing.T) {
 	if _, err := compile.Compile("types/perigee.lua", []byte(types)); err != nil {
 		t.Errorf("Types() is not valid Lua: %v", err)
 	}
-	if _, err := exec.LookPath("luacheck"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("luacheck is not installed")
-		}
-		t.Skip("luacheck is not installed")
-	}
+	testkit.Program(t, "luacheck")
 	file := filepath.Join(t.TempDir(), "perigee.lua")
 	if err := os.WriteFile(file, []byte(types), 0o600); err != nil {
 		t.Fatal(err)

@@ -39,13 +39,7 @@ type Server struct {
 // Start starts a beanstalkd. If it is not installed, the test is skipped, or fails if CI=true.
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
-	path, err := exec.LookPath("beanstalkd")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			tb.Fatalf("beanstalkd: %v", err)
-		}
-		tb.Skipf("beanstalkd is not installed: %v", err)
-	}
+	path := testkit.Program(tb, "beanstalkd")
 	s := &Server{Address: o.Address}
 	if o.Socket {
 		s.Address = socket(tb)

@@ -4,7 +4,6 @@ package browser
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -26,12 +25,7 @@ func open(t *testing.T) context.Context {
 			break
 		}
 	}
-	if program == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("Chromium is not installed")
-		}
-		t.Skip("Chromium is not installed")
-	}
+	testkit.Need(t, program != "", "Chromium")
 	ctx, cancel := context.WithTimeout(t.Context(), 2*testkit.Timeout)
 	t.Cleanup(cancel)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],

@@ -2,7 +2,6 @@ package browser
 
 import (
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -57,13 +56,7 @@ func TestClientInChromium(t *testing.T) {
 
 // The client library does the same under Node, where a class can add a cookie.
 func TestClientUnderNode(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("Node is not installed")
-		}
-		t.Skip("Node is not installed")
-	}
+	node := testkit.Program(t, "node")
 	library, err := filepath.Abs("../../web/client/perigee.js")
 	if err != nil {
 		t.Fatal(err)

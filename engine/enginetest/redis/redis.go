@@ -41,13 +41,7 @@ type Server struct {
 // Start starts a redis-server. If it is not installed, the test is skipped, or fails if CI=true.
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			tb.Fatalf("redis-server: %v", err)
-		}
-		tb.Skipf("redis-server is not installed: %v", err)
-	}
+	path := testkit.Program(tb, "redis-server")
 	directory, err := os.MkdirTemp("", "redis-") //nolint:usetesting // the path of a socket must be short
 	if err != nil {
 		tb.Fatal(err)

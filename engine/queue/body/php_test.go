@@ -14,30 +14,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"perigee/engine/testkit"
 )
-
-// timeout is how long a test waits for PHP and beanstalkd: a guard against hanging.
-const timeout = 2 * time.Minute
-
-// need skips the test if a program is not installed, or fails it if CI=true.
-func need(t *testing.T, installed bool, what string) {
-	t.Helper()
-	if installed {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed", what)
-	}
-	t.Skipf("%s is not installed", what)
-}
-
-// program returns the path of a program.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	need(t, err == nil, name)
-	return path
-}
 
 // queue is a beanstalkd and a connection to it.
 type queue struct {
@@ -50,7 +29,7 @@ type queue struct {
 // connect before it has started.
 func start(ctx context.Context, t *testing.T) *queue {
 	t.Helper()
-	beanstalkd := program(t, "beanstalkd")
+	beanstalkd := testkit.Program(t, "beanstalkd")
 	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +117,7 @@ func dispatch(ctx context.Context, t *testing.T, q *queue, tube, which string) m
 	t.Helper()
 	connection := fmt.Sprintf(`{"driver":"beanstalkd","host":%q,"port":%d,"queue":%q,"retry_after":90,"block_for":0}`,
 		q.address.IP.String(), q.address.Port, tube)
-	command := exec.CommandContext(ctx, program(t, "php"), filepath.Join("testdata", "jobs.php"), connection, which)
+	command := exec.CommandContext(ctx, testkit.Program(t, "php"), filepath.Join("testdata", "jobs.php"), connection, which)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	printed, err := command.Output()
@@ -235,10 +214,10 @@ func dispatched() map[string]result {
 // Jobs that Laravel dispatches to a beanstalkd have the expected commands and arguments; unsupported ones are refused.
 func TestDispatched(t *testing.T) {
 	_, err := os.Stat("/usr/share/php/Illuminate/autoload.php")
-	need(t, err == nil, "php-laravel-framework")
+	testkit.Need(t, err == nil, "php-laravel-framework")
 	_, err = os.Stat("/usr/share/php/Pheanstalk/autoload.php")
-	need(t, err == nil, "php-pda-pheanstalk")
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	testkit.Need(t, err == nil, "php-pda-pheanstalk")
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
 	t.Cleanup(cancel)
 	q := start(ctx, t)
 	const tube = "prizes"
@@ -281,9 +260,9 @@ func compare(t *testing.T, text []byte, want Body, fault string) {
 // The arguments of a serialized value are what PHP's json_encode() writes for it.
 func TestSameAsPHP(t *testing.T) {
 	const seed, count = "7", 400
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
 	t.Cleanup(cancel)
-	printed, err := exec.CommandContext(ctx, program(t, "php"), filepath.Join("testdata", "values.php"), seed, fmt.Sprint(count)).Output()
+	printed, err := exec.CommandContext(ctx, testkit.Program(t, "php"), filepath.Join("testdata", "values.php"), seed, fmt.Sprint(count)).Output()
 	if err != nil {
 		t.Fatalf("php: %v", err)
 	}

@@ -30,7 +30,7 @@ type Service struct {
 	TTR time.Duration
 	// JobTTR is PutRequest.TTR of its jobs.
 	JobTTR time.Duration
-	// Priorities, Ages and Reasons tell whether the service keeps them, and Binary whether a body may have any bytes.
+	// Priorities, Ages and Reasons report whether the service keeps them, and Binary whether a body may contain any bytes.
 	Priorities, Ages, Reasons, Binary bool
 	// Kill ends the service, and Restart starts it again with the jobs that it had confirmed. Optional, both.
 	Kill, Restart func()

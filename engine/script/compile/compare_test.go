@@ -17,13 +17,14 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"perigee/engine/script/compile"
+	"perigee/engine/testkit"
 )
 
 // randomPrograms is the number of programs to compare; the environment variables PROGRAMS and SEED change it and the seed.
 const randomPrograms = 150
 
 func TestRandomProgramsPrintWhatLuaPrints(t *testing.T) {
-	binary := reference(t)
+	binary := testkit.Program(t, "lua5.1")
 	sources := make([]string, setting(t, "PROGRAMS", randomPrograms))
 	seed := setting(t, "SEED", 1)
 	for i := range sources {
@@ -37,7 +38,7 @@ func TestRandomProgramsPrintWhatLuaPrints(t *testing.T) {
 }
 
 func TestRandomTextIsRefusedWhereLuaRefusesIt(t *testing.T) {
-	binary := reference(t)
+	binary := testkit.Program(t, "lua5.1")
 	sources := make([]string, setting(t, "PROGRAMS", randomPrograms)/2)
 	seed := setting(t, "SEED", 1)
 	for i := range sources {
@@ -83,19 +84,6 @@ func garble(seed uint64) string {
 		}
 	}
 	return strings.Join(words, " ")
-}
-
-// reference returns the path of the reference implementation, Debian's lua5.1.
-func reference(t *testing.T) string {
-	t.Helper()
-	binary, err := exec.LookPath("lua5.1")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("looking for the reference implementation: %v", err)
-		}
-		t.Skipf("no lua5.1 to compare with: %v", err)
-	}
-	return binary
 }
 
 func setting(t *testing.T, name string, otherwise int) int {

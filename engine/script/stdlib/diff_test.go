@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"perigee/engine/testkit"
 )
 
 // prelude defines R, which prints the results of a function, or its error, on one line.
@@ -37,13 +39,7 @@ local function R(f) n = n + 1 line(n, pcall(f)) end
 func TestAgainstLua51(t *testing.T) {
 	// The library returns the same results as the reference implementation, error texts included.
 	t.Parallel()
-	program, err := exec.LookPath("lua5.1")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("lua5.1 is not installed")
-		}
-		t.Skip("lua5.1 is not installed")
-	}
+	program := testkit.Program(t, "lua5.1")
 	expressions := append(knownExpressions(), randomExpressions(rand.New(rand.NewPCG(1, 2)))...)
 	var script strings.Builder
 	script.WriteString(prelude)

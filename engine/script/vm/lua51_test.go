@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"perigee/engine/script/compile"
+	"perigee/engine/testkit"
 )
 
 // difference is a line that Perigee prints otherwise than Lua 5.1, and why.
@@ -60,13 +61,7 @@ func tells(ours, theirs string) bool {
 
 // The programs in testdata/lua51 print the same under Perigee and under Lua 5.1, but for the differences.
 func TestLua51(t *testing.T) {
-	program, err := exec.LookPath("lua5.1")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("lua5.1 is not installed")
-		}
-		t.Skip("lua5.1 is not installed")
-	}
+	program := testkit.Program(t, "lua5.1")
 	files, err := filepath.Glob("testdata/lua51/*.lua")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("programs: %v, %v", files, err)

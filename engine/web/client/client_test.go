@@ -3,13 +3,13 @@ package client_test
 import (
 	"bytes"
 	"compress/gzip"
-	"os"
 	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"perigee/engine/testkit"
 	"perigee/engine/web/client"
 )
 
@@ -71,13 +71,7 @@ func read(t *testing.T, name string) string {
 
 // The client does what its own tests say, with a WebSocket that they play.
 func TestUnderNode(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("Node is not installed")
-		}
-		t.Skip("Node is not installed")
-	}
+	node := testkit.Program(t, "node")
 	output, err := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec", "perigee.test.js").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, output)
