@@ -153,9 +153,9 @@ func (b *Broker) releaseAway(peer auth.Peer) {
 	}
 }
 
-// endOf returns whether the client of a connection that was closed in this way may come back. If so, the connection counts as away for
-// its address until releaseAway is called. An address may have as many connections away as open ones. The two are counted apart, so
-// that a client can come back.
+// endOf returns how a connection that was closed in this way ends. If its client may come back, the connection counts as away for its
+// address until releaseAway is called. An address may have as many connections away as open ones. The two are counted apart, so that
+// a client can come back.
 func (c *conn) endOf(r outbox.CloseRequest) End {
 	switch {
 	case !c.resumable || !r.Resumable:

@@ -146,7 +146,8 @@ const (
 	Buried  State = "buried"
 )
 
-// WithoutAddresses removes the addresses from a network error, for a Driver, which names the service: the local one differs each time.
+// WithoutAddresses removes the addresses from a network error. A Driver names the service itself, and the local address would make
+// each error a different one.
 func WithoutAddresses(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
 		return fmt.Errorf("%s: %w", op.Op, op.Err)

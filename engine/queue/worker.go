@@ -79,6 +79,13 @@ func (w *Worker) post(f func()) {
 	}
 }
 
+// cancelJobs cancels the jobs that still run.
+func (w *Worker) cancelJobs() {
+	for _, j := range w.known {
+		j.cancel(ErrStopping)
+	}
+}
+
 // Run takes jobs until ctx ends, whether the service can be reached or not. Then jobs that have not begun are given back at
 // once, running jobs finish or are given back within Options.Drain, and Run returns when everything that it started has ended.
 // If a handler calls done later, that has no effect. Run must be called only once.
@@ -88,11 +95,7 @@ func (w *Worker) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancelDispatch()
-	defer func() {
-		for _, j := range w.known { // those that still run
-			j.cancel(ErrStopping)
-		}
-	}()
+	defer w.cancelJobs()
 	defer cancelOpen()
 	running.Go(func() { w.dispatch(dispatchCtx) })
 

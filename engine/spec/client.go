@@ -229,8 +229,8 @@ func (f *file) drop(L *lua.LState) int {
 	return 0
 }
 
-// resume (options) has the client come back. It returns whether the client misses nothing, or nil if its connection is a new one or
-// the connect hook has refused it.
+// resume (options) has the client come back. It returns true if the client misses nothing, false if it misses something, or nil if
+// its connection is a new one or the connect hook has refused it.
 func (f *file) resume(L *lua.LState) int {
 	c, options := f.client(L), L.OptTable(2, L.NewTable())
 	raise(L, api.CheckOptions(options, "fresh", "request"))

@@ -48,8 +48,8 @@ type null struct {
 
 func (n null) SyscallConn() (syscall.RawConn, error) { return n.file.SyscallConn() }
 
-// rig is a hub whose connections are behind an outbox.
-type rig struct {
+// fixture is a hub whose connections are behind an outbox.
+type fixture struct {
 	*Hub
 	out   *outbox.Outbox
 	marks []*marker // at least one in each shard
@@ -67,13 +67,13 @@ func (m *marker) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// newRig returns a rig with a number of connections.
-func newRig(b *testing.B, o config.Roster, number int) *rig {
+// newFixture returns a fixture with a number of connections.
+func newFixture(b *testing.B, o config.Roster, number int) *fixture {
 	b.Helper()
 	began := time.Now()
 	limits := config.Default().Limits
 	limits.SendMemory = 0 // everybody gets the first roster at once
-	r := &rig{Hub: newHub(b, 0), out: outbox.New(limits, config.Resume{}, func() time.Duration { return time.Since(began) })}
+	r := &fixture{Hub: newHub(b, 0), out: outbox.New(limits, config.Resume{}, func() time.Duration { return time.Since(began) })}
 	ctx, cancel := context.WithCancel(b.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { r.out.Run(ctx, time.Hour) })
@@ -98,14 +98,14 @@ func newRig(b *testing.B, o config.Roster, number int) *rig {
 }
 
 // join adds a connection.
-func (r *rig) join(conn net.Conn) *Connection {
+func (r *fixture) join(conn net.Conn) *Connection {
 	p := &peer{}
 	r.out.Join(&p.sender, conn, transport{}, outbox.Features{})
 	return r.Add(p, wire.NewID())
 }
 
-// settle returns once everything has been written that was sent before.
-func (r *rig) settle() {
+// waitUntilWritten returns when everything that was sent before has been written.
+func (r *fixture) waitUntilWritten() {
 	for range 2 { // a shard may write to a marker before it writes the rest of the same batch
 		for _, m := range r.marks {
 			m.peer.Send(outbox.NewFrame([]byte("{}")))
@@ -117,9 +117,9 @@ func (r *rig) settle() {
 }
 
 // heapBytes returns the bytes that are in use once everything has been written.
-func (r *rig) heapBytes() float64 {
+func (r *fixture) heapBytes() float64 {
 	var m runtime.MemStats
-	r.settle()
+	r.waitUntilWritten()
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc)
@@ -130,7 +130,7 @@ func (r *rig) heapBytes() float64 {
 func BenchmarkTopics(b *testing.B) {
 	const connections, subscriptions, topics = 10_000, 10, 100_000
 	for b.Loop() {
-		h := newRig(b, config.Roster{Mode: config.RosterOff, Interval: config.Default().Roster.Interval}, connections)
+		h := newFixture(b, config.Roster{Mode: config.RosterOff, Interval: config.Default().Roster.Interval}, connections)
 		all := make([]*Topic, topics)
 		measure := func(what string, n int, act func()) {
 			before, began := h.heapBytes(), time.Now()

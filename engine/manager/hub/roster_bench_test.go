@@ -57,7 +57,7 @@ func BenchmarkRosterChanges(b *testing.B) {
 	for b.Loop() {
 		fast := o
 		fast.BytesPerSecond = 1 << 40 // until everybody has a roster
-		r := newRig(b, fast, connections)
+		r := newFixture(b, fast, connections)
 		ctx, cancel := context.WithCancel(b.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { r.loop.Run(ctx) })
@@ -72,7 +72,7 @@ func BenchmarkRosterChanges(b *testing.B) {
 			<-done
 		}
 		turn(func() { r.join(watching) })
-		r.settle()
+		r.waitUntilWritten()
 		turn(func() { r.roster.Configure(o) })
 		took, joined := make(chan time.Duration, perSecond*seconds), map[string]time.Time{}
 		tick := time.NewTicker(time.Second / perSecond)
