@@ -158,6 +158,7 @@ func runSection(t *testing.T, directory string, section enginetest.Section) {
 		case "lua", "transcript", "toml": // below
 		case "html", "js": // by TestDocumentPage and in a browser, engine/enginetest/browser
 		case "sh", "console", "text", "php", "python": // by cmd/perigee
+		case "sql": // by engine/queue/database
 		case "ini", "nginx": // by TestDocumentUnit and TestDocumentNginx
 		case "json":
 			if !json.Valid([]byte(b.Text)) {

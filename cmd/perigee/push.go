@@ -156,10 +156,14 @@ func (p *program) put(ctx context.Context, c *cli.Command, settings config.Confi
 
 // explain adds a remedy to the error of a queue service that cannot be reached.
 func explain(settings config.Config, err error) error {
-	if unreachable(err) {
+	switch {
+	case !unreachable(err):
+		return err
+	case settings.Queue.Driver == config.DriverDatabase:
+		return fmt.Errorf("%w: start the database there, or name another with queue.dsn", err)
+	default:
 		return fmt.Errorf("%w: start %s there, or name its address with queue.address or --queue-address", err, settings.Queue.Driver)
 	}
-	return err
 }
 
 // unreachable reports whether err says that the queue service cannot be reached.

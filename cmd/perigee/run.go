@@ -316,7 +316,7 @@ func shortNames(setting string) []string {
 const (
 	startSettings = "server.address server.port server.max_connections server.key server.log_level lua.manager queue.driver queue.name state.file"
 	callSettings  = "server.port server.control" // for commands that call the running server
-	jobSettings   = "server.port server.control queue.driver queue.address queue.name queue.prefix"
+	jobSettings   = "server.port server.control queue.driver queue.address queue.dsn queue.name queue.prefix"
 )
 
 // settingFlags returns a flag for the settings file and one for each setting. The help shows those that are named in shown. A

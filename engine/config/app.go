@@ -22,6 +22,28 @@ func (l *loader) resolveApp() {
 	}
 }
 
+// namedSecret is a setting whose value the file does not hold, but names.
+type namedSecret struct {
+	setting
+	at    origin
+	table map[string]any
+}
+
+// resolveSecrets sets the settings that the file names as { env = "NAME" } or { file = "path" }, unless a later source has set them.
+func (l *loader) resolveSecrets() {
+	for _, name := range slices.Sorted(maps.Keys(l.named)) {
+		n := l.named[name]
+		if l.origins[name].source > n.at.source {
+			continue
+		}
+		secret, found, err := l.secretNamed(n.table)
+		if !found {
+			err = errors.New(`it is neither a string in quotes nor a table { env = "NAME" } or { file = "path" }`)
+		}
+		l.set(n.setting, n.at, secret, err)
+	}
+}
+
 // resolve returns a value of [app] with its secrets. key is the nearest key, of those that the file can have a line for.
 func (l *loader) resolve(key toml.Key, value any) any {
 	switch value := value.(type) {

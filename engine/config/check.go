@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -27,6 +28,9 @@ func (s setting) check(value any) error {
 				return err
 			}
 		}
+	}
+	if secret, ok := value.(Secret); ok {
+		return checkText(s.field.Tag.Get("check"), string(secret))
 	}
 	text, isText := value.(string)
 	if !isText {
@@ -102,6 +106,12 @@ func checkText(rule, text string) error {
 		}
 	case "service":
 		return checkService(text)
+	case "dsn":
+		return checkDSN(text)
+	case "table":
+		if text == "" || !consistsOf(text, "_.$-") {
+			return fmt.Errorf(`%s is not the name of a table; write letters, digits and _.$- only, for example "jobs"`, show(text))
+		}
 	case "directory":
 		if text == "" {
 			return errors.New(`the directory is missing; write for example "scripts"`)
@@ -146,6 +156,26 @@ const longestQueue = 199
 func checkTube(text string) error {
 	if text[0] == '-' || !consistsOf(text, "-+/;.$_()") {
 		return fmt.Errorf(`%s is not the name of a queue; write letters, digits and -+/;.$_() only, for example "default"`, show(text))
+	}
+	return nil
+}
+
+// sqlite begins the DSN of a file.
+const sqlite = "sqlite://"
+
+// checkDSN checks the URL of a database, if there is one. The error does not show it.
+func checkDSN(text string) error {
+	scheme, rest, ok := strings.Cut(text, "://")
+	switch {
+	case text == "":
+		return nil
+	case !ok || rest == "" || !slices.Contains([]string{"postgres", "postgresql", "pgsql", "mysql", "mariadb", "sqlite"}, scheme):
+		return errors.New(`it is not the URL of a database; write for example "postgres://user:password@127.0.0.1/app", "mysql://..." or "sqlite:///path"`)
+	case scheme == "sqlite":
+		return nil
+	}
+	if _, err := url.Parse(text); err != nil {
+		return errors.New("it is not a valid URL; write special characters of the password as in %40 for @")
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Config holds all settings of the server, checked. Load creates it; after that it must not be changed.
@@ -53,7 +54,7 @@ type Source struct {
 // Load reads the settings. Its error has a line for each mistake, with the origin (file and line, variable or flag), the
 // setting, and a remedy.
 //
-// Lua.Path, Server.Public, Server.KeyFile, Server.Control, Server.PIDFile, State.File, the KeyFile of keys and the Cwd of processes are relative to
+// Lua.Path, Server.Public, Server.KeyFile, Server.Control, Server.PIDFile, State.File, the file of Queue.DSN, the KeyFile of keys and the Cwd of processes are relative to
 // the directory of the file, or to the working directory if a variable or a flag sets them. At most one of Server.Key and
 // Server.KeyFile is set: a key replaces the key file of an earlier source, and vice versa.
 func Load(src Source) (Config, error) {
@@ -62,6 +63,7 @@ func Load(src Source) (Config, error) {
 	l.readEnvFile(src.EnvFile)
 	l.readEnv(src.Env)
 	l.readFlags(src.Flags)
+	l.resolveSecrets()
 	l.resolveApp()
 	l.checkConsistency()
 	if err := l.errs.join(); err != nil {
@@ -96,12 +98,13 @@ type loader struct {
 	failed   map[string]bool   // by setting name: some source has a wrong value
 	errs     loadErrors
 
-	file      *file             // nil if there is none
-	variables map[string]string // of the environment file, then of the environment; not the empty ones
+	file      *file                  // nil if there is none
+	named     map[string]namedSecret // by setting name: secrets of the file that are elsewhere
+	variables map[string]string      // of the environment file, then of the environment; not the empty ones
 }
 
 func newLoader() *loader {
-	return &loader{config: Default(), settings: settings(), origins: map[string]origin{}, failed: map[string]bool{}, variables: map[string]string{}}
+	return &loader{config: Default(), settings: settings(), origins: map[string]origin{}, failed: map[string]bool{}, variables: map[string]string{}, named: map[string]namedSecret{}}
 }
 
 // set stores a parsed value, or adds an error: that of parsing, or of the setting's check.
@@ -155,6 +158,9 @@ func (l *loader) resolvePaths() {
 		if *path != "" && !filepath.IsAbs(*path) && l.origins[name].source <= fromFile {
 			*path = filepath.Join(filepath.Dir(l.config.Path), *path)
 		}
+	}
+	if path, ok := strings.CutPrefix(string(l.config.Queue.DSN), sqlite); ok && !filepath.IsAbs(path) && l.origins["queue.dsn"].source <= fromFile {
+		l.config.Queue.DSN = Secret(sqlite + filepath.Join(filepath.Dir(l.config.Path), path))
 	}
 	for name, k := range l.config.Keys {
 		if !filepath.IsAbs(k.KeyFile) {

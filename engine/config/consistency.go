@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // errTwoKeys is the error if one source sets both a key and a key file.
@@ -11,11 +12,20 @@ var errTwoKeys = errors.New("both key and key_file are set; remove one of them")
 // errNoStateFile is the error if the state is to be saved before a job is deleted, but there is no file.
 var errNoStateFile = errors.New(`"job" needs state.file, which is empty; write for example file = "state.json" in the same section, or sync = "interval"`)
 
+// errNoDSN is the error if the jobs are in a database, but there is none.
+var errNoDSN = errors.New(`"database" needs queue.dsn, which is empty; write for example dsn = "postgres://user:password@127.0.0.1/app" in the same section`)
+
 // checkConsistency checks settings that depend on each other. It skips settings whose own value is wrong.
 func (l *loader) checkConsistency() {
 	l.checkKey()
 	if l.config.State.Sync == SyncJob && l.config.State.File == "" && !l.failed["state.file"] {
 		l.errs.add(l.origins["state.sync"], errNoStateFile)
+	}
+	if l.config.Queue.Driver == DriverDatabase && l.config.Queue.DSN == "" && !l.failed["queue.dsn"] {
+		l.errs.add(l.origins["queue.driver"], errNoDSN)
+	}
+	if after := l.config.Queue.RetryAfter.Std(); l.config.Queue.Driver == DriverDatabase && (after%time.Second != 0 || after < 2*time.Second) {
+		l.errs.add(l.origins["queue.retry_after"], fmt.Errorf("%v is not a whole number of seconds, at least 2, as the driver database needs", l.config.Queue.RetryAfter))
 	}
 	l.warnOfLostJobs()
 	l.checkQueue()

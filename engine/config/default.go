@@ -37,6 +37,7 @@ func Default() Config {
 		Queue: Queue{
 			Driver: DriverBeanstalkd, Address: "127.0.0.1:11300", Name: "default",
 			Prefix: "", RetryAfter: Duration(90 * time.Second),
+			Table: "jobs", FailedTable: "failed_jobs", Connection: "database", Poll: Duration(250 * time.Millisecond),
 			MaxAttempts: 5, Window: 64, HandlerTimeout: Duration(60 * time.Second),
 			Map: map[string]string{},
 		},

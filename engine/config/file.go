@@ -123,9 +123,9 @@ func parseFile(name, text string) (f *file, at origin, err error) {
 	return f, at, nil
 }
 
-// mayBeSecret reports whether the value of a key must not be shown: the admin key, and the tables [app], [keys.NAME] and [processes.NAME].
+// mayBeSecret reports whether the value of a key must not be shown: the admin key, queue.dsn, and the tables [app], [keys.NAME] and [processes.NAME].
 func mayBeSecret(key string) bool {
-	return strings.HasSuffix(key, "key") || strings.HasPrefix(key, "app.") || strings.HasPrefix(key, "processes.") || strings.HasPrefix(key, "keys.")
+	return strings.HasSuffix(key, "key") || strings.HasSuffix(key, "dsn") || strings.HasPrefix(key, "app.") || strings.HasPrefix(key, "processes.") || strings.HasPrefix(key, "keys.")
 }
 
 // syntaxError returns the error of a text that is not TOML, with line and column.
@@ -197,6 +197,10 @@ func (l *loader) readSetting(f *file, key toml.Key) {
 	at := f.origin(path, key)
 	if !known {
 		l.errs.add(at, l.unknownIn(key[0], key[1]))
+		return
+	}
+	if table, isTable := value.(map[string]any); isTable && s.isSecret() {
+		l.named[s.Name] = namedSecret{s, at, table}
 		return
 	}
 	parsed, err := s.parseTOML(value)

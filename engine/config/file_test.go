@@ -57,7 +57,7 @@ func TestFileErrors(t *testing.T) {
 		{"queue's address", "[queue]\naddress = \"localhost\"", `2: queue.address: "localhost" is not a host and port, nor the path of a socket; write for example "127.0.0.1:11300" or "/run/beanstalkd.sock"`},
 		{"queue's socket", "[queue]\naddress = \"unix://run/b\"", `2: queue.address: "unix://run/b" is not a host and port, nor the path of a socket; write for example "127.0.0.1:11300" or "/run/beanstalkd.sock"`},
 		{"queue's socket, too long", "[queue]\naddress = \"/" + strings.Repeat("x", 107) + "\"", `2: queue.address: "/` + strings.Repeat("x", 63) + `"... is not the path of a socket, which has at most 107 bytes`},
-		{"queue's driver", "[queue]\ndriver = \"of\"", `2: queue.driver: "of" is unknown; write "beanstalkd", "redis", "memory" or "off"`},
+		{"queue's driver", "[queue]\ndriver = \"of\"", `2: queue.driver: "of" is unknown; write "beanstalkd", "redis", "database", "memory" or "off"`},
 		{"path", "[console]\npath = \"/\"", `2: console.path: "/" is not a path; write letters, digits, - and _ between slashes, for example "/console/"`},
 		{"path without its end", "[console]\npath = \"/{x}\"", `2: console.path: "/{x}" is not a path; write letters, digits, - and _ between slashes, for example "/console/"`},
 		{"address of the console", "[console]\naddress = \"8090\"", `2: console.address: "8090" is not an IP address and a port; write for example "127.0.0.1:8090"`},

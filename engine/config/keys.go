@@ -70,6 +70,9 @@ func settings() []setting {
 	return all
 }
 
+// isSecret reports whether the value must not be shown.
+func (s setting) isSecret() bool { _, secret := s.zero().(Secret); return secret }
+
 // regularEnv returns the variable by the rule SERVER_<SECTION>_<KEY>.
 func (s setting) regularEnv() string { return envPrefix + strings.ToUpper(s.section+"_"+s.key) }
 

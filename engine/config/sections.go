@@ -112,11 +112,16 @@ const (
 
 // Queue is the section [queue]: the queue of commands from other programs.
 type Queue struct {
-	Driver         string            `toml:"driver" env:"SERVER_QUEUE_DRIVER" one:"beanstalkd redis memory off" restart:"yes" doc:"Where jobs come from: beanstalkd, redis as Laravel uses it, memory for a queue inside the server, or off for none."`
+	Driver         string            `toml:"driver" env:"SERVER_QUEUE_DRIVER" one:"beanstalkd redis database memory off" restart:"yes" doc:"Where jobs come from: beanstalkd, redis or database as Laravel uses them, memory for a queue inside the server, or off for none."`
 	Address        string            `toml:"address" check:"service" restart:"yes" doc:"Host and port of the service, or the absolute path of its Unix socket, with or without unix:// before it. For redis also redis:// or rediss://USER:PASSWORD@HOST:PORT/DATABASE; the default is 127.0.0.1:6379 there."`
 	Name           string            `toml:"name" env:"SERVER_QUEUE" check:"queue" restart:"yes" doc:"Name of the queue. In beanstalkd this is the tube."`
 	Prefix         string            `toml:"prefix" restart:"yes" doc:"Prefix of all keys in Redis, as in Laravel's database.redis.options.prefix. Other services have no prefix."`
-	RetryAfter     Duration          `toml:"retry_after" range:"1s..24h" restart:"yes" doc:"Time for which a job in Redis is reserved. The server renews it while it holds the job. When it has passed, another worker may take the job. In beanstalkd, each job has its own time."`
+	RetryAfter     Duration          `toml:"retry_after" range:"1s..24h" restart:"yes" doc:"Time for which a job in Redis or a database is reserved. The server renews it while it holds the job. When it has passed, another worker may take the job. In beanstalkd, each job has its own time. A database counts whole seconds, at least 2."`
+	DSN            Secret            `toml:"dsn" check:"dsn" restart:"yes" doc:"URL of the database, for the driver database: postgres://USER:PASSWORD@HOST/NAME, mysql://USER:PASSWORD@HOST/NAME, or sqlite://PATH with a path relative to the directory of the settings file. Like the admin key it is never shown. A table { env = \"NAME\" } or { file = \"PATH\" } reads it from a variable or a file."`
+	Table          string            `toml:"table" check:"table" restart:"yes" doc:"Table of the jobs in the database."`
+	FailedTable    string            `toml:"failed_table" check:"table" restart:"yes" doc:"Table of the failed jobs in the database: it has the buried jobs."`
+	Connection     string            `toml:"connection" restart:"yes" doc:"Name of the application's connection in config/queue.php, to which queue:retry returns a failed job of the database."`
+	Poll           Duration          `toml:"poll" range:"10ms..1m" restart:"yes" doc:"Time between two looks into the database for a job while none is there."`
 	MaxAttempts    int               `toml:"max_attempts" range:"1..1000" restart:"yes" doc:"Maximum number of attempts of a failing job. Then it is buried."`
 	Window         int               `toml:"window" range:"1..1024" restart:"yes" doc:"Maximum number of jobs that the server holds at the same time."`
 	HandlerTimeout Duration          `toml:"handler_timeout" range:"1ms..24h" restart:"yes" doc:"Maximum time for one job, or one command over HTTP, including waiting."`
@@ -127,6 +132,7 @@ type Queue struct {
 const (
 	DriverBeanstalkd = "beanstalkd"
 	DriverRedis      = "redis"
+	DriverDatabase   = "database"
 	DriverMemory     = "memory" // needs no service
 	DriverOff        = "off"    // no queue
 )

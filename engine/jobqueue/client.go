@@ -14,7 +14,7 @@ var errOwnMemory = errors.New(`queue.driver is "memory": the queue is inside the
 	`and only perigee push and perigee queue failed can reach it`)
 
 // errNoQueue is returned if the settings name no queue.
-var errNoQueue = errors.New(`queue.driver is "off": there is no queue; set it to "beanstalkd", "redis" or "memory"`)
+var errNoQueue = errors.New(`queue.driver is "off": there is no queue; set it to "beanstalkd", "redis", "database" or "memory"`)
 
 // Open returns a client for the queue that the settings name. It connects when it is first used.
 func Open(c config.Queue) (Client, error) {

@@ -9,6 +9,7 @@ import (
 	"perigee/engine/loop"
 	"perigee/engine/queue"
 	"perigee/engine/queue/beanstalkd"
+	"perigee/engine/queue/database"
 	"perigee/engine/queue/memory"
 	"perigee/engine/queue/redis"
 )
@@ -27,6 +28,12 @@ func connect(c config.Queue, log *slog.Logger) (queue.Driver, Client) {
 		return beanstalkd.New(c.Dialed(), log), beanstalkd.NewClient(c.Dialed())
 	case config.DriverRedis:
 		return redis.New(redisSettings(c), log), redis.NewClient(redisSettings(c))
+	case config.DriverDatabase:
+		q := database.New(database.Options{
+			DSN: string(c.DSN), Table: c.Table, FailedTable: c.FailedTable, Connection: c.Connection,
+			Poll: c.Poll.Std(), RetryAfter: c.RetryAfter.Std(),
+		})
+		return q, q
 	case config.DriverMemory:
 		q := memory.New(loop.RealClock{})
 		return q, q
@@ -41,7 +48,7 @@ func redisSettings(c config.Queue) redis.Settings {
 
 // timeToRun returns how long the service keeps any job reserved, or 0 if each job has its own time.
 func timeToRun(c config.Queue) time.Duration {
-	if c.Driver == config.DriverRedis {
+	if c.Driver == config.DriverRedis || c.Driver == config.DriverDatabase {
 		return c.RetryAfter.Std()
 	}
 	return 0
