@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,14 +78,15 @@ type crashes struct {
 	queue         config.Queue // for the test
 	address       string       // of the service, for the server
 	flags         []string     // of the server
-	kill, restart func()       // of the service
+	kills, jobs   int          // how many kills while how many jobs are put; 0 means as many as for beanstalkd
+	kill, restart func()       // of the service; nil if it is a part of the server, which is then killed alone
 	// ended reports whether a job without an effect was lost by the server, and not by the service itself.
 	ended func(body string) bool
 }
 
 func (c crashes) test(t *testing.T) {
 	t.Helper()
-	crashes, jobs := testkit.Scale(20, 200), testkit.Scale(10_000, 40_000)
+	crashes, jobs := cmp.Or(c.kills, testkit.Scale(20, 200)), cmp.Or(c.jobs, testkit.Scale(10_000, 40_000))
 	s := newVictim(t, append([]string{"--queue-driver", c.queue.Driver, "--queue-address", c.address}, c.flags...)...)
 	s.start(t)
 	var produced, unsure atomic.Int64
@@ -97,7 +99,7 @@ func (c crashes) test(t *testing.T) {
 			s.checkRunning(t)
 			return produced.Load() >= int64(i*jobs/crashes+rand.IntN(jobs/crashes)) && (i%4 != 0 || s.hasSaved())
 		})
-		if i%2 == 0 {
+		if i%2 == 0 || c.kill == nil {
 			s.kill()
 			s.start(t)
 		} else {
