@@ -116,7 +116,7 @@ func TestQueueOutOfReach(t *testing.T) {
 		},
 		{
 			"there is none", "SERVER_QUEUE_DRIVER=off",
-			`^perigee: queue.driver is "off": there is no queue; set it to "beanstalkd", "redis" or "memory"\n$`,
+			`^perigee: queue.driver is "off": there is no queue; set it to "beanstalkd", "redis", "database" or "memory"\n$`,
 			append(commands, "push AddPrize"),
 		},
 		{
