@@ -136,21 +136,8 @@ func (q *Queue) PeekJob(ctx context.Context, _ string, id uint64) (job queue.Job
 // Kick implements queue.Admin.
 func (q *Queue) Kick(ctx context.Context, name string, n int) (kicked int, err error) {
 	err = q.withConn(ctx, func(c conn) error {
-		all, err := c.failedOf(ctx, name, n)
-		if err != nil {
+		if kicked, err = c.kickAll(ctx, name, n); err != nil || kicked > 0 {
 			return err
-		}
-		for _, f := range all {
-			there, err := c.kickFailed(ctx, f)
-			if err != nil {
-				return err
-			}
-			if there {
-				kicked++
-			}
-		}
-		if len(all) > 0 {
-			return nil
 		}
 		now := time.Now().Unix()
 		// MySQL refuses to read, in a subquery, the table that it updates, unless it is the table of another.

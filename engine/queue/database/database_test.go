@@ -32,7 +32,7 @@ func TestDatabases(t *testing.T) {
 			t.Parallel()
 			s := laraveldb.Start(t, kind)
 			for name, test := range map[string]func(t *fixture){
-				"failed rows": testFailedRows, "failed by others": testFailedByOthers, "taken by another": testTakenByAnother,
+				"failed rows": testFailedRows, "failed by others": testFailedByOthers, "kick many": testKickMany, "taken by another": testTakenByAnother,
 				"crashes": testCrashesAreCounted, "put": testPutWakesSource, "close": testCloseWhileLocked, "refused": testRefused,
 				"errors": testErrors, // with a database of its own, which it kills
 			} {

@@ -124,6 +124,27 @@ func (c conn) failedOf(ctx context.Context, name string, most int) (all []failed
 	return all, err
 }
 
+// kickAll makes up to n failed jobs of a queue ready, the oldest first, and returns how many.
+func (c conn) kickAll(ctx context.Context, name string, n int) (kicked int, err error) {
+	const batch = 100 // jobs read at once
+	for kicked < n {
+		some, err := c.failedOf(ctx, name, min(batch, n-kicked))
+		if err != nil || len(some) == 0 {
+			return kicked, err
+		}
+		for _, f := range some {
+			there, err := c.kickFailed(ctx, f)
+			if err != nil {
+				return kicked, err
+			}
+			if there {
+				kicked++
+			}
+		}
+	}
+	return kicked, nil
+}
+
 // kickFailed makes a failed job ready, with the attempts that it had before the last, and reports whether it was still there.
 func (c conn) kickFailed(ctx context.Context, f failed) (kicked bool, err error) {
 	err = c.transaction(ctx, func() error {

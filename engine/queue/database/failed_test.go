@@ -81,3 +81,26 @@ func testFailedByOthers(t *fixture) {
 		t.Errorf("failed_jobs has the rows %q, want that of the other connection", rows)
 	}
 }
+
+// Many failed jobs are kicked, the oldest first, and not more than asked for.
+func testKickMany(t *fixture) {
+	for i := range 4 {
+		var rows []string
+		for j := range 60 {
+			rows = append(rows, fmt.Sprintf("('u%d-%d', 'database', 'default', 'p%03d', 'PHP')", i, j, 60*i+j))
+		}
+		t.exec("INSERT INTO failed_jobs (uuid, connection, queue, payload, exception) VALUES " + strings.Join(rows, ", "))
+	}
+	if n, err := t.q.Kick(t.Context(), "default", 230); n != 230 || err != nil {
+		t.Errorf("Kick(230) = %d, %v, want 230", n, err)
+	}
+	if rows := t.rows("SELECT MIN(payload), COUNT(*) FROM failed_jobs"); !slices.Equal(rows, []string{"p230|10"}) {
+		t.Errorf("failed_jobs has from and how many: %q, want the last 10", rows)
+	}
+	if n, err := t.q.Kick(t.Context(), "default", 20); n != 10 || err != nil {
+		t.Errorf("Kick(20) with 10 buried = %d, %v, want 10", n, err)
+	}
+	if rows := t.rows("SELECT MIN(payload), COUNT(*) FROM jobs"); !slices.Equal(rows, []string{"p000|240"}) {
+		t.Errorf("jobs has from and how many: %q, want all 240", rows)
+	}
+}

@@ -66,7 +66,7 @@ func JobOptions() []api.Kind {
 				Name: "delay?", Type: "number",
 				Doc: "Milliseconds before it may be taken, up to a year. beanstalkd counts whole seconds, rounded up. Default: 0.",
 			},
-			{Name: "priority?", Type: "integer", Doc: "0 is the most urgent. Default: 1024."},
+			{Name: "priority?", Type: "integer", Doc: "0 is the most urgent. A queue without priorities, such as a database, refuses any other than the default. Default: 1024."},
 		}},
 		{Class: "WorkOptions", Doc: "Options of server.work.", Fields: []api.Field{
 			{Name: "queue?", Type: "string", Doc: "The name of the queue. Default: queue.name of the settings."},
