@@ -45,11 +45,5 @@ func (s *Server) needLaravel(tb testing.TB) {
 	driver := map[Kind]string{PostgreSQL: "pgsql", MariaDB: "mysql", SQLite: "sqlite"}[s.Kind]
 	const installed = `require_once 'Illuminate/autoload.php'; exit(in_array($argv[1], PDO::getAvailableDrivers()) ? 0 : 1);`
 	err := exec.CommandContext(tb.Context(), "php", "-d", "error_reporting=0", "-r", installed, driver).Run()
-	switch {
-	case err == nil:
-	case os.Getenv("CI") == "true":
-		tb.Fatalf("Laravel with PHP's driver %s: %v", driver, err)
-	default:
-		tb.Skipf("Laravel with PHP's driver %s is not installed: %v", driver, err)
-	}
+	testkit.Need(tb, err == nil, "Laravel with PHP's driver "+driver)
 }

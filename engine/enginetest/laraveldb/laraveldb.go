@@ -97,15 +97,7 @@ func find(tb testing.TB, name string) string {
 			return found[len(found)-1]
 		}
 	}
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("CI") == "true" {
-		tb.Fatalf("%s: %v", name, err)
-	}
-	tb.Skipf("%s is not installed: %v", name, err)
-	return ""
+	return testkit.Program(tb, name)
 }
 
 // command returns a command that runs in the directory, without root's rights.
