@@ -24,8 +24,8 @@ import (
 
 const (
 	maxBody = 64 << 10 // bytes of a request's body
-	// queuePatience is how long an answer waits for the queue service.
-	queuePatience = 5 * time.Second
+	// queueTimeout is how long an answer waits for the queue service.
+	queueTimeout = 5 * time.Second
 )
 
 // Options configure a Console.

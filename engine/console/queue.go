@@ -122,7 +122,7 @@ func (c *Console) withQueue(ctx context.Context, ask func(ctx context.Context, a
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, queuePatience)
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	return ask(ctx, admin, name)
 }

@@ -21,7 +21,7 @@ import (
 
 // Settings are what the driver needs to know about a server.
 type Settings struct {
-	// Address of the server, in one of the forms that ParseAddress reads.
+	// Address of the server, in one of the forms that config.ParseRedisAddress reads.
 	Address string
 	// Prefix of all keys, as in Laravel's database.redis.options.prefix. Optional.
 	Prefix string
@@ -116,7 +116,7 @@ func (d *Driver) hold(j job) *heldJob {
 	return &heldJob{j, d.sequence}
 }
 
-// warnOfOpenServer warns once if the server is on another machine and has let us in without a password.
+// warnOfOpenServer warns once if the server is on another machine and asks for no password.
 func (d *Driver) warnOfOpenServer(c *connection) {
 	if c.isLocal() || c.hasPassword {
 		return

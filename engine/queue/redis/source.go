@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
+	"perigee/engine/logging"
 	"perigee/engine/queue"
 )
 
@@ -166,11 +167,11 @@ func (s *source) Release(id uint64, _ uint32, delay time.Duration, answer func(e
 	s.finish(id, s.main.scripts.release, false, answer, delay.Seconds())
 }
 
-// maxReason is how much of the reason of a bury is kept, in bytes.
+// maxReason is how many bytes of the reason of a bury are kept.
 const maxReason = 1024
 
 func (s *source) Bury(id uint64, _ uint32, reason string, answer func(error)) {
-	s.finish(id, s.main.scripts.bury, false, answer, reason[:min(len(reason), maxReason)])
+	s.finish(id, s.main.scripts.bury, false, answer, logging.Clip(reason, maxReason))
 }
 
 func (s *source) Touch(id uint64, answer func(error)) {

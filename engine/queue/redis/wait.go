@@ -123,7 +123,7 @@ func (w *waiter) block(d time.Duration) error {
 	return w.c.translate(err)
 }
 
-// close ends the wait. A reserve under way is answered first, so that no job is reserved without anybody knowing.
+// close ends the wait. A reserve under way is answered first, since it may have reserved a job.
 func (w *waiter) close() {
 	w.mu.Lock()
 	w.closing = true
