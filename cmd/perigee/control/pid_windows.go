@@ -7,9 +7,9 @@ const stillActive = 259
 
 // exists reports whether there is a process with this ID.
 func exists(pid int) bool {
-	process, err := open(pid)
+	process, err := openProcess(pid)
 	if err != nil {
-		return err == windows.ERROR_ACCESS_DENIED //nolint:errorlint // an Errno, as open returns it
+		return err == windows.ERROR_ACCESS_DENIED //nolint:errorlint // an Errno, as openProcess returns it
 	}
 	defer func() { _ = windows.CloseHandle(process) }()
 	var code uint32
@@ -18,7 +18,7 @@ func exists(pid int) bool {
 
 // programName returns the path of the program of a process.
 func programName(pid int) (string, error) {
-	process, err := open(pid)
+	process, err := openProcess(pid)
 	if err != nil {
 		return "", err
 	}
@@ -31,6 +31,6 @@ func programName(pid int) (string, error) {
 	return windows.UTF16ToString(name[:size]), nil
 }
 
-func open(pid int) (windows.Handle, error) {
+func openProcess(pid int) (windows.Handle, error) {
 	return windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 }
