@@ -36,7 +36,7 @@ func work(t *testing.T, app string, change func(c *config.Config)) (*enginetest.
 		}
 	})
 	address := server.Config.Queue
-	if address.Driver == config.DriverMemory {
+	if address.Driver == config.DriverMemory || address.Driver == config.DriverOff { // the service is that of the test
 		address.Driver = config.DriverBeanstalkd
 	}
 	service, err := jobqueue.Open(address)

@@ -130,6 +130,11 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// withSettings are the commands beside start that have the flags of settings.
+var withSettings = []string{
+	"check", "close", "connections", "console", "health", "push", "reload", "routes", "send", "status", "stop", "test", "trace", "types",
+}
+
 // Only the commands that the command line names have the flags of settings, and all of them if it asks for the documents.
 func TestSettingFlags(t *testing.T) {
 	for _, row := range []struct {
@@ -143,7 +148,7 @@ func TestSettingFlags(t *testing.T) {
 		p := &program{args: append([]string{"perigee"}, row.args...), stdout: io.Discard}
 		for _, c := range p.root().Commands {
 			has := slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "port") })
-			want := c.Name == "start" || row.want && slices.Contains([]string{"check", "health", "push", "reload", "routes", "status", "stop", "test", "types"}, c.Name)
+			want := c.Name == "start" || row.want && slices.Contains(withSettings, c.Name)
 			if has != want {
 				t.Errorf("%q: %s has the flag --port: %v, want %v", row.args, c.Name, has, want)
 			}

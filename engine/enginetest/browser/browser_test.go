@@ -2,6 +2,7 @@
 package browser
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os/exec"
@@ -74,21 +75,19 @@ func (p person) fail(what string, err error) {
 	p.t.Fatalf("%s: %s: %v\nthe page shows:\n%s", p.name, what, err, text)
 }
 
-// sees waits until a JavaScript expression is true. The test asks, rather than a function in the page as of chromedp.Poll,
-// which would end if the page is loaded meanwhile.
+// sees waits until a JavaScript expression is true; until then it may fail, since elements are missing. The test asks, rather than a
+// function in the page as of chromedp.Poll, which would end if the page is loaded meanwhile.
 func (p person) sees(what, expression string) {
 	p.t.Helper()
 	holds := chromedp.Evaluate[bool]("Boolean(" + expression + ")")
 	for deadline := time.Now().Add(testkit.Timeout); ; time.Sleep(pollingInterval) {
 		seen, err := chromedp.Run(p.ctx, holds)
-		if err == nil && !seen && time.Now().After(deadline) {
-			err = errors.New("not within " + testkit.Timeout.String())
-		}
-		if err != nil {
-			p.fail("sees "+what, err)
-		}
 		if seen {
 			return
+		}
+		var exception *chromedp.ExceptionError
+		if err != nil && !errors.As(err, &exception) || time.Now().After(deadline) {
+			p.fail("sees "+what, cmp.Or(err, errors.New("not within "+testkit.Timeout.String())))
 		}
 	}
 }
