@@ -1,9 +1,10 @@
 package auth
 
 import (
-	"container/heap"
 	"net/netip"
 	"time"
+
+	"perigee/engine/priority"
 )
 
 // maxBuckets is how many addresses are remembered at once, at about 150 bytes each.
@@ -21,14 +22,20 @@ type addressBuckets struct {
 
 	epoch    time.Time // the time of the first take: times of buckets count from here
 	byAddr   map[netip.Addr]*addressBucket
-	byFullAt bucketHeap
+	byFullAt priority.Heap[*addressBucket]
 }
 
 type addressBucket struct {
 	Bucket
 	addr  netip.Addr
-	index int // in bucketHeap
+	index int // in byFullAt
 }
+
+// Before implements priority.Item: the bucket that is full first is the first.
+func (b *addressBucket) Before(other *addressBucket) bool { return b.fullAt < other.fullAt }
+
+// Place implements priority.Item.
+func (b *addressBucket) Place() *int { return &b.index }
 
 // newAddressBuckets returns buckets of burst tokens each, of which one comes back each interval.
 func newAddressBuckets(interval time.Duration, burst int) addressBuckets {
@@ -55,7 +62,7 @@ func (b *addressBuckets) take(addr netip.Addr, at time.Time) {
 	}
 	if bucket := b.byAddr[addr]; bucket != nil {
 		if bucket.Allow(b.interval, b.capacity, now) {
-			heap.Fix(&b.byFullAt, bucket.index)
+			b.byFullAt.Fix(bucket)
 		}
 		return
 	}
@@ -64,39 +71,12 @@ func (b *addressBuckets) take(addr netip.Addr, at time.Time) {
 	}
 	added := &addressBucket{addr: addr, Bucket: Bucket{now + b.interval}}
 	b.byAddr[addr] = added
-	heap.Push(&b.byFullAt, added)
+	b.byFullAt.Push(added)
 }
 
 // drop forgets the bucket that is full first.
 func (b *addressBuckets) drop() {
-	delete(b.byAddr, heap.Pop(&b.byFullAt).(*addressBucket).addr)
-}
-
-// bucketHeap has the bucket that is full first at its top.
-type bucketHeap []*addressBucket
-
-var _ heap.Interface = (*bucketHeap)(nil)
-
-func (h bucketHeap) Len() int           { return len(h) }
-func (h bucketHeap) Less(i, j int) bool { return h[i].fullAt < h[j].fullAt }
-
-func (h bucketHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *bucketHeap) Push(x any) {
-	added := x.(*addressBucket)
-	added.index = len(*h)
-	*h = append(*h, added)
-}
-
-func (h *bucketHeap) Pop() any {
-	last := len(*h) - 1
-	popped := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return popped
+	delete(b.byAddr, b.byFullAt.Pop().addr)
 }
 
 // Network returns what counts as one address: an IPv4 address, or the /64 of an IPv6 one, since that is what one

@@ -6,7 +6,6 @@ package memory
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"fmt"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"perigee/engine/loop"
+	"perigee/engine/priority"
 	"perigee/engine/queue"
 )
 
@@ -52,7 +52,7 @@ type Queue struct {
 }
 
 type namedQueue struct {
-	ready   readyHeap
+	ready   priority.Heap[*job]
 	buried  []*job    // in the order in which they were buried
 	waiting []*waiter // reserves that wait for a job
 }
@@ -66,26 +66,16 @@ type job struct {
 	put   time.Time
 	due   time.Time   // when a delayed job becomes ready
 	stop  func() bool // stops the timer of a delayed job
+	index int         // in namedQueue.ready
 }
 
-// readyHeap is a heap of jobs by priority, then by age.
-type readyHeap []*job
-
-func (r readyHeap) Len() int      { return len(r) }
-func (r readyHeap) Swap(i, j int) { r[i], r[j] = r[j], r[i] }
-func (r readyHeap) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(r[i].stats.Priority, r[j].stats.Priority), cmp.Compare(r[i].id, r[j].id)) < 0
+// Before implements priority.Item: the more urgent job is the first, then the older one.
+func (j *job) Before(other *job) bool {
+	return cmp.Or(cmp.Compare(j.stats.Priority, other.stats.Priority), cmp.Compare(j.id, other.id)) < 0
 }
 
-func (r *readyHeap) Push(x any) { *r = append(*r, x.(*job)) }
-
-func (r *readyHeap) Pop() any {
-	last := len(*r) - 1
-	j := (*r)[last]
-	(*r)[last] = nil
-	*r = (*r)[:last]
-	return j
-}
+// Place implements priority.Item.
+func (j *job) Place() *int { return &j.index }
 
 // New returns an empty queue that measures delays with a clock.
 func New(clock loop.Clock) *Queue {
@@ -145,7 +135,7 @@ func (q *Queue) enqueue(j *job, delay time.Duration) {
 	}
 	j.state = queue.Ready
 	n := q.named(j.queue)
-	heap.Push(&n.ready, j)
+	n.ready.Push(j)
 	for len(n.waiting) > 0 && len(n.ready) > 0 {
 		w := n.waiting[0]
 		n.waiting = n.waiting[1:]
@@ -159,7 +149,7 @@ func (q *Queue) remove(j *job) {
 	n := q.named(j.queue)
 	switch j.state {
 	case queue.Ready:
-		heap.Remove(&n.ready, slices.Index(n.ready, j))
+		n.ready.Remove(j)
 	case queue.Delayed:
 		j.stop()
 	case queue.Buried:

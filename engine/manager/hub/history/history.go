@@ -4,12 +4,12 @@
 package history
 
 import (
-	"container/heap"
 	"sync/atomic"
 
 	"perigee/engine/broker/outbox"
 	"perigee/engine/config"
 	"perigee/engine/logging"
+	"perigee/engine/priority"
 )
 
 // Limits of the history of one topic, besides the number of messages that its options give.
@@ -22,9 +22,9 @@ const (
 // Histories are the histories of all topics.
 type Histories struct {
 	refusals *logging.Refusals
-	limit    config.Size // of all together
-	largest  histories
-	bytes    atomic.Int64 // written by the loop
+	limit    config.Size             // of all together
+	largest  priority.Heap[*History] // those with messages
+	bytes    atomic.Int64            // written by the loop
 }
 
 // History has the latest messages of a topic.
@@ -36,6 +36,12 @@ type History struct {
 	bytes  int
 	index  int // in Histories.largest; -1 if it is empty
 }
+
+// Before implements priority.Item: the largest history is the first.
+func (h *History) Before(other *History) bool { return h.bytes > other.bytes }
+
+// Place implements priority.Item.
+func (h *History) Place() *int { return &h.index }
 
 // New returns an empty set of histories. All together take at most limit bytes; 0 means any number.
 func New(limit config.Size, r *logging.Refusals) *Histories {
@@ -98,11 +104,11 @@ func (h *History) resize(bytes int) {
 	h.bytes = bytes
 	switch {
 	case h.index < 0 && bytes > 0:
-		heap.Push(&all.largest, h)
+		all.largest.Push(h)
 	case h.index >= 0 && bytes == 0:
-		heap.Remove(&all.largest, h.index)
+		all.largest.Remove(h)
 	case h.index >= 0:
-		heap.Fix(&all.largest, h.index)
+		all.largest.Fix(h)
 	}
 }
 
@@ -113,30 +119,4 @@ func (all *Histories) enforceLimit() {
 		all.refusals.Log("limits.history_memory", all.limit, "topic", largest.topic)
 		largest.drop((len(largest.frames) + 1) / 2)
 	}
-}
-
-// histories are a heap of those with messages, the largest first.
-type histories []*History
-
-func (list histories) Len() int           { return len(list) }
-func (list histories) Less(i, j int) bool { return list[i].bytes > list[j].bytes }
-
-func (list histories) Swap(i, j int) {
-	list[i], list[j] = list[j], list[i]
-	list[i].index, list[j].index = i, j
-}
-
-// Push is called by package heap, as is Pop.
-func (list *histories) Push(of any) {
-	added := of.(*History)
-	added.index = len(*list)
-	*list = append(*list, added)
-}
-
-func (list *histories) Pop() any {
-	last := len(*list) - 1
-	removed := (*list)[last]
-	(*list)[last], removed.index = nil, -1
-	*list = (*list)[:last]
-	return removed
 }
