@@ -28,23 +28,23 @@ function app:roster() end
 return app
 `
 
-// What the console costs: requests and fan-out to 100 clients without it, with it while nobody looks, and while a page reads the overview
-// at the beginning of each measurement, which is far more often than a page does. The ratios compare
-// the processor time of a server without it with that of one with it, which other programs on the machine hardly change.
+// startRinging runs a server with the manager ringing, without limits, and connects 100 clients.
+func startRinging(b *testing.B, console bool) (*enginetest.Server, *requesters) {
+	b.Helper()
+	dir := b.TempDir()
+	write(b, dir, map[string]string{"app.lua": ringing})
+	server := startAnswering(b, func(c *config.Config) {
+		c.Lua.Path, c.Lua.Manager, c.Console.Enabled = dir, "app", console
+	})
+	return server, connectRequesters(b, server.Socket, "Pong")
+}
+
+// A server without the console and one with it answer requests and broadcast to 100 clients; of the latter nobody asks anything, or a page
+// reads the overview at the beginning of each measurement, which is far more often than a page does. The ratios compare the processor
+// time of the two servers, which other programs on the machine hardly change.
 func BenchmarkConsole(b *testing.B) {
-	start := func(enabled bool) (*enginetest.Server, *requesters) {
-		dir := b.TempDir()
-		write(b, dir, map[string]string{"app.lua": ringing})
-		server := enginetest.Start(b, func(c *config.Config) {
-			c.Lua.Path, c.Lua.Manager, c.Console.Enabled = dir, "app", enabled
-			c.Server.MaxConnections = 0
-			c.Limits.MessagesPerSecond, c.Limits.BytesPerSecond, c.Limits.ConnectionsPerIP, c.Limits.ConnectsPerSecondPerIP = 0, 0, 0, 0
-		})
-		return server, connectRequesters(b, server.Socket, "Pong")
-	}
-	_, off := start(false)
-	server, on := start(true)
-	const length = 300 * time.Millisecond // of one measurement
+	_, off := startRinging(b, false)
+	server, on := startRinging(b, true)
 	for b.Loop() {
 		var requests, fanOut [3][]float64 // without a console, idle, open
 		for range 9 {                     // in turns, since other programs disturb each differently
@@ -53,11 +53,8 @@ func BenchmarkConsole(b *testing.B) {
 				if i == 2 {
 					stop = readOverview(b, server.Status.Console)
 				}
-				requests[i] = append(requests[i], timeOf(b, func() int {
-					answered, _ := clients.measure(b, 16, length)
-					return answered
-				}))
-				fanOut[i] = append(fanOut[i], timeOf(b, func() int { return clients.fanOut(b, length) }))
+				request, frame := clients.times(b)
+				requests[i], fanOut[i] = append(requests[i], request), append(fanOut[i], frame)
 				stop()
 			}
 		}
@@ -68,6 +65,17 @@ func BenchmarkConsole(b *testing.B) {
 		b.ReportMetric(testkit.Median(fanOut[0])/testkit.Median(fanOut[1]), "fan-out-idle/off")
 		b.ReportMetric(testkit.Median(fanOut[0])/testkit.Median(fanOut[2]), "fan-out-open/off")
 	}
+}
+
+// times returns the processor time of one request and that of one frame of the fan-out, in nanoseconds.
+func (r *requesters) times(b *testing.B) (request, frame float64) {
+	b.Helper()
+	const length = 300 * time.Millisecond // of one measurement
+	request = timeOf(b, func() int {
+		answered, _ := r.measure(b, 16, length)
+		return answered
+	})
+	return request, timeOf(b, func() int { return r.fanOut(b, length) })
 }
 
 // timeOf returns the processor time of the process, clients included, for one of the requests or frames that run counts, in nanoseconds.

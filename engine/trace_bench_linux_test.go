@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"sync"
 	"testing"
-	"time"
 
-	"perigee/engine/config"
 	"perigee/engine/enginetest"
 	"perigee/engine/testkit"
 	"perigee/engine/trace"
@@ -16,21 +14,14 @@ import (
 // What a trace costs: requests and fan-out to 100 clients while nobody traces, and while a trace of everybody is read as perigee trace
 // does. The ratios compare the processor time without a trace with that of one with it, reading included.
 func BenchmarkTrace(b *testing.B) {
-	dir := b.TempDir()
-	write(b, dir, map[string]string{"app.lua": ringing})
-	server := startAnswering(b, func(c *config.Config) { c.Lua.Path, c.Lua.Manager = dir, "app" })
-	clients := connectRequesters(b, server.Socket, "Pong")
-	const length = 300 * time.Millisecond // of one measurement
+	server, clients := startRinging(b, true)
 	for b.Loop() {
 		var requests, fanOut [2][]float64 // without a trace, with one
 		for range 9 {                     // in turns, since other programs disturb each differently
 			for i, begin := range []func() (end func()){func() func() { return func() {} }, func() func() { return readTrace(b, server) }} {
 				end := begin()
-				requests[i] = append(requests[i], timeOf(b, func() int {
-					answered, _ := clients.measure(b, 16, length)
-					return answered
-				}))
-				fanOut[i] = append(fanOut[i], timeOf(b, func() int { return clients.fanOut(b, length) }))
+				request, frame := clients.times(b)
+				requests[i], fanOut[i] = append(requests[i], request), append(fanOut[i], frame)
 				end()
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -28,12 +27,12 @@ type Options struct {
 
 // Server is a beanstalkd. It is killed when the test ends.
 type Server struct {
+	testkit.Process
 	// Address is where it listens, host:port or the path of a socket. It stays the same after Restart.
 	Address string
 
 	arguments []string
 	binlog    string // its directory; "" without a binlog
-	cmd       *exec.Cmd
 }
 
 // Start starts a beanstalkd. If it is not installed, the test is skipped, or fails if CI=true.
@@ -88,11 +87,7 @@ func network(address string) string {
 // Restart starts the server again after Kill, and returns when it listens.
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
-	s.cmd = exec.Command(s.arguments[0], s.arguments[1:]...) //nolint:noctx // it runs until Kill
-	s.cmd.Stderr = tb.Output()
-	if err := s.cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
+	s.RunProgram(tb, s.arguments)
 	testkit.WaitFor(tb, "beanstalkd to listen at "+s.Address, func() bool {
 		c, err := net.Dial(network(s.Address), s.Address) //nolint:noctx // a local connection takes no time
 		if err == nil {
@@ -100,16 +95,6 @@ func (s *Server) Restart(tb testing.TB) {
 		}
 		return err == nil
 	})
-}
-
-// Kill kills the server with SIGKILL, if it runs.
-func (s *Server) Kill() {
-	if s.cmd == nil {
-		return
-	}
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
-	s.cmd = nil
 }
 
 // Tear makes the binlog of a killed server as if it had been killed while it stored the job with this body.

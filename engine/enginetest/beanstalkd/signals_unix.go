@@ -27,7 +27,7 @@ func (s *Server) Drain(tb testing.TB) {
 
 func (s *Server) signal(tb testing.TB, signal syscall.Signal) {
 	tb.Helper()
-	if err := s.cmd.Process.Signal(signal); err != nil {
+	if err := s.Cmd.Process.Signal(signal); err != nil {
 		tb.Fatal(err)
 	}
 }

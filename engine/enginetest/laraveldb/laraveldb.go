@@ -42,6 +42,7 @@ const Password = "S3CRET-canary"
 
 // Server is a database with the tables jobs and failed_jobs. It is killed when the test ends.
 type Server struct {
+	testkit.Process
 	Kind Kind
 	// DSN is the URL of the database, with user and password.
 	DSN string
@@ -50,7 +51,6 @@ type Server struct {
 
 	driver, name string // of database/sql
 	arguments    []string
-	cmd          *exec.Cmd
 	tables       atomic.Int64 // pairs of tables made
 }
 
@@ -175,12 +175,9 @@ func (s *Server) Restart(tb testing.TB) {
 		return
 	}
 	testkit.WaitFor(tb, "the database to answer", func() bool {
-		if s.cmd == nil {
+		if s.Cmd == nil {
 			// Processes of a killed PostgreSQL end a moment after it. Until then, it refuses to start.
-			s.cmd = s.command(context.WithoutCancel(tb.Context()), tb, s.arguments[0], s.arguments[1:]...)
-			if err := s.cmd.Start(); err != nil {
-				tb.Fatal(err)
-			}
+			s.Run(tb, s.command(context.WithoutCancel(tb.Context()), tb, s.arguments[0], s.arguments[1:]...))
 		}
 		db := s.Open(tb)
 		defer func() { _ = db.Close() }()
@@ -189,21 +186,11 @@ func (s *Server) Restart(tb testing.TB) {
 		if db.PingContext(ctx) == nil {
 			return true
 		}
-		if ended(s.cmd) {
-			s.cmd = nil
+		if ended(s.Cmd) {
+			s.Cmd = nil
 		}
 		return false
 	})
-}
-
-// Kill kills the database with SIGKILL, if it runs.
-func (s *Server) Kill() {
-	if s.cmd == nil {
-		return
-	}
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
-	s.cmd = nil
 }
 
 // Open returns a pool of connections, which the caller must close.

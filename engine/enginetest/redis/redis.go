@@ -5,7 +5,6 @@ package redis
 import (
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -28,6 +27,7 @@ type Options struct {
 
 // Server is a redis-server. It is killed when the test ends.
 type Server struct {
+	testkit.Process
 	// Address is where it listens, host:port. It stays the same after Restart.
 	Address string
 	// Socket is the path of its Unix socket.
@@ -35,7 +35,6 @@ type Server struct {
 
 	arguments []string
 	password  string
-	cmd       *exec.Cmd
 }
 
 // Start starts a redis-server. If it is not installed, the test is skipped, or fails if CI=true.
@@ -73,25 +72,11 @@ func Start(tb testing.TB, o Options) *Server {
 // Restart starts the server again after Kill, and returns when it has read its jobs.
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
-	s.cmd = exec.Command(s.arguments[0], s.arguments[1:]...) //nolint:noctx // it runs until Kill
-	s.cmd.Stderr = tb.Output()
-	if err := s.cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
+	s.RunProgram(tb, s.arguments)
 	testkit.WaitFor(tb, "redis-server to answer at "+s.Address, func() bool {
 		_, err := s.Do("PING")
 		return err == nil
 	})
-}
-
-// Kill kills the server with SIGKILL, if it runs.
-func (s *Server) Kill() {
-	if s.cmd == nil {
-		return
-	}
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
-	s.cmd = nil
 }
 
 // Dial connects with the library.
