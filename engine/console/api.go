@@ -25,10 +25,10 @@ func (c *Console) routes() http.Handler {
 		"GET /api/queue":          c.queue,
 		"GET /api/queue/jobs":     c.job,
 
-		"GET /api/connections":        c.connections,
+		"GET /api/connections":        page(c, (*inspect.Inspector).Connections),
 		"GET /api/connections/{uuid}": c.connection,
-		"GET /api/users":              c.users,
-		"GET /api/topics":             c.topics,
+		"GET /api/users":              page(c, (*inspect.Inspector).Users),
+		"GET /api/topics":             page(c, (*inspect.Inspector).Topics),
 		"GET /api/topics/{name...}":   c.topic,
 		"GET /api/routes":             c.registrations,
 		"GET /api/timers":             c.timers,

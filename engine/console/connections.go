@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"io"
 	"maps"
@@ -29,28 +30,23 @@ func query(r *http.Request) (inspect.Query, error) {
 	return inspect.Query{Search: r.FormValue("search"), User: r.FormValue("user"), After: r.FormValue("after"), Limit: limit}, nil
 }
 
-func (c *Console) connections(r *http.Request) (any, error) {
-	q, err := query(r)
-	if err != nil {
-		return nil, err
+// page returns the answer of a request for a part of a list.
+func page[T any](c *Console, list func(i *inspect.Inspector, ctx context.Context, q inspect.Query) (inspect.List[T], error)) answer {
+	return func(r *http.Request) (any, error) {
+		q, err := query(r)
+		if err != nil {
+			return nil, err
+		}
+		return list(c.options.Server.Inspector(), r.Context(), q)
 	}
-	return c.options.Server.Inspector().Connections(r.Context(), q)
 }
 
-func (c *Console) users(r *http.Request) (any, error) {
-	q, err := query(r)
-	if err != nil {
-		return nil, err
+// whenOpen returns the error of a request about a connection, also if no connection with the UUID was found.
+func whenOpen(uuid string, found bool, err error) error {
+	if err == nil && !found {
+		err = notFound("there is no open connection %s", uuid)
 	}
-	return c.options.Server.Inspector().Users(r.Context(), q)
-}
-
-func (c *Console) topics(r *http.Request) (any, error) {
-	q, err := query(r)
-	if err != nil {
-		return nil, err
-	}
-	return c.options.Server.Inspector().Topics(r.Context(), q)
+	return err
 }
 
 func (c *Console) topic(r *http.Request) (any, error) {
@@ -73,9 +69,10 @@ func (c *Console) timers(r *http.Request) (any, error) {
 
 // connection answers with all about a connection. Its fields are those of the application, and may be secret.
 func (c *Console) connection(r *http.Request) (any, error) {
-	detail, found, err := c.options.Server.Inspector().Connection(r.Context(), r.PathValue("uuid"))
-	if err != nil || !found {
-		return nil, cmp.Or(err, notFound("there is no open connection %s", r.PathValue("uuid")))
+	uuid := r.PathValue("uuid")
+	detail, found, err := c.options.Server.Inspector().Connection(r.Context(), uuid)
+	if err = whenOpen(uuid, found, err); err != nil {
+		return nil, err
 	}
 	if detail.Fields != nil {
 		detail.Fields = json.RawMessage(c.redactor().Show(detail.Fields, math.MaxInt, len(detail.Fields)))
@@ -101,8 +98,8 @@ func (c *Console) send(r *http.Request) (any, error) {
 	}
 	uuid := r.PathValue("uuid")
 	found, err := c.options.Server.Inspector().Send(r.Context(), uuid, given.Name, fields)
-	if err != nil || !found {
-		return nil, cmp.Or(err, notFound("there is no open connection %s", uuid))
+	if err = whenOpen(uuid, found, err); err != nil {
+		return nil, err
 	}
 	c.audit(r.Context(), "send", "uuid", uuid, "message", given.Name)
 	return struct{}{}, nil
@@ -122,8 +119,8 @@ func (c *Console) close(r *http.Request) (any, error) {
 	}
 	uuid := r.PathValue("uuid")
 	found, err := c.options.Server.Inspector().Close(r.Context(), uuid, wire.Close{Code: given.Code, Reason: given.Reason})
-	if err != nil || !found {
-		return nil, cmp.Or(err, notFound("there is no open connection %s", uuid))
+	if err = whenOpen(uuid, found, err); err != nil {
+		return nil, err
 	}
 	c.audit(r.Context(), "close", "uuid", uuid, "code", given.Code)
 	return struct{}{}, nil

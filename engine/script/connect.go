@@ -14,10 +14,12 @@ import (
 
 // connectPlace returns where the connect hook is defined; "" if that is not known.
 func (h *hooks) connectPlace() string {
-	if hook, ok := h.functions["connect"].(*lua.LFunction); ok && !hook.IsG {
-		return fmt.Sprintf("%s:%d", hook.Proto.SourceName, hook.Proto.LineDefined)
+	hook, _ := h.functions["connect"].(*lua.LFunction)
+	file, line := api.DefinedAt(hook)
+	if file == "" {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf("%s:%d", file, line)
 }
 
 // raiseConnect raises an error about what the connect hook did, at the place of its definition.

@@ -127,8 +127,9 @@ func (s *scanner) redact(text []byte, limit int, secret func(name string) bool, 
 				replace(int(s.InputOffset())-len(value), redacted)
 			}
 		case !isName && hide != nil && token.Kind() == jsontext.KindString:
-			if shown := token.String(); hide(shown) != shown {
-				quoted := AppendString(nil, hide(shown))
+			given := token.String()
+			if shown := hide(given); shown != given {
+				quoted := AppendString(nil, shown)
 				replace(read+bytes.IndexByte(text[read:], '"'), string(quoted[1:len(quoted)-1]))
 			}
 		}

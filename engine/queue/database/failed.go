@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -10,9 +9,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"perigee/engine/queue"
+	"perigee/engine/wire"
 )
 
 // otherFailed is added to the IDs of failed jobs that other workers have written, since their numbers in the jobs table are not
@@ -39,9 +40,14 @@ func exception(id, attempt int64, reason string) string {
 // numbered is how the exception of a job with an ID begins.
 func numbered(id int64) string { return fmt.Sprintf("Perigee job %d, attempt ", id) }
 
+// ourException matches the exceptions that this package writes.
+var ourException = sync.OnceValue(func() *regexp.Regexp { //nolint:gochecknoglobals // compiled once, when first needed
+	return regexp.MustCompile(`(?s)^Perigee job (\d+), attempt (\d+): (.*)$`)
+})
+
 // read returns what the exception says: number and attempt are 0 if another worker has written it.
 func (f *failed) read() (number, attempt int64, reason string) {
-	m := regexp.MustCompile(`(?s)^Perigee job (\d+), attempt (\d+): (.*)$`).FindStringSubmatch(f.exception)
+	m := ourException().FindStringSubmatch(f.exception)
 	if m == nil {
 		line, _, _ := strings.Cut(f.exception, "\n") // the rest is PHP's stack
 		return 0, 0, line
@@ -95,10 +101,7 @@ func (c conn) unusedUUID(ctx context.Context, payload []byte) (string, error) {
 			return "", err
 		}
 	}
-	b := make([]byte, 16)
-	_, _ = rand.Read(b)                         // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // RFC 9562, 5.4
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]), nil
+	return wire.NewID(), nil
 }
 
 // findFailed returns the failed job with a number, or queue.ErrNotFound.

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -240,11 +242,7 @@ func (s *source) run() {
 func (s *source) end(commands []*command) {
 	if s.lost == nil {
 		s.lost = queue.ErrStopping
-		var held []*reservation
-		for _, r := range s.held {
-			held = append(held, r)
-		}
-		if s.conn.free(s.ctx, held) == nil {
+		if s.conn.free(s.ctx, slices.Collect(maps.Values(s.held))) == nil {
 			clear(s.held)
 		}
 	}
@@ -254,12 +252,8 @@ func (s *source) end(commands []*command) {
 
 // abandonHeld leaves the held jobs to the next source of the queue.
 func (s *source) abandonHeld() {
-	var held []*reservation
-	for _, r := range s.held {
-		held = append(held, r)
-	}
+	s.q.abandon(s.queue, slices.Collect(maps.Values(s.held)))
 	clear(s.held)
-	s.q.abandon(s.queue, held)
 }
 
 // work executes commands, and the reserve that waits, if it is time to look for a job. Then it answers them in their order.

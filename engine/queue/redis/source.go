@@ -127,12 +127,17 @@ func (s *source) sendReserves() {
 	}, s.main.ttr, len(asked), newID())
 }
 
+// find returns the held job with a number, or nil.
+func (s *source) find(id uint64) *heldJob {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held[id]
+}
+
 // finish runs a script that ends the reservation of a job, or keeps it if keep is set.
 func (s *source) finish(id uint64, script *redis.Script, keep bool, answer func(error), arguments ...any) {
 	s.sendReserves()
-	s.mu.Lock()
-	j := s.held[id]
-	s.mu.Unlock()
+	j := s.find(id)
 	if j == nil {
 		answer(queue.ErrNotFound)
 		return
@@ -180,9 +185,7 @@ func (s *source) Touch(id uint64, answer func(error)) {
 
 // GiveBack waits for the flush, so that jobs given back together keep their order.
 func (s *source) GiveBack(id uint64, _ uint32, answer func(error)) {
-	s.mu.Lock()
-	j := s.held[id]
-	s.mu.Unlock()
+	j := s.find(id)
 	if j == nil {
 		answer(queue.ErrNotFound)
 		return

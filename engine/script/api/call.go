@@ -44,10 +44,15 @@ func (c *Call) Run(machine *vm.VM, timeout time.Duration, fn lua.LValue, args ..
 
 // Defined returns the place of the definition of the function that the call runs; file is "" if that is a function of the server.
 func (c *Call) Defined() (file string, line int) {
-	if c.function == nil {
+	return DefinedAt(c.function)
+}
+
+// DefinedAt returns the place of the definition of a function; file is "" if it is nil or a function of the server.
+func DefinedAt(fn *lua.LFunction) (file string, line int) {
+	if fn == nil || fn.IsG {
 		return "", 0
 	}
-	return c.function.Proto.SourceName, c.function.Proto.LineDefined
+	return fn.Proto.SourceName, fn.Proto.LineDefined
 }
 
 // Caller returns the call that L's code runs in.

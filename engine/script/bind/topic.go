@@ -8,6 +8,7 @@ import (
 	"perigee/engine/auth"
 	"perigee/engine/script/api"
 	"perigee/engine/script/value"
+	"perigee/engine/wire"
 )
 
 // topic is the Lua object of a Topic. It encodes as the topic's JSON object.
@@ -101,6 +102,15 @@ func topicFields() []api.Field {
 	}
 }
 
+// onMessage returns the method of a topic that does something with a message, which it gets as a name and fields.
+func (cs *Clients) onMessage(method string, do func(h Host, t Topic, name string, fields wire.Fields) error) lua.LGFunction {
+	return func(L *lua.LState) int {
+		t, name := api.Self[*topic](L, method).Topic, L.CheckString(2)
+		raiseSend(L, name, do(cs.host, t, name, fields(L, name, 3)))
+		return 0
+	}
+}
+
 func (cs *Clients) topicMethods() []api.Function {
 	return []api.Function{
 		{
@@ -123,20 +133,12 @@ func (cs *Clients) topicMethods() []api.Function {
 		{
 			Name: "send", Signature: "(name: string, fields?: table)",
 			Doc: "Sends a message to all subscribers, and keeps it for later ones if the topic has a history.",
-			Run: func(L *lua.LState) int {
-				to, name := api.Self[*topic](L, "send").Topic, L.CheckString(2)
-				raiseSend(L, name, cs.host.Publish(to, name, fields(L, name, 3)))
-				return 0
-			},
+			Run: cs.onMessage("send", Host.Publish),
 		},
 		{
 			Name: "remember", Signature: "(name: string, fields?: table)",
 			Doc: "Keeps a message for later subscribers, as topic:send does, without sending it to the present ones. With it, boot can fill a history that is empty. Does nothing if the topic has no history.",
-			Run: func(L *lua.LState) int {
-				in, name := api.Self[*topic](L, "remember").Topic, L.CheckString(2)
-				raiseSend(L, name, cs.host.Remember(in, name, fields(L, name, 3)))
-				return 0
-			},
+			Run: cs.onMessage("remember", Host.Remember),
 		},
 		{
 			Name: "presence", Signature: "(): string[]",
