@@ -67,7 +67,7 @@ func tracedExample(t *testing.T) (command []string, output string) {
 	return command, output
 }
 
-// The example of the document is what perigee trace prints, whatever the time, the IDs and the durations, and it ends with Ctrl-C.
+// perigee trace prints the example of the document, apart from times, IDs and durations, and ends with Ctrl-C.
 func TestTrace(t *testing.T) {
 	command, want := tracedExample(t)
 	_, environ := runtimeDir(t)

@@ -109,7 +109,7 @@ func runSwarm(what string, out io.Writer) error {
 	return countFrames(epoll, got, frame, out)
 }
 
-// stream is what one client of a swarm has received.
+// stream counts the frames that one client of a swarm has received.
 type stream struct {
 	fd     int
 	frames int    // messages

@@ -2,7 +2,7 @@ package console
 
 import "perigee/engine/manager"
 
-// Routes are what scripts have registered: the answer to GET routes, and the output of routes --json.
+// Routes list what the scripts have registered. GET routes answers with it, and routes --json prints it.
 type Routes struct {
 	Messages  []MessageRoute  `json:"messages"`
 	Commands  []CommandRoute  `json:"commands"`

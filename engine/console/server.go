@@ -16,7 +16,7 @@ import (
 	"perigee/engine/wire"
 )
 
-// Server is what the console asks. Its methods are safe for concurrent use. Those without a context wait for nothing, so that they
+// Server is the running server, which the console asks. Its methods are safe for concurrent use. Those without a context wait for nothing, so that they
 // answer while a script holds the loop.
 type Server interface {
 	// Started returns when the server began to accept clients.

@@ -38,7 +38,7 @@ type hash [sha256.Size]byte
 
 type session struct{ ends, idle time.Time }
 
-// until returns when a session ends if nobody uses it.
+// until returns when the session ends, unless a request comes before.
 func (s session) until() time.Time {
 	if s.idle.Before(s.ends) {
 		return s.idle

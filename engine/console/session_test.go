@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A session ends when nobody uses it for half an hour, after twelve hours, or when it is closed. A ticket opens one session.
+// A session ends after half an hour without a request, after twelve hours, or when it is removed. A ticket opens one session.
 func TestSessions(t *testing.T) {
 	now := time.Unix(1_795_384_421, 0)
 	var s sessions

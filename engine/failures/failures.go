@@ -23,7 +23,7 @@ const (
 	maxLine     = 200 // bytes of a line of source
 )
 
-// Failure is what failed at one place.
+// Failure describes the failures of scripts at one place.
 type Failure struct {
 	// Ref is the reference that the latest one has in the log.
 	Ref         string

@@ -123,7 +123,7 @@ func optionClasses() []api.Kind {
 			},
 			{
 				Name: "history?", Type: "integer",
-				Doc: "How many of its latest messages the topic keeps, 0 to 1000. Whoever subscribes gets them after UpdateSubscriptions, oldest first. Default: 0. A topic keeps at most 1 MiB, and all topics limits.history_memory together. They are lost when the server ends.",
+				Doc: "How many of its latest messages the topic keeps, 0 to 1000. Whoever subscribes gets them after UpdateSubscriptions, oldest first. Default: 0. A topic keeps at most 1 MiB, and all topics limits.history_memory together. They outlive an orderly restart if the server has a state file, and are lost otherwise.",
 			},
 		}},
 		{Class: "TimerOptions", Doc: "Options of server.every.", Fields: []api.Field{

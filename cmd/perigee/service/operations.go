@@ -42,7 +42,7 @@ type Question struct {
 	Body   json.RawMessage `json:"body,omitempty"`
 }
 
-// Answer is what the API of the console answers.
+// Answer is the response of the console's API to a Question.
 type Answer struct {
 	Status int             `json:"status"`
 	Body   json.RawMessage `json:"body"`

@@ -31,7 +31,7 @@ type absence struct {
 	accounted int    // how much of size is in Outbox.kept
 }
 
-// frameCost is what keeping a frame costs besides its bytes: the Frame, its place in a list, and what the allocator rounds up.
+// frameCost is how many bytes a kept frame takes besides its text: the Frame, its entry in a list, and what the allocator adds.
 const frameCost = 96
 
 // size returns how many bytes the kept frames use if no other client shares them.

@@ -237,7 +237,7 @@ func (p *peer) confirm() {
 	p.socket.Confirm(binary.BigEndian.AppendUint64(nil, uint64(max(p.received, 0))))
 }
 
-// check compares what was received with the model. Only the last roster must have come, and as the last one.
+// check compares what the peer has received with the model. Of the rosters, the peer may miss all but the last.
 func (p *peer) check(name string) {
 	p.t.Helper()
 	p.mu.Lock()

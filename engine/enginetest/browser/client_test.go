@@ -54,7 +54,7 @@ func TestClientInChromium(t *testing.T) {
 	alice.sees("news again", `server.state === "open" && news.at(-1) === "kept"`)
 }
 
-// The client library does the same under Node, where a class can add a cookie.
+// Under Node, the client library passes the same exercise, and a program can have it send a cookie.
 func TestClientUnderNode(t *testing.T) {
 	node := testkit.Program(t, "node")
 	library, err := filepath.Abs("../../web/client/perigee.js")

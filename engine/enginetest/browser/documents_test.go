@@ -103,7 +103,7 @@ func TestDocumentClient(t *testing.T) {
 	bob.sees("the server by hand", `window.byhand === "ConnectionEstablished"`)
 }
 
-// The list of the recipe for presence has everybody who is there, once each, and nobody who has left.
+// The page of the recipe for presence lists all users who are present, each once, and nobody who has left.
 func TestDocumentPresence(t *testing.T) {
 	documents := enginetest.Guides(t)
 	directory := filepath.Join(t.TempDir(), "scripts")

@@ -19,7 +19,7 @@ func (p person) evaluates(what, script string) {
 	p.do(what, chromedp.Evaluate[chromedp.Void](script+"; undefined"))
 }
 
-// A tab that is duplicated, with its storage, is somebody else: both connections work, and neither is taken over.
+// A duplicated tab, which has a copy of the storage, gets a connection of its own: both work, and neither takes over the other.
 func TestDuplicatedTab(t *testing.T) {
 	server := echo(t, 0)
 	alice := person{t, "alice", open(t)}

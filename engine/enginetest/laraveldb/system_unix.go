@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// nobody is the user of the databases if root runs the tests, since PostgreSQL refuses to run as root.
+// nobody is the ID of the user that runs the databases if root runs the tests: PostgreSQL refuses to run as root.
 const nobody = 65534
 
 // giveAway gives a directory to the user of the databases.
